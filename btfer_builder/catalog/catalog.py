@@ -1,0 +1,183 @@
+"""Open the catalog, bring its schema up to date, and give out transactions."""
+
+import dataclasses
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from btfer_builder import __version__
+from btfer_builder.errors import BtferError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+#: One script a schema version, applied in order; a catalog remembers in `user_version` how many it has had.
+MIGRATIONS = ("schema.sql",)
+
+
+class Catalog:
+    """The SQLite file of a workspace, in WAL mode: readers never block, `kill -9` loses nothing committed.
+
+    Safe to share between threads: each gets a connection of its own.
+
+    Parameters
+    ----------
+    path
+        The file; it is made if it is not there.
+
+    Raises
+    ------
+    BtferError
+        If the file is no catalog, or one of a newer version of the program.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        try:
+            self._migrate()
+        except sqlite3.DatabaseError as error:
+            raise BtferError(f"{path}: not a usable catalog: {error}") from None
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection, in autocommit mode; write through `transaction` only."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(self.path, isolation_level=None, timeout=60)
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            self._local.connection = connection
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write all or nothing; other writers wait their turn.
+
+        Raises
+        ------
+        BtferError
+            If the disk is full or the catalog stays locked by another program.
+        """
+        connection = self.connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise BtferError(
+                f"{self.path}: {error}; nothing of this step was recorded, run it again"
+            ) from None
+
+    def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
+        """Return all rows of a query."""
+        return self.connection.execute(sql, parameters).fetchall()
+
+    def value(self, sql: str, *parameters: object) -> Any:  # noqa: ANN401 - whatever the column holds
+        """Return the first column of the first row, or None."""
+        row = self.connection.execute(sql, parameters).fetchone()
+        return None if row is None else row[0]
+
+    @contextmanager
+    def run(self, command: str, recipe: object) -> Iterator[dict[str, Any]]:
+        """Record a stage's run: what was run, with which recipe, and how it ended.
+
+        Yields
+        ------
+        dict
+            Filled in by the stage with its counts.
+        """
+        import msgspec
+
+        counts: dict[str, Any] = {}
+        settings = json.dumps(msgspec.to_builtins(recipe), sort_keys=True)
+        with self.transaction() as db:
+            run_id = db.execute(
+                "INSERT INTO runs (command, recipe, version, started_at) VALUES (?, ?, ?, ?)",
+                (command, settings, __version__, now()),
+            ).lastrowid
+        outcome = "failed"
+        try:
+            yield counts
+            outcome = "done"
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            with self.transaction() as db:
+                db.execute(
+                    "UPDATE runs SET ended_at = ?, outcome = ?, counts = ? WHERE run_id = ?",
+                    (now(), outcome, json.dumps(counts, sort_keys=True), run_id),
+                )
+
+    def _migrate(self) -> None:
+        version = self.value("PRAGMA user_version")
+        if version > len(MIGRATIONS):
+            raise BtferError(
+                f"{self.path} was written by a newer btfer (schema {version}, this one knows "
+                f"{len(MIGRATIONS)}); update btfer-builder"
+            )
+        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            statements = (files(__package__) / script).read_text(encoding="utf-8")
+            # executescript commits on its own: the whole migration stands in one explicit transaction,
+            # and a second program that migrates at the same moment finds the version already there.
+            try:
+                self.connection.executescript(
+                    f"BEGIN IMMEDIATE; {statements}; PRAGMA user_version = {number}; COMMIT;"
+                )
+            except sqlite3.OperationalError:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                if self.value("PRAGMA user_version") < number:
+                    raise
+
+
+def now() -> str:
+    """Return this moment as ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def insert(
+    db: sqlite3.Connection,
+    table: str,
+    rows: "Iterable[DataclassInstance]",
+    *,
+    verb: str = "INSERT",
+    **extra: object,
+) -> None:
+    """Write dataclass rows into the table whose columns are their fields.
+
+    Parameters
+    ----------
+    db
+        A connection inside a transaction.
+    table
+        The table; a field of a row that holds a tuple belongs to another table and is left out.
+    rows
+        Dataclass instances of one type.
+    verb
+        `INSERT`, `INSERT OR IGNORE` or `INSERT OR REPLACE`.
+    extra
+        Further columns, the same for all rows.
+    """
+    rows = list(rows)
+    if not rows:
+        return
+    fields = [f.name for f in dataclasses.fields(rows[0]) if not isinstance(getattr(rows[0], f.name), tuple)]
+    columns = [*fields, *extra]
+    sql = f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    db.executemany(sql, [(*(getattr(row, name) for name in fields), *extra.values()) for row in rows])

@@ -1,0 +1,72 @@
+"""What the dedupe stage writes and asks: hashes of images, and which image of a group is kept."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from btfer_builder.catalog.catalog import Catalog, insert
+from btfer_builder.records import DedupeResult, ImageHash
+
+
+@dataclass(frozen=True, slots=True)
+class HashedImage:
+    """An image as grouping sees it; `emotions` are all it was found under, `order` when it was found."""
+
+    image_id: str
+    width: int
+    height: int
+    pixel_sha256: str
+    phash: str
+    phash_mirrored: str
+    reason: str | None
+    licensed: bool
+    order: int
+    emotions: frozenset[str]
+
+
+def unhashed_images(catalog: Catalog) -> list[tuple[str, str]]:
+    """Return (image_id, path) of every image that was not hashed yet."""
+    rows = catalog.rows(
+        """SELECT image_id, path FROM images
+           WHERE image_id NOT IN (SELECT image_id FROM hashes) ORDER BY image_id"""
+    )
+    return [(row["image_id"], row["path"]) for row in rows]
+
+
+def add_hashes(catalog: Catalog, hashes: Iterable[ImageHash]) -> None:
+    """Commit hashes."""
+    with catalog.transaction() as db:
+        insert(db, "hashes", hashes, verb="INSERT OR REPLACE")
+
+
+def hashed_images(catalog: Catalog) -> list[HashedImage]:
+    """Return every hashed image, earliest found first."""
+    rows = catalog.rows(
+        """SELECT h.image_id, h.width, h.height, h.pixel_sha256, h.phash, h.phash_mirrored, h.reason,
+                  max(c.license <> 'unknown') AS licensed, min(c.candidate_id) AS found,
+                  group_concat(DISTINCT s.emotion) AS emotions
+           FROM hashes h JOIN fetches f USING (image_id) JOIN candidates c USING (url)
+           JOIN searches s USING (search_id)
+           GROUP BY h.image_id ORDER BY found"""
+    )
+    return [
+        HashedImage(
+            image_id=row["image_id"],
+            width=row["width"],
+            height=row["height"],
+            pixel_sha256=row["pixel_sha256"],
+            phash=row["phash"],
+            phash_mirrored=row["phash_mirrored"],
+            reason=row["reason"],
+            licensed=bool(row["licensed"]),
+            order=row["found"],
+            emotions=frozenset(row["emotions"].split(",")),
+        )
+        for row in rows
+    ]
+
+
+def replace_dedupes(catalog: Catalog, results: Iterable[DedupeResult]) -> None:
+    """Commit the outcome for all images in place of an earlier one."""
+    with catalog.transaction() as db:
+        db.execute("DELETE FROM dedupes")
+        insert(db, "dedupes", results)

@@ -1,0 +1,64 @@
+"""The CSV views of the catalog for people and pandas: written after every stage, never read back."""
+
+from pathlib import Path
+
+from btfer_builder.catalog.catalog import Catalog
+from btfer_builder.files import write_csv
+
+_PROVENANCE = (
+    "url, page_url, title, license, license_url, creator, attribution, engine, query, language, expression, "
+    "query_ethnicity, query_gender, query_age"
+)
+_BOX = (
+    "x, y, width, height, confidence, left_eye_x, left_eye_y, right_eye_x, right_eye_y, nose_x, nose_y, "
+    "mouth_left_x, mouth_left_y, mouth_right_x, mouth_right_y, crop_x, crop_y, crop_width, crop_height"
+)
+
+#: The query behind each `manifests/<name>.csv`.
+MANIFESTS = {
+    "candidates": f"""
+        SELECT emotion, state, reason, detail, rank, {_PROVENANCE}, image_id, http_status, content_type, bytes,
+               fetched_at
+        FROM candidate_fates ORDER BY candidate_id""",
+    "images": f"""
+        SELECT image_id, emotion,
+               CASE WHEN verdict = 'reject' THEN 'dropped' ELSE coalesce(state, 'waiting') END AS state,
+               coalesce(reason, CASE verdict WHEN 'reject' THEN verdict_reason END) AS reason, path, {_PROVENANCE},
+               format, bytes, width, height, conflict
+        FROM image_rows ORDER BY candidate_id""",
+    "duplicates": """
+        SELECT image_id, duplicate_of, kind, distance, conflict FROM dedupes WHERE duplicate_of IS NOT NULL
+        UNION ALL
+        SELECT f.image_id, f.image_id, 'bytes', 0, count(DISTINCT s.emotion) > 1
+        FROM fetches f JOIN candidates c USING (url) JOIN searches s USING (search_id)
+        WHERE f.image_id IS NOT NULL GROUP BY f.image_id
+        HAVING count(DISTINCT c.url) > 1 OR count(DISTINCT s.emotion) > 1
+        ORDER BY 2, 4, 1""",
+    "faces": f"""
+        SELECT f.face_id, f.image_id, f.emotion,
+               CASE WHEN f.state = 'dropped' OR f.verdict = 'reject' THEN 'dropped' ELSE 'kept' END AS state,
+               coalesce(f.reason, CASE f.verdict WHEN 'reject' THEN f.verdict_reason END) AS reason,
+               f.path, f.verdict, f.votes, f.conflict, {", ".join("f." + name for name in _BOX.split(", "))}
+        FROM face_rows f
+        UNION ALL
+        SELECT NULL, c.image_id, i.emotion, 'dropped', c.reason, NULL, NULL, NULL, i.conflict,
+               {", ".join(["NULL"] * len(_BOX.split(", ")))}
+        FROM crops c JOIN croppable i USING (image_id)
+        WHERE c.reason IS NOT NULL AND NOT EXISTS (SELECT 1 FROM faces f WHERE f.image_id = c.image_id)
+        ORDER BY 2, 1""",
+    "decisions": """
+        SELECT decision_id, item_id, kind, emotion, verdict, reason, reviewer, undoes, decided_at
+        FROM decisions ORDER BY decision_id""",
+    "sample": """
+        SELECT s.face_id, f.image_id, s.emotion, s.rank, s.path, f.url, f.page_url, f.license, f.creator, f.engine,
+               f.query, f.language, f.query_ethnicity, f.query_gender, f.query_age, f.votes
+        FROM sample s JOIN face_rows f USING (face_id) ORDER BY s.emotion, s.rank""",
+}
+
+
+def write_manifests(catalog: Catalog, folder: Path, *names: str) -> None:
+    """Write `folder/<name>.csv` for each name, each file all at once."""
+    for name in names:
+        cursor = catalog.connection.execute(MANIFESTS[name])
+        columns = [column[0] for column in cursor.description]
+        write_csv(folder / f"{name}.csv", columns, cursor)

@@ -1,0 +1,108 @@
+"""Turn any image file, however hostile, into an upright RGB array, or say why it cannot be."""
+
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+#: The formats we decode; everything else Pillow knows (EPS, PDF, ...) stays closed to the network.
+FORMATS = {
+    "JPEG": "jpg",
+    "MPO": "jpg",
+    "PNG": "png",
+    "WEBP": "webp",
+    "GIF": "gif",
+    "BMP": "bmp",
+    "TIFF": "tif",
+    "AVIF": "avif",
+}
+
+#: Images with more pixels are refused before a pixel is decoded (a decompression bomb).
+MAX_PIXELS = 100_000_000
+
+
+class Undecodable(Exception):
+    """An image that is dropped; `reason` is one of `unreadable` and `too_large`, `detail` says more."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type["Undecodable"], tuple[str, str]]:
+        return type(self), (self.reason, self.detail)
+
+
+@cache
+def openers() -> tuple[str, ...]:
+    """Return the names under which this Pillow opens our formats; MPO opens as JPEG, and AVIF may be missing."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def decode_image(path: Path, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]":
+    """Decode an image file: first frame, EXIF orientation applied, on white where it is transparent.
+
+    Parameters
+    ----------
+    path
+        The file; its name is not trusted, its content decides the format.
+    max_pixels
+        Images with more pixels (width × height) are refused unread.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+        RGB.
+
+    Raises
+    ------
+    Undecodable
+        With reason `too_large` or `unreadable`.
+    """
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            # Pillow's own bomb limit and its remarks on odd metadata are ours to decide on.
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=openers()) as image:
+                if image.width * image.height > max_pixels:
+                    raise Undecodable(
+                        "too_large", f"{image.width}×{image.height} pixels, at most {max_pixels}"
+                    )
+                image.load()
+                upright = ImageOps.exif_transpose(image)
+                return np.asarray(_to_rgb(upright))
+    except Undecodable:
+        raise
+    except Image.DecompressionBombError as error:
+        raise Undecodable("too_large", str(error)) from None
+    except Exception as error:
+        raise Undecodable("unreadable", f"{type(error).__name__}: {error}"[:200]) from None
+
+
+def _to_rgb(image: "Image.Image") -> "Image.Image":
+    """Convert any mode to RGB without clipping 16-bit values or turning transparency black."""
+    import numpy as np
+    from PIL import Image
+
+    if image.mode.startswith("I") or image.mode == "F":  # 16-bit and wider grey
+        values = np.asarray(image, dtype=np.float64)
+        span = 65535.0 if values.max(initial=0) > 255 else 255.0
+        return Image.fromarray((values.clip(0, span) * (255.0 / span)).round().astype(np.uint8)).convert(
+            "RGB"
+        )
+    if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")

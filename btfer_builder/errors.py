@@ -1,0 +1,8 @@
+"""The one exception a user sees: a line that says what is wrong and what to do next."""
+
+
+class BtferError(Exception):
+    """Work that could not be done; its text is shown as one line and the command exits with 1.
+
+    Name the file or row, say what was expected, and what to do next.
+    """

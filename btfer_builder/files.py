@@ -1,0 +1,78 @@
+"""Write files so that nobody ever sees half of one, and CSV cells so that no spreadsheet runs them."""
+
+import csv
+import io
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from btfer_builder.errors import BtferError
+
+#: Spreadsheets take a cell that begins with one of these for a formula.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@contextmanager
+def write_aside(path: Path) -> Iterator[IO[bytes]]:
+    """Open a new file that takes the place of `path` when it is whole, and is gone if it never becomes so.
+
+    Raises
+    ------
+    BtferError
+        If the disk is full or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise BtferError(f"{path}: cannot be written: {error.strerror}") from None
+    aside = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file  # no fsync: after a power cut the catalog, which has one, says what to make again
+        aside.chmod(0o644)  # mkstemp makes files only their owner may read
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise BtferError(f"{path}: cannot be written: {error.strerror or error}") from None
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Put `content` in the place of the file, all at once."""
+    with write_aside(path) as file:
+        file.write(content)
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object] | sqlite3.Row]) -> int:
+    """Write a table for people and pandas, all at once, and return how many rows it has.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe before it; `None` becomes an empty cell.
+    """
+    count = 0
+    with write_aside(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        writer = csv.writer(text)
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow([_cell(row[column]) for column in columns])
+            count += 1
+        text.detach()
+    return count
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def unescape_cell(cell: str) -> str:
+    """Undo what `write_csv` did to a cell."""
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(FORMULA_STARTS) else cell

@@ -1,0 +1,114 @@
+"""Options every command shares, and options made out of a section of the recipe."""
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+from msgspec import inspect
+
+from btfer_builder.errors import BtferError
+from btfer_builder.recipe import AnySection, Section, Setting, explain, override, settings_of
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def common_options(command: Command) -> Command:
+    """Add `-w/--workspace` and `--json`, and turn a `BtferError` into one line and exit code 1."""
+
+    @functools.wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any command
+        try:
+            return command(*args, **kwargs)
+        except BtferError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(1)
+
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs."),
+        click.option(
+            "-w",
+            "--workspace",
+            "directory",
+            metavar="DIR",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="The workspace; else BTFER_WORKSPACE, else the current folder.",
+        ),
+    ):
+        guarded = option(guarded)
+    return guarded  # type: ignore[return-value]  # functools.wraps keeps the command's type
+
+
+def recipe_options(section: type[Section]) -> Callable[[Command], Command]:
+    """Add an option for every setting of a section; one that is not given leaves the recipe's value."""
+
+    def decorate(command: Command) -> Command:
+        for setting in reversed(settings_of(section)):
+            command = _option(setting)(command)
+        return command
+
+    return decorate
+
+
+def with_flags(section: AnySection, options: dict[str, Any]) -> AnySection:
+    """Return the section with the options that were given in place of its own values.
+
+    Raises
+    ------
+    click.UsageError
+        If a value is out of range.
+    """
+    given = {setting.name: options.get(setting.name) for setting in settings_of(type(section))}
+    try:
+        return override(section, **{name: value for name, value in given.items() if value not in (None, ())})
+    except msgspec.ValidationError as error:
+        name, _, text = explain(error).partition(": ")
+        raise click.UsageError(f"--{name.partition('[')[0].replace('_', '-')}: {text}") from None
+
+
+def _option(setting: Setting) -> Callable[[Command], Command]:
+    flag = "--" + setting.name.replace("_", "-")
+    kind, text = setting.type, setting.help
+    options: dict[str, Any] = {"default": None, "type": _click_type(kind)}
+    shown = setting.default
+    if isinstance(kind, inspect.BoolType):
+        flag += f"/--no-{flag[2:]}" if not flag.startswith("--no-") else ""
+        options |= {"is_flag": True, "type": None}
+        shown = None
+    elif isinstance(kind, inspect.VarTupleType) and isinstance(kind.item_type, inspect.LiteralType):
+        options |= {"type": _click_type(kind.item_type), "multiple": True}
+        shown = "all" if len(setting.default) > 1 else setting.default[0]
+        text += " May be given several times."
+    elif isinstance(kind, inspect.VarTupleType):
+        options |= {
+            "callback": lambda _context, _option, value: value and _split(value),
+            "metavar": "A,B,...",
+        }
+        shown = ",".join(setting.default)
+    elif isinstance(kind, inspect.DictType):
+        options |= {"multiple": True, "metavar": "NAME=URL", "callback": lambda _c, _o, value: _pairs(value)}
+    if shown not in (None, "", {}):
+        text += f" [default: {shown}]"
+    return click.option(flag, setting.name, help=text, **options)
+
+
+def _click_type(kind: inspect.Type) -> Any:  # noqa: ANN401 - whatever click takes for a type
+    if isinstance(kind, inspect.LiteralType):
+        return click.Choice([str(value) for value in kind.values])
+    return {inspect.IntType: int, inspect.FloatType: float}.get(type(kind), str)
+
+
+def _split(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(","))
+
+
+def _pairs(values: tuple[str, ...]) -> dict[str, str] | None:
+    """Read NAME=URL options."""
+    pairs = dict(value.partition("=")[::2] for value in values)
+    for name, url in pairs.items():
+        if not name or not url.startswith(("http://", "https://")):
+            raise click.BadParameter(f"{name}={url}: expected NAME=URL with an http or https URL")
+    return pairs or None

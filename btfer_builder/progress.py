@@ -1,0 +1,71 @@
+"""The one way to show progress and to print a result: text for people, one JSON object for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+Item = TypeVar("Item")
+
+
+def bar(total: int | None, description: str, unit: str) -> "tqdm[Any]":
+    """Return a progress bar with its rate, on stderr; a log file gets a line now and then instead of a flood."""
+    from tqdm import tqdm
+
+    terminal = sys.stderr.isatty()
+    return tqdm(
+        total=total,
+        desc=f"{description:<8}",
+        unit=f" {unit}",
+        file=sys.stderr,
+        mininterval=0.1 if terminal else 10,
+        maxinterval=1 if terminal else 30,
+        dynamic_ncols=terminal,
+        ncols=None if terminal else 90,
+        leave=True,
+    )
+
+
+def track(items: Sequence[Item], description: str, unit: str) -> Iterator[Item]:
+    """Yield the items while a bar moves."""
+    with bar(len(items), description, unit) as progress:
+        for item in items:
+            yield item
+            progress.update()
+
+
+def say(text: str) -> None:
+    """Tell a person something; never on stdout, which belongs to the result."""
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)
+
+
+def emit_json(result: Mapping[str, object]) -> None:
+    """Print the result for a program: one JSON object on stdout."""
+    sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a short table on stdout; columns of numbers are aligned to the right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [list(row) for row in rows]
+    shown = Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        shown.add_column(column, justify="right" if numeric else "left", header_style="dim", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(f"{cell:.3f}" if isinstance(cell, float) else f"{cell}") for cell in row))
+    console = Console(file=sys.stdout, highlight=False)
+    if not console.is_terminal:
+        console.width = 160  # a file has no width: nothing is folded in it that need not be
+    console.print()
+    console.print(shown)

@@ -1,0 +1,77 @@
+"""The search phrases a recipe asks for: read, checked against each other, filtered, in one fixed order."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import get_args
+
+from btfer_builder.errors import BtferError
+from btfer_builder.queries.phrases import Query, folded, make_phrases, read_vocabulary
+from btfer_builder.recipe import Age, Language, QueriesRecipe
+
+#: The ages `no_minors` leaves out.
+MINORS: tuple[Age, ...] = ("toddler", "child")
+
+
+def plan_queries(vocabulary_dir: Path, recipe: QueriesRecipe) -> list[Query]:
+    """Return the search phrases of a recipe.
+
+    Parameters
+    ----------
+    vocabulary_dir : Path
+        The folder with `<language>.yaml` for each language of the recipe; other languages are not read.
+    recipe : QueriesRecipe
+        The languages, emotions, ethnicities, genders and ages wanted; `no_minors` leaves out `MINORS`.
+
+    Returns
+    -------
+    list of Query
+        Ordered by language, emotion, expression (as in the vocabulary), ethnicity, gender and age, each in
+        the order of its type in `recipe.py`, however the recipe lists them; perhaps none.
+
+    Raises
+    ------
+    BtferError
+        If a vocabulary is missing or wrong, or two phrases, wanted or not, are one and the same search.
+    """
+    languages = [language for language in get_args(Language) if language in recipe.language]
+    queries = [
+        query
+        for language in languages
+        for query in make_phrases(read_vocabulary(vocabulary_dir / f"{language}.yaml"), language)
+    ]
+    _refuse_twins(queries, vocabulary_dir)
+    return [query for query in queries if _wanted(query, recipe)]
+
+
+def default_vocabulary() -> Path:
+    """Return the folder of the shipped vocabulary files, in an installed package or a source checkout."""
+    here = Path(__file__).resolve().parent
+    installed = here / "defaults"  # pyproject.toml puts the repository's queries/ there when a wheel is built
+    return installed if installed.is_dir() else here.parents[1] / "queries"
+
+
+def _wanted(query: Query, recipe: QueriesRecipe) -> bool:
+    return (
+        query.emotion in recipe.emotion
+        and query.query_ethnicity in recipe.ethnicity
+        and query.query_gender in recipe.gender
+        and query.query_age in recipe.age
+        and not (recipe.no_minors and query.query_age in MINORS)
+    )
+
+
+def _refuse_twins(queries: Iterable[Query], folder: Path) -> None:
+    """Raise for two phrases that are one search: its images would get two sets of attributes."""
+    first: dict[str, Query] = {}
+    for query in queries:
+        twin = first.setdefault(folded(query.query), query)
+        if twin is not query:
+            files = " and ".join(dict.fromkeys(f"{folder / each.language}.yaml" for each in (twin, query)))
+            raise BtferError(
+                f"{files}: {_described(twin)} and {_described(query)} are one and the same search; change one"
+            )
+
+
+def _described(query: Query) -> str:
+    cell = f"{query.query_ethnicity}, {query.query_gender}, {query.query_age}"
+    return f"{query.query!r} ({query.language}, {query.emotion}, {query.expression!r}, {cell})"

@@ -1,0 +1,66 @@
+"""Why a row was dropped: the fixed list, stage by stage, each reason with its meaning."""
+
+from typing import Literal
+
+Stage = Literal["crawl", "dedupe", "review-images", "crop", "review-faces", "sample"]
+
+#: Every reason a stage may drop a row for. A row with another one is refused by the catalog.
+REASONS: dict[str, dict[str, str]] = {
+    "crawl": {
+        "bad_url": "not an http or https address",
+        "private_address": "the host is a loopback, private or otherwise internal address",
+        "unreachable": "no connection to the host, or it broke off",
+        "timeout": "not all there before the deadline",
+        "too_many_redirects": "redirected more often than allowed",
+        "not_found": "the host answered 404 or 410",
+        "forbidden": "the host answered 401, 403 or 451",
+        "http_error": "the host answered with another error",
+        "too_big": "more bytes than allowed",
+        "empty": "no bytes at all",
+        "not_an_image": "the content is no image (a web page, an archive, ...)",
+        "unsupported_format": "an image in a format that is not decoded (SVG, PSD, ...)",
+        "too_large": "more pixels than can be decoded (a decompression bomb)",
+        "same_url": "the address was already fetched for an earlier candidate",
+        "same_bytes": "the same file came from another address before",
+    },
+    "dedupe": {
+        "same_pixels": "pixel for pixel the same as a kept image",
+        "near_duplicate": "within the radius of a kept image",
+        "mirrored_duplicate": "within the radius of a kept image when mirrored",
+        "unreadable": "the file cannot be decoded",
+        "too_large": "more pixels than allowed (a decompression bomb)",
+        "missing_file": "the file is gone from data/images",
+        "crashed_decoder": "decoding it killed the worker",
+    },
+    "crop": {
+        "no_face": "the detector found no face",
+        "low_confidence": "no face (or not this one) the detector is sure enough of",
+        "too_small": "no face (or not this one) as large as asked",
+        "several_faces": "more than one face, and only photos with a single one are kept",
+        "not_largest": "another face in the photo is larger",
+        "unreadable": "the file cannot be decoded",
+        "too_large": "more pixels than allowed (a decompression bomb)",
+        "missing_file": "the file is gone from data/images",
+        "crashed_decoder": "decoding it killed the worker",
+    },
+    "review": {
+        "non_human": "a drawing, doll, statue, animal or emoji",
+        "irrelevant": "does not show what was searched for",
+        "no_face": "no face to be seen",
+        "duplicate": "seen before",
+        "text_or_watermark": "text or a watermark over the face",
+        "occluded": "the face is hidden",
+        "wrong_detection": "the detector took something else for a face",
+        "several_people": "more than one person",
+        "minor": "shows a child and the set has none",
+        "low_quality": "too blurred, dark or small to judge",
+        "other": "another reason",
+    },
+    "sample": {
+        "conflict": "found under two emotions and not decided by a reviewer",
+        "not_drawn": "the class was already full",
+    },
+}
+
+#: What a reviewer may give as the reason of a rejection.
+REVIEW_REASONS: tuple[str, ...] = tuple(REASONS["review"])

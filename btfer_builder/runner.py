@@ -1,0 +1,115 @@
+"""Map a function over items in shards: in this process, or in a pool that survives a worker's death."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Crashed:
+    """What stands in the place of a result when working on the item killed the worker."""
+
+
+CRASHED = Crashed()
+
+
+@dataclass(frozen=True)
+class Runner(Generic[Item, Result]):
+    """The only concurrency for CPU work.
+
+    Parameters
+    ----------
+    workers
+        Processes; 0 works in this process (a decoder that crashes then takes the command with it).
+    shard_size
+        Items a worker gets at a time, and so what is committed at a time.
+    """
+
+    workers: int
+    shard_size: int = 16
+
+    def map(
+        self, function: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]
+    ) -> Iterator[list[tuple[Item, Result | Crashed]]]:
+        """Yield the results of each shard as it is done, in no particular order.
+
+        A worker that dies takes nothing along: the shards then under way are worked on again one by one, the one
+        that kills again is halved down to the guilty item, and that item's result is `CRASHED`.
+
+        Parameters
+        ----------
+        function
+            Importable and pure: a shard of items in, one result for each out; files may be written, atomically.
+        items
+            Picklable items.
+        """
+        shards = [items[i : i + self.shard_size] for i in range(0, len(items), self.shard_size)]
+        if self.workers == 0:
+            for shard in shards:
+                yield list(zip(shard, function(shard), strict=True))
+            return
+        queue = iter(shards)
+        while waiting := list(islice(queue, self.workers * 2)):
+            under_way: dict[Future[list[Result]], Sequence[Item]] = {}
+            pool = _pool(self.workers)
+            try:
+                under_way |= {pool.submit(function, shard): shard for shard in waiting}
+                while under_way:
+                    for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                        results = future.result()
+                        shard = under_way.pop(future)
+                        under_way |= {
+                            pool.submit(function, following): following for following in islice(queue, 1)
+                        }
+                        yield list(zip(shard, results, strict=True))
+            except BrokenProcessPool:
+                for suspect in under_way.values():
+                    yield from self._narrow_down(function, suspect)
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _narrow_down(
+        self, function: Callable[[Sequence[Item]], list[Result]], shard: Sequence[Item]
+    ) -> Iterator[list[tuple[Item, Result | Crashed]]]:
+        """Work on a shard alone; if it kills its worker, halve it until only the guilty item is left."""
+        with _pool(1) as pool:
+            try:
+                results = pool.submit(function, shard).result()
+            except BrokenProcessPool:
+                results = None
+        if results is not None:
+            yield list(zip(shard, results, strict=True))
+        elif len(shard) == 1:
+            yield [(shard[0], CRASHED)]
+        else:
+            half = len(shard) // 2
+            yield from self._narrow_down(function, shard[:half])
+            yield from self._narrow_down(function, shard[half:])
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # spawn: a forked copy of a process with threads (SQLite, progress bars) can hang.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and die with it: a worker whose parent was killed would wait for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def die_with_parent() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=die_with_parent, daemon=True).start()

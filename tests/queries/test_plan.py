@@ -1,0 +1,105 @@
+"""A plan is the part of the grid the recipe asks for, always in the same order."""
+
+import shutil
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from btfer_builder.emotions import EMOTIONS
+from btfer_builder.errors import BtferError
+from btfer_builder.queries import plan
+from btfer_builder.queries.plan import default_vocabulary, plan_queries
+from btfer_builder.recipe import Age, Ethnicity, Gender, Language, QueriesRecipe
+
+EVERY = plan_queries(default_vocabulary(), QueriesRecipe())
+
+
+def some(words):
+    return st.lists(st.sampled_from(words), max_size=2 * len(words)).map(tuple)  # any order, repeats too
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.builds(
+        QueriesRecipe,
+        language=some(get_args(Language)),
+        emotion=some(EMOTIONS),
+        ethnicity=some(get_args(Ethnicity)),
+        gender=some(get_args(Gender)),
+        age=some(get_args(Age)),
+        no_minors=st.booleans(),
+    )
+)
+def test_filters_take_a_subset_by_attribute_and_keep_the_order(recipe):
+    ages = set(recipe.age) - ({"toddler", "child"} if recipe.no_minors else set())
+    assert plan_queries(default_vocabulary(), recipe) == [
+        q
+        for q in EVERY
+        if q.language in recipe.language
+        and q.emotion in recipe.emotion
+        and q.query_ethnicity in recipe.ethnicity
+        and q.query_gender in recipe.gender
+        and q.query_age in ages
+    ]
+
+
+def test_the_order_is_that_of_the_recipe_types():
+    words = {
+        lang: list(dict.fromkeys(q.expression for q in EVERY if q.language == lang)) for lang in ("en", "es")
+    }
+    places = [
+        (
+            ("en", "es").index(q.language),
+            EMOTIONS.index(q.emotion),
+            words[q.language].index(q.expression),
+            ("white", "black", "asian", "latino", "indian").index(q.query_ethnicity),
+            ("female", "male").index(q.query_gender),
+            ("toddler", "child", "adult", "middle-aged", "elderly").index(q.query_age),
+        )
+        for q in EVERY
+    ]
+    assert places == sorted(places)
+    assert len(EVERY) == 1700
+
+
+def test_without_minors_no_child_is_searched_for():
+    queries = plan_queries(default_vocabulary(), QueriesRecipe(no_minors=True))
+    assert {q.query_age for q in queries} == {"adult", "middle-aged", "elderly"}
+    words = {word for q in queries for word in q.query.split()}
+    assert words & {"toddler", "girl", "boy", "niña", "niño", "pequeña", "pequeño"} == set()
+
+
+def test_a_language_that_is_not_asked_needs_no_file(tmp_path):
+    shutil.copy(default_vocabulary() / "es.yaml", tmp_path)
+    assert len(plan_queries(tmp_path, QueriesRecipe(language=("es",)))) == 850
+    with pytest.raises(BtferError, match=r"en\.yaml: no such vocabulary; `btfer init` writes it"):
+        plan_queries(tmp_path, QueriesRecipe())
+
+
+@pytest.mark.parametrize("twin", ["Crying", "cryíng", "'crying!'"])
+def test_two_alike_phrases_are_refused_by_name_even_when_filtered_out(tmp_path, twin):
+    text = (default_vocabulary() / "en.yaml").read_text(encoding="utf-8")
+    (tmp_path / "en.yaml").write_text(text.replace("[fearful,", f"[{twin}, fearful,"), encoding="utf-8")
+    with pytest.raises(BtferError) as caught:
+        plan_queries(tmp_path, QueriesRecipe(language=("en",), emotion=("happy",)))
+    said = str(caught.value)
+    assert said.startswith(str(tmp_path / "en.yaml"))
+    assert f"'white toddler girl {twin.strip(chr(39))}' (en, fear, " in said
+    assert "'white toddler girl crying' (en, sad, 'crying', white, female, toddler)" in said
+
+
+def test_a_phrase_alike_in_two_languages_names_both_files(tmp_path):
+    for language in ("en", "es"):
+        shutil.copy(default_vocabulary() / "en.yaml", tmp_path / f"{language}.yaml")
+    with pytest.raises(BtferError, match=r"en\.yaml and .*es\.yaml: .* \(en, angry.* \(es, angry"):
+        plan_queries(tmp_path, QueriesRecipe())
+
+
+def test_the_shipped_vocabulary_is_found_in_a_checkout_and_in_an_installed_package(tmp_path, monkeypatch):
+    assert sorted(path.name for path in default_vocabulary().glob("*.yaml")) == ["en.yaml", "es.yaml"]
+    module = tmp_path / "site-packages" / "btfer_builder" / "queries" / "plan.py"
+    (module.parent / "defaults").mkdir(parents=True)
+    monkeypatch.setattr(plan, "__file__", str(module))
+    assert default_vocabulary() == module.parent / "defaults"
