@@ -1,0 +1,44 @@
+"""Bing image search, as icrawler's own crawler asks it, but keeping page, title and every file type."""
+
+import json
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+from bs4 import BeautifulSoup
+from requests import Response
+
+from btfer_builder.crawl.icrawler import PageFeeder, PageParser, SearchEngine
+from btfer_builder.records import Candidate
+
+
+class BingFeeder(PageFeeder):
+    """Result pages of twenty."""
+
+    @staticmethod
+    def page_url(base_url: str, query: str, first: int) -> str:
+        """Return the address of a page; Bing's own counting begins at `first=0`, as in icrawler."""
+        return f"{base_url}?{urlencode({'q': query, 'first': first})}"
+
+
+class BingParser(PageParser):
+    """Reads the JSON that stands in each result's link: `murl` the image, `purl` its page, `t` its title."""
+
+    def results(self, response: Response) -> Iterator[Candidate]:
+        """Yield the results; icrawler's own parser would lose all that do not end in .jpg."""
+        soup = BeautifulSoup(response.content.decode("utf-8", "ignore"), "lxml")
+        for division in soup.find_all("div", class_="imgpt"):
+            link = division.find("a", attrs={"m": True})
+            try:
+                result = json.loads(str(link["m"])) if link else {}
+            except ValueError:
+                continue
+            if isinstance(result, dict) and isinstance(result.get("murl"), str):
+                yield Candidate(
+                    rank=0,
+                    url=result["murl"],
+                    page_url=str(result.get("purl", "")),
+                    title=str(result.get("t", "")),
+                )
+
+
+BING = SearchEngine("bing", "https://www.bing.com/images/async", BingFeeder, BingParser)

@@ -1,0 +1,74 @@
+"""A list of addresses in a CSV or text file, as an engine."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from btfer_builder.emotions import Emotion, parse_emotion
+from btfer_builder.errors import BtferError
+from btfer_builder.records import Candidate, Search
+
+_SEARCH_COLUMNS = ("query", "language", "query_ethnicity", "query_gender", "query_age")
+_CANDIDATE_COLUMNS = ("page_url", "title", "license", "license_url", "creator", "attribution")
+
+
+def read_urls(path: Path, emotions: tuple[Emotion, ...]) -> Iterator[tuple[Search, list[Candidate]]]:
+    """Yield the list's addresses, those of one query and emotion together.
+
+    Parameters
+    ----------
+    path
+        A CSV file with a column `url`, and any of `emotion`, `query`, `language`, `query_ethnicity`,
+        `query_gender`, `query_age`, `page_url`, `title`, `license`, `license_url`, `creator`, `attribution`;
+        or a text file with one address a line.
+    emotions
+        Rows of other emotions are left out. Rows without one get it from here, if it is only one.
+
+    Raises
+    ------
+    BtferError
+        If the file cannot be read or a row has no address or no emotion; the line is named.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BtferError(f"{path}: cannot be read as a list of addresses: {error}") from None
+    searches: dict[Search, list[Candidate]] = {}
+    for line, row in _rows(text):
+        url = row.get("url", "")
+        if not url:
+            raise BtferError(f"{path}, line {line}: no url")
+        if row.get("emotion"):
+            try:
+                emotion = parse_emotion(row["emotion"])
+            except BtferError as error:
+                raise BtferError(f"{path}, line {line}: {error}") from None
+        elif len(emotions) == 1:
+            emotion = emotions[0]
+        else:
+            raise BtferError(f"{path}, line {line}: no emotion; add a column emotion, or give one --emotion")
+        if emotion in emotions:
+            about = {name: row.get(name, "") for name in _SEARCH_COLUMNS}
+            about["query"] = about["query"] or path.name
+            search = Search(engine="urls", emotion=emotion, expression="", **about)
+            known = {name: row[name] for name in _CANDIDATE_COLUMNS if row.get(name)}
+            found = searches.setdefault(search, [])
+            found.append(Candidate(rank=len(found), url=url, **known))
+    yield from searches.items()
+
+
+def _rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line number, cells) of a CSV with a header that has `url`, else of a plain list."""
+    header = next(csv.reader(io.StringIO(text)), [])
+    if "url" in [name.strip() for name in header]:
+        reader = csv.DictReader(io.StringIO(text))
+        for cells in reader:
+            yield (
+                reader.line_num,
+                {k.strip(): v.strip() for k, v in cells.items() if k and isinstance(v, str)},
+            )
+    else:
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.strip() and not line.lstrip().startswith("#"):
+                yield number, {"url": line.strip()}

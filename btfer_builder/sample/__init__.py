@@ -1,0 +1,1 @@
+"""Draw a balanced sample out of the accepted faces."""
