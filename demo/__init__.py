@@ -1,0 +1,1 @@
+"""The demo: a loopback image search of real photographs, and the whole way of a set over it."""

@@ -1,0 +1,148 @@
+"""Photographs that installed packages carry, and what an image search makes of them: copies, junk, traps.
+
+The faces are 100 real ones of Labeled Faces in the Wild (25×25 pixels, `skimage.data.lfw_subset`), Eileen Collins
+(`skimage.data.astronaut`) and Grace Hopper (matplotlib's sample data). No package carries labelled photographs of the
+seven expressions: the small faces are sorted by what they look like to one person, and 25 pixels show little.
+"""
+
+import io
+import zlib
+from dataclasses import dataclass
+from importlib.resources import files
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from skimage import data
+
+from btfer_builder.emotions import EMOTIONS
+
+Pixels = NDArray[np.uint8]
+
+
+#: Indices into `lfw_subset` by apparent expression; nobody stands in two classes.
+LOOKS_LIKE = {
+    "angry": (87, 51, 6, 97, 34, 92, 3, 25),
+    "disgust": (65, 22, 5, 78, 39, 14, 95, 83),
+    "fear": (16, 44, 56, 28, 96, 33, 77, 41),
+    "happy": (1, 18, 31, 52, 53, 79, 81, 91),
+    "neutral": (2, 7, 20, 40, 42, 46, 62, 72),
+    "sad": (60, 35, 26, 12, 17, 86, 57, 70),
+    "surprise": (29, 0, 49, 48, 64, 58, 55, 99),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A file of the demo's web: its path, content type, bytes and status; `emotions` whose searches show it."""
+
+    path: str
+    content: bytes
+    emotions: tuple[str, ...]
+    content_type: str = "image/jpeg"
+    status: int = 200
+
+
+def portrait(face: NDArray[np.float64], seed: int) -> Pixels:
+    """Make a 480×400 photograph of a 25×25 face: enlarged, before a blurred background of its own.
+
+    Parameters
+    ----------
+    face
+        Grey, 0–1, shape (25, 25).
+    seed
+        Picks the background and the tint.
+    """
+    rng = np.random.default_rng(seed)
+    backgrounds = [data.coffee(), data.chelsea(), data.rocket()]
+    background = cv2.resize(backgrounds[seed % 3], (480, 400), interpolation=cv2.INTER_AREA)
+    background = np.roll(background, rng.integers(0, 480), axis=1)
+    if rng.random() < 0.5:
+        background = background[::-1]
+    background = cv2.GaussianBlur(background, (0, 0), 25).astype(np.float64)
+    tint = np.array([1.0, 0.93, 0.86]) + rng.uniform(-0.04, 0.04, 3)
+    enlarged = cv2.resize(face, (250, 250), interpolation=cv2.INTER_CUBIC).clip(0, 1)[..., None] * 255 * tint
+    mask = np.zeros((250, 250))
+    cv2.ellipse(mask, (125, 125), (108, 122), 0, 0, 360, 1.0, -1)
+    mask = cv2.GaussianBlur(mask, (0, 0), 8)[..., None]
+    left, top = 115 + int(rng.integers(-60, 60)), 75 + int(rng.integers(-40, 40))
+    window = background[top : top + 250, left : left + 250]
+    background[top : top + 250, left : left + 250] = mask * enlarged + (1 - mask) * window
+    photo: Pixels = background.clip(0, 255).astype(np.uint8)
+    return photo
+
+
+def encode(pixels: Pixels, kind: str = "JPEG", quality: int = 92) -> bytes:
+    """Return an RGB image as a file of this format."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, quality=quality)
+    return buffer.getvalue()
+
+
+def grace_hopper() -> Pixels:
+    """Return matplotlib's sample photograph, RGB."""
+    with Image.open(str(files("matplotlib") / "mpl-data" / "sample_data" / "grace_hopper.jpg")) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def bomb(side: int = 40_000) -> bytes:
+    """Return a small PNG that says it has `side`² pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        body = kind + content
+        return len(content).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+
+    header = side.to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
+
+
+def web(faces_per_emotion: int = 8) -> list[Served]:
+    """Return every file of the demo's web.
+
+    Parameters
+    ----------
+    faces_per_emotion
+        Different people an emotion, up to 8.
+    """
+    lfw = data.lfw_subset()[:100]
+    served = []
+    for emotion in EMOTIONS:
+        people = LOOKS_LIKE[emotion][:faces_per_emotion]
+        for number, person in enumerate(people):
+            photo = portrait(lfw[person], seed=person)
+            kind = ("JPEG", "PNG", "WEBP")[number % 3]
+            suffix, content_type = (
+                {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}[kind],
+                f"image/{kind.lower()}",
+            )
+            served.append(
+                Served(f"/photos/{emotion}-{number}.{suffix}", encode(photo, kind), (emotion,), content_type)
+            )
+        again = portrait(lfw[people[0]], seed=people[0])
+        smaller = cv2.resize(again, (360, 300), interpolation=cv2.INTER_AREA)
+        mirrored = np.asarray(ImageOps.mirror(Image.fromarray(again)))
+        served += [
+            Served(f"/copies/{emotion}-smaller.jpg", encode(smaller, quality=70), (emotion,)),
+            Served(f"/copies/{emotion}-mirrored.jpg", encode(mirrored, quality=80), (emotion,)),
+        ]
+    astronaut = encode(data.astronaut())
+    served += [
+        Served("/photos/astronaut.jpg", astronaut, ("happy",)),
+        Served("/mirror-site/astronaut-copy.jpg", astronaut, ("happy",)),  # the same bytes elsewhere
+        Served("/photos/hopper.jpg", encode(grace_hopper()), ("neutral", "sad")),  # two emotions: a conflict
+        Served("/junk/coffee.jpg", encode(data.coffee()), ("disgust",)),
+        Served("/junk/rocket.jpg", encode(data.rocket()), ("surprise",)),
+        Served("/junk/cat.png", encode(data.chelsea(), "PNG"), ("angry",), "image/png"),
+        Served("/junk/truncated.jpg", astronaut[: len(astronaut) // 3], ("fear",)),
+        Served("/junk/page.jpg", b"<!DOCTYPE html><title>Sign in to see this picture</title>", ("sad",)),
+        Served("/junk/empty.jpg", b"", ("sad",)),
+        Served("/junk/bomb.png", bomb(), ("surprise",), "image/png"),
+        Served("/junk/gone.jpg", b"gone", ("fear",), "text/plain", 404),
+    ]
+    return served
