@@ -22,6 +22,7 @@ from btfer_builder.recipe import (
     ReviewRecipe,
     SampleRecipe,
 )
+from btfer_builder.records import Kind
 from btfer_builder.workspace import Workspace, create_workspace, open_workspace
 
 
@@ -207,27 +208,35 @@ def review(
       btfer review --export faces.csv    then fill it in, and:    btfer review --import faces.csv
     """
     from btfer_builder.catalog.manifests import write_manifests
-    from btfer_builder.review.decisions import export_decisions, import_decisions
+    from btfer_builder.catalog.review import count_decisions
+    from btfer_builder.review.decisions import export_decisions, import_decisions, reviewer_name
     from btfer_builder.review.serve import serve
 
     if export_path and import_path:
         raise click.UsageError("--export and --import exclude each other")
     workspace = open_workspace(directory)
     recipe = with_flags(workspace.recipe.review, options)
+    catalog, reviewer = workspace.catalog, reviewer_name(recipe)
+    result: dict[str, object]
     if export_path:
-        kinds: dict[str | None, list[Any]] = {"images": ["image"], "faces": ["face"], None: ["image", "face"]}
-        count = export_decisions(
-            workspace.catalog, export_path, kinds=kinds[round_name], reviewer=recipe.reviewer
-        )
-        result: dict[str, object] = {"path": str(export_path), "items": count}
+        kinds: dict[str | None, list[Kind]] = {
+            "images": ["image"],
+            "faces": ["face"],
+            None: ["image", "face"],
+        }
+        count = export_decisions(catalog, export_path, kinds=kinds[round_name], reviewer=reviewer)
+        result = {"path": str(export_path), "items": count}
         text = (
             f"{count} items written to {export_path}: fill in verdict (accept, reject, skip), then import it"
         )
     elif import_path:
-        done = import_decisions(workspace.catalog, import_path, reviewer=recipe.reviewer)
+        done = import_decisions(catalog, import_path, reviewer=reviewer)
         result = {"added": done.added, "unchanged": done.unchanged, "empty": done.empty}
-        text = f"{done.added} decisions added, {done.unchanged} were there already, {done.empty} rows without one"
+        text = (
+            f"{done.added} decisions added, {done.unchanged} were there already, {done.empty} rows had none"
+        )
     else:
+        before = count_decisions(catalog)
         say("Stop with Ctrl-C. Every decision is saved as it is made.")
         serve(
             workspace,
@@ -235,9 +244,12 @@ def review(
             round_name="images" if round_name == "images" else "faces",
             on_ready=lambda url: emit_json({"url": url}) if as_json else click.echo(f"Review at {url}"),
         )
-        return
-    write_manifests(workspace.catalog, workspace.manifests, "decisions", "images", "faces")
-    emit_json(result) if as_json else click.echo(text)
+        text = f"{count_decisions(catalog) - before} decisions recorded"
+    write_manifests(catalog, workspace.manifests, "decisions", "images", "faces")
+    if not as_json:
+        click.echo(text)
+    elif export_path or import_path:
+        emit_json(result)
 
 
 @main.command()

@@ -42,7 +42,7 @@ def review(workspace: Path) -> int:
         decided = 0
         with httpx.Client(base_url=url.copy_with(query=None), headers=token) as page:
             while True:
-                items = page.get("/api/items", params={"round": "faces", "per_page": 200}).json()["items"]
+                items = page.get("/api/items", params={"round": "faces", "per_page": 200, "at": "next"}).json()["items"]
                 undecided = [item for item in items if item["my"] is None]
                 if not undecided:
                     return decided
@@ -76,7 +76,7 @@ def main(workspace: Path = HERE / "workspace") -> None:
         )
         btfer(
             workspace, "crawl", "--engine-url", f"bing={site.search_url}", "--allow-private-hosts",
-            "--query-delay", "0", "--ethnicity", "latino", "--gender", "female", "--age", "adult",
+            "--query-delay", "0", "--ethnicity", "white", "--age", "adult",
         )  # fmt: skip
     btfer(workspace, "dedupe")
     btfer(workspace, "crop")

@@ -128,6 +128,11 @@ def latest_decision(catalog: Catalog, kind: Kind, reviewer: str) -> Word | None:
     return _word(rows[0]) if rows else None
 
 
+def count_decisions(catalog: Catalog) -> int:
+    """Return how many decisions are on record, undoings included."""
+    return int(catalog.value("SELECT count(*) FROM decisions"))
+
+
 def add_decisions(catalog: Catalog, decisions: Iterable[Decision]) -> int:
     """Append decisions, all or none, and return the id of the last one."""
     with catalog.transaction() as db:

@@ -1,0 +1,1 @@
+"""Review: people look at every image and face, and say what it is."""

@@ -1,0 +1,110 @@
+"""Make the pictures of README.md out of the demo's workspace: `make demo docs`. Needs Chromium for the screenshots."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from btfer_builder.catalog import Catalog
+from btfer_builder.decode import Undecodable, decode_image
+from btfer_builder.emotions import EMOTIONS
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKSPACE = ROOT / "demo" / "workspace"
+IMAGES = ROOT / "docs" / "images"
+TILE = 84
+INK = (60, 60, 60)
+
+
+def way() -> NDArray[np.uint8]:
+    """Return three strips: pictures found (crossed out where dropped), faces cut out, the sample."""
+    catalog = Catalog(WORKSPACE / "manifests" / "btfer.sqlite")
+    found = catalog.rows("SELECT path, state FROM image_rows ORDER BY state = 'kept', candidate_id LIMIT 28")
+    faces = catalog.rows(
+        "SELECT path, verdict FROM face_rows WHERE state = 'kept' ORDER BY candidate_id LIMIT 28"
+    )
+    sample = catalog.rows("SELECT path, emotion, rank FROM sample ORDER BY rank, emotion")
+    strips = [
+        _strip(
+            "crawl and dedupe: pictures found, repeats crossed out",
+            [(r["path"], r["state"] != "kept") for r in found],
+        ),
+        _strip(
+            "crop and review: faces, 256 px with a margin of 20",
+            [(r["path"], r["verdict"] == "reject") for r in faces],
+        ),
+        _strip(
+            "sample: as many of each  -  " + ", ".join(EMOTIONS),
+            [(r["path"], False) for r in sample],
+            len(EMOTIONS) * 2,
+        ),
+    ]
+    return np.vstack(strips)
+
+
+def _strip(title: str, pictures: list[tuple[str, bool]], columns: int = 14) -> NDArray[np.uint8]:
+    tiles = [_tile(WORKSPACE / path, crossed) for path, crossed in pictures]
+    rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
+    blank = np.full((TILE, TILE, 3), 255, np.uint8)
+    grid = np.vstack([np.hstack(row + [blank] * (columns - len(row))) for row in rows])
+    head = np.full((34, grid.shape[1], 3), 255, np.uint8)
+    cv2.putText(head, title, (6, 23), cv2.FONT_HERSHEY_SIMPLEX, 0.52, INK, 1, cv2.LINE_AA)
+    return np.vstack([head, grid])
+
+
+def _tile(path: Path, crossed: bool) -> NDArray[np.uint8]:
+    try:
+        picture = decode_image(path)
+    except Undecodable:
+        picture = np.full((TILE, TILE, 3), 220, np.uint8)
+    side = min(picture.shape[:2])
+    top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
+    square = picture[top : top + side, left : left + side]
+    tile = cv2.resize(square, (TILE - 6, TILE - 6), interpolation=cv2.INTER_AREA)
+    if crossed:
+        tile = (tile * 0.45 + 255 * 0.55).astype(np.uint8)
+        cv2.line(tile, (8, 8), (TILE - 14, TILE - 14), (200, 30, 30), 2, cv2.LINE_AA)
+        cv2.line(tile, (8, TILE - 14), (TILE - 14, 8), (200, 30, 30), 2, cv2.LINE_AA)
+    return cv2.copyMakeBorder(tile, 3, 3, 3, 3, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+
+
+def screenshot(url: str, path: Path, width: int, height: int) -> None:
+    """Photograph a page in headless Chromium."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        sys.exit("no Chromium here: the screenshots stay as they are")
+    with tempfile.TemporaryDirectory() as profile:
+        subprocess.run(
+            [
+                browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
+                "--disable-background-networking", f"--user-data-dir={profile}", "--virtual-time-budget=4000",
+                f"--window-size={width},{height}", f"--screenshot={path}", url,
+            ],
+            check=True,
+            capture_output=True,
+        )  # fmt: skip
+
+
+def main() -> None:
+    """Make all three pictures."""
+    IMAGES.mkdir(exist_ok=True)
+    cv2.imwrite(str(IMAGES / "way.png"), way()[..., ::-1])
+    report = next((WORKSPACE / "reports").glob("*/report.html"))
+    screenshot(report.as_uri(), IMAGES / "report.png", 1180, 1500)
+    command = [sys.executable, "-m", "btfer_builder", "review", "--reviewer", "ana", "--port", "0", "--json"]
+    with subprocess.Popen([*command, "-w", str(WORKSPACE)], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            screenshot(json.loads(server.stdout.readline())["url"], IMAGES / "review.png", 1440, 900)
+        finally:
+            server.terminate()
+
+
+if __name__ == "__main__":
+    main()

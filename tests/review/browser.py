@@ -1,0 +1,153 @@
+"""Drive a headless Chromium over its own pipe (the DevTools protocol): enough to press keys and look."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+#: The codes of the keys that are not one character.
+_NAMED = {
+    "Enter": 13, "Escape": 27, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36, "Tab": 9,
+    "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
+}  # fmt: skip
+
+
+#: Chromium listens on 3 and answers on 4; 103 and 104 keep one pipe from being taken for the other meanwhile.
+_LAUNCH = """
+import os, sys
+for here, there in zip(map(int, sys.argv[1:3]), (103, 104)):
+    os.dup2(here, there)
+for number in (3, 4):
+    os.dup2(100 + number, number)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+class Browser:
+    """One tab; use it as a context manager."""
+
+    def __init__(self, profile: Path, width: int = 1440, height: int = 900) -> None:
+        read_here, write_there = os.pipe()
+        read_there, write_here = os.pipe()
+
+        self.process = subprocess.Popen(
+            [
+                sys.executable, "-c", _LAUNCH, str(read_there), str(write_there), CHROMIUM,
+                "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
+                "--no-first-run", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-proxy-server",
+                f"--window-size={width},{height}", f"--user-data-dir={profile}", "about:blank",
+            ],
+            pass_fds=(read_there, write_there), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(read_there)
+        os.close(write_there)
+        self._read, self._write = read_here, write_here
+        self._buffer, self._count, self._session = b"", 0, None
+        self.events: list[dict] = []
+        target = next(t for t in self._call("Target.getTargets")["targetInfos"] if t["type"] == "page")
+        self._session = self._call("Target.attachToTarget", targetId=target["targetId"], flatten=True)[
+            "sessionId"
+        ]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self._call(f"{domain}.enable")
+        self._call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+
+    def __enter__(self) -> "Browser":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._read)
+        os.close(self._write)
+
+    def navigate(self, url: str) -> None:
+        self._call("Page.navigate", url=url)
+
+    def open(self, url: str) -> None:
+        self.navigate(url)
+        self.until("document.readyState === 'complete' && document.querySelectorAll('#grid li').length > 0")
+
+    def press(self, *keys: str) -> None:
+        for name in keys:
+            key = " " if name == "Space" else name
+            code = _NAMED.get(key) or ord(key.upper())
+            text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
+            spec = dict(key=key, windowsVirtualKeyCode=code, **text)
+            self._call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **spec)
+            self._call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+    def eval(self, script: str):
+        answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def until(self, script: str, seconds: float = 15) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.eval(script):
+                return
+            time.sleep(0.03)
+        raise AssertionError(f"never came true: {script}\n{self.eval('document.body.innerText')}")
+
+    def text(self, selector: str) -> str:
+        return self.eval(f"document.querySelector({json.dumps(selector)}).textContent").strip()
+
+    def offline(self, off: bool) -> None:
+        self._call(
+            "Network.emulateNetworkConditions",
+            offline=off,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
+
+    def dark(self, on: bool) -> None:
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if on else "light"}
+        self._call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def screenshot(self, path: Path) -> None:
+        path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
+
+    def complaints(self) -> list[str]:
+        """Return what the console would show in red."""
+        self.eval("1")  # what happened before is told before the answer
+        told = []
+        for event in self.events:
+            params = event.get("params", {})
+            if event.get("method") == "Runtime.exceptionThrown":
+                details = params["exceptionDetails"]
+                told.append(details.get("exception", {}).get("description", details["text"]))
+            if event.get("method") == "Log.entryAdded" and params["entry"]["level"] == "error":
+                told.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+        return told
+
+    def _call(self, method: str, **params: object) -> dict:
+        self._count += 1
+        message = {"id": self._count, "method": method, "params": params}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        while True:
+            while b"\0" not in self._buffer:
+                chunk = os.read(self._read, 1 << 16)
+                assert chunk, "the browser is gone"
+                self._buffer += chunk
+            line, _, self._buffer = self._buffer.partition(b"\0")
+            answer = json.loads(line)
+            if answer.get("id") == self._count:
+                assert "error" not in answer, (method, answer["error"])
+                return answer["result"]
+            self.events.append(answer)

@@ -1,0 +1,93 @@
+"""A workspace with pictures to review, and real servers over it."""
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # factories.py
+
+from factories import Filled, fill_catalog
+
+from btfer_builder.review.app import create_app
+from btfer_builder.workspace import Workspace, create_workspace
+
+TOKEN = "correct-horse-battery-staple"
+
+
+@dataclass
+class Server:
+    """A running review page."""
+
+    url: str
+    token: str
+    client: httpx.Client
+
+    def get(self, path: str, **params: object) -> dict:
+        answer = self.client.get(path, params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def decide(self, item_id: str, verdict: str, kind: str = "face", **more: object) -> httpx.Response:
+        body = {"item_id": item_id, "kind": kind, "verdict": verdict, **more}
+        return self.client.post("/api/decisions", json=body)
+
+    def undo(self, round_name: str = "faces", **more: object) -> dict:
+        answer = self.client.post("/api/undo", json={"round": round_name, **more})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def words(self, round_name: str = "faces") -> dict[str, dict | None]:
+        return {item["item_id"]: item["my"] for item in self.get("/api/items", round=round_name)["items"]}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return create_workspace(tmp_path / "set")
+
+
+@pytest.fixture
+def filled(workspace: Workspace) -> Filled:
+    return fill_catalog(workspace, per_emotion=3, conflicts=1)
+
+
+@pytest.fixture
+def start(workspace: Workspace) -> Iterator[Callable[..., Server]]:
+    """Start a server for a reviewer on a free port."""
+    with ExitStack() as stack:
+        yield lambda reviewer="ana": stack.enter_context(running(workspace, reviewer))
+
+
+@pytest.fixture
+def server(start: Callable[..., Server], filled: Filled) -> Server:
+    return start()
+
+
+@contextmanager
+def running(workspace: Workspace, reviewer: str) -> Iterator[Server]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    app = create_app(workspace, reviewer, TOKEN, [f"127.0.0.1:{port}", "localhost"])
+    runner = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=runner.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not runner.started:
+        time.sleep(0.005)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        with httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30, trust_env=False
+        ) as client:
+            yield Server(url, TOKEN, client)
+    finally:
+        runner.should_exit = True
+        thread.join()
+        listener.close()

@@ -1,0 +1,163 @@
+"""The command line: quick, documented, and one clear line for a mistake."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from btfer_builder.cli import main
+from docs.make_commands import PAGE, commands_page
+
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "pandas",
+    "cv2",
+    "numpy",
+    "matplotlib",
+    "sklearn",
+    "PIL",
+    "httpx",
+    "starlette",
+)
+COMMANDS = sorted(main.commands)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    run("init", str(tmp_path / "faces"))
+    return tmp_path / "faces"
+
+
+def run(*arguments: str, code: int = 0, **options) -> str:
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False, **options)
+    assert result.exit_code == code, result.output
+    return result.output if code else result.stdout
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from btfer_builder.cli import main; main(['--help'], standalone_mode=False);"
+        f"sys.exit(' '.join(m for m in {HEAVY} if m in sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_an_example_and_every_option_a_meaning(name):
+    command = main.commands[name]
+    assert f"btfer {name}" in (command.help or "") or name == "status", "no example"
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+    assert {"directory", "as_json"} <= {option.name for option in options}, (
+        "-w and --json are on every command"
+    )
+
+
+def test_the_page_of_commands_is_up_to_date():
+    assert PAGE.read_text(encoding="utf-8") == commands_page(), "run: make docs"
+
+
+def test_queries_json_has_the_form_other_programs_rely_on(workspace):
+    queries = json.loads(
+        run("queries", "-w", str(workspace), "--language", "es", "--emotion", "sad", "--json")
+    )
+    keys = {"query", "language", "emotion", "query_ethnicity", "query_gender", "query_age"}
+    assert {frozenset(query) for query in queries["queries"]} == {frozenset(keys)}
+    assert {query["language"] for query in queries["queries"]} == {"es"}
+
+
+def test_no_minors_leaves_out_toddlers_and_children(workspace):
+    queries = json.loads(run("queries", "-w", str(workspace), "--no-minors", "--json"))["queries"]
+    assert {query["query_age"] for query in queries} == {"adult", "middle-aged", "elderly"}
+
+
+def test_the_workspace_is_found_through_the_environment(workspace):
+    stages = json.loads(run("status", "--json", env={"BTFER_WORKSPACE": str(workspace)}))["stages"]
+    assert [stage["stage"] for stage in stages] == [
+        "crawl", "dedupe", "review-images", "crop", "review-faces", "sample",
+    ]  # fmt: skip
+    assert all(stage["in"] == stage["kept"] == 0 == len(stage["dropped"]) for stage in stages)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in {"init", "eval"}])
+def test_a_folder_that_is_no_workspace_is_said_in_one_line(name, tmp_path):
+    output = run(name, "-w", str(tmp_path), code=1)
+    assert output.count("\n") == 1
+    assert "btfer init" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ("[crop]\nsize = 3", "crop.size"),
+        ("[crop]\nsiz = 256", "siz"),
+        ("[corp]\nsize = 256", "corp"),
+        ("[sample]\nper_class = 'many'", "sample.per_class"),
+        ("[queries]\nemotion = ['joyful']", "queries.emotion"),
+        ("[crop\nsize = 3", "not valid TOML"),
+    ],
+)
+def test_a_wrong_recipe_is_said_in_one_line(workspace, recipe, said):
+    (workspace / "btfer.toml").write_text(recipe)
+    output = run("crop", "-w", str(workspace), code=1)
+    assert output.count("\n") == 1
+    assert said in output
+    assert str(workspace / "btfer.toml") in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["crop", "--size", "3"], "--size"),
+        (["crop", "--size", "big"], "--size"),
+        (["crop", "--fit", "round"], "--fit"),
+        (["crawl", "--engine-url", "bing"], "NAME=URL"),
+        (["crawl", "--engine", "altavista"], "--engine"),
+        (["crawl", "--per-query", "0"], "--per-query"),
+        (["sample", "--per-class", "-1"], "--per-class"),
+        (["eval"], "MODEL"),
+        (["eval", "nowhere.keras"], "nowhere.keras"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_names_the_option(workspace, arguments, said):
+    assert said in run(*arguments, code=2, env={"BTFER_WORKSPACE": str(workspace)})
+
+
+def test_a_margin_that_leaves_no_face_is_refused(workspace):
+    output = run("crop", "-w", str(workspace), "--size", "64", "--margin", "32", code=1)
+    assert "crop.margin" in output
+
+
+def test_eval_without_a_sample_says_what_to_do(workspace, tmp_path):
+    model = tmp_path / "model.keras"
+    model.write_bytes(b"")
+    assert "btfer sample" in run("eval", str(model), "-w", str(workspace), code=1)
+
+
+def test_init_completes_a_workspace_and_overwrites_nothing(workspace):
+    (workspace / "btfer.toml").write_text("[sample]\nper_class = 5\n")
+    (workspace / "queries" / "es.yaml").unlink()
+    run("init", str(workspace))
+    assert (workspace / "btfer.toml").read_text() == "[sample]\nper_class = 5\n"
+    assert (workspace / "queries" / "es.yaml").is_file()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_init_in_a_forbidden_place_is_said_in_one_line(tmp_path):
+    tmp_path.chmod(0o500)
+    assert run("init", str(tmp_path / "faces"), code=1).count("\n") == 1
+
+
+def test_json_is_the_only_thing_on_stdout(workspace):
+    command = [sys.executable, "-m", "btfer_builder", "dedupe", "--json", "-w", str(workspace)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["stages"][0]["stage"] == "dedupe"
