@@ -1,5 +1,17 @@
 """`python -m btfer_builder` is `btfer`."""
 
-from btfer_builder.cli import main
+import sys
 
-main()
+
+def run() -> None:
+    """Run the command line; Ctrl-C ends it without a traceback even while it is still importing."""
+    try:
+        from btfer_builder.cli import main
+
+        main(prog_name="btfer")
+    except KeyboardInterrupt:
+        sys.exit("Aborted!")
+
+
+if __name__ == "__main__":
+    run()

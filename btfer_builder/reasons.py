@@ -4,7 +4,7 @@ from typing import Literal
 
 Stage = Literal["crawl", "dedupe", "review-images", "crop", "review-faces", "sample"]
 
-#: Every reason a stage may drop a row for. A row with another one is refused by the catalog.
+#: Every reason a stage may drop a row for; the catalog refuses a row with another one.
 REASONS: dict[str, dict[str, str]] = {
     "crawl": {
         "bad_url": "not an http or https address",

@@ -61,6 +61,7 @@ def serve(pictures: Sequence[Served], port: int = 0) -> Iterator[Web]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are sent apart: the second would wait 40 ms
 
         def do_GET(self) -> None:
             address = urlsplit(self.path)

@@ -13,12 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 from btfer_builder import __version__
 from btfer_builder.errors import BtferError
+from btfer_builder.reasons import REASONS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 #: One script a schema version, applied in order; a catalog remembers in `user_version` how many it has had.
 MIGRATIONS = ("schema.sql",)
+
+#: The tables whose rows may have a reason, and whose list it is from.
+_STAGE_OF = {
+    "fetches": "crawl",
+    "hashes": "dedupe",
+    "dedupes": "dedupe",
+    "crops": "crop",
+    "faces": "crop",
+    "decisions": "review",
+}
 
 
 class Catalog:
@@ -177,6 +188,10 @@ def insert(
     rows = list(rows)
     if not rows:
         return
+    if table in _STAGE_OF:
+        given = {row.reason for row in rows}  # type: ignore[attr-defined]  # as the rows of these tables do
+        if unknown := given - {None, *REASONS[_STAGE_OF[table]]}:
+            raise ValueError(f"{table}: {sorted(unknown)} are no reasons of the stage {_STAGE_OF[table]}")
     fields = [f.name for f in dataclasses.fields(rows[0]) if not isinstance(getattr(rows[0], f.name), tuple)]
     columns = [*fields, *extra]
     sql = f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"

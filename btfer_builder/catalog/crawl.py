@@ -1,7 +1,8 @@
 """What the crawl stage writes and asks: searches, candidates and the fate of every URL."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
 from btfer_builder.catalog.catalog import Catalog, insert
 from btfer_builder.records import Candidate, Fetch, Image, Search
@@ -23,6 +24,7 @@ def add_search(
 
     A failed search keeps its error and is asked again by the next crawl.
     """
+    search, candidates = _storable(search), [_storable(candidate) for candidate in candidates]
     with catalog.transaction() as db:
         insert(db, "searches", [search], verb="INSERT OR IGNORE", asked=0)
         (search_id,) = db.execute(
@@ -63,3 +65,12 @@ def add_fetches(catalog: Catalog, fetched: Iterable[tuple[Fetch, Image | None]])
     with catalog.transaction() as db:
         insert(db, "images", (image for _, image in fetched if image), verb="INSERT OR IGNORE")
         insert(db, "fetches", (fetch for fetch, _ in fetched), verb="INSERT OR IGNORE")
+
+
+Row = TypeVar("Row", Search, Candidate)
+
+
+def _storable(row: Row) -> Row:
+    """Replace what has no UTF-8 form (half a character, in JSON or a file's name): SQLite refuses to hold it."""
+    texts: dict[str, Any] = {name: value for name, value in asdict(row).items() if isinstance(value, str)}
+    return replace(row, **{name: text.encode("utf-8", "replace").decode() for name, text in texts.items()})

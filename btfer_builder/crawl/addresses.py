@@ -8,6 +8,11 @@ from typing import Any
 import anyio
 import httpcore
 
+#: What a translator on the way (NAT64) turns into the IPv4 address of the last four bytes.
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+#: All IPv6 addresses that are given out to be reached from anywhere.
+GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+
 
 class PrivateAddressError(Exception):
     """A host whose address is not a public one."""
@@ -16,8 +21,14 @@ class PrivateAddressError(Exception):
 def is_public(address: str) -> bool:
     """Return whether an IP address is reachable from anywhere: not loopback, private, link-local, multicast..."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if ip in NAT64:
+            inner = ipaddress.IPv4Address(ip.packed[-4:])
+        if inner:
+            ip = inner
+        elif ip not in GLOBAL_UNICAST:
+            return False
     return ip.is_global and not ip.is_multicast
 
 
@@ -32,13 +43,23 @@ class GuardedBackend(httpcore.AnyIOBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Resolve, refuse a private address, connect."""
+        """Resolve, refuse a host with any private address, connect to the first address that answers."""
         try:
-            found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
+            found = await self.resolve(host, port)
+        except OSError as error:
             raise httpcore.ConnectError(str(error)) from None
-        addresses = [str(entry[4][0]) for entry in found]
-        for address in addresses:
+        for address in found:
             if not is_public(address):
                 raise PrivateAddressError(f"{host} is {address}")
-        return await super().connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+        failure = httpcore.ConnectError(f"{host} has no address")
+        for address in found:
+            try:
+                return await super().connect_tcp(address, port, timeout, local_address, socket_options)
+            except httpcore.ConnectError as error:
+                failure = error
+        raise failure
+
+    async def resolve(self, host: str, port: int) -> list[str]:
+        """Return the addresses of a host, the best first."""
+        found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return [str(entry[4][0]) for entry in found]

@@ -35,7 +35,7 @@ def discover_searches(
     recipe
         Engines, base URLs, results a query and the pause between two queries.
     stop
-        Set by the caller to end after the search under way.
+        Set by the caller to end at once; the search under way is forgotten and asked again another time.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def discover_searches(
             for search in todo:
                 if stop.is_set():
                     return failures
-                if error := _ask(catalog, search, recipe):
+                if error := _ask(catalog, search, recipe, stop):
                     failures.append((search, error))
                 progress.update()
                 if len(failures) - failed_before == progress.n == GIVE_UP_AFTER:
@@ -62,8 +62,9 @@ def discover_searches(
     return failures
 
 
-def _ask(catalog: Catalog, search: Search, recipe: CrawlRecipe) -> str | None:
+def _ask(catalog: Catalog, search: Search, recipe: CrawlRecipe, stop: threading.Event) -> str | None:
     engine = SEARCH_ENGINES[search.engine]
+    contact = f"; {recipe.contact}" if recipe.contact else ""
     candidates, error = search_pages(
         engine,
         search.query,
@@ -72,10 +73,13 @@ def _ask(catalog: Catalog, search: Search, recipe: CrawlRecipe) -> str | None:
         base_url=recipe.engine_url.get(engine.name),
         headers={
             # Engines answer programs they don't know with other pages; the name still says who asks.
-            "User-Agent": f"Mozilla/5.0 (compatible; btfer-builder/{__version__}; {recipe.contact})",
+            "User-Agent": f"Mozilla/5.0 (compatible; btfer-builder/{__version__}{contact})",
             "Accept-Language": search.language,
         },
+        stop=stop,
     )
+    if stop.is_set():
+        return None
     add_search(catalog, search, candidates, asked=recipe.per_query, error=error)
     return error
 

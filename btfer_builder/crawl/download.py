@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.crawl import WaitingUrl, add_fetches, waiting_urls
-from btfer_builder.crawl.fetch import open_fetcher
+from btfer_builder.crawl.fetch import open_fetcher, sweep
 from btfer_builder.progress import bar
 from btfer_builder.recipe import CrawlRecipe
 from btfer_builder.records import Fetch, Image
@@ -31,6 +31,7 @@ def download(
 async def _download(
     workspace: Workspace, recipe: CrawlRecipe, engines: Sequence[str], discovered: Callable[[], bool]
 ) -> int:
+    sweep(workspace.root)
     fetcher = open_fetcher(workspace.root, recipe)
     todo: asyncio.Queue[WaitingUrl] = asyncio.Queue(maxsize=recipe.connections * 4)
     finished: list[tuple[Fetch, Image | None]] = []

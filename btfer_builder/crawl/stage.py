@@ -47,11 +47,15 @@ def crawl(
     Raises
     ------
     BtferError
-        If a search failed; everything else was done and committed by then.
+        If a search failed, everything else being done and committed by then; or if the disk is full.
     """
     listed = [engine for engine in recipe.engine if engine not in SEARCH_ENGINES]
     if listed and (path is None or len(listed) > 1):
         raise BtferError(f"engine {listed[0]} reads one list or folder: say which with --path")
+    if path is not None and not listed:
+        raise BtferError("--path is what the engines urls and folder read: name one with --engine")
+    if not (recipe.contact.isascii() and recipe.contact.isprintable()):
+        raise BtferError(f"contact: {recipe.contact!r} cannot be sent to hosts; expected ASCII letters only")
     if unknown := set(recipe.engine_url) - set(SEARCH_ENGINES):
         raise BtferError(f"engine_url: {sorted(unknown)[0]!r} is none of {', '.join(SEARCH_ENGINES)}")
     catalog, stop = workspace.catalog, threading.Event()
@@ -70,7 +74,7 @@ def crawl(
     if failures:
         search, error = failures[0]
         raise BtferError(
-            f"{len(failures)} searches brought nothing. The first: {search.engine}, {search.query!r}: {error}. "
+            f"{len(failures)} searches failed. The first: {search.engine}, {search.query!r}: {error}. "
             "What the others found is kept; crawl again to repeat only the failed ones"
         )
     return int(counts["fetched"])

@@ -30,14 +30,14 @@ class BingParser(PageParser):
             link = division.find("a", attrs={"m": True})
             try:
                 result = json.loads(str(link["m"])) if link else {}
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(result, dict) and isinstance(result.get("murl"), str):
                 yield Candidate(
                     rank=0,
                     url=result["murl"],
-                    page_url=str(result.get("purl", "")),
-                    title=str(result.get("t", "")),
+                    page_url=str(result.get("purl") or ""),
+                    title=str(result.get("t") or ""),
                 )
 
 

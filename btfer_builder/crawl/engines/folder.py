@@ -35,7 +35,7 @@ def read_folder(path: Path, emotions: tuple[Emotion, ...]) -> Iterator[tuple[Sea
         if emotion in emotions:
             files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name[0] != ".")
             yield (
-                Search("folder", f"{path.name}/{folder.name}", "", emotion, "", "", "", ""),
+                Search("folder", f"{path.resolve().name}/{folder.name}", "", emotion, "", "", "", ""),
                 [
                     Candidate(rank, file.resolve().as_uri(), title=file.name)
                     for rank, file in enumerate(files)

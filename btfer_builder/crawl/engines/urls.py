@@ -32,10 +32,11 @@ def read_urls(path: Path, emotions: tuple[Emotion, ...]) -> Iterator[tuple[Searc
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        rows = list(_rows(text))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BtferError(f"{path}: cannot be read as a list of addresses: {error}") from None
-    searches: dict[Search, list[Candidate]] = {}
-    for line, row in _rows(text):
+    searches: dict[tuple[str, Emotion], tuple[Search, list[Candidate]]] = {}
+    for line, row in rows:
         url = row.get("url", "")
         if not url:
             raise BtferError(f"{path}, line {line}: no url")
@@ -50,12 +51,18 @@ def read_urls(path: Path, emotions: tuple[Emotion, ...]) -> Iterator[tuple[Searc
             raise BtferError(f"{path}, line {line}: no emotion; add a column emotion, or give one --emotion")
         if emotion in emotions:
             about = {name: row.get(name, "") for name in _SEARCH_COLUMNS}
-            about["query"] = about["query"] or path.name
+            # Rows without a query: those with the same attributes are taken for one search.
+            about["query"] = about["query"] or " ".join(filter(None, [path.name, *about.values()]))
             search = Search(engine="urls", emotion=emotion, expression="", **about)
+            first, found = searches.setdefault((search.query, emotion), (search, []))
+            if first != search:
+                raise BtferError(
+                    f"{path}, line {line}: query {search.query!r} has another language or other query_* attributes "
+                    "than further up; give them the same, or another query"
+                )
             known = {name: row[name] for name in _CANDIDATE_COLUMNS if row.get(name)}
-            found = searches.setdefault(search, [])
             found.append(Candidate(rank=len(found), url=url, **known))
-    yield from searches.items()
+    yield from searches.values()
 
 
 def _rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:

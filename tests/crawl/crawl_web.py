@@ -1,0 +1,350 @@
+"""A web on loopback whose every path is one case, and an image search in Bing's form that can break in many ways."""
+
+import contextlib
+import gzip
+import html
+import io
+import json
+import random
+import socket
+import struct
+import threading
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+from PIL import Image
+
+SEARCH = "/images/async"
+PAGE_SIZE = 20
+SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
+HTML = b"<!DOCTYPE html><html><body><svg></svg>Sign in to see this picture</body></html>"
+MEDIA = {"jpg": ("JPEG", "image/jpeg"), "png": ("PNG", "image/png"), "webp": ("WEBP", "image/webp")}
+
+
+@cache
+def picture(name: str, side: int = 48) -> bytes:
+    """Return the picture of this name, of the format its suffix says; another name gives other bytes."""
+    rng = random.Random(name)
+    noise = Image.frombytes("RGB", (side, side), rng.randbytes(side * side * 3))
+    file = io.BytesIO()
+    noise.save(file, MEDIA[name.rpartition(".")[2]][0])
+    return file.getvalue()
+
+
+def archive() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as content:
+        content.writestr("happy.jpg", picture("in-a-zip.jpg"))
+    return file.getvalue()
+
+
+class Web:
+    """The running web: what was asked of it, what its search knows, and how it misbehaves."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.requests: Counter[str] = Counter()
+        self.searched: list[tuple[str, int]] = []  # (query, first result of the page), as they came
+        self.headers: list[dict[str, str]] = []  # of searches
+        self.connections = 0
+        self.sent_endlessly = 0
+        #: What a search finds: paths, whole addresses, or all that a result says. None: `found_for` is asked.
+        self.results: dict[str, list[str | dict[str, object]]] = {}
+        self.found_for: Callable[[str], list[str | dict[str, object]]] = lambda _query: []
+        #: How the page with this first result (None: any) misbehaves: one of `ENGINE_FAULTS`.
+        self.engine_fault: dict[int | None, str] = {}
+        self.faults = 1_000_000  # how often it still does
+        #: Called with the number of pictures asked for so far, before one is sent.
+        self.on_picture: Callable[[int], None] = lambda _number: None
+        self.pictures = 0
+        self.at_once: Counter[str] = Counter()  # host → connections that are fetching a /slow-… picture
+        self.most_at_once: Counter[str] = Counter()
+        self.closing = threading.Event()
+        self.release = threading.Event()  # for a test to hold answers back with
+        self.lock = threading.Lock()
+
+    @property
+    def search_url(self) -> str:
+        return self.url + SEARCH
+
+    def accepted(self, connections: int) -> bool:
+        """Wait a moment for the server to have seen this many connections, and return whether it has no others."""
+        until = time.monotonic() + 2
+        while self.connections < connections and time.monotonic() < until:
+            time.sleep(0.01)
+        return self.connections == connections
+
+    @property
+    def files_asked(self) -> int:
+        return sum(count for path, count in self.requests.items() if path != SEARCH)
+
+
+def as_told(web: Web, path: str) -> dict[str, object]:
+    url = web.url + path if path.startswith("/") else path
+    return {"murl": url, "purl": f"https://pages.example{path}.html", "t": f"Photo {path}"}
+
+
+def results_page(web: Web, results: list[str | dict[str, object]]) -> bytes:
+    """Return a page in the form of Bing's."""
+    items = []
+    for result in results:
+        told = html.escape(json.dumps(as_told(web, result) if isinstance(result, str) else result))
+        items.append(f'<div class="imgpt"><a class="iusc" m="{told}" href="#"></a></div>')
+    return f"<html><body>{''.join(items)}</body></html>".encode()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers a path with its case; any other path that ends like a picture is one."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer's body waits 40 ms for the client's word on its head
+    web: Web
+
+    def do_GET(self) -> None:
+        address = urlsplit(self.path)
+        with self.web.lock:
+            self.web.requests[address.path] += 1
+        name = address.path[1:]
+        if address.path == SEARCH:
+            self.search(parse_qs(address.query))
+        elif case := CASES.get(name.partition("/")[0]):
+            case(self)
+        elif name.rpartition(".")[2] in MEDIA:
+            with self.web.lock:
+                self.web.pictures += 1
+                number = self.web.pictures
+            self.web.on_picture(number)
+            self.answer(200, picture(name), MEDIA[name.rpartition(".")[2]][1])
+        else:
+            self.answer(404, b"no such page", "text/plain")
+
+    def search(self, asked: dict[str, list[str]]) -> None:
+        query, first = asked["q"][0], int(asked["first"][0])
+        with self.web.lock:
+            self.web.searched.append((query, first))
+            self.web.headers.append(dict(self.headers))
+        fault = self.web.engine_fault.get(first) or self.web.engine_fault.get(None)
+        found = self.web.results.get(query) or self.web.found_for(query)
+        page = results_page(self.web, found[first : first + PAGE_SIZE])
+        if fault and self.web.faults:
+            self.web.faults -= 1
+            ENGINE_FAULTS[fault](self, page)
+        else:
+            self.answer(200, page, "text/html; charset=utf-8")
+
+    def answer(
+        self, status: int, body: bytes = b"", content_type: str = "image/jpeg", **headers: str
+    ) -> None:
+        self.head(status, content_type, content_length=str(len(body)), **headers)
+        self.wfile.write(body)
+
+    def head(self, status: int, content_type: str, **headers: str) -> None:
+        """Send a head whose body ends with the connection unless it has a Content-Length."""
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        if "content_length" not in headers:
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        self.end_headers()
+
+    def redirect(self, location: str, status: int = 302) -> None:
+        self.answer(status, b"elsewhere", "text/plain", location=location)
+
+    def reset(self) -> None:
+        """Break the connection off with a TCP reset."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
+    def hang(self) -> None:
+        self.web.closing.wait(30)
+        self.close_connection = True
+
+    def drip(self, body: bytes, pause: float = 0.03) -> None:
+        for byte in body:
+            if self.web.closing.wait(pause):
+                return
+            self.wfile.write(bytes([byte]))
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def hop(handler: Handler) -> None:
+    """Redirect /hop/N to /hop/N-1, and /hop/1 to a picture."""
+    left = int(handler.path.rpartition("/")[2])
+    handler.redirect(f"/hop/{left - 1}" if left > 1 else "/end-of-hops.png")
+
+
+def endless(handler: Handler) -> None:
+    handler.head(200, "image/png")
+    with contextlib.suppress(OSError):
+        while not handler.web.closing.is_set():
+            handler.web.sent_endlessly += handler.connection.send(picture("endless.png") * 10)
+
+
+def slow(handler: Handler) -> None:
+    """Send a picture after a moment, counting how many of these are under way at each host's name."""
+    web, host = handler.web, handler.headers["Host"]
+    with web.lock:
+        web.at_once[host] += 1
+        web.most_at_once[host] = max(web.most_at_once[host], web.at_once[host])
+    time.sleep(0.03)
+    with web.lock:
+        web.at_once[host] -= 1
+    handler.answer(200, picture(handler.path.rpartition("/")[2]))
+
+
+def dripping(handler: Handler) -> None:
+    handler.head(200, "image/jpeg")
+    handler.drip(picture("drip.jpg"))
+
+
+def half_then_reset(handler: Handler) -> None:
+    body = picture("reset.jpg")
+    handler.head(200, "image/jpeg", content_length=str(len(body)))
+    handler.wfile.write(body[: len(body) // 2])
+    time.sleep(0.02)
+    handler.reset()
+
+
+def with_length(wrong: Callable[[bytes], int]) -> Callable[[Handler], None]:
+    def lie(handler: Handler) -> None:
+        body = picture("lie.jpg")
+        handler.close_connection = True
+        handler.head(200, "image/jpeg", content_length=str(wrong(body)))
+        handler.wfile.write(body)
+
+    return lie
+
+
+def sized(handler: Handler) -> None:
+    """Send /sized/N.png as a picture of about N bytes."""
+    side = round((int(handler.path.rpartition("/")[2].partition(".")[0]) / 3) ** 0.5)
+    handler.answer(200, picture("sized.png", side), "image/png")
+
+
+#: The first part of a path → what happens there.
+CASES: dict[str, Callable[[Handler], None]] = {
+    "404": lambda h: h.answer(404),
+    "410": lambda h: h.answer(410, picture("gone.jpg")),
+    "401": lambda h: h.answer(401),
+    "403": lambda h: h.answer(403, HTML, "text/html"),
+    "451": lambda h: h.answer(451),
+    "500": lambda h: h.answer(500),
+    "503": lambda h: h.answer(503),
+    "204": lambda h: h.answer(204),
+    "206": lambda h: h.answer(206, picture("part.jpg")),
+    "304": lambda h: h.answer(304),
+    "300-without-location": lambda h: h.answer(302),
+    "hang": Handler.hang,
+    "drip": dripping,
+    "drip-head": lambda h: h.drip(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 10_000),
+    "endless": endless,
+    "endless-head": lambda h: h.wfile.write(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 3_000_000),
+    "length-too-long": with_length(lambda body: len(body) * 2),
+    "length-too-short": with_length(lambda body: len(body) - 100),
+    "length-nonsense": with_length(lambda _: -5),
+    "reset": half_then_reset,
+    "close": lambda h: setattr(h, "close_connection", True),
+    "no-http": lambda h: h.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
+    "empty": lambda h: h.answer(200),
+    "page": lambda h: h.answer(200, HTML),
+    "svg": lambda h: h.answer(200, SVG, "image/svg+xml"),
+    "psd": lambda h: h.answer(200, b"8BPS\0\1" + bytes(100)),
+    "zip": lambda h: h.answer(200, archive()),
+    "text": lambda h: h.answer(200, b"   \n  "),
+    "mislabelled": lambda h: h.answer(200, picture("mislabelled.png"), "text/html"),
+    "gzip": lambda h: h.answer(200, gzip.compress(picture("gzip.png")), content_encoding="gzip"),
+    "gzip-twice": lambda h: h.answer(
+        200, gzip.compress(gzip.compress(bytes(10_000_000))), content_encoding="gzip, gzip"
+    ),
+    "gzip-bomb": lambda h: h.answer(200, gzip.compress(bytes(20_000_000)), content_encoding="gzip"),
+    "gzip-broken": lambda h: h.answer(200, b"no gzip at all", content_encoding="gzip"),
+    "long-type": lambda h: h.answer(200, picture("type.jpg"), "image/jpeg; x=" + "y" * 20_000),
+    "redirect": lambda h: h.redirect("/redirected.jpg"),
+    "redirect-moved": lambda h: h.redirect(h.web.url + "/moved.webp", 301),
+    "redirect-loop": lambda h: h.redirect("/redirect-loop"),
+    "redirect-to": lambda h: h.redirect(h.path.partition("?")[2]),
+    "hop": hop,
+    "slow": slow,
+    "sized": sized,
+}
+
+
+def _drip_page(handler: Handler, page: bytes) -> None:
+    handler.head(200, "text/html")
+    handler.drip(page * 100)
+
+
+def _half_page(handler: Handler, page: bytes) -> None:
+    handler.head(200, "text/html", content_length=str(len(page)))
+    handler.wfile.write(page[: len(page) // 2])
+    handler.close_connection = True
+
+
+def _endless_page(handler: Handler, page: bytes) -> None:
+    handler.head(200, "text/html")
+    with contextlib.suppress(OSError):
+        while not handler.web.closing.is_set():
+            handler.web.sent_endlessly += handler.connection.send(page)
+
+
+#: What can be wrong with a result page.
+ENGINE_FAULTS: dict[str, Callable[[Handler, bytes], None]] = {
+    "503": lambda h, page: h.answer(503, page, "text/html"),
+    "429": lambda h, page: h.answer(429, page, "text/html"),
+    "close": lambda h, _: setattr(h, "close_connection", True),
+    "reset": lambda h, _: h.reset(),
+    "hang": lambda h, _: h.hang(),
+    "drip": _drip_page,
+    "half": _half_page,
+    "endless": _endless_page,
+    "form": lambda h, page: h.answer(200, page.replace(b"imgpt", b"x7"), "text/html"),
+    "attribute": lambda h, page: h.answer(200, page.replace(b" m=", b" data-m="), "text/html"),
+    "key": lambda h, page: h.answer(200, page.replace(b"murl", b"mediaUrl"), "text/html"),
+    "captcha": lambda h, _: h.answer(200, HTML, "text/html"),
+    "binary": lambda h, _: h.answer(200, bytes(range(256)) * 9, "text/html"),
+    "empty": lambda h, _: h.answer(200, b"", "text/html"),
+}
+
+
+class Server(ThreadingHTTPServer):
+    """Counts connections; a client that goes away is no error."""
+
+    daemon_threads = True
+    request_queue_size = 64
+    web: Web
+
+    def process_request(self, *arguments: object) -> None:
+        self.web.connections += 1
+        super().process_request(*arguments)  # type: ignore[arg-type]
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serve() -> Iterator[Web]:
+    """Serve a new web until the block ends."""
+    web = Web()
+    handler = type("WebHandler", (Handler,), {"web": web})
+    with Server(("127.0.0.1", 0), handler) as server:
+        server.web = web
+        web.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield web
+        finally:
+            web.closing.set()
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,167 @@
+"""A search over icrawler's threads: page by page until there is enough, and never a failure that looks like an end."""
+
+import threading
+import time
+
+import pytest
+
+from btfer_builder.crawl import icrawler
+from btfer_builder.crawl.engines.bing import BING
+from btfer_builder.crawl.icrawler import search_pages
+
+
+@pytest.fixture
+def search(web):
+    """Return a function that asks the test's search engine."""
+
+    def ask(query: str = "q", **options):
+        return search_pages(BING, query, **{"limit": 40, "base_url": web.search_url, **options})
+
+    return ask
+
+
+def paths(found) -> list[str]:
+    return [candidate.url.rpartition("/")[2] for candidate in found]
+
+
+def pictures(number: int) -> list[str]:
+    return [f"/{n}.jpg" for n in range(number)]
+
+
+def test_results_come_in_the_engines_order_with_their_ranks(web, search):
+    web.results["q"] = pictures(100)
+    found, error = search(limit=50)
+    assert error is None
+    assert paths(found) == [f"{n}.jpg" for n in range(50)]
+    assert [candidate.rank for candidate in found] == list(range(50))
+    assert found[0].title == "Photo /0.jpg"
+
+
+@pytest.mark.parametrize(("limit", "pages"), [(1, [0]), (20, [0]), (21, [0, 20]), (60, [0, 20, 40])])
+def test_no_page_is_asked_that_is_not_needed(web, search, limit, pages):
+    web.results["q"] = pictures(100)
+    found, _ = search(limit=limit)
+    assert len(found) == limit
+    assert [first for _, first in web.searched] == pages
+
+
+def test_larger_pages_than_expected_end_the_search_earlier(web, search, monkeypatch):
+    monkeypatch.setattr("crawl_web.PAGE_SIZE", 35)
+    web.results["q"] = pictures(200)
+    found, _ = search(limit=50)
+    assert paths(found) == [f"{n}.jpg" for n in range(50)], "pages overlap; each result counts once"
+    assert [first for _, first in web.searched] == [0, 20]
+
+
+def test_the_first_page_without_results_is_the_last(web, search):
+    web.results["q"] = pictures(25)
+    found, error = search(limit=200)
+    assert (len(found), error) == (25, None)
+    assert [first for _, first in web.searched] == [0, 20, 40]
+
+
+def test_a_result_repeated_on_a_later_page_counts_once(web, search):
+    web.results["q"] = [*pictures(20), *pictures(15), "/new.jpg"]
+    found, error = search()
+    assert error is None
+    assert paths(found) == [f"{n}.jpg" for n in range(20)] + ["new.jpg"]
+    assert [candidate.rank for candidate in found] == list(range(21))
+
+
+def test_a_later_search_goes_on_at_its_offset(web, search):
+    web.results["q"] = pictures(100)
+    found, error = search(offset=20, limit=60)
+    assert error is None
+    assert [(candidate.rank, path) for candidate, path in zip(found, paths(found), strict=True)] == [
+        (n, f"{n}.jpg") for n in range(20, 60)
+    ]
+    assert [first for _, first in web.searched] == [20, 40]
+
+
+def test_no_more_results_at_the_offset_is_no_failure(web, search):
+    web.results["q"] = pictures(20)
+    assert search(offset=20, limit=60) == ([], None)
+
+
+@pytest.mark.parametrize("fault", ["form", "attribute", "key", "captcha", "binary", "empty"])
+def test_a_page_of_another_form_is_a_failure_that_says_so(web, search, fault):
+    web.results["q"], web.engine_fault = pictures(50), {None: fault}
+    found, error = search()
+    assert found == []
+    assert "no result could be parsed" in error
+    assert "changed the form of its pages" in error
+    assert web.search_url in error
+    assert len(web.searched) == 1, "the engine is not asked for more pages of it"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("503", "HTTP 503"), ("429", "HTTP 429"), ("close", "no answer"), ("reset", "no answer"), ("hang", "no answer"),
+        ("half", "no answer"), ("drip", "not all there"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("broken", [0, 40])
+def test_an_engine_that_fails_keeps_what_it_gave_and_is_never_taken_for_having_no_more(
+    web, search, monkeypatch, fault, said, broken
+):
+    monkeypatch.setattr(icrawler, "PAGE_TIMEOUT", 0.4)
+    web.results["q"], web.engine_fault = pictures(100), {broken: fault}
+    started = time.monotonic()
+    found, error = search(limit=80)
+    assert paths(found) == [f"{n}.jpg" for n in range(broken)]
+    assert said in error
+    assert 60 not in [first for _, first in web.searched], "nor asked for what comes after"
+    assert time.monotonic() - started < 5
+
+
+def test_a_page_that_comes_at_the_second_try_is_no_failure(web, search):
+    web.results["q"], web.engine_fault, web.faults = pictures(40), {20: "close"}, 1
+    found, error = search()
+    assert (len(found), error) == (40, None)
+    assert [first for _, first in web.searched] == [0, 20, 20]
+
+
+def test_an_endless_page_is_not_read_for_ever(web, search, monkeypatch):
+    monkeypatch.setattr(icrawler, "PAGE_BYTES", 300_000)
+    web.results["q"], web.engine_fault = pictures(20), {None: "endless"}
+    found, error = search()
+    assert found == []
+    assert "larger than 300000 bytes" in error
+    time.sleep(0.1)
+    assert web.sent_endlessly < 30_000_000
+
+
+@pytest.mark.parametrize(
+    "base_url", ["http://127.0.0.1:1/images", "http://nothing.invalid/x", "http://[", "nonsense"]
+)
+def test_an_engine_that_is_not_there_is_a_failure_with_its_address(search, base_url):
+    found, error = search(base_url=base_url)
+    assert found == []
+    assert base_url in error
+
+
+def test_headers_are_those_of_the_caller(web, search):
+    web.results["q"] = pictures(1)
+    search(headers={"User-Agent": "btfer-test", "Accept-Language": "es"})
+    assert web.headers[0]["User-Agent"] == "btfer-test"
+    assert web.headers[0]["Accept-Language"] == "es"
+
+
+def test_a_search_can_be_ended_while_the_engine_hangs(web, search):
+    web.results["q"], web.engine_fault = pictures(80), {20: "hang"}
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    started = time.monotonic()
+    found, error = search(limit=80, stop=stop)
+    assert time.monotonic() - started < 3
+    assert (len(found), error) == (20, "interrupted")
+
+
+def test_a_search_takes_no_time_of_its_own(web, search):
+    """The paper's grid has 1,400 searches: what icrawler idles at the end of each adds up."""
+    web.results["q"] = pictures(20)
+    started = time.monotonic()
+    for _ in range(5):
+        search(limit=20)
+    assert time.monotonic() - started < 3
