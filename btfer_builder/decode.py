@@ -95,9 +95,10 @@ def _to_rgb(image: "Image.Image") -> "Image.Image":
     import numpy as np
     from PIL import Image
 
-    if image.mode.startswith("I") or image.mode == "F":  # 16-bit and wider grey
+    if image.mode.startswith("I") or image.mode == "F":  # 16-bit and wider grey; fractions
         values = np.asarray(image, dtype=np.float64)
-        span = 65535.0 if values.max(initial=0) > 255 else 255.0
+        brightest = values.max(initial=0)
+        span = 1.0 if image.mode == "F" and brightest <= 1 else 255.0 if brightest <= 255 else 65535.0
         return Image.fromarray((values.clip(0, span) * (255.0 / span)).round().astype(np.uint8)).convert(
             "RGB"
         )

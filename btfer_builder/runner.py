@@ -4,12 +4,14 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import islice
 from typing import Generic, TypeVar
+
+from btfer_builder.errors import BtferError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -51,26 +53,29 @@ class Runner(Generic[Item, Result]):
             Importable and pure: a shard of items in, one result for each out; files may be written, atomically.
         items
             Picklable items.
+
+        Raises
+        ------
+        BtferError
+            If no worker can be started at all.
         """
         shards = [items[i : i + self.shard_size] for i in range(0, len(items), self.shard_size)]
         if self.workers == 0:
             for shard in shards:
                 yield list(zip(shard, function(shard), strict=True))
             return
-        queue = iter(shards)
-        while waiting := list(islice(queue, self.workers * 2)):
+        queue = deque(shards)
+        while queue:
             under_way: dict[Future[list[Result]], Sequence[Item]] = {}
             pool = _pool(self.workers)
             try:
-                under_way |= {pool.submit(function, shard): shard for shard in waiting}
-                while under_way:
+                while queue or under_way:
+                    while queue and len(under_way) < self.workers * 2:
+                        under_way[pool.submit(function, queue[0])] = queue[0]
+                        queue.popleft()  # only now: a pool that broke meanwhile refuses the shard
                     for future in wait(under_way, return_when=FIRST_COMPLETED).done:
                         results = future.result()
-                        shard = under_way.pop(future)
-                        under_way |= {
-                            pool.submit(function, following): following for following in islice(queue, 1)
-                        }
-                        yield list(zip(shard, results, strict=True))
+                        yield list(zip(under_way.pop(future), results, strict=True))
             except BrokenProcessPool:
                 for suspect in under_way.values():
                     yield from self._narrow_down(function, suspect)
@@ -82,6 +87,13 @@ class Runner(Generic[Item, Result]):
     ) -> Iterator[list[tuple[Item, Result | Crashed]]]:
         """Work on a shard alone; if it kills its worker, halve it until only the guilty item is left."""
         with _pool(1) as pool:
+            try:
+                pool.submit(os.getpid).result()
+            except BrokenProcessPool:
+                raise BtferError(
+                    "worker processes die as they start; a script that calls this needs "
+                    '`if __name__ == "__main__":`, or work without them: workers = 0'
+                ) from None
             try:
                 results = pool.submit(function, shard).result()
             except BrokenProcessPool:

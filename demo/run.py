@@ -42,7 +42,9 @@ def review(workspace: Path) -> int:
         decided = 0
         with httpx.Client(base_url=url.copy_with(query=None), headers=token) as page:
             while True:
-                items = page.get("/api/items", params={"round": "faces", "per_page": 200, "at": "next"}).json()["items"]
+                items = page.get(
+                    "/api/items", params={"round": "faces", "per_page": 200, "at": "next"}
+                ).json()["items"]
                 undecided = [item for item in items if item["my"] is None]
                 if not undecided:
                     return decided

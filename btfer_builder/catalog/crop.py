@@ -10,10 +10,10 @@ from btfer_builder.records import CropResult
 def uncropped_images(catalog: Catalog, settings: str, root: Path) -> list[tuple[str, str]]:
     """Return (image_id, path) of every croppable image not yet cropped with these settings.
 
-    So is one whose faces are in the catalog but no longer below `root`.
+    So is one whose file was gone then, and one whose faces are in the catalog but no longer below `root`.
     """
     rows = catalog.rows(
-        """SELECT i.image_id, i.path, c.image_id IS NULL AS new, f.path AS face
+        """SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face
            FROM croppable i LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings = ?
            LEFT JOIN faces f ON f.image_id = i.image_id AND f.state = 'kept'
            ORDER BY i.image_id""",
@@ -28,18 +28,32 @@ def uncropped_images(catalog: Catalog, settings: str, root: Path) -> list[tuple[
 
 
 def cropped_otherwise(catalog: Catalog, settings: str) -> int:
-    """Return how many images were last cropped with other settings."""
-    return int(catalog.value("SELECT count(*) FROM crops WHERE settings <> ?", settings))
+    """Return how many croppable images were last cropped with other settings."""
+    return int(
+        catalog.value(
+            "SELECT count(*) FROM crops JOIN croppable USING (image_id) WHERE settings <> ?", settings
+        )
+    )
 
 
 def add_crops(catalog: Catalog, results: Iterable[CropResult], settings: str) -> None:
-    """Commit outcomes with their faces, in place of those of an earlier crop of the same images."""
+    """Commit outcomes with their faces, in place of those of an earlier crop of the same images.
+
+    A face that comes back stays in the sample; one that does not leaves it.
+    """
     results = list(results)
     with catalog.transaction() as db:
+        db.execute("PRAGMA defer_foreign_keys = ON")  # until the faces of the sample are back
         ids = [(result.image_id,) for result in results]
-        db.executemany(
-            "DELETE FROM sample WHERE face_id IN (SELECT face_id FROM faces WHERE image_id = ?)", ids
-        )
+        before = [
+            row
+            for image_id in ids
+            for row in db.execute("SELECT face_id FROM faces WHERE image_id = ?", image_id).fetchall()
+        ]
         db.executemany("DELETE FROM crops WHERE image_id = ?", ids)
-        insert(db, "crops", (result for result in results), settings=settings)
+        insert(db, "crops", results, settings=settings)
         insert(db, "faces", (face for result in results for face in result.faces))
+        db.executemany(
+            "DELETE FROM sample WHERE face_id = ? AND face_id NOT IN (SELECT face_id FROM faces)",
+            [tuple(row) for row in before],
+        )

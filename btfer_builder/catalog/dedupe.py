@@ -24,10 +24,15 @@ class HashedImage:
 
 
 def unhashed_images(catalog: Catalog) -> list[tuple[str, str]]:
-    """Return (image_id, path) of every image that was not hashed yet."""
+    """Return (image_id, path) of every image that was not hashed yet.
+
+    So is one whose file was gone, or that had more pixels than allowed: both may have changed since.
+    """
     rows = catalog.rows(
         """SELECT image_id, path FROM images
-           WHERE image_id NOT IN (SELECT image_id FROM hashes) ORDER BY image_id"""
+           WHERE image_id NOT IN (
+               SELECT image_id FROM hashes WHERE reason IS NULL OR reason NOT IN ('missing_file', 'too_large'))
+           ORDER BY image_id"""
     )
     return [(row["image_id"], row["path"]) for row in rows]
 

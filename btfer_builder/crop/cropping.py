@@ -53,7 +53,11 @@ def _crop_image(image_id: str, root: Path, path: str, recipe: CropRecipe) -> Cro
         if face.path is not None:
             box = PixelBox(face.crop_x, face.crop_y, face.crop_width, face.crop_height)
             write_bytes(root / face.path, png(cut(photo, box, recipe.size)))
-    return CropResult(image_id, _image_reason(faces), faces=tuple(faces))
+    # With a margin as wide as the photo two faces may have one crop between them: it is one face then, not two.
+    rows = {
+        face.face_id: face for state in ("dropped", "kept") for face in reversed(faces) if face.state == state
+    }
+    return CropResult(image_id, _image_reason(faces), faces=tuple(rows.values()))
 
 
 def choose_faces(faces: Sequence[Face], recipe: CropRecipe) -> list[Face]:
@@ -79,10 +83,13 @@ def _defect(face: Face, recipe: CropRecipe) -> str | None:
 
 
 def _image_reason(faces: Sequence[Face]) -> str | None:
-    """Return why no face of an image was kept: what was wrong with its largest face."""
+    """Return why no face of an image was kept: several good ones, or what was wrong with the largest."""
     if not faces:
         return "no_face"
-    return None if any(face.state == "kept" for face in faces) else faces[0].reason
+    if any(face.state == "kept" for face in faces):
+        return None
+    reasons = [face.reason for face in faces]
+    return "several_faces" if "several_faces" in reasons else reasons[0]
 
 
 def _face(image_id: str, detection: Detection, box: PixelBox, size: int) -> Face:

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+#: A crop that reaches over the border is made smaller first when it has more pixels: with a margin of nearly
+#: half the crop, what lies outside would fill any memory.
+MOST_PADDED = 100_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -92,6 +96,10 @@ def cut(photo: "NDArray[np.uint8]", box: PixelBox, size: int) -> "NDArray[np.uin
     inside = photo[top:bottom, left:right]
     outside = (top - box.y, box.y + box.height - bottom, left - box.x, box.x + box.width - right)
     if any(outside):
+        if (shrink := (MOST_PADDED / (box.width * box.height)) ** 0.5) < 1:
+            smaller = (max(1, round(side * shrink)) for side in (right - left, bottom - top))
+            inside = cv2.resize(inside, tuple(smaller), interpolation=cv2.INTER_AREA)
+            outside = tuple(round(side * shrink) for side in outside)
         inside = cv2.copyMakeBorder(inside, *outside, borderType=cv2.BORDER_REPLICATE)
     shrinks = box.width >= size and box.height >= size
     kernel = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC

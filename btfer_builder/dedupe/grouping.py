@@ -45,7 +45,9 @@ def group_duplicates(images: Sequence[HashedImage], radius: int, mirrored: bool)
         taken.add(index)
         group: dict[int, tuple[int, str]] = {}
         for other, distance, kind in look_alikes.of(index):
-            if other not in taken and (other not in group or (distance, kind) < group[other]):
+            if other not in taken and (
+                other not in group or _closeness(distance, kind) < _closeness(*group[other])
+            ):
                 group[other] = (distance, kind)
         taken.update(group)
         emotions = keeper.emotions.union(*(ranked[other].emotions for other in group))
@@ -60,6 +62,11 @@ def group_duplicates(images: Sequence[HashedImage], radius: int, mirrored: bool)
                 )
             )
     return results
+
+
+def _closeness(distance: int, kind: str) -> tuple[int, bool]:
+    """Order the ways in which two images are alike; at the same distance, plain is closer than mirrored."""
+    return distance, kind == "mirrored"
 
 
 class _LookAlikes:

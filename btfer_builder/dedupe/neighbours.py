@@ -35,8 +35,8 @@ def neighbours(hashes: "NDArray[np.uint64]", radius: int) -> "Pairs":
     import numpy as np
 
     hashes = np.ascontiguousarray(hashes, dtype=np.uint64)
-    found: list[NDArray[np.uint64]] = []
-    for mask in _masks(len(hashes), radius):
+    found = [np.empty(0, np.uint64)]
+    for mask, differing in _masks(len(hashes), radius):
         key = hashes & mask
         order = np.argsort(key, kind="stable")
         key, sorted_hashes = key[order], hashes[order]
@@ -44,21 +44,29 @@ def neighbours(hashes: "NDArray[np.uint64]", radius: int) -> "Pairs":
         step = 1
         while len(start := start[start + step < len(hashes)]):
             start = start[key[start] == key[start + step]]
-            distance = np.bitwise_count(sorted_hashes[start] ^ sorted_hashes[start + step])
-            hit = start[distance <= radius]
+            difference = sorted_hashes[start] ^ sorted_hashes[start + step]
+            near = np.bitwise_count(difference) <= radius
+            hit, difference = start[near], difference[near]
+            for block in differing:
+                first_time = (difference & block) != 0
+                hit, difference = hit[first_time], difference[first_time]
             if len(hit):
                 one, other = order[hit], order[hit + step]
                 low, high = np.minimum(one, other), np.maximum(one, other)
                 found.append(low.astype(np.uint64) << np.uint64(32) | high.astype(np.uint64))
             step += 1
-    pairs = np.unique(np.concatenate(found)) if found else np.empty(0, np.uint64)
+    pairs = np.sort(np.concatenate(found))
     first = (pairs >> np.uint64(32)).astype(np.int64)
     second = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
     return first, second, np.bitwise_count(hashes[first] ^ hashes[second])
 
 
-def _masks(count: int, radius: int) -> "list[np.uint64]":
-    """Return the cheapest set of bit masks such that each pair within the radius agrees on one of them."""
+def _masks(count: int, radius: int) -> "list[tuple[np.uint64, list[np.uint64]]]":
+    """Return the cheapest set of bit masks such that each pair within the radius agrees on one of them.
+
+    With each mask come the blocks on which a pair must differ to be counted there: it may agree on several
+    masks, and is counted under the one made of the lowest blocks it agrees on.
+    """
     import numpy as np
 
     def cost(blocks: int) -> float:
@@ -69,4 +77,10 @@ def _masks(count: int, radius: int) -> "list[np.uint64]":
     blocks = min(range(radius + 1, radius + 6), key=cost)
     edges = np.linspace(0, BITS, blocks + 1).round().astype(int)
     fields = [((1 << int(hi - lo)) - 1) << int(lo) for lo, hi in pairwise(edges)]
-    return [np.uint64(sum(chosen)) for chosen in combinations(fields, blocks - radius)]
+    return [
+        (
+            np.uint64(sum(fields[block] for block in chosen)),
+            [np.uint64(fields[block]) for block in range(chosen[-1]) if block not in chosen],
+        )
+        for chosen in combinations(range(blocks), blocks - radius)
+    ]

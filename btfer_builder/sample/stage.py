@@ -14,6 +14,9 @@ from btfer_builder.records import Chosen
 from btfer_builder.sample.choose import choose
 from btfer_builder.workspace import Workspace
 
+#: Ends the name of the earlier sample while the new one takes its place.
+_OLD = ".old"
+
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
@@ -39,8 +42,9 @@ def sample(workspace: Workspace, recipe: SampleRecipe) -> SampleResult:
     BtferError
         If a face file is gone or the disk is full; an earlier sample stays as it was.
     """
-    catalog = workspace.catalog
+    catalog, target = workspace.catalog, workspace.data / "sample"
     with workspace.stage("sample"), catalog.run("sample", recipe) as counts:
+        _tidy(target)
         faces = {row["face_id"]: row for row in accepted_faces(catalog)}
         draw = choose(
             ((row["face_id"], row["emotion"]) for row in faces.values()), recipe.per_class, recipe.seed
@@ -50,7 +54,6 @@ def sample(workspace: Workspace, recipe: SampleRecipe) -> SampleResult:
         counts |= {"per_class": per_class, "short": draw.short}
         if draw.short and not recipe.allow_short:
             return SampleResult(accepted, per_class, draw.short, None)
-        target = workspace.data / "sample"
         chosen = [
             Chosen(face_id, emotion, rank, f"data/sample/{emotion}/{face_id}.png")
             for emotion in EMOTIONS
@@ -65,8 +68,8 @@ def sample(workspace: Workspace, recipe: SampleRecipe) -> SampleResult:
 
 def _write(target: Path, chosen: list[Chosen], sources: dict[str, Path]) -> None:
     """Build the folder aside and swap it in."""
-    aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=".sample."))
     try:
+        aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=".sample."))
         for emotion in EMOTIONS:
             (aside / emotion).mkdir()
         for face in chosen:
@@ -75,12 +78,19 @@ def _write(target: Path, chosen: list[Chosen], sources: dict[str, Path]) -> None
                 raise BtferError(f"{source} is gone; make it again with: btfer crop")
             shutil.copyfile(source, aside / face.emotion / source.name)
         aside.chmod(0o755)
-        old = aside.with_suffix(".old")
         if target.exists():
-            target.rename(old)
+            target.rename(f"{aside}{_OLD}")
         aside.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise BtferError(f"{target}: cannot be written: {error.strerror}") from None
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        _tidy(target)
+
+
+def _tidy(target: Path) -> None:
+    """Put the earlier sample back if none took its place, and clear away what a run, even a killed one, left."""
+    for old in target.parent.glob(f".sample.*{_OLD}"):
+        if not target.exists():
+            old.rename(target)
+    for leftover in target.parent.glob(".sample.*"):
+        shutil.rmtree(leftover, ignore_errors=True)

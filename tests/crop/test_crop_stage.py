@@ -1,0 +1,210 @@
+"""The crop stage over a real workspace with the real detector."""
+
+import shutil
+import signal
+
+import pytest
+from photos import (
+    astronaut,
+    btfer,
+    crawl_files,
+    face_files,
+    hopper,
+    mirror,
+    some_photos,
+    start_btfer,
+    table,
+)
+from processes import alive, children_of, wait_for
+from skimage import data
+
+from btfer_builder.catalog.sample import replace_sample, sampled_faces
+from btfer_builder.crop import stage
+from btfer_builder.crop.cropping import crop_images
+from btfer_builder.crop.stage import crop, paper_recipe
+from btfer_builder.dedupe.stage import dedupe
+from btfer_builder.errors import BtferError
+from btfer_builder.recipe import CropRecipe, DedupeRecipe, override
+from btfer_builder.records import Chosen
+from btfer_builder.workspace import Workspace, create_workspace
+from demo.pictures import encode
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
+
+ALONE = CropRecipe(workers=0)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A workspace whose four images were cropped in this process; not to be changed."""
+    workspace = create_workspace(tmp_path_factory.mktemp("cropped"))
+    crawl_files(workspace, some_photos())
+    dedupe(workspace, DedupeRecipe(workers=0))
+    crop(workspace, ALONE)
+    return workspace
+
+
+@pytest.fixture
+def workspace(finished, tmp_path):
+    """A copy of that workspace."""
+    shutil.copytree(finished.root, tmp_path / "copy")
+    return Workspace(tmp_path / "copy")
+
+
+@pytest.fixture
+def cropped(monkeypatch):
+    """Return what the stage worked on since this was last asked."""
+    worked_on = []
+
+    def crop_and_note(items, root, recipe):
+        worked_on.extend(image_id for image_id, _ in items)
+        return crop_images(items, root, recipe)
+
+    monkeypatch.setattr(stage, "crop_images", crop_and_note)
+
+    def ask():
+        asked = sorted(worked_on)
+        worked_on.clear()
+        return asked
+
+    return ask
+
+
+def outcome(workspace):
+    return table(workspace, "crops"), table(workspace, "faces"), face_files(workspace)
+
+
+def image_of(workspace, name):
+    return workspace.catalog.value("SELECT image_id FROM fetches WHERE url LIKE ?", f"%/{name}")
+
+
+def test_every_face_is_there_and_every_image_without_one_says_why(finished):
+    reasons = {row[0]: row[2] for row in table(finished, "crops")}
+    assert reasons == {
+        image_of(finished, "a.png"): None,
+        image_of(finished, "hopper.jpg"): None,
+        image_of(finished, "other.jpg"): None,
+        image_of(finished, "coffee.jpg"): "no_face",
+    }
+    faces = finished.catalog.rows("SELECT * FROM faces WHERE state = 'kept'")
+    assert {row["path"] for row in faces} == {f"data/faces/{name}" for name in face_files(finished)}
+    assert len(faces) == 3
+
+
+def test_a_second_run_does_nothing(workspace, cropped):
+    before = outcome(workspace)
+    times = {path: path.stat().st_mtime_ns for path in (workspace.data / "faces").rglob("*.png")}
+    crop(workspace, override(ALONE, workers=7))  # nothing to do: nobody is started
+    assert outcome(workspace) == before
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    crop(workspace, ALONE)
+    assert cropped() == []
+
+
+def test_other_settings_crop_again_and_going_back_brings_the_same_faces(workspace, cropped, capsys):
+    before = outcome(workspace)
+    crop(workspace, paper_recipe(ALONE))
+    assert "4 images were cropped with other settings" in capsys.readouterr().err
+    assert len(cropped()) == 4
+    ids = [{row[0] for row in rows} for rows in (before[1], table(workspace, "faces"))]
+    assert len(ids[1]) == 3
+    assert not ids[0] & ids[1]
+    assert before[2].items() < face_files(workspace).items()  # the old crops stay for going back
+    crop(workspace, ALONE)
+    assert table(workspace, "faces") == before[1]
+    assert table(workspace, "crops") == before[0]
+
+
+def test_a_deleted_face_is_made_again_and_its_place_in_the_sample_stays(workspace, cropped):
+    before = outcome(workspace)
+    faces = workspace.catalog.rows("SELECT face_id, image_id, path FROM faces ORDER BY face_id")
+    replace_sample(
+        workspace.catalog, [Chosen(row["face_id"], "happy", n, "-") for n, row in enumerate(faces)]
+    )
+    (workspace.root / faces[1]["path"]).unlink()
+    crop(workspace, ALONE)
+    assert cropped() == [faces[1]["image_id"]]
+    assert outcome(workspace) == before
+    assert len(sampled_faces(workspace.catalog)) == 3
+
+
+def test_a_face_that_does_not_come_back_leaves_the_sample(workspace):
+    faces = [row[0] for row in table(workspace, "faces")]
+    replace_sample(workspace.catalog, [Chosen(face, "happy", n, "-") for n, face in enumerate(faces)])
+    crop(workspace, override(ALONE, size=64))
+    assert sampled_faces(workspace.catalog) == []
+
+
+def test_an_image_file_that_is_gone_says_so_and_is_cropped_when_it_is_back(workspace):
+    """It is gone between dedupe and crop, as from a disk that is not mounted."""
+    before = outcome(workspace)
+    image = image_of(workspace, "hopper.jpg")
+    path = workspace.root / workspace.catalog.value("SELECT path FROM images WHERE image_id = ?", image)
+    path.rename(workspace.root / "away")
+    (face,) = workspace.catalog.rows("SELECT path FROM faces WHERE image_id = ?", image)
+    (workspace.root / face["path"]).unlink()  # so that it is to be cropped again
+    crop(workspace, ALONE)
+    assert workspace.catalog.value("SELECT reason FROM crops WHERE image_id = ?", image) == "missing_file"
+    (workspace.root / "away").rename(path)
+    crop(workspace, ALONE)
+    assert outcome(workspace) == before
+
+
+def test_images_that_no_longer_go_on_are_left_alone(workspace, cropped, capsys):
+    """A larger copy of a photo takes its place: its faces stay on record, but out of sight."""
+    crawl_files(workspace, {"happy": {"larger.png": encode(data.astronaut()[0:310, 50:410], "PNG")}})
+    dedupe(workspace, DedupeRecipe(workers=0, radius=16))
+    crop(workspace, ALONE)
+    assert cropped() == [image_of(workspace, "larger.png")]
+    assert image_of(workspace, "a.png") in {row[0] for row in table(workspace, "crops")}
+    shown = {row["image_id"] for row in workspace.catalog.rows("SELECT image_id FROM face_rows")}
+    assert image_of(workspace, "a.png") not in shown
+    capsys.readouterr()
+    crop(workspace, override(ALONE, size=64))
+    assert "4 images were cropped with other settings" in capsys.readouterr().err  # not 5
+    assert len(cropped()) == 4
+    crop(workspace, override(ALONE, size=64))
+    assert "cropped again" not in capsys.readouterr().err
+
+
+def test_a_margin_without_room_for_a_face_is_refused(workspace):
+    before = outcome(workspace)
+    with pytest.raises(BtferError, match=r"crop\.margin: 20 .* give a margin below 20"):
+        crop(workspace, override(ALONE, size=40))
+    assert outcome(workspace) == before
+
+
+def test_one_or_two_workers_and_kill_9_in_the_middle_give_the_same(tmp_path):
+    """The same rows and the same bytes as cropping undisturbed in this process."""
+    undisturbed, killed = create_workspace(tmp_path / "undisturbed"), create_workspace(tmp_path / "killed")
+    more = {
+        "fear": {
+            "b.png": encode(mirror(hopper(0.4))[:200], "PNG"),
+            "c.png": encode(astronaut(100, 30, 300, 250), "PNG"),
+        }
+    }
+    for workspace in (undisturbed, killed):
+        crawl_files(workspace, some_photos() | more)
+        dedupe(workspace, DedupeRecipe(workers=0, radius=0))
+    todo = len(workspace.catalog.rows("SELECT image_id FROM croppable"))
+    assert todo > stage.SHARD_SIZE
+    crop(undisturbed, ALONE)
+
+    process = start_btfer(killed, "crop", "--workers", "1")
+    wait_for(lambda: killed.catalog.rows("SELECT 1 FROM runs WHERE command = 'crop'"), seconds=60)
+    second = btfer(killed, "crop", "--workers", "1")  # while the first one is loading the detector
+    wait_for(lambda: table(killed, "crops") or process.poll() is not None, seconds=200)
+    workers = children_of(process.pid)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert second.returncode == 1
+    assert "another btfer crop is running" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert 0 < len(table(killed, "crops")) < todo
+    wait_for(lambda: not any(alive(pid) for pid in workers))
+
+    again = btfer(killed, "crop", "--workers", "2")
+    assert again.returncode == 0, again.stderr
+    assert outcome(killed) == outcome(undisturbed)
+    assert len(face_files(killed)) > 3
