@@ -186,5 +186,5 @@ def test_ctrl_c_ends_the_parent_and_its_workers_without_their_tracebacks(tmp_pat
 def one_slow(shard):
     print("working", flush=True)
     if 1 in shard:
-        time.sleep(1.5)
+        time.sleep(6)  # longer than a busy machine needs to send the signal
     return double(shard)
