@@ -2,27 +2,25 @@
 
 import sys
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from btfer_builder import __version__
+from btfer_builder.cli_evaluate import evaluate
+from btfer_builder.cli_review import review
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.options import common_options, recipe_options, with_flags
-from btfer_builder.progress import emit_json, say, table, track
+from btfer_builder.progress import emit_json, say, table
 from btfer_builder.recipe import (
     CrawlRecipe,
     CropRecipe,
     DedupeRecipe,
-    EvalRecipe,
     QueriesRecipe,
-    ReviewRecipe,
     SampleRecipe,
 )
-from btfer_builder.records import Kind
 from btfer_builder.workspace import Workspace, create_workspace, open_workspace
 
 
@@ -172,84 +170,7 @@ def crop(directory: Path | None, as_json: bool, paper: bool, **options: Any) -> 
     _show_stages(workspace, as_json, "crop")
 
 
-@main.command()
-@recipe_options(ReviewRecipe)
-@click.option(
-    "--round",
-    "round_name",
-    type=click.Choice(["images", "faces"]),
-    help="Photos before they are cropped, or faces. [default: faces; both for --export]",
-)
-@click.option(
-    "--export", "export_path", type=click.Path(path_type=Path, dir_okay=False), help="Write a CSV to fill in."
-)
-@click.option(
-    "--import",
-    "import_path",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Read the decisions of a CSV.",
-)
-@common_options
-def review(
-    directory: Path | None,
-    as_json: bool,
-    round_name: str | None,
-    export_path: Path | None,
-    import_path: Path | None,
-    **options: Any,  # noqa: ANN401
-) -> None:
-    """Clean the set by hand.
-
-    A page where one key labels and advances, or a CSV for a spreadsheet.
-
-    \b
-    Examples:
-      btfer review --reviewer ana
-      btfer review --export faces.csv    then fill it in, and:    btfer review --import faces.csv
-    """
-    from btfer_builder.catalog.manifests import write_manifests
-    from btfer_builder.catalog.review import count_decisions
-    from btfer_builder.review.decisions import export_decisions, import_decisions, reviewer_name
-    from btfer_builder.review.serve import serve
-
-    if export_path and import_path:
-        raise click.UsageError("--export and --import exclude each other")
-    workspace = open_workspace(directory)
-    recipe = with_flags(workspace.recipe.review, options)
-    catalog, reviewer = workspace.catalog, reviewer_name(recipe)
-    result: dict[str, object]
-    if export_path:
-        kinds: dict[str | None, list[Kind]] = {
-            "images": ["image"],
-            "faces": ["face"],
-            None: ["image", "face"],
-        }
-        count = export_decisions(catalog, export_path, kinds=kinds[round_name], reviewer=reviewer)
-        result = {"path": str(export_path), "items": count}
-        text = (
-            f"{count} items written to {export_path}: fill in verdict (accept, reject, skip), then import it"
-        )
-    elif import_path:
-        done = import_decisions(catalog, import_path, reviewer=reviewer)
-        result = {"added": done.added, "unchanged": done.unchanged, "empty": done.empty}
-        text = (
-            f"{done.added} decisions added, {done.unchanged} were there already, {done.empty} rows had none"
-        )
-    else:
-        before = count_decisions(catalog)
-        say("Stop with Ctrl-C. Every decision is saved as it is made.")
-        serve(
-            workspace,
-            recipe,
-            round_name="images" if round_name == "images" else "faces",
-            on_ready=lambda url: emit_json({"url": url}) if as_json else click.echo(f"Review at {url}"),
-        )
-        text = f"{count_decisions(catalog) - before} decisions recorded"
-    write_manifests(catalog, workspace.manifests, "decisions", "images", "faces")
-    if not as_json:
-        click.echo(text)
-    elif export_path or import_path:
-        emit_json(result)
+main.add_command(review)
 
 
 @main.command()
@@ -286,50 +207,7 @@ def sample(directory: Path | None, as_json: bool, **options: Any) -> None:  # no
         click.echo(f"written to {result.path}")
 
 
-@main.command("eval")
-@click.argument(
-    "models", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="MODEL..."
-)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Score on this folder of class folders instead of the workspace's sample.",
-)
-@recipe_options(EvalRecipe)
-@common_options
-def evaluate(
-    directory: Path | None,
-    as_json: bool,
-    models: tuple[Path, ...],
-    data: Path | None,
-    **options: Any,  # noqa: ANN401
-) -> None:
-    """Score trained models on the sample.
-
-    Models are .keras, .h5 or .hdf5 files; every image of the set is scored, in a fixed order.
-
-    \b
-    Example:
-      btfer eval model.keras --scale -1,1 --labels angry,disgust,fear,happy,sad,surprise,neutral
-    """
-    from btfer_builder.evaluate import evaluate_model, faces_in_folder, faces_in_sample
-
-    workspace = open_workspace(directory)
-    recipe = with_flags(workspace.recipe.eval, options)
-    faces = faces_in_folder(data) if data else faces_in_sample(workspace)
-    set_name = (data.resolve() if data else workspace.root).name
-    reports = []
-    for model in models:
-        wrap = partial(track, description="eval", unit="faces")
-        report = evaluate_model(model, faces, recipe, workspace.reports, wrap, set_name=set_name)
-        for note in report.notes:
-            say(f"{report.model}: {note}")
-        reports.append(report)
-    if as_json:
-        emit_json({"reports": [report.to_dict() for report in reports]})
-        return
-    for report in reports:
-        _show_report(report.to_dict())
+main.add_command(evaluate)
 
 
 @main.command()
@@ -374,21 +252,6 @@ def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
         ["stage", *EMOTIONS],
         [(stage.stage, *(stage.per_emotion.get(emotion, 0) for emotion in EMOTIONS)) for stage in stages],
     )
-
-
-def _show_report(report: dict[str, Any]) -> None:
-    rows: list[tuple[Any, ...]] = [
-        (emotion, scores["precision"], scores["recall"], scores["f1"], scores["support"])
-        for emotion, scores in report["per_class"].items()
-    ]
-    macro = report["macro"]
-    rows.append(("macro", macro["precision"], macro["recall"], macro["f1"], report["n"]))
-    table(
-        f"{report['model']}: accuracy {report['accuracy']:.3f} over {report['n']} faces",
-        ["emotion", "precision", "recall", "F1", "faces"],
-        rows,
-    )
-    click.echo(f"{report['signature']}\n{report['path']}")
 
 
 if __name__ == "__main__":
