@@ -1,70 +1,274 @@
 """What the crawl stage writes and asks: searches, candidates and the fate of every URL."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+import hashlib
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, NamedTuple, TypeVar
 
-from btfer_builder.catalog.catalog import Catalog, insert
+from btfer_builder.catalog.catalog import Catalog, insert, now
 from btfer_builder.records import Candidate, Fetch, Image, Search
+
+#: Reasons that may pass by themselves: such a file is tried again by the next crawls, `MAX_TRIES` of them in all.
+PASSING = ("busy", "server_error", "timeout", "unreachable")
+MAX_TRIES = 3
+
+#: Begins what stands in the place of an address that was taken down; its hash follows.
+_TAKEN_DOWN = "taken-down:"
+
+_COLUMNS = [field.name for field in fields(Candidate)]
+_PASSING = ", ".join(f"'{reason}'" for reason in PASSING)
+#: URLs that have no fate, or one that another crawl may change.
+_OPEN = f"(f.url IS NULL OR f.reason = 'license' OR (f.reason IN ({_PASSING}) AND f.tries < {MAX_TRIES}))"
+
+
+class Cell(NamedTuple):
+    """What was searched for, whatever the words: the unit of balance."""
+
+    emotion: str
+    query_ethnicity: str
+    query_gender: str
+    query_age: str
+
+
+def cell_of(search: Search) -> Cell:
+    """Return the cell of a search."""
+    return Cell(search.emotion, search.query_ethnicity, search.query_gender, search.query_age)
 
 
 def results_asked(catalog: Catalog, search: Search) -> int:
-    """Return how many results this search was already asked for; 0 if it never worked."""
+    """Return how many results this search was already asked for: where to go on."""
     asked = catalog.value(
-        "SELECT asked FROM searches WHERE engine = ? AND query = ? AND emotion = ? AND error IS NULL",
+        "SELECT asked FROM searches WHERE engine = ? AND query = ? AND emotion = ?",
         search.engine, search.query, search.emotion,
     )  # fmt: skip
     return asked or 0
 
 
+def plan_searches(catalog: Catalog, searches: Iterable[Search]) -> None:
+    """Give searches their place before they are asked, so that their order does not depend on who answers first."""
+    searches = [_storable(search) for search in searches]
+    with catalog.transaction() as db:
+        insert(db, "searches", searches, verb="INSERT OR IGNORE", asked=0)
+
+
 def add_search(
     catalog: Catalog, search: Search, candidates: Iterable[Candidate], asked: int, error: str | None = None
 ) -> int:
-    """Commit a search with everything it found, and return how many candidates were new.
+    """Commit what a search, or a page of it, has found, and return how many candidates were new.
 
-    A failed search keeps its error and is asked again by the next crawl.
+    Parameters
+    ----------
+    catalog, search
+        Where, and what was asked.
+    candidates
+        What was found.
+    asked
+        Results asked for so far; the next crawl goes on there.
+    error
+        Why the search ended before it had all it was asked for; the next crawl asks again.
     """
-    search, candidates = _storable(search), [_storable(candidate) for candidate in candidates]
+    search = _storable(search)
+    candidates = _unnamed(catalog, [_storable(candidate) for candidate in candidates])
     with catalog.transaction() as db:
         insert(db, "searches", [search], verb="INSERT OR IGNORE", asked=0)
         (search_id,) = db.execute(
             "SELECT search_id FROM searches WHERE engine = ? AND query = ? AND emotion = ?",
             (search.engine, search.query, search.emotion),
         ).fetchone()
-        db.execute("UPDATE searches SET asked = ?, error = ? WHERE search_id = ?", (asked, error, search_id))
-        before = db.total_changes
-        insert(db, "candidates", candidates, verb="INSERT OR IGNORE", search_id=search_id)
-        return db.total_changes - before
+        db.execute(
+            "UPDATE searches SET asked = max(asked, ?), error = ? WHERE search_id = ?",
+            (asked, error, search_id),
+        )
+        return _insert_candidates(db, search_id, candidates)
+
+
+def _insert_candidates(db: sqlite3.Connection, search_id: int, candidates: Sequence[Candidate]) -> int:
+    """Write new candidates under ids that follow search and rank; one whose rank is taken comes after the others."""
+    if not candidates:
+        return 0
+    taken = db.execute(
+        "SELECT candidate_id, url, found_url FROM candidates WHERE search_id = ?", (search_id,)
+    ).fetchall()
+    ids = {row["candidate_id"] for row in taken}
+    known = {(row["url"], row["found_url"]) for row in taken}
+    base, rows = search_id << 32, []
+    for candidate in candidates:
+        if (candidate.url, candidate.found_url) in known:
+            continue
+        candidate_id = base + candidate.rank
+        if candidate_id in ids:
+            candidate_id = max(ids) + 1
+        ids.add(candidate_id)
+        known.add((candidate.url, candidate.found_url))
+        rows.append((candidate_id, search_id, *(getattr(candidate, name) for name in _COLUMNS)))
+    db.executemany(
+        f"INSERT INTO candidates (candidate_id, search_id, {', '.join(_COLUMNS)}) "
+        f"VALUES ({', '.join('?' * (len(_COLUMNS) + 2))})",
+        rows,
+    )
+    return len(rows)
+
+
+def fruitful_query(catalog: Catalog, engine: str) -> tuple[str, str] | None:
+    """Return the phrase and the language of a search that this engine has found something for, if there is one."""
+    row = catalog.connection.execute(
+        """SELECT query, language FROM searches s WHERE engine = ?
+           AND EXISTS (SELECT 1 FROM candidates c WHERE c.search_id = s.search_id)
+           ORDER BY search_id DESC LIMIT 1""",
+        (engine,),
+    ).fetchone()
+    return (row["query"], row["language"]) if row else None
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingUrl:
-    """A URL to fetch: the language of its query, and whether it is a file of this machine the user named."""
+    """A URL to fetch, with the language of its query and the cell it is for.
+
+    `local` is a file of this machine the user named, `sha1` what the engine said of it, `tries` the crawls before.
+    """
 
     url: str
     language: str
     local: bool
+    sha1: str
+    tries: int
+    cell: Cell
 
 
-def waiting_urls(catalog: Catalog, engines: Sequence[str]) -> list[WaitingUrl]:
-    """Return every URL of these engines that was not fetched yet, once each, in the order they were found."""
+def waiting_urls(catalog: Catalog, engines: Sequence[str], license: Collection[str] = ()) -> list[WaitingUrl]:
+    """Return every URL of these engines that is still to be fetched, once each, in the order of its first candidate.
+
+    Parameters
+    ----------
+    catalog, engines
+        Where, and whose candidates.
+    license
+        Only what at least one engine stated to be under one of these; none: everything.
+    """
     rows = catalog.rows(
-        f"""SELECT c.url, s.language, max(s.engine = 'folder') AS local
-            FROM candidates c JOIN searches s USING (search_id)
-            WHERE s.engine IN ({", ".join("?" * len(engines))})
-              AND NOT EXISTS (SELECT 1 FROM fetches f WHERE f.url = c.url)
-            GROUP BY c.url ORDER BY min(c.candidate_id)""",
+        f"""SELECT g.*, s.language, s.emotion, s.query_ethnicity, s.query_gender, s.query_age
+            FROM (
+                SELECT c.url, min(c.candidate_id) AS first, max(s.engine = 'folder') AS local, max(c.sha1) AS sha1,
+                       coalesce(f.tries, 0) * (f.reason IS NOT 'license') AS tries
+                FROM candidates c JOIN searches s USING (search_id) LEFT JOIN fetches f USING (url)
+                WHERE s.engine IN ({_marks(engines)}) AND {_OPEN}
+                  AND NOT EXISTS (SELECT 1 FROM candidates r WHERE r.url = c.url AND r.refused <> '')
+                GROUP BY c.url {f"HAVING max(c.license IN ({_marks(license)}))" if license else ""}) g
+            JOIN candidates c ON c.candidate_id = g.first JOIN searches s USING (search_id)
+            ORDER BY g.first""",
+        *engines,
+        *license,
+    )
+    return [
+        WaitingUrl(
+            row["url"], row["language"], bool(row["local"]), row["sha1"], row["tries"],
+            Cell(row["emotion"], row["query_ethnicity"], row["query_gender"], row["query_age"]),
+        )
+        for row in rows
+        if not row["url"].startswith(_TAKEN_DOWN)
+    ]  # fmt: skip
+
+
+def settle_refused(catalog: Catalog, engines: Sequence[str], license: Collection[str] = ()) -> int:
+    """Commit the fate of every URL that must not be fetched: refused, taken down, or under another licence.
+
+    A URL that is only under another licence waits again as soon as a crawl asks for less.
+    """
+    rows = catalog.rows(
+        f"""SELECT c.url, (SELECT max(r.refused) FROM candidates r WHERE r.url = c.url) AS refused,
+                   group_concat(DISTINCT c.license) AS said
+            FROM candidates c JOIN searches s USING (search_id) LEFT JOIN fetches f USING (url)
+            WHERE s.engine IN ({_marks(engines)}) AND {_OPEN} AND f.reason IS NOT 'license'
+            GROUP BY c.url""",
         *engines,
     )
-    return [WaitingUrl(row["url"], row["language"], bool(row["local"])) for row in rows]
+    fates = []
+    for row in rows:
+        if row["refused"]:
+            reason, detail = row["refused"], "so said the engine"
+        elif row["url"].startswith(_TAKEN_DOWN):
+            reason, detail = "taken_down", ""
+        elif license and not set(row["said"].split(",")) & set(license):
+            reason, detail = "license", row["said"]
+        else:
+            continue
+        fates.append(Fetch(row["url"], reason=reason, detail=detail, fetched_at=now()))
+    add_fetches(catalog, [(fate, None) for fate in fates])
+    return len(fates)
 
 
 def add_fetches(catalog: Catalog, fetched: Iterable[tuple[Fetch, Image | None]]) -> None:
-    """Commit the fates of some URLs together with the images that came of them."""
+    """Commit the fates of some URLs, in place of earlier ones, together with the images that came of them."""
     fetched = list(fetched)
+    if not fetched:
+        return
     with catalog.transaction() as db:
         insert(db, "images", (image for _, image in fetched if image), verb="INSERT OR IGNORE")
-        insert(db, "fetches", (fetch for fetch, _ in fetched), verb="INSERT OR IGNORE")
+        insert(db, "fetches", (fetch for fetch, _ in fetched), verb="INSERT OR REPLACE")
+
+
+def images_in_cell(catalog: Catalog, cell: Cell) -> set[str]:
+    """Return the ids of the images that were found for a cell, by whatever words and engines."""
+    rows = catalog.rows(
+        f"""SELECT DISTINCT f.image_id FROM searches s CROSS JOIN candidates c USING (search_id)
+            JOIN fetches f USING (url) WHERE f.image_id IS NOT NULL AND {_IN_CELL}""",
+        *cell,
+    )
+    return {row["image_id"] for row in rows}
+
+
+def waiting_in_cell(catalog: Catalog, cell: Cell, engines: Sequence[str]) -> int:
+    """Return how many URLs these engines found for a cell that nobody has asked for yet."""
+    return int(
+        catalog.value(
+            f"""SELECT count(DISTINCT c.url) FROM searches s CROSS JOIN candidates c USING (search_id)
+                LEFT JOIN fetches f USING (url)
+                WHERE {_IN_CELL} AND s.engine IN ({_marks(engines)}) AND f.url IS NULL AND c.refused = ''""",
+            *cell,
+            *engines,
+        )
+    )
+
+
+_IN_CELL = " AND ".join(f"s.{name} = ?" for name in Cell._fields)
+
+
+def buried_images(catalog: Catalog) -> frozenset[str]:
+    """Return the ids of images that were taken down and must not come back."""
+    return _buried(catalog, "image_id")
+
+
+def url_sha256(url: str) -> str:
+    """Return what a tombstone keeps of an address."""
+    return hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def taken_down_url(url: str) -> str:
+    """Return what stands in the place of an address that was taken down."""
+    return url if url.startswith(_TAKEN_DOWN) else f"{_TAKEN_DOWN}{url_sha256(url)}"
+
+
+def _unnamed(catalog: Catalog, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return candidates without a word on those that were taken down: found again, they stay nameless."""
+    buried = _buried(catalog, "url_sha256")
+    return [
+        Candidate(
+            candidate.rank, taken_down_url(candidate.url), license=candidate.license, refused=candidate.refused,
+            found_url=candidate.found_url and taken_down_url(candidate.found_url),
+        )
+        if buried and url_sha256(candidate.url) in buried
+        else candidate
+        for candidate in candidates
+    ]  # fmt: skip
+
+
+def _buried(catalog: Catalog, column: str) -> frozenset[str]:
+    return frozenset(row[0] for row in catalog.rows(f"SELECT {column} FROM tombstones WHERE {column} <> ''"))
+
+
+def _marks(values: Collection[object]) -> str:
+    return ", ".join("?" * len(values))
 
 
 Row = TypeVar("Row", Search, Candidate)

@@ -1,94 +1,245 @@
-"""Fetch everything that waits in the catalog, many files at a time but few from one host."""
+"""Fetch everything that waits in the catalog, many files at a time but few, and not too often, from one host."""
 
 import asyncio
+import contextlib
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.crawl import WaitingUrl, add_fetches, waiting_urls
-from btfer_builder.crawl.fetch import open_fetcher, sweep
-from btfer_builder.progress import bar
+from btfer_builder.catalog.catalog import now
+from btfer_builder.catalog.crawl import (
+    Cell,
+    WaitingUrl,
+    add_fetches,
+    buried_images,
+    images_in_cell,
+    settle_refused,
+    waiting_urls,
+)
+from btfer_builder.crawl.counts import Counts
+from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
+from btfer_builder.crawl.keep import sweep
+from btfer_builder.crawl.politeness import Turns, backoff, unlimited
+from btfer_builder.progress import StatusLine, say
 from btfer_builder.recipe import CrawlRecipe
 from btfer_builder.records import Fetch, Image
 from btfer_builder.workspace import Workspace
 
-#: Fates are committed together this often, in seconds: what `kill -9` can cost is fetched again.
+#: Fates are committed together this often, in seconds, or when so many have come together: what `kill -9` can cost
+#: is fetched again.
 COMMIT_EVERY = 0.5
+COMMIT_FILES = 32
+
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class FileJob:
+    """A URL that waits for its host, and how often it was asked for in this crawl."""
+
+    waiting: WaitingUrl
+    host: str
+    attempt: int = 0
 
 
 def download(
-    workspace: Workspace, recipe: CrawlRecipe, engines: Sequence[str], discovered: Callable[[], bool]
+    workspace: Workspace,
+    recipe: CrawlRecipe,
+    engines: Sequence[str],
+    discovered: Callable[[], bool],
+    counts: Counts,
 ) -> int:
     """Fetch what waits until nothing does and `discovered()` says nothing more will; return the number of files.
 
     Every URL is fetched once, whatever queries found it, and its fate committed with the image it led to.
     """
-    return asyncio.run(_download(workspace, recipe, engines, discovered))
-
-
-async def _download(
-    workspace: Workspace, recipe: CrawlRecipe, engines: Sequence[str], discovered: Callable[[], bool]
-) -> int:
     sweep(workspace.root)
-    fetcher = open_fetcher(workspace.root, recipe)
-    todo: asyncio.Queue[WaitingUrl] = asyncio.Queue(maxsize=recipe.connections * 4)
-    finished: list[tuple[Fetch, Image | None]] = []
-    hosts: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(recipe.per_host))
-    under_way: set[str] = set()
-    total = 0
+    with StatusLine() as line:
+        asyncio.run(
+            _Download(workspace, recipe, engines, counts).run(discovered, lambda: line.show(str(counts)))
+        )
+    return counts.fetched
 
-    async def work() -> None:
+
+class _Download:
+    """The state of one download: what is under way, and what is finished but not committed."""
+
+    def __init__(
+        self, workspace: Workspace, recipe: CrawlRecipe, engines: Sequence[str], counts: Counts
+    ) -> None:
+        self.root: Path = workspace.root
+        self.catalog: Catalog = workspace.catalog
+        self.recipe = recipe
+        self.engines = engines
+        self.counts = counts
+        self.met: set[str] = set()  # URLs of this crawl
+        self.left = 0  # of them, those not finished
+        self.finished: list[tuple[Fetch, Image | None]] = []
+        self.many = asyncio.Event()
+        self.images: dict[Cell, set[str]] = {}
+        #: Hosts that are asked for nothing more, each with the reason its URLs are dropped for, if they are.
+        self.closed: dict[str, tuple[str | None, str]] = {}
+        self.buried: frozenset[str] = frozenset()
+        self.turns: Turns[FileJob] = Turns(recipe)
+        self.thread = ThreadPoolExecutor(1)
+
+    async def run(self, discovered: Callable[[], bool], show: Callable[[], None]) -> None:
+        """Fetch until there is nothing left to do."""
+        fetcher = open_fetcher(self.root, self.recipe)
+        fetcher.robots.on_delay = lambda host, seconds: self.turns.slow_down(
+            host, min(seconds, self.recipe.max_wait)
+        )
+        with self.thread:
+            self.buried = await self._ask_catalog(buried_images, self.catalog)
+            tasks = [asyncio.create_task(self._work(fetcher)) for _ in range(self.recipe.connections)]
+            tasks.append(asyncio.create_task(self._keep_committing(show)))
+            tasks.append(asyncio.create_task(self._fill(discovered)))
+            try:
+                ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    task.result()  # a full disk, or a mistake of ours: not to be swallowed
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await fetcher.close()
+                await self._ask_catalog(self._commit)  # after one that may still be under way
+                show()
+            await self._ask_catalog(settle_refused, self.catalog, self.engines, self.recipe.license)
+
+    async def _ask_catalog(self, function: Callable[..., Answer], *arguments: object) -> Answer:
+        """Call a function in the catalog's own thread: its disk must not keep the network waiting."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, function, *arguments)
+
+    async def _work(self, fetcher: Fetcher) -> None:
         while True:
-            url = await todo.get()
-            async with hosts[_host(url.url)]:
-                finished.append(await fetcher.fetch(url.url, url.language, local=url.local))
+            job = await self.turns.take()
+            url = job.waiting
+            self._finish(job, await fetcher.fetch(url.url, url.language, local=url.local, sha1=url.sha1))
 
-    async def fill() -> None:
-        """Bring new URLs until there are no more; return when all have their fate."""
+    async def _keep_committing(self, show: Callable[[], None]) -> None:
         while True:
-            ended = discovered()  # asked before looking, so that nothing found in between is missed
-            waiting = [url for url in waiting_urls(catalog, engines) if url.url not in under_way]
-            under_way.update(url.url for url in waiting)
-            progress.total = len(under_way)
-            for url in waiting:
-                await todo.put(url)
-            if ended and not waiting:
-                return
-            if not waiting:
-                await asyncio.sleep(0.1)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(COMMIT_EVERY):
+                    await self.many.wait()
+            self.many.clear()
+            await self._ask_catalog(self._commit)
+            show()
 
-    def commit(catalog: Catalog) -> None:
-        nonlocal total
-        batch = finished.copy()
-        del finished[: len(batch)]
-        if batch:
-            add_fetches(catalog, batch)
-            total += len(batch)
-            progress.update(len(batch))
+    async def _fill(self, discovered: Callable[[], bool]) -> None:
+        """Bring new URLs until there are no more and all have their fate."""
+        seen, final, pause = -1, False, 0.02
+        while not (final and not self.left):
+            if not final:
+                final = discovered()  # asked before looking: nothing found in between is missed
+                started = time.monotonic()
+                version = await self._ask_catalog(self._version)
+                if version != seen or final:
+                    seen = version
+                    self._add(*await self._ask_catalog(self._look))
+                pause = min(max(0.02, 5 * (time.monotonic() - started)), 5.0)
+            self.counts.idle = 0 if self.left or self.finished else self.counts.idle + 1
+            await asyncio.sleep(pause)
 
-    catalog = workspace.catalog
-    with bar(0, "fetch", "files") as progress:
-        tasks = [asyncio.create_task(work()) for _ in range(recipe.connections)]
-        filling = asyncio.create_task(fill())
-        try:
-            started = time.monotonic()
-            while not filling.done() or total + len(finished) < len(under_way):
-                await asyncio.wait([*tasks, filling], timeout=0.02, return_when=asyncio.FIRST_EXCEPTION)
-                for task in (*tasks, filling):
-                    if task.done():
-                        task.result()  # a full disk, or a mistake of ours: not to be swallowed
-                if time.monotonic() - started >= COMMIT_EVERY:
-                    commit(catalog)
-                    started = time.monotonic()
-        finally:
-            for task in (*tasks, filling):
-                task.cancel()
-            await asyncio.gather(*tasks, filling, return_exceptions=True)
-            commit(catalog)
-            await fetcher.client.aclose()
-    return total
+    def _version(self) -> int:
+        """Return a number that changes when another thread has committed something: a page of a search."""
+        return int(self.catalog.value("PRAGMA data_version"))
+
+    def _look(self) -> tuple[list[WaitingUrl], dict[Cell, set[str]]]:
+        """Return the URLs that are new, and the images of the cells that are new."""
+        waiting = waiting_urls(self.catalog, self.engines, self.recipe.license)
+        new = [url for url in waiting if url.url not in self.met]
+        cells = {url.cell for url in new} - self.images.keys() if self.recipe.target else set()
+        return new, {cell: images_in_cell(self.catalog, cell) for cell in cells}
+
+    def _add(self, new: list[WaitingUrl], images: dict[Cell, set[str]]) -> None:
+        self.images.update(images)
+        self.met.update(url.url for url in new)
+        for url in new:
+            job = FileJob(url, _host(url.url))
+            if job.host in self.closed:
+                self._set_aside([job])
+            elif not self._is_enough(url.cell):
+                self.turns.add(job)
+                self.left += 1
+                self.counts.add(to_fetch=1)
+
+    def _is_enough(self, cell: Cell) -> bool:
+        """Return whether a cell has all that was asked for; its other URLs may wait for another crawl."""
+        return bool(self.recipe.target) and len(self.images.get(cell, ())) >= self.recipe.target
+
+    def _finish(self, job: FileJob, done: Fetched) -> None:
+        """Note the fate of a URL, or let it wait for another try."""
+        fate, image = done.fate, done.image
+        silent = fate.reason in {"unreachable", "timeout"} and fate.http_status is None
+        self.turns.done(job, answered=not silent)
+        if fate.reason in {"busy", "server_error"} and fate.http_status and self._try_again(job, done.pause):
+            return
+        if image and image.image_id in self.buried:
+            (self.root / image.path).unlink(missing_ok=True)
+            fate, image = replace(fate, image_id=None, reason="taken_down"), None
+        self._settle(job, fate, image)
+        if silent and job.host not in self.closed and self.turns.is_dead(job.host):
+            self._close(
+                job.host, fate.reason, f"not asked: its host gave no answer to others. {fate.detail}"[:500]
+            )
+
+    def _try_again(self, job: FileJob, pause: float | None) -> bool:
+        """Let a busy host rest and a job wait, unless there were enough tries; return whether it is to wait."""
+        if pause is not None and pause > self.recipe.max_wait:
+            if job.host not in self.closed:
+                self._close(job.host)
+                say(f"{job.host} asks for a pause of {pause:.0f} s: what it has left waits for another crawl")
+            return False
+        free = unlimited(job.host, self.recipe)
+        self.turns.pause(job.host, backoff(job.attempt, loopback=free) if pause is None else pause)
+        if job.attempt + 1 >= self.recipe.tries or job.host in self.closed:
+            return False
+        self.turns.add(replace(job, attempt=job.attempt + 1), first=True)
+        return True
+
+    def _close(self, host: str, reason: str | None = None, detail: str = "") -> None:
+        """Ask a host for nothing more in this crawl; its URLs are dropped for the reason, or wait for another."""
+        self.closed[host] = reason, detail
+        left = self.turns.withdraw(host)
+        self.left -= len(left)
+        self.counts.add(to_fetch=-len(left))
+        self._set_aside(left)
+
+    def _set_aside(self, jobs: list[FileJob]) -> None:
+        for job in jobs:
+            reason, detail = self.closed[job.host]
+            if reason:
+                self.left += 1
+                self.counts.add(to_fetch=1)
+                self._settle(
+                    job, Fetch(job.waiting.url, reason=reason, detail=detail, fetched_at=now()), None
+                )
+
+    def _settle(self, job: FileJob, fate: Fetch, image: Image | None) -> None:
+        self.finished.append((replace(fate, tries=job.waiting.tries + 1), image))
+        self.left -= 1
+        if len(self.finished) >= COMMIT_FILES:
+            self.many.set()
+        self.counts.add(fetched=1, kept=1 if image else 0)
+        if image and self.recipe.target:
+            cell = job.waiting.cell
+            self.images[cell].add(image.image_id)
+            if self._is_enough(cell):
+                spared = self.turns.discard(lambda other: other.waiting.cell == cell)
+                self.left -= spared
+                self.counts.add(to_fetch=-spared)
+
+    def _commit(self) -> None:
+        batch = self.finished.copy()
+        add_fetches(self.catalog, batch)
+        del self.finished[: len(batch)]
 
 
 def _host(url: str) -> str:

@@ -2,52 +2,57 @@
 
 import asyncio
 import hashlib
-import os
-import tempfile
+import re
 import warnings
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import IO
-from urllib.parse import unquote_to_bytes, urljoin, urlsplit
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
 
-import httpcore
-import httpx
+import aiohttp
 
 from btfer_builder import __version__
 from btfer_builder.catalog.catalog import now
-from btfer_builder.crawl.addresses import GuardedBackend, PrivateAddressError
+from btfer_builder.crawl.addresses import GuardedResolver, PrivateAddressError, guarded_sockets
+from btfer_builder.crawl.keep import Part, Refused, images_of, inflated, local_chunks
+from btfer_builder.crawl.permission import Robots, header_refusal
+from btfer_builder.crawl.politeness import retry_after, user_agent
 from btfer_builder.decode import FORMATS, openers
 from btfer_builder.errors import BtferError
 from btfer_builder.recipe import CrawlRecipe
 from btfer_builder.records import Fetch, Image
 
 MAX_REDIRECTS = 5
-CHUNK = 1 << 16
-#: Compression of a body that is undone although none was asked for. One layer: several, or denser ones, could turn
-#: a chunk into more than the memory holds.
-ENCODINGS = {"", "identity", "gzip", "deflate"}
+#: Bytes of a body that wait in memory while what came before them is worked on.
+READ_BUFFER = 1 << 18
+#: Names of hosts, underscores included, which some have; and addresses.
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?|[0-9a-f]*:[0-9a-f:.]*(?:%[a-z0-9]+)?", re.I)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+#: Longest line of a head, in bytes.
+HEAD_LINE = 1 << 15
 
 
-class Refused(Exception):
-    """A file that is dropped, with its reason."""
+class Fetched(NamedTuple):
+    """The fate of a URL, the image if there is one, and the seconds its host asks to be left alone, if it does."""
 
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail[:500]
+    fate: Fetch
+    image: Image | None
+    pause: float | None = None
 
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Fetches files into `root/data/images`; make it with `open_fetcher`."""
+    """Fetches files into `root/data/images`; make it with `open_fetcher`, and close it."""
 
     root: Path
     recipe: CrawlRecipe
-    client: httpx.AsyncClient
+    session: aiohttp.ClientSession
+    robots: Robots
 
-    async def fetch(self, url: str, language: str = "", *, local: bool = False) -> tuple[Fetch, Image | None]:
+    async def fetch(self, url: str, language: str = "", *, local: bool = False, sha1: str = "") -> Fetched:
         """Fetch a URL and return its fate, and the image if there is one. Never raises for a bad URL or host.
 
         Parameters
@@ -58,6 +63,8 @@ class Fetcher:
             Language of the query, sent as `Accept-Language`.
         local
             Whether files on this machine may be read.
+        sha1
+            What the engine said of the file, 40 hex digits; another file is dropped.
 
         Raises
         ------
@@ -65,126 +72,137 @@ class Fetcher:
             If the disk is full or cannot be written.
         """
         answer = Fetch(url, fetched_at=now())
+        part, size = Part(images_of(self.root)), 0
         try:
-            with _aside(images_of(self.root)) as (part, file):
-                digest = hashlib.sha256()
-                async with (
-                    asyncio.timeout(self.recipe.deadline),
-                    aclosing(self._chunks(url, language, local)) as chunks,
-                ):
-                    async for found, chunk in chunks:
-                        answer = replace(
-                            answer,
-                            http_status=found.http_status,
-                            content_type=found.content_type,
-                            bytes=answer.bytes + len(chunk),
-                        )
-                        if answer.bytes > self.recipe.max_bytes:
-                            raise Refused("too_big", f"more than {self.recipe.max_bytes} bytes")
-                        digest.update(chunk)
-                        file.write(chunk)
-                file.close()
-                file_format = sniff(part)
-                image_id = digest.hexdigest()
-                path = f"data/images/{image_id[:2]}/{image_id}.{FORMATS[file_format]}"
-                (self.root / path).parent.mkdir(exist_ok=True)
-                part.chmod(0o644)  # mkstemp makes files only their owner may read
-                part.replace(self.root / path)
-            return replace(answer, image_id=image_id), Image(image_id, path, file_format, answer.bytes)
+            digest, check = hashlib.sha256(), hashlib.sha1(usedforsecurity=False) if sha1 else None
+            async with (
+                asyncio.timeout(self.recipe.deadline),
+                aclosing(self._chunks(url, language, local)) as chunks,
+            ):
+                async for found, chunk in chunks:
+                    answer = found
+                    size += len(chunk)
+                    if size > self.recipe.max_bytes:
+                        raise Refused("too_big", f"more than {self.recipe.max_bytes} bytes")
+                    digest.update(chunk)
+                    if check:
+                        check.update(chunk)
+                    part.write(chunk)
+            if check and check.hexdigest() != sha1.lower():
+                raise Refused("other_file", f"its SHA-1 is {check.hexdigest()}, not {sha1}")
+            file_format = sniff(part)
+            image_id = digest.hexdigest()
+            path = f"data/images/{image_id[:2]}/{image_id}.{FORMATS[file_format]}"
+            part.keep(self.root / path)
+            fate = replace(answer, image_id=image_id, bytes=size)
+            return Fetched(fate, Image(image_id, path, file_format, size))
         except Refused as error:
-            return replace(answer, reason=error.reason, detail=error.detail), None
+            fate = replace(answer, reason=error.reason, detail=error.detail, bytes=size)
+            return Fetched(fate, None, error.pause)
         except TimeoutError:
-            return replace(answer, reason="timeout", detail=f"after {self.recipe.deadline:g} s"), None
+            detail = f"after {self.recipe.deadline:g} s"
+            return Fetched(replace(answer, reason="timeout", detail=detail, bytes=size), None)
         except PrivateAddressError as error:
-            return replace(answer, reason="private_address", detail=str(error)[:500]), None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, ValueError) as error:
-            return replace(answer, reason="bad_url", detail=str(error)[:500]), None
-        except httpx.HTTPError as error:
-            return replace(
-                answer, reason="unreachable", detail=f"{type(error).__name__}: {error}"[:500]
-            ), None
+            return Fetched(replace(answer, reason="private_address", detail=str(error)[:500]), None)
+        except ValueError as error:  # aiohttp.InvalidURL is one
+            return Fetched(replace(answer, reason="bad_url", detail=str(error)[:500]), None)
         except OSError as error:  # the disk's: the network's were turned into reasons where they came up
             raise BtferError(
                 f"{images_of(self.root)}: cannot be written: {error.strerror or error}; "
                 "what was fetched so far is kept, crawl again to go on"
             ) from None
+        finally:
+            part.discard()
 
     async def _chunks(
         self, url: str, language: str, local: bool
     ) -> AsyncGenerator[tuple[Fetch, bytes], None]:
         """Yield (what is known of the answer, a piece of the body); at least once."""
+        fate = Fetch(url, fetched_at=now())
         if local:
-            for chunk in _local_chunks(url):
-                yield Fetch(url), chunk
+            for chunk in local_chunks(url):
+                yield fate, chunk
             return
         headers = {"Accept-Language": language} if language else {}
         target = url
         for _ in range(MAX_REDIRECTS + 1):
-            parts = urlsplit(target)
-            if parts.scheme not in {"http", "https"} or parts.port == 0:  # one above 65535 is a ValueError
-                raise Refused("bad_url", f"not http or https: {target}")
+            check_url(target)
+            if refusal := await self.robots.refusal(target):
+                raise Refused(*refusal)
             try:
-                async with self.client.stream("GET", target, headers=headers) as response:
-                    content_type = response.headers.get("content-type", "")[:200]
-                    answer = Fetch(url, http_status=response.status_code, content_type=content_type)
-                    yield answer, b""
-                    if response.is_redirect and "location" in response.headers:
+                async with self.session.get(target, headers=headers, allow_redirects=False) as response:
+                    status, kind = response.status, response.headers.get("content-type", "")[:200]
+                    fate = replace(fate, http_status=status, content_type=kind)
+                    yield fate, b""
+                    if status in {301, 302, 303, 307, 308} and "location" in response.headers:
                         target = urljoin(target, response.headers["location"])
+                        response.close()
                         continue
-                    if response.status_code != 200:
-                        raise Refused(_refusal(response.status_code), f"HTTP {response.status_code}")
+                    if status != 200:
+                        response.close()
+                        pause = retry_after(response.headers.get("Retry-After")) if status >= 429 else None
+                        raise Refused(_refusal(status), f"HTTP {status}", pause)
+                    if refusal := header_refusal(response.headers):
+                        response.close()  # before its body
+                        raise Refused(*refusal)
                     encoding = response.headers.get("content-encoding", "").strip().lower()
-                    if encoding not in ENCODINGS:
-                        raise Refused("unsupported_format", f"Content-Encoding: {encoding}")
-                    async for chunk in response.aiter_bytes(CHUNK):
-                        yield answer, chunk
+                    async for chunk in inflated(response.content.iter_any(), encoding):
+                        yield fate, chunk
                     return
-            except OSError as error:  # broken TLS in the middle comes as it is
+            except aiohttp.InvalidURL:
+                raise
+            except (aiohttp.ClientError, OSError) as error:
                 raise Refused("unreachable", f"{type(error).__name__}: {error}") from None
         raise Refused("too_many_redirects", f"more than {MAX_REDIRECTS}")
 
-
-def images_of(root: Path) -> Path:
-    """Return the folder of a workspace that files are fetched into."""
-    return root / "data" / "images"
-
-
-def sweep(root: Path) -> None:
-    """Delete the unfinished files that a killed crawl left; only one crawl at a time may run."""
-    for part in images_of(root).glob(".*.part"):
-        part.unlink(missing_ok=True)
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.robots.close()
+        await self.session.close()
 
 
-@contextmanager
-def _aside(folder: Path) -> Iterator[tuple[Path, IO[bytes]]]:
-    """Open a new file in the folder, which is gone when the block ends unless it was moved elsewhere."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+def check_url(url: str) -> None:
+    """Check that an address can be asked for over http or https.
+
+    Raises
+    ------
+    Refused
+        With reason `bad_url`.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield Path(name), file
-    finally:
-        Path(name).unlink(missing_ok=True)
+        parts = urlsplit(url)
+        known = _is_host(parts.netloc)
+    except ValueError as error:
+        raise Refused("bad_url", str(error)) from None
+    if parts.scheme not in {"http", "https"}:
+        raise Refused("bad_url", f"not http or https: {url}")
+    if not known or _CONTROL.search(url):
+        raise Refused("bad_url", f"no host has such a name: {url}")
 
 
-def _local_chunks(url: str) -> Iterator[bytes]:
-    path = Path(os.fsdecode(unquote_to_bytes(urlsplit(url).path)))
-    try:
-        with path.open("rb") as file:
-            yield b""
-            while chunk := file.read(CHUNK):
-                yield chunk
-    except OSError as error:
-        raise Refused("unreachable", f"{url}: {error.strerror}") from None
+@lru_cache(maxsize=4096)
+def _is_host(netloc: str) -> bool:
+    """Return whether a host and port can be; a ValueError is a no, too."""
+    parts = urlsplit(f"//{netloc}")
+    host, port = parts.hostname or "", parts.port  # a port above 65535 is a ValueError
+    plain = host.isascii() and len(host) < 64 and "xn--" not in host
+    name = host if plain else host.encode("idna").decode("ascii")
+    if not plain and ":" not in name:
+        name.encode("ascii").decode("idna")
+    return port != 0 and bool(_HOST.fullmatch(name))
 
 
 def _refusal(status: int) -> str:
     if status in {404, 410}:
         return "not_found"
-    return "forbidden" if status in {401, 403, 451} else "http_error"
+    if status in {429, 503}:
+        return "busy"
+    if status in {401, 403, 451}:
+        return "forbidden"
+    return "server_error" if status >= 500 else "http_error"
 
 
-def sniff(path: Path) -> str:
+def sniff(part: Part) -> str:
     """Return the image format of a file by its content; its name and content type are not asked.
 
     Raises
@@ -194,14 +212,15 @@ def sniff(path: Path) -> str:
     """
     from PIL import Image as Picture
 
-    with path.open("rb") as file:
-        start = file.read(1024)
+    file = part.read()
+    start = file.read(1024)
+    file.seek(0)
     if not start:
         raise Refused("empty")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's on sizes and odd metadata are for dedupe to decide on
-            with Picture.open(path, formats=openers()) as picture:
+            with Picture.open(file, formats=openers()) as picture:
                 return str(picture.format)
     except Picture.DecompressionBombError as error:
         raise Refused("too_large", str(error)) from None
@@ -215,26 +234,28 @@ def sniff(path: Path) -> str:
 
 
 def open_fetcher(root: Path, recipe: CrawlRecipe) -> Fetcher:
-    """Return a fetcher with one pool of connections; close its `client` when done."""
-    contact = f"; {recipe.contact}" if recipe.contact else ""
-    headers = {
-        "User-Agent": f"btfer-builder/{__version__} (research dataset builder{contact})",
-        "Accept": "image/*",
-        "Accept-Encoding": "identity",
-    }
-    context = httpx.create_ssl_context()
-    transport = httpx.AsyncHTTPTransport(verify=context)
-    # httpx has no public way to give its pool a network backend; httpcore, which it stands on, does.
-    transport._pool = httpcore.AsyncConnectionPool(
-        ssl_context=context,
-        max_connections=recipe.connections,
-        network_backend=httpcore.AnyIOBackend() if recipe.allow_private_hosts else GuardedBackend(),
+    """Return a fetcher with one pool of connections, inside a running event loop."""
+    connector = aiohttp.TCPConnector(
+        limit=recipe.connections,
+        resolver=GuardedResolver(allow_private=recipe.allow_private_hosts),
+        socket_factory=guarded_sockets(allow_private=recipe.allow_private_hosts),
+        happy_eyeballs_delay=None,  # one address after the other, each looked at
+        ttl_dns_cache=300,
     )
-    client = httpx.AsyncClient(
-        transport=transport,
-        headers=headers,
-        timeout=None,  # noqa: S113 - the fetcher's deadline is for the whole, these would be for each read
-        follow_redirects=False,
-        trust_env=False,
+    session = aiohttp.ClientSession(
+        connector=connector,
+        headers={
+            "User-Agent": user_agent(__version__, recipe.contact),
+            "Accept": "image/*",
+            "Accept-Encoding": "identity",
+        },
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(
+            total=None, sock_connect=None
+        ),  # the fetcher's deadline is for the whole
+        auto_decompress=False,
+        read_bufsize=READ_BUFFER,
+        max_line_size=HEAD_LINE,
+        max_field_size=HEAD_LINE,
     )
-    return Fetcher(root, recipe, client)
+    return Fetcher(root, recipe, session, Robots(session))

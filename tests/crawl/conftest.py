@@ -1,11 +1,9 @@
 """A web to crawl, a workspace to crawl into, and one crawl of it."""
 
-import ssl
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from crawl_web import Web, serve
 
@@ -14,17 +12,6 @@ from btfer_builder.emotions import EMOTIONS, Emotion
 from btfer_builder.queries.phrases import Query
 from btfer_builder.recipe import CrawlRecipe, override
 from btfer_builder.workspace import Workspace, create_workspace
-
-
-@pytest.fixture(scope="session")
-def ssl_context() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
-
-
-@pytest.fixture(autouse=True)
-def _one_ssl_context(ssl_context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read the system's certificates once: it takes longer than most of the tests."""
-    monkeypatch.setattr(httpx, "create_ssl_context", lambda: ssl_context)
 
 
 @pytest.fixture
@@ -42,6 +29,7 @@ def workspace(tmp_path: Path) -> Workspace:
 def recipe(web: Web) -> CrawlRecipe:
     """Return a recipe that asks the test's own search engine and has no patience."""
     return CrawlRecipe(
+        engine=("bing",),
         engine_url={"bing": web.search_url},
         per_query=40,
         query_delay=0,

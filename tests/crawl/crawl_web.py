@@ -1,47 +1,25 @@
-"""A web on loopback whose every path is one case, and an image search in Bing's form that can break in many ways."""
+"""A web on loopback whose every path is one case, and searches in the forms of all engines that can break."""
 
 import contextlib
 import gzip
-import html
-import io
-import json
-import random
 import socket
 import struct
 import threading
 import time
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
-from PIL import Image
+from crawl_pictures import HTML, MEDIA, SVG, archive, picture
+from engine_faults import ENGINE_FAULTS
+from engine_forms import FORMS, Form
 
 SEARCH = "/images/async"
-PAGE_SIZE = 20
-SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
-HTML = b"<!DOCTYPE html><html><body><svg></svg>Sign in to see this picture</body></html>"
-MEDIA = {"jpg": ("JPEG", "image/jpeg"), "png": ("PNG", "image/png"), "webp": ("WEBP", "image/webp")}
-
-
-@cache
-def picture(name: str, side: int = 48) -> bytes:
-    """Return the picture of this name, of the format its suffix says; another name gives other bytes."""
-    rng = random.Random(name)
-    noise = Image.frombytes("RGB", (side, side), rng.randbytes(side * side * 3))
-    file = io.BytesIO()
-    noise.save(file, MEDIA[name.rpartition(".")[2]][0])
-    return file.getvalue()
-
-
-def archive() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as content:
-        content.writestr("happy.jpg", picture("in-a-zip.jpg"))
-    return file.getvalue()
+Result = str | dict[str, object]
+#: Where searches are asked, each in the form of its engine.
+SEARCHES = {form.path: form for form in FORMS.values()}
 
 
 class Web:
@@ -52,17 +30,21 @@ class Web:
         self.requests: Counter[str] = Counter()
         self.searched: list[tuple[str, int]] = []  # (query, first result of the page), as they came
         self.headers: list[dict[str, str]] = []  # of searches
+        self.parameters: list[dict[str, str]] = []  # of their addresses
         self.connections = 0
         self.sent_endlessly = 0
         #: What a search finds: paths, whole addresses, or all that a result says. None: `found_for` is asked.
-        self.results: dict[str, list[str | dict[str, object]]] = {}
-        self.found_for: Callable[[str], list[str | dict[str, object]]] = lambda _query: []
+        self.results: dict[str, list[Result]] = {}
+        #: What robots.txt says; None: there is none.
+        self.robots: str | None = None
+        self.found_for: Callable[[str], list[Result]] = lambda _query: []
         #: How the page with this first result (None: any) misbehaves: one of `ENGINE_FAULTS`.
         self.engine_fault: dict[int | None, str] = {}
         self.faults = 1_000_000  # how often it still does
         #: Called with the number of pictures asked for so far, before one is sent.
         self.on_picture: Callable[[int], None] = lambda _number: None
         self.pictures = 0
+        self.asked_at: list[float] = []  # of pages that fail at first
         self.at_once: Counter[str] = Counter()  # host → connections that are fetching a /slow-… picture
         self.most_at_once: Counter[str] = Counter()
         self.closing = threading.Event()
@@ -73,6 +55,13 @@ class Web:
     def search_url(self) -> str:
         return self.url + SEARCH
 
+    def engine_url(self, *names: str) -> dict[str, str]:
+        """Return what `engine_url` takes to have these engines asked here."""
+        return {name: self.url + FORMS[name].path for name in names}
+
+    def found(self, query: str) -> list[Result]:
+        return self.results.get(query) or self.found_for(query)
+
     def accepted(self, connections: int) -> bool:
         """Wait a moment for the server to have seen this many connections, and return whether it has no others."""
         until = time.monotonic() + 2
@@ -82,21 +71,12 @@ class Web:
 
     @property
     def files_asked(self) -> int:
-        return sum(count for path, count in self.requests.items() if path != SEARCH)
+        return sum(count for path, count in self.requests.items() if path not in {*SEARCHES, "/robots.txt"})
 
 
 def as_told(web: Web, path: str) -> dict[str, object]:
     url = web.url + path if path.startswith("/") else path
     return {"murl": url, "purl": f"https://pages.example{path}.html", "t": f"Photo {path}"}
-
-
-def results_page(web: Web, results: list[str | dict[str, object]]) -> bytes:
-    """Return a page in the form of Bing's."""
-    items = []
-    for result in results:
-        told = html.escape(json.dumps(as_told(web, result) if isinstance(result, str) else result))
-        items.append(f'<div class="imgpt"><a class="iusc" m="{told}" href="#"></a></div>')
-    return f"<html><body>{''.join(items)}</body></html>".encode()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -111,8 +91,10 @@ class Handler(BaseHTTPRequestHandler):
         with self.web.lock:
             self.web.requests[address.path] += 1
         name = address.path[1:]
-        if address.path == SEARCH:
-            self.search(parse_qs(address.query))
+        if form := SEARCHES.get(address.path):
+            self.search(form, parse_qs(address.query))
+        elif address.path == "/robots.txt" and self.web.robots is not None:
+            self.answer(200, self.web.robots.encode(), "text/plain")
         elif case := CASES.get(name.partition("/")[0]):
             case(self)
         elif name.rpartition(".")[2] in MEDIA:
@@ -124,19 +106,23 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.answer(404, b"no such page", "text/plain")
 
-    def search(self, asked: dict[str, list[str]]) -> None:
-        query, first = asked["q"][0], int(asked["first"][0])
+    def search(self, form: Form, asked: dict[str, list[str]]) -> None:
+        query, first = form.asked(asked)
         with self.web.lock:
             self.web.searched.append((query, first))
             self.web.headers.append(dict(self.headers))
+            self.web.parameters.append({name: values[0] for name, values in asked.items()})
         fault = self.web.engine_fault.get(first) or self.web.engine_fault.get(None)
-        found = self.web.results.get(query) or self.web.found_for(query)
-        page = results_page(self.web, found[first : first + PAGE_SIZE])
+        results = [
+            as_told(self.web, result) if isinstance(result, str) else result
+            for result in self.web.found(query)
+        ]
+        page = form.page(results[first : first + form.size], first, len(results))
         if fault and self.web.faults:
             self.web.faults -= 1
             ENGINE_FAULTS[fault](self, page)
         else:
-            self.answer(200, page, "text/html; charset=utf-8")
+            self.answer(200, page, form.content_type)
 
     def answer(
         self, status: int, body: bytes = b"", content_type: str = "image/jpeg", **headers: str
@@ -191,6 +177,24 @@ def endless(handler: Handler) -> None:
             handler.web.sent_endlessly += handler.connection.send(picture("endless.png") * 10)
 
 
+def noai_endless(handler: Handler) -> None:
+    handler.head(200, "image/png", x_robots_tag="noai")
+    with contextlib.suppress(OSError):
+        while not handler.web.closing.is_set():
+            handler.web.sent_endlessly += handler.connection.send(picture("endless.png") * 10)
+
+
+def failing(handler: Handler, times: int, status: int, **headers: str) -> None:
+    """Fail so often with a status, then send a picture."""
+    with handler.web.lock:
+        handler.web.asked_at.append(time.monotonic())
+        failed = handler.web.requests[urlsplit(handler.path).path] > times
+    if failed:
+        handler.answer(200, picture(f"{handler.path.rpartition('/')[2]}.jpg"))
+    else:
+        handler.answer(status, b"later", "text/plain", **headers)
+
+
 def slow(handler: Handler) -> None:
     """Send a picture after a moment, counting how many of these are under way at each host's name."""
     web, host = handler.web, handler.headers["Host"]
@@ -241,6 +245,7 @@ CASES: dict[str, Callable[[Handler], None]] = {
     "451": lambda h: h.answer(451),
     "500": lambda h: h.answer(500),
     "503": lambda h: h.answer(503),
+    "429": lambda h: h.answer(429),
     "204": lambda h: h.answer(204),
     "206": lambda h: h.answer(206, picture("part.jpg")),
     "304": lambda h: h.answer(304),
@@ -262,6 +267,16 @@ CASES: dict[str, Callable[[Handler], None]] = {
     "psd": lambda h: h.answer(200, b"8BPS\0\1" + bytes(100)),
     "zip": lambda h: h.answer(200, archive()),
     "text": lambda h: h.answer(200, b"   \n  "),
+    "noai": lambda h: h.answer(200, picture("noai.jpg"), x_robots_tag="noai, noimageai"),
+    "noindex": lambda h: h.answer(200, picture("noindex.jpg"), x_robots_tag="noindex"),
+    "noai-for-others": lambda h: h.answer(200, picture("others.jpg"), x_robots_tag="otherbot: noai"),
+    "tdm": lambda h: h.answer(200, picture("tdm.jpg"), tdm_reservation="1"),
+    "tdm-allowed": lambda h: h.answer(200, picture("tdm-allowed.jpg"), tdm_reservation="0"),
+    "noai-endless": noai_endless,
+    "busy-once": lambda h: failing(h, 1, 429, retry_after="1"),
+    "busy-then": lambda h: failing(h, 2, 503),
+    "broken-once": lambda h: failing(h, 1, 500),
+    "busy-for-an-hour": lambda h: h.answer(429, retry_after="3600"),
     "mislabelled": lambda h: h.answer(200, picture("mislabelled.png"), "text/html"),
     "gzip": lambda h: h.answer(200, gzip.compress(picture("gzip.png")), content_encoding="gzip"),
     "gzip-twice": lambda h: h.answer(
@@ -273,47 +288,10 @@ CASES: dict[str, Callable[[Handler], None]] = {
     "redirect": lambda h: h.redirect("/redirected.jpg"),
     "redirect-moved": lambda h: h.redirect(h.web.url + "/moved.webp", 301),
     "redirect-loop": lambda h: h.redirect("/redirect-loop"),
-    "redirect-to": lambda h: h.redirect(h.path.partition("?")[2]),
+    "redirect-to": lambda h: h.redirect(unquote(h.path.partition("?")[2])),
     "hop": hop,
     "slow": slow,
     "sized": sized,
-}
-
-
-def _drip_page(handler: Handler, page: bytes) -> None:
-    handler.head(200, "text/html")
-    handler.drip(page * 100)
-
-
-def _half_page(handler: Handler, page: bytes) -> None:
-    handler.head(200, "text/html", content_length=str(len(page)))
-    handler.wfile.write(page[: len(page) // 2])
-    handler.close_connection = True
-
-
-def _endless_page(handler: Handler, page: bytes) -> None:
-    handler.head(200, "text/html")
-    with contextlib.suppress(OSError):
-        while not handler.web.closing.is_set():
-            handler.web.sent_endlessly += handler.connection.send(page)
-
-
-#: What can be wrong with a result page.
-ENGINE_FAULTS: dict[str, Callable[[Handler, bytes], None]] = {
-    "503": lambda h, page: h.answer(503, page, "text/html"),
-    "429": lambda h, page: h.answer(429, page, "text/html"),
-    "close": lambda h, _: setattr(h, "close_connection", True),
-    "reset": lambda h, _: h.reset(),
-    "hang": lambda h, _: h.hang(),
-    "drip": _drip_page,
-    "half": _half_page,
-    "endless": _endless_page,
-    "form": lambda h, page: h.answer(200, page.replace(b"imgpt", b"x7"), "text/html"),
-    "attribute": lambda h, page: h.answer(200, page.replace(b" m=", b" data-m="), "text/html"),
-    "key": lambda h, page: h.answer(200, page.replace(b"murl", b"mediaUrl"), "text/html"),
-    "captcha": lambda h, _: h.answer(200, HTML, "text/html"),
-    "binary": lambda h, _: h.answer(200, bytes(range(256)) * 9, "text/html"),
-    "empty": lambda h, _: h.answer(200, b"", "text/html"),
 }
 
 

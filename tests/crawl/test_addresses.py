@@ -2,12 +2,21 @@
 
 import asyncio
 import socket
+import threading
+import time
 
-import httpcore
+import aiohttp
 import pytest
 
 from btfer_builder.crawl import addresses
-from btfer_builder.crawl.addresses import GuardedBackend, PrivateAddressError, is_public
+from btfer_builder.crawl.addresses import (
+    GuardedResolver,
+    PrivateAddressError,
+    guarded_sockets,
+    is_loopback,
+    is_public,
+    resolves_publicly,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,22 +42,33 @@ def test_all_others_are_not(address):
 
 
 def connect(host: str, port: int) -> None:
-    async def open_and_close() -> None:
-        stream = await GuardedBackend().connect_tcp(host, port, timeout=2)
-        await stream.aclose()
+    """Ask for robots.txt, which is not there, over the connector the fetcher has."""
 
-    asyncio.run(open_and_close())
+    async def ask() -> None:
+        connector = aiohttp.TCPConnector(
+            resolver=GuardedResolver(allow_private=False),
+            socket_factory=guarded_sockets(allow_private=False),
+            happy_eyeballs_delay=None,
+        )
+        host_part = f"[{host}]" if ":" in host else host
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            session.get(f"http://{host_part}:{port}/robots.txt") as answer,
+        ):
+            assert answer.status == 404
+
+    asyncio.run(ask())
 
 
 def resolve_to(monkeypatch, *found: list[str]) -> list[str]:
     """Have the resolver give these answers one after the other; return the list of names it is asked for."""
     answers, asked = list(found), []
 
-    async def resolve(_self, host: str, _port: int) -> list[str]:
+    async def lookup(_self, host: str, _family: int = 0) -> list[str]:
         asked.append(host)
         return answers.pop(0)
 
-    monkeypatch.setattr(GuardedBackend, "resolve", resolve)
+    monkeypatch.setattr(GuardedResolver, "lookup", lookup)
     return asked
 
 
@@ -57,15 +77,75 @@ def resolve_to(monkeypatch, *found: list[str]) -> list[str]:
     ["127.0.0.1", "localhost", "::1", "0x7f000001", "2130706433", "127.1", "0177.0.0.1", "::ffff:127.0.0.1", "0"],
 )  # fmt: skip
 def test_every_spelling_of_loopback_is_refused_before_it_is_contacted(web, host):
-    with pytest.raises(PrivateAddressError):
+    # aiohttp itself refuses an IPv4 address that is not written as four numbers.
+    with pytest.raises((PrivateAddressError, aiohttp.InvalidURL)):
         connect(host, int(web.url.rpartition(":")[2]))
     assert web.connections == 0
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "2130706433", "127.1", "::1", "", "x", "169.254.169.254"])
+def test_no_socket_is_opened_for_a_private_address_or_one_that_cannot_be_judged(address):
+    info = (socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, 80))
+    with pytest.raises(PrivateAddressError):
+        guarded_sockets(allow_private=False)(info)
+    guarded_sockets(allow_private=True)(info).close()
+
+
 def test_a_real_name_is_resolved():
-    found = asyncio.run(GuardedBackend().resolve("localhost", 80))
+    found = asyncio.run(GuardedResolver(allow_private=True).resolve("localhost", 80))
     assert found
-    assert set(found) <= {"127.0.0.1", "::1"}
+    assert {entry["host"] for entry in found} <= {"127.0.0.1", "::1"}
+    assert {entry["port"] for entry in found} == {80}
+
+
+def test_only_this_machine_is_loopback():
+    for host in ("127.0.0.1", "127.3.2.1", "::1", "[::1]", "localhost", "LOCALHOST"):
+        assert is_loopback(host), host
+    for host in (
+        "10.0.0.1",
+        "192.168.1.1",
+        "localhost.example",
+        "127.0.0.1.example",
+        "example",
+        "",
+        "169.254.169.254",
+    ):
+        assert not is_loopback(host), host
+
+
+def test_a_host_of_a_redirect_is_public_or_not():
+    assert resolves_publicly("93.184.216.34")
+    for host in ("127.0.0.1", "localhost", "10.0.0.1", "nothing.invalid", "", "a" * 300):
+        assert not resolves_publicly(host), host
+
+
+def test_lookups_that_hang_hold_up_nobody_and_not_the_end(monkeypatch):
+    """The system's resolver hangs for half a minute when a name server is silent, and cannot be stopped."""
+    hanging, release = threading.Semaphore(0), threading.Event()
+
+    def getaddrinfo(host: str, *_: object, **__: object) -> list[tuple]:
+        if host.startswith("hanging"):
+            hanging.release()
+            release.wait(20)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", getaddrinfo)
+
+    async def lookups() -> list[str]:
+        resolver = GuardedResolver(allow_private=True)
+        stuck = [asyncio.create_task(resolver.lookup(f"hanging{n}.example")) for n in range(80)]
+        async with asyncio.timeout(5):
+            await asyncio.sleep(0.01)
+            found = await resolver.lookup("good.example")
+        for task in stuck:
+            task.cancel()
+        return found
+
+    started = time.monotonic()
+    assert asyncio.run(lookups()) == ["127.0.0.1"]
+    assert time.monotonic() - started < 5, "the end of the loop waits for no lookup"
+    assert hanging.acquire(timeout=5)
+    release.set()
 
 
 def test_one_private_address_among_public_ones_is_enough_to_refuse(web, monkeypatch):
@@ -98,10 +178,10 @@ def test_a_host_none_of_whose_addresses_answers_is_a_connection_error(monkeypatc
         unused.bind(("127.0.0.1", 0))  # bound, not listening
         for found in (["127.0.0.1"], ["::1", "127.0.0.1"], []):
             resolve_to(monkeypatch, found)
-            with pytest.raises(httpcore.ConnectError):
+            with pytest.raises(aiohttp.ClientConnectorError):
                 connect("photos.example", unused.getsockname()[1])
 
 
 def test_a_name_that_does_not_exist_is_a_connection_error():
-    with pytest.raises(httpcore.ConnectError):
+    with pytest.raises(aiohttp.ClientConnectorError):
         connect("nothing.invalid", 80)

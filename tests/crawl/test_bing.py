@@ -5,11 +5,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from crawl_web import Web, results_page
+from crawl_web import Web, as_told
+from engine_forms import results_page
 from icrawler.builtin.bing import BingParser as IcrawlersParser
 from icrawler.utils import ProxyPool, Session, Signal
 
 from btfer_builder.crawl.engines.bing import BING, BingFeeder, BingParser
+from btfer_builder.crawl.icrawler import Ask
 
 
 def response(page: bytes | str) -> requests.Response:
@@ -23,7 +25,7 @@ def parse(page: bytes | str) -> list:
 
 
 def page(*results) -> bytes:
-    return results_page(Web(), list(results))
+    return results_page([as_told(Web(), result) if isinstance(result, str) else result for result in results])
 
 
 def test_image_page_and_title_are_kept_whatever_the_file_is_called():
@@ -79,7 +81,7 @@ def test_pages_of_another_form_have_no_results(content):
 
 def test_the_phrase_and_the_place_stand_in_the_address_of_a_page():
     phrase = "niña feliz & contenta?"
-    address = urlsplit(BingFeeder.page_url(BING.base_url, phrase, 40))
+    address = urlsplit(BingFeeder.page_url(BING.base_url, Ask(phrase), 40))
     assert parse_qs(address.query) == {"q": [phrase], "first": ["40"]}
     assert f"https://{address.netloc}{address.path}" == BING.base_url
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from bs4 import BeautifulSoup
 from requests import Response
 
-from btfer_builder.crawl.icrawler import PageFeeder, PageParser, SearchEngine
+from btfer_builder.crawl.icrawler import Ask, PageFeeder, PageParser, SearchEngine
 from btfer_builder.records import Candidate
 
 
@@ -15,9 +15,9 @@ class BingFeeder(PageFeeder):
     """Result pages of twenty."""
 
     @staticmethod
-    def page_url(base_url: str, query: str, first: int) -> str:
+    def page_url(base_url: str, ask: Ask, first: int) -> str:
         """Return the address of a page; Bing's own counting begins at `first=0`, as in icrawler."""
-        return f"{base_url}?{urlencode({'q': query, 'first': first})}"
+        return f"{base_url}?{urlencode({'q': ask.query, 'first': first})}"
 
 
 class BingParser(PageParser):
@@ -41,4 +41,6 @@ class BingParser(PageParser):
                 )
 
 
-BING = SearchEngine("bing", "https://www.bing.com/images/async", BingFeeder, BingParser)
+BING = SearchEngine(
+    "bing", "https://www.bing.com/images/async", BingFeeder, BingParser, pause=2.0, browser=True
+)

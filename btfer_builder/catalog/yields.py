@@ -1,0 +1,63 @@
+"""The yield: what engines, languages, words and cells brought in, and what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from btfer_builder.catalog.catalog import Catalog
+
+#: What the yield is told by, and the columns that make up one line of it.
+GROUPINGS: dict[str, tuple[str, ...]] = {
+    "engine": ("engine",),
+    "language": ("language",),
+    "expression": ("emotion", "expression", "language"),
+    "cell": ("emotion", "query_ethnicity", "query_gender", "query_age"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """What was found under one value: candidates, files, images that dedupe kept, images with an accepted face.
+
+    An image counts where it was found first.
+    """
+
+    by: str
+    value: str
+    found: int
+    fetched: int
+    kept: int
+    accepted: int
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the form of `btfer status --yield --json`."""
+        return asdict(self)
+
+
+def yields(catalog: Catalog, groupings: Sequence[str] = tuple(GROUPINGS)) -> list[Yield]:
+    """Count what the searches brought, by engine, language, expression word and cell.
+
+    Before dedupe has run, every file that is no copy counts as kept.
+    """
+    columns = sorted({column for grouping in groupings for column in GROUPINGS[grouping]})
+    rows = catalog.rows(
+        f"""WITH accepted AS (SELECT DISTINCT image_id FROM face_rows WHERE state = 'kept' AND verdict = 'accept')
+            SELECT {", ".join(f"c.{column}" for column in columns)}, count(*) AS found,
+                   sum(c.image_id IS NOT NULL) AS fetched,
+                   sum(c.state = 'kept' AND coalesce(d.state, 'kept') = 'kept') AS kept,
+                   sum(c.state = 'kept' AND a.image_id IS NOT NULL) AS accepted
+            FROM candidate_fates c LEFT JOIN dedupes d ON d.image_id = c.image_id
+            LEFT JOIN accepted a ON a.image_id = c.image_id
+            GROUP BY {", ".join(f"c.{column}" for column in columns)}"""
+    )
+    found: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        for grouping in groupings:
+            value = " ".join(str(row[column]) for column in GROUPINGS[grouping] if row[column]) or "(none)"
+            sums = found.setdefault((grouping, value), [0, 0, 0, 0])
+            for place, name in enumerate(("found", "fetched", "kept", "accepted")):
+                sums[place] += row[name]
+    order = {grouping: place for place, grouping in enumerate(groupings)}
+    return [
+        Yield(by, value, *sums)
+        for (by, value), sums in sorted(found.items(), key=lambda item: (order[item[0][0]], item[0][1]))
+    ]

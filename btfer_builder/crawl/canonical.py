@@ -1,0 +1,69 @@
+"""Canonical addresses: the same picture, found by two engines, is fetched once."""
+
+import re
+from urllib.parse import quote, urlsplit, urlunsplit
+
+_PORTS = {"http": 80, "https": 443}
+#: Parameters that tell a site who sent the visitor and choose nothing.
+TRACKING = frozenset(
+    [
+        "gclid", "gclsrc", "dclid", "gbraid", "wbraid", "fbclid", "msclkid", "yclid", "twclid", "ttclid", "li_fat_id",
+        "igshid", "igsh", "mc_cid", "mc_eid", "_ga", "_gl", "_hsenc", "_hsmi", "mkt_tok", "vero_id", "oly_anon_id",
+        "oly_enc_id", "srsltid", "ref_src", "ref_url", "wickedid", "rb_clickid", "s_cid", "ml_subscriber",
+        "ml_subscriber_hash",
+    ]
+)  # fmt: skip
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+
+
+def canonical_url(url: str) -> str:
+    """Return the address in its canonical form, and what is no http or https address as it is.
+
+    Scheme and host in small letters, a host of other letters in its ASCII form, no default port, no fragment, no
+    tracking parameters; escapes in capitals and only where needed. Everything that may choose another picture stays,
+    the order of parameters included.
+
+    Parameters
+    ----------
+    url
+        An address as an engine gave it. Canonical ones are returned as they are.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        host = _host(parts.hostname or "")
+    except ValueError:
+        return url
+    if parts.scheme not in _PORTS or not host or re.search(r"[\x00-\x1f\x7f\\]", url):
+        return url
+    user = parts.netloc.rpartition("@")[0]
+    netloc = (f"{user}@" if user else "") + host
+    if port is not None and port != _PORTS[parts.scheme]:
+        netloc += f":{port}"
+    query = "&".join(pair for pair in parts.query.split("&") if not _is_tracking(pair.partition("=")[0]))
+    return urlunsplit((parts.scheme, netloc, _escaped(parts.path) or "/", _escaped(query), ""))
+
+
+def _host(host: str) -> str:
+    if host.isascii():
+        return f"[{host}]" if ":" in host else host
+    return host.encode("idna").decode("ascii")  # a UnicodeError is a ValueError
+
+
+def _is_tracking(name: str) -> bool:
+    return name.lower() in TRACKING or name.lower().startswith("utm_")
+
+
+def _escaped(text: str) -> str:
+    """Escape what must be (spaces, letters outside ASCII) and write the escapes there are in one way."""
+
+    def tidy(escape: re.Match[str]) -> str:
+        letter = chr(int(escape[1], 16))
+        return letter if _UNRESERVED.match(letter) else escape[0].upper()
+
+    try:
+        escaped = quote(text, safe="%/:?#[]@!$&'()*+,;=~|^`{}\"<>")
+    except UnicodeEncodeError:  # half a character
+        return text
+    return _ESCAPE.sub(tidy, escaped)

@@ -1,0 +1,98 @@
+"""Flickr through its API: every photo's licence and owner; photos tagged `no_cv` are refused."""
+
+import os
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+from requests import Response
+
+from btfer_builder.crawl.engines.answers import json_object, member, words
+from btfer_builder.crawl.icrawler import Ask, PageFeeder, PageParser, SearchEngine
+from btfer_builder.records import Candidate
+
+#: The sizes to take, the first there is: the original may be hidden, and faces need no more than 2048 pixels.
+_SIZES = ("url_k", "url_h", "url_l", "url_c", "url_z", "url_o", "url_m")
+#: What the numbers of flickr.photos.licenses.getInfo stand for. 7 and 8 ("no known copyright restrictions", US
+#: government work) are statements of a public domain; 0 is all rights reserved.
+LICENSES = {
+    "1": "by-nc-sa 2.0", "2": "by-nc 2.0", "3": "by-nc-nd 2.0", "4": "by 2.0", "5": "by-sa 2.0", "6": "by-nd 2.0",
+    "7": "no known copyright restrictions", "8": "United States government work", "9": "cc0", "10": "pdm",
+    "11": "by 4.0", "12": "by-sa 4.0", "13": "by-nd 4.0", "14": "by-nc 4.0", "15": "by-nc-sa 4.0",
+    "16": "by-nc-nd 4.0",
+}  # fmt: skip
+_CODES = {
+    number: {"7": "pdm", "8": "pdm"}.get(number, name.partition(" ")[0]) for number, name in LICENSES.items()
+}
+#: Tags by which owners ask for no use in computer vision; Flickr's search writes tags without their underscores.
+_NO_CV = {"no_cv", "nocv", "no-cv"}
+
+
+class FlickrFeeder(PageFeeder):
+    """Pages of a hundred."""
+
+    page_size = 100
+
+    @staticmethod
+    def page_url(base_url: str, ask: Ask, first: int) -> str:
+        """Return the address of a page of flickr.photos.search, pages counted from 1."""
+        size = FlickrFeeder.page_size
+        asked = {
+            "method": "flickr.photos.search",
+            "api_key": os.environ.get("FLICKR_API_KEY", ""),
+            "format": "json",
+            "nojsoncallback": 1,
+            "text": ask.query,
+            "sort": "relevance",
+            "media": "photos",
+            "content_types": 0,
+            "per_page": size,
+            "page": first // size + 1,
+            "extras": ",".join(["license", "owner_name", "tags", "machine_tags", *_SIZES]),
+        }
+        if ask.license and "unknown" not in ask.license:
+            asked["license"] = ",".join(number for number, code in _CODES.items() if code in ask.license)
+        return f"{base_url}?{urlencode(asked)}"
+
+
+class FlickrParser(PageParser):
+    """Reads the API's JSON: `stat` is `ok` or says what is wrong."""
+
+    def results(self, response: Response) -> Iterator[Candidate]:
+        """Yield the photos of a page that have any size to fetch."""
+        answer = json_object(response.content)
+        if answer.get("stat") != "ok":
+            raise ValueError(f"the API says {str(answer.get('message') or answer)[:300]}")
+        photos = member(answer, "photos", dict)
+        self.last = member(photos, "pages", int) <= photos.get("page", 0)
+        for photo in member(photos, "photo", list):
+            url = next((words(photo.get(size)) for size in _SIZES if photo.get(size)), "")
+            if not url:
+                continue
+            owner, number = words(photo.get("owner")), words(photo.get("id"))
+            name, title = words(photo.get("ownername")), words(photo.get("title"))
+            terms = LICENSES.get(str(photo.get("license")), "")
+            tags = f"{words(photo.get('tags'))} {words(photo.get('machine_tags'))}".lower().split()
+            yield Candidate(
+                rank=0,
+                url=url,
+                page_url=f"https://www.flickr.com/photos/{owner}/{number}" if owner and number else "",
+                title=title,
+                license=terms,
+                creator=name or owner,
+                attribution=", ".join(filter(None, [title, name, terms.upper(), "via Flickr"]))
+                if terms
+                else "",
+                refused="no_cv" if _NO_CV & set(tags) else "",
+            )
+
+
+FLICKR = SearchEngine(
+    "flickr",
+    "https://api.flickr.com/services/rest/",
+    FlickrFeeder,
+    FlickrParser,
+    pause=1.0,  # 3,600 requests an hour for one key
+    says_when_empty=True,
+    states_license=True,
+    key="FLICKR_API_KEY",
+)
