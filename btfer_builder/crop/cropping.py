@@ -2,13 +2,18 @@
 
 import hashlib
 import io
+import json
+import multiprocessing
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from btfer_builder.crop import quality
+from btfer_builder.crop.bystanders import bystanders
 from btfer_builder.crop.detector import Detection, detect_faces
-from btfer_builder.crop.geometry import PixelBox, crop_box, cut
+from btfer_builder.crop.geometry import Box, PixelBox, crop_box
+from btfer_builder.crop.remake import remake_crop
 from btfer_builder.decode import Undecodable, decode_image
 from btfer_builder.files import write_bytes
 from btfer_builder.recipe import CropRecipe
@@ -31,6 +36,10 @@ def crop_images(items: Sequence[tuple[str, str]], root: Path, recipe: CropRecipe
     recipe
         How faces are chosen and cut out.
     """
+    import cv2
+
+    if multiprocessing.parent_process() is not None:
+        cv2.setNumThreads(1)  # there is a worker for every core
     return [_crop_image(image_id, root, path, recipe) for image_id, path in items]
 
 
@@ -42,22 +51,41 @@ def _crop_image(image_id: str, root: Path, path: str, recipe: CropRecipe) -> Cro
     except Undecodable as error:
         return CropResult(image_id, error.reason, error.detail)
     height, width = photo.shape[:2]
-    faces = choose_faces(
-        [
-            _face(image_id, detection, crop_box(detection.box, width, height, recipe), recipe.size)
-            for detection in detect_faces(photo)
-        ],
-        recipe,
-    )
-    for face in faces:
-        if face.path is not None:
-            box = PixelBox(face.crop_x, face.crop_y, face.crop_width, face.crop_height)
-            write_bytes(root / face.path, png(cut(photo, box, recipe.size)))
+    detections = detect_faces(photo, recipe.detector)
+    faces = []
+    for detection in detections:
+        box = crop_box(detection.box, width, height, recipe)
+        faces.append(_face(image_id, detection, box, recipe.size, align=recipe.align))
+    if recipe.blur_others:
+        faces = [_with_bystanders(face, detections) for face in faces]
+    faces = [_write_crop(face, photo, root, recipe) for face in choose_faces(faces, recipe)]
     # With a margin as wide as the photo two faces may have one crop between them: it is one face then, not two.
     rows = {
         face.face_id: face for state in ("dropped", "kept") for face in reversed(faces) if face.state == state
     }
     return CropResult(image_id, _image_reason(faces), faces=tuple(rows.values()))
+
+
+def _write_crop(face: Face, photo: "NDArray[np.uint8]", root: Path, recipe: CropRecipe) -> Face:
+    """Write the crop of a face that is kept, and measure it."""
+    if face.path is None:
+        return face
+    crop = remake_crop(asdict(face), photo, recipe.size)
+    write_bytes(root / face.path, png(crop))
+    return replace(
+        face,
+        sharpness=round(quality.sharpness(crop), 2),
+        brightness=round(quality.brightness(crop), 2),
+    )
+
+
+def _with_bystanders(face: Face, detections: Sequence[Detection]) -> Face:
+    """Note the other faces of the photo that reach into a face's crop."""
+    own = Box(face.x, face.y, face.width, face.height)
+    box = PixelBox(face.crop_x, face.crop_y, face.crop_width, face.crop_height)
+    others = bystanders(own, [other.box for other in detections], box, face.crop_angle)
+    boxes = [[round(side, 1) for side in (other.x, other.y, other.width, other.height)] for other in others]
+    return replace(face, blurred=json.dumps(boxes) if boxes else "")
 
 
 def choose_faces(faces: Sequence[Face], recipe: CropRecipe) -> list[Face]:
@@ -79,6 +107,8 @@ def _defect(face: Face, recipe: CropRecipe) -> str | None:
         return "low_confidence"
     if min(face.width, face.height) < recipe.min_face_size:
         return "too_small"
+    if recipe.max_upscale and face.upscale > recipe.max_upscale:
+        return "upscaled"
     return None
 
 
@@ -92,10 +122,12 @@ def _image_reason(faces: Sequence[Face]) -> str | None:
     return "several_faces" if "several_faces" in reasons else reasons[0]
 
 
-def _face(image_id: str, detection: Detection, box: PixelBox, size: int) -> Face:
-    face_id = hashlib.sha256(
-        f"{image_id} {box.x} {box.y} {box.width} {box.height} {size}".encode()
-    ).hexdigest()[:16]
+def _face(image_id: str, detection: Detection, box: PixelBox, size: int, *, align: bool = False) -> Face:
+    roll = quality.roll(detection)
+    angle = round(roll, 1) if align else 0.0
+    turned = f" {angle}" if angle else ""
+    identity = f"{image_id} {box.x} {box.y} {box.width} {box.height} {size}{turned}"
+    face_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
     return Face(
         face_id=face_id,
         image_id=image_id,
@@ -121,6 +153,10 @@ def _face(image_id: str, detection: Detection, box: PixelBox, size: int) -> Face
         crop_y=box.y,
         crop_width=box.width,
         crop_height=box.height,
+        crop_angle=angle,
+        upscale=round(size / min(box.width, box.height), 4),
+        roll=round(roll, 1),
+        yaw=round(quality.yaw(detection), 1),
     )
 
 
@@ -129,5 +165,5 @@ def png(pixels: "NDArray[np.uint8]") -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)  # a quarter of level 6's time, 8 % larger
     return buffer.getvalue()

@@ -1,17 +1,17 @@
-"""The face detector: MTCNN (Zhang et al. 2016) with the weights of the `mtcnn` package."""
+"""The face detector: MTCNN (Zhang et al. 2016) with the weights of the `mtcnn` package, in two implementations."""
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from btfer_builder.crop.geometry import Box
-from btfer_builder.quiet import import_tensorflow
+from btfer_builder.recipe import DetectorName
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Photos are scaled down to this longest side for detection: the network's memory grows with the pixels.
+#: Photos are scaled down to this longest side for detection: time and memory grow with the pixels.
 DETECTION_SIDE = 2000
 
 #: The network cannot see smaller pictures: its smallest window is 12 pixels at 0.6 of the size.
@@ -34,16 +34,38 @@ class Detection:
     mouth_right: tuple[float, float]
 
 
-def detect_faces(photo: "NDArray[np.uint8]") -> list[Detection]:
+class Detector(Protocol):
+    """What finds faces: `btfer_builder.crop.mtcnn.find_faces`, and the package's own in `crop.reference`."""
+
+    def __call__(self, photo: "NDArray[np.uint8]") -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+        """Return boxes (n, 5): x1, y1, x2, y2, score, and landmarks (n, 10): five x, five y, of an RGB photo."""
+        ...
+
+
+@cache
+def load_detector(name: DetectorName = "mtcnn") -> Detector:
+    """Return a detector by its name in the recipe; its networks are loaded when it is first used."""
+    if name == "mtcnn-reference":
+        from btfer_builder.crop import reference
+
+        return reference.find_faces
+    from btfer_builder.crop import mtcnn
+
+    return mtcnn.find_faces
+
+
+def detect_faces(photo: "NDArray[np.uint8]", detector: DetectorName = "mtcnn") -> list[Detection]:
     """Find all faces in a photo, largest first.
 
-    mtcnn's own `min_face_size` is left at 20: larger values silently lose faces (mtcnn 1.0.0 counts the levels of
-    its pyramid without it). Photos are given one at a time: batches of mixed sizes misplace boxes.
+    Boxes are rounded to whole pixels (of the photo as the detector sees it), as the `mtcnn` package rounds them, so
+    that crops have the same ids whichever implementation found them.
 
     Parameters
     ----------
     photo
         RGB, uint8, shape (height, width, 3).
+    detector
+        `mtcnn`, or `mtcnn-reference` for the plain package.
     """
     import cv2
 
@@ -55,35 +77,24 @@ def detect_faces(photo: "NDArray[np.uint8]") -> list[Detection]:
         small = (max(SMALLEST_SIDE, round(width * scale)), max(SMALLEST_SIDE, round(height * scale)))
         photo = cv2.resize(photo, small, interpolation=cv2.INTER_AREA)
     zoom_x, zoom_y = width / photo.shape[1], height / photo.shape[0]
-
-    def point(name: str, found: dict[str, Any]) -> tuple[float, float]:
-        x, y = found["keypoints"][name]
-        return float(x) * zoom_x, float(y) * zoom_y
-
+    boxes, landmarks = load_detector(detector)(photo)
+    corners = boxes[:, :2].round()
+    sizes = (boxes[:, 2:4] - boxes[:, :2]).round()
     detections = []
-    for found in _mtcnn().detect_faces(photo):
-        x, y, box_width, box_height = (float(value) for value in found["box"])
-        if box_width <= 0 or box_height <= 0:  # clipped away at the border
+    for corner, size, score, points in zip(corners, sizes, boxes[:, 4], landmarks, strict=True):
+        if size.min() <= 0:  # clipped away at the border
             continue
+        x, y = points[:5] * zoom_x, points[5:] * zoom_y
         detections.append(
             Detection(
-                Box(x * zoom_x, y * zoom_y, box_width * zoom_x, box_height * zoom_y),
-                float(found["confidence"]),
-                *(
-                    point(name, found)
-                    for name in ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+                Box(
+                    float(corner[0]) * zoom_x,
+                    float(corner[1]) * zoom_y,
+                    float(size[0]) * zoom_x,
+                    float(size[1]) * zoom_y,
                 ),
+                float(score),
+                *((float(a), float(b)) for a, b in zip(x, y, strict=True)),
             )
         )
     return sorted(detections, key=lambda face: (-face.box.width * face.box.height, face.box.x, face.box.y))
-
-
-@cache
-def _mtcnn() -> Any:  # noqa: ANN401 - an untyped package
-    """Load the network once a process; one thread, so that any number of workers gives the same numbers."""
-    tf = import_tensorflow(gpu=False)
-    from mtcnn import MTCNN
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    return MTCNN()

@@ -1,5 +1,6 @@
 """From a face box to the rectangle that is cut out, and from that to the crop's pixels."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 #: A crop that reaches over the border is made smaller first when it has more pixels: with a margin of nearly
 #: half the crop, what lies outside would fill any memory.
 MOST_PADDED = 100_000_000
+
+#: A turned crop whose longer side has more pixels is made smaller first, for the same reason.
+MOST_TURNED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def _clamped(centre: float, reach: float, limit: int) -> tuple[int, int]:
     return low, max(low + 1, min(limit, round(centre + reach)))
 
 
-def cut(photo: "NDArray[np.uint8]", box: PixelBox, size: int) -> "NDArray[np.uint8]":
+def cut(photo: "NDArray[np.uint8]", box: PixelBox, size: int, angle: float = 0.0) -> "NDArray[np.uint8]":
     """Cut a rectangle out of a photo and scale it to `size` × `size`.
 
     What lies outside the photo repeats its border pixels, so the face keeps its place and its proportions.
@@ -87,7 +91,33 @@ def cut(photo: "NDArray[np.uint8]", box: PixelBox, size: int) -> "NDArray[np.uin
         The rectangle; it must touch the photo.
     size
         Side of the crop in pixels. Area averaging when it gets smaller, bicubic when it gets larger.
+    angle
+        Degrees the rectangle is turned clockwise about its centre.
     """
+    import cv2
+
+    inside = _turned(photo, box, angle) if angle else _upright(photo, box)
+    shrinks = box.width >= size and box.height >= size
+    kernel = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    crop: NDArray[np.uint8] = cv2.resize(inside, (size, size), interpolation=kernel)
+    return crop
+
+
+def place_in_crop(
+    points: "NDArray[np.float64]", box: PixelBox, size: int, angle: float = 0.0
+) -> "NDArray[np.float64]":
+    """Return where points (n, 2) of a photo lie in the crop that `cut` makes with the same arguments."""
+    import numpy as np
+
+    turned = np.deg2rad(angle)
+    across, down = (points - (box.x + box.width / 2, box.y + box.height / 2)).T
+    x = across * np.cos(turned) + down * np.sin(turned) + box.width / 2
+    y = down * np.cos(turned) - across * np.sin(turned) + box.height / 2
+    return np.column_stack([x * (size / box.width), y * (size / box.height)])
+
+
+def _upright(photo: "NDArray[np.uint8]", box: PixelBox) -> "NDArray[np.uint8]":
+    """Cut a rectangle out at the photo's own size."""
     import cv2
 
     photo_height, photo_width = photo.shape[:2]
@@ -101,7 +131,34 @@ def cut(photo: "NDArray[np.uint8]", box: PixelBox, size: int) -> "NDArray[np.uin
             inside = cv2.resize(inside, tuple(smaller), interpolation=cv2.INTER_AREA)
             outside = tuple(round(side * shrink) for side in outside)
         inside = cv2.copyMakeBorder(inside, *outside, borderType=cv2.BORDER_REPLICATE)
-    shrinks = box.width >= size and box.height >= size
-    kernel = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    crop: NDArray[np.uint8] = cv2.resize(inside, (size, size), interpolation=kernel)
-    return crop
+    return inside
+
+
+def _turned(photo: "NDArray[np.uint8]", box: PixelBox, angle: float) -> "NDArray[np.uint8]":
+    """Cut a turned rectangle out at the photo's own size, or less if it is larger than MOST_TURNED."""
+    import cv2
+    import numpy as np
+
+    photo_height, photo_width = photo.shape[:2]
+    centre_x, centre_y = box.x + box.width / 2, box.y + box.height / 2
+    reach = math.hypot(box.width, box.height) / 2 + 2  # two pixels more for the bicubic kernel
+    left, right = _clamped(centre_x, reach, photo_width)
+    top, bottom = _clamped(centre_y, reach, photo_height)
+    inside = photo[top:bottom, left:right]
+    shrink = min(1.0, MOST_TURNED / max(box.width, box.height))
+    if shrink < 1:
+        smaller = tuple(max(1, round(side * shrink)) for side in (right - left, bottom - top))
+        inside = cv2.resize(inside, smaller, interpolation=cv2.INTER_AREA)
+    size = max(1, round(box.width * shrink)), max(1, round(box.height * shrink))
+    # From the rectangle's pixels back to those of `inside`; a pixel's middle is at +0.5.
+    turned = math.radians(angle)
+    back = np.array([[math.cos(turned), -math.sin(turned)], [math.sin(turned), math.cos(turned)]])
+    scale_x, scale_y = inside.shape[1] / (right - left), inside.shape[0] / (bottom - top)
+    back = np.diag([scale_x, scale_y]) @ back @ np.diag([box.width / size[0], box.height / size[1]])
+    middle = np.array([(centre_x - left) * scale_x, (centre_y - top) * scale_y])
+    shift = middle - 0.5 - back @ (np.array(size) / 2 - 0.5)
+    rectangle: NDArray[np.uint8] = cv2.warpAffine(
+        inside, np.column_stack([back, shift]), size,
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    return rectangle

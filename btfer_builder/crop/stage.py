@@ -16,7 +16,9 @@ from btfer_builder.runner import Crashed, Runner
 from btfer_builder.workspace import Workspace
 
 #: What `--paper` means: the authors' own extractor, 10 photo pixels a side, stretched, one face a photo.
-PAPER = {"margin": 10, "margin_unit": "source", "fit": "stretch", "faces": "largest"}
+PAPER = {
+    "margin": 10, "margin_unit": "source", "fit": "stretch", "faces": "largest", "align": False, "blur_others": False,
+}  # fmt: skip
 
 #: An image takes a good part of a second, so little is worked on again after an interruption.
 SHARD_SIZE = 4
@@ -44,13 +46,15 @@ def crop(workspace: Workspace, recipe: CropRecipe) -> None:
             f"give a margin below {recipe.size // 2}"
         )
     # Settings that don't change the outcome of an image don't make it be cropped again.
-    settings = json.dumps(msgspec.to_builtins(recipe) | {"workers": None}, sort_keys=True)
+    settings = json.dumps(msgspec.to_builtins(recipe) | {"workers": None, "scheduler": None}, sort_keys=True)
     catalog = workspace.catalog
     with workspace.stage("crop"), catalog.run("crop", recipe) as counts:
         if again := cropped_otherwise(catalog, settings):
             say(f"crop: {again} images were cropped with other settings and are cropped again")
         todo = uncropped_images(catalog, settings, workspace.root)
-        runner: Runner[tuple[str, str], CropResult] = Runner(recipe.workers, SHARD_SIZE)
+        runner: Runner[tuple[str, str], CropResult] = Runner(
+            recipe.workers, SHARD_SIZE, recipe.scheduler, workspace.root
+        )
         with bar(len(todo), "crop", "images") as progress:
             for shard in runner.map(partial(crop_images, root=workspace.root, recipe=recipe), todo):
                 results = [_result(item, result) for item, result in shard]

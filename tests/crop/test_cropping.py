@@ -119,7 +119,7 @@ def test_two_faces_that_share_a_crop_are_one_row(tmp_path, monkeypatch, policy, 
     """With a margin wider than the photo, every face's crop is the whole photo."""
     (tmp_path / "photo").write_bytes(encode(astronaut(), "PNG"))
     found = [detection(50, 50, 90, 90), detection(150, 50, 80, 80)]
-    monkeypatch.setattr(cropping, "detect_faces", lambda _photo: found)
+    monkeypatch.setattr(cropping, "detect_faces", lambda _photo, _detector: found)
     recipe = CropRecipe(fit="stretch", margin=1000, margin_unit="source", faces=policy)
     (result,) = crop_images([("image", "photo")], tmp_path, recipe)
     (face,) = result.faces
@@ -130,7 +130,7 @@ def test_two_faces_that_share_a_crop_are_one_row(tmp_path, monkeypatch, policy, 
 def test_a_kept_face_goes_before_a_dropped_one_with_the_same_crop(tmp_path, monkeypatch):
     (tmp_path / "photo").write_bytes(encode(astronaut(), "PNG"))
     found = [detection(50, 50, 90, 90, 0.3), detection(150, 50, 80, 80)]
-    monkeypatch.setattr(cropping, "detect_faces", lambda _photo: found)
+    monkeypatch.setattr(cropping, "detect_faces", lambda _photo, _detector: found)
     (result,) = crop_images(
         [("image", "photo")], tmp_path, CropRecipe(fit="stretch", margin=1000, margin_unit="source")
     )

@@ -10,7 +10,7 @@ from photos import astronaut, hopper, mirror
 from PIL import Image
 from skimage import data
 
-from btfer_builder.crop.cropping import crop_images
+from btfer_builder.crop.cropping import crop_images, png
 from btfer_builder.crop.detector import DETECTION_SIDE, SMALLEST_SIDE, detect_faces
 from btfer_builder.crop.geometry import PixelBox, cut
 from btfer_builder.decode import decode_image
@@ -140,9 +140,7 @@ def test_the_crop_can_be_made_again_from_its_row(crop_one, tmp_path):
     box = PixelBox(face.crop_x, face.crop_y, face.crop_width, face.crop_height)
     again = cut(decode_image(tmp_path / "photo"), box, 100)
     np.testing.assert_array_equal(again, pixels)
-    buffer = io.BytesIO()
-    Image.fromarray(again).save(buffer, "PNG")
-    assert buffer.getvalue() == content
+    assert png(again) == content
 
 
 def two_people():

@@ -1,0 +1,116 @@
+"""The pyramid of ever smaller copies of a photo that a detector with one window size looks at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float32]
+
+SCALE_FACTOR = 0.709
+
+#: Side of the detector's window.
+CELL = 12
+
+#: Rows of the photo that are averaged at a time: they are still in the processor's cache for the next level.
+BAND = 64
+
+
+def levels(height: int, width: int, min_face_size: int = 20) -> list[tuple[float, int, int]]:
+    """Return the levels of the image pyramid: scale, height, width.
+
+    Levels smaller than the window are left out. mtcnn 1.0.0 counts levels without the smallest face, and for a
+    larger one ends in levels too small to look at, whereupon it reports no faces at all.
+
+    Parameters
+    ----------
+    height, width
+        Size of the photo in pixels.
+    min_face_size
+        Smallest face that is looked for, in pixels; at least 12.
+    """
+    first = CELL / min_face_size
+    count = round(-((np.log(min(height, width) / CELL) / np.log(SCALE_FACTOR)) + 1))
+    scales = first * SCALE_FACTOR ** np.arange(max(count, 0))
+    sizes = [(float(scale), int(height * scale), int(width * scale)) for scale in scales]
+    return [size for size in sizes if min(size[1:]) >= CELL]
+
+
+def shrink(photo: Float, sizes: Sequence[tuple[int, int]]) -> list[Float]:
+    """Shrink a photo to several sizes by averaging areas, as `cv2.INTER_AREA` does, in a third of its time.
+
+    OpenCV shrinks rows first, which costs as much for a small level as for a large one. Here rows are averaged first,
+    for all sizes at once as the product with a sparse matrix, and only what is left of them is shrunk by OpenCV.
+
+    Parameters
+    ----------
+    photo
+        float32, shape (rows, columns, 3).
+    sizes
+        Height and width of each result, no larger than the photo.
+
+    Returns
+    -------
+    list of ndarray of float32, shape (height, width, 3)
+    """
+    from scipy.sparse import csr_array
+
+    rows, columns = photo.shape[:2]
+    lines = photo.reshape(rows, -1)
+    shrunk = [np.empty((height, width, 3), np.float32) for height, width in sizes]
+    done = [0] * len(sizes)
+    averages = _averages(rows, [height for height, _ in sizes])
+    for begin, end in pairwise(np.flatnonzero(np.diff(averages.band, prepend=-1, append=-1)).tolist()):
+        entries = slice(averages.start[begin], averages.start[end])
+        used = averages.line[entries]
+        top, bottom = used.min(), used.max() + 1
+        matrix = csr_array(
+            (averages.share[entries], used - top, averages.start[begin : end + 1] - averages.start[begin]),
+            shape=(end - begin, bottom - top),
+        )
+        averaged = (matrix @ lines[top:bottom]).reshape(end - begin, columns, 3)
+        row = 0
+        for level, count in enumerate(np.bincount(averages.level[begin:end], minlength=len(sizes)).tolist()):
+            if count:
+                target = shrunk[level][done[level] : done[level] + count]
+                size = (target.shape[1], count)
+                cv2.resize(averaged[row : row + count], size, dst=target, interpolation=cv2.INTER_AREA)
+                done[level] += count
+                row += count
+    return shrunk
+
+
+@dataclass(frozen=True, slots=True)
+class _Averages:
+    """The rows of all results, each an average of neighbouring lines of the photo."""
+
+    band: NDArray[
+        np.int64
+    ]  # of the photo in which a row's last line lies; they are sorted by it, then by level
+    level: NDArray[np.int64]
+    start: NDArray[np.int32]  # where the lines of each row begin in the two below; one more for the end
+    line: NDArray[np.int32]
+    share: Float
+
+
+def _averages(lines: int, heights: Sequence[int]) -> _Averages:
+    """Return which lines of a photo each row averages: row i covers [i, i + 1) · lines / height."""
+    level = np.repeat(np.arange(len(heights)), heights)
+    row = np.concatenate([np.arange(height) for height in heights])
+    step = lines / np.array(heights, dtype=np.float64)[level]
+    low, high = row * step, np.minimum((row + 1) * step, lines)
+    first = (low + 1e-6).astype(np.int32)  # a line that is covered by less is not covered
+    last = np.maximum(np.ceil(high - 1e-6).astype(np.int32), first + 1)
+    band = (last - 1) // BAND
+    order = np.lexsort([row, level, band])
+    counts = (last - first)[order]
+    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    line = (np.repeat(first[order] - start[:-1], counts) + np.arange(start[-1])).astype(np.int32)
+    covered = np.minimum(line + 1, np.repeat(high[order], counts)) - np.maximum(
+        line, np.repeat(low[order], counts)
+    )
+    share = (covered / np.repeat(step[order], counts)).astype(np.float32)
+    return _Averages(band[order].astype(np.int64), level[order], start, line, share)

@@ -1,0 +1,64 @@
+"""What can be said of a face without judging it: how it is turned, how sharp and how bright its crop is."""
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from btfer_builder.crop.detector import Detection
+
+#: Sharpness is measured at this side, so that crops of all sizes compare.
+MEASURED_SIDE = 128
+
+#: Eyes closer than this share of the box tell nothing of the face's roll: it is seen from the side.
+CLOSEST_EYES = 0.1
+
+#: How far the tip of the nose stands before the eyes, in halves of their distance (about 32 mm in adults).
+NOSE_DEPTH = 1.0
+
+
+def roll(face: "Detection") -> float:
+    """Return by how many degrees the eyes are turned clockwise, −180 to 180; 0 when they lie on each other."""
+    across, down = face.right_eye[0] - face.left_eye[0], face.right_eye[1] - face.left_eye[1]
+    if math.hypot(across, down) < CLOSEST_EYES * face.box.width:
+        return 0.0
+    return math.degrees(math.atan2(down, across))
+
+
+def yaw(face: "Detection") -> float:
+    """Return by about how many degrees the face looks to the viewer's right, −90 to 90.
+
+    In a turned face the tip of the nose, which stands before the eyes, leaves the middle between them. That takes
+    every nose for equally long, and landmarks of faces in profile are guesses: good for sorting, not for measuring.
+    """
+    turned = math.radians(roll(face))
+    middle_x = (face.left_eye[0] + face.right_eye[0]) / 2
+    middle_y = (face.left_eye[1] + face.right_eye[1]) / 2
+    aside = (face.nose[0] - middle_x) * math.cos(turned) + (face.nose[1] - middle_y) * math.sin(turned)
+    half = math.hypot(face.right_eye[0] - face.left_eye[0], face.right_eye[1] - face.left_eye[1]) / 2
+    return math.degrees(math.atan2(aside, half * NOSE_DEPTH)) if half else math.copysign(90.0, aside)
+
+
+def sharpness(crop: "NDArray[np.uint8]") -> float:
+    """Return the variance of the Laplacian at 128×128 grey pixels (Pech-Pacheco et al. 2000); more is sharper.
+
+    Parameters
+    ----------
+    crop
+        RGB, uint8, shape (size, size, 3).
+    """
+    import cv2
+
+    side = (MEASURED_SIDE, MEASURED_SIDE)
+    kernel = cv2.INTER_AREA if crop.shape[0] >= MEASURED_SIDE else cv2.INTER_LINEAR
+    grey = cv2.resize(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), side, interpolation=kernel)
+    return float(cv2.Laplacian(grey, cv2.CV_64F).var())
+
+
+def brightness(crop: "NDArray[np.uint8]") -> float:
+    """Return the mean luma of an RGB crop, 0–255."""
+    import cv2
+
+    return float(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).mean())

@@ -1,0 +1,43 @@
+"""The pyramid has the levels of the package, and they look as OpenCV's area averaging makes them."""
+
+import cv2
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+
+from btfer_builder.crop.pyramid import CELL, SCALE_FACTOR, levels, shrink
+
+
+@given(st.integers(24, 3000), st.integers(24, 3000), st.integers(12, 200))
+def test_levels_shrink_by_the_factor_and_none_is_smaller_than_the_window(height, width, smallest):
+    sizes = levels(height, width, smallest)
+    for number, (scale, rows, columns) in enumerate(sizes):
+        assert np.isclose(scale, CELL / smallest * SCALE_FACTOR**number)
+        assert (rows, columns) == (int(height * scale), int(width * scale))
+        assert min(rows, columns) >= CELL
+    if smallest >= 20 and min(height, width) >= 2 * smallest:
+        assert sizes
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(12, 300), st.integers(12, 300), st.lists(st.floats(0.03, 1), min_size=1, max_size=6))
+def test_shrinking_is_area_averaging(height, width, scales):
+    photo = np.random.default_rng(height * width).integers(0, 256, (height, width, 3)).astype(np.float32)
+    sizes = [(max(1, int(height * scale)), max(1, int(width * scale))) for scale in scales]
+    for size, level in zip(sizes, shrink(photo, sizes), strict=True):
+        expected = cv2.resize(photo, size[::-1], interpolation=cv2.INTER_AREA)
+        np.testing.assert_allclose(level, expected, atol=2e-3)
+
+
+def test_the_pyramid_of_a_photo_is_that_of_opencv():
+    photo = data.astronaut()[:501, :489].astype(np.float32)
+    sizes = [size for _, *size in levels(*photo.shape[:2])]
+    assert len(sizes) > 5
+    for size, level in zip(sizes, shrink(photo, sizes), strict=True):
+        assert np.abs(level - cv2.resize(photo, size[::-1], interpolation=cv2.INTER_AREA)).max() < 1e-3
+
+
+def test_an_even_picture_stays_even():
+    (level,) = shrink(np.full((777, 31, 3), 200, np.float32), [(123, 13)])
+    assert np.abs(level - 200).max() < 1e-3
