@@ -1,6 +1,8 @@
 """Turn any image file, however hostile, into an upright RGB array, or say why it cannot be."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +70,21 @@ def decode_image(path: Path, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]
         With reason `too_large` or `unreadable`.
     """
     import numpy as np
-    from PIL import Image, ImageOps
+
+    with opened(path, max_pixels) as image:
+        return np.asarray(upright_rgb(image))
+
+
+@contextmanager
+def opened(path: Path, max_pixels: int = MAX_PIXELS) -> "Iterator[Image.Image]":
+    """Open an image file by its header; whatever fails while it is open is the file's fault.
+
+    Raises
+    ------
+    Undecodable
+        With reason `too_large` or `unreadable`.
+    """
+    from PIL import Image
 
     try:
         with warnings.catch_warnings():
@@ -79,15 +95,22 @@ def decode_image(path: Path, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]
                     raise Undecodable(
                         "too_large", f"{image.width}×{image.height} pixels, at most {max_pixels}"
                     )
-                image.load()
-                upright = ImageOps.exif_transpose(image)
-                return np.asarray(_to_rgb(upright))
+                yield image
     except Undecodable:
         raise
     except Image.DecompressionBombError as error:
         raise Undecodable("too_large", str(error)) from None
     except Exception as error:
         raise Undecodable("unreadable", f"{type(error).__name__}: {error}"[:200]) from None
+
+
+def upright_rgb(image: "Image.Image") -> "Image.Image":
+    """Decode an opened image: EXIF orientation applied, on white where it is transparent, RGB."""
+    from PIL import ImageOps
+
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)
+    return image if image.mode == "RGB" and "transparency" not in image.info else _to_rgb(image)
 
 
 def _to_rgb(image: "Image.Image") -> "Image.Image":

@@ -1,4 +1,4 @@
-"""Map a function over items in shards: in this process, or in a pool that survives a worker's death."""
+"""Map a function over items in shards: here, in a pool that survives a worker's death, or on a cluster."""
 
 import multiprocessing
 import os
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from btfer_builder.errors import BtferError
@@ -34,10 +35,16 @@ class Runner(Generic[Item, Result]):
         Processes; 0 works in this process (a decoder that crashes then takes the command with it).
     shard_size
         Items a worker gets at a time, and so what is committed at a time.
+    scheduler
+        Address of a Dask cluster that works in the place of this machine's processes; empty for none.
+    root
+        The workspace, which a cluster must see, too.
     """
 
     workers: int
     shard_size: int = 16
+    scheduler: str = ""
+    root: Path = Path()
 
     def map(
         self, function: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]
@@ -57,9 +64,14 @@ class Runner(Generic[Item, Result]):
         Raises
         ------
         BtferError
-            If no worker can be started at all.
+            If no worker can be started at all, or the cluster cannot be used.
         """
         shards = [items[i : i + self.shard_size] for i in range(0, len(items), self.shard_size)]
+        if self.scheduler:
+            from btfer_builder.cluster import map_on_cluster
+
+            yield from map_on_cluster(self.scheduler, function, shards, self.root)
+            return
         if self.workers == 0:
             for shard in shards:
                 yield list(zip(shard, function(shard), strict=True))

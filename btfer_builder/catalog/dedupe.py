@@ -1,10 +1,11 @@
 """What the dedupe stage writes and asks: hashes of images, and which image of a group is kept."""
 
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from btfer_builder.catalog.catalog import Catalog, insert
-from btfer_builder.records import DedupeResult, ImageHash
+from btfer_builder.records import DedupeResult, DuplicateGroup, ImageHash, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +24,18 @@ class HashedImage:
     emotions: frozenset[str]
 
 
-def unhashed_images(catalog: Catalog) -> list[tuple[str, str]]:
-    """Return (image_id, path) of every image that was not hashed yet.
+def unhashed_images(catalog: Catalog, exact: bool = False) -> list[tuple[str, str]]:
+    """Return (image_id, path) of every image that was not hashed yet; for exact hashes, not at reduced scale.
 
     So is one whose file was gone, or that had more pixels than allowed: both may have changed since.
     """
     rows = catalog.rows(
         """SELECT image_id, path FROM images
            WHERE image_id NOT IN (
-               SELECT image_id FROM hashes WHERE reason IS NULL OR reason NOT IN ('missing_file', 'too_large'))
-           ORDER BY image_id"""
+               SELECT image_id FROM hashes
+               WHERE (reason IS NULL OR reason NOT IN ('missing_file', 'too_large')) AND NOT (? AND reduced))
+           ORDER BY image_id""",
+        exact,
     )
     return [(row["image_id"], row["path"]) for row in rows]
 
@@ -41,6 +44,15 @@ def add_hashes(catalog: Catalog, hashes: Iterable[ImageHash]) -> None:
     """Commit hashes."""
     with catalog.transaction() as db:
         insert(db, "hashes", hashes, verb="INSERT OR REPLACE")
+
+
+def add_pixel_hashes(catalog: Catalog, hashes: Iterable[tuple[str, str]]) -> None:
+    """Commit pixel hashes (image_id, digest) of images that were decoded at reduced scale before."""
+    with catalog.transaction() as db:
+        db.executemany(
+            "UPDATE hashes SET pixel_sha256 = ? WHERE image_id = ?",
+            [(digest, image_id) for image_id, digest in hashes],
+        )
 
 
 def hashed_images(catalog: Catalog) -> list[HashedImage]:
@@ -70,8 +82,24 @@ def hashed_images(catalog: Catalog) -> list[HashedImage]:
     ]
 
 
-def replace_dedupes(catalog: Catalog, results: Iterable[DedupeResult]) -> None:
+def image_paths(catalog: Catalog, image_ids: Iterable[str]) -> list[tuple[str, str]]:
+    """Return (image_id, path) of some images, by id."""
+    wanted = set(image_ids)
+    rows = catalog.rows("SELECT image_id, path FROM images ORDER BY image_id") if wanted else []
+    return [(row["image_id"], row["path"]) for row in rows if row["image_id"] in wanted]
+
+
+def replace_dedupes(
+    catalog: Catalog, results: Iterable[DedupeResult], groups: Iterable[DuplicateGroup] = ()
+) -> None:
     """Commit the outcome for all images in place of an earlier one."""
     with catalog.transaction() as db:
         db.execute("DELETE FROM dedupes")
         insert(db, "dedupes", results)
+        replace_groups(db, "image", groups)
+
+
+def replace_groups(db: sqlite3.Connection, kind: Kind, groups: Iterable[DuplicateGroup]) -> None:
+    """Write the groups of images or of faces in place of earlier ones, in a transaction."""
+    db.execute("DELETE FROM duplicate_groups WHERE kind = ?", (kind,))
+    insert(db, "duplicate_groups", groups)

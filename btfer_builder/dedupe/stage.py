@@ -2,10 +2,19 @@
 
 from functools import partial
 
-from btfer_builder.catalog.dedupe import add_hashes, hashed_images, replace_dedupes, unhashed_images
+from btfer_builder.catalog.dedupe import (
+    add_hashes,
+    add_pixel_hashes,
+    hashed_images,
+    image_paths,
+    replace_dedupes,
+    unhashed_images,
+)
 from btfer_builder.catalog.manifests import write_manifests
-from btfer_builder.dedupe.grouping import group_duplicates
-from btfer_builder.dedupe.hashing import hash_images
+from btfer_builder.catalog.takedown import buried_looks
+from btfer_builder.dedupe.buried import mark_buried
+from btfer_builder.dedupe.grouping import describe_groups, group_duplicates, unproven_copies
+from btfer_builder.dedupe.hashing import hash_images, hash_images_exactly, hash_pixels
 from btfer_builder.progress import bar
 from btfer_builder.recipe import DedupeRecipe
 from btfer_builder.records import ImageHash
@@ -20,17 +29,42 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe) -> None:
     """
     catalog = workspace.catalog
     with workspace.stage("dedupe"), catalog.run("dedupe", recipe) as counts:
-        todo = unhashed_images(catalog)
-        runner: Runner[tuple[str, str], ImageHash] = Runner(recipe.workers)
-        hash_shard = partial(hash_images, root=workspace.root, max_pixels=recipe.max_pixels)
+        todo = unhashed_images(catalog, recipe.exact_hash)
+        runner: Runner[tuple[str, str], ImageHash] = Runner(
+            recipe.workers, scheduler=recipe.scheduler, root=workspace.root
+        )
+        hash_shard = partial(
+            hash_images_exactly if recipe.exact_hash else hash_images,
+            root=workspace.root,
+            max_pixels=recipe.max_pixels,
+        )
         with bar(len(todo), "dedupe", "images") as progress:
             for shard in runner.map(hash_shard, todo):
                 add_hashes(catalog, (_result(item, result) for item, result in shard))
                 progress.update(len(shard))
-        results = group_duplicates(hashed_images(catalog), recipe.radius, recipe.mirrored)
-        replace_dedupes(catalog, results)
+        _prove_copies(workspace, recipe)
+        images = mark_buried(hashed_images(catalog), buried_looks(catalog), recipe.radius, recipe.mirrored)
+        results = group_duplicates(images, recipe.radius, recipe.mirrored)
+        groups = describe_groups("image", images, results)
+        replace_dedupes(catalog, results, groups)
         write_manifests(catalog, workspace.manifests, "images", "duplicates")
         counts |= {"images": len(results), "kept": sum(result.state == "kept" for result in results)}
+        counts |= {"groups": len(groups), "diameter": max((group.diameter for group in groups), default=0)}
+
+
+def _prove_copies(workspace: Workspace, recipe: DedupeRecipe) -> None:
+    """Decode whole the JPEGs that may have the pixels of another file: most images look like no other."""
+    catalog = workspace.catalog
+    todo = image_paths(catalog, unproven_copies(hashed_images(catalog)))
+    runner: Runner[tuple[str, str], str] = Runner(
+        recipe.workers, scheduler=recipe.scheduler, root=workspace.root
+    )
+    shards = runner.map(partial(hash_pixels, root=workspace.root, max_pixels=recipe.max_pixels), todo)
+    with bar(len(todo), "compare", "images") as progress:
+        for shard in shards:
+            proven = [(item[0], digest) for item, digest in shard if not isinstance(digest, Crashed)]
+            add_pixel_hashes(catalog, proven)
+            progress.update(len(shard))
 
 
 def _result(item: tuple[str, str], result: ImageHash | Crashed) -> ImageHash:

@@ -1,0 +1,75 @@
+"""What the second pass of dedupe writes and asks: hashes of face crops, and which of them show one picture."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from btfer_builder.catalog.catalog import Catalog, insert
+from btfer_builder.catalog.dedupe import HashedImage, replace_groups
+from btfer_builder.records import DuplicateGroup, FaceDedupe, FaceHash
+
+
+@dataclass(frozen=True, slots=True)
+class HashedFace(HashedImage):
+    """A face as grouping sees it: `image_id` is its own id, `width` and `height` are of the crop in the photo."""
+
+    path: str
+    fine: str
+    fine_mirrored: str
+    rejected: bool
+
+
+def unhashed_faces(catalog: Catalog) -> list[tuple[str, str]]:
+    """Return (face_id, path) of every kept face that was not hashed yet, or whose file was gone then."""
+    rows = catalog.rows(
+        """SELECT f.face_id, f.path FROM faces f JOIN croppable USING (image_id)
+           WHERE f.state = 'kept' AND f.face_id NOT IN (
+               SELECT face_id FROM face_hashes WHERE reason IS NULL OR reason <> 'missing_file')
+           ORDER BY f.face_id"""
+    )
+    return [(row["face_id"], row["path"]) for row in rows]
+
+
+def add_face_hashes(catalog: Catalog, hashes: Iterable[FaceHash]) -> None:
+    """Commit hashes."""
+    with catalog.transaction() as db:
+        insert(db, "face_hashes", hashes, verb="INSERT OR REPLACE")
+
+
+def hashed_faces(catalog: Catalog) -> list[HashedFace]:
+    """Return every hashed face that cropping kept, earliest found first."""
+    rows = catalog.rows(
+        """SELECT f.face_id, f.crop_width, f.crop_height, f.path, f.emotion, f.license <> 'unknown' AS licensed,
+                  f.candidate_id, f.verdict IS 'reject' AS rejected,
+                  h.phash, h.phash_mirrored, h.fine, h.fine_mirrored, h.reason
+           FROM face_rows f JOIN face_hashes h USING (face_id) JOIN faces cropped USING (face_id)
+           WHERE cropped.state = 'kept' ORDER BY f.candidate_id, f.face_id"""
+    )
+    return [
+        HashedFace(
+            image_id=row["face_id"],
+            width=row["crop_width"],
+            height=row["crop_height"],
+            pixel_sha256="",
+            phash=row["phash"],
+            phash_mirrored=row["phash_mirrored"],
+            reason=row["reason"],
+            licensed=bool(row["licensed"]),
+            order=place,
+            emotions=frozenset({row["emotion"]}),
+            path=row["path"],
+            fine=row["fine"],
+            fine_mirrored=row["fine_mirrored"],
+            rejected=bool(row["rejected"]),
+        )
+        for place, row in enumerate(rows)
+    ]
+
+
+def replace_face_dedupes(
+    catalog: Catalog, results: Iterable[FaceDedupe], groups: Iterable[DuplicateGroup]
+) -> None:
+    """Commit the outcome for all faces in place of an earlier one."""
+    with catalog.transaction() as db:
+        db.execute("DELETE FROM face_dedupes")
+        insert(db, "face_dedupes", results)
+        replace_groups(db, "face", groups)

@@ -1,0 +1,81 @@
+"""What the search for leakage writes and asks: training sets, which faces were compared with them, and finds."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from btfer_builder.catalog.catalog import Catalog, insert, now
+from btfer_builder.records import FaceHash, Leak, TrainingSet
+
+
+@dataclass(frozen=True, slots=True)
+class LeakCount:
+    """How many faces of one training set were found: among all that were compared, and in the sample."""
+
+    source: str
+    images: int
+    compared: int
+    leaked: int
+    in_sample: int
+
+
+def comparable_faces(catalog: Catalog) -> list[FaceHash]:
+    """Return the hashes of every face that goes on, by id."""
+    rows = catalog.rows(
+        """SELECT h.* FROM face_hashes h JOIN face_rows f USING (face_id)
+           WHERE f.state = 'kept' AND h.reason IS NULL ORDER BY face_id"""
+    )
+    return [FaceHash(**dict(row)) for row in rows]
+
+
+def replace_leaks(
+    catalog: Catalog, training_set: TrainingSet, compared: Iterable[str], leaks: Iterable[Leak]
+) -> None:
+    """Commit what comparing the faces with a training set gave, in place of an earlier search in it."""
+    with catalog.transaction() as db:
+        db.execute("DELETE FROM training_sets WHERE source = ?", (training_set.source,))
+        insert(db, "training_sets", [training_set], checked_at=now())
+        db.executemany(
+            "INSERT INTO compared_faces (source, face_id) VALUES (?, ?)",
+            [(training_set.source, face_id) for face_id in compared],
+        )
+        insert(db, "leaks", leaks)
+
+
+def leak_counts(catalog: Catalog, source: str) -> LeakCount:
+    """Count what is known of one training set."""
+    row = catalog.rows(
+        """SELECT s.source, s.images,
+                  (SELECT count(*) FROM compared_faces c WHERE c.source = s.source),
+                  (SELECT count(*) FROM leaks l WHERE l.source = s.source),
+                  (SELECT count(*) FROM leaks l JOIN sample USING (face_id) WHERE l.source = s.source)
+           FROM training_sets s WHERE s.source = ?""",
+        source,
+    )[0]
+    return LeakCount(*row)
+
+
+def leaked_ids(catalog: Catalog) -> set[str]:
+    """Return the faces that stand in any training set."""
+    return {row["face_id"] for row in catalog.rows("SELECT DISTINCT face_id FROM leaks")}
+
+
+def leaked_sample(catalog: Catalog) -> int | None:
+    """Return how many faces of the sample stand in a training set.
+
+    None if no training set was searched, or a face of the sample was not compared with all of them.
+    """
+    unknown = catalog.value(
+        """SELECT NOT EXISTS (SELECT 1 FROM training_sets) OR EXISTS (
+               SELECT 1 FROM sample s CROSS JOIN training_sets t
+               WHERE NOT EXISTS (
+                   SELECT 1 FROM compared_faces c WHERE c.source = t.source AND c.face_id = s.face_id))"""
+    )
+    if unknown:
+        return None
+    return int(catalog.value("SELECT count(DISTINCT face_id) FROM sample JOIN leaks USING (face_id)"))
+
+
+def leaks_of(catalog: Catalog, source: str) -> Sequence[str]:
+    """Return the faces found in one training set, by id."""
+    rows = catalog.rows("SELECT face_id FROM leaks WHERE source = ? ORDER BY face_id", source)
+    return [row["face_id"] for row in rows]

@@ -1,0 +1,191 @@
+"""Map a function over shards on a Dask cluster that is there already: the contract of the local pool."""
+
+import logging
+import secrets
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from btfer_builder import __version__
+from btfer_builder.errors import BtferError
+from btfer_builder.files import write_bytes
+from btfer_builder.runner import CRASHED, Crashed
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: How long a cluster may be without any worker, in seconds: workers that died are started again meanwhile.
+PATIENCE = 60.0
+
+_GONE = "the Dask scheduler is gone; run it again, nothing done is lost"
+
+
+def map_on_cluster(
+    scheduler: str,
+    function: Callable[[Sequence[Item]], list[Result]],
+    shards: Sequence[Sequence[Item]],
+    root: Path,
+) -> Iterator[list[tuple[Item, Result | Crashed]]]:
+    """Yield the results of each shard as it is done, in no particular order.
+
+    Dask gives the tasks of a worker that died to another one. A shard whose workers died again and again (its
+    `allowed-failures`) is put aside; when all others are done, it is halved, alone, down to the guilty item.
+
+    Parameters
+    ----------
+    scheduler
+        Address, `tcp://HOST:PORT`.
+    function
+        As in `Runner.map`; every worker has this version of btfer installed.
+    shards
+        What a task gets.
+    root
+        A folder on storage that this machine and all workers see under this path.
+
+    Raises
+    ------
+    BtferError
+        If no scheduler answers, a worker has another btfer or does not see `root`, or all workers are gone.
+    """
+    if not shards:
+        return
+    with _client(scheduler) as client, _token(root) as token:
+        task = partial(_work, function, token, __version__)
+        waiting, suspects = deque(shards), []
+        under_way: dict[Future, Sequence[Item]] = {}
+        finished: SimpleQueue[Future] = SimpleQueue()
+        while waiting or under_way:
+            room = 2 * max(1, sum(client.nthreads().values()))
+            while waiting and len(under_way) < room:
+                shard = waiting.popleft()
+                under_way[_submit(client, task, shard, finished)] = shard
+            future = _next(client, finished)
+            shard = under_way.pop(future)
+            results = _results(future)
+            if results is None:
+                suspects.append(shard)
+            else:
+                yield list(zip(shard, results, strict=True))
+        for shard in suspects:
+            yield from _narrow_down(client, task, shard)
+
+
+def _narrow_down(
+    client: "Client", task: Callable[[Sequence[Item]], list[Result]], shard: Sequence[Item]
+) -> Iterator[list[tuple[Item, Result | Crashed]]]:
+    """Work on a shard alone; if it kills its workers, halve it until only the guilty item is left."""
+    finished: SimpleQueue[Future] = SimpleQueue()
+    future = _submit(client, task, shard, finished)  # kept: Dask forgets a task whose future nobody holds
+    _next(client, finished)
+    results: list[Result] | None = _results(future)
+    if results is not None:
+        yield list(zip(shard, results, strict=True))
+    elif len(shard) == 1:
+        yield [(shard[0], CRASHED)]
+    else:
+        half = len(shard) // 2
+        yield from _narrow_down(client, task, shard[:half])
+        yield from _narrow_down(client, task, shard[half:])
+
+
+def _work(
+    function: Callable[[Sequence[Item]], list[Result]], token: Path, version: str, shard: Sequence[Item]
+) -> list[Result]:
+    """Work on a shard on whatever machine this is, if it can give the result that the others give."""
+    if version != __version__:
+        raise BtferError(
+            f"the worker on {socket.gethostname()} has btfer {__version__}, not {version}; install the same"
+        )
+    if not token.is_file():
+        raise BtferError(
+            f"the worker on {socket.gethostname()} does not see {token.parent.parent}; a cluster needs the workspace "
+            "on storage that all its machines see under the same path"
+        )
+    return function(shard)
+
+
+def _submit(
+    client: "Client",
+    task: Callable[[Sequence[Item]], list[Result]],
+    shard: Sequence[Item],
+    finished: "SimpleQueue[Future]",
+) -> "Future":
+    future = client.submit(task, shard, pure=False)
+    future.add_done_callback(finished.put)
+    return future
+
+
+def _next(client: "Client", finished: "SimpleQueue[Future]") -> "Future":
+    """Wait until a task is finished, whatever its end, and return it."""
+    alone_since = None
+    while True:
+        try:
+            return finished.get(timeout=2)
+        except Empty:
+            if client.status != "running":
+                raise BtferError(_GONE) from None
+            if client.nthreads():
+                alone_since = None
+            elif alone_since is None:
+                alone_since = time.monotonic()
+            elif time.monotonic() - alone_since > PATIENCE:
+                raise BtferError(
+                    f"the Dask cluster has had no worker for {PATIENCE:.0f} s; start some (dask worker) and run it "
+                    "again, nothing done is lost"
+                ) from None
+
+
+def _results(future: "Future") -> Any:  # noqa: ANN401 - whatever the function returns
+    """Return a task's results, or None if it killed its workers."""
+    from distributed import CancelledError, KilledWorker
+
+    try:
+        return future.result()
+    except KilledWorker:
+        return None
+    except CancelledError:
+        raise BtferError(_GONE) from None
+    except ModuleNotFoundError as error:
+        raise BtferError(
+            f"a worker of the Dask cluster has no {error.name}; install btfer-builder there"
+        ) from None
+
+
+@contextmanager
+def _client(scheduler: str) -> "Iterator[Client]":
+    try:
+        from distributed import Client
+    except ModuleNotFoundError:
+        raise BtferError("a Dask cluster needs more packages: pip install 'btfer-builder[dask]'") from None
+    # It warns of every worker that dies; what a death costs is told by the results.
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    try:
+        client = Client(scheduler, timeout=5, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise BtferError(
+            f"{scheduler}: no Dask scheduler answers there ({error}); start one with: dask scheduler"
+        ) from None
+    try:
+        yield client
+    finally:
+        client.close()  # what was not finished is not worked on any more
+
+
+@contextmanager
+def _token(root: Path) -> Iterator[Path]:
+    """Put a file below `root` for as long as there is work: who sees it, sees this very folder."""
+    token = root / "manifests" / f".cluster-{secrets.token_hex(8)}"
+    write_bytes(token, b"")
+    try:
+        yield token
+    finally:
+        token.unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""The dedupe stage on face crops (`btfer dedupe --faces`): hash, compare, and group all anew."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from btfer_builder.catalog.dedupe_faces import (
+    HashedFace,
+    add_face_hashes,
+    hashed_faces,
+    replace_face_dedupes,
+    unhashed_faces,
+)
+from btfer_builder.catalog.manifests import write_manifests
+from btfer_builder.dedupe.faces import Pair, candidate_pairs, compare_faces, group_faces
+from btfer_builder.dedupe.grouping import best_first, describe_groups
+from btfer_builder.dedupe.looks import hash_faces
+from btfer_builder.dedupe.overlay import Overlay
+from btfer_builder.progress import bar
+from btfer_builder.recipe import DedupeRecipe
+from btfer_builder.records import DedupeResult, FaceDedupe, FaceHash
+from btfer_builder.runner import Crashed, Runner
+from btfer_builder.workspace import Workspace
+
+
+def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe) -> None:
+    """Drop the face crops that show the same picture as another one (§2, stage 3).
+
+    Photos that look different as a whole may show one face: cropped, in a collage, beside an advertisement.
+    """
+    catalog = workspace.catalog
+    with workspace.stage("dedupe"), catalog.run("dedupe-faces", recipe) as counts:
+        hash_new_faces(workspace, recipe.workers, recipe.scheduler)
+        faces = hashed_faces(catalog)
+        failed = [
+            FaceDedupe(face.image_id, "dropped", face.reason) for face in faces if face.reason is not None
+        ]
+        # A face that reviewers rejected must not take another one's place.
+        rejected = [
+            FaceDedupe(face.image_id, "kept") for face in faces if face.reason is None and face.rejected
+        ]
+        ranked = best_first([face for face in faces if not face.rejected])
+        compared = _compare(workspace, recipe, ranked)
+        results = group_faces(ranked, compared, recipe.face_radius, recipe.face_difference)
+        as_images = [
+            DedupeResult(r.face_id, r.state, r.reason, r.duplicate_of, r.kind, r.distance) for r in results
+        ]
+        groups = describe_groups("face", ranked, as_images)
+        replace_face_dedupes(catalog, [*failed, *rejected, *results], groups)
+        write_manifests(catalog, workspace.manifests, "faces", "face_duplicates")
+        counts |= {"faces": len(faces), "pairs": len(compared), "groups": len(groups)}
+
+
+def hash_new_faces(workspace: Workspace, workers: int, scheduler: str) -> None:
+    """Hash every kept face that has no hash yet; each shard is committed."""
+    todo = unhashed_faces(workspace.catalog)
+    runner: Runner[tuple[str, str], FaceHash] = Runner(workers, scheduler=scheduler, root=workspace.root)
+    with bar(len(todo), "hash", "faces") as progress:
+        for shard in runner.map(partial(hash_faces, root=workspace.root), todo):
+            add_face_hashes(workspace.catalog, (_result(item, result) for item, result in shard))
+            progress.update(len(shard))
+
+
+def _compare(workspace: Workspace, recipe: DedupeRecipe, faces: Sequence[HashedFace]) -> dict[Pair, Overlay]:
+    pairs = candidate_pairs(faces, recipe.mirrored)
+    items = {(faces[pair.first].path, faces[pair.second].path, pair.mirrored): pair for pair in pairs}
+    runner: Runner[tuple[str, str, bool], Overlay | None] = Runner(
+        recipe.workers, scheduler=recipe.scheduler, root=workspace.root
+    )
+    compared = {}
+    with bar(len(pairs), "compare", "pairs") as progress:
+        for shard in runner.map(partial(compare_faces, root=workspace.root), list(items)):
+            for item, result in shard:
+                if result is not None and not isinstance(result, Crashed):
+                    compared[items[item]] = result
+            progress.update(len(shard))
+    return compared
+
+
+def _result(item: tuple[str, str], result: FaceHash | Crashed) -> FaceHash:
+    return FaceHash(item[0], reason="crashed_decoder") if isinstance(result, Crashed) else result

@@ -1,0 +1,149 @@
+"""Look for the faces of the workspace in a training set: whole, as 48×48 grey, and mirrored."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from btfer_builder.catalog.leakage import LeakCount, comparable_faces, leak_counts, replace_leaks
+from btfer_builder.catalog.manifests import write_manifests
+from btfer_builder.dedupe.face_stage import hash_new_faces
+from btfer_builder.dedupe.manifest import COLUMNS, ImageLooks, hash_folder, read_hashes
+from btfer_builder.dedupe.neighbours import neighbours
+from btfer_builder.recipe import HashesRecipe, LeakageRecipe
+from btfer_builder.records import FaceHash, Leak, TrainingSet
+from btfer_builder.workspace import Workspace
+
+#: How our faces are compared: the form, whether mirrored, and the fields of our hashes; theirs are the plain ones.
+_LOOKS = (
+    ("crop", "near", "phash", "fine"),
+    ("crop", "mirrored", "phash_mirrored", "fine_mirrored"),
+    ("48", "near", "phash_48", "fine_48"),
+    ("48", "mirrored", "phash_48_mirrored", "fine_48_mirrored"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LeakageResult:
+    """What a search found, and what could not be hashed of the training set, by reason."""
+
+    count: LeakCount
+    dropped: dict[str, int]
+    path: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form of `btfer leakage --json`."""
+        return {
+            "against": self.count.source,
+            "images": self.count.images,
+            "dropped": self.dropped,
+            "faces": self.count.compared,
+            "leaked": self.count.leaked,
+            "in_sample": self.count.in_sample,
+            "path": str(self.path),
+        }
+
+
+def leakage(
+    workspace: Workspace, against: Path, recipe: LeakageRecipe, hashing: HashesRecipe
+) -> LeakageResult:
+    """Compare every face that goes on with a training set, and commit what was found in it.
+
+    Parameters
+    ----------
+    workspace
+        The workspace; faces found are left out of the next sample.
+    against
+        A folder of images, or a CSV of `btfer hashes`. It is only read.
+    recipe
+        How close is the same.
+    hashing
+        How both are hashed.
+
+    Raises
+    ------
+    BtferError
+        If the training set has no images, or the CSV is none of hashes.
+    """
+    catalog, source = workspace.catalog, str(against.resolve())
+    with workspace.stage("leakage"), catalog.run("leakage", recipe) as counts:
+        theirs = hash_folder(against, hashing) if against.is_dir() else read_hashes(against)
+        hash_new_faces(workspace, hashing.workers, "")
+        ours = comparable_faces(catalog)
+        leaks = find_leaks(ours, theirs.looks, source, recipe.radius, recipe.fine_radius)
+        digest = sha256("\n".join(sorted(",".join(_hashes(look)) for look in theirs.looks)).encode())
+        training_set = TrainingSet(
+            source,
+            against.name,
+            digest.hexdigest(),
+            len(theirs.looks),
+            sum(theirs.dropped.values()),
+            recipe.radius,
+            recipe.fine_radius,
+        )
+        replace_leaks(catalog, training_set, [face.face_id for face in ours], leaks)
+        write_manifests(catalog, workspace.manifests, "leakage")
+        count = leak_counts(catalog, source)
+        counts |= {"images": count.images, "faces": count.compared, "leaked": count.leaked}
+        return LeakageResult(count, theirs.dropped, workspace.manifests / "leakage.csv")
+
+
+def _hashes(look: ImageLooks) -> list[str]:
+    return [getattr(look, column) for column in COLUMNS[1:]]
+
+
+def find_leaks(
+    ours: Sequence[FaceHash], theirs: Sequence[ImageLooks], source: str, radius: int, fine_radius: int
+) -> list[Leak]:
+    """Return for each of our faces that stands in the training set the image of it that is closest.
+
+    Parameters
+    ----------
+    ours, theirs
+        Hashes; both the coarse and the fine ones must be close.
+    source
+        The training set.
+    radius, fine_radius
+        Largest Hamming distances of the 64-bit and the 256-bit pHashes.
+    """
+    best: dict[str, tuple[tuple[int, int, int, str], Leak]] = {}
+    for place, (form, kind, coarse, fine) in enumerate(_LOOKS):
+        their_coarse, their_fine = ("phash", "fine") if form == "crop" else ("phash_48", "fine_48")
+        pairs = _close(
+            [getattr(face, coarse) for face in ours],
+            [getattr(look, their_coarse) for look in theirs],
+            radius,
+        )
+        for one, other, distance in pairs:
+            face, look = ours[one], theirs[other]
+            finely = (int(getattr(face, fine), 16) ^ int(getattr(look, their_fine), 16)).bit_count()
+            if finely <= fine_radius:
+                closeness = (distance, finely, place, look.name)
+                leak = Leak(source, face.face_id, look.name, kind, form, distance, finely)
+                best[face.face_id] = min(
+                    best.get(face.face_id, (closeness, leak)), (closeness, leak), key=lambda pair: pair[0]
+                )
+    return [best[face_id][1] for face_id in sorted(best)]
+
+
+def _close(ours: Sequence[str], theirs: Sequence[str], radius: int) -> list[tuple[int, int, int]]:
+    """Return (place in ours, place in theirs, distance) of every pair of hashes within the radius."""
+    import numpy as np
+
+    places: tuple[dict[int, list[int]], dict[int, list[int]]] = (defaultdict(list), defaultdict(list))
+    for side, hashes in zip(places, (ours, theirs), strict=True):
+        for place, value in enumerate(hashes):
+            side[int(value, 16)].append(place)
+    values = np.array(sorted({*places[0], *places[1]}), dtype=np.uint64)
+    first, second, distance = neighbours(values, radius)
+    alike = [(value, value, 0) for value in places[0]]
+    alike += zip(values[first].tolist(), values[second].tolist(), distance.tolist(), strict=True)
+    alike += zip(values[second].tolist(), values[first].tolist(), distance.tolist(), strict=True)
+    return [
+        (one, other, bits)
+        for own, their, bits in alike
+        for one in places[0].get(own, ())
+        for other in places[1].get(their, ())
+    ]
