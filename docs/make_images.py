@@ -1,4 +1,4 @@
-"""Make the pictures of README.md out of the demo's workspace: `make demo docs`. Needs Chromium for the screenshots."""
+"""Make the pictures of the pages out of the demo's workspace: `make demo docs`. Needs Chromium for the screenshots."""
 
 import json
 import shutil
@@ -6,14 +6,17 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlencode
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.catalog import Catalog
+from btfer_builder.catalog.review import add_decisions, review_items
 from btfer_builder.decode import Undecodable, decode_image
 from btfer_builder.emotions import EMOTIONS
+from btfer_builder.records import Decision
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKSPACE = ROOT / "demo" / "workspace"
@@ -91,19 +94,54 @@ def screenshot(url: str, path: Path, width: int, height: int) -> None:
         )  # fmt: skip
 
 
+def review_pages() -> None:
+    """Photograph the review page: its shapes, blind, and what two reviewers disagree on."""
+    ana = ["--reviewer", "ana"]
+    pages = {
+        "review.png": (ana, {}),
+        "review-single.png": (ana, {"view": "single", "emotion": "happy", "page": 1}),
+        "review-conflict.png": (
+            [*ana, "--round", "images"],
+            {"show": "conflict", "view": "compare", "page": 1},
+        ),
+        "review-duplicates.png": (ana, {"show": "duplicates", "view": "compare", "page": 1}),
+        "review-suspicion.png": (ana, {"sort": "suspicion", "page": 1}),
+        "review-blind.png": (["--reviewer", "bo", "--blind"], {}),
+        "review-adjudicate.png": (["--reviewer", "chief", "--adjudicate"], {"page": 1}),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "workspace"  # the demo's own stays as the demo left it
+        shutil.copytree(WORKSPACE, copy)
+        disagree(copy)
+        for name, (options, address) in pages.items():
+            command = [sys.executable, "-m", "btfer_builder", "review", *options, "--port", "0", "--json"]
+            with subprocess.Popen([*command, "-w", str(copy)], stdout=subprocess.PIPE, text=True) as server:
+                try:
+                    url = json.loads(server.stdout.readline())["url"]  # type: ignore[union-attr]  # a pipe
+                    screenshot(f"{url}&{urlencode(address)}", IMAGES / name, 1440, 900)
+                finally:
+                    server.terminate()
+
+
+def disagree(workspace: Path) -> None:
+    """Let two more reviewers answer a part of the faces, not always alike."""
+    catalog = Catalog(workspace / "manifests" / "btfer.sqlite")
+    faces = [item.item_id for item in review_items(catalog, "face")]
+    said = []
+    for place, face in enumerate(faces[:24]):
+        for number, reviewer in enumerate(("bo", "cy")):
+            emotion = EMOTIONS[(place // 8 + (place % 5 == number)) % len(EMOTIONS)]
+            said.append(Decision(face, "face", "accept", emotion, None, reviewer))
+    add_decisions(catalog, said)
+
+
 def main() -> None:
-    """Make all three pictures."""
+    """Make all pictures."""
     IMAGES.mkdir(exist_ok=True)
     cv2.imwrite(str(IMAGES / "way.png"), way()[..., ::-1])
     report = next((WORKSPACE / "reports").glob("*/report.html"))
     screenshot(report.as_uri(), IMAGES / "report.png", 1180, 1500)
-    command = [sys.executable, "-m", "btfer_builder", "review", "--reviewer", "ana", "--port", "0", "--json"]
-    with subprocess.Popen([*command, "-w", str(WORKSPACE)], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            screenshot(json.loads(server.stdout.readline())["url"], IMAGES / "review.png", 1440, 900)
-        finally:
-            server.terminate()
+    review_pages()
 
 
 if __name__ == "__main__":

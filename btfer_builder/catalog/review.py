@@ -13,8 +13,19 @@ from btfer_builder.records import Decision, Kind
 class ReviewItem:
     """An item of a round as every reviewer finds it, whatever anybody decided of it in this round.
 
-    `listed_under` is the emotion it was found under first: its place in lists and counts stays there however
-    it is labelled, so that a label never moves the items that are still to be looked at.
+    Attributes
+    ----------
+    listed_under
+        The emotion it was found under first: its place in lists and counts stays there however it is labelled,
+        so that a label never moves the items that are still to be looked at.
+    conflict
+        Whether it was found under another emotion, too.
+    confidence
+        The detector's, 0 to 1; None for a photo.
+    upscale
+        Pixels of the crop for one of the photo; above 1 it is enlarged. None for a photo.
+    duplicates, distance
+        How many near duplicates of its photo were dropped for it, and the largest Hamming distance among them.
     """
 
     item_id: str
@@ -23,6 +34,9 @@ class ReviewItem:
     query: str
     license: str
     confidence: float | None
+    upscale: float | None
+    duplicates: int
+    distance: int | None
 
     @property
     def proposed(self) -> Emotion | None:
@@ -38,35 +52,52 @@ class Word:
     decision: Decision
 
 
+_COPIES = """
+    LEFT JOIN (SELECT duplicate_of, count(*) AS n, max(distance) AS distance
+               FROM dedupes WHERE duplicate_of IS NOT NULL GROUP BY duplicate_of) copies ON copies.duplicate_of"""
+
 _ITEMS: dict[Kind, str] = {
     # Not out of `image_rows`: its emotion follows the decisions. A rejected image stays in the round, so that
     # the decision can be changed.
-    "image": """
-        SELECT d.image_id, s.emotion, d.conflict, s.query, c.license, NULL
+    "image": f"""
+        SELECT d.image_id, s.emotion, d.conflict, s.query, c.license, NULL, NULL, coalesce(copies.n, 0),
+               copies.distance
         FROM dedupes d
         JOIN candidates c ON c.candidate_id = (
             SELECT min(first.candidate_id) FROM fetches f JOIN candidates first USING (url)
             WHERE f.image_id = d.image_id)
-        JOIN searches s USING (search_id)
+        JOIN searches s USING (search_id) {_COPIES} = d.image_id
         WHERE d.state = 'kept' ORDER BY c.candidate_id, d.image_id""",
     # What the review of the images said is where the review of the faces begins.
-    "face": """
-        SELECT f.face_id, i.emotion, i.conflict, i.query, i.license, f.confidence
-        FROM faces f JOIN croppable i USING (image_id)
-        WHERE f.state = 'kept' ORDER BY i.candidate_id, f.face_id""",
+    "face": f"""
+        SELECT f.face_id, i.emotion, i.conflict OR coalesce(d.conflict, 0), i.query, i.license, f.confidence,
+               nullif(f.upscale, 0), coalesce(copies.n, 0), copies.distance
+        FROM faces f JOIN croppable i USING (image_id) LEFT JOIN face_dedupes d USING (face_id)
+        {_COPIES} = f.image_id
+        WHERE f.state = 'kept' AND f.face_id NOT IN (SELECT face_id FROM face_copies)
+        ORDER BY i.candidate_id, f.face_id""",
 }
 
 
 def review_items(catalog: Catalog, kind: Kind) -> list[ReviewItem]:
     """Return all items of a round in a fixed order (as found)."""
     return [
-        ReviewItem(item_id, emotion, bool(conflict), *rest)
-        for item_id, emotion, conflict, *rest in catalog.rows(_ITEMS[kind])
+        ReviewItem(row[0], row[1], bool(row[2]), *row[3:])  # their columns are the fields, in order
+        for row in catalog.rows(_ITEMS[kind])
     ]
 
 
+def items_version(catalog: Catalog) -> tuple[int, ...]:
+    """Return numbers that change whenever a stage may have changed what there is to review."""
+    rows = catalog.rows(
+        """SELECT (SELECT max(run_id) FROM runs), (SELECT count(ended_at) FROM runs),
+                  (SELECT count(*) FROM dedupes), (SELECT count(*) FROM faces)"""
+    )
+    return tuple(rows[0])
+
+
 def emotions_found(catalog: Catalog, kind: Kind, item_ids: Sequence[str]) -> dict[str, list[str]]:
-    """Return for each item all emotions its image and the duplicates of its image were found under."""
+    """Return for each item all emotions its image, the duplicates of that, and copies of the face were found under."""
     if not item_ids:
         return {}
     image = "(SELECT image_id FROM faces WHERE face_id = column1)" if kind == "face" else "column1"
@@ -76,7 +107,11 @@ def emotions_found(catalog: Catalog, kind: Kind, item_ids: Sequence[str]) -> dic
                  member AS (SELECT item_id, image_id FROM item
                             UNION ALL
                             SELECT item.item_id, d.image_id
-                            FROM item CROSS JOIN dedupes d ON d.duplicate_of = item.image_id)
+                            FROM item CROSS JOIN dedupes d ON d.duplicate_of = item.image_id
+                            UNION ALL
+                            SELECT item.item_id, f.image_id
+                            FROM item CROSS JOIN face_copies c ON c.duplicate_of = item.item_id
+                            JOIN faces f ON f.face_id = c.face_id)
             SELECT DISTINCT member.item_id, s.emotion
             FROM member JOIN fetches f USING (image_id) JOIN candidates c USING (url)
             JOIN searches s USING (search_id) ORDER BY member.item_id, s.emotion""",
@@ -95,35 +130,39 @@ def item_path(catalog: Catalog, kind: Kind, item_id: str) -> str | None:
     return path
 
 
-def last_words(catalog: Catalog, kind: Kind, reviewer: str) -> dict[str, Word]:
+def last_words(catalog: Catalog, kind: Kind, reviewer: str, adjudicates: bool = False) -> dict[str, Word]:
     """Return what a reviewer says now of each item of a round that has been decided, by item."""
     # The view `last_words` finds any reviewer's word on one item; all of one reviewer's are found faster so:
     # with max(), the other columns are those of the row that holds the maximum.
     rows = catalog.rows(
-        """SELECT item_id, kind, verdict, emotion, reason, reviewer, max(decision_id) AS decision_id
-           FROM decisions d WHERE kind = ? AND reviewer = ? AND verdict <> 'undo'
+        """SELECT item_id, kind, verdict, emotion, reason, reviewer, adjudicates, max(decision_id) AS decision_id
+           FROM decisions d WHERE kind = ? AND reviewer = ? AND adjudicates = ? AND verdict <> 'undo'
              AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.decision_id)
            GROUP BY item_id""",
-        kind, reviewer,
+        kind, reviewer, adjudicates,
     )  # fmt: skip
     return {row["item_id"]: _word(row) for row in rows}
 
 
-def last_word(catalog: Catalog, kind: Kind, reviewer: str, item_id: str) -> Word | None:
+def last_word(
+    catalog: Catalog, kind: Kind, reviewer: str, item_id: str, adjudicates: bool = False
+) -> Word | None:
     """Return what a reviewer says now of one item."""
     rows = catalog.rows(
-        "SELECT * FROM last_words WHERE kind = ? AND reviewer = ? AND item_id = ?", kind, reviewer, item_id
-    )
+        """SELECT * FROM last_words
+           WHERE kind = ? AND reviewer = ? AND item_id = ? AND adjudicates = ?""",
+        kind, reviewer, item_id, adjudicates,
+    )  # fmt: skip
     return _word(rows[0]) if rows else None
 
 
-def latest_decision(catalog: Catalog, kind: Kind, reviewer: str) -> Word | None:
+def latest_decision(catalog: Catalog, kind: Kind, reviewer: str, adjudicates: bool = False) -> Word | None:
     """Return the decision that the next undo of this reviewer takes back."""
     rows = catalog.rows(
-        """SELECT * FROM decisions d WHERE kind = ? AND reviewer = ? AND verdict <> 'undo'
+        """SELECT * FROM decisions d WHERE kind = ? AND reviewer = ? AND adjudicates = ? AND verdict <> 'undo'
              AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.decision_id)
            ORDER BY decision_id DESC LIMIT 1""",
-        kind, reviewer,
+        kind, reviewer, adjudicates,
     )  # fmt: skip
     return _word(rows[0]) if rows else None
 
@@ -133,6 +172,20 @@ def count_decisions(catalog: Catalog) -> int:
     return int(catalog.value("SELECT count(*) FROM decisions"))
 
 
+def decided_since(catalog: Catalog, decision_id: int) -> list[sqlite3.Row]:
+    """Return every decision after this one, undoings included: decision_id, kind, item_id, reviewer."""
+    return catalog.rows(
+        """SELECT decision_id, kind, item_id, reviewer FROM decisions
+           WHERE decision_id > ? ORDER BY decision_id""",
+        decision_id,
+    )
+
+
+def last_decision_id(catalog: Catalog) -> int:
+    """Return the id of the decision made last by anybody; 0 if there is none."""
+    return int(catalog.value("SELECT coalesce(max(decision_id), 0) FROM decisions"))
+
+
 def add_decisions(catalog: Catalog, decisions: Iterable[Decision]) -> int:
     """Append decisions, all or none, and return the id of the last one."""
     with catalog.transaction() as db:
@@ -140,50 +193,72 @@ def add_decisions(catalog: Catalog, decisions: Iterable[Decision]) -> int:
         return int(db.execute("SELECT coalesce(max(decision_id), 0) FROM decisions").fetchone()[0])
 
 
-def add_decision(catalog: Catalog, decision: Decision) -> int:
-    """Append a decision unless it is what its reviewer says already, and return its id.
+def decide(catalog: Catalog, decisions: Iterable[Decision]) -> list[int]:
+    """Append decisions, all or none, and return their ids in the same order.
 
-    So a program that never heard the answer may send the same decision again.
+    One that is what its reviewer says already is not appended again: a program that never heard the answer may
+    send the same decisions again.
     """
     with catalog.transaction() as db:
-        word = last_word(catalog, decision.kind, decision.reviewer, decision.item_id)
-        if word is not None and word.decision == decision:
-            return word.decision_id
-        insert(db, "decisions", [decision], decided_at=now())
-        return int(db.execute("SELECT last_insert_rowid()").fetchone()[0])
+        ids = []
+        for said in decisions:
+            word = last_word(catalog, said.kind, said.reviewer, said.item_id, said.adjudicates)
+            if word is None or word.decision != said:
+                insert(db, "decisions", [said], decided_at=now())
+                ids.append(int(db.execute("SELECT last_insert_rowid()").fetchone()[0]))
+            else:
+                ids.append(word.decision_id)
+        return ids
 
 
-def undo(catalog: Catalog, kind: Kind, reviewer: str, decision_id: int | None = None) -> Word | None:
-    """Take back a decision of this reviewer, the latest one unless another is named.
+def undo(
+    catalog: Catalog,
+    kind: Kind,
+    reviewer: str,
+    decision_ids: Sequence[int] | None = None,
+    adjudicates: bool = False,
+) -> list[Word] | None:
+    """Take back decisions of this reviewer, all or none: the latest one unless others are named.
 
-    The decision stays on record: the undoing is appended as a row of its own. A decision that was taken back
+    A decision stays on record: the undoing is appended as a row of its own. A decision that was taken back
     before stays so, and is returned as if it had been now.
 
     Returns
     -------
-    Word or None
-        What was taken back; None if there is no such decision.
+    list of Word or None
+        What was taken back, empty if there is no latest decision; None if one that was named is none of this
+        reviewer's.
     """
     with catalog.transaction() as db:
-        if decision_id is None:
-            word = latest_decision(catalog, kind, reviewer)
+        if decision_ids is None:
+            latest = latest_decision(catalog, kind, reviewer, adjudicates)
+            words = [] if latest is None else [latest]
         else:
-            rows = catalog.rows(
-                """SELECT * FROM decisions
-                   WHERE decision_id = ? AND kind = ? AND reviewer = ? AND verdict <> 'undo'""",
-                decision_id, kind, reviewer,
-            )  # fmt: skip
-            word = _word(rows[0]) if rows else None
-        if word is not None:
-            undoing = Decision(word.decision.item_id, kind, "undo", reviewer=reviewer)
+            rows = [
+                row
+                for decision_id in decision_ids
+                for row in catalog.rows(
+                    """SELECT * FROM decisions WHERE decision_id = ? AND kind = ? AND reviewer = ?
+                       AND adjudicates = ? AND verdict <> 'undo'""",
+                    decision_id, kind, reviewer, adjudicates,
+                )
+            ]  # fmt: skip
+            if len(rows) < len(decision_ids):
+                return None
+            words = [_word(row) for row in rows]
+        for word in words:
+            undoing = Decision(
+                word.decision.item_id, kind, "undo", reviewer=reviewer, adjudicates=adjudicates
+            )
             insert(
                 db, "decisions", [undoing], verb="INSERT OR IGNORE", undoes=word.decision_id, decided_at=now()
             )
-        return word
+        return words
 
 
 def _word(row: sqlite3.Row) -> Word:
     decision = Decision(
-        row["item_id"], row["kind"], row["verdict"], row["emotion"], row["reason"], row["reviewer"]
-    )
+        row["item_id"], row["kind"], row["verdict"], row["emotion"], row["reason"], row["reviewer"],
+        bool(row["adjudicates"]),
+    )  # fmt: skip
     return Word(row["decision_id"], decision)

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,16 +18,27 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from btfer_builder.catalog.review import add_decision, item_path, last_word, review_items, undo
-from btfer_builder.emotions import EMOTIONS, Emotion, parse_emotion
+from btfer_builder.catalog.peers import peers
+from btfer_builder.catalog.review import item_path
+from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.reasons import REASONS, REVIEW_REASONS
-from btfer_builder.recipe import explain
-from btfer_builder.records import Decision, Kind
-from btfer_builder.review.decisions import complete
-from btfer_builder.review.pictures import PREVIEW_SIDE, THUMB_SIDE, picture_jpeg
-from btfer_builder.review.rounds import KINDS, PER_PAGE, RoundName, Rounds, word_json
+from btfer_builder.recipe import ReviewRecipe
+from btfer_builder.records import Decision
+from btfer_builder.review.listing import BLIND_SHOWS, SHOWS
+from btfer_builder.review.pictures import preview, thumbnail
+from btfer_builder.review.requests import (
+    DecisionBody,
+    DecisionsBody,
+    UndoBody,
+    asked_for,
+    check_reason,
+    kind_of,
+    parse_body,
+)
 from btfer_builder.review.security import Guard, error, read_body
+from btfer_builder.review.session import KINDS, Session
+from btfer_builder.review.suspicion import SORTS
 from btfer_builder.workspace import Workspace
 
 #: The key of each reason, after `x`.
@@ -45,30 +56,28 @@ REASON_KEYS = {
     "other": "o",
 }
 
+#: The key of each filter, after `f`, and of each order, after `o`.
+SHOW_KEYS = {
+    "all": "a", "undecided": "u", "decided": "d", "skipped": "s", "conflict": "c", "duplicates": "n",
+}  # fmt: skip
+SORT_KEYS = {
+    "found": "f", "suspicion": "s", "confidence": "c", "sharpness": "b", "upscale": "e", "duplicates": "n",
+    "model": "m",
+}  # fmt: skip
+
 _ITEM_ID = re.compile(r"[0-9a-f]{16,64}")
 
 
-class DecisionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of `POST /api/decisions`."""
-
-    item_id: str
-    kind: Kind
-    verdict: Literal["accept", "reject", "skip"]
-    emotion: Emotion | None = None
-    reason: str | None = None
-
-
-class UndoBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of `POST /api/undo`; without a `decision_id` the latest decision is taken back."""
-
-    round: RoundName
-    decision_id: int | None = None
-
-
-AnyBody = TypeVar("AnyBody", DecisionBody, UndoBody)
-
-
-def create_app(workspace: Workspace, reviewer: str, token: str, allowed_hosts: Collection[str]) -> Starlette:
+def create_app(
+    workspace: Workspace,
+    reviewer: str,
+    token: str,
+    allowed_hosts: Collection[str],
+    *,
+    recipe: ReviewRecipe | None = None,
+    adjudicate: bool = False,
+    model: str | None = None,
+) -> Starlette:
     """Return the review page of a workspace.
 
     Parameters
@@ -81,15 +90,25 @@ def create_app(workspace: Workspace, reviewer: str, token: str, allowed_hosts: C
         The secret that `GET /?token=…` or `Authorization: Bearer …` must name.
     allowed_hosts
         Values of the Host header that are answered: `name:port`, or `name` for any port.
+    recipe
+        Whether blind, and who shares the work; without one, the defaults.
+    adjudicate
+        Show what reviewers disagree on, and settle it.
+    model
+        The name under which the catalog holds what the model of `--suspect` says.
     """
-    page = _Page(workspace, reviewer, Rounds(workspace.catalog, reviewer))
+    recipe = recipe or ReviewRecipe()
+    session = Session(workspace.catalog, reviewer, recipe, adjudicate=adjudicate, model=model)
+    page = _Page(workspace, session)
     return Starlette(
         routes=[
             Route("/", page.index),
             Route("/api/items", page.items),
             Route("/api/progress", page.progress),
+            Route("/api/peers/{kind}/{item_id}", page.peers),
             Route("/api/picture/{kind}/{item_id:path}", page.picture),
             Route("/api/decisions", _posting(page.decide), methods=["POST"]),
+            Route("/api/decisions/batch", _posting(page.decide_all), methods=["POST"]),
             Route("/api/undo", _posting(page.undo), methods=["POST"]),
             Mount("/static", StaticFiles(directory=Path(str(files(__package__) / "static")))),
         ],
@@ -103,75 +122,97 @@ class _Page:
     """The endpoints. Each runs in a thread, so that a slow picture or a busy catalog holds up no other."""
 
     workspace: Workspace
-    reviewer: str
-    rounds: Rounds
+    session: Session
 
     def index(self, request: Request) -> Response:
-        _kind(request)  # a mistyped address is told now, not by an empty page
-        _emotion(request)
+        kind_of(request)  # a mistyped address is told now, not by an empty page
+        asked_for(request, self.session.recipe)
+        session = self.session
         html = _TEMPLATES.get_template("review.html.j2").render(
-            reviewer=self.reviewer,
+            reviewer=session.reviewer,
             workspace=self.workspace.root.name,
             emotions=EMOTIONS,
             reasons=[(REASON_KEYS[reason], reason, REASONS["review"][reason]) for reason in REVIEW_REASONS],
-            per_page=PER_PAGE,
+            shows=[
+                (SHOW_KEYS[show], show, meaning)
+                for show, meaning in SHOWS.items()
+                if not session.recipe.blind or show in BLIND_SHOWS
+            ],
+            sorts=[
+                (SORT_KEYS[sort], sort, meaning)
+                for sort, meaning in SORTS.items()
+                if sort != "model" or session.model
+            ],
+            blind=session.recipe.blind,
+            adjudicate=session.adjudicate,
+            per_page=session.recipe.per_page,
         )
         return HTMLResponse(html)
 
     def items(self, request: Request) -> Response:
-        page = self.rounds.page(
-            kind := _kind(request),
-            emotion := _emotion(request),
-            _number(request, "page", 1, 1_000_000),
-            _number(request, "per_page", PER_PAGE, 500),
-            request.query_params.get("at"),
-        )
-        return JSONResponse({"round": f"{kind}s", "emotion": emotion, **page})
+        kind, asked = kind_of(request), asked_for(request, self.session.recipe)
+        view = {"round": f"{kind}s", "emotion": asked.emotion, "show": asked.show, "sort": asked.sort}
+        return JSONResponse({**view, **self.session.page(kind, asked)})
 
     def progress(self, request: Request) -> Response:
-        return JSONResponse(self.rounds.progress(_kind(request)))
+        return JSONResponse(self.session.progress(kind_of(request)))
+
+    def peers(self, request: Request) -> Response:
+        kind, item_id, _ = self._item(request)
+        found = [asdict(peer) for peer in peers(self.workspace.catalog, kind, item_id)]
+        if self.session.recipe.blind:
+            found = [{**peer, "found": []} for peer in found]
+        return JSONResponse({"peers": found})
 
     def picture(self, request: Request) -> Response:
-        kind, item_id = request.path_params["kind"], request.path_params["item_id"]
-        known = kind in KINDS.values() and _ITEM_ID.fullmatch(item_id)
-        path = item_path(self.workspace.catalog, kind, item_id) if known else None
-        if path is None:
-            raise HTTPException(404, "no such picture")
-        side = THUMB_SIDE if request.query_params.get("thumb") == "1" else PREVIEW_SIDE
-        jpeg = picture_jpeg(self.workspace.root, path, side)
+        kind, item_id, path = self._item(request)
+        root = self.workspace.root
+        small = request.query_params.get("thumb") == "1"
+        jpeg = thumbnail(root, kind, item_id, path) if small else preview(root, path)
         if jpeg is None:
             raise HTTPException(404, "the file is gone or cannot be decoded")
         # An id is a hash of what the picture shows: it never shows anything else.
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
+    def _item(self, request: Request) -> tuple[Any, str, str]:
+        """Return kind, id and path of the item that an address names."""
+        kind, item_id = request.path_params["kind"], request.path_params["item_id"]
+        known = kind in KINDS.values() and _ITEM_ID.fullmatch(item_id)
+        path = item_path(self.workspace.catalog, kind, item_id) if known else None
+        if path is None:
+            raise HTTPException(404, "no such picture")
+        return kind, item_id, path
+
     def decide(self, body: bytes) -> dict[str, Any]:
-        asked = _parse(body, DecisionBody)
-        if asked.reason not in (REVIEW_REASONS if asked.verdict == "reject" else (None, *REVIEW_REASONS)):
-            raise HTTPException(400, f"reason: a rejection needs one of {', '.join(REVIEW_REASONS)}")
-        catalog = self.workspace.catalog
-        if not _ITEM_ID.fullmatch(asked.item_id) or item_path(catalog, asked.kind, asked.item_id) is None:
+        asked = parse_body(body, DecisionBody)
+        (decision_id,) = self.session.decide([self._decision(asked)])
+        return {"decision_id": decision_id, "progress": self.session.progress(asked.kind, fresh=False)}
+
+    def decide_all(self, body: bytes) -> dict[str, Any]:
+        asked = parse_body(body, DecisionsBody).decisions
+        ids = self.session.decide([self._decision(each) for each in asked])
+        return {"decision_ids": ids, "progress": self.session.progress(asked[-1].kind, fresh=False)}
+
+    def _decision(self, asked: DecisionBody) -> Decision:
+        check_reason(asked)
+        if self.session.recipe.blind and asked.verdict == "accept" and asked.emotion is None:
+            raise HTTPException(400, "emotion: who reviews blind is proposed no label and must name one")
+        known = _ITEM_ID.fullmatch(asked.item_id)
+        if not known or item_path(self.workspace.catalog, asked.kind, asked.item_id) is None:
             raise HTTPException(404, f"no such {asked.kind}; it may have been cropped anew: reload the page")
-        decision = Decision(**msgspec.structs.asdict(asked), reviewer=self.reviewer)
-        proposed = None
-        if asked.verdict == "accept" and asked.emotion is None:
-            items = {item.item_id: item.proposed for item in review_items(catalog, asked.kind)}
-            proposed = items.get(asked.item_id)
-        decision_id = add_decision(catalog, complete(decision, proposed))
-        return {"decision_id": decision_id, "progress": self.rounds.progress(asked.kind, fresh=False)}
+        word = msgspec.structs.asdict(asked)
+        return Decision(**word, reviewer=self.session.reviewer, adjudicates=self.session.adjudicate)
 
     def undo(self, body: bytes) -> dict[str, Any]:
-        asked = _parse(body, UndoBody)
-        kind = KINDS[asked.round]
-        undone = undo(self.workspace.catalog, kind, self.reviewer, asked.decision_id)
-        if undone is None and asked.decision_id is not None:
-            raise HTTPException(404, f"no decision {asked.decision_id} of this reviewer")
-        item_id = undone and undone.decision.item_id
-        word = last_word(self.workspace.catalog, kind, self.reviewer, item_id) if item_id else None
-        return {
-            "item_id": item_id,
-            "my": word_json(word),
-            "progress": self.rounds.progress(kind, fresh=False),
-        }
+        asked = parse_body(body, UndoBody)
+        kind, ids = KINDS[asked.round], asked.decision_ids
+        if ids is None and asked.decision_id is not None:
+            ids = [asked.decision_id]
+        undone = self.session.undo(kind, ids)
+        if undone is None:
+            raise HTTPException(404, f"no decision {', '.join(map(str, ids or []))} of this reviewer")
+        first = undone[0] if undone else {"item_id": None, "my": None}
+        return {**first, "undone": undone, "progress": self.session.progress(kind, fresh=False)}
 
 
 def _posting(answer: Callable[[bytes], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
@@ -180,38 +221,6 @@ def _posting(answer: Callable[[bytes], dict[str, Any]]) -> Callable[[Request], A
         return JSONResponse(await run_in_threadpool(answer, body))
 
     return endpoint
-
-
-def _parse(body: bytes, kind: type[AnyBody]) -> AnyBody:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as problem:
-        raise HTTPException(400, explain(problem)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        raise HTTPException(400, f"not JSON: {problem}") from None
-
-
-def _kind(request: Request) -> Kind:
-    name = request.query_params.get("round", "faces")
-    for round_name, kind in KINDS.items():
-        if name == round_name:
-            return kind
-    raise HTTPException(400, f"round: {name[:40]!r} is none of {', '.join(KINDS)}")
-
-
-def _emotion(request: Request) -> Emotion | None:
-    word = request.query_params.get("emotion", "")
-    try:
-        return parse_emotion(word[:40]) if word else None
-    except BtferError as problem:
-        raise HTTPException(400, f"emotion: {problem}") from None
-
-
-def _number(request: Request, name: str, default: int, most: int) -> int:
-    word = request.query_params.get(name) or str(default)
-    if not (word.isascii() and word.isdigit() and len(word) <= 9 and 1 <= int(word) <= most):
-        raise HTTPException(400, f"{name}: {word[:40]!r} is no whole number from 1 to {most}")
-    return int(word)
 
 
 def _refused(request: Request, problem: Exception) -> Response:

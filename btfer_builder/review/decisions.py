@@ -16,6 +16,7 @@ from btfer_builder.files import unescape_cell, write_csv
 from btfer_builder.reasons import REVIEW_REASONS
 from btfer_builder.recipe import ReviewRecipe
 from btfer_builder.records import Decision, Kind, Verdict
+from btfer_builder.review.sharing import items_for
 
 COLUMNS = ("item_id", "kind", "emotion", "verdict", "reason", "reviewer")
 
@@ -83,8 +84,10 @@ def complete(decision: Decision, proposed: Emotion | None) -> Decision:
     return replace(decision, emotion=None, reason=None)
 
 
-def export_decisions(catalog: Catalog, path: Path, *, kinds: Sequence[Kind], reviewer: str) -> int:
-    """Write every item of the rounds with this reviewer's word as a CSV file, and return how many there are.
+def export_decisions(
+    catalog: Catalog, path: Path, *, kinds: Sequence[Kind], reviewer: str, recipe: ReviewRecipe | None = None
+) -> int:
+    """Write this reviewer's items of the rounds with what was said of them as a CSV file; return their number.
 
     Parameters
     ----------
@@ -95,36 +98,41 @@ def export_decisions(catalog: Catalog, path: Path, *, kinds: Sequence[Kind], rev
     kinds
         The rounds, in the order they are written.
     reviewer
-        Whose word.
+        Whose items and words.
+    recipe
+        Whether blind, and who shares the work; without one, the defaults.
 
     Notes
     -----
     `emotion` is this reviewer's label, or the proposed one; it is empty for an item found under two emotions
-    that this reviewer gave no label. `verdict`, `reason` and `reviewer` are empty where nothing is decided, so
-    that whoever fills them in signs them.
+    that this reviewer gave no label, and for those who review blind. `verdict`, `reason` and `reviewer` are
+    empty where nothing is decided, so that whoever fills them in signs them.
 
     Raises
     ------
     BtferError
         If the file cannot be written.
     """
-    return write_csv(path, COLUMNS, _export_rows(catalog, kinds, reviewer))
+    return write_csv(path, COLUMNS, _export_rows(catalog, kinds, reviewer, recipe or ReviewRecipe()))
 
 
-def _export_rows(catalog: Catalog, kinds: Sequence[Kind], reviewer: str) -> Iterator[dict[str, object]]:
+def _export_rows(
+    catalog: Catalog, kinds: Sequence[Kind], reviewer: str, recipe: ReviewRecipe
+) -> Iterator[dict[str, object]]:
     for kind in kinds:
         words = last_words(catalog, kind, reviewer)
-        for item in review_items(catalog, kind):
-            row: dict[str, object] = {"item_id": item.item_id, "kind": kind, "emotion": item.proposed}
+        for item in items_for(catalog, kind, reviewer, recipe):
+            proposed = None if recipe.blind else item.proposed
+            row: dict[str, object] = {"item_id": item.item_id, "kind": kind, "emotion": proposed}
             row |= {"verdict": None, "reason": None, "reviewer": None}
             if word := words.get(item.item_id):
                 said = word.decision
                 row |= {"verdict": said.verdict, "reason": said.reason, "reviewer": said.reviewer}
-                row["emotion"] = said.emotion or item.proposed
+                row["emotion"] = said.emotion or proposed
             yield row
 
 
-def import_decisions(catalog: Catalog, path: Path, *, reviewer: str) -> ImportResult:
+def import_decisions(catalog: Catalog, path: Path, *, reviewer: str, blind: bool = False) -> ImportResult:
     """Append the decisions of a CSV file: all of them, or none if any row is wrong.
 
     Parameters
@@ -137,6 +145,8 @@ def import_decisions(catalog: Catalog, path: Path, *, reviewer: str) -> ImportRe
         `reviewer` may be missing. Rows without a verdict are ignored.
     reviewer
         Who signs the rows that name no reviewer.
+    blind
+        Nobody was proposed a label: an acceptance without one is wrong.
 
     Returns
     -------
@@ -149,7 +159,7 @@ def import_decisions(catalog: Catalog, path: Path, *, reviewer: str) -> ImportRe
         If the file cannot be read, or any row is wrong; the text lists the lines, and nothing was imported.
     """
     table = _read_table(path)
-    checker = _Checker(catalog, check_reviewer(reviewer))
+    checker = _Checker(catalog, check_reviewer(reviewer), blind)
     problems: list[str] = []
     said: dict[tuple[Kind, str, str], tuple[int, Decision]] = {}
     empty = repeated = 0
@@ -177,9 +187,10 @@ def import_decisions(catalog: Catalog, path: Path, *, reviewer: str) -> ImportRe
 class _Checker:
     """Turns rows into decisions, reading of the catalog only what the rows speak of."""
 
-    def __init__(self, catalog: Catalog, reviewer: str) -> None:
+    def __init__(self, catalog: Catalog, reviewer: str, blind: bool) -> None:
         self.catalog = catalog
         self.reviewer = reviewer
+        self.blind = blind
         self._proposed: dict[Kind, dict[str, Emotion | None]] = {}
         self._words: dict[tuple[Kind, str], dict[str, Decision]] = {}
 
@@ -191,6 +202,8 @@ class _Checker:
         reason = _one_of(row["reason"], "reason", REVIEW_REASONS) if row.get("reason") else None
         reviewer = check_reviewer(row["reviewer"]) if row.get("reviewer") else self.reviewer
         kind, verdict = cast(Kind, kind), cast(Verdict, verdict)
+        if self.blind and verdict == "accept" and emotion is None:
+            raise BtferError("an acceptance names no emotion; who reviews blind is proposed none")
         item_id = row["item_id"].lower()
         proposed = self._proposal(kind, item_id)
         return complete(Decision(item_id, kind, verdict, emotion, reason, reviewer), proposed)

@@ -3,8 +3,14 @@
 import io
 from pathlib import Path, PurePosixPath
 from threading import BoundedSemaphore
+from typing import TYPE_CHECKING
 
 from btfer_builder.decode import Undecodable, decode_image
+from btfer_builder.files import write_bytes
+from btfer_builder.records import Kind
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 #: Longest sides, in pixels.
 THUMB_SIDE = 256
@@ -14,7 +20,34 @@ PREVIEW_SIDE = 1024
 _DECODERS = BoundedSemaphore(4)
 
 
-def picture_jpeg(root: Path, path: str, side: int) -> bytes | None:
+def thumb_path(root: Path, kind: Kind, item_id: str) -> Path:
+    """Return where the thumbnail of an item is kept, whether it is there or not."""
+    return root / "data" / "thumbs" / f"{kind}s" / item_id[:2] / f"{item_id}.jpg"
+
+
+def thumbnail(root: Path, kind: Kind, item_id: str, path: str) -> bytes | None:
+    """Return the thumbnail of an item as a JPEG, made now if it is missing; None if there is nothing to show.
+
+    Parameters
+    ----------
+    root
+        The workspace.
+    kind, item_id
+        The item; its id names the thumbnail.
+    path
+        The item's file as the catalog names it.
+    """
+    kept = thumb_path(root, kind, item_id)
+    try:
+        return kept.read_bytes()
+    except OSError:
+        made = preview(root, path, THUMB_SIDE)
+        if made is not None:
+            write_bytes(kept, made)
+        return made
+
+
+def preview(root: Path, path: str, side: int = PREVIEW_SIDE) -> bytes | None:
     """Return a picture as an upright JPEG without metadata, or None if there is none to show.
 
     Parameters
@@ -22,22 +55,35 @@ def picture_jpeg(root: Path, path: str, side: int) -> bytes | None:
     root
         The workspace.
     path
-        The file as the catalog names it, relative to `root`. A catalog may come from somebody else: a path
-        that leaves the workspace is not followed.
+        The file as the catalog names it, relative to `root`.
     side
         Longest side of the result in pixels; smaller pictures stay as they are.
     """
+    with _DECODERS:
+        picture = small(root, path, side)
+        return None if picture is None else jpeg(picture)
+
+
+def small(root: Path, path: str, side: int) -> "Image.Image | None":
+    """Decode a picture and make it small; None if it cannot be decoded.
+
+    A catalog may come from somebody else: a path that leaves the workspace is not followed.
+    """
+    from PIL import Image
+
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts:
         return None
-    from PIL import Image
+    try:
+        picture = Image.fromarray(decode_image(root / parts))
+    except Undecodable:
+        return None
+    picture.thumbnail((side, side))
+    return picture
 
-    with _DECODERS:
-        try:
-            picture = Image.fromarray(decode_image(root / parts))
-        except Undecodable:
-            return None
-        picture.thumbnail((side, side))
-        file = io.BytesIO()
-        picture.save(file, "JPEG", quality=88)
-        return file.getvalue()
+
+def jpeg(picture: "Image.Image") -> bytes:
+    """Return a picture as the bytes of a JPEG."""
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=88)
+    return file.getvalue()

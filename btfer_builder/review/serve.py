@@ -7,23 +7,36 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlencode
 
 import uvicorn
 
 from btfer_builder.errors import BtferError
 from btfer_builder.recipe import ReviewRecipe
+from btfer_builder.records import Kind
 from btfer_builder.review.app import create_app
 from btfer_builder.review.decisions import reviewer_name
-from btfer_builder.review.rounds import RoundName
+from btfer_builder.review.session import RoundName
+from btfer_builder.review.sharing import check_sharing
+from btfer_builder.review.thumbs import thumbs_in_background
 from btfer_builder.workspace import Workspace
 
-#: Only this computer can reach the page; from another one, through an SSH tunnel.
-HOST = "127.0.0.1"
+#: Addresses only this computer can reach the page on; from another one, through an SSH tunnel.
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+#: Addresses that mean all of this computer's.
+_ANY = ("0.0.0.0", "::")  # noqa: S104 - named to be warned of
 
 
 def serve(
-    workspace: Workspace, recipe: ReviewRecipe, *, round_name: RoundName, on_ready: Callable[[str], None]
+    workspace: Workspace,
+    recipe: ReviewRecipe,
+    *,
+    round_name: RoundName,
+    on_ready: Callable[[str], None],
+    adjudicate: bool = False,
+    suspect: Path | None = None,
 ) -> None:
     """Serve the review page until Ctrl-C or SIGTERM.
 
@@ -37,17 +50,37 @@ def serve(
         The round the page opens with.
     on_ready
         Called with the address to open, token included, as soon as it answers.
+    adjudicate
+        Show what reviewers disagree on, and settle it.
+    suspect
+        A model to be asked about every face first, to sort by its doubts.
 
     Raises
     ------
     BtferError
-        If the port cannot be had.
+        If the address or port cannot be had, the reviewer has no share of the work, or the model cannot be used.
     """
-    token = secrets.token_urlsafe(24)
-    listener = _listen(recipe.port)
+    reviewer, token = reviewer_name(recipe), secrets.token_urlsafe(24)
+    check_sharing(reviewer, recipe)
+    model = None
+    if suspect is not None:
+        from btfer_builder.review.suspects import ask_model
+
+        model = ask_model(workspace, suspect)
+    listener = _listen(recipe.host, recipe.port)
     with listener:
         port = listener.getsockname()[1]
-        app = create_app(workspace, reviewer_name(recipe), token, [f"{HOST}:{port}", "localhost"])
+        # What is served on all addresses is asked for by this computer's name; by number, `Guard` knows them.
+        name = socket.gethostname() if recipe.host in _ANY else recipe.host
+        app = create_app(
+            workspace,
+            reviewer,
+            token,
+            [f"{name}:{port}", f"127.0.0.1:{port}", "localhost"],
+            recipe=recipe,
+            adjudicate=adjudicate,
+            model=model,
+        )
         config = uvicorn.Config(
             app,
             access_log=False,  # its lines would show the token
@@ -57,8 +90,10 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=5,
         )
-        url = f"http://{HOST}:{port}/?{urlencode({'token': token, 'round': round_name})}"
-        with _quiet_signals():
+        shown = f"[{name}]" if ":" in name else name
+        url = f"http://{shown}:{port}/?{urlencode({'token': token, 'round': round_name})}"
+        kinds: list[Kind] = ["image", "face"] if round_name == "images" else ["face", "image"]
+        with _quiet_signals(), thumbs_in_background(workspace, kinds):
             _Server(config, lambda: on_ready(url)).run(sockets=[listener])
 
 
@@ -74,16 +109,27 @@ class _Server(uvicorn.Server):
         self.on_ready()
 
 
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        # With its protocol named: asyncio then answers at once instead of gathering small packets for 40 ms.
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as problem:
+        raise BtferError(
+            f"{host}: {problem.strerror}; give an address of this computer with --host"
+        ) from None
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart need not wait for the old port
     try:
-        listener.bind((HOST, port))
+        listener.bind(address)
         listener.listen(128)  # from here on the port is ours: uvicorn itself would find out too late
     except OSError as problem:
         listener.close()
+        if problem.errno == errno.EADDRNOTAVAIL:
+            raise BtferError(f"{host} is no address of this computer; give one with --host") from None
         why = "taken by another program" if problem.errno == errno.EADDRINUSE else problem.strerror
-        raise BtferError(f"port {port} of {HOST}: {why}; use --port 0 for a free one") from None
+        raise BtferError(f"port {port} of {host}: {why}; use --port 0 for a free one") from None
     return listener
 
 

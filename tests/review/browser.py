@@ -29,10 +29,14 @@ os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
-class Browser:
-    """One tab; use it as a context manager."""
+#: True once a page is drawn and takes keys.
+READY = "!document.getElementById('grid').hasAttribute('aria-busy')"
 
-    def __init__(self, profile: Path, width: int = 1440, height: int = 900) -> None:
+
+class Chromium:
+    """A running browser; `tab` opens windows that share no cookies. Use it as a context manager."""
+
+    def __init__(self, profile: Path) -> None:
         read_here, write_there = os.pipe()
         read_there, write_here = os.pipe()
 
@@ -41,21 +45,62 @@ class Browser:
                 sys.executable, "-c", _LAUNCH, str(read_there), str(write_there), CHROMIUM,
                 "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
                 "--no-first-run", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-proxy-server",
-                f"--window-size={width},{height}", f"--user-data-dir={profile}", "about:blank",
+                "--disable-background-networking", f"--user-data-dir={profile}", "about:blank",
             ],
             pass_fds=(read_there, write_there), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(read_there)
         os.close(write_there)
         self._read, self._write = read_here, write_here
-        self._buffer, self._count, self._session = b"", 0, None
+        self._buffer, self._count = b"", 0
         self.events: list[dict] = []
-        target = next(t for t in self._call("Target.getTargets")["targetInfos"] if t["type"] == "page")
+
+    def __enter__(self) -> "Chromium":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._read)
+        os.close(self._write)
+
+    def tab(self, width: int = 1440, height: int = 900) -> "Browser":
+        return Browser(self, width, height)
+
+    def call(self, method: str, session: str | None = None, **params: object) -> dict:
+        self._count += 1
+        message = {"id": self._count, "method": method, "params": params}
+        if session:
+            message["sessionId"] = session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        while True:
+            while b"\0" not in self._buffer:
+                chunk = os.read(self._read, 1 << 16)
+                assert chunk, "the browser is gone"
+                self._buffer += chunk
+            line, _, self._buffer = self._buffer.partition(b"\0")
+            answer = json.loads(line)
+            if answer.get("id") == self._count:
+                assert "error" not in answer, (method, answer["error"])
+                return answer["result"]
+            self.events.append(answer)
+
+
+class Browser:
+    """One tab with cookies and storage of its own; use it as a context manager."""
+
+    def __init__(self, chromium: Chromium, width: int, height: int) -> None:
+        self._chromium, self._session = chromium, None
+        self._context = self._call("Target.createBrowserContext")["browserContextId"]
+        target = self._call("Target.createTarget", url="about:blank", browserContextId=self._context)
         self._session = self._call("Target.attachToTarget", targetId=target["targetId"], flatten=True)[
             "sessionId"
         ]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
+        self._call(
+            "Emulation.setFocusEmulationEnabled", enabled=True
+        )  # two tabs: both think they are in front
         self._call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -68,10 +113,9 @@ class Browser:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._read)
-        os.close(self._write)
+        self._session, session = None, self._session
+        self._call("Target.disposeBrowserContext", browserContextId=self._context)
+        self._chromium.events = [e for e in self._chromium.events if e.get("sessionId") != session]
 
     def navigate(self, url: str) -> None:
         self._call("Page.navigate", url=url)
@@ -81,13 +125,22 @@ class Browser:
         self.until("document.readyState === 'complete' && document.querySelectorAll('#grid li').length > 0")
 
     def press(self, *keys: str) -> None:
+        """Press keys one after the other; `Shift+X` holds shift."""
         for name in keys:
-            key = " " if name == "Space" else name
+            shift, key = name.startswith("Shift+"), name.removeprefix("Shift+")
+            key = " " if key == "Space" else key
             code = _NAMED.get(key) or ord(key.upper())
             text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
-            spec = dict(key=key, windowsVirtualKeyCode=code, **text)
+            spec = dict(key=key, windowsVirtualKeyCode=code, modifiers=8 * shift, **text)
             self._call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **spec)
             self._call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+    def press_each(self, *keys: str) -> None:
+        """Press keys as a person does who waits for the page to be there."""
+        for key in keys:
+            self.until(READY)
+            self.press(key)
+        self.until(READY)
 
     def eval(self, script: str):
         answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
@@ -125,7 +178,9 @@ class Browser:
         """Return what the console would show in red."""
         self.eval("1")  # what happened before is told before the answer
         told = []
-        for event in self.events:
+        for event in self._chromium.events:
+            if event.get("sessionId") != self._session:
+                continue
             params = event.get("params", {})
             if event.get("method") == "Runtime.exceptionThrown":
                 details = params["exceptionDetails"]
@@ -135,19 +190,4 @@ class Browser:
         return told
 
     def _call(self, method: str, **params: object) -> dict:
-        self._count += 1
-        message = {"id": self._count, "method": method, "params": params}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._write, json.dumps(message).encode() + b"\0")
-        while True:
-            while b"\0" not in self._buffer:
-                chunk = os.read(self._read, 1 << 16)
-                assert chunk, "the browser is gone"
-                self._buffer += chunk
-            line, _, self._buffer = self._buffer.partition(b"\0")
-            answer = json.loads(line)
-            if answer.get("id") == self._count:
-                assert "error" not in answer, (method, answer["error"])
-                return answer["result"]
-            self.events.append(answer)
+        return self._chromium.call(method, self._session, **params)

@@ -1,5 +1,7 @@
 """A workspace with pictures to review, and real servers over it."""
 
+import copy
+import shutil
 import socket
 import sys
 import threading
@@ -54,16 +56,34 @@ def workspace(tmp_path: Path) -> Workspace:
     return create_workspace(tmp_path / "set")
 
 
+@pytest.fixture(scope="session")
+def fill(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Workspace, int], Filled]:
+    """Fill an empty workspace; each size is made once and then copied."""
+    made: dict[int, tuple[Path, Filled]] = {}
+
+    def fill(workspace: Workspace, per_emotion: int) -> Filled:
+        if per_emotion not in made:
+            first = create_workspace(tmp_path_factory.mktemp("filled") / "set")
+            made[per_emotion] = first.root, fill_catalog(first, per_emotion=per_emotion, conflicts=1)
+            first.catalog.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            first.catalog.connection.close()
+        root, filled = made[per_emotion]
+        shutil.copytree(root, workspace.root, dirs_exist_ok=True)
+        return copy.deepcopy(filled)
+
+    return fill
+
+
 @pytest.fixture
-def filled(workspace: Workspace) -> Filled:
-    return fill_catalog(workspace, per_emotion=3, conflicts=1)
+def filled(workspace: Workspace, fill: Callable[[Workspace, int], Filled]) -> Filled:
+    return fill(workspace, 3)
 
 
 @pytest.fixture
 def start(workspace: Workspace) -> Iterator[Callable[..., Server]]:
     """Start a server for a reviewer on a free port."""
     with ExitStack() as stack:
-        yield lambda reviewer="ana": stack.enter_context(running(workspace, reviewer))
+        yield lambda reviewer="ana", **options: stack.enter_context(running(workspace, reviewer, **options))
 
 
 @pytest.fixture
@@ -72,10 +92,11 @@ def server(start: Callable[..., Server], filled: Filled) -> Server:
 
 
 @contextmanager
-def running(workspace: Workspace, reviewer: str) -> Iterator[Server]:
+def running(workspace: Workspace, reviewer: str, **options: object) -> Iterator[Server]:
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as serve() has it
     port = listener.getsockname()[1]
-    app = create_app(workspace, reviewer, TOKEN, [f"127.0.0.1:{port}", "localhost"])
+    app = create_app(workspace, reviewer, TOKEN, [f"127.0.0.1:{port}", "localhost"], **options)
     runner = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
     thread = threading.Thread(target=runner.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -21,7 +21,8 @@ def test_items_are_listed_in_one_order_with_what_was_searched_for(server, filled
     assert second == {
         "item_id": filled.faces["angry"][1], "kind": "face", "emotion": "angry", "listed_under": "angry",
         "conflict": False, "found_under": ["angry"], "query": "angry adult woman", "license": "CC BY 4.0",
-        "confidence": 0.99, "my": None,
+        "confidence": 0.99, "upscale": None, "sharpness": None, "duplicates": 0, "distance": None, "model": None,
+        "votes": [], "my": None,
     }  # fmt: skip
 
 
@@ -113,6 +114,34 @@ def test_label_reject_skip_and_undo_step_by_step(server, filled):
     assert server.words()[one] is None
     last = server.undo()
     assert (last["item_id"], last["progress"]["decided"]) == (None, 0)
+
+
+def batch(server, *decisions: dict):
+    return server.client.post("/api/decisions/batch", json={"decisions": list(decisions)})
+
+
+def test_a_page_is_decided_and_undone_at_once(server, filled):
+    bodies = [
+        {"item_id": face, "kind": "face", "verdict": "reject", "reason": "minor"} for face in filled.face_ids
+    ]
+    answer = batch(server, *bodies).json()
+    assert len(answer["decision_ids"]) == answer["progress"]["decided"] == 21
+    assert batch(server, *bodies).json()["decision_ids"] == answer["decision_ids"]  # sent again
+    undone = server.undo(decision_ids=answer["decision_ids"])
+    assert [each["item_id"] for each in undone["undone"]] == filled.face_ids
+    assert (undone["progress"]["decided"], set(server.words().values())) == (0, {None})
+
+
+def test_a_page_is_decided_wholly_or_not_at_all(server, filled):
+    good = {"item_id": filled.face_ids[0], "kind": "face", "verdict": "skip"}
+    for bad, status in (({"item_id": "f" * 64}, 404), ({"verdict": "reject"}, 400), ({"kind": "video"}, 400)):
+        assert batch(server, good, good | bad).status_code == status
+    assert batch(server).status_code == 400
+    assert batch(server, *[good] * 201).status_code == 400
+    ids = batch(server, good, good | {"item_id": filled.face_ids[1]}).json()["decision_ids"]
+    answer = server.client.post("/api/undo", json={"round": "faces", "decision_ids": [*ids, 999_999]})
+    assert answer.status_code == 404
+    assert server.get("/api/progress", round="faces")["decided"] == 2
 
 
 def test_undo_stays_in_its_round(server, filled):
@@ -209,8 +238,9 @@ def test_unknown_items_are_not_found(server, filled):
 
 
 @pytest.mark.parametrize(
-    "query", ["round=videos", "emotion=meh", "page=0", "page=-1", "page=two", "page=²", "per_page=501"]
-)
+    "query", ["round=videos", "emotion=meh", "page=0", "page=-1", "page=two", "page=²", "per_page=501", "show=some",
+     "sort=beauty"]
+)  # fmt: skip
 def test_a_bad_address_is_refused_in_one_line(server, query):
     answer = server.client.get(f"/api/items?{query}")
     assert answer.status_code == 400

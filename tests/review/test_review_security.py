@@ -29,6 +29,7 @@ def tab(server, stranger):
 
 
 PATHS = ["/", "/api/items", "/api/progress", "/api/picture/face/" + "0" * 64, "/static/review.js", "/nothing"]
+PATHS.append("/api/peers/face/" + "0" * 64)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -52,6 +53,7 @@ def test_a_wrong_token_opens_nothing(stranger, token):
 def test_without_the_token_nothing_is_decided(server, stranger, filled):
     body = {"item_id": filled.face_ids[0], "kind": "face", "verdict": "skip"}
     assert stranger.post("/api/decisions", json=body).status_code == 401
+    assert stranger.post("/api/decisions/batch", json={"decisions": [body]}).status_code == 401
     assert stranger.post("/api/undo", json={"round": "faces"}).status_code == 401
     assert server.get("/api/progress", round="faces")["decided"] == 0
 

@@ -1,5 +1,6 @@
 """The server as a process: it tells its address, stops quietly, and survives being killed."""
 
+import json
 import re
 import signal
 import socket
@@ -86,6 +87,63 @@ def test_a_taken_port_is_named(workspace):
         port = other.getsockname()[1]
         with pytest.raises(BtferError, match=rf"port {port} .*taken.*--port 0"):
             serve(workspace, ReviewRecipe(reviewer="ana", port=port), round_name="faces", on_ready=print)
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.7"])
+def test_an_address_that_is_not_this_computers_is_named(workspace, host):
+    with pytest.raises(BtferError, match=rf"{host}.*--host"):
+        serve(workspace, ReviewRecipe(reviewer="ana", host=host, port=0), round_name="faces", on_ready=print)
+
+
+def test_who_has_no_share_gets_no_page(workspace):
+    with pytest.raises(BtferError, match="none of the reviewers"):
+        serve(workspace, ReviewRecipe(reviewer="ana", reviewers=("bo",)), round_name="faces", on_ready=print)
+
+
+def command(workspace, *options: str) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "btfer_builder",
+        "review",
+        "-w",
+        str(workspace.root),
+        "--port",
+        "0",
+        *options,
+    ]
+
+
+def test_an_open_address_is_warned_of_and_answers_to_numbers_and_its_own_name_only(workspace, filled):
+    process = subprocess.Popen(
+        command(workspace, "--host", "0.0.0.0", "--json", "--reviewer", "ana"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        url = httpx.URL(json.loads(process.stdout.readline())["url"])
+        assert url.host == socket.gethostname()
+        bearer = {"Authorization": f"Bearer {url.params['token']}"}
+        for address, host, status in (
+            ("127.0.0.1", None, 200),
+            ("127.0.0.2", None, 200),  # any number of this computer's
+            ("127.0.0.2", f"{socket.gethostname()}:{url.port}", 200),
+            ("127.0.0.2", f"rebound.example:{url.port}", 403),
+            ("127.0.0.2", f"192.0.2.7:{url.port}", 403),
+        ):
+            headers = bearer | ({"Host": host} if host else {})
+            answer = httpx.get(f"http://{address}:{url.port}/api/progress", headers=headers, trust_env=False)
+            assert answer.status_code == status, (address, host)
+    finally:
+        process.terminate()
+        told = process.communicate()[1]
+    assert "Warning: 0.0.0.0 can be reached from other computers" in told
+
+
+def test_blind_excludes_what_would_show_what_it_hides(workspace):
+    done = subprocess.run(
+        command(workspace, "--blind", "--adjudicate"), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "--blind excludes" in done.stderr) == (2, True)
 
 
 def test_only_this_computer_is_listened_to(workspace, filled):

@@ -1,20 +1,27 @@
 // What each key and click does, and what the address says.
 
+import { accept, acceptRest, label, reject, rejectRest, skip, undo } from "./deciding.js";
+import { closeMenu, isOpen, menuClick, menuKey, openMenu } from "./menus.js";
 import {
-  accept, busy, decide, index, isUnsaved, label, move, nextUndecided, reject, select, sheet, show, turn, undo, view,
+  busy, extend, index, letGo, move, nextUndecided, select, shape, sheet, show, turn, view,
 } from "./session.js";
+import { isUnsaved } from "./words.js";
 
 const grid = document.getElementById("grid");
-const reasons = document.getElementById("reasons");
-const help = document.getElementById("help");
-const labels = [...document.querySelectorAll("[data-label]")].map((button) => button.dataset.label);
+const labels = [...document.querySelectorAll(".labels [data-label]")].map((button) => button.dataset.label);
+const blind = "blind" in document.body.dataset;
 
 const acts = {
   accept,
   undo,
-  reject: () => sheet.items[index] && reasons.showModal(),
-  skip: () => decide({ verdict: "skip", emotion: null, reason: null }),
-  help: () => help.showModal(),
+  skip,
+  reject: () => sheet.items[index] && openMenu("reasons", (button) => reject(button.dataset.value)),
+  rejectRest: () => sheet.items[index] && openMenu("reasons", (button) => rejectRest(button.dataset.value)),
+  filter: () => openMenu("shows", filter),
+  sort: () => blind || openMenu("sorts", (button) => show({ sort: button.dataset.value, page: 1 }, "first")),
+  help: () => openMenu("help", () => {}),
+  single: () => shape("single"),
+  compare: () => shape("compare"),
   previous: () => turn(-1, "first"),
   next: () => turn(1, "first"),
   undecided: nextUndecided,
@@ -27,8 +34,12 @@ const keys = {
   s: acts.skip,
   u: acts.undo,
   n: acts.undecided,
+  f: acts.filter,
+  o: acts.sort,
+  v: acts.single,
+  d: acts.compare,
   "?": acts.help,
-  f: () => (document.querySelector("#filter [aria-current]") ?? document.querySelector("#filter a")).focus(),
+  Escape: letGo,
   ArrowRight: () => move(1),
   ArrowLeft: () => move(-1),
   ArrowDown: () => moveRow(1),
@@ -39,8 +50,19 @@ const keys = {
   End: () => select(sheet.items.length - 1),
 };
 
+const shiftKeys = {
+  a: acceptRest,
+  x: acts.rejectRest,
+  ArrowRight: () => extend(1),
+  ArrowLeft: () => extend(-1),
+  ArrowDown: () => extend(columns()),
+  ArrowUp: () => extend(-columns()),
+  Home: () => extend(-index),
+  End: () => extend(sheet.items.length),
+};
+
 function columns() {
-  return getComputedStyle(grid).gridTemplateColumns.split(" ").length;
+  return view.view === "sheet" ? getComputedStyle(grid).gridTemplateColumns.split(" ").length : 1;
 }
 
 /** Move a row down or up; from the last row to the next page, but not past the last item of a short row. */
@@ -52,29 +74,34 @@ function moveRow(by) {
   else turn(by, by > 0 ? "first" : "last");
 }
 
+/** A filter begins a new list, at its first item that still needs a decision. */
+function filter(button) {
+  const { value, emotion } = button.dataset;
+  const where = value === undefined ? { emotion } : { show: value };
+  show({ ...where, at: "next" }, "undecided");
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (reasons.open) return chooseReason(event, key);
-  if (help.open) {
-    if (key === "?") {
-      event.preventDefault();
-      help.close();
-    }
-    return;
-  }
+  if (isOpen()) return menuKey(event, digit(event) >= 0 ? String(digit(event)) : key);
   const focused = document.activeElement;
-  if (focused.closest("#filter")) return walkFilter(event, key, focused);
   // A button or link in focus keeps its own keys.
   if ((key === "Enter" || key === " ") && focused.closest("button, a")) return;
   const emotion = labels[digit(event) - 1];
-  const act = emotion ? () => label(emotion) : Object.hasOwn(keys, key) ? keys[key] : null;
+  const act = emotion ? () => label(emotion) : actOf(event, key);
   if (!act) return;
   event.preventDefault();
   const moves = key.startsWith("Arrow");
   if (busy || (event.repeat && !moves)) return; // a key held down decides once
   act();
 });
+
+function actOf(event, key) {
+  // "?" needs shift on most keyboards; letters and arrows with shift mean something else.
+  const table = event.shiftKey && key !== "?" ? shiftKeys : keys;
+  return Object.hasOwn(table, key) ? table[key] : null;
+}
 
 /** The digit of a key; on keyboards that type digits with shift (French), of the key without it. */
 function digit(event) {
@@ -83,31 +110,16 @@ function digit(event) {
   return code ? Number(code[1]) : NaN;
 }
 
-function chooseReason(event, key) {
-  const button = reasons.querySelector(`[data-key="${CSS.escape(key)}"]`);
-  if (!button) return;
-  event.preventDefault();
-  reasons.close();
-  reject(button.dataset.reason);
-}
-
-function walkFilter(event, key, focused) {
-  const links = [...document.querySelectorAll("#filter a")];
-  const place = links.indexOf(focused);
-  const to = { ArrowRight: place + 1, ArrowLeft: place - 1, Home: 0, End: links.length - 1 }[key];
-  const named = links[digit(event)] ?? (key === " " ? focused : null);
-  if (to !== undefined) links[(to + links.length) % links.length].focus();
-  else if (named) named.click();
-  else if (key === "Escape") grid.focus();
-  else return;
-  event.preventDefault();
-}
-
 // --- Mouse and address ----------------------------------------------------------------------------------
+
+// A click never takes the focus out of the grid.
+document.addEventListener("mousedown", (event) => {
+  if (event.target.closest("button, a")) event.preventDefault();
+});
 
 grid.addEventListener("click", (event) => {
   const option = event.target.closest("[role=option]");
-  if (option) select(Number(option.dataset.index));
+  if (option) select(Number(option.dataset.index), { extend: event.shiftKey });
 });
 
 document.addEventListener("click", (event) => {
@@ -115,29 +127,25 @@ document.addEventListener("click", (event) => {
   if (link) {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a new tab is the browser's
     event.preventDefault();
-    const where = link.dataset.round
-      ? { round: link.dataset.round, emotion: "" }
-      : { round: view.round, emotion: link.dataset.emotion };
-    grid.focus();
-    show({ ...where, at: "next" }, "undecided");
-    return;
+    const { round, emotion } = link.dataset;
+    show(round ? { round, emotion: "", show: "all", at: "next" } : { emotion, at: "next" }, "undecided");
+  } else {
+    const button = event.target.closest("button");
+    if (!button) return isOpen() && !event.target.closest(".menu") && closeMenu();
+    if (menuClick(button)) return;
+    if (button.dataset.label) label(button.dataset.label);
+    else acts[button.dataset.act]?.();
   }
-  const button = event.target.closest("button");
-  if (!button || help.contains(button)) return;
-  if (button.dataset.reason) {
-    reasons.close();
-    reject(button.dataset.reason);
-  } else if (button.dataset.label) label(button.dataset.label);
-  else acts[button.dataset.act]?.();
-  if (!reasons.open && !help.open) grid.focus();
+  grid.focus();
 });
 
-for (const dialog of [reasons, help]) dialog.addEventListener("close", () => grid.focus());
-
-document.getElementById("preview").addEventListener("error", () => {
-  document.getElementById("preview").hidden = true;
-  document.getElementById("blank").hidden = false;
-});
+for (const [id, blank] of [["preview", "blank"], ["large", "large-blank"]]) {
+  const image = document.getElementById(id);
+  image.addEventListener("error", () => {
+    image.hidden = true;
+    document.getElementById(blank).hidden = false;
+  });
+}
 
 window.addEventListener("beforeunload", (event) => {
   if (isUnsaved()) event.preventDefault();
@@ -146,15 +154,21 @@ window.addEventListener("beforeunload", (event) => {
 window.addEventListener("popstate", () => open(false));
 
 /** Show what the address says; without a page, the one with the first item still to be decided. */
-function open(push) {
+async function open(push) {
   const asked = new URLSearchParams(location.search);
-  const where = { round: asked.get("round") || "faces", emotion: asked.get("emotion") || "" };
+  const named = (name, plain) => asked.get(name) || plain;
+  const where = {
+    round: named("round", "faces"),
+    emotion: named("emotion", ""),
+    show: named("show", "all"),
+    sort: named("sort", "found"),
+    view: named("view", "sheet"),
+  };
   const last = sessionStorage.getItem("selected");
   if (!asked.get("page")) return show({ ...where, at: "next" }, "undecided", { push });
-  return show({ ...where, page: asked.get("page") }, "undecided", { push }).then(() => {
-    const place = sheet.items.findIndex((item) => item.item_id === last);
-    if (place >= 0) select(place);
-  });
+  await show({ ...where, page: Number(asked.get("page")) }, "undecided", { push, keep: true });
+  const place = sheet.items.findIndex((item) => item.item_id === last);
+  if (place >= 0) select(place);
 }
 
 grid.focus();

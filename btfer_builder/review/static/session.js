@@ -1,116 +1,111 @@
-// One reviewer's session: what is shown, what was said of it, and what undo takes back. Every effect shows at
-// once; the outbox tells the server after.
+// What is shown: the page, the selected item, the range around it, and the address that says all of it.
 
-import { ask, Outbox } from "./outbox.js";
+import { drawCompare } from "./compare.js";
+import { ask } from "./outbox.js";
+import { addressOf, fetchAround, fetchPage, query } from "./pages.js";
 import {
-  announce, drawGrid, drawOption, drawPanel, drawProgress, drawSaved, drawSelection, pictureUrl, spoken,
+  announce, drawGrid, drawOption, drawPanel, drawProgress, drawSaved, drawSelection, fetchPictures,
+  pictureUrl,
 } from "./sheet.js";
+import { onChange, outbox, progress, refusals, setProgress, stateOf, wordOf } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const grid = byId("grid");
+const labelsOf = (menu) => Object.fromEntries(
+  [...document.querySelectorAll(`#${menu} [data-value]`)].map((button) => [button.dataset.value, button]),
+);
+const meanings = { show: labelsOf("shows"), sort: labelsOf("sorts") };
 
-export let view = { round: "faces", emotion: "", page: 1 }; // what the address says
+// What the address says; `view` is the shape: sheet, single or compare.
+export let view = { round: "faces", emotion: "", show: "all", sort: "found", view: "sheet", page: 1 };
 export let sheet = { items: [], total: 0, pages: 1 }; // what is shown
 export let index = 0; // the selected item
+let noticed = null; // what asks for another key, until one is pressed that selects
+let anchor = null; // the other end of the range, while there is one
 export let busy = false; // a page is on its way: no key may decide on an item that is not seen yet
-let progress = null;
-const said = new Map(); // item id -> this reviewer's word as of now; stands above what pages say
-const refused = new Map(); // item id -> why the server would not take the word
-const steps = []; // what undo takes back, latest last: {item, before, job, round}
-const outbox = new Outbox(drawState);
 
-// --- What is so -----------------------------------------------------------------------------------------
+onChange(drawState);
 
-const wordOf = (item) => (said.has(item.item_id) ? said.get(item.item_id) : item.my);
-
-function unsaved(item) {
-  if (refused.has(item.item_id)) return refused.get(item.item_id);
-  const waits = outbox.error && outbox.jobs.some((job) => job.item?.item_id === item.item_id);
-  return waits ? outbox.error : null;
+/** The selected items, in their order. */
+export function chosen() {
+  const [first, last] = range();
+  return sheet.items.slice(first, last + 1);
 }
 
-const stateOf = (item) => ({ word: wordOf(item), unsaved: unsaved(item) });
+const range = () => (anchor === null ? [index, index] : [Math.min(anchor, index), Math.max(anchor, index)]);
+export const endOfRange = () => range()[1];
 
-function drawState() {
+// --- Drawing --------------------------------------------------------------------------------------------
+
+export function drawState() {
   sheet.items.forEach((item, place) => {
     const option = grid.children[place];
     if (option) drawOption(option, item, stateOf(item), place, sheet.items.length);
   });
-  const item = sheet.items[index];
-  drawPanel(item, item && stateOf(item));
-  drawSaved(outbox.jobs.length, refused.size, outbox.error);
+  drawItem();
+  drawSaved(outbox.jobs.length, refusals(), outbox.error);
   if (progress) drawProgress(progress, view);
 }
 
-/** Count a word that changed before the server does. */
-function count(item, before, after) {
-  if (!progress) return;
-  for (const counts of [progress, progress.per_emotion[item.listed_under]]) {
-    counts.decided += Boolean(after) - Boolean(before);
-    counts.skipped += (after?.verdict === "skip") - (before?.verdict === "skip");
-    counts.left = counts.items - counts.decided;
-  }
+function drawItem() {
+  const item = sheet.items[index];
+  const [first, last] = range();
+  drawPanel(item, item && stateOf(item), last - first + 1);
+  if (noticed) drawNotice();
+  drawCompare(view.view === "compare" ? item : null);
 }
 
-function heard(answer) {
-  // While more is on its way, what we count ourselves is newer.
-  if (outbox.jobs.length === 0) progress = answer.progress;
+/** Say something that asks for another key, to eyes and ears. */
+export function notice(text) {
+  announce(text);
+  noticed = text;
+  drawNotice();
+}
+
+function drawNotice() {
+  byId("verdict").textContent = noticed;
+  byId("verdict").dataset.verdict = "notice";
 }
 
 // --- Pages ----------------------------------------------------------------------------------------------
 
-const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ""));
-const seen = new Map(); // pages asked for ahead: address -> promise
-
-function fetchPage(where) {
-  const url = `/api/items?${query({ ...where, per_page: document.body.dataset.perPage })}`;
-  if (!seen.has(url)) seen.set(url, ask(url));
-  return seen.get(url);
-}
-
-/** Ask for the next page and its pictures before they are needed. */
-async function fetchAhead() {
-  if (view.page >= sheet.pages) return;
-  try {
-    const next = await fetchPage({ ...view, page: view.page + 1 });
-    for (const item of next.items) new Image().src = pictureUrl(item, true);
-  } catch {
-    seen.clear(); // it is asked for again when it is needed
-  }
-}
-
 /**
- * Show a page. `where` is {round, emotion, page} or has `at` (an item id or "next") instead of a page; `pick`
- * says which item is selected: "first", "last", "undecided" or an id.
+ * Show a page. `where` holds what changes of the view, with `page` or `at` (an item id or "next"); `pick` says which
+ * item is selected: "first", "last", "undecided" or an id. `keep` goes on in the list as it is.
  */
-export async function show(where, pick, { push = true } = {}) {
+export async function show(where, pick, { push = true, keep = false } = {}) {
   if (busy) return;
   busy = true;
   grid.setAttribute("aria-busy", "true");
   try {
+    const asked = { ...view, page: undefined, ...where };
     const [page, counts] = await Promise.all([
-      fetchPage(where), progress?.round === where.round ? progress : ask(`/api/progress?${query({ round: where.round })}`),
+      fetchPage({ ...asked, keep }),
+      progress?.round === asked.round ? null : ask(`/api/progress?${query({ round: asked.round })}`),
     ]);
-    seen.clear();
     sheet = page;
-    progress = counts;
-    view = { round: page.round, emotion: page.emotion ?? "", page: page.page };
-    const address = `?${query(view)}`;
-    if (push && address !== location.search) history.pushState(null, "", address);
-    else history.replaceState(null, "", address);
+    if (counts) setProgress(counts); // else what was heard meanwhile is newer
+    const { round, emotion, show: filter, sort } = page;
+    view = { round, emotion: emotion ?? "", show: filter, sort, view: asked.view, page: page.page };
+    writeAddress(push);
     drawSheet();
     select(picked(pick));
     drawState();
-    fetchAhead();
+    fetchAround(view, sheet.pages);
   } catch (error) {
     if (!("status" in error)) throw error;
-    seen.clear();
     byId("trouble").hidden = false;
     byId("trouble").textContent = `This page could not be read: ${error.message}. Reload to try again.`;
   } finally {
     busy = false;
     grid.removeAttribute("aria-busy");
   }
+}
+
+function writeAddress(push) {
+  const address = addressOf(view);
+  if (push && address !== location.search) history.pushState(null, "", address);
+  else history.replaceState(null, "", address);
 }
 
 function picked(pick) {
@@ -125,26 +120,54 @@ function picked(pick) {
 function drawSheet() {
   drawGrid(sheet.items, stateOf);
   grid.scrollTop = 0;
-  grid.hidden = sheet.items.length === 0;
+  drawShape();
   const nothing = byId("nothing");
-  nothing.hidden = !grid.hidden;
-  const before = view.round === "faces" ? "btfer crop" : "btfer dedupe";
-  nothing.textContent = view.emotion
-    ? `No ${view.round} were found under ${view.emotion}. Press f, then 0, for all emotions.`
-    : `No ${view.round} to review yet. Run ${before} first, then reload this page.`;
+  nothing.hidden = sheet.items.length > 0;
+  grid.classList.toggle("empty", sheet.items.length === 0); // it keeps the focus, and so the keys
+  nothing.textContent = nothingText();
   byId("pager").textContent = `Page ${view.page} of ${sheet.pages}`;
+  for (const name of ["show", "sort"]) {
+    if (byId(name)) byId(name).textContent = view[name];
+  }
   document.querySelector('[data-act="previous"]').disabled = view.page <= 1;
   document.querySelector('[data-act="next"]').disabled = view.page >= sheet.pages;
   document.title = `${view.round} ${view.emotion} ${view.page}/${sheet.pages} · Review`;
 }
 
-export function select(place) {
+function nothingText() {
+  if (view.show !== "all") return `No ${view.round} here: ${meanings.show[view.show].querySelector("small").textContent}. Press f, then a, for everything.`;
+  if (view.emotion) return `No ${view.round} here under ${view.emotion}. Press f, then 0, for all emotions.`;
+  if ("adjudicate" in document.body.dataset) return `Reviewers disagree on none of the ${view.round}.`;
+  return `No ${view.round} to review yet. Run ${view.round === "faces" ? "btfer crop" : "btfer dedupe"} first, then reload this page.`;
+}
+
+// --- Shapes: the sheet, one large picture, side by side -------------------------------------------------
+
+/** Take another shape, or go back to the sheet if it has that one. */
+export function shape(name) {
+  view = { ...view, view: view.view === name ? "sheet" : name };
+  writeAddress(true);
+  drawShape();
+  select(index);
+  announce(view.view === "sheet" ? "Contact sheet" : view.view === "single" ? "Single picture" : "Side by side");
+}
+
+function drawShape() {
+  byId("main").dataset.view = view.view;
+}
+
+// --- Selection ------------------------------------------------------------------------------------------
+
+export function select(place, { extend = false } = {}) {
+  anchor = extend ? anchor ?? index : null;
+  noticed = null;
   index = place;
   const item = sheet.items[index];
-  drawSelection(index);
-  drawPanel(item, item && stateOf(item));
+  drawSelection(index, range());
+  drawItem();
+  if (anchor !== null) announce(`${chosen().length} selected`);
   if (item) sessionStorage.setItem("selected", item.item_id); // a reload comes back to it
-  for (const next of sheet.items.slice(index + 1, index + 4)) new Image().src = pictureUrl(next, false);
+  fetchPictures(sheet.items.slice(index + 1, index + 4).map((next) => pictureUrl(next, false)));
 }
 
 export function move(by) {
@@ -156,9 +179,19 @@ export function move(by) {
   return true;
 }
 
+/** Move the end of the range; it stays on its page. */
+export function extend(by) {
+  const place = Math.min(Math.max(index + by, 0), sheet.items.length - 1);
+  if (sheet.items.length) select(place, { extend: true });
+}
+
+export function letGo() {
+  if (anchor !== null) select(index);
+}
+
 export function turn(by, pick) {
   const page = view.page + by;
-  if (page >= 1 && page <= sheet.pages) show({ ...view, page }, pick);
+  if (page >= 1 && page <= sheet.pages) show({ page }, pick, { keep: true });
 }
 
 /** Go to the next item without a word: on this page, or else where the server finds the first one. */
@@ -171,117 +204,17 @@ export async function nextUndecided() {
     return notice(`Nothing left ${view.emotion ? `under ${view.emotion}` : "in this round"}.${elsewhere}`);
   }
   await outbox.idle(); // the server must know what is decided to find what is not
-  return show({ round: view.round, emotion: view.emotion, at: "next" }, "undecided");
-}
-
-// --- Decisions ------------------------------------------------------------------------------------------
-
-export function decide(word) {
-  const item = sheet.items[index];
-  if (!item || busy) return;
-  const before = wordOf(item);
-  const same = before && ["verdict", "emotion", "reason"].every((name) => before[name] === word[name]);
-  if (!same || refused.has(item.item_id)) {
-    const job = {
-      url: "/api/decisions",
-      item,
-      body: () => ({ item_id: item.item_id, kind: item.kind, ...word }),
-      done: (answer) => {
-        job.decision = answer.decision_id;
-        heard(answer);
-      },
-      refused: (error) => {
-        job.lost = true;
-        refused.set(item.item_id, error.message);
-        announce(`Not saved: ${error.message}`);
-      },
-    };
-    refused.delete(item.item_id);
-    said.set(item.item_id, word);
-    count(item, before, word);
-    steps.push({ item, before, job, round: view.round });
-    outbox.add(job);
-  }
-  const [, text] = spoken(item, word);
-  announce(`${text}.`);
-  if (!move(1)) announce(`${text}. End of the list, ${progress.left} left in all${progress.left ? ": press n" : ""}.`);
-}
-
-export const label = (emotion) => decide({ verdict: "accept", emotion, reason: null });
-export const reject = (reason) => decide({ verdict: "reject", emotion: null, reason });
-
-export function accept() {
-  const item = sheet.items[index];
-  if (!item) return;
-  if (item.emotion) label(item.emotion);
-  else notice(`Found under ${item.found_under.join(" and ")}: press 1–7 to say which`);
-}
-
-/** Say something that asks for another key, to eyes and ears. */
-function notice(text) {
-  announce(text);
-  byId("verdict").textContent = text;
-  byId("verdict").dataset.verdict = "notice";
-}
-
-export function undo() {
-  if (busy) return;
-  const step = steps.findLast((each) => each.round === view.round);
-  if (step) undoStep(step);
-  else undoEarlier();
-}
-
-function undoStep(step) {
-  steps.splice(steps.lastIndexOf(step), 1);
-  const { item, before, job } = step;
-  count(item, wordOf(item), before);
-  said.set(item.item_id, before);
-  refused.delete(item.item_id);
-  outbox.add({
-    url: "/api/undo",
-    item,
-    // A decision that the server refused needs no undoing; one it took is named, so that a second try of
-    // the same undo takes nothing else back.
-    body: () => (job.lost ? null : { round: step.round, decision_id: job.decision }),
-    done: heard,
-    refused: (error) => refused.set(item.item_id, error.message),
-  });
-  announce("Undone");
-  reveal(item);
-}
-
-/** Undo what was decided before this page was opened: only the server knows it. */
-async function undoEarlier() {
-  const round = view.round;
-  if (outbox.jobs.length || !progress?.latest) {
-    notice(outbox.jobs.length ? "Still saving: press u again" : "Nothing to undo");
-    return;
-  }
-  const { decision_id } = progress.latest;
-  outbox.add({
-    url: "/api/undo",
-    body: () => ({ round, decision_id }),
-    done: (answer) => {
-      said.set(answer.item_id, answer.my);
-      heard(answer);
-      announce("Undone");
-      reveal({ item_id: answer.item_id });
-    },
-    refused: (error) => notice(error.message),
-  });
+  return show({ at: "next" }, "undecided");
 }
 
 /** Select an item, wherever it is. */
-function reveal(item) {
-  const place = sheet.items.findIndex((each) => each.item_id === item.item_id);
+export function reveal(id, listedUnder) {
+  const place = sheet.items.findIndex((each) => each.item_id === id);
   if (place >= 0) {
     select(place);
     drawState();
     return;
   }
-  const emotion = view.emotion === item.listed_under ? view.emotion : "";
-  show({ round: view.round, emotion, at: item.item_id }, item.item_id);
+  const here = view.show === "all" && (view.emotion === "" || view.emotion === listedUnder);
+  show({ at: id, ...(here ? {} : { emotion: "", show: "all" }) }, id, { keep: true });
 }
-
-/** Whether leaving now would lose something. */
-export const isUnsaved = () => outbox.jobs.length > 0 || refused.size > 0;

@@ -1,0 +1,75 @@
+"""What reviewers' votes say together: the rule, the answers, and what they disagree on."""
+
+from dataclasses import dataclass
+
+from btfer_builder.catalog.catalog import Catalog
+from btfer_builder.records import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When votes make a verdict: so many answers at least, and such a share of them alike."""
+
+    min_votes: int
+    agreement: float
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One reviewer's answer to one item: an emotion, `reject`, or `accept` for an acceptance without a label."""
+
+    item_id: str
+    reviewer: str
+    answer: str
+    reason: str | None
+
+
+def rule(catalog: Catalog) -> Rule:
+    """Return the rule in force."""
+    return Rule(*catalog.rows("SELECT min_votes, agreement FROM consensus")[0])
+
+
+def choose_rule(catalog: Catalog, chosen: Rule) -> None:
+    """Put a rule in force: from now on every view of the catalog follows it."""
+    if chosen != rule(catalog):  # a reader of the catalog writes nothing if nothing changes
+        with catalog.transaction() as db:
+            db.execute(
+                "UPDATE consensus SET min_votes = ?, agreement = ?", (chosen.min_votes, chosen.agreement)
+            )
+
+
+_EXISTS = {
+    "image": "w.item_id IN (SELECT image_id FROM images)",
+    "face": "w.item_id IN (SELECT face_id FROM faces)",
+}
+
+
+def votes(catalog: Catalog, kind: Kind, *, disputed: bool = False) -> list[Vote]:
+    """Return every vote on the items of a round, by item and reviewer; a skip is none, nor is an adjudication.
+
+    Parameters
+    ----------
+    catalog
+        The catalog.
+    kind
+        Which round.
+    disputed
+        Only those on items that reviewers answered differently.
+    """
+    only = "AND w.item_id IN (SELECT item_id FROM ballots WHERE kind = ? AND answers > 1)" if disputed else ""
+    rows = catalog.rows(
+        f"""SELECT w.item_id, w.reviewer, coalesce(w.emotion, w.verdict), w.reason FROM last_words w
+            WHERE w.kind = ? AND w.verdict <> 'skip' AND NOT w.adjudicates AND {_EXISTS[kind]} {only}
+            ORDER BY w.item_id, w.reviewer""",
+        kind, *([kind] if disputed else []),
+    )  # fmt: skip
+    return [Vote(*row) for row in rows]
+
+
+def consensus(catalog: Catalog, kind: Kind) -> dict[str, str]:
+    """Return the verdict on every item of a round that has one, in the words of `Vote.answer`, by item."""
+    rows = catalog.rows(
+        f"SELECT w.item_id, coalesce(w.emotion, w.verdict) FROM verdicts w WHERE w.kind = ? AND {_EXISTS[kind]}",
+        kind,
+    )
+    return {row[0]: row[1] for row in rows}

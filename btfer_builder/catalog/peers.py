@@ -1,0 +1,56 @@
+"""What an item is to be compared with: the searches that found it, and the near duplicates dropped for it."""
+
+from dataclasses import dataclass
+
+from btfer_builder.catalog.catalog import Catalog
+from btfer_builder.records import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A photo of the same group: the kept one itself (`kind` and `distance` are None) or one that repeats it.
+
+    `found` are the (emotion, query) under which it was found, in the order of the crawl.
+    """
+
+    image_id: str
+    kind: str | None
+    distance: int | None
+    width: int | None
+    height: int | None
+    found: tuple[tuple[str, str], ...]
+
+
+def peers(catalog: Catalog, kind: Kind, item_id: str) -> list[Peer]:
+    """Return the photo of an item and everything that was taken for a copy of it or of the face, the closest first.
+
+    Empty if there is no such item.
+    """
+    image_id = item_id
+    if kind == "face":
+        image_id = catalog.value("SELECT image_id FROM faces WHERE face_id = ?", item_id) or ""
+    rows = catalog.rows(
+        """SELECT i.image_id, d.kind, d.distance, h.width, h.height
+           FROM images i LEFT JOIN dedupes d USING (image_id) LEFT JOIN hashes h USING (image_id)
+           WHERE i.image_id = ? OR d.duplicate_of = ?
+           UNION ALL
+           SELECT f.image_id, c.kind, c.distance, h.width, h.height
+           FROM face_copies c JOIN faces f USING (face_id) LEFT JOIN hashes h ON h.image_id = f.image_id
+           WHERE c.duplicate_of = ?
+           ORDER BY 3, 1""",
+        image_id, image_id, item_id,
+    )  # fmt: skip
+    return [
+        Peer(row["image_id"], row["kind"], row["distance"], row["width"], row["height"],
+             _found(catalog, row["image_id"]))
+        for row in rows
+    ]  # fmt: skip
+
+
+def _found(catalog: Catalog, image_id: str) -> tuple[tuple[str, str], ...]:
+    rows = catalog.rows(
+        """SELECT s.emotion, s.query FROM fetches f JOIN candidates c USING (url) JOIN searches s USING (search_id)
+           WHERE f.image_id = ? GROUP BY s.emotion, s.query ORDER BY min(c.candidate_id)""",
+        image_id,
+    )
+    return tuple((row["emotion"], row["query"]) for row in rows)

@@ -1,0 +1,247 @@
+"""How far reviewers agree: Cohen's and Fleiss' κ with intervals, each reviewer against the consensus, confusions."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from btfer_builder.catalog import Catalog
+from btfer_builder.catalog.agreement import Vote, consensus, rule, votes
+from btfer_builder.emotions import EMOTIONS
+from btfer_builder.errors import BtferError
+from btfer_builder.recipe import AgreementRecipe, ReviewRecipe
+from btfer_builder.records import Kind
+from btfer_builder.review.kappa import Kappa, cohen, fleiss
+
+#: Every answer there is, in the order of all tables: the emotions, then what is no label.
+ANSWERS: tuple[str, ...] = (*EMOTIONS, "accept", "reject")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two reviewers on the items both answered; rows of the confusion matrix are the first one's answers."""
+
+    reviewers: tuple[str, str]
+    items: int
+    kappa: Kappa
+    per_class: dict[str, Kappa]
+    confusion: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """One reviewer against the consensus, on the items with a verdict that somebody else answered, too."""
+
+    reviewer: str
+    items: int
+    agreement: float
+    kappa: Kappa
+    per_class: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What `measure` found.
+
+    Attributes
+    ----------
+    round
+        `images` or `faces`.
+    answered
+        Items each reviewer answered, by name.
+    shared, disputed, open
+        Items with two answers or more; those of them answered differently; those with answers but no verdict.
+    pairs
+        Every two reviewers with an item in common.
+    fleiss_reviewers, fleiss_items, fleiss, fleiss_per_class
+        Of all reviewers together, on the items that all of them answered; None if there are no such items.
+    against
+        Each reviewer against the consensus.
+    min_votes, agreement
+        The rule in force.
+    """
+
+    round: str
+    answered: dict[str, int]
+    shared: int
+    disputed: int
+    open: int
+    pairs: list[Pair]
+    fleiss_reviewers: list[str]
+    fleiss_items: int
+    fleiss: Kappa | None
+    fleiss_per_class: dict[str, Kappa]
+    against: list[Against]
+    min_votes: int
+    agreement: float
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """All pairs taken together, each item counted both ways: int64 of shape (9, 9), symmetric."""
+        total = np.zeros((len(ANSWERS), len(ANSWERS)), dtype=np.int64)
+        for pair in self.pairs:
+            total += pair.confusion + pair.confusion.T
+        return total
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form of `btfer agreement --json`."""
+        return {
+            "round": self.round,
+            "answers": list(ANSWERS),
+            "reviewers": self.answered,
+            "items": {"shared": self.shared, "disputed": self.disputed, "open": self.open},
+            "rule": {"min_votes": self.min_votes, "agreement": self.agreement},
+            "fleiss": self.fleiss
+            and {
+                "reviewers": self.fleiss_reviewers,
+                "items": self.fleiss_items,
+                **self.fleiss.to_dict(),
+                "per_class": _dicts(self.fleiss_per_class),
+            },
+            "cohen": [
+                {
+                    "reviewers": list(pair.reviewers),
+                    "items": pair.items,
+                    **pair.kappa.to_dict(),
+                    "per_class": _dicts(pair.per_class),
+                    "confusion_matrix": pair.confusion.tolist(),
+                }
+                for pair in self.pairs
+            ],
+            "consensus": [
+                {
+                    "reviewer": one.reviewer,
+                    "items": one.items,
+                    "agreement": one.agreement,
+                    **one.kappa.to_dict(),
+                    "per_class": one.per_class,
+                }
+                for one in self.against
+            ],
+            "confusion_matrix": self.confusion.tolist(),
+        }
+
+
+def measure(catalog: Catalog, kind: Kind, recipe: AgreementRecipe, review: ReviewRecipe) -> Agreement:
+    """Measure how far the reviewers of a round agree.
+
+    Parameters
+    ----------
+    catalog
+        The catalog.
+    kind
+        Which round.
+    recipe
+        The intervals' confidence, resamples and seed.
+    review
+        Its `reviewers` are compared, all there are if it names none.
+
+    Raises
+    ------
+    BtferError
+        If no item has the answers of two reviewers.
+    """
+    said = [
+        vote for vote in votes(catalog, kind) if vote.reviewer in review.reviewers or not review.reviewers
+    ]
+    table = _table(said)
+    reviewers = sorted(table)
+    items = Counter(vote.item_id for vote in said)
+    shared = {item_id for item_id, n in items.items() if n > 1}
+    if not shared:
+        raise BtferError(
+            f"no two reviewers have answered the same of the {kind}s yet; let another one review: "
+            f"btfer review --round {kind}s --reviewer NAME"
+        )
+    final, in_force = consensus(catalog, kind), rule(catalog)
+    rng = np.random.default_rng(recipe.seed)
+    boot = (recipe.resamples, recipe.confidence, rng)
+    pairs = [_pair(table, one, other, boot) for one, other in combinations(reviewers, 2)]
+    everyone = sorted(set.intersection(*(set(answers) for answers in table.values())))
+    codes = np.array([[table[name][item] for name in reviewers] for item in everyone]).reshape(
+        -1, len(reviewers)
+    )
+    counts = np.stack([(codes == code).sum(axis=1) for code in range(len(ANSWERS))], axis=1)
+    per_class = {
+        name: fleiss(np.stack([counts[:, code], len(reviewers) - counts[:, code]], axis=1), *boot)
+        for code, name in enumerate(ANSWERS)
+        if counts[:, code].any()
+    }
+    different = {
+        item_id for item_id in shared if len({t[item_id] for t in table.values() if item_id in t}) > 1
+    }
+    return Agreement(
+        round=f"{kind}s",
+        answered={name: len(table[name]) for name in reviewers},
+        shared=len(shared),
+        disputed=len(different),
+        open=len(set(items) - set(final)),
+        pairs=[pair for pair in pairs if pair.items],
+        fleiss_reviewers=reviewers,
+        fleiss_items=len(everyone),
+        fleiss=fleiss(counts, *boot) if everyone else None,
+        fleiss_per_class=per_class,
+        against=[_against(name, table[name], final, shared, boot) for name in reviewers],
+        min_votes=in_force.min_votes,
+        agreement=in_force.agreement,
+    )
+
+
+_Boot = tuple[int, float, np.random.Generator]
+
+
+def _table(said: Sequence[Vote]) -> dict[str, dict[str, int]]:
+    """Return for each reviewer the answers (their places in `ANSWERS`), by item."""
+    table: dict[str, dict[str, int]] = {}
+    for vote in said:
+        table.setdefault(vote.reviewer, {})[vote.item_id] = ANSWERS.index(vote.answer)
+    return table
+
+
+def _pair(table: Mapping[str, Mapping[str, int]], one: str, other: str, boot: _Boot) -> Pair:
+    both = sorted(set(table[one]) & set(table[other]))
+    first = np.array([table[one][item] for item in both], dtype=np.int64)
+    second = np.array([table[other][item] for item in both], dtype=np.int64)
+    return Pair(
+        (one, other),
+        len(both),
+        cohen(first, second, len(ANSWERS), *boot),
+        {
+            ANSWERS[code]: cohen(
+                (first == code).astype(np.int64), (second == code).astype(np.int64), 2, *boot
+            )
+            for code in sorted({*first.tolist(), *second.tolist()})
+        },
+        _confusion(first, second),
+    )
+
+
+def _against(
+    name: str, answers: Mapping[str, int], final: Mapping[str, str], shared: set[str], boot: _Boot
+) -> Against:
+    items = sorted(item for item in answers if item in final and item in shared)
+    mine = np.array([answers[item] for item in items], dtype=np.int64)
+    settled = np.array([ANSWERS.index(final[item]) for item in items], dtype=np.int64)
+    return Against(
+        name,
+        len(items),
+        float((mine == settled).mean()) if items else float("nan"),
+        cohen(mine, settled, len(ANSWERS), *boot),
+        {
+            ANSWERS[code]: float((mine[settled == code] == code).mean())
+            for code in sorted(set(settled.tolist()))
+        },
+    )
+
+
+def _confusion(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    size = len(ANSWERS)
+    return np.bincount(first * size + second, minlength=size * size).reshape(size, size)
+
+
+def _dicts(kappas: Mapping[str, Kappa]) -> dict[str, Any]:
+    return {name: kappa.to_dict() for name, kappa in kappas.items()}
