@@ -1,27 +1,136 @@
 """What the sample stage writes and asks: which faces may be drawn, and which were."""
 
+import json
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
 
 from btfer_builder.catalog.catalog import Catalog, insert
-from btfer_builder.records import Chosen
+from btfer_builder.emotions import Emotion
+from btfer_builder.records import Chosen, Undrawn
 
 
-def accepted_faces(catalog: Catalog) -> list[sqlite3.Row]:
-    """Return the faces reviewers accepted and whose label is settled: face_id, emotion, path."""
-    return catalog.rows(
-        """SELECT face_id, emotion, path FROM face_rows
-           WHERE state = 'kept' AND verdict = 'accept' AND NOT conflict ORDER BY face_id"""
+@dataclass(frozen=True, slots=True)
+class AcceptedFace:
+    """A face reviewers accepted and whose label is settled.
+
+    Attributes
+    ----------
+    agreement
+        Share of its reviewers who gave it its label, 0 to 1; 1 where an adjudicator settled it.
+    votes
+        How many reviewers answered.
+    attributes
+        What was searched for, by name (`query_ethnicity`, `query_gender`, `query_age`).
+    """
+
+    face_id: str
+    image_id: str
+    emotion: Emotion
+    path: str
+    agreement: float
+    votes: int
+    attributes: dict[str, str]
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A candidate that led to a photo, with what its engine said of it."""
+
+    url: str
+    page_url: str
+    license: str
+    license_url: str
+    creator: str
+    fetched_at: str = ""
+
+
+ATTRIBUTES = ("query_ethnicity", "query_gender", "query_age")
+
+
+def accepted_faces(catalog: Catalog) -> list[AcceptedFace]:
+    """Return the faces reviewers accepted and whose label is settled, by id."""
+    rows = catalog.rows(
+        f"""SELECT face_id, image_id, emotion, path, votes, adjudicated, language, {", ".join(ATTRIBUTES)}
+            FROM face_rows WHERE state = 'kept' AND verdict = 'accept' AND NOT conflict ORDER BY face_id"""
     )
+    return [
+        AcceptedFace(
+            row["face_id"],
+            row["image_id"],
+            row["emotion"],
+            row["path"],
+            *_agreement(row),
+            {name: row[name] for name in ATTRIBUTES},
+            row["language"],
+        )
+        for row in rows
+    ]
 
 
-def replace_sample(catalog: Catalog, chosen: Iterable[Chosen]) -> None:
-    """Commit a sample in place of an earlier one."""
+def _agreement(row: sqlite3.Row) -> tuple[float, int]:
+    """Read `happy:3;sad:1` as the share of the label and the number of votes."""
+    pairs = [vote.rpartition(":") for vote in (row["votes"] or "").split(";") if vote]
+    votes = {answer: int(count) for answer, _, count in pairs}
+    total = sum(votes.values())
+    # An acceptance without a label counts as one vote for the label proposed, which is the face's then.
+    agreeing = max(votes.get(row["emotion"], 0), votes.get("accept", 0))
+    return (1.0 if row["adjudicated"] or not total else agreeing / total), total
+
+
+def sources(catalog: Catalog) -> dict[str, list[Source]]:
+    """Return every candidate that led to each image, by image id."""
+    found: dict[str, list[Source]] = {}
+    for row in catalog.rows(
+        """SELECT image_id, url, page_url, license, license_url, creator, fetched_at
+           FROM candidate_fates WHERE image_id IS NOT NULL"""
+    ):
+        found.setdefault(row["image_id"], []).append(Source(*row[1:]))
+    return found
+
+
+def searched_cells(catalog: Catalog, attributes: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return every combination of the attributes that was searched for."""
+    if not attributes:
+        return []
+    if not set(attributes) <= set(ATTRIBUTES):
+        raise ValueError(f"{attributes}: expected some of {ATTRIBUTES}")
+    rows = catalog.rows(f"SELECT DISTINCT {', '.join(attributes)} FROM searches")
+    return sorted(tuple(row) for row in rows)
+
+
+def replace_sample(catalog: Catalog, chosen: Iterable[Chosen], undrawn: Iterable[Undrawn] = ()) -> None:
+    """Commit a sample in place of an earlier one, and why each other accepted face is not in it."""
     with catalog.transaction() as db:
         db.execute("DELETE FROM sample")
+        db.execute("DELETE FROM undrawn")
         insert(db, "sample", chosen)
+        insert(db, "undrawn", undrawn)
 
 
 def sampled_faces(catalog: Catalog) -> list[sqlite3.Row]:
-    """Return the sample: face_id, emotion, rank, path; by class, in the order of the draw."""
-    return catalog.rows("SELECT face_id, emotion, rank, path FROM sample ORDER BY emotion, rank")
+    """Return the sample: face_id, emotion, rank, path, split, sha256; by class, in the order of the draw."""
+    return catalog.rows(
+        "SELECT face_id, emotion, rank, path, split, sha256 FROM sample ORDER BY emotion, rank"
+    )
+
+
+def reserved_faces(catalog: Catalog) -> list[tuple[str, Emotion]]:
+    """Return the (face_id, emotion) of the faces in reserve, next in rank first."""
+    rows = catalog.rows(
+        "SELECT face_id, emotion FROM undrawn WHERE reason = 'reserve' ORDER BY emotion, rank"
+    )
+    return [(row["face_id"], cast("Emotion", row["emotion"])) for row in rows]
+
+
+def last_recipe(catalog: Catalog) -> str | None:
+    """Return the recipe, as JSON, of the last draw that was written; None if there was none."""
+    rows = catalog.rows(
+        "SELECT recipe, counts FROM runs WHERE command = 'sample' AND outcome = 'done' ORDER BY run_id DESC"
+    )
+    for row in rows:
+        if not json.loads(row["counts"]).get("short") or json.loads(row["recipe"]).get("allow_short"):
+            return str(row["recipe"])
+    return None

@@ -1,21 +1,30 @@
-"""The sample stage: draw, write the chosen faces into class folders, and put them in place all at once."""
+"""The sample stage: draw, and commit what was drawn with its files and its CSV."""
 
-import shutil
-import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from btfer_builder.catalog.dedupe import hashed_images
+from btfer_builder.catalog.leakage import leaked_ids
 from btfer_builder.catalog.manifests import write_manifests
-from btfer_builder.catalog.sample import accepted_faces, replace_sample
+from btfer_builder.catalog.sample import (
+    AcceptedFace,
+    Source,
+    accepted_faces,
+    replace_sample,
+    searched_cells,
+    sources,
+)
 from btfer_builder.emotions import EMOTIONS, Emotion
-from btfer_builder.errors import BtferError
 from btfer_builder.recipe import SampleRecipe
-from btfer_builder.records import Chosen
-from btfer_builder.sample.choose import choose
+from btfer_builder.records import Chosen, Undrawn
+from btfer_builder.sample.caps import Caps
+from btfer_builder.sample.choose import ONLY_SPLIT, CellCount, Draw, Eligible, choose
+from btfer_builder.sample.folder import sample_path, tidy, write_sample
+from btfer_builder.sample.groups import group_photos
+from btfer_builder.sample.sources import best_source, host_of, license_of
 from btfer_builder.workspace import Workspace
-
-#: Ends the name of the earlier sample while the new one takes its place.
-_OLD = ".old"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +35,39 @@ class SampleResult:
     per_class: dict[Emotion, int]
     short: dict[Emotion, int]
     path: Path | None
+    reserve: dict[Emotion, int]
+    splits: dict[str, int]
+    passed_over: dict[str, int]
+    stratify: tuple[str, ...] = ()
+    cells: tuple[CellCount, ...] = ()
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the form of `btfer sample --json`."""
-        return {"per_class": self.per_class, "short": self.short, "path": self.path and str(self.path)}
+        return {
+            "per_class": self.per_class,
+            "short": self.short,
+            "path": self.path and str(self.path),
+            "reserve": self.reserve,
+            "splits": self.splits,
+            "passed_over": self.passed_over,
+            "cells": [
+                {
+                    "emotion": count.emotion,
+                    **dict(zip(self.stratify, count.cell, strict=True)),
+                    "asked": count.asked,
+                    "got": count.got,
+                    "short": count.short,
+                }
+                for count in self.cells
+            ],
+        }
 
 
 def sample(workspace: Workspace, recipe: SampleRecipe) -> SampleResult:
     """Draw the sample into `data/sample/<emotion>/<face_id>.png` (§2, stage 4).
 
-    When a class is short, nothing is written and an earlier sample stays as it was, unless `allow_short`.
+    With several splits it is `data/sample/<split>/<emotion>/<face_id>.png`. When a class is short, nothing is
+    written and an earlier sample stays as it was, unless `allow_short`.
 
     Raises
     ------
@@ -44,53 +76,103 @@ def sample(workspace: Workspace, recipe: SampleRecipe) -> SampleResult:
     """
     catalog, target = workspace.catalog, workspace.data / "sample"
     with workspace.stage("sample"), catalog.run("sample", recipe) as counts:
-        _tidy(target)
-        faces = {row["face_id"]: row for row in accepted_faces(catalog)}
+        tidy(target)
+        faces = accepted_faces(catalog)
+        eligible, refused = eligible_faces(workspace, recipe, faces)
         draw = choose(
-            ((row["face_id"], row["emotion"]) for row in faces.values()), recipe.per_class, recipe.seed
+            eligible,
+            recipe.per_class,
+            recipe.seed,
+            caps=caps_of(recipe),
+            splits={str(name): count for name, count in recipe.splits.items()},
+            reserve=recipe.reserve,
+            cells=searched_cells(catalog, recipe.stratify),
         )
-        accepted = {emotion: sum(row["emotion"] == emotion for row in faces.values()) for emotion in EMOTIONS}
-        per_class = {emotion: len(draw.chosen[emotion]) for emotion in EMOTIONS}
-        counts |= {"per_class": per_class, "short": draw.short}
+        passed_over = refused | draw.passed_over
+        result = _result(recipe, faces, draw, passed_over)
+        counts |= {"per_class": result.per_class, "short": draw.short}
         if draw.short and not recipe.allow_short:
-            return SampleResult(accepted, per_class, draw.short, None)
+            return result
+        splits = tuple(recipe.splits) or (ONLY_SPLIT,)
         chosen = [
-            Chosen(face_id, emotion, rank, f"data/sample/{emotion}/{face_id}.png")
+            Chosen(face_id, emotion, rank, sample_path(face_id, emotion, split, splits), split)
             for emotion in EMOTIONS
             for rank, face_id in enumerate(draw.chosen[emotion])
+            for split in [draw.split_of[face_id]]
         ]
-        sources = {face_id: workspace.root / row["path"] for face_id, row in faces.items()}
-        _write(target, chosen, sources)
-        replace_sample(catalog, chosen)
+        files = {face.face_id: workspace.root / face.path for face in faces}
+        chosen = write_sample(workspace.root, target, chosen, files, splits)
+        replace_sample(catalog, chosen, _undrawn(faces, draw, passed_over))
         write_manifests(catalog, workspace.manifests, "sample", "faces", "decisions")
-        return SampleResult(accepted, per_class, draw.short, target)
+        return replace(result, path=target)
 
 
-def _write(target: Path, chosen: list[Chosen], sources: dict[str, Path]) -> None:
-    """Build the folder aside and swap it in."""
-    try:
-        aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=".sample."))
-        for emotion in EMOTIONS:
-            (aside / emotion).mkdir()
-        for face in chosen:
-            source = sources[face.face_id]
-            if not source.is_file():
-                raise BtferError(f"{source} is gone; make it again with: btfer crop")
-            shutil.copyfile(source, aside / face.emotion / source.name)
-        aside.chmod(0o755)
-        if target.exists():
-            target.rename(f"{aside}{_OLD}")
-        aside.rename(target)
-    except OSError as error:
-        raise BtferError(f"{target}: cannot be written: {error.strerror}") from None
-    finally:
-        _tidy(target)
+def eligible_faces(
+    workspace: Workspace, recipe: SampleRecipe, faces: Sequence[AcceptedFace]
+) -> tuple[list[Eligible], dict[str, str]]:
+    """Return the faces that may be drawn with what the draw asks of them, and why each other one may not."""
+    found = sources(workspace.catalog)
+    source = {face.image_id: best_source(found.get(face.image_id, ())) for face in faces}
+    groups = _groups(workspace, source) if len(recipe.splits) > 1 else {}
+    leaked = leaked_ids(workspace.catalog)
+    eligible, refused = [], {}
+    for face in faces:
+        origin = source[face.image_id]
+        if face.face_id in leaked:
+            refused[face.face_id] = "leaked"
+        elif face.agreement < recipe.agreement - 1e-9:  # 0.55 of 20 is 11, not a little more
+            refused[face.face_id] = "low_agreement"
+        elif recipe.license and license_of(origin) not in recipe.license:
+            refused[face.face_id] = "license"
+        else:
+            cell = tuple(face.attributes[name] for name in recipe.stratify)
+            eligible.append(
+                Eligible(
+                    face.face_id,
+                    face.emotion,
+                    face.image_id,
+                    host_of(origin),
+                    origin.creator,
+                    cell,
+                    groups.get(face.image_id, ""),
+                )
+            )
+    return eligible, refused
 
 
-def _tidy(target: Path) -> None:
-    """Put the earlier sample back if none took its place, and clear away what a run, even a killed one, left."""
-    for old in target.parent.glob(f".sample.*{_OLD}"):
-        if not target.exists():
-            old.rename(target)
-    for leftover in target.parent.glob(".sample.*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+def caps_of(recipe: SampleRecipe) -> Caps:
+    """Return the caps a recipe sets."""
+    return Caps(recipe.per_photo, recipe.per_host, recipe.per_creator)
+
+
+def _groups(workspace: Workspace, source: dict[str, Source]) -> dict[str, str]:
+    near = workspace.recipe.dedupe
+    creators = {image_id: origin.creator for image_id, origin in source.items()}
+    return group_photos(creators, hashed_images(workspace.catalog), near.radius, near.mirrored)
+
+
+def _result(
+    recipe: SampleRecipe, faces: Sequence[AcceptedFace], draw: Draw, passed_over: dict[str, str]
+) -> SampleResult:
+    reasons = list(passed_over.values())
+    splits = list(draw.split_of.values())
+    return SampleResult(
+        {emotion: sum(face.emotion == emotion for face in faces) for emotion in EMOTIONS},
+        {emotion: len(draw.chosen[emotion]) for emotion in EMOTIONS},
+        draw.short,
+        None,
+        {emotion: len(draw.reserve[emotion]) for emotion in EMOTIONS},
+        {name: splits.count(name) for name in recipe.splits or (ONLY_SPLIT,)},
+        {reason: reasons.count(reason) for reason in sorted(set(reasons))},
+        recipe.stratify,
+        draw.cells if recipe.stratify else (),
+    )
+
+
+def _undrawn(faces: Sequence[AcceptedFace], draw: Draw, passed_over: dict[str, str]) -> list[Undrawn]:
+    place = {face_id: rank for ids in draw.reserve.values() for rank, face_id in enumerate(ids)}
+    return [
+        Undrawn(face.face_id, face.emotion, passed_over[face.face_id], place.get(face.face_id, 0))
+        for face in faces
+        if face.face_id in passed_over
+    ]

@@ -1,0 +1,117 @@
+"""What releases write and ask: the sample with everything a release says of it, and which versions there were."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from btfer_builder.catalog.catalog import Catalog, now
+from btfer_builder.catalog.sample import ATTRIBUTES
+
+#: (emotion, split) by face id.
+Membership = dict[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """How much the searches with one value of an attribute brought: candidates, photos kept, faces accepted, drawn."""
+
+    attribute: str
+    value: str
+    found: int
+    photos: int
+    accepted: int
+    released: int
+
+
+def sample_rows(catalog: Catalog) -> list[sqlite3.Row]:
+    """Return the sample, by split, class and id: its own columns, and whether its label still stands."""
+    return catalog.rows(
+        """SELECT s.face_id, s.emotion, s.split, s.rank, s.path, s.sha256,
+                  f.verdict IS 'accept' AND f.emotion IS s.emotion AND f.state = 'kept' AND NOT f.conflict AS stands
+           FROM sample s LEFT JOIN face_rows f USING (face_id) ORDER BY s.split, s.emotion, s.face_id"""
+    )
+
+
+def face_boxes(catalog: Catalog) -> dict[str, dict[str, Any]]:
+    """Return every column of the faces of the sample, by face id: enough to cut them out again."""
+    rows = catalog.rows("SELECT f.* FROM faces f JOIN sample s USING (face_id)")
+    return {row["face_id"]: dict(row) for row in rows}
+
+
+def query_yields(catalog: Catalog) -> list[Yield]:
+    """Count what the searches brought, by each attribute of the queries and by language."""
+    yields = []
+    for attribute in ("emotion", "language", *ATTRIBUTES):
+        # An image's emotion may be another one than was searched for: here it is always the one searched for.
+        rows = catalog.rows(
+            f"""WITH searched AS (SELECT image_id, {attribute} AS value FROM candidate_fates WHERE state = 'kept')
+                SELECT value, sum(found) AS found, sum(photos) AS photos, sum(accepted) AS accepted,
+                       sum(released) AS released
+                FROM (SELECT {attribute} AS value, 1 AS found, 0 AS photos, 0 AS accepted, 0 AS released
+                      FROM candidate_fates
+                      UNION ALL SELECT value, 0, 1, 0, 0 FROM searched
+                      UNION ALL SELECT value, 0, 0, 1, 0 FROM face_rows f JOIN searched USING (image_id)
+                                WHERE f.state = 'kept' AND f.verdict = 'accept'
+                      UNION ALL SELECT value, 0, 0, 0, 1 FROM sample s JOIN faces f USING (face_id)
+                                JOIN searched USING (image_id))
+                GROUP BY value ORDER BY value"""
+        )
+        yields += [Yield(attribute, *row) for row in rows]
+    return yields
+
+
+def version_of(catalog: Catalog, content_hash: str) -> int:
+    """Return the version of a content: the one it was released as before, else the next."""
+    known = catalog.value("SELECT version FROM releases WHERE content_hash = ?", content_hash)
+    return known or 1 + int(catalog.value("SELECT coalesce(max(version), 0) FROM releases"))
+
+
+def faces_of_version(catalog: Catalog, version: int) -> tuple[str, Membership] | None:
+    """Return the content hash of a version and the (emotion, split) of its faces; None if there was none."""
+    content_hash = catalog.value("SELECT content_hash FROM releases WHERE version = ?", version)
+    if content_hash is None:
+        return None
+    rows = catalog.rows("SELECT face_id, emotion, split FROM release_faces WHERE version = ?", version)
+    return content_hash, {row["face_id"]: (row["emotion"], row["split"]) for row in rows}
+
+
+def add_release(
+    catalog: Catalog,
+    version: int,
+    content_hash: str,
+    faces: Membership,
+    *,
+    path: str,
+    recipe: Mapping[str, Any],
+) -> None:
+    """Commit that a version was written to a folder, with which recipe."""
+    with catalog.transaction() as db:
+        db.execute(
+            "INSERT OR IGNORE INTO releases (version, content_hash, made_at) VALUES (?, ?, ?)",
+            (version, content_hash, now()),
+        )
+        db.executemany(
+            "INSERT OR IGNORE INTO release_faces (version, face_id, emotion, split) VALUES (?, ?, ?, ?)",
+            [(version, face_id, *where) for face_id, where in faces.items()],
+        )
+        db.execute(
+            "INSERT OR REPLACE INTO release_copies (path, version, recipe) VALUES (?, ?, ?)",
+            (path, version, json.dumps(dict(recipe), sort_keys=True)),
+        )
+
+
+def copies_with(catalog: Catalog, face_ids: Iterable[str]) -> list[tuple[str, int, dict[str, Any]]]:
+    """Return (folder, version, recipe) of every written release that has one of these faces."""
+    wanted = set(face_ids)
+    with_face = {
+        row["version"]
+        for row in catalog.rows("SELECT version, face_id FROM release_faces")
+        if row["face_id"] in wanted
+    }
+    return [
+        (row["path"], row["version"], json.loads(row["recipe"]))
+        for row in catalog.rows("SELECT path, version, recipe FROM release_copies ORDER BY path")
+        if row["version"] in with_face
+    ]

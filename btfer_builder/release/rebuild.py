@@ -1,0 +1,187 @@
+"""Make the pictures of a release of addresses: fetch the photos, cut the faces out again, check every hash."""
+
+import hashlib
+import re
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from btfer_builder.crawl.fetch import Fetched
+from btfer_builder.crop.cropping import png
+from btfer_builder.crop.remake import remake_crop
+from btfer_builder.decode import Undecodable, decode_image
+from btfer_builder.dedupe.hashing import pixel_hash
+from btfer_builder.errors import BtferError
+from btfer_builder.files import write_bytes, write_csv
+from btfer_builder.recipe import CrawlRecipe
+from btfer_builder.release.contents import is_web
+from btfer_builder.release.difference import release_info, rows_in
+from btfer_builder.release.scan import PUBLIC
+from btfer_builder.release.tables import write_jsonl
+from btfer_builder.release.visits import Visit, visit
+
+_FILE = re.compile(r"(train|val|test)/(angry|disgust|fear|happy|neutral|sad|surprise)/[0-9a-f]{16,64}\.png")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_NUMBERS = ("x", "y", "width", "height", "crop_x", "crop_y", "crop_width", "crop_height", "crop_angle")
+#: No coordinate of a photo that can be decoded is larger.
+_FARTHEST = 1_000_000
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What became of every face of the release.
+
+    Attributes
+    ----------
+    path
+        The release.
+    total, there
+        Faces in all, and those with a picture now.
+    failed
+        Why each other face has none, by face id: the reason of the fetch, `changed` where another file is at the
+        address now, `other_pixels` where the same file gave other pixels.
+    """
+
+    path: Path
+    total: int
+    there: int
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form of `btfer rebuild --json`."""
+        reasons = dict(sorted(Counter(self.failed.values()).items()))
+        return {
+            "path": str(self.path), "faces": self.total, "there": self.there, "reasons": reasons, "failed": self.failed,
+        }  # fmt: skip
+
+
+def rebuild(folder: Path, recipe: CrawlRecipe) -> Rebuilt:
+    """Make every picture that is still missing from a release made with `--urls-only`.
+
+    A picture is written only when the photo's SHA-256 and the SHA-256 of the face's pixels are those of the release.
+    Run again, it goes on with what is missing.
+
+    Raises
+    ------
+    BtferError
+        If the folder is no such release, a row of it is not what it should be, or the disk is full.
+    """
+    folder = folder.absolute()
+    if release_info(folder)["form"] != "urls":
+        raise BtferError(
+            f"{folder} holds its pictures already; only releases made with --urls-only are rebuilt"
+        )
+    rows = rows_in(folder)
+    for number, row in enumerate(rows, start=1):
+        _check(folder / "sources.jsonl", number, row)
+    failed: dict[str, str] = {}
+    todo: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if not _is_there(folder, row):
+            todo.setdefault(row["url"], []).append(row)
+    try:
+        photos = Path(tempfile.mkdtemp(dir=folder, prefix=".photos."))
+        try:
+
+            def done(one: Visit, fetched: Fetched | str | None) -> None:
+                assert isinstance(fetched, Fetched)  # noqa: S101 - only pictures were asked for
+                failed.update(_crop_all(folder, photos, todo[one.url], fetched))
+
+            visit([Visit(url) for url in todo], photos, recipe, done, "rebuild")
+        finally:
+            shutil.rmtree(photos, ignore_errors=True)
+        _write_tables(folder, rows, failed)
+    except OSError as error:
+        raise BtferError(
+            f"{folder}: cannot be written: {error.strerror or error}; run it again to go on"
+        ) from None
+    return Rebuilt(folder, len(rows), len(rows) - len(failed), dict(sorted(failed.items())))
+
+
+def _crop_all(
+    folder: Path, photos: Path, rows: Sequence[Mapping[str, Any]], fetched: Fetched
+) -> dict[str, str]:
+    """Cut all faces of a photo out, and return why it failed for some."""
+    fate, image = fetched.fate, fetched.image
+    if image is None:
+        return {row["face_id"]: str(fate.reason) for row in rows}
+    path = photos / image.path
+    failed = {}
+    try:
+        photo = decode_image(path)
+        for row in rows:
+            failed[row["face_id"]] = "changed"
+            if image.image_id == row["face"]["image_id"]:
+                crop = remake_crop(row["face"], photo, row["size"])
+                failed[row["face_id"]] = "other_pixels"
+                if pixel_hash(crop) == row["pixel_sha256"]:
+                    write_bytes(folder / row["file_name"], png(crop))
+                    del failed[row["face_id"]]
+    except Undecodable as error:
+        return {row["face_id"]: error.reason for row in rows}
+    finally:
+        path.unlink(missing_ok=True)
+    return failed
+
+
+def _is_there(folder: Path, row: Mapping[str, Any]) -> bool:
+    """Return whether a face's picture is there with its pixels; the file may have been written by another zlib."""
+    path = folder / row["file_name"]
+    if not path.is_file():
+        return False
+    try:
+        return bool(pixel_hash(decode_image(path)) == row["pixel_sha256"])
+    except Undecodable:
+        return False
+
+
+def _write_tables(folder: Path, rows: Sequence[Mapping[str, Any]], failed: Mapping[str, str]) -> None:
+    """Write metadata.jsonl beside the pictures, and rebuild.csv with the fate of every face."""
+    for split in sorted({row["split"] for row in rows}):
+        said = []
+        for row in rows:
+            if row["split"] == split and row["face_id"] not in failed:
+                content = (folder / row["file_name"]).read_bytes()
+                public = {name: value for name, value in row.items() if name in PUBLIC - {"split"}}
+                public["file_name"] = row["file_name"].removeprefix(f"{split}/")
+                said.append(public | {"sha256": hashlib.sha256(content).hexdigest()})
+        if said:
+            write_jsonl(folder / split / "metadata.jsonl", said)
+    fates = (
+        {"face_id": row["face_id"], "state": "dropped" if row["face_id"] in failed else "kept",
+         "reason": failed.get(row["face_id"])}
+        for row in rows
+    )  # fmt: skip
+    write_csv(folder / "rebuild.csv", ("face_id", "state", "reason"), fates)
+
+
+def _check(path: Path, number: int, row: Mapping[str, Any]) -> None:
+    """Refuse a row that would write elsewhere, fetch what is no web address, or cut out nonsense."""
+    face = row.get("face")
+    good = (
+        _FILE.fullmatch(row["file_name"])
+        and isinstance(row.get("split"), str)
+        and row["file_name"].startswith(f"{row['split']}/")
+        and isinstance(row.get("url"), str)
+        and is_web(row["url"])
+        and isinstance(row.get("size"), int)
+        and 16 <= row["size"] <= 2048
+        and isinstance(face, dict)
+        and _DIGEST.fullmatch(str(face.get("image_id")))
+        and all(_is_number(face.get(name)) for name in _NUMBERS)
+        and min(face["crop_width"], face["crop_height"]) >= 1
+        and isinstance(face.get("blurred"), str)
+    )
+    if not good:
+        raise BtferError(
+            f"{path}, line {number}: not a face as btfer release --urls-only writes it; fetch the release again "
+            "and check it with: sha256sum -c SHA256SUMS"
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _FARTHEST

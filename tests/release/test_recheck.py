@@ -1,0 +1,71 @@
+"""The sources of a release are visited again: what vanished, changed, or has another licence."""
+
+import json
+
+import pandas as pd
+import pytest
+from factories import picture_png
+from small_set import VISITS, btfer, tree, web_of
+
+from btfer_builder.errors import BtferError
+from btfer_builder.recipe import ReleaseRecipe
+from btfer_builder.release.recheck import recheck
+from btfer_builder.release.stage import release
+
+
+@pytest.fixture
+def web(workspace):
+    with web_of(workspace) as pages:
+        yield pages
+
+
+def sources(workspace, web):
+    rows = workspace.catalog.rows(
+        """SELECT s.face_id, c.url FROM sample s JOIN faces f USING (face_id) JOIN fetches USING (image_id)
+           JOIN candidates c USING (url) ORDER BY s.face_id"""
+    )
+    return {row["face_id"]: row["url"].removeprefix(web[""][1]) for row in rows}
+
+
+def test_everything_is_as_it_was(workspace, web):
+    before = tree(workspace.data)
+    found = recheck(workspace, VISITS).to_dict()
+    assert (found["states"], found["licenses"], found["faces"]) == ({"same": 21}, {"same": 21}, [])
+    assert tree(workspace.data) == before
+    table = pd.read_csv(workspace.reports / "recheck.csv")
+    assert len(table) == 21
+    assert set(table["state"]) == {"same"}
+
+
+def test_what_is_not_as_it_was(workspace, web, tmp_path):
+    out = release(workspace, tmp_path / "out", ReleaseRecipe()).path
+    ids, paths = zip(*sources(workspace, web).items(), strict=True)
+    web[paths[0]] = (410, "text/plain", b"")
+    web[paths[1]] = (200, "image/png", picture_png("another"))
+    web[paths[2]] = (500, "text/plain", b"")
+    web[f"{paths[3]}.html"] = (200, "text/html", b"https://creativecommons.org/licenses/by-nc-nd/2.0/")
+    web[f"{paths[4]}.html"] = (200, "text/html", b"all rights reserved")
+    web[f"{paths[5]}.html"] = (404, "text/html", b"")
+    done = btfer(workspace, "recheck", str(out), "--allow-private-hosts", "--tries", "1", "--json")
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["states"] == {"changed": 1, "same": 18, "unclear": 1, "vanished": 1}
+    assert found["licenses"] == {"changed": 1, "not stated": 2, "same": 18}
+    listed = {
+        face["face_id"]: (face["state"], face["reason"], face["license_now"]) for face in found["faces"]
+    }
+    assert listed == {
+        ids[0]: ("vanished", "not_found", "by"),
+        ids[1]: ("changed", "", "by"),
+        ids[3]: ("same", "", "by-nc-nd"),
+    }
+    text = btfer(workspace, "recheck", "--allow-private-hosts", "--tries", "1").stdout
+    assert ids[0] in text
+    assert "1 vanished" in text
+
+
+def test_nothing_to_check(workspace, tmp_path):
+    with workspace.catalog.transaction() as db:
+        db.execute("DELETE FROM sample")
+    with pytest.raises(BtferError, match="has no sample yet"):
+        recheck(workspace, VISITS)
