@@ -1,6 +1,20 @@
 """Score trained models on a labelled set of faces and write what came out as files people can read."""
 
-from btfer_builder.evaluate.evaluate import EvalReport, evaluate_model
+from btfer_builder.evaluate.evaluate import evaluate_model, evaluate_models
 from btfer_builder.evaluate.faces import LabelledFace, faces_in_folder, faces_in_sample
+from btfer_builder.evaluate.results import EvalReport
+from btfer_builder.evaluate.sidecar import Sidecar, SidecarInput, SidecarLabels, read_sidecar, write_sidecar
 
-__all__ = ["EvalReport", "LabelledFace", "evaluate_model", "faces_in_folder", "faces_in_sample"]
+__all__ = [
+    "EvalReport",
+    "LabelledFace",
+    "Sidecar",
+    "SidecarInput",
+    "SidecarLabels",
+    "evaluate_model",
+    "evaluate_models",
+    "faces_in_folder",
+    "faces_in_sample",
+    "read_sidecar",
+    "write_sidecar",
+]

@@ -1,187 +1,244 @@
-"""Score one model on a set of faces, from the model's file to the folder with the report."""
+"""Score models on a set of faces, from the models' files to the folders with the reports."""
 
 import hashlib
 import json
 import platform
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from btfer_builder import __version__
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.answers import Labels, Predictions, filled, read_labels
+from btfer_builder.evaluate.bootstrap import intervals, score_statistics
+from btfer_builder.evaluate.efficiency import efficiency
 from btfer_builder.evaluate.faces import LabelledFace
-from btfer_builder.evaluate.metrics import Scores, score
+from btfer_builder.evaluate.groups import group_scores
+from btfer_builder.evaluate.metrics import Scores, score, score_chances, score_votes
 from btfer_builder.evaluate.models import Model, file_digest, load_model
-from btfer_builder.evaluate.predict import (
-    Feeding,
-    Labels,
-    Predictions,
-    Progress,
-    plan_feeding,
-    predict_faces,
-    read_labels,
+from btfer_builder.evaluate.predict import Job, Progress, View, as_it_is, predict_jobs
+from btfer_builder.evaluate.preprocessing import Declaration, Feeding, declare, plan_feeding
+from btfer_builder.evaluate.results import SCHEMA, EvalReport, Evaluation
+from btfer_builder.evaluate.robustness import (
+    corruption_scores,
+    corruption_views,
+    resolution_scores,
+    resolution_view,
 )
-from btfer_builder.evaluate.report import Results, report_html, write_predictions
+from btfer_builder.evaluate.signature import check_set, content_digests, make_signature, set_digest
+from btfer_builder.evaluate.tryout import Tried, try_feedings, warning
 from btfer_builder.files import write_bytes
 from btfer_builder.recipe import EvalRecipe
 
 
-@dataclass(frozen=True, slots=True)
-class EvalReport:
-    """The result of one model.
-
-    Attributes
-    ----------
-    model
-        Name of the model's file.
-    scores
-        All the numbers.
-    signature
-        What the numbers depend on; two results compare only where their signatures agree.
-    path
-        Folder with `metrics.json`, `predictions.csv`, `confusion_matrix.png` and `report.html`.
-    notes
-        What a reader must know beyond the numbers: classes left out, a softmax applied, and the like.
-    """
-
-    model: str
-    scores: Scores
-    signature: str
-    path: Path
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the public JSON form; rows of the matrix are true, columns predicted."""
-        return {
-            "model": self.model,
-            "n": self.scores.n,
-            "accuracy": self.scores.accuracy,
-            "macro": {
-                "precision": self.scores.macro_precision,
-                "recall": self.scores.macro_recall,
-                "f1": self.scores.macro_f1,
-            },
-            "per_class": {
-                emotion: {
-                    "precision": one.precision,
-                    "recall": one.recall,
-                    "f1": one.f1,
-                    "support": one.support,
-                }
-                for emotion, one in self.scores.per_class.items()
-            },
-            "confusion_matrix": [list(row) for row in self.scores.confusion],
-            "signature": self.signature,
-            "path": str(self.path),
-        }
-
-
 def evaluate_model(
-    model_path: Path,
+    model_path: Path | str,
     faces: Sequence[LabelledFace],
     recipe: EvalRecipe,
     output: Path,
     progress: Progress = iter,
     *,
     set_name: str = "faces",
+    explicit: Collection[str] = (),
+    leak: int | None = None,
 ) -> EvalReport:
-    """Score a model on every face and write the report.
+    """Score one model on every face and write the report; see `evaluate_models`."""
+    return evaluate_models(
+        [model_path], faces, recipe, output, progress, set_name=set_name, explicit=explicit, leak=leak
+    )[0]
+
+
+def evaluate_models(
+    models: Sequence[Path | str],
+    faces: Sequence[LabelledFace],
+    recipe: EvalRecipe,
+    output: Path,
+    progress: Progress = iter,
+    *,
+    set_name: str = "faces",
+    explicit: Collection[str] = (),
+    leak: int | None = None,
+    training_faces: Sequence[LabelledFace] = (),
+) -> list[EvalReport]:
+    """Score models on every face, decoding each once, and write a report for each model.
 
     Parameters
     ----------
-    model_path
-        A `.keras`, `.h5` or `.hdf5` file.
+    models
+        Files, folders, or `package.module:callable`.
     faces
         The set; predicted in this order, none left out.
     recipe
-        How the model is fed and what its outputs mean.
+        How the models are fed, where no sidecar says it, and what is measured.
     output
-        Folder the report's own folder is made in, named after the model.
+        Folder the reports' own folders are made in, named after the models.
     progress
         Wraps the faces and yields them in order, like `tqdm`.
     set_name
         What the set is called in the signature and the report.
+    explicit
+        Settings of the recipe that beat a model's sidecar: those given as flags.
+    leak
+        How many faces of the set are known to stand in a training set; None if nobody looked.
+    training_faces
+        Faces of the domain the models were trained on: the usual ways of feeding them are tried on a part of
+        these, and a warning says if the declared one looks wrong. None are tried without.
 
     Raises
     ------
     BtferError
-        If the set is empty, the model cannot be used with this recipe, a face cannot be read, or the report
-        cannot be written.
+        If the set is empty or another than asked for, a model cannot be used with this recipe, a face cannot be
+        read, or a report cannot be written.
     """
     if not faces:
         raise BtferError("no faces to score the model on; give a set with at least one labelled face")
-    model = load_model(model_path)
-    labels = read_labels(recipe.labels, model)
-    feeding = plan_feeding(recipe, model)
-    predictions = predict_faces(
-        model, faces, labels, feeding, batch_size=recipe.batch_size, progress=progress
+    if any(not 8 <= side <= 2048 for side in recipe.resolutions):
+        raise BtferError("--resolutions: expected sides of 8 to 2048 pixels, as 48,96,224")
+    digest = set_digest(faces, content_digests(faces, recipe.workers))
+    check_set(digest, recipe.set_hash)
+    loaded = [load_model(path, trust_model=recipe.trust_model) for path in models]
+    declared = [declare(model, recipe, explicit) for model in loaded]
+    jobs = [make_job(model, one.recipe) for model, one in zip(loaded, declared, strict=True)]
+    views: list[View] = [as_it_is]
+    views += corruption_views(recipe.seed) if recipe.corruptions else []
+    views += [resolution_view(side) for side in recipe.resolutions]
+    answers = predict_jobs(
+        jobs, faces, batch_size=recipe.batch_size, workers=recipe.workers, progress=progress, views=views
     )
-    true = np.array([EMOTIONS.index(face.emotion) for face in faces], dtype=np.int64)
-    scores = score(true, predictions.predicted)
-    signature = make_signature(set_name, faces, feeding, labels, predictions)
-    try:
-        folder = report_folder(output, model_path)
-        report = EvalReport(
-            model_path.name, scores, signature, folder, _notes(scores, labels, predictions, feeding)
+    reports = []
+    for number, (job, declaration) in enumerate(zip(jobs, declared, strict=True)):
+        seen = [view[number] for view in answers]
+        tried = (
+            try_feedings(
+                job,
+                training_faces,
+                batch_size=recipe.batch_size,
+                workers=recipe.workers,
+                seed=recipe.seed,
+            )
+            if training_faces
+            else ()
         )
-        _write(
-            report,
-            model=model,
-            faces=faces,
-            predictions=predictions,
-            set_name=set_name,
-            preprocessing=_preprocessing(recipe, labels, feeding, predictions),
+        signature = make_signature(
+            set_name, faces, digest, feeding=job.feeding, labels=job.labels, predictions=seen[0], leak=leak
         )
-    except OSError as error:
-        raise BtferError(f"{output}: the report cannot be written ({error}); choose another folder") from None
-    return report
+        evaluation = measure(
+            job,
+            declaration,
+            faces,
+            seen,
+            recipe=recipe,
+            named=(set_name, digest, signature),
+            tried=tried,
+        )
+        reports.append(write_report(evaluation, output))
+    return reports
 
 
-def make_signature(
-    set_name: str, faces: Sequence[LabelledFace], feeding: Feeding, labels: Labels, predictions: Predictions
-) -> str:
-    """Put into one line what a result depends on, as sacreBLEU does.
+def make_job(model: Model, recipe: EvalRecipe) -> Job:
+    """Put a model together with what its outputs mean and how it is fed.
 
-    `BTFER|set:btfer#1a2b3c4d|n:2100|in:64grey/-1,1,area|labels:7|btfer:0.1.0`: the hash is over the face ids
-    and labels in whatever order; `labels:7/8` says that one of the model's eight classes was left out.
+    Raises
+    ------
+    BtferError
+        If the recipe does not fit the model.
     """
-    rows = sorted(json.dumps([face.face_id, face.emotion]) for face in faces)
-    digest = hashlib.sha256("\n".join(rows).encode()).hexdigest()[:8]
-    size = f"{feeding.width}" if feeding.width == feeding.height else f"{feeding.width}x{feeding.height}"
-    color = "grey3" if feeding.color == "grey" and feeding.channels == 3 else feeding.color
-    known = len(labels.outputs) - len(labels.dropped)
-    name = re.sub(r"[^\w.-]+", "_", set_name)
-    return "|".join(
-        [
-            "BTFER",
-            f"set:{name}#{digest}",
-            f"n:{len(faces)}",
-            f"in:{size}{color}/{feeding.scale},{'+'.join(predictions.interpolations)}",
-            f"labels:{known}" + (f"/{len(labels.outputs)}" if labels.dropped else ""),
-            f"btfer:{__version__}",
-        ]
+    return Job(model, read_labels(recipe.labels, model), plan_feeding(recipe, model))
+
+
+def true_classes(faces: Sequence[LabelledFace]) -> NDArray[np.int64]:
+    """Return the positions of the faces' emotions in `EMOTIONS`, shape (n,)."""
+    return np.array([EMOTIONS.index(face.emotion) for face in faces], dtype=np.int64)
+
+
+def measure(
+    job: Job,
+    declaration: Declaration,
+    faces: Sequence[LabelledFace],
+    seen: Sequence[Predictions],
+    *,
+    recipe: EvalRecipe,
+    named: tuple[str, str, str],
+    tried: tuple[Tried, ...],
+) -> Evaluation:
+    """Compute every number of one model out of its answers.
+
+    Parameters
+    ----------
+    job, declaration
+        The model, and who said how it is fed.
+    faces
+        The set.
+    seen
+        Its answers on the faces as they are, then, as far as the recipe asks for them, on those corrupted in every
+        way and severity, then on those of smaller resolutions.
+    recipe
+        What is measured.
+    named
+        Name and hash of the set, and the signature.
+    tried
+        Other ways of feeding the model.
+    """
+    true, predictions = true_classes(faces), seen[0]
+    shares = filled(predictions)
+    scores = score(true, predictions.predicted)
+    answers = [view.predicted for view in seen[1:]]
+    smaller = answers[len(answers) - len(recipe.resolutions) :]
+    votes = np.array([[face.votes.get(emotion, 0) for emotion in EMOTIONS] for face in faces], np.float64)
+    drawing = {"resamples": recipe.resamples, "seed": recipe.seed}
+    set_name, digest, signature = named
+    return Evaluation(
+        model=job.model,
+        labels=job.labels,
+        feeding=job.feeding,
+        declaration=declaration,
+        faces=faces,
+        predictions=predictions,
+        set_name=set_name,
+        set_digest=digest,
+        signature=signature,
+        scores=scores,
+        chances=score_chances(true, shares),
+        soft=score_votes(shares, votes),
+        intervals=intervals(score_statistics(true, predictions.predicted, shares), len(true), **drawing),
+        groups=group_scores(faces, true, predictions.predicted, **drawing),
+        corruptions=corruption_scores(
+            true, predictions.predicted, answers[: len(answers) - len(smaller)], **drawing
+        )
+        if recipe.corruptions
+        else (),
+        resolutions=resolution_scores(true, recipe.resolutions, smaller),
+        efficiency=efficiency(job.model, job.feeding, measure=recipe.efficiency),
+        tried=tried,
+        notes=(
+            *_notes(scores, job.labels, predictions, job.feeding, declaration),
+            *filter(None, [warning(tried) if tried else None]),
+        ),
+        versions=_versions(job.model),
     )
 
 
-def report_folder(output: Path, model_path: Path) -> Path:
+def report_folder(output: Path, model: Model) -> Path:
     """Make and return the folder of a model's report.
 
     It is named after the model. Where another model of that name has its report already, eight digits of the
     path's hash are added, so a model evaluated again finds its own folder and never another's.
     """
-    folder = output / model_path.stem
+    folder = output / model.stem
     owner = _model_of(folder)
-    if owner not in {None, str(model_path.resolve())}:
-        digest = hashlib.sha256(str(model_path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-        folder = output / f"{model_path.stem}-{digest}"
+    if owner not in {None, _identity(model)}:
+        digest = hashlib.sha256(_identity(model).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        folder = output / f"{model.stem}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _identity(model: Model) -> str:
+    return model.name or str(model.path.resolve())
 
 
 def _model_of(folder: Path) -> str | None:
@@ -193,7 +250,9 @@ def _model_of(folder: Path) -> str | None:
         return ""  # somebody's, though not to be told whose
 
 
-def _notes(scores: Scores, labels: Labels, predictions: Predictions, feeding: Feeding) -> tuple[str, ...]:
+def _notes(
+    scores: Scores, labels: Labels, predictions: Predictions, feeding: Feeding, declaration: Declaration
+) -> tuple[str, ...]:
     notes = []
     absent = [emotion for emotion, one in scores.per_class.items() if not one.support]
     if absent:
@@ -211,77 +270,51 @@ def _notes(scores: Scores, labels: Labels, predictions: Predictions, feeding: Fe
         )
     if feeding.color == "grey" and feeding.channels == 3:
         notes.append("The model takes three channels; the same grey image was put into each.")
+    if declaration.source == "recipe" and not feeding.raw:
+        notes.append(
+            "Nobody said how this model was fed in training (no sidecar, preset or flag), so the recipe's "
+            "values were used; check them with --try-preprocessing."
+        )
+    notes += [f"{sentence}." for sentence in declaration.overridden]
     return tuple(notes)
 
 
-def _preprocessing(
-    recipe: EvalRecipe, labels: Labels, feeding: Feeding, predictions: Predictions
-) -> dict[str, Any]:
-    return {
-        "width": feeding.width,
-        "height": feeding.height,
-        "channels": feeding.channels,
-        "color": feeding.color,
-        "scale": feeding.scale,
-        "interpolation": list(predictions.interpolations),
-        "labels": list(recipe.labels),
-        "labels_mean": list(labels.outputs),
-        "softmax_applied": predictions.softmaxed,
-        "batch_size": recipe.batch_size,
-    }
-
-
 def _versions(model: Model) -> dict[str, str]:
-    used = (
-        "tensorflow",
-        model.loader.replace("_", "-"),
-        "scikit-learn",
-        "numpy",
-        "opencv-python-headless",
-        "pillow",
-    )
+    libraries = {"keras": ["tensorflow", "keras"], "tf_keras": ["tensorflow", "tf-keras"]}
+    libraries |= {"saved_model": ["tensorflow"], "tflite": ["tensorflow"], "onnxruntime": ["onnxruntime"]}
+    used = libraries.get(model.loader, [])
+    used += ["scikit-learn", "scipy", "numpy", "opencv-python-headless", "pillow"]
     return {"btfer-builder": __version__, "python": platform.python_version()} | {
         name: version(name) for name in used
     }
 
 
-def _write(
-    report: EvalReport,
-    *,
-    model: Model,
-    faces: Sequence[LabelledFace],
-    predictions: Predictions,
-    set_name: str,
-    preprocessing: dict[str, Any],
-) -> None:
-    from btfer_builder.evaluate.plot import confusion_png
+def write_report(evaluation: Evaluation, output: Path) -> EvalReport:
+    """Write the report of one model into a folder of its own.
 
-    versions = _versions(model)
-    light = confusion_png(report.scores.confusion)
-    dark = confusion_png(report.scores.confusion, dark=True)
-    metrics = report.to_dict() | {
-        "accuracy_interval_95": list(report.scores.accuracy_interval),
-        "set": set_name,
-        "model_path": str(model.path.resolve()),
-        "model_sha256": file_digest(model.path),
-        "loader": model.loader,
-        "preprocessing": preprocessing,
-        "notes": list(report.notes),
-        "versions": versions,
-    }
-    results = Results(
-        report.model,
-        set_name,
-        report.scores,
-        report.signature,
-        report.notes,
-        preprocessing,
-        versions,
-        light,
-        dark,
-    )
-    write_predictions(report.path / "predictions.csv", faces, predictions)
-    write_bytes(report.path / "confusion_matrix.png", light)
-    write_bytes(report.path / "report.html", report_html(results, faces, predictions))
-    # Last, so that a folder with a metrics.json is complete.
-    write_bytes(report.path / "metrics.json", json.dumps(metrics, indent=2).encode() + b"\n")
+    Raises
+    ------
+    BtferError
+        If it cannot be written.
+    """
+    from btfer_builder.evaluate.plot import confusion_png
+    from btfer_builder.evaluate.report import report_html, write_predictions
+
+    model = evaluation.model
+    try:
+        report = EvalReport(evaluation, report_folder(output, model))
+        metrics = {"schema": SCHEMA} | report.to_dict()
+        metrics |= {
+            "model_path": _identity(model),
+            "model_sha256": file_digest(model.path) if model.path.exists() else None,
+            "loader": model.loader,
+            "versions": evaluation.versions,
+        }
+        write_predictions(report.path / "predictions.csv", evaluation.faces, evaluation.predictions)
+        write_bytes(report.path / "confusion_matrix.png", confusion_png(evaluation.scores.confusion))
+        write_bytes(report.path / "report.html", report_html(evaluation))
+        # Last, so that a folder with a metrics.json is complete.
+        write_bytes(report.path / "metrics.json", json.dumps(metrics, indent=2).encode() + b"\n")
+    except OSError as error:
+        raise BtferError(f"{output}: the report cannot be written ({error}); choose another folder") from None
+    return report

@@ -5,21 +5,17 @@ from collections.abc import Sequence
 
 from btfer_builder.emotions import EMOTIONS
 
-#: Ink, paper, the full shade of a cell, and the share from which paper reads better on it than ink;
-#: for a light page and a dark one.
-_LIGHT = ("#1c1e21", "#ffffff", "#1f5fbf", 0.8)
-_DARK = ("#e6e7ea", "#17191d", "#7fb2ff", 0.6)
+#: Ink, paper, the full shade of a cell, and the share from which paper reads better on it than ink.
+_COLORS = ("#1c1e21", "#ffffff", "#1f5fbf", 0.8)
 
 
-def confusion_png(confusion: Sequence[Sequence[int]], *, dark: bool = False) -> bytes:
+def confusion_png(confusion: Sequence[Sequence[int]]) -> bytes:
     """Draw the matrix.
 
     Parameters
     ----------
     confusion
         7 rows (true) of 7 counts (predicted) in the order of `EMOTIONS`.
-    dark
-        Draw it for a dark page.
 
     Returns
     -------
@@ -31,7 +27,7 @@ def confusion_png(confusion: Sequence[Sequence[int]], *, dark: bool = False) -> 
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
-    ink, paper, full, turn = _DARK if dark else _LIGHT
+    ink, paper, full, turn = _COLORS
     totals = [sum(row) for row in confusion]
     shares = [
         [count / total if total else 0.0 for count in row]

@@ -1,178 +1,46 @@
-"""Feed faces to a model the way it was trained to be fed, and put its answers in the emotions' order."""
+"""Ask models about faces: decoding and resizing run ahead in threads, several models share what is decoded."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.decode import Undecodable, decode_image
-from btfer_builder.emotions import EMOTIONS, Emotion, parse_emotion
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.answers import Labels, Predictions, check_count, read_answers
 from btfer_builder.evaluate.faces import LabelledFace
 from btfer_builder.evaluate.models import Model
-from btfer_builder.recipe import EvalRecipe
+from btfer_builder.evaluate.preprocessing import Feeding, Interpolation, fit, normalise
 
-Color = Literal["rgb", "bgr", "grey"]
-Interpolation = Literal["area", "cubic", "none"]
+Pixels = NDArray[np.uint8]
 Progress = Callable[[Sequence[LabelledFace]], Iterable[LabelledFace]]
+#: What is done to a decoded face, uint8 (h, w, 3) RGB, before a model sees it: a corruption, a smaller size.
+View = Callable[[Pixels, LabelledFace], Pixels]
 
-#: How far a row of probabilities may be from 1; float16 models are off by a few thousandths.
-SUM_TOLERANCE = 0.01
+#: Batches prepared ahead of the one that is predicted; with them bounded, so is the memory.
+AHEAD = 2
 
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """What the outputs of a model mean.
-
-    Attributes
-    ----------
-    outputs
-        For every output of the model its emotion, or None if that class is none of the seven.
-    dropped
-        The names of the classes that are none of the seven.
-    """
-
-    outputs: tuple[Emotion | None, ...]
-    dropped: tuple[str, ...]
-
-    @property
-    def missing(self) -> tuple[Emotion, ...]:
-        """The emotions the model cannot answer with."""
-        return tuple(emotion for emotion in EMOTIONS if emotion not in self.outputs)
+#: Faces a thread decodes at a time.
+CHUNK = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Feeding:
-    """How a face becomes the input of a model: size in pixels, colour, channels and range of values."""
+class Job:
+    """A model to be asked, the meaning of its outputs, and how it is fed."""
 
-    height: int
-    width: int
-    channels: int
-    color: Color
-    scale: Literal["0,1", "-1,1", "0,255"]
+    model: Model
+    labels: Labels
+    feeding: Feeding
 
 
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """What a model said of every face, in the order of the faces.
-
-    Attributes
-    ----------
-    probabilities
-        float64 of shape (n, 7) in the order of `EMOTIONS`; NaN where the model has no such class.
-    predicted
-        int64 of shape (n,): column of the largest probability, the first one if several are equal.
-    softmaxed
-        Whether the model gave no probabilities and a softmax made some.
-    interpolations
-        The ways of resizing that were needed, sorted.
-    """
-
-    probabilities: NDArray[np.float64]
-    predicted: NDArray[np.int64]
-    softmaxed: bool
-    interpolations: tuple[Interpolation, ...]
-
-
-def read_labels(names: Sequence[str], model: Model) -> Labels:
-    """Say which emotion every output of the model stands for.
-
-    Raises
-    ------
-    BtferError
-        If there are more or fewer names than outputs, two mean the same emotion, or none means any.
-    """
-    if len(names) != model.outputs:
-        raise BtferError(
-            f"{model.path}: has {model.outputs} outputs but {len(names)} labels are given "
-            f"({', '.join(names)}); name its classes in the order of its outputs with labels"
-        )
-    outputs: list[Emotion | None] = []
-    for name in names:
-        try:
-            outputs.append(parse_emotion(name))
-        except BtferError:
-            outputs.append(None)
-    known = [emotion for emotion in outputs if emotion]
-    for emotion in known:
-        if known.count(emotion) > 1:
-            raise BtferError(
-                f"{model.path}: two of the labels ({', '.join(names)}) mean {emotion}; name each class once"
-            )
-    if not known:
-        raise BtferError(
-            f"{model.path}: none of the labels ({', '.join(names)}) is one of {', '.join(EMOTIONS)}"
-        )
-    return Labels(
-        tuple(outputs), tuple(name for name, is_one in zip(names, outputs, strict=True) if not is_one)
-    )
-
-
-def plan_feeding(recipe: EvalRecipe, model: Model) -> Feeding:
-    """Take size and channels from the model and the rest from the recipe.
-
-    Raises
-    ------
-    BtferError
-        If colour is asked for and the model takes a single channel.
-    """
-    color: Color
-    if recipe.color == "auto":
-        color = "grey" if model.channels == 1 else "rgb"
-    elif recipe.color == "grey" or model.channels == 3:
-        color = recipe.color
-    else:
-        raise BtferError(
-            f"{model.path}: takes one channel, so color cannot be {recipe.color}; use grey or auto"
-        )
-    return Feeding(model.height, model.width, model.channels, color, recipe.scale)
-
-
-def prepare(image: NDArray[np.uint8], feeding: Feeding) -> tuple[NDArray[np.float32], Interpolation]:
-    """Turn a decoded face into the input of a model.
-
-    Parameters
-    ----------
-    image
-        uint8 of shape (h, w, 3), RGB.
-    feeding
-        What the model wants.
-
-    Returns
-    -------
-    array
-        float32 of shape (height, width, channels) in the range of `feeding.scale`.
-    interpolation
-        `area` where the image was shrunk, `cubic` where enlarged, `none` where it had the size already.
-
-    Notes
-    -----
-    Grey is ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B. The range is exact: x/255 and (x/255 − 0.5)·2.
-    """
-    import cv2
-
-    pixels = image
-    if feeding.color == "grey":
-        pixels = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    elif feeding.color == "bgr":
-        pixels = image[..., ::-1]
-    height, width = pixels.shape[:2]
-    interpolation: Interpolation = "none"
-    if (height, width) != (feeding.height, feeding.width):
-        # Area averages what it leaves out; nearest neighbour would alias, and cubic does when it shrinks.
-        interpolation = "area" if feeding.height * feeding.width < height * width else "cubic"
-        how = cv2.INTER_AREA if interpolation == "area" else cv2.INTER_CUBIC
-        pixels = cv2.resize(np.ascontiguousarray(pixels), (feeding.width, feeding.height), interpolation=how)
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., np.newaxis], feeding.channels, axis=2)
-    values = pixels.astype(np.float32)
-    if feeding.scale != "0,255":
-        values /= np.float32(255)
-    if feeding.scale == "-1,1":
-        values = (values - np.float32(0.5)) * np.float32(2)
-    return values, interpolation
+def as_it_is(image: Pixels, _face: LabelledFace) -> Pixels:
+    """Return the face as it was decoded: the view every score is made of."""
+    return image
 
 
 def predict_faces(
@@ -184,73 +52,165 @@ def predict_faces(
     batch_size: int,
     progress: Progress,
 ) -> Predictions:
-    """Ask the model about every face, in order, holding no more than one batch of images.
+    """Ask one model about every face, in order; see `predict_jobs`."""
+    job = Job(model, labels, feeding)
+    return predict_jobs([job], faces, batch_size=batch_size, progress=progress)[0][0]
+
+
+def predict_jobs(
+    jobs: Sequence[Job],
+    faces: Sequence[LabelledFace],
+    *,
+    batch_size: int,
+    progress: Progress,
+    workers: int = 2,
+    views: Sequence[View] = (as_it_is,),
+) -> list[list[Predictions]]:
+    """Ask several models about every face under several views, decoding each face once.
 
     Parameters
     ----------
-    model, labels, feeding
-        The model, the meaning of its outputs and how it is fed.
+    jobs
+        The models.
     faces
         All of them are predicted, the last batch being smaller if need be.
     batch_size
         Images predicted at a time.
     progress
         Wraps the faces and yields them in order, like `tqdm`.
+    workers
+        Threads that decode and resize while the models compute.
+    views
+        What is done to a face first.
+
+    Returns
+    -------
+    list of list of Predictions
+        For each view and each job, in their order; the same as asking for one image after the other.
 
     Raises
     ------
     BtferError
-        If a file cannot be decoded, or the model answers with something that is not finite.
+        If a file cannot be decoded, or a model answers with something that is not finite or has another number
+        of classes than labels.
     """
-    outputs, interpolations = [], set()
-    for batch, ways in _batches(progress(faces), feeding, batch_size):
-        outputs.append(model.predict(batch))
-        interpolations |= ways
-    raw = np.concatenate(outputs).astype(np.float64)
-    broken = np.flatnonzero(~np.isfinite(raw).all(axis=1))
-    if broken.size:
+    answers: list[list[list[NDArray[np.float32]]]] = [[[] for _ in jobs] for _ in views]
+    ways: list[list[set[Interpolation]]] = [[set() for _ in jobs] for _ in views]
+    feedings = list(dict.fromkeys(job.feeding for job in jobs))
+    shown = iter(progress(faces))
+    with closing(_prepare_ahead(faces, feedings, views, batch_size, workers)) as batches:
+        for view, batch, used in batches:
+            for number, job in enumerate(jobs):
+                answers[view][number].append(_ask(job, batch[job.feeding]))
+                ways[view][number] |= used[job.feeding]
+            if view == len(views) - 1:
+                for _ in range(len(batch[feedings[0]])):
+                    next(shown, None)
+    next(shown, None)  # a progress bar moves when it is asked for the next face
+    return [
+        [
+            read_answers(
+                job.model, job.labels, faces, np.concatenate(answers[view][number]), ways[view][number]
+            )
+            for number, job in enumerate(jobs)
+        ]
+        for view in range(len(views))
+    ]
+
+
+def _ask(job: Job, batch: NDArray[Any]) -> NDArray[np.float32]:
+    rows = job.model.predict(batch)
+    if rows.shape != (len(batch), len(job.labels.outputs)):
+        if rows.ndim == 2 and len(rows) == len(batch):
+            check_count(job.model, job.labels.names, rows.shape[1])
         raise BtferError(
-            f"{model.path}: gives NaN or infinite outputs for {broken.size} of {len(raw)} faces, first for "
-            f"{faces[broken[0]].path}; check the scale, or whether its training diverged"
+            f"{job.model.path}: answers {len(batch)} images with the shape {rows.shape}; "
+            "expected one row of scores for each"
         )
-    softmaxed = not is_probability(raw)
-    table = np.full((len(raw), len(EMOTIONS)), np.nan)
-    shares = softmax(raw) if softmaxed else raw
-    for column, emotion in enumerate(labels.outputs):
-        if emotion is not None:
-            table[:, EMOTIONS.index(emotion)] = shares[:, column]
-    return Predictions(table, np.nanargmax(table, axis=1), softmaxed, tuple(sorted(interpolations)))
+    return rows
 
 
-def is_probability(rows: NDArray[np.float64]) -> bool:
-    """Whether no value is negative and every row of (n, k) sums to 1, so that no logits are among them."""
-    return bool((rows >= -1e-6).all() and (np.abs(rows.sum(axis=1) - 1) <= SUM_TOLERANCE).all())
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A batch under way: which view, the arrays that are being filled, and who fills them."""
+
+    view: int
+    arrays: dict[Feeding, NDArray[Any]]
+    parts: list["Future[dict[Feeding, set[Interpolation]]]"]
+
+    def finish(self) -> tuple[int, dict[Feeding, NDArray[Any]], dict[Feeding, set[Interpolation]]]:
+        used: dict[Feeding, set[Interpolation]] = {feeding: set() for feeding in self.arrays}
+        for part in self.parts:
+            for feeding, ways in part.result().items():
+                used[feeding] |= ways
+        return self.view, self.arrays, used
 
 
-def softmax(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn logits of shape (n, k) into probabilities; each row is shifted first, so nothing overflows."""
-    powers: NDArray[np.float64] = np.exp(rows - rows.max(axis=1, keepdims=True))
-    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return shares
+def _prepare_ahead(
+    faces: Sequence[LabelledFace],
+    feedings: Sequence[Feeding],
+    views: Sequence[View],
+    batch_size: int,
+    workers: int,
+) -> Generator[tuple[int, dict[Feeding, NDArray[Any]], dict[Feeding, set[Interpolation]]], None, None]:
+    """Yield view number, a batch for each feeding and the kernels used; views of a batch one after the other."""
+    pending: deque[_Pending] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="btfer-decode")
+    try:
+        for start in range(0, len(faces), batch_size):
+            batch = faces[start : start + batch_size]
+            chunks = [(at, batch[at : at + CHUNK]) for at in range(0, len(batch), CHUNK)]
+            decoded = [pool.submit(_decode, chunk) for _, chunk in chunks]
+            for number, view in enumerate(views):
+                arrays = {feeding: _room(feeding, len(batch)) for feeding in feedings}
+                # A part waits for its decoding, which is ahead of it in the queue: no two wait for each other.
+                parts = [
+                    pool.submit(_fill, arrays, at, chunk, images, view)
+                    for (at, chunk), images in zip(chunks, decoded, strict=True)
+                ]
+                pending.append(_Pending(number, arrays, parts))
+                if len(pending) > AHEAD:
+                    yield pending.popleft().finish()
+        while pending:
+            yield pending.popleft().finish()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _batches(
-    faces: Iterable[LabelledFace], feeding: Feeding, batch_size: int
-) -> Iterator[tuple[NDArray[np.float32], set[Interpolation]]]:
-    batch: list[NDArray[np.float32]] = []
-    ways: set[Interpolation] = set()
+def _room(feeding: Feeding, count: int) -> NDArray[Any]:
+    shape = (count, feeding.height, feeding.width, feeding.channels)
+    return np.empty(shape, np.uint8 if feeding.raw else np.float32)
+
+
+def _decode(faces: Sequence[LabelledFace]) -> list[Pixels]:
+    images = []
     for face in faces:
         try:
-            image = decode_image(face.path)
+            images.append(decode_image(face.path))
         except Undecodable as error:
             raise BtferError(
                 f"{face.path}: not a readable face image ({error}); replace or remove it"
             ) from None
-        values, way = prepare(image, feeding)
-        batch.append(values)
-        ways.add(way)
-        if len(batch) == batch_size:
-            yield np.stack(batch), ways
-            batch, ways = [], set()
-    if batch:
-        yield np.stack(batch), ways
+    return images
+
+
+def _fill(
+    arrays: dict[Feeding, NDArray[Any]],
+    start: int,
+    faces: Sequence[LabelledFace],
+    images: "Future[list[Pixels]]",
+    view: View,
+) -> dict[Feeding, set[Interpolation]]:
+    """Write a chunk of faces into the batches; models that differ in their scale only share the resizing."""
+    ways: dict[Feeding, set[Interpolation]] = {feeding: set() for feeding in arrays}
+    for row, (face, image) in enumerate(zip(faces, images.result(), strict=True), start):
+        seen = view(image, face)
+        fitted: dict[Feeding, tuple[Pixels, Interpolation]] = {}
+        for feeding, array in arrays.items():
+            key = replace(feeding, scale="0,255", mean=(), std=(), raw=False)
+            if key not in fitted:
+                fitted[key] = fit(seen, feeding)
+            pixels, way = fitted[key]
+            array[row] = normalise(pixels, feeding)
+            ways[feeding].add(way)
+    return ways

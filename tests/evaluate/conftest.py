@@ -36,7 +36,8 @@ def brightness_model() -> Model:
 
     def predict(batch: np.ndarray) -> np.ndarray:
         levels = batch.mean(axis=(1, 2, 3))[:, np.newaxis] * 255
-        scores = np.exp(-np.abs(levels - np.array(LEVELS)) / 8)
+        distances = np.abs(levels - np.array(LEVELS)) / 8
+        scores = np.exp(distances.min(axis=1, keepdims=True) - distances)
         return (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
 
     return Model(Path("brightness.keras"), 8, 8, 1, len(EMOTIONS), "keras", predict)

@@ -7,19 +7,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from btfer_builder.decode import decode_image
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import LabelledFace
-from btfer_builder.evaluate.predict import (
-    Feeding,
-    is_probability,
-    plan_feeding,
-    predict_faces,
-    prepare,
-    read_labels,
-    softmax,
-)
+from btfer_builder.evaluate.answers import is_probability, read_labels, softmax
+from btfer_builder.evaluate.models import Model
+from btfer_builder.evaluate.predict import Job, predict_faces, predict_jobs
+from btfer_builder.evaluate.preprocessing import Feeding, plan_feeding, prepare
 from btfer_builder.recipe import EvalRecipe
 
 LEVELS = (10, 45, 80, 115, 150, 185, 220)
@@ -187,3 +184,68 @@ def test_colour_for_a_grey_model_is_refused(brightness_model):
     assert plan_feeding(EvalRecipe(), brightness_model).color == "grey"
     assert plan_feeding(EvalRecipe(), replace(brightness_model, channels=3)).color == "rgb"
     assert plan_feeding(EvalRecipe(color="grey"), replace(brightness_model, channels=3)).color == "grey"
+
+
+def test_several_models_at_once_answer_as_in_a_plain_loop(tmp_path):
+    """The reference decodes, prepares and asks about one face after the other; bit for bit the same."""
+    rng = np.random.default_rng(1)
+    faces = []
+    for number in range(37):
+        path = tmp_path / f"{number}.png"
+        side = int(rng.integers(20, 60))
+        Image.fromarray(rng.integers(0, 256, (side, side + 3, 3), np.uint8)).save(path)
+        faces.append(LabelledFace(path, "sad", path.stem))
+
+    def model_of(side, channels, seed):
+        weights = np.random.default_rng(seed).standard_normal((side * side * channels, 7)).astype(np.float32)
+
+        def predict(batch):
+            # Row by row, so that no difference of a matrix product of another size comes in between.
+            return np.stack([row.ravel() @ weights for row in batch])
+
+        return Model(Path(f"{seed}.keras"), side, side, channels, 7, "keras", predict)
+
+    jobs = [
+        Job(model := model_of(12, 3, 0), read_labels(EMOTIONS, model), Feeding(12, 12, 3, "rgb", "0,1")),
+        Job(model, read_labels(EMOTIONS, model), Feeding(12, 12, 3, "rgb", "-1,1", mean=(0.1,), std=(2.0,))),
+        Job(model, read_labels(EMOTIONS, model), Feeding(12, 12, 3, "bgr", "0,255", resize="nearest")),
+        Job(
+            model := model_of(50, 1, 1),
+            read_labels(EMOTIONS, model),
+            Feeding(50, 50, 1, "grey", "0,1", crop=0.7),
+        ),
+    ]
+    for batch_size, workers in ((1, 1), (5, 2), (64, 3)):
+        (answers,) = predict_jobs(jobs, faces, batch_size=batch_size, workers=workers, progress=iter)
+        for job, found in zip(jobs, answers, strict=True):
+            plain = [
+                softmax(
+                    job.model.predict(prepare(decode_image(face.path), job.feeding)[0][None]).astype(float)
+                )
+                for face in faces
+            ]
+            assert np.array_equal(found.probabilities, np.concatenate(plain))
+            assert found.softmaxed
+
+
+def test_an_error_stops_the_threads(make_set, brightness_model):
+    import threading
+
+    faces = make_set({"sad": list(range(100))})
+    faces[70].path.write_bytes(b"no picture")
+    before = threading.active_count()
+    with pytest.raises(BtferError, match=r"070\.png"):
+        predict(brightness_model, faces, EvalRecipe(batch_size=8))
+    assert threading.active_count() == before
+
+
+def test_mean_and_deviation_come_after_the_scale():
+    values, _ = prepare(red(), Feeding(8, 8, 3, "bgr", "0,255", mean=(1.0, 2.0, 3.0), std=(2.0,)))
+    assert values[0, 0].tolist() == [-0.5, -1.0, (200 - 3) / 2]
+
+
+def test_the_central_square_is_what_is_left_of_a_crop():
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[20:80, 20:80] = 255
+    values, _ = prepare(image, Feeding(10, 10, 3, "rgb", "0,1", crop=0.6))
+    assert values.min() == 1.0

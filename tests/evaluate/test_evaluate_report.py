@@ -10,17 +10,24 @@ import pytest
 from PIL import Image
 
 from btfer_builder.emotions import EMOTIONS
-from btfer_builder.evaluate import LabelledFace
-from btfer_builder.evaluate.metrics import score
+from btfer_builder.evaluate import LabelledFace, charts
+from btfer_builder.evaluate.answers import Predictions
+from btfer_builder.evaluate.evaluate import make_job, measure
+from btfer_builder.evaluate.metrics import ReliabilityBin, score
+from btfer_builder.evaluate.pictures import cells, worst_errors
 from btfer_builder.evaluate.plot import confusion_png
-from btfer_builder.evaluate.predict import Predictions
+from btfer_builder.evaluate.preprocessing import Declaration
 from btfer_builder.evaluate.report import (
-    Results,
+    between,
+    percent,
+    points,
     report_html,
+    short,
     summary,
-    worst_errors,
     write_predictions,
 )
+from btfer_builder.evaluate.tryout import Tried
+from btfer_builder.recipe import EvalRecipe
 
 
 def answers(*rows):
@@ -72,36 +79,77 @@ def test_worst_errors_are_the_surest_dozen(tmp_path):
     assert errors[0].confidence == pytest.approx(0.53)
 
 
-def test_the_page_is_whole_and_escapes_names(tmp_path):
-    faces = faces_of(tmp_path, "<script>alert(1)</script>", "b")
-    predictions = answers(sure_of(0, 0.8), sure_of(5, 0.6))
-    scores = score([5, 5], predictions.predicted)
-    plot = confusion_png(scores.confusion)
-    fed = {"width": 48, "height": 48, "channels": 3, "color": "rgb", "scale": "-1,1"}
-    fed |= {"interpolation": ["area", "cubic"], "labels": ["<i>"]}
-    results = Results(
-        "a&b.keras", "<set>", scores, "BTFER|n:2", ("<b>note",), fed, {"keras": "3"}, plot, plot
+def evaluation_of(faces, predictions, model, **settings):
+    recipe = EvalRecipe(labels=("angry", "<i>", *EMOTIONS[2:]), resamples=100, **settings)
+    job = make_job(model, recipe)
+    views = [predictions] * (1 + 40 * recipe.corruptions + len(recipe.resolutions))
+    tried = (
+        Tried("as <declared>", "8×8", 0.5, (0.2, 0.8)),
+        Tried("scale 0,255", "8×8", 0.9, (0.8, 1.0), 0.01),
     )
-    page = report_html(results, faces, predictions).decode()
+    return measure(
+        job,
+        Declaration(recipe, "sidecar <m>"),
+        faces,
+        views,
+        recipe=recipe,
+        named=("<set>", "0" * 64, "BTFER|n:2"),
+        tried=tried,
+    )
+
+
+def test_the_page_is_whole_and_escapes_names(tmp_path, brightness_model):
+    face = {"query_gender": "<b>woman", "language": "en"}
+    names = ["<script>alert(1)</script>", *(f"f{k}" for k in range(69))]
+    faces = [
+        replace(one, attributes=face | ({"query_gender": "man"} if k % 2 else {}), votes={"sad": 2})
+        for k, one in enumerate(faces_of(tmp_path, *names))
+    ]
+    predictions = answers(sure_of(0, 0.8), *[sure_of(5, 0.6)] * 34, *[sure_of(3, 0.7)] * 35)
+    model = replace(brightness_model, path=tmp_path / "a&b.keras")
+    model.path.write_bytes(b"")
+    evaluation = evaluation_of(faces, predictions, model, corruptions=True, resolutions=(48,))
+    page = report_html(evaluation).decode()
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "a&amp;b.keras" in page
-    assert "&lt;b&gt;note" in page
+    for said in (
+        "&lt;b&gt;woman",
+        "as &lt;declared&gt;",
+        "sidecar &lt;m&gt;",
+        "&lt;set&gt;",
+        "class &lt;i&gt;",
+    ):
+        assert said in page, said
     assert "BTFER|n:2" in page
-    assert "50.0%" in page
+    assert "48.6%" in page
+    assert "search intent" in page
+    assert "The declared preprocessing looks wrong" in page
     assert not re.search(r"https?:|url\(|@import|<link|<iframe", page)
-    assert set(re.findall(r"""(?:src|srcset|href)=["']([^"']{0,21})""", page)) == {
-        "data:image/png;base64"[:21]
-    }
+    places = set(re.findall(r"""(?:src|srcset|href)=["']([^"']{0,22})""", page))
+    # Every cell with faces is linked to the faces behind it, and back.
+    assert places == {"data:image/jpeg;base64", "#sad-angry", "#sad-sad", "#sad-happy", "#matrix"}
+    for cell in ("sad-angry", "sad-sad", "sad-happy"):
+        assert f'<section class="cell" id="{cell}">' in page
+    assert page.count("<svg") == 1 + 8
 
 
-def test_thumbnails_fit_the_frame(tmp_path):
+def test_a_cell_shows_a_bounded_number_of_its_faces(tmp_path):
+    faces = faces_of(tmp_path, *(f"f{k:03d}" for k in range(60)))
+    predictions = answers(*[sure_of(5, 0.5 + k / 200) for k in range(30)], *[sure_of(1, 0.9)] * 30)
+    wrong, right = cells(faces, predictions)
+    assert (wrong.true, wrong.predicted, wrong.count, len(wrong.shown)) == ("sad", "disgust", 30, 24)
+    assert (right.predicted, right.count, len(right.shown)) == ("sad", 30, 12)
+    assert [face.face_id for face in right.shown] == [f"f{k:03d}" for k in range(29, 17, -1)]
+
+
+def test_thumbnails_are_small_and_made_anew(tmp_path):
     import base64
 
     faces = faces_of(tmp_path, "wide")
     (error,) = worst_errors(faces, answers(sure_of(0, 0.8)))
     picture = Image.open(io.BytesIO(base64.b64decode(error.picture.partition(",")[2])))
-    assert (picture.format, picture.size) == ("PNG", (96, 48))
+    assert (picture.format, picture.size) == ("JPEG", (144, 72))
 
 
 def test_the_summary_says_how_good_and_where_it_fails():
@@ -116,17 +164,34 @@ def test_the_plot_shades_what_the_counts_say():
     counts = [[0] * 7 for _ in range(7)]
     counts[0][0] = 12345
     counts[1][6] = 1
-    pictures = [
-        np.asarray(Image.open(io.BytesIO(confusion_png(counts, dark=dark))).convert("RGB")) for dark in (0, 1)
-    ]
-    for picture, full in zip(pictures, [(31, 95, 191), (127, 178, 255)], strict=True):
-        assert picture.shape == (1060, 1280, 3)
-        cells = np.argwhere((picture == full).all(axis=2))
-        # The two full cells: angry as angry on the top left, disgust as surprise right of it and lower.
-        assert cells[:, 0].min() < 150
-        assert len(cells) > 2 * 100 * 100
-    assert pictures[0][0, 0].tolist() == [255, 255, 255]
-    assert pictures[1][0, 0].tolist() == [23, 25, 29]
+    picture = np.asarray(Image.open(io.BytesIO(confusion_png(counts))).convert("RGB"))
+    assert picture.shape == (1060, 1280, 3)
+    cells = np.argwhere((picture == (31, 95, 191)).all(axis=2))
+    # The two full cells: angry as angry on the top left, disgust as surprise right of it and lower.
+    assert cells[:, 0].min() < 150
+    assert len(cells) > 2 * 100 * 100
+    assert picture[0, 0].tolist() == [255, 255, 255]
+
+
+def test_numbers_for_people():
+    assert (percent(0.1234), percent(None), percent(-0.02)) == ("12.3%", "–", "−2.0%")
+    assert (between((-0.01, 0.2)), between(None)) == ("−1.0–20.0%", "")
+    assert points(-0.0123) == "−1.2"
+    assert [short(n) for n in (None, 1365703, 950, 3.8e9, 12.34)] == ["–", "1.37 M", "950", "3.8 G", "12.3"]
+
+
+def test_charts_show_what_they_are_given():
+    bins = (ReliabilityBin(0.6, 0.7, 30, 0.65, 0.2), ReliabilityBin(0.9, 1.0, 10, 0.95, 1.0))
+    chart = str(charts.reliability_chart(bins, 40))
+    assert chart.count("<circle") == 2
+    assert "30 answers of 65% on average, 20% of them right" in chart
+    line = charts.Line("blur", [0.5, 0.25], [(0.4, 0.6), (0.2, 0.3)])
+    assert "5: 25.0% (20.0% to 30.0%)" in str(charts.curve_chart(line, ["0", "5"], "severity"))
+    assert "width:50.00%" in str(charts.interval_bar(0.5, (0.4, 0.6)))
+    view = str(charts.critical_difference_chart(["a<b", "c", "d"], [1.2, 1.9, 2.9], [(0, 1)]))
+    assert "a&lt;b" in view
+    assert view.count('class="clique"') == 1
+    assert view.count('class="lead"') == 3
 
 
 def test_importing_the_room_stays_light():

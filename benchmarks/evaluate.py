@@ -1,0 +1,181 @@
+"""Images a second of `btfer eval`'s prediction against the authors' way and Keras's own, in one run.
+
+    python benchmarks/evaluate.py [--images 2100] [--rounds 5] [--network small|resnet50] [--onnx]
+
+Every way scores the same faces from files to probabilities, one way after the other in every round, in an order drawn
+anew; the ratios are medians over the rounds. What is not timed: imports, loading the model, and one small batch before
+the clock starts, in which each way traces its graph.
+"""
+
+import argparse
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from btfer_builder.decode import decode_image
+from btfer_builder.emotions import EMOTIONS
+from btfer_builder.evaluate import faces_in_folder
+from btfer_builder.evaluate.convert import convert_model
+from btfer_builder.evaluate.evaluate import make_job
+from btfer_builder.evaluate.models import load_model
+from btfer_builder.evaluate.predict import predict_jobs
+from btfer_builder.evaluate.preprocessing import prepare
+from btfer_builder.quiet import import_tensorflow
+from btfer_builder.recipe import EvalRecipe
+from demo.pictures import LOOKS_LIKE, data, portrait
+
+#: What is asked for: this many times as fast as the faster of the two other ways.
+GOALS = {"small": 2.0, "resnet50": 1.3}
+
+Way = Callable[[int], NDArray[np.float32]]
+
+
+def write_faces(folder: Path, count: int) -> None:
+    """Write 256×256 PNG files in class folders, as `btfer sample` does."""
+    faces = data.lfw_subset()[:100]
+    for number in range(count):
+        emotion = EMOTIONS[number % 7]
+        person = LOOKS_LIKE[emotion][number // 7 % 8]
+        photo = portrait(faces[person], seed=number)
+        path = folder / emotion / f"{number:05d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(cv2.resize(photo[40:340, 90:390], (256, 256), interpolation=cv2.INTER_AREA)).save(
+            path
+        )
+
+
+def build(network: str, path: Path) -> int:
+    """Save a network with random weights and return the side of its input."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    if network == "resnet50":
+        keras.applications.ResNet50(weights=None, classes=7, input_shape=(224, 224, 3)).save(path)
+        return 224
+    from btfer_builder.protocol.networks.build import build_network
+
+    build_network("sequential-3-conv", 48).save(path)
+    return 48
+
+
+def ways(folder: Path, path: Path, size: int, *, onnx: bool) -> dict[str, Way]:
+    """Return every way of scoring the first n faces of the folder."""
+    import keras
+
+    recipe = EvalRecipe(scale="0,1", batch_size=128 if size < 100 else 64)
+    faces = faces_in_folder(folder)
+
+    def ours(file: Path) -> Way:
+        job = make_job(load_model(file), recipe)
+        return lambda n: np.nan_to_num(
+            predict_jobs([job], faces[:n], batch_size=recipe.batch_size, progress=iter)[0][0].probabilities
+        )
+
+    model = keras.models.load_model(path, compile=False)
+    generator = keras.src.legacy.preprocessing.image.ImageDataGenerator(rescale=1.0 / 255)
+
+    def authors(n: int) -> NDArray[np.float32]:
+        flow = generator.flow_from_directory(
+            folder, target_size=(size, size), batch_size=32, shuffle=False, classes=list(EMOTIONS)
+        )
+        return model.predict(flow, steps=-(-n // 32), verbose=0)
+
+    def keras_own(n: int) -> NDArray[np.float32]:
+        dataset = keras.utils.image_dataset_from_directory(
+            folder, image_size=(size, size), batch_size=32, shuffle=False, label_mode=None, verbose=False
+        ).map(lambda images: images / 255)
+        return model.predict(dataset.take(-(-n // 32)), verbose=0)
+
+    found = {
+        "btfer eval": ours(path),
+        "ImageDataGenerator + predict (the authors)": authors,
+        "image_dataset_from_directory + predict": keras_own,
+    }
+    if onnx:
+        found["btfer eval, ONNX"] = ours(convert_model(path, "onnx"))
+    return found
+
+
+def check_plain_loop(folder: Path, path: Path) -> float:
+    """Return the largest difference to a loop that decodes, prepares and asks about one face after the other."""
+    recipe = EvalRecipe(scale="0,1")
+    job, faces = make_job(load_model(path), recipe), faces_in_folder(folder)[:50]
+    found = predict_jobs([job], faces, batch_size=64, progress=iter)[0][0].probabilities
+    plain = [
+        job.model.predict(prepare(decode_image(face.path), job.feeding)[0][np.newaxis]) for face in faces
+    ]
+    return float(np.abs(found - np.concatenate(plain)).max())
+
+
+def main() -> None:
+    """Run the benchmark and say whether the goal is reached."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=2100)
+    parser.add_argument(
+        "--rounds", type=int, default=0, help="0: five for the small network, one for ResNet50"
+    )
+    parser.add_argument("--network", choices=[*GOALS, "all"], default="all")
+    parser.add_argument("--onnx", action="store_true")
+    chosen = parser.parse_args()
+    import_tensorflow()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "faces"
+        write_faces(folder, chosen.images)
+        for network, goal in GOALS.items():
+            if chosen.network not in {network, "all"}:
+                continue
+            path = Path(name) / f"{network}.keras"
+            size = build(network, path)
+            rounds = chosen.rounds or (5 if network == "small" else 1)
+            run(
+                network, goal, folder, path, ways(folder, path, size, onnx=chosen.onnx), chosen.images, rounds
+            )
+
+
+def run(
+    network: str, goal: float, folder: Path, path: Path, found: dict[str, Way], images: int, rounds: int
+) -> None:
+    """Time every way and print the table of one network."""
+    for way in found.values():
+        way(min(64, images))
+    seconds: dict[str, list[float]] = {name: [] for name in found}
+    for _ in range(rounds):
+        for name in random.sample(list(found), len(found)):
+            start = time.perf_counter()
+            answers = found[name](images)
+            seconds[name].append(time.perf_counter() - start)
+            if len(answers) < images:
+                sys.exit(f"{name} scored {len(answers)} of {images}")
+    difference = check_plain_loop(folder, path)
+    print(
+        f"\n{network}: {images} faces, {rounds} round(s); largest difference to a plain loop {difference:.1e}"
+    )
+    for name, times in seconds.items():
+        ratios = [other / own for own, other in zip(seconds["btfer eval"], times, strict=True)]
+        print(
+            f"  {name:<46} {images / statistics.median(times):8.1f} images/s   "
+            f"btfer eval is {statistics.median(ratios):5.2f}× ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+    others = [name for name in found if not name.startswith("btfer")]
+    reached = min(
+        statistics.median(
+            other / own for own, other in zip(seconds["btfer eval"], seconds[name], strict=True)
+        )
+        for name in others
+    )
+    print(f"  goal {goal}×: {'reached' if reached >= goal else 'missed'} ({reached:.2f}×)")
+
+
+if __name__ == "__main__":
+    main()

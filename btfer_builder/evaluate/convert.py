@@ -1,0 +1,169 @@
+"""Turn a trained model into one for small devices: TensorFlow Lite (quantised or not) or ONNX (§4.7)."""
+
+import contextlib
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from btfer_builder.decode import Undecodable, decode_image
+from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.adapters.keras_file import load_network
+from btfer_builder.evaluate.faces import LabelledFace
+from btfer_builder.evaluate.models import Model, first_line
+from btfer_builder.evaluate.preprocessing import Feeding, prepare
+from btfer_builder.evaluate.sidecar import read_sidecar, write_sidecar
+from btfer_builder.files import write_bytes
+from btfer_builder.quiet import import_tensorflow, silent_stderr
+
+Format = Literal["tflite", "onnx"]
+Quantisation = Literal["none", "float16", "int8"]
+
+#: Faces the ranges of activations are measured on for int8: TensorFlow advises some hundreds.
+CALIBRATION_FACES = 300
+
+#: Version of ONNX's operators; every ONNX Runtime since 1.14 knows it.
+OPSET = 17
+
+
+def convert_model(
+    path: Path,
+    to: Format,
+    *,
+    quantize: Quantisation = "none",
+    output: Path | None = None,
+    faces: Sequence[LabelledFace] = (),
+    feeding: Feeding | None = None,
+    trust_model: bool = False,
+) -> Path:
+    """Convert a Keras model and write its sidecar beside the result.
+
+    Parameters
+    ----------
+    path
+        A `.keras`, `.h5` or `.hdf5` file.
+    to
+        The format.
+    quantize
+        `float16` halves the weights; `int8` quarters them and computes in integers. TensorFlow Lite only.
+    output
+        The file to write; else beside the model, `name.tflite`, `name.int8.tflite` or `name.onnx`.
+    faces
+        For int8: faces of the training domain, which the ranges of the activations are measured on.
+    feeding
+        For int8: how the faces are fed.
+    trust_model
+        Also convert layers that run code out of the file.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    BtferError
+        If the model cannot be loaded or converted, or int8 is asked for without faces.
+    """
+    if path.suffix.lower() not in {".keras", ".h5", ".hdf5"} or path.is_dir():
+        raise BtferError(f"{path}: only Keras models (.keras, .h5, .hdf5) are converted")
+    if to == "onnx" and quantize != "none":
+        raise BtferError("--quantize is for --to tflite; ONNX models are written in float32")
+    if quantize == "int8" and (not faces or feeding is None):
+        raise BtferError(
+            "int8 needs faces to measure the ranges on: name a folder of class folders of the training domain "
+            "with --data"
+        )
+    network, model = load_network(path, trust_model=trust_model)
+    kind = "" if quantize == "none" else f".{quantize}"
+    target = output or path.with_name(f"{path.stem}{kind}.{to}")
+    function = _function(network, model)
+    try:
+        with _quiet():
+            if to == "onnx":
+                content = _onnx(function)
+            else:
+                samples = None if quantize != "int8" or feeding is None else _samples(faces, feeding)
+                content = _tflite(function, quantize, samples)
+    except BtferError:
+        raise
+    except Exception as error:  # the converters raise anything at all
+        raise BtferError(f"{path}: cannot be converted to {to}: {first_line(error)}") from error
+    write_bytes(target, content)
+    sidecar = read_sidecar(path)
+    if sidecar is not None:
+        write_sidecar(target, sidecar)
+    return target
+
+
+def _function(network: Any, model: Model) -> Any:  # noqa: ANN401 - TensorFlow's own types
+    tf = import_tensorflow()
+    shape = (None, model.height, model.width, model.channels)
+    return tf.function(
+        lambda image: network(image, training=False),
+        input_signature=[tf.TensorSpec(shape, tf.float32, name="image")],
+    )
+
+
+def _tflite(
+    function: Any,  # noqa: ANN401 - TensorFlow's own types
+    quantize: Quantisation,
+    samples: "Sequence[NDArray[np.float32]] | None",
+) -> bytes:
+    tf = import_tensorflow()
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    # Frozen first: the calibration of int8 cannot read variables.
+    frozen = convert_variables_to_constants_v2(function.get_concrete_function())
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    if quantize != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if samples is not None:
+        converter.representative_dataset = lambda: ([one] for one in samples)
+        # What has no integer kernel stays in float32; input and output do, so faces are fed as before.
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+            tf.lite.OpsSet.TFLITE_BUILTINS,
+        ]
+    content: bytes = converter.convert()
+    return content
+
+
+def _onnx(function: Any) -> bytes:  # noqa: ANN401 - TensorFlow's own types
+    try:
+        import tf2onnx
+    except ImportError:
+        raise BtferError("converting to ONNX needs tf2onnx: pip install 'btfer-builder[onnx]'") from None
+    proto, _ = tf2onnx.convert.from_function(function, input_signature=function.input_signature, opset=OPSET)
+    content: bytes = proto.SerializeToString()
+    return content
+
+
+def _samples(faces: Sequence[LabelledFace], feeding: Feeding) -> list[NDArray[np.float32]]:
+    """Return some faces of all classes as the model is fed, each a batch of one."""
+    step = max(1, len(faces) // CALIBRATION_FACES)
+    found = []
+    for face in faces[::step][:CALIBRATION_FACES]:
+        try:
+            found.append(prepare(decode_image(face.path), feeding)[0][np.newaxis])
+        except Undecodable as error:
+            raise BtferError(f"{face.path}: not a readable face image ({error}); replace it") from None
+    return found
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the converters' chatter off both streams: the standard output belongs to the result."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), silent_stderr():
+            yield
+    finally:
+        logging.disable(level)

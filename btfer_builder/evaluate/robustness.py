@@ -1,0 +1,243 @@
+"""What happens to the scores when faces are worse: eight corruptions in five severities, and smaller faces."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from btfer_builder.evaluate.bootstrap import bca, draws
+from btfer_builder.evaluate.faces import LabelledFace
+from btfer_builder.evaluate.metrics import Interval, Table, score, wilson
+from btfer_builder.evaluate.predict import View
+
+Pixels = NDArray[np.uint8]
+Corruption = Callable[[Pixels, int, np.random.Generator], Pixels]
+
+SEVERITIES = (1, 2, 3, 4, 5)
+
+#: The side the strengths below are meant for (§2, stage 3); other faces are corrupted in proportion.
+REFERENCE_SIDE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class CorruptionScore:
+    """How a model stands one corruption.
+
+    Attributes
+    ----------
+    name
+        A key of `CORRUPTIONS`.
+    accuracy, intervals
+        At severities 1 to 5, with 95 % Wilson intervals.
+    macro_f1
+        At severities 1 to 5.
+    mean_drop
+        Accuracy on the faces as they are minus the mean over the severities.
+    drop_interval
+        95 % bootstrap interval of the mean drop, in pairs of the same faces; None without resamples.
+    """
+
+    name: str
+    accuracy: tuple[float, ...]
+    intervals: tuple[Interval, ...]
+    macro_f1: tuple[float, ...]
+    mean_drop: float
+    drop_interval: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolutionScore:
+    """The scores when faces are first scaled down to `side` pixels (RQ1, §4.3)."""
+
+    side: int
+    accuracy: float
+    interval: Interval
+    macro_f1: float
+
+
+def _blur(image: Pixels, severity: int, _rng: np.random.Generator) -> Pixels:
+    import cv2
+
+    sigma = (1, 2, 3, 4.5, 6)[severity - 1] * _scale(image)
+    return _pixels(cv2.GaussianBlur(image, (0, 0), sigma))
+
+
+def _noise(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
+    spread = (8, 16, 26, 38, 52)[severity - 1]
+    return _pixels(image + rng.standard_normal(image.shape, np.float32) * np.float32(spread))
+
+
+def _jpeg(image: Pixels, severity: int, _rng: np.random.Generator) -> Pixels:
+    import cv2
+
+    quality = (40, 25, 15, 10, 5)[severity - 1]
+    _, file = cv2.imencode(
+        ".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )
+    decoded: Pixels = cv2.imdecode(file, cv2.IMREAD_COLOR)  # type: ignore[assignment]  # it was encoded above
+    return decoded[..., ::-1]
+
+
+def _brightness(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
+    shift = (20, 40, 60, 80, 100)[severity - 1] * (1 if rng.random() < 0.5 else -1)
+    return _pixels(image.astype(np.float32) + shift)
+
+
+def _contrast(image: Pixels, severity: int, _rng: np.random.Generator) -> Pixels:
+    factor = np.float32((0.75, 0.55, 0.4, 0.25, 0.15)[severity - 1])
+    mean = image.mean(dtype=np.float32)
+    return _pixels((image - mean) * factor + mean)
+
+
+def _occlusion(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
+    share = (0.15, 0.25, 0.35, 0.45, 0.55)[severity - 1]
+    height, width = image.shape[:2]
+    tall, wide = round(height * share), round(width * share)
+    top, left = int(rng.integers(0, height - tall + 1)), int(rng.integers(0, width - wide + 1))
+    covered = image.copy()
+    covered[top : top + tall, left : left + wide] = 128
+    return covered
+
+
+def _downscale(image: Pixels, severity: int, _rng: np.random.Generator) -> Pixels:
+    import cv2
+
+    side = (128, 96, 64, 48, 24)[severity - 1]
+    height, width = image.shape[:2]
+    small = shrink(image, side)
+    return _pixels(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC))
+
+
+def _grey(image: Pixels, severity: int, _rng: np.random.Generator) -> Pixels:
+    import cv2
+
+    share = np.float32(severity / 5)
+    grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)[..., np.newaxis]
+    return _pixels(image + (grey.astype(np.float32) - image) * share)
+
+
+#: Every corruption takes uint8 (h, w, 3) RGB, a severity of 1 to 5 and a seeded generator; same shape out.
+CORRUPTIONS: dict[str, Corruption] = {
+    "blur": _blur,
+    "noise": _noise,
+    "jpeg": _jpeg,
+    "brightness": _brightness,
+    "contrast": _contrast,
+    "occlusion": _occlusion,
+    "downscale": _downscale,
+    "grey": _grey,
+}
+
+#: What severities 1 to 5 of each mean, for people.
+MEANINGS = {
+    "blur": "Gaussian blur of σ 1, 2, 3, 4.5, 6 pixels of 256",
+    "noise": "Gaussian noise of deviation 8, 16, 26, 38, 52 of 255",
+    "jpeg": "JPEG of quality 40, 25, 15, 10, 5",
+    "brightness": "20, 40, 60, 80, 100 of 255 brighter or darker",
+    "contrast": "contrast times 0.75, 0.55, 0.4, 0.25, 0.15",
+    "occlusion": "a grey square over 15, 25, 35, 45, 55 % of the side",
+    "downscale": "scaled down to 128, 96, 64, 48, 24 pixels and up again",
+    "grey": "20, 40, 60, 80, 100 % of the colour taken out",
+}
+
+
+def corruption_view(name: str, severity: int, seed: int) -> View:
+    """Return a view that corrupts each face in its own way: the same for every model, order and batch size."""
+    corrupt = CORRUPTIONS[name]
+
+    def view(image: Pixels, face: LabelledFace) -> Pixels:
+        own = zlib.crc32(face.face_id.encode("utf-8", "surrogateescape"))
+        rng = np.random.default_rng([seed, zlib.crc32(name.encode()), severity, own])
+        return corrupt(image, severity, rng)
+
+    return view
+
+
+def resolution_view(side: int) -> View:
+    """Return a view that scales faces down to `side` pixels; what is smaller stays."""
+    return lambda image, _face: shrink(image, side)
+
+
+def shrink(image: Pixels, side: int) -> Pixels:
+    """Scale an image down so that its longer side is `side` pixels, averaging areas."""
+    import cv2
+
+    height, width = image.shape[:2]
+    factor = side / max(height, width)
+    if factor >= 1:
+        return image
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return _pixels(cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA))
+
+
+def corruption_views(seed: int) -> list[View]:
+    """Return the views of all corruptions and severities, in the order `corruption_scores` expects."""
+    return [corruption_view(name, severity, seed) for name in CORRUPTIONS for severity in SEVERITIES]
+
+
+def corruption_scores(
+    true: NDArray[np.int64],
+    clean: NDArray[np.int64],
+    corrupted: Sequence[NDArray[np.int64]],
+    *,
+    resamples: int,
+    seed: int,
+) -> tuple[CorruptionScore, ...]:
+    """Score the answers on corrupted faces.
+
+    Parameters
+    ----------
+    true, clean
+        Positions in `EMOTIONS`: the labels, and the answers on the faces as they are, shape (n,).
+    corrupted
+        The answers of every view of `corruption_views`.
+    """
+    steps = len(SEVERITIES)
+    right = np.array([answers == true for answers in corrupted]).reshape(len(CORRUPTIONS), steps, -1)
+    drops: Table = (clean == true)[np.newaxis] - right.mean(axis=1)  # (corruptions, n)
+    drawn = [(counts @ drops.T) / counts.shape[1] for counts in draws(len(true), resamples, seed)]
+    spread = np.concatenate(drawn) if drawn else None
+    found = []
+    for row, name in enumerate(CORRUPTIONS):
+        scores = [score(true, corrupted[row * steps + step]) for step in range(steps)]
+        drop = float(drops[row].mean())
+        found.append(
+            CorruptionScore(
+                name,
+                tuple(one.accuracy for one in scores),
+                tuple(one.accuracy_interval for one in scores),
+                tuple(one.macro_f1 for one in scores),
+                drop,
+                None if spread is None else bca(spread[:, row], None, drop),
+            )
+        )
+    return tuple(found)
+
+
+def resolution_scores(
+    true: NDArray[np.int64], sides: Sequence[int], answers: Sequence[NDArray[np.int64]]
+) -> tuple[ResolutionScore, ...]:
+    """Score the answers on smaller faces, one array of them a side."""
+    return tuple(
+        ResolutionScore(
+            side,
+            float((said == true).mean()),
+            wilson(int((said == true).sum()), len(true)),
+            score(true, said).macro_f1,
+        )
+        for side, said in zip(sides, answers, strict=True)
+    )
+
+
+def _scale(image: Pixels) -> float:
+    height, width = image.shape[:2]
+    return float(max(height, width)) / REFERENCE_SIDE
+
+
+def _pixels(values: NDArray[np.generic]) -> Pixels:
+    if values.dtype == np.uint8:
+        return values  # type: ignore[return-value]  # the test above says so
+    rounded: Pixels = np.rint(values).clip(0, 255).astype(np.uint8)
+    return rounded

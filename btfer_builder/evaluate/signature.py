@@ -1,0 +1,197 @@
+"""What a score depends on, in one line: the set by its content, the input, the labels, leakage, the version."""
+
+import contextlib
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from btfer_builder import __version__
+from btfer_builder.catalog.evaluate import leaked_faces
+from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.answers import Labels, Predictions
+from btfer_builder.evaluate.faces import LabelledFace
+from btfer_builder.evaluate.models import file_digest
+from btfer_builder.evaluate.preprocessing import Feeding
+from btfer_builder.workspace import Workspace
+
+SUMS = "SHA256SUMS"
+
+#: Parts in which two scores have to agree to be scores of the same set.
+SET_PARTS = ("set", "n")
+
+
+def content_digests(faces: Sequence[LabelledFace], workers: int = 2) -> list[str]:
+    """Return the SHA-256 of every face's file, in hex.
+
+    Raises
+    ------
+    BtferError
+        If a file cannot be read.
+    """
+
+    def digest(face: LabelledFace) -> str:
+        try:
+            return file_digest(face.path)
+        except OSError as error:
+            raise BtferError(
+                f"{face.path}: not a readable face image ({error.strerror}); replace or remove it"
+            ) from None
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(digest, faces, chunksize=16))
+
+
+def set_digest(faces: Sequence[LabelledFace], digests: Sequence[str]) -> str:
+    """Return the hash of a set: SHA-256 over ids, labels and contents, in whatever order they come."""
+    rows = sorted(
+        json.dumps([face.face_id, face.emotion, digest]) for face, digest in zip(faces, digests, strict=True)
+    )
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def check_set(digest: str, expected: str) -> None:
+    """Refuse a set whose hash is not the one that was asked for; an empty `expected` asks for none.
+
+    Raises
+    ------
+    BtferError
+        If it is another.
+    """
+    if expected and not (len(expected) >= 8 and digest.startswith(expected.lower())):
+        raise BtferError(
+            f"the set has changed: its hash is {digest[:8]}, expected {expected[:8]}; "
+            "restore its files and labels, or leave out --set-hash to score it as it is"
+        )
+
+
+def check_sums(
+    directory: Path,
+    faces: Sequence[LabelledFace],
+    digests_of: Callable[[Sequence[LabelledFace]], Sequence[str]] = content_digests,
+) -> None:
+    """Check the faces of a folder against the `SHA256SUMS` in it or in its parent, if there is one.
+
+    Parameters
+    ----------
+    directory
+        The folder, a release or one of its splits.
+    faces
+        Found in it.
+    digests_of
+        Gives the SHA-256 of each face's file; not asked if there is nothing to check against.
+
+    Raises
+    ------
+    BtferError
+        If a face has changed, is missing, or is not listed.
+    """
+    root = release_root(directory)
+    if root is None:
+        return
+    listed: dict[str, str] = {}
+    for line in (root / SUMS).read_text(encoding="utf-8", errors="replace").splitlines():
+        digest, _, name = line.partition(" ")
+        listed[name.lstrip(" *").removeprefix("./")] = digest.lower()
+    here = directory.resolve().relative_to(root).as_posix()
+    found = set()
+    for face, digest in zip(faces, digests_of(faces), strict=True):
+        name = face.path.resolve().relative_to(root).as_posix()
+        found.add(name)
+        if name not in listed:
+            raise BtferError(f"{face.path}: not in {root / SUMS}; the release has changed, take it as it was")
+        if listed[name] != digest:
+            raise BtferError(
+                f"{face.path}: its SHA-256 is not the one in {root / SUMS}; the file has changed, fetch it again"
+            )
+    suffixes = {face.path.suffix for face in faces}
+    inside = "" if here == "." else f"{here}/"
+    for name in listed:
+        if name.startswith(inside) and Path(name).suffix in suffixes and name.count("/") >= 1:
+            path = root / name
+            # A contact sheet is listed too, and is no face: only what is gone is missed.
+            if name not in found and not path.exists():
+                raise BtferError(f"{path}: missing, though {root / SUMS} lists it; fetch the release again")
+
+
+def release_root(directory: Path) -> Path | None:
+    """Return the folder of the release that a folder is or is a split of; None if it is no release."""
+    here = directory.resolve()
+    return next((root for root in (here, here.parent) if (root / SUMS).is_file()), None)
+
+
+def set_name(directory: Path) -> str:
+    """Return what a folder of faces is called: `name-v3` of its `release.json`, else the folder's name.
+
+    A split of several is named, too: `name-v3-test`.
+    """
+    here, root = directory.resolve(), release_root(directory)
+    if root is None:
+        return here.name
+    name, splits = root.name, 2
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        said = json.loads((root / "release.json").read_bytes())
+        name, splits = f"{said['name']}-v{int(said['version'])}", len(said["splits"])
+    return name if here == root or splits == 1 else f"{name}-{here.name}"
+
+
+def known_leakage(workspace: Workspace) -> int | None:
+    """Return how many faces of the sample were found in a training set; None if nobody looked."""
+    return leaked_faces(workspace.catalog)
+
+
+def make_signature(
+    set_name: str,
+    faces: Sequence[LabelledFace],
+    digest: str,
+    *,
+    feeding: Feeding,
+    labels: Labels,
+    predictions: Predictions,
+    leak: int | None = None,
+) -> str:
+    """Put into one line what a result depends on, as sacreBLEU does (Post 2018).
+
+    `BTFER|set:btfer#1a2b3c4d|n:2100|in:64grey/-1,1,area|labels:7|leak:0|btfer:0.1.0`: the hash is over the
+    faces' ids, labels and contents in whatever order; `labels:7/8` says that one of the model's eight classes
+    was left out; `leak:unknown` that nobody looked for the faces in the training set.
+    """
+    size = f"{feeding.width}" if feeding.width == feeding.height else f"{feeding.width}x{feeding.height}"
+    color = "grey3" if feeding.color == "grey" and feeding.channels == 3 else feeding.color
+    known = len(labels.outputs) - len(labels.dropped)
+    fed: list[str] = ["raw" if feeding.raw else feeding.scale]
+    fed += [
+        f"{name}={';'.join(f'{value:g}' for value in values)}"
+        for name, values in (("mean", feeding.mean), ("std", feeding.std))
+        if values
+    ]
+    if feeding.crop < 1:
+        fed.append(f"crop={feeding.crop:g}")
+    fed.append("+".join(predictions.interpolations))
+    name = re.sub(r"[^\w.-]+", "_", set_name)
+    return "|".join(
+        [
+            "BTFER",
+            f"set:{name}#{digest[:8]}",
+            f"n:{len(faces)}",
+            f"in:{size}{color}/{','.join(fed)}",
+            f"labels:{known}" + (f"/{len(labels.outputs)}" if labels.dropped else ""),
+            f"leak:{'unknown' if leak is None else leak}",
+            f"btfer:{__version__}",
+        ]
+    )
+
+
+def parse_signature(signature: str) -> dict[str, str]:
+    """Return the parts of a signature by name; the set's is its hash, for a name is only a name."""
+    parts = dict(part.partition(":")[::2] for part in signature.split("|")[1:])
+    if "set" in parts:
+        parts["set"] = parts["set"].rpartition("#")[2]
+    return parts
+
+
+def same_set(signatures: Sequence[str]) -> bool:
+    """Whether all of the signatures are of one set of faces."""
+    return len({tuple(parse_signature(one).get(part) for part in SET_PARTS) for one in signatures}) <= 1

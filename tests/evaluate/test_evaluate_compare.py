@@ -1,0 +1,155 @@
+"""Leaderboards out of reports, without TensorFlow: the models are functions."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from btfer_builder.emotions import EMOTIONS
+from btfer_builder.errors import BtferError
+from btfer_builder.evaluate import evaluate_models
+from btfer_builder.evaluate.compare import compare_reports, read_report
+from btfer_builder.evaluate.leaderboard import APART, markdown, write_leaderboards
+from btfer_builder.evaluate.significance import mcnemar
+from btfer_builder.recipe import EvalRecipe
+
+LEVELS = (10, 45, 80, 115, 150, 185, 220)
+
+#: Functions that are right on faces of the levels above, except where they are told to be wrong.
+LIBRARY = """
+import numpy as np
+def answers(batch, wrong):
+    levels = batch[:, 0, 0, 0].astype(int)
+    classes = np.array([[abs(level - one) for one in (10, 45, 80, 115, 150, 185, 220)] for level in levels]).argmin(1)
+    classes = np.where([level % 10 in wrong for level in levels], (classes + 1) % 7, classes)
+    return np.eye(7)[classes] * 0.9 + 0.1 / 7
+def good(batch): return answers(batch, ())
+def fair(batch): return answers(batch, (1, 2))
+def near(batch): return answers(batch, (2, 3))
+def poor(batch): return answers(batch, (1, 2, 3, 6, 7, 8))
+"""
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    (tmp_path / "models_of_test.py").write_text(LIBRARY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    yield ["models_of_test:" + name for name in ("good", "fair", "near", "poor")]
+    sys.modules.pop("models_of_test", None)
+
+
+@pytest.fixture
+def reports(make_set, library, tmp_path) -> list[Path]:
+    faces = make_set(
+        {e: [level + d for d in range(-4, 5)] for e, level in zip(EMOTIONS, LEVELS, strict=True)}
+    )
+    done = evaluate_models(
+        library, faces, EvalRecipe(resamples=200, size=8), tmp_path / "out", set_name="bright"
+    )
+    return [report.path for report in done]
+
+
+def test_the_leaderboard_ranks_and_ties(reports):
+    answers = [read_report(path) for path in reports]
+    (board,) = compare_reports(answers, resamples=500, seed=0)
+    assert board.n == 63
+    names = [row.model.partition(":")[2] for row in board.rows]
+    assert names[0] == "good"
+    assert names[-1] == "poor"
+    ranks = {name: (row.rank, row.tied) for name, row in zip(names, board.rows, strict=True)}
+    assert ranks == {"good": (1, False), "fair": (2, True), "near": (2, True), "poor": (4, False)}
+    assert board.tied == ((1, 2),)
+    assert board.p_any < 1e-6
+    assert len(board.pairs) == 6
+    right = {one.model: one.true == one.predicted for one in answers}
+    for pair in board.pairs:
+        first, second = right[pair.first], right[pair.second]
+        assert pair.only_first == (first & ~second).sum()
+        assert pair.only_second == (second & ~first).sum()
+        assert pair.accuracy_difference == pytest.approx(first.mean() - second.mean())
+        assert pair.p_value == mcnemar(first, second)
+        assert pair.p_value <= pair.p_holm <= 1
+        low, high = pair.accuracy_interval_95
+        assert low <= pair.accuracy_difference <= high
+    assert board.rows[0].accuracy == 1
+    assert board.rows[-1].accuracy_lost == pytest.approx(1 - board.rows[-1].accuracy)
+    assert board.notes == ()
+
+
+def test_the_paired_interval_is_narrower_than_that_of_two_sets(reports):
+    answers = [read_report(path) for path in reports]
+    (board,) = compare_reports(answers, resamples=2000, seed=0)
+    pair = next(p for p in board.pairs if {p.first[-4:], p.second[-4:]} == {"fair", "poor"})
+    first, second = (
+        next(a.true == a.predicted for a in answers if a.model == m) for m in (pair.first, pair.second)
+    )
+    rng = np.random.default_rng(1)
+    rows = rng.integers(0, 63, (2000, 63))
+    expected = np.quantile(first[rows].mean(axis=1) - second[rows].mean(axis=1), [0.025, 0.975])
+    assert pair.accuracy_interval_95 == pytest.approx(tuple(expected), abs=0.03)
+
+
+def test_scores_of_different_sets_stand_in_different_tables(
+    reports, make_set, library, tmp_path, monkeypatch
+):
+    from btfer_builder.evaluate.faces import faces_in_folder
+
+    faces = faces_in_folder(tmp_path / "faces")[:-5]
+    (other,) = evaluate_models(library[:1], faces, EvalRecipe(resamples=0, size=8), tmp_path / "other")
+    boards = compare_reports([read_report(path) for path in [*reports, other.path]], resamples=0)
+    assert [board.n for board in boards] == [63, 58]
+    assert boards[0].pairs[0].accuracy_interval_95 is None
+    text = markdown(boards)
+    assert text.startswith(APART)
+    assert text.count("| rank |") == 2
+    folder = write_leaderboards(boards, tmp_path / "comparison")
+    page = (folder / "leaderboard.html").read_text()
+    assert "different sets of faces" in page
+    assert "<script" not in page
+
+
+def test_models_that_were_fed_differently_are_said_to_be(make_set, library, tmp_path):
+    faces = make_set({"happy": [115, 116], "sad": [185]})
+    first = evaluate_models(library[:1], faces, EvalRecipe(resamples=0, size=8), tmp_path / "out")
+    second = evaluate_models(library[1:2], faces, EvalRecipe(resamples=0, size=16), tmp_path / "out")
+    (board,) = compare_reports([read_report(one.path) for one in [*first, *second]], resamples=100)
+    (note,) = board.notes
+    assert note.startswith("The models were fed differently")
+    assert "8rgb/raw,none" in note
+    assert "16rgb/raw,cubic" in note
+
+
+def test_what_is_written(reports, tmp_path):
+    boards = compare_reports([read_report(path) for path in reports], resamples=100)
+    folder = write_leaderboards(boards, tmp_path / "comparison")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("comparison.json", "leaderboard.csv", "leaderboard.html", "leaderboard.md"),
+    ]
+    with (folder / "leaderboard.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["rank"] for row in rows] == ["1", "2", "2", "4"]
+    assert [row["tied"] for row in rows] == ["false", "true", "true", "false"]
+    assert float(rows[0]["accuracy_low"]) < 1 == float(rows[0]["accuracy"])
+    lines = (folder / "leaderboard.md").read_text().splitlines()
+    assert "| 2= | models_of_test:fair |" in "\n".join(lines)
+    result = json.loads((folder / "comparison.json").read_text())
+    assert len(result["leaderboards"][0]["pairs"]) == 6
+
+
+def test_reports_that_are_none_or_were_changed(reports, tmp_path):
+    with pytest.raises(BtferError, match="no report"):
+        read_report(tmp_path)
+    metrics = reports[0] / "metrics.json"
+    content = json.loads(metrics.read_text())
+    assert read_report(metrics).model == "models_of_test:good"
+    metrics.write_text(json.dumps(content | {"accuracy": 0.5}))
+    with pytest.raises(BtferError, match="disagree"):
+        read_report(reports[0])
+    for broken in ("{", "[]", '{"model": "x"}', json.dumps(content | {"signature": 3})):
+        metrics.write_text(broken)
+        with pytest.raises(BtferError, match="not a report of this btfer"):
+            read_report(reports[0])
