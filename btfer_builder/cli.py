@@ -2,24 +2,27 @@
 
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from btfer_builder import __version__
-from btfer_builder.cli_evaluate import evaluate
-from btfer_builder.cli_review import review
+from btfer_builder.cli_evaluate import compare, convert, evaluate
+from btfer_builder.cli_leakage import hashes, leakage
+from btfer_builder.cli_release import COMMANDS as RELEASE_COMMANDS
+from btfer_builder.cli_review import agreement, review
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.options import common_options, recipe_options, with_flags
-from btfer_builder.progress import emit_json, say, table
+from btfer_builder.progress import emit_json, say, table, track
+from btfer_builder.protocol.networks.registry import HEADS, PRETRAININGS, SIZES, UNITS
 from btfer_builder.recipe import (
     CrawlRecipe,
     CropRecipe,
     DedupeRecipe,
     QueriesRecipe,
-    SampleRecipe,
 )
 from btfer_builder.workspace import Workspace, create_workspace, open_workspace
 
@@ -103,8 +106,15 @@ def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # n
     type=click.Path(path_type=Path, exists=True),
     help="What engine urls (a CSV or text file) or folder (a folder an emotion) reads.",
 )
+@click.option("--check", is_flag=True, help="Only put one known query to each engine: can it still be read?")
 @common_options
-def crawl(directory: Path | None, as_json: bool, path: Path | None, **options: Any) -> None:  # noqa: ANN401
+def crawl(
+    directory: Path | None,
+    as_json: bool,
+    path: Path | None,
+    check: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
     """Search for pictures and fetch them.
 
     Asks the engines for every query and fetches what they find; a second crawl goes on where the first was.
@@ -112,38 +122,67 @@ def crawl(directory: Path | None, as_json: bool, path: Path | None, **options: A
     \b
     Examples:
       btfer crawl --per-query 50 --emotion fear --emotion disgust
+      btfer crawl --engine openverse --engine wikimedia --license cc0,pdm,by,by-sa --target 30
       btfer crawl --engine folder --path ~/my-pictures
+      btfer crawl --engine bing --check
     """
     from btfer_builder.crawl.stage import crawl as run_crawl
     from btfer_builder.queries.plan import plan_queries
 
     workspace = open_workspace(directory)
+    recipe = with_flags(workspace.recipe.crawl, options)
+    if check:
+        _check_engines(recipe, as_json)
+        return
     asked = with_flags(workspace.recipe.queries, options)
     planned = plan_queries(workspace.queries, asked)
     try:
-        run_crawl(workspace, with_flags(workspace.recipe.crawl, options), planned, asked.emotion, path)
+        run_crawl(workspace, recipe, planned, asked.emotion, path)
     finally:
         _show_stages(workspace, as_json, "crawl")
 
 
+def _check_engines(recipe: CrawlRecipe, as_json: bool) -> None:
+    from btfer_builder.crawl.check import check_engine
+    from btfer_builder.crawl.engines import SEARCH_ENGINES
+    from btfer_builder.crawl.stage import check_engines
+
+    check_engines(recipe)
+    checks = [check_engine(name, recipe) for name in dict.fromkeys(recipe.engine) if name in SEARCH_ENGINES]
+    if as_json:
+        emit_json({"engines": [found.to_dict() for found in checks]})
+    else:
+        table(
+            "one known query",
+            ["engine", "answers", "results", "with page and title", "with licence"],
+            [(c.engine, "yes" if c.ok else "no", c.results, c.complete, c.licensed) for c in checks],
+        )
+    if failed := [found for found in checks if not found.ok]:
+        raise BtferError("; ".join(f"{found.engine}: {found.error}" for found in failed))
+
+
 @main.command()
 @recipe_options(DedupeRecipe)
+@click.option("--faces", is_flag=True, help="The second pass, after btfer crop: compare the face crops.")
 @common_options
-def dedupe(directory: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+def dedupe(directory: Path | None, as_json: bool, faces: bool, **options: Any) -> None:  # noqa: ANN401
     """Find pictures that are there twice.
 
     Exact and near duplicates, mirrored ones too; the largest of each group is kept. A picture found under two
     emotions is a conflict and waits for a reviewer.
 
     \b
-    Example:
+    Examples:
       btfer dedupe --radius 6
+      btfer dedupe --faces
     """
-    from btfer_builder.dedupe.stage import dedupe as run_dedupe
+    from btfer_builder.dedupe.face_stage import dedupe_faces
+    from btfer_builder.dedupe.stage import dedupe as dedupe_images
 
     workspace = open_workspace(directory)
+    run_dedupe = dedupe_faces if faces else dedupe_images
     run_dedupe(workspace, with_flags(workspace.recipe.dedupe, options))
-    _show_stages(workspace, as_json, "dedupe")
+    _show_stages(workspace, as_json, "dedupe-faces" if faces else "dedupe")
 
 
 @main.command()
@@ -171,57 +210,88 @@ def crop(directory: Path | None, as_json: bool, paper: bool, **options: Any) -> 
 
 
 main.add_command(review)
+main.add_command(agreement)
+main.add_command(hashes)
+main.add_command(leakage)
+for command in RELEASE_COMMANDS:
+    main.add_command(command)
+main.add_command(evaluate)
+main.add_command(compare)
+main.add_command(convert)
 
 
 @main.command()
-@recipe_options(SampleRecipe)
+@click.argument("names", nargs=-1, metavar="[NETWORK]...")
+@click.option("--size", type=int, multiple=True, help="Side of the input in pixels. [default: 48 and 224]")
+@click.option(
+    "--pretraining",
+    type=click.Choice(PRETRAININGS),
+    help="Only networks that have these weights, as they are built for them.",
+)
+@click.option("--head", type=click.Choice(HEADS), help="Only networks that can have this head, and with it.")
+@click.option(
+    "--units", type=click.Choice(UNITS), help="Only networks with a new head, and of these hidden layers."
+)
 @common_options
-def sample(directory: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
-    """Draw the balanced set.
+def networks(
+    directory: Path | None,
+    as_json: bool,
+    names: tuple[str, ...],
+    size: tuple[int, ...],
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """List the networks of the protocol.
 
-    Exactly so many accepted faces for every emotion; the same ones on every machine.
+    Each is built, without its weights, to count its parameters and what one image costs.
 
     \b
-    Example:
-      btfer sample --per-class 300 --seed 0
+    Examples:
+      btfer networks --size 48
+      btfer networks vgg16 resnet50 --pretraining vggface --head flatten
     """
-    from btfer_builder.sample.stage import sample as run_sample
+    from btfer_builder.protocol.listing import list_networks
 
-    workspace = open_workspace(directory)
-    recipe = with_flags(workspace.recipe.sample, options)
-    result = run_sample(workspace, recipe)
+    wrap = partial(track, description="networks", unit="networks")
+    rows = list_networks(names, sizes=size or SIZES, progress=wrap, **options)
     if as_json:
-        emit_json(result.to_dict())
-    else:
-        rows = [
-            (emotion, result.accepted[emotion], result.per_class[emotion], result.short.get(emotion, 0))
-            for emotion in EMOTIONS
-        ]
-        table(f"Sample of {recipe.per_class} a class", ["emotion", "accepted", "drawn", "missing"], rows)
-    if result.path is None:
-        raise BtferError(
-            "some classes are short, nothing was written. Crawl or review more, take a smaller --per-class, "
-            "or --allow-short"
-        )
-    if not as_json:
-        click.echo(f"written to {result.path}")
-
-
-main.add_command(evaluate)
+        emit_json({"networks": [row.to_dict() for row in rows]})
+        return
+    for side in dict.fromkeys(row.size for row in rows):
+        columns = ["network", "head", "parameters", "trainable", "phase 1", "GFLOPs", "from", "what it is"]
+        table(f"{side}×{side} pixels", columns, [row.to_cells() for row in rows if row.size == side])
 
 
 @main.command()
+@click.option("--yield", "by_search", is_flag=True, help="Show instead what each search phrase brought in.")
 @common_options
-def status(directory: Path | None, as_json: bool) -> None:
+def status(directory: Path | None, as_json: bool, by_search: bool) -> None:
     """Show the funnel.
 
-    For every stage what came in, what was kept, and what was dropped and why.
+    For every stage what came in, what was kept, and what was dropped and why. With --yield: what was found, fetched,
+    kept and accepted by engine, language, expression and cell (emotion, ethnicity, gender, age).
 
     \b
-    Example:
+    Examples:
       btfer status --json
+      btfer status --yield
     """
-    _show_stages(open_workspace(directory), as_json)
+    workspace = open_workspace(directory)
+    if by_search:
+        _show_yield(workspace, as_json)
+    else:
+        _show_stages(workspace, as_json)
+
+
+def _show_yield(workspace: Workspace, as_json: bool) -> None:
+    from btfer_builder.catalog.yields import GROUPINGS, yields
+
+    lines = yields(workspace.catalog)
+    if as_json:
+        emit_json({"yield": [line.to_dict() for line in lines]})
+        return
+    for grouping in GROUPINGS:
+        rows = [(y.value, y.found, y.fetched, y.kept, y.accepted) for y in lines if y.by == grouping]
+        table(f"by {grouping}", [grouping, "found", "fetched", "kept", "accepted"], rows)
 
 
 def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:

@@ -42,12 +42,16 @@ def common_options(command: Command) -> Command:
     return guarded  # type: ignore[return-value]  # functools.wraps keeps the command's type
 
 
-def recipe_options(section: type[Section]) -> Callable[[Command], Command]:
-    """Add an option for every setting of a section; one that is not given leaves the recipe's value."""
+def recipe_options(section: type[Section], *only: str) -> Callable[[Command], Command]:
+    """Add an option for every setting of a section; one that is not given leaves the recipe's value.
+
+    `only` names the settings, if they are not all.
+    """
 
     def decorate(command: Command) -> Command:
         for setting in reversed(settings_of(section)):
-            command = _option(setting)(command)
+            if not only or setting.name in only:
+                command = _option(setting)(command)
         return command
 
     return decorate
@@ -84,10 +88,12 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
         text += " May be given several times."
     elif isinstance(kind, inspect.VarTupleType):
         options |= {
-            "callback": lambda _context, _option, value: value and _split(value),
+            "callback": lambda _context, _option, value: value and _split(value, kind.item_type),
             "metavar": "A,B,...",
         }
         shown = ",".join(setting.default)
+    elif isinstance(kind, inspect.DictType) and isinstance(kind.value_type, inspect.IntType):
+        options |= {"metavar": "NAME=N,...", "callback": lambda _c, _o, value: value and _counts(value)}
     elif isinstance(kind, inspect.DictType):
         options |= {"multiple": True, "metavar": "NAME=URL", "callback": lambda _c, _o, value: _pairs(value)}
     if shown not in (None, "", {}):
@@ -101,8 +107,21 @@ def _click_type(kind: inspect.Type) -> Any:  # noqa: ANN401 - whatever click tak
     return {inspect.IntType: int, inspect.FloatType: float}.get(type(kind), str)
 
 
-def _split(value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(","))
+def _split(value: str, kind: inspect.Type) -> tuple[Any, ...]:
+    """Read A,B,... as strings, or as numbers where the setting is a list of them."""
+    convert = {inspect.IntType: int, inspect.FloatType: float}.get(type(kind), str)
+    try:
+        return tuple(convert(part.strip()) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value}: expected numbers separated by commas") from None
+
+
+def _counts(value: str) -> dict[str, int]:
+    """Read NAME=N,NAME=N."""
+    try:
+        return {name.strip(): int(count) for name, count in (part.split("=") for part in value.split(","))}
+    except ValueError:
+        raise click.BadParameter(f"{value}: expected NAME=N, as train=200,test=100") from None
 
 
 def _pairs(values: tuple[str, ...]) -> dict[str, str] | None:

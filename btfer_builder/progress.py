@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,3 +70,39 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
         console.width = 160  # a file has no width: nothing is folded in it that need not be
     console.print()
     console.print(shown)
+
+
+class StatusLine:
+    """One line of changing counts on stderr: in its place on a terminal, now and then a new one in a log file."""
+
+    def __init__(self, every: float = 30.0) -> None:
+        self.every = every
+        self._bar: tqdm[Any] | None = None
+        self._text = self._printed = ""
+        self._at = time.monotonic()
+
+    def __enter__(self) -> "StatusLine":
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(file=sys.stderr, bar_format="{desc} [{elapsed}]", leave=True)
+        return self
+
+    def show(self, text: str) -> None:
+        """Show the counts as they are now."""
+        self._text = text
+        if self._bar is not None:
+            self._bar.set_description_str(text)
+        elif time.monotonic() - self._at >= self.every:
+            self._print()
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        else:
+            self._print()
+
+    def _print(self) -> None:
+        if self._text != self._printed:
+            print(self._text, file=sys.stderr, flush=True)
+            self._printed, self._at = self._text, time.monotonic()

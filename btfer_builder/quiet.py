@@ -12,7 +12,7 @@ def import_tensorflow(*, gpu: bool = True) -> ModuleType:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    with _silent_stderr():
+    with silent_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # the rest of the lines comes with the first look for devices
@@ -21,8 +21,8 @@ def import_tensorflow(*, gpu: bool = True) -> ModuleType:
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Send file descriptor 2 nowhere: these lines come from C++, before its log level can be set."""
+def silent_stderr() -> Iterator[None]:
+    """Send file descriptor 2 nowhere: such lines come from C++, before its log level can be set."""
     sys.stderr.flush()
     saved = os.dup(2)
     try:

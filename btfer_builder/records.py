@@ -26,7 +26,11 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One search result with everything the engine said of it; empty where it said nothing."""
+    """One search result with everything the engine said of it; empty where it said nothing.
+
+    `url` is what is fetched; `found_url` is how the engine wrote it, when that differs. `refused` is the reason why
+    it must not be fetched at all, if the engine told one.
+    """
 
     rank: int
     url: str
@@ -36,11 +40,14 @@ class Candidate:
     license_url: str = ""
     creator: str = ""
     attribution: str = ""
+    sha1: str = ""
+    found_url: str = ""
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """The fate of one URL: an image, or the reason there is none."""
+    """The fate of one URL: an image, or the reason there is none, and how many crawls have tried."""
 
     url: str
     image_id: str | None = None
@@ -50,6 +57,7 @@ class Fetch:
     content_type: str = ""
     bytes: int = 0
     fetched_at: str = ""
+    tries: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ImageHash:
-    """What decoding an image once told: its size and hashes (16 hex digits a pHash), or why it failed."""
+    """What decoding an image once told: its size and hashes (16 hex digits a pHash), or why it failed.
+
+    One that was decoded at `reduced` scale has no pixel hash until an image that looks the same turns up.
+    """
 
     image_id: str
     width: int = 0
@@ -74,6 +85,7 @@ class ImageHash:
     phash_mirrored: str = ""
     reason: str | None = None
     detail: str = ""
+    reduced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,20 @@ class DedupeResult:
     kind: str | None = None
     distance: int | None = None
     conflict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateGroup:
+    """A group of duplicates: the item kept, how many were dropped for it, how far apart, and what decided.
+
+    `kept_for` is where the kept one is ahead of the next best: more pixels, a known licence, or found earlier.
+    """
+
+    kind: Kind
+    item_id: str
+    copies: int
+    diameter: int
+    kept_for: Literal["pixels", "license", "earliest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +143,49 @@ class Face:
     crop_y: int
     crop_width: int
     crop_height: int
+    crop_angle: float = 0.0  # degrees the rectangle is turned clockwise about its centre
+    blurred: str = ""  # JSON list of [x, y, width, height]: the other faces that are blurred in the crop
+    upscale: float = 0.0  # crop pixels for one photo pixel; above 1 the crop is enlarged
+    roll: float = 0.0  # degrees the eyes are turned clockwise in the photo
+    yaw: float = 0.0  # degrees the nose points to the viewer's right, roughly
+    sharpness: float | None = None  # of the crop, as the two below; none without one
+    brightness: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaceHash:
+    """What a crop looks like: pHashes of 64 bits (16 hex digits) and, `fine`, of 256 (64), or why there are none.
+
+    Those of `_48` are of the crop as a grey image of 48×48 pixels.
+    """
+
+    face_id: str
+    phash: str = ""
+    fine: str = ""
+    phash_mirrored: str = ""
+    fine_mirrored: str = ""
+    phash_48: str = ""
+    fine_48: str = ""
+    phash_48_mirrored: str = ""
+    fine_48_mirrored: str = ""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaceDedupe:
+    """Whether a face is the one kept of its group, and if not, what it repeats and how closely.
+
+    `distance` and `difference` are those of the two crops laid over one another (see `dedupe.overlay`).
+    """
+
+    face_id: str
+    state: State
+    reason: str | None = None
+    duplicate_of: str | None = None
+    kind: str | None = None
+    distance: int | None = None
+    difference: float | None = None
+    conflict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +200,10 @@ class CropResult:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One reviewer's word on one item. `emotion` is the label an acceptance gives."""
+    """One reviewer's word on one item. `emotion` is the label an acceptance gives.
+
+    One that `adjudicates` settles what reviewers disagree on, and is no vote.
+    """
 
     item_id: str
     kind: Kind
@@ -139,13 +211,52 @@ class Decision:
     emotion: Emotion | None = None
     reason: str | None = None
     reviewer: str = ""
+    adjudicates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """A set of images the faces were looked for in: what it is called, what it held, and how close was the same."""
+
+    source: str
+    name: str
+    digest: str
+    images: int
+    dropped: int
+    radius: int
+    fine_radius: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A face that stands in a training set: as which image of it, how (near, mirrored), in which form, how close."""
+
+    source: str
+    face_id: str
+    item: str
+    kind: str
+    form: str
+    distance: int
+    fine_distance: int
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A face of the sample and its place in the draw of its class."""
+    """A face of the sample, its place in the draw of its class, and the SHA-256 of its file as it was drawn."""
 
     face_id: str
     emotion: Emotion
     rank: int
     path: str
+    split: str = "test"
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Undrawn:
+    """An accepted face the last draw passed over, and why; those in reserve by rank."""
+
+    face_id: str
+    emotion: Emotion
+    reason: str
+    rank: int

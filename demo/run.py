@@ -77,11 +77,12 @@ def main(workspace: Path = HERE / "workspace") -> None:
             f"\nA search engine with {len(web())} pictures runs at {site.url}; it is asked as Bing would be."
         )
         btfer(
-            workspace, "crawl", "--engine-url", f"bing={site.search_url}", "--allow-private-hosts",
-            "--query-delay", "0", "--ethnicity", "white", "--age", "adult",
+            workspace, "crawl", "--engine", "bing", "--engine-url", f"bing={site.search_url}",
+            "--allow-private-hosts", "--query-delay", "0", "--ethnicity", "white", "--age", "adult",
         )  # fmt: skip
     btfer(workspace, "dedupe")
     btfer(workspace, "crop")
+    btfer(workspace, "dedupe", "--faces")
     print(f"\n{review(workspace)} decisions made through the page")
     btfer(workspace, "sample", "--per-class", str(PER_CLASS))
     btfer(

@@ -114,7 +114,7 @@ def test_the_last_word_counts_until_it_is_undone(catalog):
     undo(catalog, "face", "ana")
     undo(catalog, "face", "ana")
     assert verdicts(catalog) == {}
-    assert undo(catalog, "face", "ana") is None
+    assert undo(catalog, "face", "ana") == []
     assert catalog.value("SELECT count(*) FROM decisions") == 6  # nothing was taken off the record
 
 

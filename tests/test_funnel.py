@@ -27,6 +27,7 @@ LIST_OF = {
     "dedupe": "dedupe",
     "review-images": "review",
     "crop": "crop",
+    "dedupe-faces": "dedupe",
     "review-faces": "review",
     "sample": "sample",
 }
@@ -122,7 +123,7 @@ def test_a_set_with_drops_in_every_stage(tmp_path):
     sample(workspace, SampleRecipe(per_class=1, allow_short=True))
     stages = check(catalog)
     assert stages["sample"].kept == 1
-    assert stages["sample"].dropped == {"conflict": len(disputed), "not_drawn": len(settled) - 1}
+    assert stages["sample"].dropped == {"conflict": len(disputed), "reserve": len(settled) - 1}
     add_decisions(catalog, [Decision(settled[0], "face", "reject", reason="occluded", reviewer="ana")])
     stages = check(catalog)
     assert stages["review-faces"].dropped == {"occluded": 1}

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import random
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,14 +23,20 @@ if TYPE_CHECKING:
 #: One script a schema version, applied in order; a catalog remembers in `user_version` how many it has had.
 MIGRATIONS = ("schema.sql",)
 
+#: How long a program waits for another one that writes.
+BUSY_SECONDS = 60
+
 #: The tables whose rows may have a reason, and whose list it is from.
 _STAGE_OF = {
     "fetches": "crawl",
     "hashes": "dedupe",
     "dedupes": "dedupe",
+    "face_hashes": "dedupe",
+    "face_dedupes": "dedupe",
     "crops": "crop",
     "faces": "crop",
     "decisions": "review",
+    "undrawn": "sample",
 }
 
 
@@ -61,7 +69,7 @@ class Catalog:
         """This thread's connection, in autocommit mode; write through `transaction` only."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(self.path, isolation_level=None, timeout=60)
+            connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SECONDS)
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA journal_mode = WAL")
@@ -80,7 +88,7 @@ class Catalog:
         """
         connection = self.connection
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            _begin(connection)
             try:
                 yield connection
             except BaseException:
@@ -155,6 +163,25 @@ class Catalog:
                     self.connection.execute("ROLLBACK")
                 if self.value("PRAGMA user_version") < number:
                     raise
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Begin to write, or wait for it: knocking every few milliseconds, where SQLite itself soon sleeps for 100."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > deadline:
+                    raise
+                time.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 - so that two never knock in step
+            else:
+                return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
 
 
 def now() -> str:

@@ -1,5 +1,6 @@
 """What the crop stage writes and asks: the outcome for every image, and its faces."""
 
+import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -57,3 +58,12 @@ def add_crops(catalog: Catalog, results: Iterable[CropResult], settings: str) ->
             "DELETE FROM sample WHERE face_id = ? AND face_id NOT IN (SELECT face_id FROM faces)",
             [tuple(row) for row in before],
         )
+
+
+def crops_to_remake(catalog: Catalog) -> list[sqlite3.Row]:
+    """Return every kept face with all that is needed to cut it out again: its row, `photo` (path) and `size`."""
+    return catalog.rows(
+        """SELECT f.*, i.path AS photo, json_extract(c.settings, '$.size') AS size
+           FROM faces f JOIN crops c USING (image_id) JOIN images i USING (image_id)
+           WHERE f.state = 'kept' ORDER BY f.face_id"""
+    )

@@ -33,14 +33,21 @@ _STAGES = {
     ("crop", "images"): """
         SELECT CASE WHEN c.image_id IS NULL THEN 'waiting' WHEN c.reason IS NULL THEN 'kept' ELSE 'dropped' END
                AS state, c.reason, i.emotion FROM croppable i LEFT JOIN crops c USING (image_id)""",
+    # A second pass that may be left out: faces it has not seen go on, too.
+    ("dedupe-faces", "faces"): """
+        SELECT CASE WHEN d.face_id IS NULL THEN 'waiting' WHEN copy.face_id IS NULL THEN 'kept' ELSE 'dropped' END
+               AS state, copy.reason, i.emotion
+        FROM faces f JOIN croppable i USING (image_id) LEFT JOIN face_dedupes d USING (face_id)
+        LEFT JOIN face_copies copy USING (face_id) WHERE f.state = 'kept'""",
     ("review-faces", "faces"): """
         SELECT CASE verdict WHEN 'accept' THEN 'kept' WHEN 'reject' THEN 'dropped' ELSE 'waiting' END AS state,
                verdict_reason AS reason, emotion FROM face_rows WHERE state = 'kept'""",
     ("sample", "faces"): """
         SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM sample) THEN 'waiting'
                     WHEN s.face_id IS NOT NULL THEN 'kept' ELSE 'dropped' END AS state,
-               CASE WHEN f.conflict THEN 'conflict' ELSE 'not_drawn' END AS reason, f.emotion
+               CASE WHEN f.conflict THEN 'conflict' ELSE coalesce(u.reason, 'not_drawn') END AS reason, f.emotion
         FROM face_rows f LEFT JOIN sample s ON s.face_id = f.face_id AND s.emotion = f.emotion
+        LEFT JOIN undrawn u ON u.face_id = f.face_id AND u.emotion = f.emotion
         WHERE f.state = 'kept' AND f.verdict = 'accept'""",
 }
 

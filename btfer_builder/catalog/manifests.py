@@ -11,14 +11,15 @@ _PROVENANCE = (
 )
 _BOX = (
     "x, y, width, height, confidence, left_eye_x, left_eye_y, right_eye_x, right_eye_y, nose_x, nose_y, "
-    "mouth_left_x, mouth_left_y, mouth_right_x, mouth_right_y, crop_x, crop_y, crop_width, crop_height"
+    "mouth_left_x, mouth_left_y, mouth_right_x, mouth_right_y, crop_x, crop_y, crop_width, crop_height, "
+    "crop_angle, blurred, upscale, roll, yaw, sharpness, brightness"
 )
 
 #: The query behind each `manifests/<name>.csv`.
 MANIFESTS = {
     "candidates": f"""
-        SELECT emotion, state, reason, detail, rank, {_PROVENANCE}, image_id, http_status, content_type, bytes,
-               fetched_at
+        SELECT emotion, state, reason, detail, rank, {_PROVENANCE}, found_url, sha1, image_id, http_status,
+               content_type, bytes, fetched_at, tries
         FROM candidate_fates ORDER BY candidate_id""",
     "images": f"""
         SELECT image_id, emotion,
@@ -27,13 +28,19 @@ MANIFESTS = {
                format, bytes, width, height, conflict
         FROM image_rows ORDER BY candidate_id""",
     "duplicates": """
-        SELECT image_id, duplicate_of, kind, distance, conflict FROM dedupes WHERE duplicate_of IS NOT NULL
+        SELECT d.image_id, d.duplicate_of, d.kind, d.distance, d.conflict, g.diameter, g.kept_for
+        FROM dedupes d LEFT JOIN duplicate_groups g ON g.kind = 'image' AND g.item_id = d.duplicate_of
+        WHERE d.duplicate_of IS NOT NULL
         UNION ALL
-        SELECT f.image_id, f.image_id, 'bytes', 0, count(DISTINCT s.emotion) > 1
+        SELECT f.image_id, f.image_id, 'bytes', 0, count(DISTINCT s.emotion) > 1, NULL, NULL
         FROM fetches f JOIN candidates c USING (url) JOIN searches s USING (search_id)
         WHERE f.image_id IS NOT NULL GROUP BY f.image_id
         HAVING count(DISTINCT c.url) > 1 OR count(DISTINCT s.emotion) > 1
         ORDER BY 2, 4, 1""",
+    "face_duplicates": """
+        SELECT d.face_id, d.duplicate_of, d.kind, d.distance, d.difference, d.conflict, g.diameter, g.kept_for
+        FROM face_copies d LEFT JOIN duplicate_groups g ON g.kind = 'face' AND g.item_id = d.duplicate_of
+        WHERE d.duplicate_of IS NOT NULL ORDER BY 2, 4, 1""",
     "faces": f"""
         SELECT f.face_id, f.image_id, f.emotion,
                CASE WHEN f.state = 'dropped' OR f.verdict = 'reject' THEN 'dropped' ELSE 'kept' END AS state,
@@ -47,11 +54,17 @@ MANIFESTS = {
         WHERE c.reason IS NOT NULL AND NOT EXISTS (SELECT 1 FROM faces f WHERE f.image_id = c.image_id)
         ORDER BY 2, 1""",
     "decisions": """
-        SELECT decision_id, item_id, kind, emotion, verdict, reason, reviewer, undoes, decided_at
+        SELECT decision_id, item_id, kind, emotion, verdict, reason, reviewer, undoes, decided_at, adjudicates
         FROM decisions ORDER BY decision_id""",
+    "leakage": """
+        SELECT l.face_id, f.image_id, f.emotion, t.name AS training_set, l.item, l.kind, l.form, l.distance,
+               l.fine_distance, EXISTS (SELECT 1 FROM sample s WHERE s.face_id = l.face_id) AS in_sample
+        FROM leaks l JOIN training_sets t USING (source) JOIN face_rows f USING (face_id)
+        ORDER BY t.name, l.face_id""",
     "sample": """
-        SELECT s.face_id, f.image_id, s.emotion, s.rank, s.path, f.url, f.page_url, f.license, f.creator, f.engine,
-               f.query, f.language, f.query_ethnicity, f.query_gender, f.query_age, f.votes
+        SELECT s.face_id, f.image_id, s.emotion, s.rank, s.path, s.split, s.sha256, f.url, f.page_url, f.license,
+               f.creator, f.engine, f.query, f.language, f.query_ethnicity, f.query_gender, f.query_age, f.votes,
+               f.adjudicated
         FROM sample s JOIN face_rows f USING (face_id) ORDER BY s.emotion, s.rank""",
 }
 

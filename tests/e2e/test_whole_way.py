@@ -41,7 +41,7 @@ def manifest(workspace: Path, name: str) -> list[dict[str, str]]:
 
 def test_every_stage_accounts_for_all_it_got(workspace):
     stages = btfer(workspace, "status")["stages"]
-    reasons = {"review-images": "review", "review-faces": "review"}
+    reasons = {"review-images": "review", "dedupe-faces": "dedupe", "review-faces": "review"}
     for stage in stages:
         assert stage["in"] == stage["kept"] + sum(stage["dropped"].values()) > 0, stage
         assert set(stage["dropped"]) <= set(REASONS[reasons.get(stage["stage"], stage["stage"])])
