@@ -26,7 +26,7 @@ def plan_queries(vocabulary_dir: Path, recipe: QueriesRecipe) -> list[Query]:
     -------
     list of Query
         Ordered by language, emotion, expression (as in the vocabulary), ethnicity, gender and age, each in
-        the order of its type in `recipe.py`, however the recipe lists them; perhaps none.
+        the order of its type in `recipe/`, however the recipe lists them; perhaps none.
 
     Raises
     ------
