@@ -39,13 +39,17 @@ def whole_web() -> Iterator[Web]:
         yield web
 
 
+def behave(web: Web) -> None:
+    web.release = threading.Event()
+    web.found_for, web.on_picture, web.engine_fault = found_for, lambda _number: None, {}
+
+
 @pytest.fixture
 def web(whole_web) -> Iterator[Web]:
     """Have the module's web behave; its address, which is in every catalog, stays the same."""
-    release = whole_web.release = threading.Event()
-    whole_web.found_for, whole_web.on_picture, whole_web.engine_fault = found_for, lambda _number: None, {}
+    behave(whole_web)
     yield whole_web
-    release.set()
+    whole_web.release.set()
 
 
 def command(web: Web, workspace: Workspace, *more: str) -> list[str]:
@@ -108,7 +112,7 @@ def parts(workspace: Workspace) -> list[Path]:
 @pytest.fixture(scope="module")
 def undisturbed(whole_web, tmp_path_factory) -> dict[str, object]:
     """Return what a crawl leaves that nobody disturbs."""
-    whole_web.found_for = found_for
+    behave(whole_web)  # it may be made after a test that had the web misbehave
     workspace = create_workspace(tmp_path_factory.mktemp("crawl") / "undisturbed")
     done = crawl(whole_web, workspace, "--json")
     assert done.returncode == 0
