@@ -11,7 +11,7 @@ PAGE = Path(__file__).with_name("commands.md")
 
 def commands_page() -> str:
     """Return the page: the help of `btfer` and of each command, as a terminal 100 columns wide shows it."""
-    parent = click.Context(main, info_name="btfer", terminal_width=100, max_content_width=100)
+    parent = main.make_context("btfer", [], resilient_parsing=True, terminal_width=100, max_content_width=100)
     parts = ["# Commands", "What `btfer COMMAND --help` says, made by `make docs`.", _help(main, parent)]
     for name in main.list_commands(parent):
         command = main.commands[name]
