@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +15,7 @@ from btfer_builder import __version__
 from btfer_builder.errors import BtferError
 from btfer_builder.files import write_bytes
 from btfer_builder.runner import CRASHED, Crashed
+from btfer_builder.storage import File, Root
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -33,7 +33,7 @@ def map_on_cluster(
     scheduler: str,
     function: Callable[[Sequence[Item]], list[Result]],
     shards: Sequence[Sequence[Item]],
-    root: Path,
+    root: Root,
 ) -> Iterator[list[tuple[Item, Result | Crashed]]]:
     """Yield the results of each shard as it is done, in no particular order.
 
@@ -98,7 +98,7 @@ def _narrow_down(
 
 
 def _work(
-    function: Callable[[Sequence[Item]], list[Result]], token: Path, version: str, shard: Sequence[Item]
+    function: Callable[[Sequence[Item]], list[Result]], token: File, version: str, shard: Sequence[Item]
 ) -> list[Result]:
     """Work on a shard on whatever machine this is, if it can give the result that the others give."""
     if version != __version__:
@@ -107,8 +107,8 @@ def _work(
         )
     if not token.is_file():
         raise BtferError(
-            f"the worker on {socket.gethostname()} does not see {token.parent.parent}; a cluster needs the workspace "
-            "on storage that all its machines see under the same path"
+            f"the worker on {socket.gethostname()} does not see {token}; a cluster needs the images "
+            "on storage that all its machines see under the same path or address"
         )
     return function(shard)
 
@@ -181,9 +181,9 @@ def _client(scheduler: str) -> "Iterator[Client]":
 
 
 @contextmanager
-def _token(root: Path) -> Iterator[Path]:
+def _token(root: Root) -> Iterator[File]:
     """Put a file below `root` for as long as there is work: who sees it, sees this very folder."""
-    token = root / "manifests" / f".cluster-{secrets.token_hex(8)}"
+    token = root / f"data/images/.cluster-{secrets.token_hex(8)}"
     write_bytes(token, b"")
     try:
         yield token

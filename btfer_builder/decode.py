@@ -1,11 +1,14 @@
 """Turn any image file, however hostile, into an upright RGB array, or say why it cannot be."""
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from btfer_builder.errors import BtferError
+from btfer_builder.storage import File, RemoteFile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +52,7 @@ def openers() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def decode_image(path: Path, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]":
+def decode_image(path: File, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]":
     """Decode an image file: first frame, EXIF orientation applied, on white where it is transparent.
 
     Parameters
@@ -68,6 +71,8 @@ def decode_image(path: Path, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]
     ------
     Undecodable
         With reason `too_large` or `unreadable`.
+    BtferError
+        If it is on storage that cannot be reached.
     """
     import numpy as np
 
@@ -76,7 +81,7 @@ def decode_image(path: Path, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]
 
 
 @contextmanager
-def opened(path: Path, max_pixels: int = MAX_PIXELS) -> "Iterator[Image.Image]":
+def opened(path: File, max_pixels: int = MAX_PIXELS) -> "Iterator[Image.Image]":
     """Open an image file by its header; whatever fails while it is open is the file's fault.
 
     Raises
@@ -90,13 +95,14 @@ def opened(path: Path, max_pixels: int = MAX_PIXELS) -> "Iterator[Image.Image]":
         with warnings.catch_warnings():
             # Pillow's own bomb limit and its remarks on odd metadata are ours to decide on.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=openers()) as image:
+            source = io.BytesIO(path.read_bytes()) if isinstance(path, RemoteFile) else path
+            with Image.open(source, formats=openers()) as image:
                 if image.width * image.height > max_pixels:
                     raise Undecodable(
                         "too_large", f"{image.width}×{image.height} pixels, at most {max_pixels}"
                     )
                 yield image
-    except Undecodable:
+    except (Undecodable, BtferError):
         raise
     except Image.DecompressionBombError as error:
         raise Undecodable("too_large", str(error)) from None

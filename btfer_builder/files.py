@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from btfer_builder.errors import BtferError
+from btfer_builder.storage import File, RemoteFile
 
 #: Spreadsheets take a cell that begins with one of these for a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -44,8 +45,11 @@ def write_aside(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: File, content: bytes) -> None:
     """Put `content` in the place of the file, all at once."""
+    if isinstance(path, RemoteFile):
+        path.write_bytes(content)
+        return
     with write_aside(path) as file:
         file.write(content)
 

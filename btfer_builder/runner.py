@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from btfer_builder.errors import BtferError
+from btfer_builder.storage import Root
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,7 +45,7 @@ class Runner(Generic[Item, Result]):
     workers: int
     shard_size: int = 16
     scheduler: str = ""
-    root: Path = Path()
+    root: Root = Path()
 
     def map(
         self, function: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]

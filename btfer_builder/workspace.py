@@ -12,6 +12,7 @@ from btfer_builder.catalog import Catalog
 from btfer_builder.errors import BtferError
 from btfer_builder.queries.plan import default_vocabulary
 from btfer_builder.recipe import Recipe, load_recipe, recipe_text
+from btfer_builder.storage import Root, Storage
 
 RECIPE_NAME = "btfer.toml"
 
@@ -31,6 +32,12 @@ class Workspace:
     def data(self) -> Path:
         """Images, faces and the sample."""
         return self.root / "data"
+
+    @cached_property
+    def files(self) -> Root:
+        """What the paths of images and faces in the catalog are relative to."""
+        elsewhere = self.recipe.storage.data
+        return Storage(self.root, elsewhere) if elsewhere else self.root
 
     @property
     def manifests(self) -> Path:

@@ -2,13 +2,13 @@
 
 import sqlite3
 from collections.abc import Iterable
-from pathlib import Path
 
 from btfer_builder.catalog.catalog import Catalog, insert
 from btfer_builder.records import CropResult
+from btfer_builder.storage import Root
 
 
-def uncropped_images(catalog: Catalog, settings: str, root: Path) -> list[tuple[str, str]]:
+def uncropped_images(catalog: Catalog, settings: str, root: Root) -> list[tuple[str, str]]:
     """Return (image_id, path) of every croppable image not yet cropped with these settings.
 
     So is one whose file was gone then, and one whose faces are in the catalog but no longer below `root`.

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -59,7 +58,7 @@ def download(
 
     Every URL is fetched once, whatever queries found it, and its fate committed with the image it led to.
     """
-    sweep(workspace.root)
+    sweep(workspace.files)
     with StatusLine() as line:
         asyncio.run(
             _Download(workspace, recipe, engines, counts).run(discovered, lambda: line.show(str(counts)))
@@ -73,7 +72,7 @@ class _Download:
     def __init__(
         self, workspace: Workspace, recipe: CrawlRecipe, engines: Sequence[str], counts: Counts
     ) -> None:
-        self.root: Path = workspace.root
+        self.root = workspace.files
         self.catalog: Catalog = workspace.catalog
         self.recipe = recipe
         self.engines = engines

@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -24,6 +23,7 @@ from btfer_builder.decode import FORMATS, openers
 from btfer_builder.errors import BtferError
 from btfer_builder.recipe import CrawlRecipe
 from btfer_builder.records import Fetch, Image
+from btfer_builder.storage import RemoteFile, Root
 
 MAX_REDIRECTS = 5
 #: Bytes of a body that wait in memory while what came before them is worked on.
@@ -47,7 +47,7 @@ class Fetched(NamedTuple):
 class Fetcher:
     """Fetches files into `root/data/images`; make it with `open_fetcher`, and close it."""
 
-    root: Path
+    root: Root
     recipe: CrawlRecipe
     session: aiohttp.ClientSession
     robots: Robots
@@ -93,7 +93,11 @@ class Fetcher:
             file_format = sniff(part)
             image_id = digest.hexdigest()
             path = f"data/images/{image_id[:2]}/{image_id}.{FORMATS[file_format]}"
-            part.keep(self.root / path)
+            file = self.root / path
+            if isinstance(file, RemoteFile):
+                await asyncio.to_thread(part.keep, file)  # the others go on meanwhile
+            else:
+                part.keep(file)
             fate = replace(answer, image_id=image_id, bytes=size)
             return Fetched(fate, Image(image_id, path, file_format, size))
         except Refused as error:
@@ -233,7 +237,7 @@ def sniff(part: Part) -> str:
         raise Refused("not_an_image", f"{kind}: {type(error).__name__}") from None
 
 
-def open_fetcher(root: Path, recipe: CrawlRecipe) -> Fetcher:
+def open_fetcher(root: Root, recipe: CrawlRecipe) -> Fetcher:
     """Return a fetcher with one pool of connections, inside a running event loop."""
     connector = aiohttp.TCPConnector(
         limit=recipe.connections,

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from btfer_builder.storage import File, RemoteFile, Root, local_root
+
 #: Files up to this many bytes are held in memory until they are whole, and written at once.
 IN_MEMORY = 1 << 20
 CHUNK = 1 << 16
@@ -53,8 +55,11 @@ class Part:
         file.seek(0)
         return file
 
-    def keep(self, path: Path) -> None:
+    def keep(self, path: File) -> None:
         """Give the whole file its name; what has that name already has the same bytes."""
+        if isinstance(path, RemoteFile):
+            path.write_bytes(self.read().read())
+            return
         if self._memory is not None:
             # The name tells the bytes, so nobody else is writing other ones under it.
             self._to_disk(self._memory.getvalue(), self.folder / f".{path.name}.part")
@@ -90,12 +95,13 @@ class Part:
             view = view[self._file.write(view) :]
 
 
-def images_of(root: Path) -> Path:
-    """Return the folder of a workspace that files are fetched into."""
-    return root / "data" / "images"
+def images_of(root: Root) -> Path:
+    """Return the folder of a workspace in which files grow."""
+    folder = root / "data/images"
+    return folder if isinstance(folder, Path) else local_root(root) / "data/images"
 
 
-def sweep(root: Path) -> None:
+def sweep(root: Root) -> None:
     """Delete the unfinished files that a killed crawl left; only one crawl at a time may run."""
     for part in images_of(root).glob(".*.part"):
         part.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ import json
 import multiprocessing
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btfer_builder.crop import quality
@@ -18,13 +17,14 @@ from btfer_builder.decode import Undecodable, decode_image
 from btfer_builder.files import write_bytes
 from btfer_builder.recipe import CropRecipe
 from btfer_builder.records import CropResult, Face
+from btfer_builder.storage import Root
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-def crop_images(items: Sequence[tuple[str, str]], root: Path, recipe: CropRecipe) -> list[CropResult]:
+def crop_images(items: Sequence[tuple[str, str]], root: Root, recipe: CropRecipe) -> list[CropResult]:
     """Crop a shard of images into `root/data/faces`.
 
     Parameters
@@ -43,7 +43,7 @@ def crop_images(items: Sequence[tuple[str, str]], root: Path, recipe: CropRecipe
     return [_crop_image(image_id, root, path, recipe) for image_id, path in items]
 
 
-def _crop_image(image_id: str, root: Path, path: str, recipe: CropRecipe) -> CropResult:
+def _crop_image(image_id: str, root: Root, path: str, recipe: CropRecipe) -> CropResult:
     if not (root / path).is_file():
         return CropResult(image_id, "missing_file", f"{path} is gone")
     try:
@@ -66,7 +66,7 @@ def _crop_image(image_id: str, root: Path, path: str, recipe: CropRecipe) -> Cro
     return CropResult(image_id, _image_reason(faces), faces=tuple(rows.values()))
 
 
-def _write_crop(face: Face, photo: "NDArray[np.uint8]", root: Path, recipe: CropRecipe) -> Face:
+def _write_crop(face: Face, photo: "NDArray[np.uint8]", root: Root, recipe: CropRecipe) -> Face:
     """Write the crop of a face that is kept, and measure it."""
     if face.path is None:
         return face

@@ -51,12 +51,12 @@ def crop(workspace: Workspace, recipe: CropRecipe) -> None:
     with workspace.stage("crop"), catalog.run("crop", recipe) as counts:
         if again := cropped_otherwise(catalog, settings):
             say(f"crop: {again} images were cropped with other settings and are cropped again")
-        todo = uncropped_images(catalog, settings, workspace.root)
+        todo = uncropped_images(catalog, settings, workspace.files)
         runner: Runner[tuple[str, str], CropResult] = Runner(
-            recipe.workers, SHARD_SIZE, recipe.scheduler, workspace.root
+            recipe.workers, SHARD_SIZE, recipe.scheduler, workspace.files
         )
         with bar(len(todo), "crop", "images") as progress:
-            for shard in runner.map(partial(crop_images, root=workspace.root, recipe=recipe), todo):
+            for shard in runner.map(partial(crop_images, root=workspace.files, recipe=recipe), todo):
                 results = [_result(item, result) for item, result in shard]
                 add_crops(catalog, results, settings)
                 progress.update(len(results))

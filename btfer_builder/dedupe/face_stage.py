@@ -53,9 +53,9 @@ def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe) -> None:
 def hash_new_faces(workspace: Workspace, workers: int, scheduler: str) -> None:
     """Hash every kept face that has no hash yet; each shard is committed."""
     todo = unhashed_faces(workspace.catalog)
-    runner: Runner[tuple[str, str], FaceHash] = Runner(workers, scheduler=scheduler, root=workspace.root)
+    runner: Runner[tuple[str, str], FaceHash] = Runner(workers, scheduler=scheduler, root=workspace.files)
     with bar(len(todo), "hash", "faces") as progress:
-        for shard in runner.map(partial(hash_faces, root=workspace.root), todo):
+        for shard in runner.map(partial(hash_faces, root=workspace.files), todo):
             add_face_hashes(workspace.catalog, (_result(item, result) for item, result in shard))
             progress.update(len(shard))
 
@@ -64,11 +64,11 @@ def _compare(workspace: Workspace, recipe: DedupeRecipe, faces: Sequence[HashedF
     pairs = candidate_pairs(faces, recipe.mirrored)
     items = {(faces[pair.first].path, faces[pair.second].path, pair.mirrored): pair for pair in pairs}
     runner: Runner[tuple[str, str, bool], Overlay | None] = Runner(
-        recipe.workers, scheduler=recipe.scheduler, root=workspace.root
+        recipe.workers, scheduler=recipe.scheduler, root=workspace.files
     )
     compared = {}
     with bar(len(pairs), "compare", "pairs") as progress:
-        for shard in runner.map(partial(compare_faces, root=workspace.root), list(items)):
+        for shard in runner.map(partial(compare_faces, root=workspace.files), list(items)):
             for item, result in shard:
                 if result is not None and not isinstance(result, Crashed):
                     compared[items[item]] = result

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from btfer_builder.catalog.dedupe_faces import HashedFace
 from btfer_builder.decode import Undecodable, decode_image
@@ -11,6 +10,7 @@ from btfer_builder.dedupe.grouping import Alike, stars
 from btfer_builder.dedupe.neighbours import neighbours
 from btfer_builder.dedupe.overlay import Overlay, grey, overlay
 from btfer_builder.records import DedupeResult, FaceDedupe
+from btfer_builder.storage import Root
 
 #: Crops are compared when their hashes are this close: of 96 faces shifted by 5 of 256 pixels, or enlarged by 5 %,
 #: 97 % are, and of 9510 pairs of different people none (the closest: 10 and 78 bits).
@@ -66,7 +66,7 @@ def _fine_distance(faces: Sequence[HashedFace], pair: Pair) -> int:
     return (int(faces[pair.first].fine, 16) ^ int(fine, 16)).bit_count()
 
 
-def compare_faces(items: Sequence[tuple[str, str, bool]], root: Path) -> list[Overlay | None]:
+def compare_faces(items: Sequence[tuple[str, str, bool]], root: Root) -> list[Overlay | None]:
     """Lay a shard of pairs of crops over one another.
 
     Parameters

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btfer_builder.decode import Undecodable, decode_image, opened, upright_rgb
 from btfer_builder.records import ImageHash
+from btfer_builder.storage import File, Root
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,7 @@ _REDUCED_SIDE = 128
 _ONE_READ = 1 << 24
 
 
-def hash_images(items: Sequence[tuple[str, str]], root: Path, max_pixels: int) -> list[ImageHash]:
+def hash_images(items: Sequence[tuple[str, str]], root: Root, max_pixels: int) -> list[ImageHash]:
     """Hash a shard of images; one that cannot be decoded gets its reason instead.
 
     JPEGs are decoded at reduced scale, four times as fast: at most 2 of the 64 bits are not those of
@@ -42,12 +42,12 @@ def hash_images(items: Sequence[tuple[str, str]], root: Path, max_pixels: int) -
     return [_hash_file(image_id, root / path, max_pixels, exact=False) for image_id, path in items]
 
 
-def hash_images_exactly(items: Sequence[tuple[str, str]], root: Path, max_pixels: int) -> list[ImageHash]:
+def hash_images_exactly(items: Sequence[tuple[str, str]], root: Root, max_pixels: int) -> list[ImageHash]:
     """Hash a shard of images, all of them decoded whole: bit for bit `imagehash.phash`, and the pixel hash."""
     return [_hash_file(image_id, root / path, max_pixels, exact=True) for image_id, path in items]
 
 
-def hash_pixels(items: Sequence[tuple[str, str]], root: Path, max_pixels: int) -> list[str]:
+def hash_pixels(items: Sequence[tuple[str, str]], root: Root, max_pixels: int) -> list[str]:
     """Return the pixel hash of each image of a shard, empty where a file cannot be decoded any more."""
     hashes = []
     for _, path in items:
@@ -58,7 +58,7 @@ def hash_pixels(items: Sequence[tuple[str, str]], root: Path, max_pixels: int) -
     return hashes
 
 
-def _hash_file(image_id: str, path: Path, max_pixels: int, *, exact: bool) -> ImageHash:
+def _hash_file(image_id: str, path: File, max_pixels: int, *, exact: bool) -> ImageHash:
     if not path.is_file():
         return ImageHash(image_id, reason="missing_file", detail=f"{path} is gone")
     try:

@@ -1,11 +1,11 @@
 """What a face crop looks like, in hashes: coarse and fine, whole and as 48×48 grey, plain and mirrored."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btfer_builder.decode import MAX_PIXELS, Undecodable, opened, upright_rgb
 from btfer_builder.records import FaceHash
+from btfer_builder.storage import File, Root
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -17,7 +17,7 @@ SMALL_SIDE = 48
 FINE_SIDE = 16
 
 
-def hash_faces(items: Sequence[tuple[str, str]], root: Path, max_pixels: int = MAX_PIXELS) -> list[FaceHash]:
+def hash_faces(items: Sequence[tuple[str, str]], root: Root, max_pixels: int = MAX_PIXELS) -> list[FaceHash]:
     """Hash a shard of face crops; one that cannot be decoded gets its reason instead.
 
     Parameters
@@ -32,7 +32,7 @@ def hash_faces(items: Sequence[tuple[str, str]], root: Path, max_pixels: int = M
     return [_hash_face(face_id, root / path, max_pixels) for face_id, path in items]
 
 
-def _hash_face(face_id: str, path: Path, max_pixels: int) -> FaceHash:
+def _hash_face(face_id: str, path: File, max_pixels: int) -> FaceHash:
     if not path.is_file():
         return FaceHash(face_id, reason="missing_file")
     try:

@@ -31,11 +31,11 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe) -> None:
     with workspace.stage("dedupe"), catalog.run("dedupe", recipe) as counts:
         todo = unhashed_images(catalog, recipe.exact_hash)
         runner: Runner[tuple[str, str], ImageHash] = Runner(
-            recipe.workers, scheduler=recipe.scheduler, root=workspace.root
+            recipe.workers, scheduler=recipe.scheduler, root=workspace.files
         )
         hash_shard = partial(
             hash_images_exactly if recipe.exact_hash else hash_images,
-            root=workspace.root,
+            root=workspace.files,
             max_pixels=recipe.max_pixels,
         )
         with bar(len(todo), "dedupe", "images") as progress:
@@ -57,9 +57,9 @@ def _prove_copies(workspace: Workspace, recipe: DedupeRecipe) -> None:
     catalog = workspace.catalog
     todo = image_paths(catalog, unproven_copies(hashed_images(catalog)))
     runner: Runner[tuple[str, str], str] = Runner(
-        recipe.workers, scheduler=recipe.scheduler, root=workspace.root
+        recipe.workers, scheduler=recipe.scheduler, root=workspace.files
     )
-    shards = runner.map(partial(hash_pixels, root=workspace.root, max_pixels=recipe.max_pixels), todo)
+    shards = runner.map(partial(hash_pixels, root=workspace.files, max_pixels=recipe.max_pixels), todo)
     with bar(len(todo), "compare", "images") as progress:
         for shard in shards:
             proven = [(item[0], digest) for item, digest in shard if not isinstance(digest, Crashed)]

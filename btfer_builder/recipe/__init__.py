@@ -27,6 +27,7 @@ from btfer_builder.recipe.pictures import (
     Gender,
     Language,
     QueriesRecipe,
+    StorageRecipe,
 )
 from btfer_builder.recipe.recipe import Recipe, explain, load_recipe, recipe_text
 from btfer_builder.recipe.section import (
@@ -66,6 +67,7 @@ __all__ = [
     "Section",
     "Setting",
     "SplitName",
+    "StorageRecipe",
     "explain",
     "load_recipe",
     "override",

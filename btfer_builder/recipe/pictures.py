@@ -16,6 +16,17 @@ EngineName = Literal["openverse", "wikimedia", "flickr", "bing", "google", "baid
 DetectorName = Literal["mtcnn", "mtcnn-reference"]
 
 
+class StorageRecipe(Section, frozen=True, kw_only=True):
+    """Where images and faces are kept; credentials come from the environment."""
+
+    data: Annotated[
+        str,
+        Meta(
+            max_length=500, description="Another folder, or an address as s3://bucket/set; empty: data/ here."
+        ),
+    ] = ""
+
+
 class QueriesRecipe(Section, frozen=True, kw_only=True):
     """Which search phrases are asked (§2, stage 1)."""
 

@@ -8,13 +8,20 @@ import msgspec
 from btfer_builder.errors import BtferError
 from btfer_builder.recipe.models import EvalRecipe, HashesRecipe, LeakageRecipe
 from btfer_builder.recipe.people import AgreementRecipe, ReleaseRecipe, ReviewRecipe, SampleRecipe
-from btfer_builder.recipe.pictures import CrawlRecipe, CropRecipe, DedupeRecipe, QueriesRecipe
+from btfer_builder.recipe.pictures import (
+    CrawlRecipe,
+    CropRecipe,
+    DedupeRecipe,
+    QueriesRecipe,
+    StorageRecipe,
+)
 from btfer_builder.recipe.section import settings_of
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything `btfer.toml` may say; each section is the recipe of one command."""
+    """Everything `btfer.toml` may say; each section but `storage` is the recipe of one command."""
 
+    storage: StorageRecipe = StorageRecipe()
     queries: QueriesRecipe = QueriesRecipe()
     crawl: CrawlRecipe = CrawlRecipe()
     dedupe: DedupeRecipe = DedupeRecipe()

@@ -157,7 +157,7 @@ def _check_files(workspace: Workspace, faces: list[ReleasedFace]) -> None:
     """Compare the sample's files, and the crops they were copied from, with what was drawn."""
     bad = []
     for face in faces:
-        for path, cure in ((face.path, "btfer sample"), (workspace.root / face.face.path, "btfer crop")):
+        for path, cure in ((face.path, "btfer sample"), (workspace.files / face.face.path, "btfer crop")):
             try:
                 digest = hashlib.sha256(path.read_bytes()).hexdigest()
             except OSError:

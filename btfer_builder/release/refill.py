@@ -103,7 +103,7 @@ def _cells_of(workspace: Workspace, recipe: SampleRecipe, face_ids: Collection[s
 
 
 def _sha256(workspace: Workspace, face: AcceptedFace) -> str:
-    path = workspace.root / face.path
+    path = workspace.files / face.path
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:

@@ -156,7 +156,7 @@ def _write_sample(workspace: Workspace) -> None:
     rows = sampled_faces(workspace.catalog)
     if not target.exists() or {workspace.root / row["path"] for row in rows} == set(target.rglob("*.png")):
         return
-    files = {face.face_id: workspace.root / face.path for face in accepted_faces(workspace.catalog)}
+    files = {face.face_id: workspace.files / face.path for face in accepted_faces(workspace.catalog)}
     missing = [row["face_id"] for row in rows if row["face_id"] not in files]
     if missing:
         raise BtferError(

@@ -26,6 +26,7 @@ from btfer_builder.decode import Undecodable, decode_image
 from btfer_builder.dedupe.hashing import perceptual_hashes, pixel_hash
 from btfer_builder.errors import BtferError
 from btfer_builder.review.pictures import thumb_path
+from btfer_builder.storage import Root
 from btfer_builder.workspace import Workspace
 
 
@@ -123,7 +124,7 @@ def _expand(
     workspace: Workspace, known: list[Look], found: dict[str, str], tombstones: list[Tombstone]
 ) -> Traces:
     """Add what looks like the images found, the groups they are in, and all that was made of them."""
-    catalog, root = workspace.catalog, workspace.root
+    catalog, root = workspace.catalog, workspace.files
     why = dict(found)
     named = [look for look in known if look.image_id in found]
     why = _alike(workspace, known, named) | why
@@ -135,8 +136,8 @@ def _expand(
     faces = faces_of(catalog, why)
     files = [*image_paths(catalog, why), *(face["path"] for face in faces if face["path"])]
     paths = [root / path for path in files]
-    paths += [thumb_path(root, "image", image_id) for image_id in sorted(why)]
-    paths += [thumb_path(root, "face", face["face_id"]) for face in faces]
+    paths += [thumb_path(workspace.root, "image", image_id) for image_id in sorted(why)]
+    paths += [thumb_path(workspace.root, "face", face["face_id"]) for face in faces]
     stones = [Tombstone(image_id=image_id) for image_id in sorted(why)]
     stones += [Tombstone(url_sha256=url_sha256(url), image_id=image_id) for url, image_id in urls.items()]
     stones += [
@@ -159,7 +160,7 @@ def _expand(
     )
 
 
-def _stone(root: Path, face_id: str, path: str | None) -> Tombstone:
+def _stone(root: Root, face_id: str, path: str | None) -> Tombstone:
     """Return a face's tombstone; its crop may come back as a picture of its own."""
     try:
         plain, mirrored = perceptual_hashes(decode_image(root / str(path)))
@@ -184,7 +185,7 @@ def _alike_faces(workspace: Workspace, look: Look) -> dict[str, str]:
     recipe, found = workspace.recipe.dedupe, {}
     for face_id, image_id, path in face_paths(workspace.catalog):
         try:
-            pixels = decode_image(workspace.root / path)
+            pixels = decode_image(workspace.files / path)
         except Undecodable:
             continue
         distance = _distance(Look("", "", *perceptual_hashes(pixels)), look, recipe.mirrored)

@@ -166,7 +166,7 @@ class _Page:
 
     def picture(self, request: Request) -> Response:
         kind, item_id, path = self._item(request)
-        root = self.workspace.root
+        root = self.workspace.files
         small = request.query_params.get("thumb") == "1"
         jpeg = thumbnail(root, kind, item_id, path) if small else preview(root, path)
         if jpeg is None:

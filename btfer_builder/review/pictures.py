@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from btfer_builder.decode import Undecodable, decode_image
 from btfer_builder.files import write_bytes
 from btfer_builder.records import Kind
+from btfer_builder.storage import Root, local_root
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,12 +21,12 @@ PREVIEW_SIDE = 1024
 _DECODERS = BoundedSemaphore(4)
 
 
-def thumb_path(root: Path, kind: Kind, item_id: str) -> Path:
+def thumb_path(root: Root, kind: Kind, item_id: str) -> Path:
     """Return where the thumbnail of an item is kept, whether it is there or not."""
-    return root / "data" / "thumbs" / f"{kind}s" / item_id[:2] / f"{item_id}.jpg"
+    return local_root(root) / "data" / "thumbs" / f"{kind}s" / item_id[:2] / f"{item_id}.jpg"
 
 
-def thumbnail(root: Path, kind: Kind, item_id: str, path: str) -> bytes | None:
+def thumbnail(root: Root, kind: Kind, item_id: str, path: str) -> bytes | None:
     """Return the thumbnail of an item as a JPEG, made now if it is missing; None if there is nothing to show.
 
     Parameters
@@ -47,7 +48,7 @@ def thumbnail(root: Path, kind: Kind, item_id: str, path: str) -> bytes | None:
         return made
 
 
-def preview(root: Path, path: str, side: int = PREVIEW_SIDE) -> bytes | None:
+def preview(root: Root, path: str, side: int = PREVIEW_SIDE) -> bytes | None:
     """Return a picture as an upright JPEG without metadata, or None if there is none to show.
 
     Parameters
@@ -64,7 +65,7 @@ def preview(root: Path, path: str, side: int = PREVIEW_SIDE) -> bytes | None:
         return None if picture is None else jpeg(picture)
 
 
-def small(root: Path, path: str, side: int) -> "Image.Image | None":
+def small(root: Root, path: str, side: int) -> "Image.Image | None":
     """Decode a picture and make it small; None if it cannot be decoded.
 
     A catalog may come from somebody else: a path that leaves the workspace is not followed.

@@ -49,9 +49,9 @@ def ask_model(workspace: Workspace, suspect: Path) -> str:
     known = predictions_of(catalog, name)
     items = {item.item_id: item for item in review_items(catalog, "face") if item.item_id not in known}
     faces = [
-        LabelledFace(workspace.root / path, items[face_id].listed_under, face_id)
+        LabelledFace(workspace.files / path, items[face_id].listed_under, face_id)  # type: ignore[arg-type]  # it is only decoded
         for face_id, path in picture_paths(catalog, "face", list(items))
-        if (workspace.root / path).is_file()
+        if (workspace.files / path).is_file()
     ]
     with bar(len(faces), "suspect", "faces") as progress:
         for begin in range(0, len(faces), CHUNK):

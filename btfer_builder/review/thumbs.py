@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 from btfer_builder.catalog.review import review_items
 from btfer_builder.catalog.suspicion import add_sharpness, picture_paths, sharpness_of
@@ -15,13 +14,14 @@ from btfer_builder.progress import say
 from btfer_builder.records import Kind
 from btfer_builder.review.pictures import THUMB_SIDE, jpeg, small, thumb_path
 from btfer_builder.runner import Crashed, Runner
+from btfer_builder.storage import Root
 from btfer_builder.workspace import Workspace
 
 #: Thumbnails a worker makes at a time; a stop waits for those under way.
 SHARD_SIZE = 16
 
 
-def make_thumbs(items: Sequence[tuple[str, str]], root: Path, kind: Kind) -> list[float | None]:
+def make_thumbs(items: Sequence[tuple[str, str]], root: Root, kind: Kind) -> list[float | None]:
     """Write the thumbnails of some items and return how sharp each is; None for one that cannot be decoded.
 
     Parameters
@@ -34,7 +34,7 @@ def make_thumbs(items: Sequence[tuple[str, str]], root: Path, kind: Kind) -> lis
     return [_make(root, kind, item_id, path) for item_id, path in items]
 
 
-def _make(root: Path, kind: Kind, item_id: str, path: str) -> float | None:
+def _make(root: Root, kind: Kind, item_id: str, path: str) -> float | None:
     import numpy as np
 
     picture = small(root, path, THUMB_SIDE)
@@ -66,7 +66,7 @@ def make_all(workspace: Workspace, kinds: Sequence[Kind], stop: threading.Event,
     for kind in kinds:
         runner: Runner[tuple[str, str], float | None] = Runner(workers, SHARD_SIZE)
         shards = runner.map(
-            partial(make_thumbs, root=workspace.root, kind=kind), missing_thumbs(workspace, kind)
+            partial(make_thumbs, root=workspace.files, kind=kind), missing_thumbs(workspace, kind)
         )
         for shard in shards:
             measured = {

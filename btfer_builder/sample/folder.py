@@ -10,6 +10,7 @@ from pathlib import Path
 from btfer_builder.emotions import EMOTIONS, Emotion
 from btfer_builder.errors import BtferError
 from btfer_builder.records import Chosen
+from btfer_builder.storage import File
 
 #: Ends the name of the earlier sample while the new one takes its place.
 _OLD = ".old"
@@ -22,7 +23,7 @@ def sample_path(face_id: str, emotion: Emotion, split: str, splits: Sequence[str
 
 
 def write_sample(
-    root: Path, target: Path, chosen: Sequence[Chosen], files: Mapping[str, Path], splits: Sequence[str]
+    root: Path, target: Path, chosen: Sequence[Chosen], files: Mapping[str, File], splits: Sequence[str]
 ) -> list[Chosen]:
     """Build the folder aside, swap it in, and return the faces with the SHA-256 of their files.
 
@@ -51,12 +52,12 @@ def write_sample(
                 (aside / folder.parent.relative_to(target)).mkdir(parents=True)
         for face in chosen:
             source = files[face.face_id]
-            if not source.is_file():
-                raise BtferError(f"{source} is gone; make it again with: btfer crop")
-            copy = aside / (root / face.path).relative_to(target)
-            shutil.copyfile(source, copy)
-            with copy.open("rb") as file:
-                written.append(replace(face, sha256=hashlib.file_digest(file, "sha256").hexdigest()))
+            try:
+                content = source.read_bytes()
+            except FileNotFoundError:
+                raise BtferError(f"{source} is gone; make it again with: btfer crop") from None
+            (aside / (root / face.path).relative_to(target)).write_bytes(content)
+            written.append(replace(face, sha256=hashlib.sha256(content).hexdigest()))
         aside.chmod(0o755)
         if target.exists():
             target.rename(f"{aside}{_OLD}")

@@ -100,7 +100,7 @@ def sample(workspace: Workspace, recipe: SampleRecipe) -> SampleResult:
             for rank, face_id in enumerate(draw.chosen[emotion])
             for split in [draw.split_of[face_id]]
         ]
-        files = {face.face_id: workspace.root / face.path for face in faces}
+        files = {face.face_id: workspace.files / face.path for face in faces}
         chosen = write_sample(workspace.root, target, chosen, files, splits)
         replace_sample(catalog, chosen, _undrawn(faces, draw, passed_over))
         write_manifests(catalog, workspace.manifests, "sample", "faces", "decisions")

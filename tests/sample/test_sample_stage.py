@@ -191,12 +191,12 @@ def test_a_full_disk_leaves_the_earlier_sample(workspace):
     ran = run(
         workspace,
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)",
-        "real = shutil.copyfile",
-        "def full(source, target):",
+        "real = Path.write_bytes",
+        "def full(target, content):",
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))",
-        "    try: return real(source, target)",
+        "    try: return real(target, content)",
         "    finally: resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)",
-        "shutil.copyfile = full",
+        "Path.write_bytes = full",
     )
     assert "BtferError" in ran.stderr
     assert "sample: cannot be written" in ran.stderr
@@ -223,11 +223,11 @@ def run(workspace, *before):
 KILL = "os.kill(os.getpid(), signal.SIGKILL)"
 MOMENTS = {
     "while copying": [
-        "real, copied = shutil.copyfile, []",
-        "def copy(source, target):",
+        "real, copied = Path.write_bytes, []",
+        "def copy(target, content):",
         f"    if len(copied) == 9: {KILL}",
-        "    copied.append(real(source, target))",
-        "shutil.copyfile = copy",
+        "    copied.append(real(target, content))",
+        "Path.write_bytes = copy",
     ],
     "before the swap": [f"os.rename = lambda *_: {KILL}", f"Path.rename = lambda *_: {KILL}"],
     "in the swap": [
