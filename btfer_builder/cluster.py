@@ -33,7 +33,7 @@ def map_on_cluster(
     scheduler: str,
     function: Callable[[Sequence[Item]], list[Result]],
     shards: Sequence[Sequence[Item]],
-    root: Root,
+    root: Root | None,
 ) -> Iterator[list[tuple[Item, Result | Crashed]]]:
     """Yield the results of each shard as it is done, in no particular order.
 
@@ -49,7 +49,7 @@ def map_on_cluster(
     shards
         What a task gets.
     root
-        A folder on storage that this machine and all workers see under this path.
+        Where images are, on storage that this machine and all workers see; None looks after nothing.
 
     Raises
     ------
@@ -98,14 +98,17 @@ def _narrow_down(
 
 
 def _work(
-    function: Callable[[Sequence[Item]], list[Result]], token: File, version: str, shard: Sequence[Item]
+    function: Callable[[Sequence[Item]], list[Result]],
+    token: File | None,
+    version: str,
+    shard: Sequence[Item],
 ) -> list[Result]:
     """Work on a shard on whatever machine this is, if it can give the result that the others give."""
     if version != __version__:
         raise BtferError(
             f"the worker on {socket.gethostname()} has btfer {__version__}, not {version}; install the same"
         )
-    if not token.is_file():
+    if token is not None and not token.is_file():
         raise BtferError(
             f"the worker on {socket.gethostname()} does not see {token}; a cluster needs the images "
             "on storage that all its machines see under the same path or address"
@@ -181,8 +184,11 @@ def _client(scheduler: str) -> "Iterator[Client]":
 
 
 @contextmanager
-def _token(root: Root) -> Iterator[File]:
+def _token(root: Root | None) -> Iterator[File | None]:
     """Put a file below `root` for as long as there is work: who sees it, sees this very folder."""
+    if root is None:
+        yield None
+        return
     token = root / f"data/images/.cluster-{secrets.token_hex(8)}"
     write_bytes(token, b"")
     try:

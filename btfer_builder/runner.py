@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from btfer_builder.errors import BtferError
@@ -39,13 +38,13 @@ class Runner(Generic[Item, Result]):
     scheduler
         Address of a Dask cluster that works in the place of this machine's processes; empty for none.
     root
-        The workspace, which a cluster must see, too.
+        What the paths in the items are relative to, which a cluster must see, too; None leaves that to the items.
     """
 
     workers: int
     shard_size: int = 16
     scheduler: str = ""
-    root: Root = Path()
+    root: Root | None = None
 
     def map(
         self, function: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]

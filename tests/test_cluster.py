@@ -7,10 +7,12 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from dask_cluster import cluster, scheduler, start_worker, stop
 from deadly import die_on
 from photos import btfer, crawl_files, some_photos, table
+from PIL import Image
 from processes import alive
 from test_runner import die, double, fail, results
 
@@ -18,6 +20,10 @@ from btfer_builder import cluster as module
 from btfer_builder.dedupe import stage
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.ahead import as_it_is, prepare_ahead, prepare_on_cluster
+from btfer_builder.evaluate.faces import faces_in_folder
+from btfer_builder.evaluate.preprocessing import Feeding
+from btfer_builder.evaluate.robustness import resolution_view
 from btfer_builder.recipe import DedupeRecipe
 from btfer_builder.runner import CRASHED, Runner
 from btfer_builder.workspace import create_workspace
@@ -159,3 +165,26 @@ def test_the_package_is_only_needed_for_a_cluster(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
     with pytest.raises(BtferError, match=r"btfer-builder\[dask\]"):
         results(Runner(0, 4, "tcp://127.0.0.1:1", Path(tmp_path)), double, range(3))
+
+
+def test_faces_are_prepared_for_models_there_as_here(address, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    (tmp_path / "happy").mkdir()
+    for number in range(37):
+        Image.fromarray(rng.integers(0, 256, (20, 24, 3), np.uint8)).save(
+            tmp_path / "happy" / f"{number}.png"
+        )
+    monkeypatch.chdir(tmp_path)
+    faces = faces_in_folder(Path())
+    feedings = [Feeding(12, 12, 3, "rgb", "0,1"), Feeding(16, 8, 1, "grey", "-1,1")]
+    views = [as_it_is, resolution_view(8)]
+    here = list(prepare_ahead(faces, feedings, views, 8, 2))
+    there = list(prepare_on_cluster(faces, feedings, views, 8, address))
+    assert [view for view, _, _ in there] == [view for view, _, _ in here] == [0, 1] * 5
+    for (_, arrays, ways), (_, others, same) in zip(here, there, strict=True):
+        assert ways == same
+        for feeding in feedings:
+            np.testing.assert_array_equal(arrays[feeding], others[feeding])
+    faces[20].path.write_bytes(b"broken")
+    with pytest.raises(BtferError, match="not a readable face image"):
+        list(prepare_on_cluster(faces, feedings, views, 8, address))

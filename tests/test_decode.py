@@ -377,7 +377,8 @@ def test_mutated_images_never_fail_otherwise(scratch, data):
 def test_warnings_of_the_library_are_not_shown(tmp_path):
     """A header of more pixels than Pillow likes, yet allowed here, is our decision."""
     (tmp_path / "large.png").write_bytes(bomb(10_000))
-    script = f"from pathlib import Path\nfrom btfer_builder.decode import *\ntry: decode_image(Path({str(tmp_path / 'large.png')!r}))\n"
+    script = "from pathlib import Path\nfrom btfer_builder.decode import *\n"
+    script += f"try: decode_image(Path({str(tmp_path / 'large.png')!r}))\n"
     ran = subprocess.run(
         [sys.executable, "-c", script + "except Undecodable as error: print(error.reason)"],
         check=False,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from btfer_builder import __version__
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.ahead import View, as_it_is
 from btfer_builder.evaluate.answers import Labels, Predictions, filled, read_labels
 from btfer_builder.evaluate.bootstrap import intervals, score_statistics
 from btfer_builder.evaluate.efficiency import efficiency
@@ -20,7 +21,7 @@ from btfer_builder.evaluate.faces import LabelledFace
 from btfer_builder.evaluate.groups import group_scores
 from btfer_builder.evaluate.metrics import Scores, score, score_chances, score_votes
 from btfer_builder.evaluate.models import Model, file_digest, load_model
-from btfer_builder.evaluate.predict import Job, Progress, View, as_it_is, predict_jobs
+from btfer_builder.evaluate.predict import Job, Progress, predict_jobs
 from btfer_builder.evaluate.preprocessing import Declaration, Feeding, declare, plan_feeding
 from btfer_builder.evaluate.results import SCHEMA, EvalReport, Evaluation
 from btfer_builder.evaluate.robustness import (
@@ -107,7 +108,13 @@ def evaluate_models(
     views += corruption_views(recipe.seed) if recipe.corruptions else []
     views += [resolution_view(side) for side in recipe.resolutions]
     answers = predict_jobs(
-        jobs, faces, batch_size=recipe.batch_size, workers=recipe.workers, progress=progress, views=views
+        jobs,
+        faces,
+        batch_size=recipe.batch_size,
+        workers=recipe.workers,
+        scheduler=recipe.scheduler,
+        progress=progress,
+        views=views,
     )
     reports = []
     for number, (job, declaration) in enumerate(zip(jobs, declared, strict=True)):

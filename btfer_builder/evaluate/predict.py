@@ -1,32 +1,21 @@
-"""Ask models about faces: decoding and resizing run ahead in threads, several models share what is decoded."""
+"""Ask models about faces; several models share what is decoded."""
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.decode import Undecodable, decode_image
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.ahead import View, as_it_is, prepare_ahead, prepare_on_cluster
 from btfer_builder.evaluate.answers import Labels, Predictions, check_count, read_answers
 from btfer_builder.evaluate.faces import LabelledFace
 from btfer_builder.evaluate.models import Model
-from btfer_builder.evaluate.preprocessing import Feeding, Interpolation, fit, normalise
+from btfer_builder.evaluate.preprocessing import Feeding, Interpolation
 
-Pixels = NDArray[np.uint8]
 Progress = Callable[[Sequence[LabelledFace]], Iterable[LabelledFace]]
-#: What is done to a decoded face, uint8 (h, w, 3) RGB, before a model sees it: a corruption, a smaller size.
-View = Callable[[Pixels, LabelledFace], Pixels]
-
-#: Batches prepared ahead of the one that is predicted; with them bounded, so is the memory.
-AHEAD = 2
-
-#: Faces a thread decodes at a time.
-CHUNK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +25,6 @@ class Job:
     model: Model
     labels: Labels
     feeding: Feeding
-
-
-def as_it_is(image: Pixels, _face: LabelledFace) -> Pixels:
-    """Return the face as it was decoded: the view every score is made of."""
-    return image
 
 
 def predict_faces(
@@ -64,6 +48,7 @@ def predict_jobs(
     batch_size: int,
     progress: Progress,
     workers: int = 2,
+    scheduler: str = "",
     views: Sequence[View] = (as_it_is,),
 ) -> list[list[Predictions]]:
     """Ask several models about every face under several views, decoding each face once.
@@ -80,6 +65,8 @@ def predict_jobs(
         Wraps the faces and yields them in order, like `tqdm`.
     workers
         Threads that decode and resize while the models compute.
+    scheduler
+        A Dask cluster that does it instead, as `tcp://HOST:PORT`; its workers see the faces under the same paths.
     views
         What is done to a face first.
 
@@ -98,7 +85,12 @@ def predict_jobs(
     ways: list[list[set[Interpolation]]] = [[set() for _ in jobs] for _ in views]
     feedings = list(dict.fromkeys(job.feeding for job in jobs))
     shown = iter(progress(faces))
-    with closing(_prepare_ahead(faces, feedings, views, batch_size, workers)) as batches:
+    ahead = (
+        prepare_on_cluster(faces, feedings, views, batch_size, scheduler)
+        if scheduler
+        else prepare_ahead(faces, feedings, views, batch_size, workers)
+    )
+    with closing(ahead) as batches:
         for view, batch, used in batches:
             for number, job in enumerate(jobs):
                 answers[view][number].append(_ask(job, batch[job.feeding]))
@@ -128,89 +120,3 @@ def _ask(job: Job, batch: NDArray[Any]) -> NDArray[np.float32]:
             "expected one row of scores for each"
         )
     return rows
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A batch under way: which view, the arrays that are being filled, and who fills them."""
-
-    view: int
-    arrays: dict[Feeding, NDArray[Any]]
-    parts: list["Future[dict[Feeding, set[Interpolation]]]"]
-
-    def finish(self) -> tuple[int, dict[Feeding, NDArray[Any]], dict[Feeding, set[Interpolation]]]:
-        used: dict[Feeding, set[Interpolation]] = {feeding: set() for feeding in self.arrays}
-        for part in self.parts:
-            for feeding, ways in part.result().items():
-                used[feeding] |= ways
-        return self.view, self.arrays, used
-
-
-def _prepare_ahead(
-    faces: Sequence[LabelledFace],
-    feedings: Sequence[Feeding],
-    views: Sequence[View],
-    batch_size: int,
-    workers: int,
-) -> Generator[tuple[int, dict[Feeding, NDArray[Any]], dict[Feeding, set[Interpolation]]], None, None]:
-    """Yield view number, a batch for each feeding and the kernels used; views of a batch one after the other."""
-    pending: deque[_Pending] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="btfer-decode")
-    try:
-        for start in range(0, len(faces), batch_size):
-            batch = faces[start : start + batch_size]
-            chunks = [(at, batch[at : at + CHUNK]) for at in range(0, len(batch), CHUNK)]
-            decoded = [pool.submit(_decode, chunk) for _, chunk in chunks]
-            for number, view in enumerate(views):
-                arrays = {feeding: _room(feeding, len(batch)) for feeding in feedings}
-                # A part waits for its decoding, which is ahead of it in the queue: no two wait for each other.
-                parts = [
-                    pool.submit(_fill, arrays, at, chunk, images, view)
-                    for (at, chunk), images in zip(chunks, decoded, strict=True)
-                ]
-                pending.append(_Pending(number, arrays, parts))
-                if len(pending) > AHEAD:
-                    yield pending.popleft().finish()
-        while pending:
-            yield pending.popleft().finish()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _room(feeding: Feeding, count: int) -> NDArray[Any]:
-    shape = (count, feeding.height, feeding.width, feeding.channels)
-    return np.empty(shape, np.uint8 if feeding.raw else np.float32)
-
-
-def _decode(faces: Sequence[LabelledFace]) -> list[Pixels]:
-    images = []
-    for face in faces:
-        try:
-            images.append(decode_image(face.path))
-        except Undecodable as error:
-            raise BtferError(
-                f"{face.path}: not a readable face image ({error}); replace or remove it"
-            ) from None
-    return images
-
-
-def _fill(
-    arrays: dict[Feeding, NDArray[Any]],
-    start: int,
-    faces: Sequence[LabelledFace],
-    images: "Future[list[Pixels]]",
-    view: View,
-) -> dict[Feeding, set[Interpolation]]:
-    """Write a chunk of faces into the batches; models that differ in their scale only share the resizing."""
-    ways: dict[Feeding, set[Interpolation]] = {feeding: set() for feeding in arrays}
-    for row, (face, image) in enumerate(zip(faces, images.result(), strict=True), start):
-        seen = view(image, face)
-        fitted: dict[Feeding, tuple[Pixels, Interpolation]] = {}
-        for feeding, array in arrays.items():
-            key = replace(feeding, scale="0,255", mean=(), std=(), raw=False)
-            if key not in fitted:
-                fitted[key] = fit(seen, feeding)
-            pixels, way = fitted[key]
-            array[row] = normalise(pixels, feeding)
-            ways[feeding].add(way)
-    return ways

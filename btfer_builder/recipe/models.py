@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from btfer_builder.emotions import EMOTIONS
-from btfer_builder.recipe.section import MaxPixels, Section, Workers
+from btfer_builder.recipe.section import MaxPixels, Scheduler, Section, Workers
 
 Scale = Literal["0,1", "-1,1", "0,255"]
 Color = Literal["auto", "rgb", "bgr", "grey"]
@@ -75,6 +75,7 @@ class EvalRecipe(Section, frozen=True, kw_only=True):
     ] = "none"
     batch_size: Annotated[int, Meta(ge=1, le=4096, description="Images predicted at a time.")] = 64
     workers: Annotated[int, Meta(ge=1, le=64, description="Threads that decode and resize.")] = 2
+    scheduler: Scheduler = ""
     corruptions: Annotated[
         bool, Meta(description="Also score blurred, noisy, compressed, dark, … faces in 5 severities.")
     ] = False

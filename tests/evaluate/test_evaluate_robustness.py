@@ -9,8 +9,9 @@ from skimage import data
 
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.evaluate import LabelledFace
+from btfer_builder.evaluate.ahead import as_it_is
 from btfer_builder.evaluate.answers import read_labels
-from btfer_builder.evaluate.predict import Job, as_it_is, predict_jobs
+from btfer_builder.evaluate.predict import Job, predict_jobs
 from btfer_builder.evaluate.preprocessing import plan_feeding
 from btfer_builder.evaluate.robustness import (
     CORRUPTIONS,
@@ -71,11 +72,11 @@ def test_what_some_corruptions_do(photo):
 
 
 def test_views_are_seen_by_every_model_and_decoded_once(make_set, brightness_model, monkeypatch):
-    from btfer_builder.evaluate import predict
+    from btfer_builder.evaluate import ahead
 
     decoded = []
-    real = predict.decode_image
-    monkeypatch.setattr(predict, "decode_image", lambda path: decoded.append(path) or real(path))
+    real = ahead.decode_image
+    monkeypatch.setattr(ahead, "decode_image", lambda path: decoded.append(path) or real(path))
     faces = make_set({emotion: [20, 120, 200] for emotion in EMOTIONS})
     job = Job(
         brightness_model,
