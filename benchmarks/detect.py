@@ -1,6 +1,6 @@
 """How fast faces are found, side by side with other MTCNNs, and whether they are the same faces.
 
-    python -m benchmarks.detect [--photos DIR] [--count 60] [--chunk 6] [--json FILE]
+    python -m benchmarks.detect [--photos DIR] [--count 60] [--chunk 12] [--json FILE]
 
 Pictures of 640×480 to 1600×1200, every one of another size, are composed out of the photographs in DIR (or of those
 that installed packages carry). All detectors work on the same few of them in turn, in an order drawn each time, so that
@@ -29,7 +29,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--photos", type=Path, help="a folder of photographs with faces")
     options.add_argument("--count", type=int, default=60, help="pictures to compose")
-    options.add_argument("--chunk", type=int, default=6, help="pictures a detector gets at a time")
+    options.add_argument("--chunk", type=int, default=12, help="pictures a detector gets at a time")
     options.add_argument("--seed", type=int, default=0, help="another one composes other pictures")
     options.add_argument("--json", type=Path, help="also write the figures to this file")
     given = options.parse_args()

@@ -8,7 +8,7 @@ import time
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -161,11 +161,18 @@ class Contestant:
         """Return the seconds for some pictures, those of all processors, and what was found on each."""
         found: list[Boxes] = [np.empty((0, 15))] * len(pictures)
         begin, used = time.perf_counter(), 0.0
-        for number, pipe in enumerate(self._pipes):
-            pipe.send(pictures[number :: self.count])
-        for number, pipe in enumerate(self._pipes):
-            cpu, found[number :: self.count] = pipe.recv()
-            used += cpu
+        left, busy = list(range(len(pictures)))[::-1], dict.fromkeys(self._pipes, -1)
+        for pipe in self._pipes:
+            if left:
+                busy[pipe] = left.pop()
+                pipe.send(pictures[busy[pipe]])
+        while working := [pipe for pipe, number in busy.items() if number >= 0]:
+            for pipe in wait(working):
+                cpu, found[busy[pipe]] = pipe.recv()
+                used += cpu
+                busy[pipe] = left.pop() if left else -1
+                if busy[pipe] >= 0:
+                    pipe.send(pictures[busy[pipe]])
         return time.perf_counter() - begin, used, found
 
     def stop(self) -> float:
@@ -182,9 +189,9 @@ def _serve(load: Callable[[], Finder], pipe: Connection) -> None:
     begin = time.perf_counter()
     find = load()
     pipe.send(time.perf_counter() - begin)
-    while (pictures := pipe.recv()) is not None:
+    while (picture := pipe.recv()) is not None:
         begin = time.process_time()
-        found = [find(picture) for picture in pictures]
+        found = find(picture)
         pipe.send((time.process_time() - begin, found))
     pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
