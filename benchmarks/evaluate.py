@@ -65,7 +65,7 @@ def build(network: str, path: Path) -> int:
         return 224
     from btfer_builder.protocol.networks.build import build_network
 
-    build_network("sequential-3-conv", 48).save(path)
+    build_network("lenet5", 48).save(path)
     return 48
 
 

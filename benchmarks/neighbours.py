@@ -11,7 +11,6 @@ its time multiplied. A peer that is not installed is said to be so and left out:
 
 import argparse
 import json
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -111,10 +110,11 @@ def timed(function: Callable[..., Any], *arguments: object) -> tuple[float, Any]
 
 
 def memory(hashes: Hashes, radius: int) -> float:
-    """Return how many MB a process needs at most to find the pairs, beyond what it had before."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """Return the most MB a process of its own has while it finds the pairs, all it needs included."""
     neighbours(hashes, radius)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    # Not ru_maxrss: a process inherits that of the one which started it.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split(maxsplit=1)[0]) / 1024
 
 
 def faiss_seconds(hashes: Hashes, radius: int) -> float | None:

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -78,6 +79,38 @@ def decode_image(path: File, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]
 
     with opened(path, max_pixels) as image:
         return np.asarray(upright_rgb(image))
+
+
+def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8] | None":
+    """Decode a PNG such as we write them, in two thirds of Pillow's time; None for any other content.
+
+    Plain is RGB of 8 bits without transparency, animation or orientation. All checksums must be right: OpenCV would
+    otherwise fill up what is missing.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3), or None
+        RGB, what `decode_image` returns for it.
+    """
+    import cv2
+    import numpy as np
+
+    if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or content[24:29] != b"\x08\2\0\0\0":
+        return None
+    if int.from_bytes(content[16:20]) * int.from_bytes(content[20:24]) > max_pixels:
+        return None
+    view, place = memoryview(content), 8
+    while place < len(content):
+        end = place + 8 + int.from_bytes(content[place : place + 4])
+        kind = content[place + 4 : place + 8]
+        if kind in {b"tRNS", b"eXIf", b"acTL"}:
+            return None
+        if zlib.crc32(view[place + 4 : end]) != int.from_bytes(content[end : end + 4]):
+            return None
+        if kind == b"IEND":
+            return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+        place = end + 4
+    return None
 
 
 @contextmanager

@@ -387,3 +387,38 @@ def test_warnings_of_the_library_are_not_shown(tmp_path):
         env=os.environ | {"PYTHONWARNINGS": "always"},
     )
     assert (ran.stdout, ran.stderr) == ("unreadable\n", "")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 9), st.integers(0, 2**32 - 1), st.booleans())
+def test_a_plain_png_is_what_pillow_says(tmp_path_factory, width, height, level, seed, described):
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8) // (1 + seed % 90)
+    more = {"icc_profile": b"\0" * 200, "dpi": (72, 72)} if described else {}
+    content = saved(Image.fromarray(pixels), "PNG", compress_level=level, **more)
+    got = decode.decode_plain_png(content)
+    assert got is not None
+    np.testing.assert_array_equal(got, pixels)
+    path = tmp_path_factory.getbasetemp() / "plain.png"
+    path.write_bytes(content)
+    np.testing.assert_array_equal(got, decode_image(path))
+    assert decode.decode_plain_png(content, max_pixels=width * height - 1) is None
+
+
+def test_a_png_that_is_not_plain_or_not_whole_is_left_to_pillow():
+    whole = saved(Image.fromarray(astronaut()), "PNG")
+    assert decode.decode_plain_png(whole) is not None
+    for cut in (0, 8, 20, 33, 40, 5000, len(whole) - 12, len(whole) - 1):
+        assert decode.decode_plain_png(whole[:cut]) is None
+    for place in (17, 30, 60, 9000, len(whole) - 2):
+        broken = bytearray(whole)
+        broken[place] ^= 1
+        assert decode.decode_plain_png(bytes(broken)) is None
+    picture = Image.fromarray(astronaut()[:40, :40])
+    for mode in ("L", "P", "RGBA", "LA", "1", "I;16"):
+        other = Image.fromarray(np.zeros((4, 4), np.uint16)) if mode == "I;16" else picture.convert(mode)
+        assert decode.decode_plain_png(saved(other, "PNG")) is None
+    assert decode.decode_plain_png(saved(picture, "PNG", transparency=(0, 0, 0))) is None
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    assert decode.decode_plain_png(saved(picture, "PNG", exif=turned)) is None
+    assert decode.decode_plain_png(saved(picture, "JPEG")) is None

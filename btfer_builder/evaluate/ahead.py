@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.decode import Undecodable, decode_image
+from btfer_builder.decode import Undecodable, decode_image, decode_plain_png
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.faces import LabelledFace
 from btfer_builder.evaluate.preprocessing import Feeding, Interpolation, fit, normalise
@@ -92,8 +92,9 @@ def _decode(faces: Sequence[LabelledFace]) -> list[Pixels]:
     images = []
     for face in faces:
         try:
-            images.append(decode_image(face.path))
-        except Undecodable as error:
+            plain = decode_plain_png(face.path.read_bytes())
+            images.append(decode_image(face.path) if plain is None else plain)
+        except (Undecodable, OSError) as error:
             raise BtferError(
                 f"{face.path}: not a readable face image ({error}); replace or remove it"
             ) from None

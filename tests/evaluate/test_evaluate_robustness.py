@@ -75,8 +75,8 @@ def test_views_are_seen_by_every_model_and_decoded_once(make_set, brightness_mod
     from btfer_builder.evaluate import ahead
 
     decoded = []
-    real = ahead.decode_image
-    monkeypatch.setattr(ahead, "decode_image", lambda path: decoded.append(path) or real(path))
+    real = ahead.decode_plain_png
+    monkeypatch.setattr(ahead, "decode_plain_png", lambda content: decoded.append(content) or real(content))
     faces = make_set({emotion: [20, 120, 200] for emotion in EMOTIONS})
     job = Job(
         brightness_model,
@@ -85,7 +85,7 @@ def test_views_are_seen_by_every_model_and_decoded_once(make_set, brightness_mod
     )
     views = [as_it_is, *corruption_views(0), resolution_view(4)]
     answers = predict_jobs([job, job], faces, batch_size=5, progress=iter, views=views)
-    assert sorted(decoded) == sorted(face.path for face in faces)
+    assert sorted(decoded) == sorted(face.path.read_bytes() for face in faces)
     assert [len(view) for view in answers] == [2] * 42
     for view in answers:
         assert np.array_equal(view[0].probabilities, view[1].probabilities)
