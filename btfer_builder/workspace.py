@@ -92,6 +92,21 @@ def open_workspace(directory: Path | None) -> Workspace:
     return Workspace(root)
 
 
+def recipe_of(directory: Path | None) -> Recipe:
+    """Return the recipe of a workspace, or every default where none is named and the current folder is none.
+
+    For commands that work on files of their own and need no catalog.
+
+    Raises
+    ------
+    BtferError
+        If `-w` or `BTFER_WORKSPACE` names a folder that is no workspace, or the recipe is wrong.
+    """
+    if directory is None and not os.environ.get("BTFER_WORKSPACE") and not Path(RECIPE_NAME).is_file():
+        return Recipe()
+    return open_workspace(directory).recipe
+
+
 def create_workspace(directory: Path) -> Workspace:
     """Make a folder a workspace: its recipe with every default stated, and the vocabulary to edit.
 

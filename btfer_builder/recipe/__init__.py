@@ -1,5 +1,6 @@
 """The recipe: `btfer.toml` as one frozen, checked structure a stage; flags override it for one run."""
 
+from btfer_builder.recipe.datasets import DatasetKind, DatasetRecipe
 from btfer_builder.recipe.models import (
     Color,
     EvalRecipe,
@@ -45,6 +46,8 @@ __all__ = [
     "Color",
     "CrawlRecipe",
     "CropRecipe",
+    "DatasetKind",
+    "DatasetRecipe",
     "DedupeRecipe",
     "DetectorName",
     "EngineName",

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from btfer_builder.errors import BtferError
+from btfer_builder.recipe.datasets import DatasetRecipe
 from btfer_builder.recipe.models import EvalRecipe, HashesRecipe, LeakageRecipe
 from btfer_builder.recipe.people import AgreementRecipe, ReleaseRecipe, ReviewRecipe, SampleRecipe
 from btfer_builder.recipe.pictures import CrawlRecipe, CropRecipe, DedupeRecipe, QueriesRecipe
@@ -26,6 +27,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sample: SampleRecipe = SampleRecipe()
     release: ReleaseRecipe = ReleaseRecipe()
     eval: EvalRecipe = EvalRecipe()
+    dataset: DatasetRecipe = DatasetRecipe()
 
 
 def load_recipe(path: Path) -> Recipe:
