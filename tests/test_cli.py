@@ -91,6 +91,7 @@ ARGUMENTS = {"release": ["out"], "takedown": ["0" * 64]}
 #: Those that work anywhere.
 ANYWHERE = {
     "init", "eval", "compare", "convert", "networks", "hashes", "leakage", "diff", "rebuild", "scan-release",
+    "train",
 }  # fmt: skip
 
 

@@ -1,13 +1,16 @@
 """The recipe: `btfer.toml` as one frozen, checked structure a stage; flags override it for one run."""
 
 from btfer_builder.recipe.models import (
+    Balancing,
     Color,
     EvalRecipe,
     HashesRecipe,
     LeakageRecipe,
+    Loss,
     Preset,
     ResizeKernel,
     Scale,
+    TrainRecipe,
 )
 from btfer_builder.recipe.people import (
     AgreementRecipe,
@@ -42,6 +45,7 @@ __all__ = [
     "Age",
     "AgreementRecipe",
     "AnySection",
+    "Balancing",
     "Color",
     "CrawlRecipe",
     "CropRecipe",
@@ -55,6 +59,7 @@ __all__ = [
     "Language",
     "LeakageRecipe",
     "LicenseCode",
+    "Loss",
     "Preset",
     "QueriesRecipe",
     "Recipe",
@@ -66,6 +71,7 @@ __all__ = [
     "Section",
     "Setting",
     "SplitName",
+    "TrainRecipe",
     "explain",
     "load_recipe",
     "override",

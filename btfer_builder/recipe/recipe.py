@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe.models import EvalRecipe, HashesRecipe, LeakageRecipe
+from btfer_builder.recipe.models import EvalRecipe, HashesRecipe, LeakageRecipe, TrainRecipe
 from btfer_builder.recipe.people import AgreementRecipe, ReleaseRecipe, ReviewRecipe, SampleRecipe
 from btfer_builder.recipe.pictures import CrawlRecipe, CropRecipe, DedupeRecipe, QueriesRecipe
 from btfer_builder.recipe.section import settings_of
@@ -25,6 +25,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     agreement: AgreementRecipe = AgreementRecipe()
     sample: SampleRecipe = SampleRecipe()
     release: ReleaseRecipe = ReleaseRecipe()
+    train: TrainRecipe = TrainRecipe()
     eval: EvalRecipe = EvalRecipe()
 
 
