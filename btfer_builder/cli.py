@@ -12,6 +12,7 @@ from btfer_builder import __version__
 from btfer_builder.cli_dataset import dataset
 from btfer_builder.cli_evaluate import compare, convert, evaluate
 from btfer_builder.cli_leakage import hashes, leakage
+from btfer_builder.cli_protocol import train
 from btfer_builder.cli_release import COMMANDS as RELEASE_COMMANDS
 from btfer_builder.cli_review import agreement, review
 from btfer_builder.emotions import EMOTIONS
@@ -261,6 +262,9 @@ def networks(
     for side in dict.fromkeys(row.size for row in rows):
         columns = ["network", "head", "parameters", "trainable", "phase 1", "GFLOPs", "from", "what it is"]
         table(f"{side}×{side} pixels", columns, [row.to_cells() for row in rows if row.size == side])
+
+
+main.add_command(train)
 
 
 @main.command()

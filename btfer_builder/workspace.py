@@ -93,18 +93,17 @@ def open_workspace(directory: Path | None) -> Workspace:
 
 
 def recipe_of(directory: Path | None) -> Recipe:
-    """Return the recipe of a workspace, or every default where none is named and the current folder is none.
-
-    For commands that work on files of their own and need no catalog.
+    """Return the recipe of the workspace, or the defaults where no workspace is named and there is none.
 
     Raises
     ------
     BtferError
-        If `-w` or `BTFER_WORKSPACE` names a folder that is no workspace, or the recipe is wrong.
+        If a workspace is named that is none, or its recipe is wrong.
     """
-    if directory is None and not os.environ.get("BTFER_WORKSPACE") and not Path(RECIPE_NAME).is_file():
+    root = directory or Path(os.environ.get("BTFER_WORKSPACE") or ".")
+    if directory is None and not (root / RECIPE_NAME).is_file():
         return Recipe()
-    return open_workspace(directory).recipe
+    return open_workspace(root).recipe
 
 
 def create_workspace(directory: Path) -> Workspace:

@@ -104,7 +104,7 @@ ARGUMENTS = {"release": ["out"], "takedown": ["0" * 64]}
 #: Those that work anywhere.
 ANYWHERE = {
     "init", "eval", "compare", "convert", "networks", "hashes", "leakage", "diff", "rebuild", "scan-release",
-    "dataset import", "benchmark",
+    "dataset import", "benchmark", "train",
 }  # fmt: skip
 
 

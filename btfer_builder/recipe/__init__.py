@@ -2,13 +2,16 @@
 
 from btfer_builder.recipe.datasets import DatasetKind, DatasetRecipe
 from btfer_builder.recipe.models import (
+    Balancing,
     Color,
     EvalRecipe,
     HashesRecipe,
     LeakageRecipe,
+    Loss,
     Preset,
     ResizeKernel,
     Scale,
+    TrainRecipe,
 )
 from btfer_builder.recipe.people import (
     AgreementRecipe,
@@ -43,6 +46,7 @@ __all__ = [
     "Age",
     "AgreementRecipe",
     "AnySection",
+    "Balancing",
     "Color",
     "CrawlRecipe",
     "CropRecipe",
@@ -58,6 +62,7 @@ __all__ = [
     "Language",
     "LeakageRecipe",
     "LicenseCode",
+    "Loss",
     "Preset",
     "QueriesRecipe",
     "Recipe",
@@ -69,6 +74,7 @@ __all__ = [
     "Section",
     "Setting",
     "SplitName",
+    "TrainRecipe",
     "explain",
     "load_recipe",
     "override",

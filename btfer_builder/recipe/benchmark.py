@@ -20,17 +20,23 @@ class BenchmarkRecipe(Section, frozen=True, kw_only=True):
     What a network cannot be (48 pixels too small, no such weights) is left out of the grid and said.
     """
 
-    networks: Annotated[
-        tuple[str, ...], Meta(min_length=1, description="As btfer networks calls them.")
-    ] = ("resnet18", "vgg16", "sequential-4-conv")
-    sizes: Annotated[tuple[Size, ...], Meta(min_length=1, description="Sides of the input in pixels.")] = (48,)
+    networks: Annotated[tuple[str, ...], Meta(min_length=1, description="As btfer networks calls them.")] = (
+        "resnet18",
+        "vgg16",
+        "sequential-4-conv",
+    )
+    sizes: Annotated[tuple[Size, ...], Meta(min_length=1, description="Sides of the input in pixels.")] = (
+        48,
+    )
     pretrainings: Annotated[
         tuple[Pretraining, ...], Meta(min_length=1, description="Weights to start from.")
     ] = ("scratch",)
     balancings: Annotated[
         tuple[Balancing, ...], Meta(min_length=1, description="Ways to balance the classes.")
     ] = ("simple", "conservative")
-    seeds: Annotated[tuple[Seed, ...], Meta(min_length=1, description="Each setting is run with each.")] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Meta(min_length=1, description="Each setting is run with each.")] = (
+        0,
+    )
     datasets: Annotated[
         dict[DatasetName, str],
         Meta(min_length=1, description="Folders of splits of class folders, by what they are called."),
@@ -41,12 +47,18 @@ class BenchmarkRecipe(Section, frozen=True, kw_only=True):
     ] = msgspec.field(default_factory=dict)
     btfer: Annotated[
         str,
-        Meta(description="Folder of class folders for the cross-domain accuracy; else the workspace's sample."),
+        Meta(
+            description="Folder of class folders for the cross-domain accuracy; else the workspace's sample."
+        ),
     ] = ""
-    out: Annotated[str, Meta(min_length=1, description="Folder of the runs, tables and figures.")] = "benchmark"
+    out: Annotated[str, Meta(min_length=1, description="Folder of the runs, tables and figures.")] = (
+        "benchmark"
+    )
     workers: Annotated[
         int,
-        Meta(ge=1, le=64, description="Runs at a time on this machine; of several, each has a graphics card."),
+        Meta(
+            ge=1, le=64, description="Runs at a time on this machine; of several, each has a graphics card."
+        ),
     ] = 1
     scheduler: Scheduler = ""
     train: TrainRecipe = TrainRecipe()

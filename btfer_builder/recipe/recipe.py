@@ -7,7 +7,7 @@ import msgspec
 
 from btfer_builder.errors import BtferError
 from btfer_builder.recipe.datasets import DatasetRecipe
-from btfer_builder.recipe.models import EvalRecipe, HashesRecipe, LeakageRecipe
+from btfer_builder.recipe.models import EvalRecipe, HashesRecipe, LeakageRecipe, TrainRecipe
 from btfer_builder.recipe.people import AgreementRecipe, ReleaseRecipe, ReviewRecipe, SampleRecipe
 from btfer_builder.recipe.pictures import CrawlRecipe, CropRecipe, DedupeRecipe, QueriesRecipe
 from btfer_builder.recipe.section import settings_of
@@ -26,8 +26,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     agreement: AgreementRecipe = AgreementRecipe()
     sample: SampleRecipe = SampleRecipe()
     release: ReleaseRecipe = ReleaseRecipe()
-    eval: EvalRecipe = EvalRecipe()
     dataset: DatasetRecipe = DatasetRecipe()
+    train: TrainRecipe = TrainRecipe()
+    eval: EvalRecipe = EvalRecipe()
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -118,7 +118,9 @@ def read_result(folder: Path) -> Result | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
-        raise BtferError(f"{path}: not a result of this btfer ({error}); remove the file to run it again") from None
+        raise BtferError(
+            f"{path}: not a result of this btfer ({error}); remove the file to run it again"
+        ) from None
     if result.schema != SCHEMA:
         raise BtferError(f"{path}: of another version of btfer; remove the file to run it again")
     return result
@@ -140,7 +142,9 @@ def as_frame(results: Sequence[Result]) -> "pd.DataFrame":
 
     groups: dict[tuple[Any, ...], list[Result]] = {}
     for one in results:
-        groups.setdefault((one.dataset, one.size, one.network, one.pretraining, one.balancing), []).append(one)
+        groups.setdefault((one.dataset, one.size, one.network, one.pretraining, one.balancing), []).append(
+            one
+        )
     rows = []
     for (dataset, size, network, pretraining, balancing), members in groups.items():
         row: dict[str, Any] = {

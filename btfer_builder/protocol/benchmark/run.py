@@ -85,9 +85,7 @@ def run_one(run: PlannedRun, shared: Circumstances) -> Result:
 
     folder = shared.out / "runs" / run.run_id
     splits = read_splits(run.data)
-    chosen = select(
-        splits, share=run.train.validation_share, seed=run.train.seed, paper=run.train.paper
-    )
+    chosen = select(splits, share=run.train.validation_share, seed=run.train.seed, paper=run.train.paper)
     try:
         trained = train(
             chosen.train,

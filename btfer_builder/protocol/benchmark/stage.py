@@ -135,7 +135,8 @@ def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
                 outcome = found
                 if isinstance(found, Crashed):
                     outcome = Failure(
-                        run_id=run.run_id, error="its process was killed, twice; most likely for want of memory"
+                        run_id=run.run_id,
+                        error="its process was killed, twice; most likely for want of memory",
                     )
                 if isinstance(outcome, Failure):
                     failures[run.run_id] = outcome
@@ -171,7 +172,9 @@ def _alone(out: Path) -> Iterator[None]:
         lock = FileLock(out / ".benchmark.lock", timeout=0)
         lock.acquire()
     except Timeout:
-        raise BtferError(f"another btfer benchmark is at work in {out}; wait for it, it loses nothing") from None
+        raise BtferError(
+            f"another btfer benchmark is at work in {out}; wait for it, it loses nothing"
+        ) from None
     except OSError as error:
         raise BtferError(f"{out}: cannot be written: {error.strerror}") from None
     try:
