@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from btfer_builder import __version__
+from btfer_builder.cli_benchmark import benchmark
 from btfer_builder.cli_dataset import dataset
 from btfer_builder.cli_evaluate import compare, convert, evaluate
 from btfer_builder.cli_leakage import hashes, leakage
@@ -218,6 +219,7 @@ main.add_command(leakage)
 for command in RELEASE_COMMANDS:
     main.add_command(command)
 main.add_command(dataset)
+main.add_command(benchmark)
 main.add_command(evaluate)
 main.add_command(compare)
 main.add_command(convert)

@@ -1,5 +1,6 @@
 """The recipe: `btfer.toml` as one frozen, checked structure a stage; flags override it for one run."""
 
+from btfer_builder.recipe.benchmark import BenchmarkRecipe
 from btfer_builder.recipe.datasets import DatasetKind, DatasetRecipe
 from btfer_builder.recipe.models import (
     Balancing,
@@ -47,6 +48,7 @@ __all__ = [
     "AgreementRecipe",
     "AnySection",
     "Balancing",
+    "BenchmarkRecipe",
     "Color",
     "CrawlRecipe",
     "CropRecipe",

@@ -12,8 +12,7 @@ import msgspec
 
 from btfer_builder.errors import BtferError
 from btfer_builder.protocol.networks.registry import Pretraining, find_network
-from btfer_builder.recipe import Balancing, TrainRecipe, explain
-from btfer_builder.recipe.benchmark import BenchmarkRecipe
+from btfer_builder.recipe import Balancing, BenchmarkRecipe, TrainRecipe, explain
 
 Value = TypeVar("Value")
 

@@ -73,3 +73,11 @@ def _score(prefix: str, name: str, number: dict[str, float]) -> Score:
 
 def _is_number(value: str) -> bool:
     return bool(re.fullmatch(r"\d+(\.\d+)?", value))
+
+
+def published_grid() -> list[Result]:
+    """Return the authors' results as a grid: of every setting those that `published` gives."""
+    settings = dict.fromkeys(
+        (one.dataset, one.size, one.network, one.pretraining, one.balancing) for one in published_results()
+    )
+    return [one for setting in settings for one in published(*setting)]

@@ -11,6 +11,7 @@ from btfer_builder.files import write_bytes
 from btfer_builder.protocol.benchmark.cards import take_card
 from btfer_builder.protocol.benchmark.grid import PlannedRun
 from btfer_builder.protocol.benchmark.results import Failure, Result, Score, write_result
+from btfer_builder.quiet import import_tensorflow
 from btfer_builder.recipe import EvalRecipe
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def run_one(run: PlannedRun, shared: Circumstances) -> Result:
     """
     if shared.own_card:
         take_card()
+    import_tensorflow().get_logger().setLevel("ERROR")  # it warns of every second network it meets
     import keras
 
     from btfer_builder.protocol.splits import read_splits, select

@@ -17,7 +17,7 @@ from btfer_builder.protocol.benchmark.report import write_report
 from btfer_builder.protocol.benchmark.results import Failure, Result, read_result
 from btfer_builder.protocol.benchmark.run import Circumstances, cross_domain_faces, run_all
 from btfer_builder.protocol.splits import read_splits
-from btfer_builder.recipe.benchmark import BenchmarkRecipe
+from btfer_builder.recipe import BenchmarkRecipe
 from btfer_builder.runner import Crashed, Runner
 
 
@@ -104,14 +104,30 @@ def run_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
     with _alone(out):
         todo = missing_runs(plan, out, btfer_hash)
         failures = _run(todo, recipe) if todo else {}
-        results = tuple(
-            result
-            for run in plan.runs
-            if run.run_id not in failures and (result := read_result(out / "runs" / run.run_id)) is not None
-        )
-        failed = tuple(failures[run.run_id] for run in plan.runs if run.run_id in failures)
-        files = write_report(out, results, failed, seed=recipe.eval.seed, resamples=recipe.eval.resamples)
-    return Benchmark(results, len(todo) - len(failed), failed, plan.impossible, out, tuple(files))
+        return _finish(recipe, plan, failures, len(todo))
+
+
+def report_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
+    """Write tables and figures of what is finished of a grid, and run nothing.
+
+    Raises
+    ------
+    BtferError
+        If a set cannot be read, or `out` cannot be written.
+    """
+    return _finish(recipe, plan_of(recipe), {}, 0)
+
+
+def _finish(recipe: BenchmarkRecipe, plan: Plan, failures: dict[str, Failure], tried: int) -> Benchmark:
+    out = Path(recipe.out)
+    results = tuple(
+        result
+        for run in plan.runs
+        if run.run_id not in failures and (result := read_result(out / "runs" / run.run_id)) is not None
+    )
+    failed = tuple(failures[run.run_id] for run in plan.runs if run.run_id in failures)
+    files = write_report(out, results, failed, seed=recipe.eval.seed, resamples=recipe.eval.resamples)
+    return Benchmark(results, tried - len(failed), failed, plan.impossible, out, tuple(files))
 
 
 def hash_of(faces: list[Any]) -> str:
