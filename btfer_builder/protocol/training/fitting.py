@@ -33,6 +33,8 @@ class Moment:
         So far in the epoch.
     finished
         The epoch's numbers when it is over.
+    best
+        Whether it is the best so far.
     """
 
     phase: int
@@ -43,6 +45,7 @@ class Moment:
     loss: float
     accuracy: float
     finished: Epoch | None = None
+    best: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +197,8 @@ def fit_phase(
             stopping=Patience(_number(stopping.best), stopping.wait),
         )
         keep(state, better, [variable.numpy() for variable in _variables(network, trainer)])
-        watch(
-            Moment(state.phase, number, last, batches.faces, batches.faces, epoch.loss, epoch.accuracy, epoch)
-        )
+        faces = batches.faces
+        watch(Moment(state.phase, number, last, faces, faces, epoch.loss, epoch.accuracy, epoch, better))
 
     ours = keras.callbacks.LambdaCallback(
         on_train_begin=take_up,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,8 @@ class FaceStore:
         more memory than allowed and are decoded each time they are asked for.
     workers
         Threads that decode.
+    failed
+        Files that could not be decoded later on; TensorFlow keeps only the text of an error.
     """
 
     paths: tuple[Path, ...]
@@ -48,6 +50,7 @@ class FaceStore:
     feeding: Feeding
     pixels: NDArray[np.uint8] | None
     workers: int
+    failed: list[BtferError] = field(default_factory=list)
 
 
 def store_faces(
@@ -192,7 +195,11 @@ def _look_up(store: FaceStore) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tens
     pool = ThreadPoolExecutor(store.workers, thread_name_prefix="btfer-decode")
 
     def read(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        return np.stack(list(pool.map(lambda row: read_face(store.paths[row], store.feeding), rows)))
+        try:
+            return np.stack(list(pool.map(lambda row: read_face(store.paths[row], store.feeding), rows)))
+        except BtferError as error:
+            store.failed.append(error)
+            raise
 
     def look_up(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         faces = tf.ensure_shape(tf.numpy_function(read, [rows], tf.uint8), shape)

@@ -25,6 +25,9 @@ from btfer_builder.recipe import TrainRecipe
 SCHEMA = 1
 
 MODEL, RUN, HISTORY, CURVES = "model.keras", "run.json", "history.csv", "curves.png"
+SIDECAR = "model.btfer.toml"
+#: All that a run leaves in its folder.
+LEFT = (MODEL, SIDECAR, HISTORY, CURVES, RUN)
 
 
 @dataclass(frozen=True, slots=True)

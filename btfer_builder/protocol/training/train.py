@@ -1,54 +1,37 @@
-"""Train a network: prepare faces and network, go through the phases, keep the best, leave a folder of results."""
+"""Train a network: go through the phases, take up what was interrupted, stop with a clear word."""
 
 import contextlib
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
-import msgspec
 import tensorflow as tf
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.faces import LabelledFace
-from btfer_builder.evaluate.preprocessing import Feeding
 from btfer_builder.protocol.counting import count_parameters
 from btfer_builder.protocol.heads import freeze_base, unfreeze
-from btfer_builder.protocol.networks import build_network, find_network
-from btfer_builder.protocol.preprocessing import preprocessing_of
-from btfer_builder.protocol.training.balance import class_counts, class_weights, epoch_length
-from btfer_builder.protocol.training.fitting import (
-    Batches,
-    Watch,
-    fit_phase,
-    is_over,
+from btfer_builder.protocol.training.fitting import NotFinite, Watch, fit_phase, is_over
+from btfer_builder.protocol.training.keeping import keep_epoch, write_results
+from btfer_builder.protocol.training.pipeline import FaceStore, Progress
+from btfer_builder.protocol.training.prepare import (
+    Plan,
+    build,
+    decode_faces,
+    feed,
+    make_plan,
+    precision,
+    run_key,
 )
-from btfer_builder.protocol.training.pipeline import (
-    FaceStore,
-    Progress,
-    store_faces,
-    training_batches,
-    validation_batches,
-)
-from btfer_builder.protocol.training.results import (
-    MODEL,
-    PhaseResult,
-    Run,
-    SetFacts,
-    describe_model,
-    kernel_of,
-    library_versions,
-    read_run,
-    set_facts,
-    write_history,
-    write_run,
-)
-from btfer_builder.protocol.training.state import State, forget_state, load_state, save_state
+from btfer_builder.protocol.training.results import LEFT, MODEL, PhaseResult, Run, read_run
+from btfer_builder.protocol.training.state import STATE, State, forget_state, load_state
 from btfer_builder.recipe import TrainRecipe
+
+Arrays = Sequence[NDArray[Any]]
 
 
 def _in_order(faces: Sequence[LabelledFace]) -> Iterable[LabelledFace]:
@@ -105,188 +88,129 @@ def train(
     Raises
     ------
     BtferError
-        If the recipe cannot be, a face cannot be decoded, `out` holds another run or cannot be written, or the
-        loss is no number any more. The best epoch so far is then kept in `out`.
+        If the recipe cannot be, a face cannot be decoded, `out` holds another run, is in use or cannot be
+        written, or the loss is no number any more. The best epoch so far is then kept in `out`.
     """
-    spec = find_network(recipe.network)
-    feeding = preprocessing_of(recipe.network, recipe.pretraining, recipe.paper, size=recipe.size)
-    if not train or not validation:
-        raise BtferError(
-            "there are no faces to train on or to choose the best epoch with; name a folder of them"
-        )
-    facts = set_facts(train, recipe.workers), set_facts(validation, recipe.workers)
-    _make_folder(out)
-    strategy = _strategy(devices)
-    replicas = strategy.num_replicas_in_sync
-    key = _key(recipe, facts, replicas)
-    state, saved = _take_up(out, key, restart=restart)
-    done = read_run(out) if not restart else None
-    if done is not None and done.finished:
-        if _key(done.recipe, (done.train, done.validation), done.devices) != key:
-            raise _another(out, "the finished run")
-        return done
-    kernel = Feeding(
-        recipe.size,
-        recipe.size,
-        spec.channels,
-        feeding.color,
-        feeding.scale,
-        feeding.mean or (),
-        feeding.std or (),
-        resize=kernel_of(recipe),
-    )
-    stores = [
-        store_faces(
-            faces, kernel, memory=recipe.memory * 1_000_000, workers=recipe.workers, progress=progress
-        )
-        for faces in (train, validation)
-    ]
-    weights = class_weights(class_counts(train), recipe.balancing)
-    with _precision(recipe), strategy.scope():
-        network = build_network(
-            recipe.network,
-            recipe.size,
-            pretraining=recipe.pretraining,
-            classes=len(EMOTIONS),
-            head=None if recipe.head == "auto" else recipe.head,
-            units=None if recipe.units == "auto" else recipe.units,
-            weights_path=Path(recipe.weights) if recipe.weights else None,
-            seed=recipe.seed,
-            paper=recipe.paper,
-        )
-        two = spec.has_base and recipe.phase1_epochs and (recipe.pretraining != "scratch" or recipe.paper)
-        state = state or State(key, 1 if two else 2)
-
-        def result(state: State, *, finished: bool, stopped: str = "") -> Run:
-            best = state.best
-            assert best is not None  # noqa: S101 - an epoch is over
-            return Run(
-                path=out,
-                recipe=recipe,
-                finished=finished,
-                stopped=stopped,
-                phases=state.ended,
-                best_epoch=best.epoch,
-                best_phase=best.phase,
-                validation_accuracy=best.val_accuracy,
-                validation_loss=best.val_loss,
-                selection=selection,
-                train=facts[0],
-                validation=facts[1],
-                class_weights=weights,
-                params=count_parameters(network)[0],
-                seconds=round(sum(row.seconds for row in state.history), 3),
-                devices=replicas,
-                versions=library_versions(),
-            )
-
-        def keep(state: State, better: bool, arrays: Sequence[NDArray[Any]]) -> None:
-            if better:
-                _save_model(network, out / MODEL)
-                describe_model(out, recipe, feeding)
-            write_history(out, state.history)
-            save_state(out, state, arrays)
-
-        while True:
-            phase = state.phase
-            if phase == 1:
-                freeze_base(network)
-            else:
-                unfreeze(network)
-            if not state.epochs_in(phase) and state.best is not None:
-                network.load_weights(out / MODEL)
-            if not is_over(state, recipe):
-                batches = _batches(stores, recipe, weights, replicas, len(state.history))
-                state = fit_phase(network, batches, recipe, state, saved, keep=keep, watch=watch)
-            rows = state.epochs_in(phase)
-            ended = PhaseResult(
-                phase,
-                len(rows),
-                is_over(state, recipe),
-                count_parameters(network)[1],
-                round(sum(row.seconds for row in rows), 3),
-            )
-            state = replace(state, ended=(*state.ended, ended))
-            saved = []
-            if phase == 2:
-                break
-            state = state.begin(2)
-        run = result(state, finished=True)
-        write_run(run)
+    plan = make_plan(train, validation, recipe, out, selection, devices)
+    with _held(out):
+        if restart:
+            _forget(out)
+        done = read_run(out)
+        if done is not None and done.finished:
+            _check_same(out, run_key(done.recipe, (done.train, done.validation), done.devices), plan.key)
+            forget_state(out)
+            return done
+        state, arrays = load_state(out) or (State(plan.key, plan.first_phase), [])
+        _check_same(out, state.key, plan.key)
+        stores = decode_faces(plan, progress)
+        with precision(recipe), plan.strategy.scope():
+            network = build(plan)
+            state = _run_phases(plan, network, stores, state, arrays, watch)
+            run = write_results(plan, state, count_parameters(network)[0], finished=True)
         forget_state(out)
     return run
 
 
-def _make_folder(out: Path) -> None:
+def _run_phases(
+    plan: Plan,
+    network: keras.Model,
+    stores: tuple[FaceStore, FaceStore],
+    state: State,
+    arrays: Arrays,
+    watch: Watch,
+) -> State:
+    """Go through what is left of the phases and return the state after them."""
+    while True:
+        (freeze_base if state.phase == 1 else unfreeze)(network)
+        begun = bool(state.epochs_in(state.phase))
+        if state.best is not None and not begun:
+            network.load_weights(plan.out / MODEL)
+        if not is_over(state, plan.recipe):
+            state = _run_phase(plan, network, stores, state, arrays if begun else [], watch)
+        state = replace(state, ended=(*state.ended, _phase_result(plan, network, state)))
+        if state.phase == 2:
+            return state
+        state, arrays = state.begin(2), []
+
+
+def _run_phase(
+    plan: Plan,
+    network: keras.Model,
+    stores: tuple[FaceStore, FaceStore],
+    state: State,
+    arrays: Arrays,
+    watch: Watch,
+) -> State:
+    """Train one phase; what stops it leaves the best model and its results behind, and says so."""
+    reached = state
+
+    def keep(now: State, better: bool, values: Arrays) -> None:
+        nonlocal reached
+        keep_epoch(plan, network, now, better, values)
+        reached = now
+
+    def stop(why: str, hint: str) -> BtferError:
+        stopped = replace(reached, ended=(*reached.ended, _phase_result(plan, network, reached, why)))
+        if reached.best is None:
+            return BtferError(f"{why}, before any epoch was over; {hint}")
+        with contextlib.suppress(BtferError):  # the disk may be full
+            write_results(plan, stopped, count_parameters(network)[0], finished=False, stopped=why)
+        kept = f"{plan.out / MODEL} is the best so far, of epoch {reached.best.epoch}"
+        return BtferError(f"{why}; {kept}; {hint}")
+
+    batches = feed(plan, stores, len(state.history))
     try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BtferError(f"{out}: cannot be made ({error.strerror}); choose another --out") from None
+        return fit_phase(network, batches, plan.recipe, state, arrays, keep=keep, watch=watch)
+    except NotFinite:
+        why = f"the loss is no number any more in epoch {len(reached.history) + 1}"
+        rate = plan.recipe.learning_rate
+        raise stop(why, f"try a --learning-rate below {rate:g} and another --out") from None
+    except tf.errors.OpError as error:
+        failed = [one for store in stores for one in store.failed]
+        if not failed:
+            raise stop(f"TensorFlow gave up: {_first_line(error)}", "the same command goes on") from error
+        raise stop(str(failed[0]), "then train again") from None
+    except BtferError as error:
+        raise stop(str(error), "make room and give the same command again: it goes on") from None
 
 
-def _strategy(devices: Sequence[str]) -> tf.distribute.Strategy:
-    names = list(devices) or [device.name for device in tf.config.list_logical_devices("GPU")]
-    return tf.distribute.MirroredStrategy(names) if len(names) > 1 else tf.distribute.get_strategy()
+def _phase_result(plan: Plan, network: keras.Model, state: State, why: str = "") -> PhaseResult:
+    rows = state.epochs_in(state.phase)
+    seconds = round(sum(row.seconds for row in rows), 3)
+    trainable = count_parameters(network)[1]
+    return PhaseResult(state.phase, len(rows), why or is_over(state, plan.recipe), trainable, seconds)
 
 
 @contextlib.contextmanager
-def _precision(recipe: TrainRecipe) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    if recipe.mixed_precision:
-        gpus = tf.config.list_logical_devices("GPU")
-        keras.config.set_dtype_policy("mixed_float16" if gpus else "mixed_bfloat16")
+def _held(out: Path) -> Iterator[None]:
+    """Make the folder and hold it for this process; the lock dies with its holder."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(out / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise BtferError(f"{out}: another process is training there; choose another --out") from None
+    except OSError as error:
+        raise BtferError(f"{out}: cannot be written ({error.strerror}); choose another --out") from None
     try:
         yield
     finally:
-        keras.config.set_dtype_policy(before)
+        lock.release()
 
 
-def _batches(
-    stores: Sequence[FaceStore], recipe: TrainRecipe, weights: dict[Any, float], replicas: int, epoch: int
-) -> Batches:
-    size = recipe.batch_size * replicas
-    faces = epoch_length(stores[0].labels, recipe.balancing)
-    return Batches(
-        training_batches(
-            stores[0],
-            batch_size=size,
-            balancing=recipe.balancing,
-            augment=recipe.augment,
-            seed=recipe.seed,
-            first_epoch=epoch,
-        ),
-        validation_batches(stores[1], size),
-        faces,
-        math.ceil(faces / size),
-        dict(enumerate(weights.values())) if recipe.balancing in {"simple", "conservative"} else None,
-    )
+def _forget(out: Path) -> None:
+    for name in (STATE, *LEFT):
+        (out / name).unlink(missing_ok=True)
 
 
-def _key(recipe: TrainRecipe, facts: tuple[SetFacts, SetFacts], replicas: int) -> dict[str, Any]:
-    said: dict[str, Any] = msgspec.to_builtins(recipe)
-    for name in ("workers", "memory"):
-        del said[name]
-    return said | {"train": facts[0].sha256, "validation": facts[1].sha256, "devices": replicas}
-
-
-def _take_up(out: Path, key: dict[str, Any], *, restart: bool) -> tuple[State | None, list[NDArray[Any]]]:
-    found = None if restart else load_state(out)
-    if found is None:
-        return None, []
-    state, arrays = found
-    different = [name for name, value in key.items() if state.key.get(name) != value]
+def _check_same(out: Path, there: dict[str, Any], wanted: dict[str, Any]) -> None:
+    different = [name for name, value in wanted.items() if there.get(name) != value]
     if different:
-        raise _another(out, ", ".join(different))
-    return state, arrays if state.epochs_in(state.phase) else []
+        said = ", ".join(f"{name} {there.get(name)}" for name in different)
+        raise BtferError(
+            f"{out}: holds a run with {said[:200]}; choose another --out, or --restart to forget that run"
+        )
 
 
-def _another(out: Path, what: str) -> BtferError:
-    return BtferError(
-        f"{out}: holds a run with another {what}; choose another --out, or --restart to forget it"
-    )
-
-
-def _save_model(network: keras.Model, path: Path) -> None:
-    aside = path.with_name(f".{path.stem}.part.keras")
-    network.save(aside)
-    aside.replace(path)
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
