@@ -39,7 +39,7 @@ class BenchmarkRecipe(Section, frozen=True, kw_only=True):
     )
     datasets: Annotated[
         dict[DatasetName, str],
-        Meta(min_length=1, description="Folders of splits of class folders, by what they are called."),
+        Meta(description="Folders of splits of class folders, by what they are called."),
     ] = msgspec.field(default_factory=dict)
     weights: Annotated[
         dict[str, str],
