@@ -40,7 +40,7 @@ def finished(tmp_path_factory):
 
 
 def test_every_run_is_trained_and_scored_on_its_own_test_split_and_across(finished):
-    path, done = finished
+    _, done = finished
     assert (len(done.results), done.ran, done.failed) == (4, 4, ())
     for one in done.results:
         folder = done.out / "runs" / one.run_id
