@@ -156,7 +156,9 @@ def test_a_dask_cluster_gives_the_same_results(finished, tmp_path):
     with cluster(tmp_path, workers=1, environment=ENVIRONMENT) as scheduler:
         out = tmp_path / "elsewhere"
         asked = CliRunner().invoke(
-            main, ["benchmark", str(grid), "--out", str(out), "--scheduler", scheduler, "--json"]
+            main,
+            ["benchmark", str(grid), "--out", str(out), "--scheduler", scheduler, "--json"],
+            catch_exceptions=False,
         )
     assert asked.exit_code == 0, asked.stderr
     said = json.loads(asked.stdout)
