@@ -50,7 +50,7 @@ def compose(
     turn
         Angles in radians, (n,).
     shifts, zooms
-        Down and to the right: pixels and factors, (2, n).
+        To the right and down: pixels and factors, (2, n).
     flipped
         Whether left and right change places in the end, (n,).
     size
@@ -63,12 +63,12 @@ def compose(
         (a0·x + a1·y + a2, b0·x + b1·y + b2).
     """
     cos, sin = np.cos(turn), np.sin(turn)
-    (down, right), (tall, wide) = shifts, zooms
+    (right, down), (wide, tall) = shifts, zooms
     # Turn · shift · zoom, in the order of ImageDataGenerator.
-    a0, a1, b0, b1 = cos * wide, sin * tall, -sin * wide, cos * tall
+    a0, a1, b0, b1 = cos * wide, -sin * tall, sin * wide, cos * tall
     centre = (size - 1) / 2
-    a2 = sin * down + cos * right + centre - (a0 + a1) * centre
-    b2 = cos * down - sin * right + centre - (b0 + b1) * centre
+    a2 = cos * right - sin * down + centre - (a0 + a1) * centre
+    b2 = sin * right + cos * down + centre - (b0 + b1) * centre
     a2, b2 = np.where(flipped, a2 + a0 * (size - 1), a2), np.where(flipped, b2 + b0 * (size - 1), b2)
     a0, b0 = np.where(flipped, -a0, a0), np.where(flipped, -b0, b0)
     none = np.zeros_like(a0)

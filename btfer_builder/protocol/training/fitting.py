@@ -214,6 +214,7 @@ def fit_phase(
         validation_data=batches.validation,
         class_weight=batches.class_weights,
         callbacks=[plateau, stopping, ours],
+        shuffle=False,
         verbose=0,
     )
     return state

@@ -48,9 +48,14 @@ class FaceStore:
     paths: tuple[Path, ...]
     labels: NDArray[np.int64]
     feeding: Feeding
-    pixels: NDArray[np.uint8] | None
+    pixels: tf.Tensor | None
     workers: int
     failed: list[BtferError] = field(default_factory=list)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept in memory."""
+        return 0 if self.pixels is None else int(np.prod(self.pixels.shape))
 
 
 def store_faces(
@@ -90,7 +95,8 @@ def store_faces(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return FaceStore(paths, labels, feeding, pixels, workers)
+    with tf.device("CPU"):  # a graphics card's memory is for the network
+        return FaceStore(paths, labels, feeding, tf.constant(pixels), workers)
 
 
 def read_face(path: Path, feeding: Feeding) -> NDArray[np.uint8]:
@@ -186,12 +192,11 @@ def _ready(batches: tf.data.Dataset) -> tf.data.Dataset:
 
 def _look_up(store: FaceStore) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """Return a function from positions to faces, float32 of 0–255, and one-hot labels."""
-    with tf.device("CPU"):  # a graphics card's memory is for the network
+    with tf.device("CPU"):
         one_hot = tf.constant(np.eye(len(EMOTIONS), dtype=np.float32)[store.labels])
-        pixels = None if store.pixels is None else tf.constant(store.pixels)
     shape = (None, store.feeding.height, store.feeding.width, store.feeding.channels)
-    if pixels is not None:
-        return lambda rows: (tf.cast(tf.gather(pixels, rows), tf.float32), tf.gather(one_hot, rows))
+    if store.pixels is not None:
+        return lambda rows: (tf.cast(tf.gather(store.pixels, rows), tf.float32), tf.gather(one_hot, rows))
     pool = ThreadPoolExecutor(store.workers, thread_name_prefix="btfer-decode")
 
     def read(rows: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -140,7 +140,7 @@ def decode_faces(plan: Plan, progress: Progress) -> tuple[FaceStore, FaceStore]:
     stores = []
     for faces in reversed(plan.faces):
         store = store_faces(faces, feeding, memory=free, workers=recipe.workers, progress=progress)
-        free -= 0 if store.pixels is None else store.pixels.nbytes
+        free -= store.nbytes
         stores.append(store)
     return stores[1], stores[0]
 
