@@ -194,7 +194,7 @@ class _Balancings:
             return "no setting was run with all balancings"
         number = 25 + (2 if self.size == 224 else 0) + (0 if self.scratch else 1)
         which = "without" if self.scratch else "with"
-        title = f"Fig. {number}  Average accuracy {which} pretrained weights, {self.size}×{self.size}"
+        title = f"Fig. {number}  Average accuracy by balancing, {which} pretrained weights, {self.size}×{self.size}"
         return _by_group(title, found, "balancing", sorted(kinds))
 
 
