@@ -12,7 +12,7 @@ from btfer_builder.evaluate.metrics import score
 from btfer_builder.protocol.benchmark.results import Result, Score, write_result
 
 GRID = """
-networks = ["lenet5", "sequential-simple"]
+networks = ["lenet5"]
 balancings = ["none", "conservative"]
 btfer = "cross"
 
@@ -23,6 +23,7 @@ stripes = "set"
 phase2_epochs = 2
 batch_size = 16
 augment = false
+deterministic = true
 learning_rate = 0.002
 
 [eval]
