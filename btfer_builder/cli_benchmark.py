@@ -166,9 +166,10 @@ def _show_plan(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
 def _show_questions(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
     from btfer_builder.protocol.benchmark.questions import answer_questions
     from btfer_builder.protocol.benchmark.results import read_results
+    from btfer_builder.protocol.benchmark.stage import plan_of
 
-    out = Path(recipe.out)
-    results = read_results(out)
+    out, planned = Path(recipe.out), {run.run_id for run in plan_of(recipe).runs}
+    results = [one for one in read_results(out) if one.run_id in planned]
     if not results:
         raise BtferError(f"{out}: no run is finished yet; run the grid first: btfer benchmark")
     _answer(
