@@ -44,5 +44,12 @@ class DatasetRecipe(Section, frozen=True, kw_only=True):
         ),
     ] = 0
     seed: Annotated[int, Meta(ge=0, description="Another seed draws other pictures for val and test.")] = 0
+    paper: Annotated[
+        bool,
+        Meta(
+            description="The authors' splits, without a test: FER2013's two tests are val; of RAF-DB and AffectNet "
+            "all is pooled and 30 and 20 % of it drawn."
+        ),
+    ] = False
     max_pixels: MaxPixels = 100_000_000
     workers: Workers = 2

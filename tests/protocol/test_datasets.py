@@ -140,6 +140,18 @@ def test_rafdb_is_read_by_its_list(tmp_path):
     assert result.came_in == 6
 
 
+def test_the_authors_splits_have_no_test(tmp_path):
+    save(tmp_path / "raf", *(f"train/{number}/{n}.jpg" for number in range(1, 8) for n in range(7)))
+    save(tmp_path / "raf", *(f"test/{number}/{n}.jpg" for number in range(1, 8) for n in range(3)), seed=90)
+    paper = DatasetRecipe(workers=0, paper=True)
+    raf = import_dataset("rafdb", tmp_path / "raf", tmp_path / "out", paper)
+    assert raf.counts == {"train": dict.fromkeys(EMOTIONS, 7), "val": dict.fromkeys(EMOTIONS, 3)}
+    usages = ["Training", "PublicTest", "PrivateTest"]
+    path = write_fer(tmp_path / "fer2013.csv", [row(seed, 3, usages[seed % 3]) for seed in range(6)])
+    fer = import_dataset("fer2013", path, tmp_path / "fer", paper)
+    assert {split: classes["happy"] for split, classes in fer.counts.items()} == {"train": 2, "val": 4}
+
+
 @pytest.mark.parametrize("line", ["../../etc/passwd 3", "train_00001.jpg", "<html>"])
 def test_a_list_of_rafdb_with_another_form_is_refused_or_finds_nothing_outside(tmp_path, line):
     save(tmp_path / "set", "train_00009_aligned.jpg")

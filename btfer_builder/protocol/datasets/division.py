@@ -6,8 +6,26 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from btfer_builder.protocol.datasets.convert import Converted
+from btfer_builder.protocol.datasets.items import Item
 from btfer_builder.protocol.datasets.twins import Twins, groups_of
-from btfer_builder.recipe import DatasetRecipe, SplitName
+from btfer_builder.recipe import DatasetKind, DatasetRecipe, SplitName, override
+
+#: What the authors drew for val out of the pooled sets: 4,606 of 15,339 and 5,545 of 27,766 pictures.
+POOLED: dict[DatasetKind, float] = {"rafdb": 0.3, "affectnet": 0.2}
+
+
+def as_the_authors(
+    kind: DatasetKind, items: Sequence[Item], recipe: DatasetRecipe
+) -> tuple[list[Item], DatasetRecipe]:
+    """Return the items and the recipe with the splits the authors used, who had no test apart from val (§4.3).
+
+    Twins are kept together all the same: the authors' own draw is not known, and chance alone would make leaks.
+    """
+    if kind in POOLED:
+        pooled = [replace(item, split="train") for item in items]
+        return pooled, override(recipe, val_share=POOLED[kind], test_share=0.0)
+    moved = [replace(item, split="val") if item.split == "test" else item for item in items]
+    return moved, override(recipe, test_share=0.0)
 
 
 def draw_splits(

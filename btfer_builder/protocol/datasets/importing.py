@@ -17,7 +17,7 @@ from btfer_builder.progress import bar
 from btfer_builder.protocol.datasets import affectnet, fer2013, folders, rafdb
 from btfer_builder.protocol.datasets.classes import classes_png, classes_table
 from btfer_builder.protocol.datasets.convert import Converted, convert_items
-from btfer_builder.protocol.datasets.division import draw_splits
+from btfer_builder.protocol.datasets.division import as_the_authors, draw_splits
 from btfer_builder.protocol.datasets.items import DROPPED, Item
 from btfer_builder.protocol.datasets.twins import Twins, find_twins, leaked
 from btfer_builder.recipe import DatasetKind, DatasetRecipe, SplitName
@@ -114,6 +114,8 @@ def import_dataset(kind: DatasetKind, source: Path, out: Path, recipe: DatasetRe
     if source.is_dir() and source.resolve() in (out.resolve(), *out.resolve().parents):
         raise BtferError(f"{out}: lies in the set itself; name a folder outside of {source}")
     items = list(READERS[kind](source))
+    if recipe.paper:
+        items, recipe = as_the_authors(kind, items, recipe)
     aside = out.with_name(f".{out.name}.importing")
     try:
         shutil.rmtree(aside, ignore_errors=True)  # of an import that was killed
