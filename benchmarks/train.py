@@ -64,7 +64,8 @@ def compiled(recipe: TrainRecipe) -> Any:  # noqa: ANN401 - a keras.Model
     with precision(recipe):
         network = build_network(recipe.network, recipe.size)
         trainer = keras.Model(network.input, network.output)
-        trainer.compile(keras.optimizers.Adam(recipe.learning_rate), loss_of(recipe), ["accuracy"])
+        adam = keras.optimizers.Adam(recipe.learning_rate)
+        trainer.compile(optimizer=adam, loss=loss_of(recipe), metrics=["accuracy"])
     return trainer
 
 

@@ -127,6 +127,9 @@ def _run_phases(
             network.load_weights(plan.out / MODEL)
         if not is_over(state, plan.recipe):
             state = _run_phase(plan, network, stores, state, arrays if begun else [], watch)
+        elif begun:  # killed just then: the next phase goes on with the random layers' state
+            for variable, array in zip(network.variables, arrays, strict=False):
+                variable.assign(array)
         state = replace(state, ended=(*state.ended, _phase_result(plan, network, state)))
         if state.phase == 2:
             return state
