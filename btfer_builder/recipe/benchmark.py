@@ -61,5 +61,5 @@ class BenchmarkRecipe(Section, frozen=True, kw_only=True):
         ),
     ] = 1
     scheduler: Scheduler = ""
-    train: TrainRecipe = TrainRecipe()
-    eval: EvalRecipe = EvalRecipe()
+    train: Annotated[TrainRecipe, Meta(description="How each is trained, as in btfer train.")] = TrainRecipe()
+    eval: Annotated[EvalRecipe, Meta(description="What is measured, as in btfer eval.")] = EvalRecipe()
