@@ -9,8 +9,11 @@ from typing import Any
 import click
 
 from btfer_builder import __version__
+from btfer_builder.cli_benchmark import benchmark
+from btfer_builder.cli_dataset import dataset
 from btfer_builder.cli_evaluate import compare, convert, evaluate
 from btfer_builder.cli_leakage import hashes, leakage
+from btfer_builder.cli_protocol import train
 from btfer_builder.cli_release import COMMANDS as RELEASE_COMMANDS
 from btfer_builder.cli_review import agreement, review
 from btfer_builder.emotions import EMOTIONS
@@ -218,6 +221,7 @@ for command in RELEASE_COMMANDS:
 main.add_command(evaluate)
 main.add_command(compare)
 main.add_command(convert)
+main.add_command(dataset)
 
 
 @main.command()
@@ -259,6 +263,10 @@ def networks(
     for side in dict.fromkeys(row.size for row in rows):
         columns = ["network", "head", "parameters", "trainable", "phase 1", "GFLOPs", "from", "what it is"]
         table(f"{side}×{side} pixels", columns, [row.to_cells() for row in rows if row.size == side])
+
+
+main.add_command(train)
+main.add_command(benchmark)
 
 
 @main.command()

@@ -99,6 +99,20 @@ def open_workspace(directory: Path | None) -> Workspace:
     return Workspace(root)
 
 
+def recipe_of(directory: Path | None) -> Recipe:
+    """Return the recipe of the workspace, or the defaults where no workspace is named and there is none.
+
+    Raises
+    ------
+    BtferError
+        If a workspace is named that is none, or its recipe is wrong.
+    """
+    root = directory or Path(os.environ.get("BTFER_WORKSPACE") or ".")
+    if directory is None and not (root / RECIPE_NAME).is_file():
+        return Recipe()
+    return open_workspace(root).recipe
+
+
 def create_workspace(directory: Path) -> Workspace:
     """Make a folder a workspace: its recipe with every default stated, and the vocabulary to edit.
 

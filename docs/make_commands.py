@@ -11,15 +11,26 @@ PAGE = Path(__file__).with_name("commands.md")
 
 def commands_page() -> str:
     """Return the page: the help of `btfer` and of each command, as a terminal 100 columns wide shows it."""
-    parent = main.make_context("btfer", [], resilient_parsing=True, terminal_width=100, max_content_width=100)
+    # With the settings of the command itself: click keeps the help option of whoever asks for it first.
+    settings = main.context_settings | {"terminal_width": 100, "max_content_width": 100}
+    parent = click.Context(main, info_name="btfer", **settings)
     parts = ["# Commands", "What `btfer COMMAND --help` says, made by `make docs`.", _help(main, parent)]
-    for name in main.list_commands(parent):
-        command = main.commands[name]
+    parts += _commands(main, parent)
+    return "\n\n".join(parts) + "\n"
+
+
+def _commands(group: click.Group, parent: click.Context) -> list[str]:
+    """Return the headings and helps of a group's commands, a group among them followed by its own."""
+    parts: list[str] = []
+    for name in group.list_commands(parent):
+        command = group.commands[name]
         context = click.Context(
             command, info_name=name, parent=parent, terminal_width=100, max_content_width=100
         )
-        parts += [f"## btfer {name}", _help(command, context)]
-    return "\n\n".join(parts) + "\n"
+        parts += [f"## {context.command_path}", _help(command, context)]
+        if isinstance(command, click.Group):
+            parts += _commands(command, context)
+    return parts
 
 
 def _help(command: click.Command, context: click.Context) -> str:

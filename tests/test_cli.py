@@ -25,7 +25,20 @@ HEAVY = (
     "httpx",
     "starlette",
 )
-COMMANDS = sorted(main.commands)
+
+
+def every_command(group: click.Group, prefix: str = "") -> dict[str, click.Command]:
+    """Return all commands by how they are called, those of groups too, the groups themselves not."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found |= every_command(command, f"{prefix}{name} ")
+        else:
+            found[f"{prefix}{name}"] = command
+    return found
+
+
+COMMANDS = sorted(every_command(main))
 
 
 @pytest.fixture
@@ -51,7 +64,7 @@ def test_help_imports_nothing_heavy():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_an_example_and_every_option_a_meaning(name):
-    command = main.commands[name]
+    command = every_command(main)[name]
     assert f"btfer {name}" in (command.help or "") or name == "status", "no example"
     options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
     assert [option.name for option in options if not option.help] == []
@@ -91,6 +104,7 @@ ARGUMENTS = {"release": ["out"], "takedown": ["0" * 64]}
 #: Those that work anywhere.
 ANYWHERE = {
     "init", "eval", "compare", "convert", "networks", "hashes", "leakage", "diff", "rebuild", "scan-release",
+    "dataset import", "benchmark", "train",
 }  # fmt: skip
 
 

@@ -57,3 +57,11 @@ def test_a_file_that_is_no_text_is_said(tmp_path):
     (tmp_path / "btfer.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BtferError, match=r"btfer\.toml"):
         load_recipe(tmp_path / "btfer.toml")
+
+
+def test_the_recipe_of_this_repository_states_every_setting():
+    """Its root is a workspace; a new setting or meaning is written there with: btfer init, or recipe_text()."""
+    from pathlib import Path
+
+    written = Path(__file__).resolve().parents[1] / "btfer.toml"
+    assert written.read_text(encoding="utf-8") == recipe.recipe_text()

@@ -111,7 +111,7 @@ def find_leaks(
     best: dict[str, tuple[tuple[int, int, int, str], Leak]] = {}
     for place, (form, kind, coarse, fine) in enumerate(_LOOKS):
         their_coarse, their_fine = ("phash", "fine") if form == "crop" else ("phash_48", "fine_48")
-        pairs = _close(
+        pairs = close_pairs(
             [getattr(face, coarse) for face in ours],
             [getattr(look, their_coarse) for look in theirs],
             radius,
@@ -128,7 +128,7 @@ def find_leaks(
     return [best[face_id][1] for face_id in sorted(best)]
 
 
-def _close(ours: Sequence[str], theirs: Sequence[str], radius: int) -> list[tuple[int, int, int]]:
+def close_pairs(ours: Sequence[str], theirs: Sequence[str], radius: int) -> list[tuple[int, int, int]]:
     """Return (place in ours, place in theirs, distance) of every pair of hashes within the radius."""
     import numpy as np
 

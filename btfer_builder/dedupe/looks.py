@@ -50,12 +50,12 @@ def face_hash(face_id: str, grey: "Image.Image") -> FaceHash:
     looks = [
         hashes
         for image in (grey, ImageOps.mirror(grey), small, ImageOps.mirror(small))
-        for hashes in _hashes(image)
+        for hashes in coarse_and_fine(image)
     ]
     return FaceHash(face_id, *looks)
 
 
-def _hashes(grey: "Image.Image") -> tuple[str, str]:
+def coarse_and_fine(grey: "Image.Image") -> tuple[str, str]:
     """Return the 64-bit and the 256-bit pHash, as 16 and 64 hex digits."""
     import imagehash
 

@@ -1,13 +1,18 @@
 """The recipe: `btfer.toml` as one frozen, checked structure a stage; flags override it for one run."""
 
+from btfer_builder.recipe.benchmark import BenchmarkRecipe
+from btfer_builder.recipe.datasets import DatasetKind, DatasetRecipe
 from btfer_builder.recipe.models import (
+    Balancing,
     Color,
     EvalRecipe,
     HashesRecipe,
     LeakageRecipe,
+    Loss,
     Preset,
     ResizeKernel,
     Scale,
+    TrainRecipe,
 )
 from btfer_builder.recipe.people import (
     AgreementRecipe,
@@ -43,9 +48,13 @@ __all__ = [
     "Age",
     "AgreementRecipe",
     "AnySection",
+    "Balancing",
+    "BenchmarkRecipe",
     "Color",
     "CrawlRecipe",
     "CropRecipe",
+    "DatasetKind",
+    "DatasetRecipe",
     "DedupeRecipe",
     "DetectorName",
     "EngineName",
@@ -56,6 +65,7 @@ __all__ = [
     "Language",
     "LeakageRecipe",
     "LicenseCode",
+    "Loss",
     "Preset",
     "QueriesRecipe",
     "Recipe",
@@ -68,6 +78,7 @@ __all__ = [
     "Setting",
     "SplitName",
     "StorageRecipe",
+    "TrainRecipe",
     "explain",
     "load_recipe",
     "override",

@@ -1,14 +1,17 @@
-"""Recipes of what is done with models and the sets they learn from: hashes, leakage, eval."""
+"""Recipes of what is done with models and the sets they learn from: hashes, leakage, train, eval."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from btfer_builder.emotions import EMOTIONS
+from btfer_builder.protocol.networks.registry import Pretraining
 from btfer_builder.recipe.section import MaxPixels, Scheduler, Section, Workers
 
 Scale = Literal["0,1", "-1,1", "0,255"]
 Color = Literal["auto", "rgb", "bgr", "grey"]
+Balancing = Literal["none", "simple", "conservative", "oversample", "undersample"]
+Loss = Literal["crossentropy", "focal"]
 ResizeKernel = Literal["auto", "area", "bilinear", "cubic", "lanczos", "nearest"]
 Preset = Literal[
     "none",
@@ -40,6 +43,84 @@ class LeakageRecipe(Section, frozen=True, kw_only=True):
     fine_radius: Annotated[
         int, Meta(ge=0, le=128, description="Largest Hamming distance of two 256-bit pHashes.")
     ] = 56
+
+
+class TrainRecipe(Section, frozen=True, kw_only=True):
+    """How a network is trained (§3.4–3.5, §4.2)."""
+
+    network: Annotated[str, Meta(min_length=1, max_length=40, description="As btfer networks calls it.")] = (
+        "resnet18"
+    )
+    size: Annotated[int, Meta(ge=8, le=2048, description="Side of its input in pixels.")] = 48
+    pretraining: Annotated[Pretraining, Meta(description="Weights it starts from.")] = "scratch"
+    weights: Annotated[
+        str, Meta(max_length=4096, description="File of these weights; else they are fetched.")
+    ] = ""
+    head: Annotated[
+        Literal["auto", "gap", "flatten"],
+        Meta(description="How feature maps become a vector; auto is the network's own way."),
+    ] = "auto"
+    units: Annotated[
+        Literal["auto", "256-128", "256-256", "1024-1024-512"],
+        Meta(description="Hidden layers of a base's new head; auto is the authors' 256-128."),
+    ] = "auto"
+    balancing: Annotated[
+        Balancing,
+        Meta(
+            description="Weights of the classes: simple or conservative (3 at most); or faces drawn again, or left out."
+        ),
+    ] = "none"
+    loss: Annotated[Loss, Meta(description="What is minimised.")] = "crossentropy"
+    batch_size: Annotated[int, Meta(ge=1, le=4096, description="Faces of a step on each device.")] = 32
+    learning_rate: Annotated[float, Meta(gt=0, le=1, description="Of Adam, at the beginning of a phase.")] = (
+        1e-4
+    )
+    phase1_epochs: Annotated[
+        int,
+        Meta(ge=0, le=10_000, description="Epochs at most while a pretrained base is frozen; 0 for none."),
+    ] = 30
+    phase2_epochs: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="Epochs at most while all layers learn; a scratch network's only ones.",
+        ),
+    ] = 200
+    plateau_patience: Annotated[
+        int, Meta(ge=1, le=10_000, description="Epochs without a better validation loss that lower the rate.")
+    ] = 10
+    plateau_factor: Annotated[float, Meta(gt=0, lt=1, description="What the rate is then multiplied by.")] = (
+        0.5
+    )
+    min_learning_rate: Annotated[float, Meta(ge=0, le=1, description="Where lowering it ends.")] = 1e-10
+    stop_patience: Annotated[
+        int, Meta(ge=1, le=10_000, description="Epochs without a better validation loss that end a phase.")
+    ] = 20
+    augment: Annotated[bool, Meta(description="Turn, shift, zoom and flip the training faces at random.")] = (
+        True
+    )
+    validation_share: Annotated[
+        float,
+        Meta(gt=0, lt=1, description="Share of train the best epoch is chosen on, if there is no val split."),
+    ] = 0.1
+    seed: Annotated[
+        int, Meta(ge=0, lt=2**31, description="Of the weights, the order, the augmentation and the shares.")
+    ] = 0
+    mixed_precision: Annotated[
+        bool, Meta(description="Compute in half precision: float16 on graphics cards, bfloat16 else.")
+    ] = False
+    deterministic: Annotated[
+        bool, Meta(description="Take only operations that repeat bit by bit, slower on graphics cards.")
+    ] = False
+    memory: Annotated[
+        int, Meta(ge=0, description="Megabytes of decoded faces kept; if there are more, none is kept.")
+    ] = 4096
+    workers: Annotated[int, Meta(ge=1, le=64, description="Threads that decode faces.")] = 2
+    paper: Annotated[
+        bool,
+        Meta(description="As the authors: pixels/255, nearest neighbour, the best epoch chosen on test."),
+    ] = False
 
 
 class EvalRecipe(Section, frozen=True, kw_only=True):

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe.models import EvalRecipe, HashesRecipe, LeakageRecipe
+from btfer_builder.recipe.datasets import DatasetRecipe
+from btfer_builder.recipe.models import EvalRecipe, HashesRecipe, LeakageRecipe, TrainRecipe
 from btfer_builder.recipe.people import AgreementRecipe, ReleaseRecipe, ReviewRecipe, SampleRecipe
 from btfer_builder.recipe.pictures import (
     CrawlRecipe,
@@ -32,6 +33,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     agreement: AgreementRecipe = AgreementRecipe()
     sample: SampleRecipe = SampleRecipe()
     release: ReleaseRecipe = ReleaseRecipe()
+    dataset: DatasetRecipe = DatasetRecipe()
+    train: TrainRecipe = TrainRecipe()
     eval: EvalRecipe = EvalRecipe()
 
 

@@ -1,0 +1,168 @@
+"""Images a second of `btfer train` against the authors' way (ImageDataGenerator and fit), in one run.
+
+    python benchmarks/train.py [--network NAME]... [--images 640] [--rounds 5]
+
+The same network, the same faces (JPEG files of 100×100 pixels, as in RAF-DB) and the same augmentation. One epoch of
+each way in every round, in an order drawn anew; the ratios are medians over the rounds. What is not timed: imports,
+building, decoding (once for a whole run) and a first epoch, in which each way traces its graph.
+
+`in memory` trains on one batch that is there already: what the network alone takes. Its ratio to `btfer` says how long
+the network waits for faces.
+"""
+
+import argparse
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from btfer_builder.emotions import EMOTIONS
+from btfer_builder.evaluate import faces_in_folder
+from btfer_builder.quiet import import_tensorflow
+from btfer_builder.recipe import TrainRecipe
+from demo.pictures import data as pictures
+
+NETWORKS = ("sequential-simple", "sequential-4-conv", "resnet18")
+
+#: How many times as fast as the authors' way, and how much longer than in memory a step may take (at most).
+GOALS = {"sequential-simple": 2.0}
+NEVER_SLOWER, STARVING = 1.0, 1.1
+
+BATCH = 32
+Way = Callable[[], Any]
+
+
+def write_faces(folder: Path, count: int) -> None:
+    """Write JPEG files of 100×100 pixels in class folders."""
+    faces = pictures.lfw_subset()[:100]
+    for number in range(count):
+        face = cv2.resize(
+            (faces[number % 100] * 255).astype("uint8"), (100, 100), interpolation=cv2.INTER_CUBIC
+        )
+        path = folder / EMOTIONS[number % 7] / f"{number:05d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(face).convert("RGB").save(path, quality=90)
+
+
+def compiled(recipe: TrainRecipe) -> Any:  # noqa: ANN401 - a keras.Model
+    """Build the network as `btfer train` does."""
+    import keras
+
+    from btfer_builder.protocol.networks import build_network
+    from btfer_builder.protocol.training.fitting import loss_of
+    from btfer_builder.protocol.training.prepare import precision
+
+    with precision(recipe):
+        network = build_network(recipe.network, recipe.size)
+        trainer = keras.Model(network.input, network.output)
+        adam = keras.optimizers.Adam(recipe.learning_rate)
+        trainer.compile(optimizer=adam, loss=loss_of(recipe), metrics=["accuracy"])
+    return trainer
+
+
+def authors(folder: Path, recipe: TrainRecipe, steps: int) -> Way:
+    """Train as the authors' notebooks: files decoded and transformed for every batch."""
+    import tensorflow as tf
+
+    generator = tf.keras.preprocessing.image.ImageDataGenerator(
+        rescale=1 / 255,
+        rotation_range=20,
+        width_shift_range=0.2,
+        height_shift_range=0.2,
+        zoom_range=0.2,
+        horizontal_flip=True,
+    )
+    size = (recipe.size, recipe.size)
+    batches = generator.flow_from_directory(str(folder), target_size=size, batch_size=BATCH)
+    model = compiled(recipe)
+    return lambda: model.fit(batches, steps_per_epoch=steps, verbose=0)
+
+
+def ours(folder: Path, recipe: TrainRecipe, steps: int) -> Way:
+    """Train as `btfer train`."""
+    from btfer_builder.evaluate.preprocessing import Feeding
+    from btfer_builder.protocol.training.pipeline import store_faces, training_batches
+
+    feeding = Feeding(recipe.size, recipe.size, 3, "rgb", "0,1")
+    store = store_faces(
+        faces_in_folder(folder), feeding, memory=10**9, workers=2, progress=lambda faces: faces
+    )
+    batches = training_batches(store, batch_size=BATCH, balancing="none", augment=True, seed=0, first_epoch=0)
+    model = compiled(recipe)
+    return lambda: model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
+
+
+def in_memory(recipe: TrainRecipe, steps: int) -> Way:
+    """Train on one batch over and over: no face is looked up, transformed or waited for."""
+    import tensorflow as tf
+
+    faces = tf.random.uniform((BATCH, recipe.size, recipe.size, 3))
+    labels = tf.one_hot(tf.range(BATCH) % 7, 7)
+    batches = tf.data.Dataset.from_tensors((faces, labels)).repeat()
+    model = compiled(recipe)
+    return lambda: model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
+
+
+def measure(name: str, folder: Path, images: int, rounds: int) -> bool:
+    """Print a network's table and return whether its goals are met in single precision."""
+    recipe, steps = TrainRecipe(network=name), images // BATCH
+    half = TrainRecipe(network=name, mixed_precision=True)
+    ways = {
+        "authors": authors(folder, recipe, steps),
+        "btfer": ours(folder, recipe, steps),
+        "in memory": in_memory(recipe, steps),
+        "btfer --mixed-precision": ours(folder, half, steps),
+    }
+    for way in ways.values():
+        way()
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(rounds):
+        for way in random.sample(list(ways), len(ways)):
+            start = time.perf_counter()
+            ways[way]()
+            seconds[way].append(time.perf_counter() - start)
+    print(f"\n{name}, {images} faces, 48×48, batches of {BATCH}", flush=True)
+    for way, taken in seconds.items():
+        ratios = [peer / own for peer, own in zip(seconds["authors"], taken, strict=True)]
+        rate = steps * BATCH / statistics.median(taken)
+        middle = statistics.median(ratios)
+        print(f"{way:>24}  {rate:7.1f} images/s  {middle:5.2f}× ({min(ratios):.2f} to {max(ratios):.2f})")
+    gain = statistics.median(a / b for a, b in zip(seconds["authors"], seconds["btfer"], strict=True))
+    waits = statistics.median(a / b for a, b in zip(seconds["btfer"], seconds["in memory"], strict=True))
+    goal = GOALS.get(name, NEVER_SLOWER)
+    met = gain >= goal and waits <= STARVING
+    print(f"goal {goal}×: {gain:.2f}×; a step takes {waits:.2f}× one in memory, goal {STARVING}", flush=True)
+    return met
+
+
+def main() -> int:
+    """Measure all networks; 1 if a goal is missed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--network", action="append", choices=NETWORKS)
+    parser.add_argument("--images", type=int, default=640, help="a quarter of them for resnet18")
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    import_tensorflow()
+    random.seed(0)
+    met = True
+    with tempfile.TemporaryDirectory() as folder:
+        write_faces(Path(folder), given.images)
+        for name in given.network or NETWORKS:
+            images = given.images // 4 if name == "resnet18" else given.images
+            met &= measure(name, Path(folder), images, given.rounds)
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

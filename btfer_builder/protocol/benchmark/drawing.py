@@ -1,0 +1,115 @@
+"""How the figures of the benchmark look: bars with their intervals and the single runs, one style for all."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Told apart also by who sees no difference of red and green (Okabe and Ito 2008), and by their lightness.
+PALETTE = ("#1f5fbf", "#e69f00", "#5aa17f", "#b2568e", "#6b7280")
+INK, PALE = "#1c1e21", "#8a8f98"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar: its height in 0…1, its interval or None, the values it is the mean of, and what stands on it."""
+
+    value: float
+    interval: tuple[float, float] | None = None
+    values: Sequence[float] = ()
+
+
+#: Bars by series and group.
+Bars = Mapping[str, Mapping[str, Bar]]
+
+
+def new_figure(
+    title: str, panels: int, *, height: float = 4.2, width: float = 0, share: bool = True
+) -> "tuple[Figure, list[Axes]]":
+    """Return a figure with a title and panels side by side, which share the upright axis."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(
+        figsize=(width or 1.2 + 4.6 * panels, height), dpi=160, layout="constrained", facecolor="white"
+    )
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=12, color=INK, x=0.01, ha="left")
+    return figure, list(figure.subplots(1, panels, squeeze=False, sharey=share)[0])
+
+
+def grouped_bars(axes: "Axes", bars: Bars, title: str = "", groups: Sequence[str] = ()) -> None:
+    """Draw groups of bars, a series a colour; a group that a series lacks has a gap there.
+
+    `groups` says their order; without it they stand as they come.
+    """
+    groups = list(groups) or list(dict.fromkeys(group for series in bars.values() for group in series))
+    width = 0.8 / max(1, len(bars))
+    for number, (name, series) in enumerate(bars.items()):
+        color = PALETTE[number % len(PALETTE)]
+        offset = (number - (len(bars) - 1) / 2) * width
+        for group, bar in series.items():
+            place = groups.index(group) + offset
+            label = name if group == next(iter(series)) else None
+            axes.bar(place, bar.value, width * 0.92, color=color, label=label, zorder=2)
+            top = bar.value
+            if bar.interval is not None:
+                low, high = bar.interval
+                axes.vlines(place, low, high, color=INK, linewidth=1, zorder=4)
+                top = max(top, high)
+            if len(bar.values) > 1:
+                spread = [
+                    place + width * 0.6 * (i / (len(bar.values) - 1) - 0.5) for i in range(len(bar.values))
+                ]
+                axes.scatter(spread, bar.values, s=5, color=INK, alpha=0.45, linewidth=0, zorder=3)
+                top = max(top, *bar.values)
+            axes.text(
+                place,
+                top + 0.012,
+                f"{bar.value:.2f}",
+                ha="center",
+                va="bottom",
+                fontsize=7.5,
+                color=INK,
+                zorder=5,
+            )
+    axes.set_xticks(range(len(groups)), groups, fontsize=9)
+    if title:
+        axes.set_title(title, fontsize=10, loc="left", color=INK)
+    percent_axis(axes)
+    if len(bars) > 1:
+        axes.legend(
+            frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=len(bars)
+        )
+
+
+def percent_axis(axes: "Axes", *, horizontal: bool = False) -> None:
+    """Show shares as 0–100 %, with a pale grid and without a frame."""
+    from matplotlib.ticker import PercentFormatter
+
+    axis = axes.xaxis if horizontal else axes.yaxis
+    (axes.set_xlim if horizontal else axes.set_ylim)(0, 1.04)
+    axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(axis="x" if horizontal else "y", color="#d8dbe0", linewidth=0.6, zorder=0)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(length=0, labelsize=8)
+
+
+def chance_line(axes: "Axes", level: float) -> None:
+    """Draw what guessing would get."""
+    axes.axhline(level, color=PALE, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    axes.text(
+        1.0, level, " chance", transform=axes.get_yaxis_transform(), fontsize=7, color=PALE, va="center"
+    )
+
+
+def to_png(figure: "Figure") -> bytes:
+    """Return the figure as a PNG without metadata."""
+    png = io.BytesIO()
+    figure.savefig(png, format="png", facecolor="white", metadata={"Software": None})
+    return png.getvalue()

@@ -1,0 +1,81 @@
+"""What only a process of its own can show: a run that is really killed, a disk that is really full, two devices."""
+
+import csv
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from btfer_builder.recipe import TrainRecipe
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
+
+
+def start(
+    root: Path, out: Path, recipe: TrainRecipe, *, killed_in: int = 0, devices: int = 1, blocks: str = ""
+):
+    script = Path(__file__).with_name("killed.py")
+    command = [sys.executable, script, root, out, killed_in, devices, msgspec.json.encode(recipe).decode()]
+    limit = f"ulimit -f {blocks}; " if blocks else ""
+    return subprocess.run(
+        ["bash", "-c", f'{limit}exec "$@"', "bash", *map(str, command)],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3],
+    )  # fmt: skip
+
+
+def rows_of(out: Path) -> list[list[float]]:
+    with (out / "history.csv").open() as file:
+        return [
+            [float(value) for name, value in row.items() if name != "seconds"] for row in csv.DictReader(file)
+        ]
+
+
+def test_a_run_that_was_killed_ends_like_one_that_was_not(faces, tmp_path):
+    import keras
+
+    from btfer_builder.protocol.training import train
+
+    # Dropout, augmentation and drawn faces: everything that a seed decides.
+    recipe = TrainRecipe(network="sequential-3-conv", phase2_epochs=3, batch_size=16, balancing="oversample")
+    done = start(tmp_path / "set", tmp_path / "parts", recipe, killed_in=3)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert len(rows_of(tmp_path / "parts")) == 2
+    parts = train(*faces, recipe, tmp_path / "parts")
+    whole = train(*faces, recipe, tmp_path / "whole")
+    assert rows_of(parts.path) == rows_of(whole.path)
+    one, other = (keras.saving.load_model(run.model, compile=False).get_weights() for run in (parts, whole))
+    assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_two_devices_share_a_batch_and_compute_what_one_does(faces, tmp_path):
+    from btfer_builder.protocol.training import read_run, train
+
+    # Without dropout, whose draws depend on how a batch is shared.
+    recipe = TrainRecipe(
+        network="lenet5", phase2_epochs=2, batch_size=5, learning_rate=1e-3, balancing="simple"
+    )
+    done = start(tmp_path / "set", tmp_path / "two", recipe, devices=2)
+    assert done.returncode == 0, done.stderr
+    two = read_run(tmp_path / "two")
+    assert two is not None
+    assert two.devices == 2
+    train(*faces, msgspec.structs.replace(recipe, batch_size=10), tmp_path / "one")
+    np.testing.assert_allclose(rows_of(tmp_path / "two"), rows_of(tmp_path / "one"), rtol=1e-3, atol=1e-5)
+
+
+def test_a_file_that_may_not_grow_so_large_is_said_in_one_line(faces, tmp_path):
+    out = tmp_path / "run"
+    done = start(tmp_path / "set", out, TrainRecipe(network="lenet5", phase2_epochs=1), blocks="1500")
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("btfer_builder.errors.BtferError: ")
+    assert "make room and give the same command again" in done.stderr
+    assert {path.name for path in out.iterdir()} == {
+        ".lock",
+        "model.keras",
+        "model.btfer.toml",
+        "history.csv",
+    }

@@ -1,0 +1,67 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from btfer_builder.cli import main
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
+
+
+def btfer(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(one) for one in arguments], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_train_then_eval_from_the_command_line(faces, tmp_path):
+    data, out = tmp_path / "set", tmp_path / "run"
+    settings = ["--network", "lenet5", "--phase2-epochs", "2", "--batch-size", "8", "--balancing", "simple"]
+    shown = btfer("train", data, *settings, "--out", out)
+    assert "best: epoch 2, accuracy" in shown.stdout
+    assert "on 14 validation faces (val)" in shown.stdout
+    assert "30 faces to learn from" in shown.stderr
+    assert shown.stderr.count("epoch   ") == 2
+    said = json.loads(btfer("train", data, *settings, "--out", out, "--json").stdout)["run"]
+    assert said["finished"]
+    assert said["class_weights"] == {"happy": 1.0} | {e: 4.0 for e in said["class_weights"] if e != "happy"}
+    btfer("init", tmp_path / "ws")
+    scored = json.loads(
+        btfer("eval", said["model"], "-w", tmp_path / "ws", "--data", data / "val", "--json").stdout
+    )
+    assert scored["reports"][0]["accuracy"] == pytest.approx(said["validation_accuracy"])
+
+
+def test_the_recipe_of_the_workspace_says_how(faces, tmp_path):
+    btfer("init", tmp_path / "ws")
+    recipe = tmp_path / "ws" / "btfer.toml"
+    text = recipe.read_text()
+    assert 'network = "resnet18"' in text
+    recipe.write_text(
+        text.replace('network = "resnet18"', 'network = "lenet5"').replace(
+            "phase2_epochs = 200", "phase2_epochs = 1"
+        )
+    )
+    out = tmp_path / "run"
+    said = json.loads(
+        btfer("train", tmp_path / "set" / "train", "-w", tmp_path / "ws", "--out", out, "--json").stdout
+    )["run"]
+    assert (said["recipe"]["network"], said["epochs"]) == ("lenet5", 1)
+    assert said["selection"] == "10 % of train"
+    assert said["validation"]["n"] == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--network", "resnet19"], 1, "is no network"),
+        (["--batch-size", "0"], 2, "--batch-size"),
+        (["--balancing", "smote"], 2, "--balancing"),
+        (["--pretraining", "imagenet", "--network", "lenet5"], 1, "no imagenet weights"),
+        (["--weights", "w.h5", "--network", "vgg16"], 1, "say which they are"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(faces, tmp_path, arguments, code, said):
+    result = btfer("train", tmp_path / "set", "--out", tmp_path / "run", *arguments, code=code)
+    assert said in result.stderr
+    assert "Traceback" not in result.output
