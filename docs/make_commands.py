@@ -11,7 +11,9 @@ PAGE = Path(__file__).with_name("commands.md")
 
 def commands_page() -> str:
     """Return the page: the help of `btfer` and of each command, as a terminal 100 columns wide shows it."""
-    parent = click.Context(main, info_name="btfer", terminal_width=100, max_content_width=100)
+    # The settings of `btfer` itself, or the page would depend on whether a command ran before: click keeps -h.
+    settings = main.context_settings | {"terminal_width": 100, "max_content_width": 100}
+    parent = click.Context(main, info_name="btfer", **settings)
     parts = ["# Commands", "What `btfer COMMAND --help` says, made by `make docs`.", _help(main, parent)]
     for name in main.list_commands(parent):
         command = main.commands[name]
