@@ -50,7 +50,8 @@ def weights_of(path):
 
 
 def same_weights(one, other):
-    return all(np.array_equal(a, b) for a, b in zip(weights_of(one), weights_of(other), strict=True))
+    # Threads add up in whatever order; another seed or other faces differ a hundred times as much.
+    return all(np.abs(a - b).mean() < 1e-4 for a, b in zip(weights_of(one), weights_of(other), strict=True))
 
 
 def stop_after(epoch):
@@ -195,9 +196,15 @@ def test_a_run_that_was_interrupted_ends_like_one_that_was_not(faces, tmp_path, 
     with pytest.raises(KeyboardInterrupt):
         run(faces, BASE, tmp_path / "parts", watch=stop_after(2))  # between the two phases
     parts = run(faces, change(BASE, workers=1), tmp_path / "parts")
-    assert history(whole.path) == history(parts.path)
+    assert len(history(whole.path)) == len(history(parts.path))
+    for one, other in zip(history(whole.path), history(parts.path), strict=True):
+        assert {name: float(value) for name, value in one.items()} == pytest.approx(
+            {name: float(value) for name, value in other.items()}, rel=1e-3
+        )
     assert same_weights(whole.model, parts.model)
-    assert (whole.best_epoch, whole.validation_loss) == (parts.best_epoch, parts.validation_loss)
+    assert (whole.best_epoch, whole.validation_loss) == pytest.approx(
+        (parts.best_epoch, parts.validation_loss), rel=1e-3
+    )
 
 
 def test_a_finished_run_is_not_trained_again(faces, tmp_path):
@@ -209,7 +216,7 @@ def test_a_finished_run_is_not_trained_again(faces, tmp_path):
     again = run(faces, SCRATCH, tmp_path, watch=watch)
     assert again == done
     anew = run(faces, SCRATCH, tmp_path, restart=True)
-    assert anew.validation_loss == done.validation_loss
+    assert anew.validation_loss == pytest.approx(done.validation_loss, rel=1e-3)
     assert anew.seconds != done.seconds
 
 
