@@ -85,7 +85,8 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
             raise BtferError(f"{folder}: has no images ({kinds}); put some in or remove the folder")
         for path in images:
             name = path.relative_to(directory).as_posix()
-            faces.append(LabelledFace(path, emotion, name, searched.get(name, {})))
+            said = searched.get(name, {})
+            faces.append(LabelledFace(path, emotion, name, said, _votes(said)))
     return sorted(faces, key=lambda face: face.face_id)
 
 
@@ -150,6 +151,12 @@ def read_metadata(directory: Path) -> dict[str, dict[str, str]]:
             said["language"] = said["query_language"]
         found[str(row.get("file_name"))] = said
     return found
+
+
+def _votes(said: Mapping[str, str]) -> dict[str, int]:
+    """Return how many reviewers gave which emotion, as a release tells it."""
+    counts = {emotion: said.get(f"votes_{emotion}", "") for emotion in EMOTIONS}
+    return {emotion: int(count) for emotion, count in counts.items() if count.isdecimal()}
 
 
 def _is_class(folder: Path) -> bool:

@@ -1,10 +1,12 @@
 """What a release is made of: the sampled faces with their sources, checked against what was drawn."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from btfer_builder.catalog.evaluate import sampled_votes
 from btfer_builder.catalog.release import Membership, face_boxes, sample_rows
 from btfer_builder.catalog.sample import AcceptedFace, Source, accepted_faces, sources
 from btfer_builder.crawl.licenses import UNKNOWN
@@ -34,6 +36,8 @@ class ReleasedFace:
         What reviewers and queries say of it.
     box
         Every column of the catalog's row of it.
+    given
+        How many reviewers gave it which emotion; an adjudication is no vote.
     """
 
     face_id: str
@@ -46,6 +50,7 @@ class ReleasedFace:
     license: str
     face: AcceptedFace
     box: dict[str, Any]
+    given: Mapping[str, int]
 
     @property
     def file_name(self) -> str:
@@ -62,6 +67,7 @@ class ReleasedFace:
             "license": self.license,
             "agreement": round(self.face.agreement, 4),
             "reviewers": self.face.votes,
+            **{f"votes_{emotion}": self.given.get(emotion, 0) for emotion in EMOTIONS},
             **self.face.attributes,
             "query_language": self.face.language,
             "sha256": self.sha256,
@@ -88,6 +94,9 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
         )
     accepted = {face.face_id: face for face in accepted_faces(catalog)}
     boxes, found = face_boxes(catalog), sources(catalog)
+    given: dict[str, dict[str, int]] = {}
+    for vote in sampled_votes(catalog):
+        given.setdefault(vote["face_id"], {})[vote["emotion"]] = vote["votes"]
     faces = []
     for row in rows:
         face = accepted[row["face_id"]]
@@ -107,6 +116,7 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
                 license_of(source),
                 face,
                 boxes[row["face_id"]],
+                given.get(row["face_id"], {}),
             )
         )
     _check_terms(faces, recipe)

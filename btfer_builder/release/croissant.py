@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from btfer_builder.emotions import EMOTIONS
 from btfer_builder.release.attribution import license_url
 from btfer_builder.release.contents import ReleasedFace
 from btfer_builder.release.facts import Facts
@@ -57,6 +58,7 @@ _FIELDS = {
     "license": ("sc:Text", "Licence of the photo."),
     "agreement": ("sc:Float", "Share of the reviewers who gave the face its label."),
     "reviewers": ("sc:Integer", "How many reviewers answered."),
+    **{f"votes_{emotion}": ("sc:Integer", f"How many of them said {emotion}.") for emotion in EMOTIONS},
     "query_ethnicity": ("sc:Text", "What was searched for; not who the person is."),
     "query_gender": ("sc:Text", "What was searched for; not who the person is."),
     "query_age": ("sc:Text", "What was searched for; not who the person is."),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.release.difference import release_info, rows_in
 from btfer_builder.release.pictures import picture_metadata
@@ -19,6 +20,7 @@ from btfer_builder.sample.sources import LICENSES
 PUBLIC = {
     "file_name", "face_id", "emotion", "label", "split", "license", "agreement", "reviewers", "query_ethnicity",
     "query_gender", "query_age", "query_language", "sha256", "image",
+    *(f"votes_{emotion}" for emotion in EMOTIONS),
 }  # fmt: skip
 #: What a release of addresses says besides.
 PUBLIC_URLS = PUBLIC | {"url", "size", "pixel_sha256", "face"}

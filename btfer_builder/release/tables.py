@@ -24,6 +24,7 @@ _COLUMNS = {
     "license": "string",
     "agreement": "float64",
     "reviewers": "int64",
+    **{f"votes_{emotion}": "int64" for emotion in EMOTIONS},
     "query_ethnicity": "string",
     "query_gender": "string",
     "query_age": "string",

@@ -16,6 +16,7 @@ from btfer_builder.catalog.catalog import MIGRATIONS
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.faces import faces_in_folder
 from btfer_builder.recipe import ReleaseRecipe, SampleRecipe
 from btfer_builder.records import Decision
 from btfer_builder.release.stage import release
@@ -48,6 +49,11 @@ def test_everything_is_there_and_as_the_catalog_says(released, made):
         assert EMOTIONS[row["label"]] == row["emotion"] == row["file_name"].split("/")[0]
         assert row["sha256"] == digest(out / "test" / row["file_name"])
         assert (row["license"], row["agreement"], row["reviewers"]) == ("by", 1.0, 2)
+        votes = {emotion: row[f"votes_{emotion}"] for emotion in EMOTIONS}
+        assert votes == dict.fromkeys(EMOTIONS, 0) | {row["emotion"]: 2}
+    assert [dict(face.votes) for face in faces_in_folder(out)] == [
+        {emotion: 2} for emotion in sorted(EMOTIONS) for _ in range(PER_CLASS)
+    ]
     info = json.loads(files["release.json"])
     assert (info["version"], info["form"], info["redistributable"]) == (1, "images", True)
     assert re.fullmatch(r"[0-9a-f]{64}", info["content_hash"])
