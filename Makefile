@@ -22,7 +22,7 @@ docs: $(READY)
 	$(BIN)/python -m docs.make_images
 
 bench: $(READY)
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	for name in crawl detect hash neighbours review evaluate train; do $(BIN)/python -m benchmarks.$$name; done
 
 clean:
 	rm -rf .venv demo/workspace

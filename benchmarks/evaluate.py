@@ -19,10 +19,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from btfer_builder.crop.cropping import png
 from btfer_builder.decode import decode_image
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.evaluate import faces_in_folder
@@ -42,7 +42,7 @@ Way = Callable[[int], NDArray[np.float32]]
 
 
 def write_faces(folder: Path, count: int) -> None:
-    """Write 256×256 PNG files in class folders, as `btfer sample` does."""
+    """Write 256×256 PNG files in class folders, as `btfer crop` and `btfer sample` do."""
     faces = data.lfw_subset()[:100]
     for number in range(count):
         emotion = EMOTIONS[number % 7]
@@ -50,9 +50,8 @@ def write_faces(folder: Path, count: int) -> None:
         photo = portrait(faces[person], seed=number)
         path = folder / emotion / f"{number:05d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(cv2.resize(photo[40:340, 90:390], (256, 256), interpolation=cv2.INTER_AREA)).save(
-            path
-        )
+        face = cv2.resize(photo[40:340, 90:390], (256, 256), interpolation=cv2.INTER_AREA)
+        path.write_bytes(png(face))
 
 
 def build(network: str, path: Path) -> int:

@@ -153,6 +153,7 @@ class Contestant:
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(self.load, theirs), daemon=True)
             process.start()
+            theirs.close()  # so that a process that dies is an error here, not silence
             self._pipes.append(ours)
             self._processes.append(process)
         self.ready = max(pipe.recv() for pipe in self._pipes)

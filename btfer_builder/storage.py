@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,11 +23,6 @@ class RemoteFile:
 
     def __str__(self) -> str:
         return self.url
-
-    @property
-    def name(self) -> str:
-        """The last part of the address."""
-        return self.url.rpartition("/")[2]
 
     def is_file(self) -> bool:
         """Whether it is there."""
@@ -70,7 +64,8 @@ class Storage:
     root
         The workspace, for everything else.
     data
-        A folder, or an address that fsspec knows; credentials come from the environment.
+        A folder, of the workspace if it is relative, or an address that fsspec knows; credentials come from the
+        environment.
     """
 
     root: Path
@@ -82,7 +77,7 @@ class Storage:
         if parts[:1] != ("data",) or parts[1:2] == () or parts[1] not in SHARED or ".." in parts:
             return self.root / path
         if "://" not in self.data:
-            return Path(self.data).joinpath(*parts[1:])
+            return self.root.joinpath(self.data, *parts[1:])
         return RemoteFile("/".join((self.data.rstrip("/"), *parts[1:])))
 
     def __str__(self) -> str:
@@ -99,22 +94,17 @@ def local_root(root: Root) -> Path:
     return root.root if isinstance(root, Storage) else root
 
 
-@cache
-def _filesystems() -> Any:  # noqa: ANN401 - an optional module
-    try:
-        import fsspec
-    except ModuleNotFoundError:
-        raise BtferError("shared storage needs more packages: pip install 'btfer-builder[s3]'") from None
-    return fsspec
-
-
 def _filesystem(url: str) -> tuple[Any, str]:
     """Return fsspec's file system and the path in it; one of each kind is kept by fsspec itself.
 
     No listing is kept: other machines write there, too.
     """
     try:
-        system, path = _filesystems().core.url_to_fs(url, use_listings_cache=False)
+        from fsspec.core import url_to_fs
+    except ModuleNotFoundError:
+        raise BtferError("shared storage needs more packages: pip install 'btfer-builder[s3]'") from None
+    try:
+        system, path = url_to_fs(url, use_listings_cache=False)
     except ImportError as error:
         raise BtferError(f"{url}: {error}") from None
     except ValueError as error:

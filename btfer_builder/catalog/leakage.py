@@ -1,6 +1,6 @@
 """What the search for leakage writes and asks: training sets, which faces were compared with them, and finds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from btfer_builder.catalog.catalog import Catalog, insert, now
@@ -73,9 +73,3 @@ def leaked_sample(catalog: Catalog) -> int | None:
     if unknown:
         return None
     return int(catalog.value("SELECT count(DISTINCT face_id) FROM sample JOIN leaks USING (face_id)"))
-
-
-def leaks_of(catalog: Catalog, source: str) -> Sequence[str]:
-    """Return the faces found in one training set, by id."""
-    rows = catalog.rows("SELECT face_id FROM leaks WHERE source = ? ORDER BY face_id", source)
-    return [row["face_id"] for row in rows]

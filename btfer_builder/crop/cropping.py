@@ -1,7 +1,6 @@
 """Crop a shard of images: decode, detect, choose the faces to keep, cut them out and write them."""
 
 import hashlib
-import io
 import json
 import multiprocessing
 from collections.abc import Sequence
@@ -161,9 +160,14 @@ def _face(image_id: str, detection: Detection, box: PixelBox, size: int, *, alig
 
 
 def png(pixels: "NDArray[np.uint8]") -> bytes:
-    """Return an RGB image as PNG bytes without any metadata."""
-    from PIL import Image
+    """Return an RGB image as PNG bytes without any metadata.
 
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)  # a quarter of level 6's time, 8 % larger
-    return buffer.getvalue()
+    Simple filters and run lengths make files 2 % larger than Pillow's level 1, written and read in half the time.
+    """
+    import cv2
+
+    how = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    how += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]  # after the level, which sets one, too
+    how += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FAST_FILTERS]
+    _, content = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), how)
+    return content.tobytes()

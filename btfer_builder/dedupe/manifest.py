@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -121,8 +121,3 @@ def _read_row(path: Path, line: int, row: "dict[str, str | None]") -> ImageLooks
                 f"{path}, line {line}: {column} is {str(row[column])[:80]!r}, expected {digits} hex digits"
             )
     return ImageLooks(unescape_cell(row["name"] or ""), *(str(row[column]) for column in _DIGITS))
-
-
-def as_manifest(hashes: Sequence[FaceHash]) -> tuple[ImageLooks, ...]:
-    """Return hashed crops as rows of a manifest."""
-    return tuple(ImageLooks(h.face_id, h.phash, h.fine, h.phash_48, h.fine_48) for h in hashes)

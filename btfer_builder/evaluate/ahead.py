@@ -71,7 +71,7 @@ def prepare_ahead(
                 arrays = {feeding: _room(feeding, len(batch)) for feeding in feedings}
                 # A part waits for its decoding, which is ahead of it in the queue: no two wait for each other.
                 parts = [
-                    pool.submit(_fill, arrays, at, chunk, images, view)
+                    pool.submit(_fill, arrays, at, chunk, images.result, view)
                     for (at, chunk), images in zip(chunks, decoded, strict=True)
                 ]
                 pending.append(_Pending(number, arrays, parts))
@@ -92,7 +92,9 @@ def _decode(faces: Sequence[LabelledFace]) -> list[Pixels]:
     images = []
     for face in faces:
         try:
-            plain = decode_plain_png(face.path.read_bytes())
+            plain = None
+            if str(face.path).lower().endswith(".png"):  # of others not a byte is read twice
+                plain = decode_plain_png(face.path.read_bytes())
             images.append(decode_image(face.path) if plain is None else plain)
         except (Undecodable, OSError) as error:
             raise BtferError(
@@ -105,12 +107,12 @@ def _fill(
     arrays: dict[Feeding, NDArray[Any]],
     start: int,
     faces: Sequence[LabelledFace],
-    images: "Future[list[Pixels]]",
+    images: Callable[[], list[Pixels]],
     view: View,
 ) -> dict[Feeding, set[Interpolation]]:
     """Write a chunk of faces into the batches; models that differ in their scale only share the resizing."""
     ways: dict[Feeding, set[Interpolation]] = {feeding: set() for feeding in arrays}
-    for row, (face, image) in enumerate(zip(faces, images.result(), strict=True), start):
+    for row, (face, image) in enumerate(zip(faces, images(), strict=True), start):
         seen = view(image, face)
         fitted: dict[Feeding, tuple[Pixels, Interpolation]] = {}
         for feeding, array in arrays.items():
@@ -140,9 +142,7 @@ def prepare_on_cluster(
     runner: Runner[tuple[int, LabelledFace], _One] = Runner(0, batch_size, scheduler, None)
     seen_from_anywhere = [replace(face, path=face.path.absolute()) for face in faces]
     function = partial(_prepare_shard, feedings=feedings, views=views)
-    early: dict[
-        int, list[_One]
-    ] = {}  # batches that came before their turn; the cluster is given few at a time
+    early: dict[int, list[_One]] = {}  # what came before its turn; the cluster is given few batches at a time
     turn = 0
     for shard in runner.map(function, list(enumerate(seen_from_anywhere))):
         ready: dict[int, _One] = {}
@@ -168,12 +168,11 @@ def _prepare_shard(
     """Decode and resize the faces of a shard on whatever machine this is."""
     prepared = []
     for _, face in items:
-        done: Future[list[Pixels]] = Future()
-        done.set_result(_decode([face]))
+        images = _decode([face])
         one: _One = []
         for view in views:
             arrays = {feeding: _room(feeding, 1) for feeding in feedings}
-            ways = _fill(arrays, 0, [face], done, view)
+            ways = _fill(arrays, 0, [face], images.copy, view)
             one.append(({feeding: array[0] for feeding, array in arrays.items()}, ways))
         prepared.append(one)
     return prepared

@@ -185,6 +185,8 @@ def validation_batches(store: FaceStore, batch_size: int) -> tf.data.Dataset:
 def _ready(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.deterministic = True
+    # Nothing is left to tune, and an iterator that ends waits until the tuner wakes: after seconds, then minutes.
+    options.autotune.enabled = False
     # Every device gets a part of each batch; files are not shared out, for there are none.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return batches.prefetch(AHEAD).with_options(options)
