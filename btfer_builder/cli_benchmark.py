@@ -76,6 +76,8 @@ def benchmark(
     if example:
         click.echo(EXAMPLE, nl=False)
         return
+    if plan + report + questions > 1 or (published and (plan or report)):
+        raise click.UsageError("--plan, --report and --questions are three things to do; name one")
     if published:
         _published(Path(options["out"] or "authors"), questions=questions, as_json=as_json)
         return
@@ -90,7 +92,7 @@ def benchmark(
     elif questions:
         _show_questions(recipe, as_json=as_json)
     else:
-        _run(recipe, report=report, as_json=as_json)
+        _run(recipe, file, report=report, as_json=as_json)
 
 
 def _absolute(name: str, value: Any) -> Any:  # noqa: ANN401
@@ -112,7 +114,7 @@ def _sample_here(directory: Path | None) -> str:
     return str(workspace.root)
 
 
-def _run(recipe: BenchmarkRecipe, *, report: bool, as_json: bool) -> None:
+def _run(recipe: BenchmarkRecipe, file: Path, *, report: bool, as_json: bool) -> None:
     from btfer_builder.protocol.benchmark.stage import report_benchmark, run_benchmark
 
     done = report_benchmark(recipe) if report else run_benchmark(recipe)
@@ -134,12 +136,16 @@ def _run(recipe: BenchmarkRecipe, *, report: bool, as_json: bool) -> None:
         heads = ["dataset", "pixels", "network – from", "balancing", "seed", "accuracy", "BTFER"]
         table(done.out.name, heads, rows)
         click.echo(f"{len(done.results)} runs finished, {done.ran} of them now; {len(done.failed)} failed")
+        if done.missing:
+            click.echo(
+                f"{done.missing} more are missing, or scored otherwise: btfer benchmark {file} runs them"
+            )
         for why in dict.fromkeys(why for _, why in done.impossible):
             click.echo(f"left out: {why}")
         if not recipe.btfer:
             click.echo("no cross-domain accuracy: name a folder of class folders with --btfer")
         click.echo(f"{done.out / 'README.md'}")
-    if done.failed:
+    if done.failed and not report:
         first = done.failed[0]
         raise BtferError(
             f"{len(done.failed)} of the runs failed (the first, {first.run_id}: {first.error}); "
@@ -148,10 +154,10 @@ def _run(recipe: BenchmarkRecipe, *, report: bool, as_json: bool) -> None:
 
 
 def _show_plan(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
-    from btfer_builder.protocol.benchmark.stage import missing_runs, plan_of
+    from btfer_builder.protocol.benchmark.stage import finished_runs, plan_of
 
     planned = plan_of(recipe)
-    missing = {run.run_id for run in missing_runs(planned, Path(recipe.out), None)}
+    missing = {run.run_id for run in planned.runs} - finished_runs(recipe, planned).keys()
     if as_json:
         runs = [{"run_id": run.run_id, "finished": run.run_id not in missing} for run in planned.runs]
         impossible = [{"setting": setting.words, "why": why} for setting, why in planned.impossible]
@@ -165,11 +171,9 @@ def _show_plan(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
 
 def _show_questions(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
     from btfer_builder.protocol.benchmark.questions import answer_questions
-    from btfer_builder.protocol.benchmark.results import read_results
-    from btfer_builder.protocol.benchmark.stage import plan_of
+    from btfer_builder.protocol.benchmark.stage import finished_runs, plan_of
 
-    out, planned = Path(recipe.out), {run.run_id for run in plan_of(recipe).runs}
-    results = [one for one in read_results(out) if one.run_id in planned]
+    out, results = Path(recipe.out), list(finished_runs(recipe, plan_of(recipe)).values())
     if not results:
         raise BtferError(f"{out}: no run is finished yet; run the grid first: btfer benchmark")
     _answer(

@@ -50,7 +50,8 @@ def import_(
     from btfer_builder.emotions import EMOTIONS
     from btfer_builder.protocol.datasets import import_dataset
 
-    result = import_dataset(kind, source, out, with_flags(recipe_of(directory).dataset, options))
+    recipe = with_flags(recipe_of(directory).dataset, options)
+    result = import_dataset(kind, source, out, recipe)
     if as_json:
         emit_json(result.to_dict())
         return
@@ -63,7 +64,7 @@ def import_(
     click.echo(f"{result.came_in} pictures came in; dropped: {said}")
     for pair, count in result.leakage.items():
         learned, tested = pair.split("-")
-        if count:
+        if count and recipe.leaked != "drop":
             click.echo(
                 f"leakage: {count} pictures of {learned} stand in {tested}, too (--leaked drop drops them)"
             )

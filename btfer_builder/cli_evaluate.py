@@ -1,6 +1,6 @@
 """The commands of the evaluate room: eval, compare and convert; heavy things are imported inside."""
 
-import contextlib
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.options import common_options, recipe_options, with_flags
 from btfer_builder.progress import emit_json, say, table, track
 from btfer_builder.recipe import EvalRecipe
-from btfer_builder.workspace import Workspace, open_workspace
+from btfer_builder.workspace import RECIPE_NAME, Workspace, open_workspace, recipe_of
 
 
 class ModelType(click.ParamType[Any]):
@@ -28,7 +28,7 @@ class ModelType(click.ParamType[Any]):
         """Return the path, or the function's name as it is."""
         path = Path(value)
         if path.exists():
-            return path
+            return path if path.name.strip(".") else path.resolve()  # a report is called as the model is
         module, colon, function = str(value).partition(":")
         if colon and all(part.isidentifier() for part in [*module.split("."), *function.split(".")]):
             return str(value)
@@ -78,21 +78,27 @@ def evaluate(
 
     if try_preprocessing and training_data is None:
         raise click.UsageError("--try-preprocessing needs --training-data, a folder of the training domain")
-    workspace = open_workspace(directory)
-    recipe = with_flags(workspace.recipe.eval, options)
+    if training_data is not None and not try_preprocessing:
+        raise click.UsageError("--training-data is for --try-preprocessing; name both or neither")
+    if training_data is not None and data is not None and training_data.resolve() == data.resolve():
+        raise click.UsageError("--training-data is the test set: never choose the preprocessing on that")
+    # Faces that are named need no workspace; the sample does.
+    workspace = open_workspace(directory) if data is None else None
+    recipe = with_flags(_recipe(directory), options)
     if not models:
         if recipe.preset == "none":
             raise click.UsageError("Missing argument 'MODEL...'.")
         models = (bundled_model(recipe.preset),)
-    faces, set_name, leak = _faces(workspace, data)
+    faces, set_name, leak = _sample(workspace) if workspace else _folder(data or Path())
+    folder = _reports(directory)
     reports = evaluate_models(
         models,
         faces,
         recipe,
-        workspace.reports,
+        folder,
         partial(track, description="eval", unit="faces"),
         set_name=set_name,
-        explicit=[name for name, value in options.items() if value not in (None, ())],
+        explicit=[name for name, value in options.items() if value is not None],
         leak=leak,
         training_faces=faces_in_folder(training_data) if try_preprocessing and training_data else (),
     )
@@ -107,7 +113,7 @@ def evaluate(
             _show_report(one)
     if len(reports) > 1:
         paths = [report.path for report in reports]
-        result["comparison"] = _compare(workspace.reports / "comparison", paths, recipe, as_json=as_json)
+        result["comparison"] = _compare(folder / "comparison", paths, recipe, as_json=as_json)
     if as_json:
         emit_json(result)
 
@@ -137,8 +143,11 @@ def compare(
     recipe = with_flags(_recipe(directory), options)
     folder = reports[0].parent if reports else open_workspace(directory).reports
     paths = list(reports) or sorted(path.parent for path in folder.glob("*/metrics.json"))
-    # A shell's reports/* names the comparison's own folder, too.
-    paths = [path for path in paths if not (path / "comparison.json").is_file()]
+    # A shell's reports/* names the comparison's own folder, too, and files that lie there.
+    other = [path for path in paths if path.is_file() or _is_comparison(path)]
+    paths = [path for path in paths if path not in other]
+    if skipped := [path.name for path in other if path.is_file()]:
+        say(f"left out, being no reports: {', '.join(skipped)}")
     if not paths:
         raise BtferError(f"{folder} has no reports yet: btfer eval MODEL")
     result = _compare(out or folder / "comparison", paths, recipe, as_json=as_json)
@@ -189,14 +198,18 @@ def convert(
     from btfer_builder.evaluate import faces_in_folder
     from btfer_builder.evaluate.convert import convert_model
     from btfer_builder.evaluate.models import load_model
-    from btfer_builder.evaluate.preprocessing import declare, plan_feeding
+    from btfer_builder.evaluate.preprocessing import declare, describe, plan_feeding
 
     recipe = with_flags(_recipe(directory), options)
     feeding, faces = None, []
     if quantize == "int8" and data is not None:
         loaded = load_model(model, trust_model=trust_model)
         explicit = [name for name, value in options.items() if value is not None]
-        feeding, faces = plan_feeding(declare(loaded, recipe, explicit).recipe, loaded), faces_in_folder(data)
+        declared = declare(loaded, recipe, explicit)
+        feeding, faces = plan_feeding(declared.recipe, loaded), faces_in_folder(data)
+        say(f"ranges are measured on faces fed {describe(feeding)} (said by {declared.source})")
+        if declared.source == "recipe":
+            say("nobody said how this model is fed: write a sidecar, or its answers will be off")
     path = convert_model(
         model, to, quantize=quantize, output=out, faces=faces, feeding=feeding, trust_model=trust_model
     )
@@ -204,25 +217,37 @@ def convert(
     if as_json:
         emit_json({"path": str(path), "bytes": sizes[1], "bytes_before": sizes[0]})
     else:
-        click.echo(f"written to {path}: {sizes[1] / 1e6:.2f} MB instead of {sizes[0] / 1e6:.2f} MB")
+        click.echo(f"written to {path}: {sizes[1] / 1e6:.3g} MB instead of {sizes[0] / 1e6:.3g} MB")
+
+
+def _is_comparison(path: Path) -> bool:
+    return (path / "comparison.json").is_file() and not (path / "metrics.json").is_file()
 
 
 def _recipe(directory: Path | None) -> EvalRecipe:
     """Return the recipe of the workspace, or the defaults where there is none: reports and files need none."""
-    if directory is None:
-        with contextlib.suppress(BtferError):
-            return open_workspace(None).recipe.eval
-        return EvalRecipe()
-    return open_workspace(directory).recipe.eval
+    return recipe_of(directory).eval
 
 
-def _faces(workspace: Workspace, data: Path | None) -> tuple[list[Any], str, int | None]:
-    """Return the faces of a folder or of the sample, the set's name, and how many are known to have leaked."""
-    from btfer_builder.evaluate import faces_in_folder, faces_in_sample
-    from btfer_builder.evaluate.signature import check_sums, known_leakage, set_name
+def _reports(directory: Path | None) -> Path:
+    """Return the folder of the workspace's reports, or one right here."""
+    root = directory or Path(os.environ.get("BTFER_WORKSPACE") or ".")
+    return open_workspace(root).reports if (root / RECIPE_NAME).is_file() else Path("reports")
 
-    if data is None:
-        return faces_in_sample(workspace), workspace.root.name, known_leakage(workspace)
+
+def _sample(workspace: Workspace) -> tuple[list[Any], str, int | None]:
+    """Return the faces of the sample, its name, and how many are known to have leaked."""
+    from btfer_builder.evaluate import faces_in_sample
+    from btfer_builder.evaluate.signature import known_leakage
+
+    return faces_in_sample(workspace), workspace.root.name, known_leakage(workspace)
+
+
+def _folder(data: Path) -> tuple[list[Any], str, int | None]:
+    """Return the faces of a folder and the set's name; nobody knows how many of them have leaked."""
+    from btfer_builder.evaluate import faces_in_folder
+    from btfer_builder.evaluate.signature import check_sums, set_name
+
     faces = faces_in_folder(data)
     check_sums(data, faces)
     return faces, set_name(data), None

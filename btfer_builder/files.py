@@ -1,6 +1,7 @@
 """Write files so that nobody ever sees half of one, and CSV cells so that no spreadsheet runs them."""
 
 import csv
+import hashlib
 import io
 import os
 import sqlite3
@@ -15,6 +16,18 @@ from btfer_builder.storage import File, RemoteFile
 
 #: Spreadsheets take a cell that begins with one of these for a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def content_digest(path: str) -> str:
+    """Return the SHA-256 in hex of the file a setting names, or the setting where there is no such file.
+
+    So a setting is the same wherever the same file lies, and another one when the file is.
+    """
+    try:
+        with Path(path).open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError:
+        return path
 
 
 @contextmanager

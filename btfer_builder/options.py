@@ -67,7 +67,7 @@ def with_flags(section: AnySection, options: dict[str, Any]) -> AnySection:
     """
     given = {setting.name: options.get(setting.name) for setting in settings_of(type(section))}
     try:
-        return override(section, **{name: value for name, value in given.items() if value not in (None, ())})
+        return override(section, **{name: value for name, value in given.items() if value is not None})
     except msgspec.ValidationError as error:
         name, _, text = explain(error).partition(": ")
         raise click.UsageError(f"--{name.partition('[')[0].replace('_', '-')}: {text}") from None
@@ -84,11 +84,12 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
         shown = None
     elif isinstance(kind, inspect.VarTupleType) and isinstance(kind.item_type, inspect.LiteralType):
         options |= {"type": _click_type(kind.item_type), "multiple": True}
+        options |= {"callback": lambda _c, _o, value: value or None}  # click says () for an option not given
         shown = "all" if len(setting.default) > 1 else setting.default[0]
         text += " May be given several times."
     elif isinstance(kind, inspect.VarTupleType):
         options |= {
-            "callback": lambda _context, _option, value: value and _split(value, kind.item_type),
+            "callback": lambda _c, _o, value: None if value is None else _split(value, kind.item_type),
             "metavar": "A,B,...",
         }
         shown = ",".join(setting.default)
@@ -108,7 +109,9 @@ def _click_type(kind: inspect.Type) -> Any:  # noqa: ANN401 - whatever click tak
 
 
 def _split(value: str, kind: inspect.Type) -> tuple[Any, ...]:
-    """Read A,B,... as strings, or as numbers where the setting is a list of them."""
+    """Read A,B,... as strings, or as numbers where the setting is a list of them; nothing is none of them."""
+    if not value.strip():
+        return ()
     convert = {inspect.IntType: int, inspect.FloatType: float}.get(type(kind), str)
     try:
         return tuple(convert(part.strip()) for part in value.split(","))

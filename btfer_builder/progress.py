@@ -13,7 +13,10 @@ Item = TypeVar("Item")
 
 
 def bar(total: int | None, description: str, unit: str) -> "tqdm[Any]":
-    """Return a progress bar with its rate, on stderr; a log file gets a line now and then instead of a flood."""
+    """Return a progress bar with its rate, on stderr; a log file gets a line now and then instead of a flood.
+
+    Nothing to do shows nothing.
+    """
     from tqdm import tqdm
 
     terminal = sys.stderr.isatty()
@@ -27,6 +30,7 @@ def bar(total: int | None, description: str, unit: str) -> "tqdm[Any]":
         dynamic_ncols=terminal,
         ncols=None if terminal else 90,
         leave=True,
+        disable=total == 0,
     )
 
 

@@ -1,6 +1,6 @@
 """Ask models about faces; several models share what is decoded."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -84,13 +84,15 @@ def predict_jobs(
     answers: list[list[list[NDArray[np.float32]]]] = [[[] for _ in jobs] for _ in views]
     ways: list[list[set[Interpolation]]] = [[set() for _ in jobs] for _ in views]
     feedings = list(dict.fromkeys(job.feeding for job in jobs))
-    shown = iter(progress(faces))
     ahead = (
         prepare_on_cluster(faces, feedings, views, batch_size, scheduler)
         if scheduler
         else prepare_ahead(faces, feedings, views, batch_size, workers)
     )
-    with closing(ahead) as batches:
+    with closing(ahead) as batches, closing(_each(progress(faces))) as shown:
+        next(
+            shown, None
+        )  # a progress bar begins with its first face, and moves when it is asked for the next
         for view, batch, used in batches:
             for number, job in enumerate(jobs):
                 answers[view][number].append(_ask(job, batch[job.feeding]))
@@ -98,7 +100,6 @@ def predict_jobs(
             if view == len(views) - 1:
                 for _ in range(len(batch[feedings[0]])):
                     next(shown, None)
-    next(shown, None)  # a progress bar moves when it is asked for the next face
     return [
         [
             read_answers(
@@ -108,6 +109,11 @@ def predict_jobs(
         ]
         for view in range(len(views))
     ]
+
+
+def _each(items: Iterable[LabelledFace]) -> Generator[LabelledFace, None, None]:
+    """Yield the items; whoever closes this closes what they come from, a bar's line too."""
+    yield from items
 
 
 def _ask(job: Job, batch: NDArray[Any]) -> NDArray[np.float32]:

@@ -90,7 +90,7 @@ def list_networks(
     names
         Which; all if none is named.
     sizes
-        Sides of the input in pixels; a network that cannot be as small is left out of it.
+        Sides of the input in pixels; a network that cannot be so is left out.
     pretraining, head, units
         Only networks that have these; None takes each network's default.
     progress
@@ -106,7 +106,7 @@ def list_networks(
         (spec, size)
         for spec in specs
         for size in sizes
-        if size >= spec.smallest
+        if not spec.misfit(size)
         and (pretraining is None or pretraining in spec.pretrainings)
         and (head is None or head in spec.heads)
         and (units is None or units in spec.units)

@@ -34,7 +34,7 @@ class Selection:
     train, validation
         No face is in both.
     name
-        Where the second ones are from, in words: `val`, `10 % of train`, or `test, as the authors`.
+        Where the second ones are from, in words: `val`, `10 % of train` (what it came to), or `test, as the authors`.
     """
 
     train: tuple[LabelledFace, ...]
@@ -109,7 +109,7 @@ def select(
     if splits.get("val"):
         return Selection(train, tuple(splits["val"]), "val")
     kept, apart = split_off(train, share, seed)
-    return Selection(kept, apart, f"{share:.0%} of train".replace("%", " %"))
+    return Selection(kept, apart, f"{len(apart) / len(train):.0%} of train".replace("%", " %"))
 
 
 def split_off(

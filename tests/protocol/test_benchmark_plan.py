@@ -36,7 +36,7 @@ def test_the_plan_is_the_whole_product_and_what_cannot_be_is_said():
     assert {why for _, why in plan.impossible} == {
         "there are no vggface weights of lenet5",
         "there are no vggface weights of inceptionv3",
-        "inceptionv3 needs at least 75 pixels",
+        "inceptionv3 needs images of at least 75 pixels, not 48",
     }
     first = plan.runs[0]
     assert first.run_id.startswith("raf-db-48-vgg16-scratch-simple-s0-")

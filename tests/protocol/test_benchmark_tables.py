@@ -122,6 +122,48 @@ def test_the_authors_number_stands_beside_ours_only_where_the_setting_is_the_sam
     assert "on a split of their own that also chose the epoch" in text
 
 
+def test_the_authors_number_is_left_out_of_a_network_of_another_size(tmp_path):
+    setting = {"dataset": "raf-db", "network": "sequential-3-conv", "balancing": "conservative"}
+    for params, beside in ((1_365_703, "0.7157"), (9_230_023, ""), (None, "0.7157")):
+        write_tables(tmp_path, make_tables([result(**setting, params=params)]))
+        assert [row["published_own"] for row in rows_of(tmp_path / "table-2.csv")] == [beside]
+    # Where a notebook does not say it, its number stands.
+    setting = {"dataset": "raf-db", "network": "alexnet", "balancing": "conservative"}
+    write_tables(tmp_path, make_tables([result(**setting, params=1)]))
+    assert [row["published_own"] for row in rows_of(tmp_path / "table-2.csv")] == ["0.6265"]
+
+
+def test_every_published_number_is_found_by_a_network_of_ours():
+    path = Path(__file__).with_name(
+        "printed_parameters.csv"
+    )  # the counts of our networks, see test_network_counts
+    ours = {(row["network"], int(row["size"]), int(row["params"])) for row in rows_of(path)}
+    known = [one for one in published_results() if one.params is not None]
+    assert len(published_results()) - len(known) == 7
+    for one in known:
+        assert (one.network, one.size, one.params) in ours, one.run_id
+        found = published(
+            one.dataset, one.size, one.network, one.pretraining, one.balancing, params=one.params
+        )
+        assert one in found or one.note.startswith(("filed as", "another run"))
+
+
+def test_the_authors_own_tables_have_no_column_beside_themselves(authors):
+    for number in range(2, 7):
+        text = (authors / "tables" / f"table-{number}.md").read_text()
+        assert "authors:" not in text
+        assert "seeds" not in text
+        (row, *_) = rows_of(authors / "tables" / f"table-{number}.csv")
+        assert not [name for name in row if name.startswith("published")]
+    assert "Means over the notebooks" in (authors / "tables" / "table-2.md").read_text()
+    heads = make_tables([result(seed=0), result(seed=1)])[0].to_markdown()
+    assert "| authors: own / BTFER |" in heads
+    assert "Means over the seeds;" in heads
+    for number in (2, 4):  # as many cells as heads
+        lines = (authors / "tables" / f"table-{number}.md").read_text().splitlines()
+        assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
+
+
 def test_bold_are_the_best_three_and_no_more(tmp_path):
     names = ["lenet5", "alexnet", "zfnet", "vgg16", "vgg19"]
     results = [result(own=0.5 + 0.05 * n, btfer=0.4, network=name) for n, name in enumerate(names)]

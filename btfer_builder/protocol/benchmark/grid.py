@@ -11,13 +11,20 @@ from typing import TypeVar
 import msgspec
 
 from btfer_builder.errors import BtferError
-from btfer_builder.protocol.networks.registry import Pretraining, find_network
+from btfer_builder.files import content_digest
+from btfer_builder.protocol.networks.registry import NETWORKS, Pretraining, find_network
 from btfer_builder.recipe import Balancing, BenchmarkRecipe, TrainRecipe, explain
 
 Value = TypeVar("Value")
 
 #: Settings of the training that change nothing of its result, so they are no part of a run's id.
-_WITHOUT_EFFECT = ("workers", "memory", "weights")
+_WITHOUT_EFFECT = ("workers", "memory")
+
+#: Settings of the training that the grid gives each run.
+_OF_THE_GRID = {
+    "network": "networks", "size": "sizes", "pretraining": "pretrainings", "balancing": "balancings",
+    "seed": "seeds", "weights": "[weights]",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +84,29 @@ def load_benchmark(path: Path) -> BenchmarkRecipe:
         If the file is missing, no TOML, or says something unknown or out of range; the text names the setting.
     """
     try:
-        recipe = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), BenchmarkRecipe)
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        recipe = msgspec.convert(said, BenchmarkRecipe)
     except FileNotFoundError:
         raise BtferError(f"{path}: no such file; write one (btfer benchmark --example shows it)") from None
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BtferError(f"{path}: not valid TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise BtferError(f"{path}: {explain(error)}") from None
+    for name in said.get("train", {}):
+        if name in _OF_THE_GRID:
+            raise BtferError(f"{path}: train.{name}: the grid says that; give it as {_OF_THE_GRID[name]}")
     for name in recipe.networks:
         try:
             find_network(name)
         except BtferError as error:
             raise BtferError(f"{path}: networks: {error}") from None
+    for name in recipe.weights:
+        network, _, pretraining = name.rpartition("-")
+        known = find_network(network).pretrainings if network in NETWORKS else ()
+        if pretraining not in known or pretraining == "scratch":
+            raise BtferError(
+                f"{path}: weights.{name}: no network of that name has such weights; as vgg16-vggface"
+            )
     home = path.absolute().parent
     return msgspec.structs.replace(
         recipe,
@@ -122,8 +140,8 @@ def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> Plan:
         spec = find_network(network)
         if pretraining not in spec.pretrainings:
             impossible.append((setting, f"there are no {pretraining} weights of {network}"))
-        elif size < spec.smallest:
-            impossible.append((setting, f"{network} needs at least {spec.smallest} pixels"))
+        elif misfit := spec.misfit(size):
+            impossible.append((setting, f"{network} {misfit}"))
         elif recipe.train.paper and spec.origin != "paper":
             impossible.append((setting, f"{network} is none of the authors' networks (train.paper)"))
         else:
@@ -152,6 +170,7 @@ def _train_recipe(recipe: BenchmarkRecipe, setting: Setting) -> TrainRecipe:
 
 def _digest(train: TrainRecipe, data: str) -> str:
     said = {name: value for name, value in msgspec.to_builtins(train).items() if name not in _WITHOUT_EFFECT}
+    said["weights"] = content_digest(train.weights)
     return hashlib.sha256(msgspec.json.encode([said, data], order="deterministic")).hexdigest()[:8]
 
 

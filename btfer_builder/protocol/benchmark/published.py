@@ -15,6 +15,9 @@ from btfer_builder.protocol.benchmark.results import Result, Score
 #: What people call the three datasets.
 _NAMES = {"rafdb": "raf-db", "fer2013": "fer2013", "affectnet": "affectnet", "affectnet7": "affectnet"}
 
+#: How the note of a run begins whose base stayed frozen, unlike that of all others.
+FROZEN = "frozen base only"
+
 
 def known_dataset(name: str) -> str | None:
     """Return which of the paper's datasets a name means; None if it is none of them."""
@@ -28,16 +31,21 @@ def published_results() -> tuple[Result, ...]:
     return tuple(_result(row) for row in csv.DictReader(text.splitlines()))
 
 
-def published(dataset: str, size: int, network: str, pretraining: str, balancing: str) -> list[Result]:
+def published(
+    dataset: str, size: int, network: str, pretraining: str, balancing: str, params: int | None = None
+) -> list[Result]:
     """Return the authors' results of a setting: none, one, or those of several notebooks.
 
-    One that is filed under another network, or was repeated, is only given where there is no other.
+    Those of another number of parameters than `params` have another head and are left out; where either is not
+    known, they are not. One that is filed under another network, or was repeated, is only given where there is no
+    other.
     """
     setting = (known_dataset(dataset), size, network, pretraining, balancing)
     found = [
         one
         for one in published_results()
         if setting == (one.dataset, one.size, one.network, one.pretraining, one.balancing)
+        and (params is None or one.params is None or one.params == params)
     ]
     plain = [one for one in found if not one.note.startswith(("filed as", "another run"))]
     return plain or found

@@ -1,5 +1,6 @@
 """What a finished run leaves behind, `result.json`, and all results of a grid as one table."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +11,16 @@ from msgspec import Meta
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics import wilson
 from btfer_builder.files import write_bytes
+from btfer_builder.recipe import EvalRecipe
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Of the form of `result.json`; a number that changes its meaning raises it.
 SCHEMA = 1
+
+#: Settings of the scoring that change nothing of a report.
+_WITHOUT_EFFECT = ("workers", "scheduler", "batch_size", "trust_model")
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 
@@ -73,6 +78,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         How long it was trained; None where that is not known.
     note
         What a reader must know.
+    scoring
+        `scoring_digest` of the settings behind both scores.
     """
 
     run_id: str
@@ -89,6 +96,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     epochs: int | None = None
     seconds: float | None = None
     note: str = ""
+    scoring: str = ""
     schema: int = SCHEMA
 
 
@@ -97,6 +105,12 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
     run_id: str
     error: str
+
+
+def scoring_digest(recipe: EvalRecipe) -> str:
+    """Return eight digits of the hash over how models are scored; another one asks for other reports."""
+    said = {name: value for name, value in msgspec.to_builtins(recipe).items() if name not in _WITHOUT_EFFECT}
+    return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()[:8]
 
 
 def write_result(folder: Path, result: Result) -> None:

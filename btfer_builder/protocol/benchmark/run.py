@@ -10,7 +10,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.files import write_bytes
 from btfer_builder.protocol.benchmark.cards import take_card
 from btfer_builder.protocol.benchmark.grid import PlannedRun
-from btfer_builder.protocol.benchmark.results import Failure, Result, Score, write_result
+from btfer_builder.protocol.benchmark.results import Failure, Result, Score, scoring_digest, write_result
 from btfer_builder.quiet import import_tensorflow
 from btfer_builder.recipe import EvalRecipe
 
@@ -123,6 +123,7 @@ def run_one(run: PlannedRun, shared: Circumstances) -> Result:
         epochs=trained.epochs,
         seconds=round(trained.seconds, 1),
         note="as the authors (paper)" if run.train.paper else "",
+        scoring=scoring_digest(shared.evaluation),
     )
     write_result(folder, result)
     return result

@@ -1,8 +1,8 @@
 """`btfer benchmark`: run what is missing of the grid, then write the tables and figures of what there is."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.progress import bar, say
 from btfer_builder.protocol.benchmark.grid import Plan, PlannedRun, Setting, plan_runs
 from btfer_builder.protocol.benchmark.report import write_report
-from btfer_builder.protocol.benchmark.results import Failure, Result, read_result
+from btfer_builder.protocol.benchmark.results import Failure, Result, read_result, scoring_digest
 from btfer_builder.protocol.benchmark.run import Circumstances, cross_domain_faces, run_all
 from btfer_builder.protocol.splits import read_splits
 from btfer_builder.recipe import BenchmarkRecipe
@@ -32,7 +32,9 @@ class Benchmark:
     ran
         How many of them are new.
     failed
-        Those that are missing, and why.
+        Those that could not be finished, and why.
+    missing
+        How many others have no result, or one on another BTFER sample or scored otherwise.
     impossible
         What the grid asks for and no network can be, and why.
     out
@@ -44,6 +46,7 @@ class Benchmark:
     results: tuple[Result, ...]
     ran: int
     failed: tuple[Failure, ...]
+    missing: int
     impossible: tuple[tuple[Setting, str], ...]
     out: Path
     files: tuple[Path, ...]
@@ -54,6 +57,7 @@ class Benchmark:
             "runs": [msgspec.to_builtins(one) for one in self.results],
             "ran": self.ran,
             "failed": [msgspec.to_builtins(one) for one in self.failed],
+            "missing": self.missing,
             "impossible": [{"setting": setting.words, "why": why} for setting, why in self.impossible],
             "path": str(self.out),
             "files": [str(path) for path in self.files],
@@ -81,9 +85,24 @@ def plan_of(recipe: BenchmarkRecipe) -> Plan:
     return plan
 
 
-def missing_runs(plan: Plan, out: Path, btfer_hash: str | None) -> list[PlannedRun]:
-    """Return the runs that have no result yet, or none on this BTFER sample."""
-    return [run for run in plan.runs if not _is_done(out, run, btfer_hash)]
+def finished_runs(recipe: BenchmarkRecipe, plan: Plan) -> dict[str, Result]:
+    """Return the results by id that are scored as the recipe says, on the BTFER sample as it is.
+
+    Raises
+    ------
+    BtferError
+        If the sample or a result cannot be read.
+    """
+    btfer_hash = hash_of(cross_domain_faces(Path(recipe.btfer))) if recipe.btfer else None
+    scoring = scoring_digest(recipe.eval)
+    found = {}
+    for run in plan.runs:
+        result = read_result(Path(recipe.out) / "runs" / run.run_id)
+        if result is None or result.scoring != scoring:
+            continue
+        if btfer_hash is None or (result.btfer is not None and result.btfer.set_hash == btfer_hash):
+            found[run.run_id] = result
+    return found
 
 
 def run_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
@@ -100,9 +119,9 @@ def run_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
         If a set cannot be read, another process is at it, or `out` cannot be written.
     """
     plan, out = plan_of(recipe), Path(recipe.out)
-    btfer_hash = hash_of(cross_domain_faces(Path(recipe.btfer))) if recipe.btfer else None
     with _alone(out):
-        todo = missing_runs(plan, out, btfer_hash)
+        finished = finished_runs(recipe, plan)
+        todo = [run for run in plan.runs if run.run_id not in finished]
         failures = _run(todo, recipe) if todo else {}
         return _finish(recipe, plan, failures, len(todo))
 
@@ -115,19 +134,25 @@ def report_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
     BtferError
         If a set cannot be read, or `out` cannot be written.
     """
-    return _finish(recipe, plan_of(recipe), {}, 0)
+    plan, failures = plan_of(recipe), {}
+    for run in plan.runs:
+        with contextlib.suppress(OSError):
+            said = (Path(recipe.out) / "runs" / run.run_id / "error.txt").read_text(encoding="utf-8")
+            failures[run.run_id] = Failure(run_id=run.run_id, error=said.strip())
+    return _finish(recipe, plan, failures, 0)
 
 
 def _finish(recipe: BenchmarkRecipe, plan: Plan, failures: dict[str, Failure], tried: int) -> Benchmark:
     out = Path(recipe.out)
+    finished = finished_runs(recipe, plan)
     results = tuple(
-        result
-        for run in plan.runs
-        if run.run_id not in failures and (result := read_result(out / "runs" / run.run_id)) is not None
+        finished[run.run_id] for run in plan.runs if run.run_id in finished and run.run_id not in failures
     )
     failed = tuple(failures[run.run_id] for run in plan.runs if run.run_id in failures)
     files = write_report(out, results, failed, seed=recipe.eval.seed, resamples=recipe.eval.resamples)
-    return Benchmark(results, tried - len(failed), failed, plan.impossible, out, tuple(files))
+    missing = len(plan.runs) - len(results) - len(failed)
+    ran = max(tried - len(failed), 0)
+    return Benchmark(results, ran, failed, missing, plan.impossible, out, tuple(files))
 
 
 def hash_of(faces: list[Any]) -> str:
@@ -161,24 +186,13 @@ def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
     return failures
 
 
-def _is_done(out: Path, run: PlannedRun, btfer_hash: str | None) -> bool:
-    result = read_result(out / "runs" / run.run_id)
-    if result is None:
-        return False
-    return btfer_hash is None or (result.btfer is not None and result.btfer.set_hash == btfer_hash)
-
-
 def _digest(folder: Path) -> str:
-    """Return the hash over the names and sizes of a dataset's pictures: quick, and other data is another run."""
-    rows = [
-        f"{split}/{face.face_id} {face.path.stat().st_size}"
-        for split, faces in read_splits(folder).items()
-        for face in faces
-    ]
-    return hashlib.sha256("\n".join(sorted(rows)).encode("utf-8", "surrogateescape")).hexdigest()
+    """Return the hash over a dataset's splits, pictures included: other data is another run."""
+    rows = [f"{split} {hash_of(faces)}" for split, faces in read_splits(folder).items()]
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """Hold the benchmark's folder; the lock dies with its holder."""
     from filelock import FileLock, Timeout

@@ -25,16 +25,19 @@ BEST, LISTED = 3, 5
 
 _SETTING = ["dataset", "network", "pretraining", "params", "balancing", "seeds"]
 _SCORES = ["n", "accuracy", "low", "high", "sd", "precision", "recall", "f1"]
+_THEIRS = ["published_own", "published_btfer"]
 _CSV = [
     *_SETTING,
     "split",
     "selected_on_own",
     *(f"own_{name}" for name in _SCORES),
     *(f"btfer_{name}" for name in _SCORES),
-    "published_own",
-    "published_btfer",
+    *_THEIRS,
     "note",
 ]
+
+#: The column of the authors' numbers.
+_AUTHORS = "authors: own / BTFER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ def performance_table(frame: "pd.DataFrame", size: int, *, beside: bool = True) 
         ordered = group.sort_values(["network", "pretraining", "balancing"], kind="stable")
         best = {column: _best(ordered[column]) for column in ("own_accuracy", "btfer_accuracy")}
         for _, row in ordered.iterrows():
-            theirs = _published(row) if beside else []
+            theirs = _published(row) if beside else None
             rows.append(
                 (
                     str(row["dataset"]),
@@ -118,7 +121,7 @@ def performance_table(frame: "pd.DataFrame", size: int, *, beside: bool = True) 
                     _accuracy(row, "own", best["own_accuracy"]),
                     *(_number(row[f"own_{part}"], 2) for part in ("precision", "recall", "f1")),
                     _accuracy(row, "btfer", best["btfer_accuracy"]),
-                    _theirs(theirs),
+                    *_theirs(theirs),
                 )
             )
             facts.append(_facts(row, theirs))
@@ -128,7 +131,7 @@ def performance_table(frame: "pd.DataFrame", size: int, *, beside: bool = True) 
         f"Table {PERFORMANCE[size]}. {title}" if size in PERFORMANCE else title,
         (
             "dataset", "network", "from", "parameters", "balancing", "accuracy [95 %]", "precision", "recall",
-            "F1", "BTFER accuracy [95 %]", "authors: own / BTFER",
+            "F1", "BTFER accuracy [95 %]", *([_AUTHORS] if beside else []),
         ),
         tuple(rows),
         tuple(facts),
@@ -143,7 +146,7 @@ def top_table(frame: "pd.DataFrame", size: int, *, beside: bool = True) -> Table
     for (dataset, balancing), group in frame.groupby(["dataset", "balancing"], sort=False):
         ordered = group.sort_values(["own_accuracy", "btfer_accuracy"], ascending=False, kind="stable")
         for place, (_, row) in enumerate(ordered.head(LISTED).iterrows(), 1):
-            theirs = _published(row) if beside else []
+            theirs = _published(row) if beside else None
             rows.append(
                 (
                     str(dataset),
@@ -152,7 +155,7 @@ def top_table(frame: "pd.DataFrame", size: int, *, beside: bool = True) -> Table
                     f"{row['network']} – {row['pretraining']}",
                     _accuracy(row, "own"),
                     _accuracy(row, "btfer"),
-                    _theirs(theirs),
+                    *_theirs(theirs),
                 )
             )
             facts.append({"place": place} | _facts(row, theirs))
@@ -162,7 +165,7 @@ def top_table(frame: "pd.DataFrame", size: int, *, beside: bool = True) -> Table
         f"Table {TOP[size]}. {title}" if size in TOP else title,
         (
             "dataset", "balancing", "place", "network – from", "accuracy [95 %]", "BTFER accuracy [95 %]",
-            "authors: own / BTFER",
+            *([_AUTHORS] if beside else []),
         ),
         tuple(rows),
         tuple(facts),
@@ -207,7 +210,7 @@ def choice_table(frame: "pd.DataFrame") -> Table:
                         _accuracy(row, "btfer"),
                     )
                 )
-                facts.append({"size": size, "aim": aim} | _facts(row, []))
+                facts.append({"size": size, "aim": aim} | _facts(row, None))
     return Table(
         "table-6",
         "Table 6. Which network for which aim",
@@ -221,12 +224,13 @@ def choice_table(frame: "pd.DataFrame") -> Table:
     )  # fmt: skip
 
 
-def _facts(row: "pd.Series[Any]", theirs: Sequence[Result]) -> dict[str, Any]:
-    """Return a row of the CSV; what is not known is an empty cell."""
-    said = {name: row.get(name) for name in _CSV}
-    said["params"] = None if _missing(row["params"]) else int(row["params"])
-    said["published_own"] = "; ".join(f"{one.own.accuracy:.4f}" for one in theirs)
-    said["published_btfer"] = "; ".join(f"{one.btfer.accuracy:.4f}" for one in theirs if one.btfer)
+def _facts(row: "pd.Series[Any]", theirs: Sequence[Result] | None) -> dict[str, Any]:
+    """Return a row of the CSV; what is not known is an empty cell. None leaves out the authors' columns."""
+    said = {name: row.get(name) for name in _CSV if theirs is not None or name not in _THEIRS}
+    said["params"] = _params(row)
+    if theirs is not None:
+        said["published_own"] = "; ".join(f"{one.own.accuracy:.4f}" for one in theirs)
+        said["published_btfer"] = "; ".join(f"{one.btfer.accuracy:.4f}" for one in theirs if one.btfer)
     return {name: None if _missing(value) else value for name, value in said.items()}
 
 
@@ -243,11 +247,12 @@ def _notes(frame: "pd.DataFrame", *, beside: bool) -> tuple[str, ...]:
             "that on BTFER is not."
         )
     if (frame["seeds"] > 1).any():
-        notes.append("Means over the seeds; the interval is that of one run's faces.")
+        several = "seeds" if beside else "notebooks, where a setting has several"
+        notes.append(f"Means over the {several}; the interval is that of one run's faces.")
     if beside and any(known_dataset(name) for name in frame["dataset"]):
         notes.append(
             "The authors' numbers are those of their notebooks: on a split of their own that also chose the epoch, "
-            "and on 2,048 of BTFER's 2,100 faces."
+            "and on 2,048 of BTFER's 2,100 faces. Those of a network with another number of parameters are left out."
         )
     return tuple(notes)
 
@@ -270,13 +275,24 @@ def _accuracy(row: "pd.Series[Any]", measure: str, bold_from: float = math.inf) 
 
 
 def _published(row: "pd.Series[Any]") -> list[Result]:
-    return published(row["dataset"], int(row["size"]), row["network"], row["pretraining"], row["balancing"])
-
-
-def _theirs(results: Sequence[Result]) -> str:
-    return "; ".join(
-        f"{one.own.accuracy:.3f} / {f'{one.btfer.accuracy:.3f}' if one.btfer else '–'}" for one in results
+    return published(
+        row["dataset"], int(row["size"]), row["network"], row["pretraining"], row["balancing"], _params(row)
     )
+
+
+def _params(row: "pd.Series[Any]") -> int | None:
+    return None if _missing(row["params"]) else int(row["params"])
+
+
+def _theirs(results: Sequence[Result] | None) -> list[str]:
+    """Return the cell of the authors' numbers; no cell for None."""
+    if results is None:
+        return []
+    return [
+        "; ".join(
+            f"{one.own.accuracy:.3f} / {f'{one.btfer.accuracy:.3f}' if one.btfer else '–'}" for one in results
+        )
+    ]
 
 
 def _millions(params: float | None) -> str:

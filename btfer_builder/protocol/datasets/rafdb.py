@@ -55,6 +55,7 @@ def _listed(source: Path, listing: Path) -> Iterator[Item]:
         lines = listing.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BtferError(f"{listing}: cannot be read: {error}; get RAF-DB's list again") from None
+    seen: set[str] = set()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -65,6 +66,11 @@ def _listed(source: Path, listing: Path) -> Iterator[Item]:
             raise BtferError(
                 f"{listing}, line {number}: is {line.strip()[:80]!r}, expected as `train_00001.jpg 5`"
             )
+        if name in seen:
+            raise BtferError(
+                f"{listing}, line {number}: {name[:80]} was listed before; keep one of the lines"
+            )
+        seen.add(name)
         emotion = CLASSES.get(label)
         stem = name.strip().removesuffix(".jpg")
         path = files.get(f"{stem}_aligned.jpg") or files.get(f"{stem}.jpg")

@@ -162,8 +162,8 @@ def _check(
     head: Head | None,
     units: Units | None,
 ) -> None:
-    if size < spec.smallest:
-        raise BtferError(f"{spec.name}: needs images of at least {spec.smallest} pixels, not {size}")
+    if misfit := spec.misfit(size):
+        raise BtferError(f"{spec.name}: {misfit}")
     if classes < 2:
         raise BtferError(f"{spec.name}: needs at least 2 classes to tell apart, not {classes}")
     if pretraining not in spec.pretrainings:

@@ -44,6 +44,8 @@ class NetworkSpec:
         brings its own.
     smallest
         The least input size in pixels.
+    patches
+        Whether it cuts the input into patches, which must leave nothing over; see `patch_side`.
     channels
         Of its input: 3, or 1 for a grey image.
     imagenet_input
@@ -60,6 +62,7 @@ class NetworkSpec:
     heads: tuple[Head, ...] = ("gap",)
     units: tuple[Units, ...] = ()
     smallest: int = 48
+    patches: bool = False
     channels: Literal[1, 3] = 3
     imagenet_input: ImageNetInput | None = None
     rescales: bool = False
@@ -69,10 +72,23 @@ class NetworkSpec:
         """The resolutions of the paper it can be built at."""
         return tuple(size for size in SIZES if size >= self.smallest)
 
+    def misfit(self, size: int) -> str:
+        """Say why it cannot be built at a size; empty if it can."""
+        if size < self.smallest:
+            return f"needs images of at least {self.smallest} pixels, not {size}"
+        if self.patches and size % patch_side(size):
+            return f"cuts images into patches of {patch_side(size)} pixels; {size} is no multiple of it"
+        return ""
+
     @property
     def has_base(self) -> bool:
         """Whether it is a base with a new head, and so trained in two phases (§4.2)."""
         return bool(self.units)
+
+
+def patch_side(size: int) -> int:
+    """Return the side of a transformer's patches: a small face gets as many as a large one."""
+    return 16 if size >= 128 else 4
 
 
 def _base(
@@ -249,6 +265,7 @@ _ALL = (
         family="vit",
         origin="modern",
         line="Vision Transformer, small (Dosovitskiy et al. 2021; Touvron et al. 2021)",
+        patches=True,
     ),
     _base("efficientnetv2-s", "EfficientNetV2-S (Tan and Le 2021)", "raw", origin="modern"),
 )

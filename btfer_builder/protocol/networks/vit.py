@@ -3,9 +3,9 @@
 import keras
 from keras import layers
 
-from btfer_builder.errors import BtferError
 from btfer_builder.protocol.heads import scores
 from btfer_builder.protocol.layers import AddPositions
+from btfer_builder.protocol.networks.registry import patch_side
 
 #: ViT-S (Touvron et al. 2021, Table 1): width, depth and heads; the layers between are four times as wide.
 WIDTH, DEPTH, HEADS = 384, 12, 6
@@ -16,15 +16,8 @@ def vit_s(size: int, classes: int) -> keras.Model:
 
     Patches are 16 pixels wide, as in the article, for inputs of 128 pixels and more, and 4 pixels for smaller
     ones: so a face of 48 pixels is 144 tokens, about as many as the 196 of one of 224.
-
-    Raises
-    ------
-    BtferError
-        If the size is no multiple of the patch.
     """
-    patch = 16 if size >= 128 else 4
-    if size % patch:
-        raise BtferError(f"vit-s cuts images into patches of {patch} pixels; {size} is no multiple of it")
+    patch = patch_side(size)
     x = inputs = layers.Input((size, size, 3))
     x = layers.Conv2D(WIDTH, patch, strides=patch, name="patches")(x)
     x = layers.Reshape((-1, WIDTH))(x)

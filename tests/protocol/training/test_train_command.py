@@ -47,7 +47,7 @@ def test_the_recipe_of_the_workspace_says_how(faces, tmp_path):
         btfer("train", tmp_path / "set" / "train", "-w", tmp_path / "ws", "--out", out, "--json").stdout
     )["run"]
     assert (said["recipe"]["network"], said["epochs"]) == ("lenet5", 1)
-    assert said["selection"] == "10 % of train"
+    assert said["selection"] == "23 % of train", "a tenth, but one face of each class at least"
     assert said["validation"]["n"] == 7
 
 
