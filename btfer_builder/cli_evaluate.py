@@ -206,7 +206,7 @@ def convert(
         loaded = load_model(model, trust_model=trust_model)
         explicit = [name for name, value in options.items() if value is not None]
         declared = declare(loaded, recipe, explicit)
-        feeding, faces = plan_feeding(declared.recipe, loaded), faces_in_folder(data)
+        feeding, faces = plan_feeding(declared.recipe, loaded, explicit), faces_in_folder(data)
         say(f"ranges are measured on faces fed {describe(feeding)} (said by {declared.source})")
         if declared.source == "recipe":
             say("nobody said how this model is fed: write a sidecar, or its answers will be off")

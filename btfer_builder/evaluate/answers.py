@@ -12,8 +12,11 @@ from btfer_builder.evaluate.faces import LabelledFace
 from btfer_builder.evaluate.models import Model
 from btfer_builder.evaluate.preprocessing import Interpolation
 
-#: How far a row of probabilities may be from 1; float16 models are off by a few thousandths.
+#: How far a row of probabilities may be from 1: float16 models are off by a few thousandths …
 SUM_TOLERANCE = 0.01
+
+#: … and quantised ones by half a step of 1/256 in every class.
+STEP_TOLERANCE = 1 / 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,8 @@ def filled(predictions: Predictions) -> NDArray[np.float64]:
 
 def is_probability(rows: NDArray[np.float64]) -> bool:
     """Whether no value is negative and every row of (n, k) sums to 1, so that no logits are among them."""
-    return bool((rows >= -1e-6).all() and (np.abs(rows.sum(axis=1) - 1) <= SUM_TOLERANCE).all())
+    tolerance = SUM_TOLERANCE + rows.shape[1] * STEP_TOLERANCE
+    return bool((rows >= -1e-6).all() and (np.abs(rows.sum(axis=1) - 1) <= tolerance).all())
 
 
 def softmax(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -103,7 +103,7 @@ def evaluate_models(
     check_set(digest, recipe.set_hash)
     loaded = [load_model(path, trust_model=recipe.trust_model) for path in models]
     declared = [declare(model, recipe, explicit) for model in loaded]
-    jobs = [make_job(model, one.recipe) for model, one in zip(loaded, declared, strict=True)]
+    jobs = [make_job(model, one.recipe, explicit) for model, one in zip(loaded, declared, strict=True)]
     views: list[View] = [as_it_is]
     views += corruption_views(recipe.seed) if recipe.corruptions else []
     views += [resolution_view(side) for side in recipe.resolutions]
@@ -146,15 +146,15 @@ def evaluate_models(
     return reports
 
 
-def make_job(model: Model, recipe: EvalRecipe) -> Job:
-    """Put a model together with what its outputs mean and how it is fed.
+def make_job(model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()) -> Job:
+    """Put a model together with what its outputs mean and how it is fed; see `plan_feeding`.
 
     Raises
     ------
     BtferError
         If the recipe does not fit the model.
     """
-    return Job(model, read_labels(recipe.labels, model), plan_feeding(recipe, model))
+    return Job(model, read_labels(recipe.labels, model), plan_feeding(recipe, model, explicit))
 
 
 def true_classes(faces: Sequence[LabelledFace]) -> NDArray[np.int64]:

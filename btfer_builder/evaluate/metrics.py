@@ -239,9 +239,10 @@ def score_votes(shares: Table, votes: Table) -> SoftScores | None:
 
 
 def in_top2(true: NDArray[np.int64], shares: Table) -> NDArray[np.bool_]:
-    """Say of every face whether its emotion is one of the two likeliest; of equals, the first in order."""
+    """Say of every face whether its emotion is one of the two likeliest; of equals the first in order, none of 0."""
     order = np.argsort(-shares, axis=1, kind="stable")[:, :2]
-    inside: NDArray[np.bool_] = (order == true[:, np.newaxis]).any(axis=1)
+    given = np.take_along_axis(shares, order, axis=1) > 0
+    inside: NDArray[np.bool_] = ((order == true[:, np.newaxis]) & given).any(axis=1)
     return inside
 
 

@@ -38,7 +38,8 @@ class Model:
         Takes a batch of shape (batch, height, width, channels) as `takes` says, returns float32 of shape
         (batch, outputs).
     takes
-        `float32`, or `uint8 rgb` for a function that does its own preprocessing.
+        `float32`; `uint8` for whole numbers of 0–255, given as float32; or `uint8 rgb` for a function that does
+        its own preprocessing.
     name
         What it is called in reports, where that is not the file's name.
     parameters
@@ -54,7 +55,7 @@ class Model:
     outputs: int | None
     loader: Loader
     predict: Predict
-    takes: Literal["float32", "uint8 rgb"] = "float32"
+    takes: Literal["float32", "uint8", "uint8 rgb"] = "float32"
     name: str = ""
     parameters: int | None = None
     flops: Callable[[int, int], int | None] | None = None

@@ -123,18 +123,38 @@ def _with(recipe: EvalRecipe, values: dict[str, Any]) -> EvalRecipe:
     return msgspec.structs.replace(recipe, **values)
 
 
-def plan_feeding(recipe: EvalRecipe, model: Model) -> Feeding:
+def plan_feeding(recipe: EvalRecipe, model: Model, explicit: Collection[str] = ()) -> Feeding:
     """Take size and channels from the model and the rest from the recipe.
+
+    Parameters
+    ----------
+    recipe
+        With the words of the sidecar or preset in it.
+    model
+        What is fed.
+    explicit
+        Names of the settings that were given for this run.
 
     Raises
     ------
     BtferError
         If colour is asked for and the model takes a single channel, the size is not to be known or another
-        than the model's, or there is a mean for another number of channels.
+        than the model's, there is a mean for another number of channels, or the model takes whole numbers or does
+        its own preprocessing and something else is said.
     """
     height, width = _sides(recipe, model)
     if model.takes == "uint8 rgb":
+        for name in ("color", "scale", "mean", "std", "preset"):
+            if name in explicit:
+                raise BtferError(
+                    f"{model.title}: is a function and does its own preprocessing, so --{name} says nothing to it; "
+                    "leave that out"
+                )
         return Feeding(height, width, 3, "rgb", "0,255", resize=recipe.resize, crop=recipe.crop, raw=True)
+    if model.takes == "uint8" and (recipe.scale != "0,255" or recipe.mean or recipe.std):
+        raise BtferError(
+            f"{model.path}: takes whole numbers of 0 to 255; say --scale 0,255, and no mean and no std"
+        )
     color: ChannelOrder
     if recipe.color == "auto":
         color = "grey" if model.channels == 1 else "rgb"

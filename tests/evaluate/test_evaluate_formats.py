@@ -10,7 +10,7 @@ import pytest
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import LabelledFace, evaluate_model
-from btfer_builder.evaluate.adapters.saved_model import check_graph
+from btfer_builder.evaluate.adapters.graph_check import check_graph
 from btfer_builder.evaluate.convert import convert_model
 from btfer_builder.evaluate.models import file_bytes, file_digest, is_function, load_model
 from btfer_builder.evaluate.preprocessing import Feeding
@@ -163,6 +163,17 @@ def test_scores_are_the_same_whatever_the_format(files, tmp_path):
     assert softmaxed == {"channels first"}
 
 
+def test_what_a_function_does_to_its_batch_is_its_own(tmp_path, monkeypatch):
+    (tmp_path / "vandal.py").write_text(
+        "def classify(batch):\n    batch[...] = 0\n    return [[.2, .8]] * len(batch)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    batch = np.ones((2, 4, 4, 3), np.uint8)
+    load_model("vandal:classify").predict(batch)
+    assert batch.all(), "other models are asked about the same batch"
+
+
 def test_a_function_is_a_model(tmp_path, monkeypatch):
     (tmp_path / "my_library.py").write_text(
         "import numpy as np\n"
@@ -182,6 +193,14 @@ def test_a_function_is_a_model(tmp_path, monkeypatch):
     assert report.path.name == "my_library.classify"
     assert report.scores.per_class["happy"].recall == 1
     assert "|in:256rgb/raw,cubic|labels:2/3|" in report.signature
+    with pytest.raises(BtferError, match="does its own preprocessing, so --scale says nothing"):
+        evaluate_model(
+            "my_library:classify",
+            faces,
+            EvalRecipe(labels=labels, scale="-1,1"),
+            tmp_path / "out",
+            explicit=["scale"],
+        )
     for name, says in {
         "wrong": r"shape \(3,\); expected \(14",
         "broken": "no weights",
@@ -240,6 +259,110 @@ def test_a_saved_model_that_reaches_outside_is_refused(tmp_path, files):
     trusted.predict(np.zeros((1, 4, 4, 3), np.float32))
     assert marker.exists(), "it would have been written"
     check_graph(files["saved_model"])
+
+
+def a_cache(image, marker):
+    import tensorflow as tf
+
+    total = tf.data.Dataset.range(2).cache(marker).reduce(np.int64(0), lambda one, other: one + other)
+    return image + tf.cast(total, tf.float32)
+
+
+def a_debugger(image, marker):
+    import tensorflow as tf
+
+    return tf.raw_ops.DebugIdentity(input=image, debug_urls=[f"file://{marker}"], tensor_name="t:0")
+
+
+def a_branch(image, marker):
+    import tensorflow as tf
+
+    def write():
+        with tf.control_dependencies([tf.io.write_file(marker, "gotcha")]):
+            return tf.identity(image)
+
+    return tf.switch_case(tf.shape(image)[0] - 1, [write, lambda: image])
+
+
+@pytest.mark.parametrize("means", [a_cache, a_debugger, a_branch])
+def test_every_way_out_of_a_saved_model_is_closed(tmp_path, means):
+    import tensorflow as tf
+
+    class Evil(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, 4, 4, 3), tf.float32)])
+        def __call__(self, image):
+            return tf.reduce_mean(means(image, str(tmp_path / "written")), axis=(1, 2))
+
+    tf.saved_model.save(Evil(), str(tmp_path / "evil"))
+    with pytest.raises(BtferError, match="reaches outside"):
+        load_model(tmp_path / "evil")
+    assert not list(tmp_path.glob("written*"))
+
+
+@pytest.mark.parametrize("way", ["asked", "called", "set up"])
+def test_a_saved_model_never_gets_to_write_a_checkpoint(tmp_path, files, way):
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    proto = saved_model_pb2.SavedModel()
+    proto.ParseFromString((files["saved_model"] / "saved_model.pb").read_bytes())
+    graph = proto.meta_graphs[0]
+    saver = next(
+        one.signature.name
+        for one in graph.graph_def.library.function
+        if any(node.op == "SaveV2" for node in one.node_def)
+    )
+    node = next(one for one in graph.graph_def.node if one.attr["f"].func.name == saver)
+    if way == "asked":
+        output = next(iter(graph.signature_def["serving_default"].outputs.values())).name.partition(":")[0]
+        next(one for one in graph.graph_def.node if one.name == output).input.append(f"^{node.name}")
+    elif way == "called":
+        graph.object_graph_def.concrete_functions[saver].bound_inputs.append(0)
+    else:
+        graph.collection_def["saved_model_main_op"].node_list.value.append(node.name)
+    (tmp_path / "evil").mkdir()
+    (tmp_path / "evil" / "saved_model.pb").write_bytes(proto.SerializeToString())
+    with pytest.raises(BtferError, match="writes a checkpoint"):
+        check_graph(tmp_path / "evil")
+
+
+def test_saved_models_of_older_makers_are_let_in(tmp_path):
+    import tensorflow as tf
+    import tf_keras
+
+    layers = tf_keras.layers
+    legacy = tf_keras.Sequential([layers.Input((8, 8, 3)), layers.RandomRotation(0.1), layers.Conv2D(4, 3)])
+    legacy.add(layers.BatchNormalization())
+    legacy.add(layers.Reshape((-1, 4)))
+    legacy.add(layers.LSTM(3))
+    legacy.add(layers.Dense(7, "softmax"))
+    legacy.save(tmp_path / "tf_keras", save_format="tf")
+    assert load_model(tmp_path / "tf_keras").outputs == 7
+
+    one = tf.compat.v1
+    with tf.Graph().as_default(), one.Session() as session:
+        image = one.placeholder(tf.float32, (None, 8, 8, 3))
+        weight = one.get_variable("weight", (3, 7))
+        scores = tf.nn.softmax(tf.reduce_mean(image, axis=(1, 2)) @ weight)
+        session.run(one.global_variables_initializer())
+        one.saved_model.simple_save(session, str(tmp_path / "one"), {"image": image}, {"scores": scores})
+    assert load_model(tmp_path / "one").predict(np.zeros((1, 8, 8, 3), np.float32)).shape == (1, 7)
+
+
+def test_models_of_whole_numbers_are_fed_such(tmp_path):
+    import tensorflow as tf
+
+    class Whole(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, 12, 12, 3), tf.uint8)])
+        def __call__(self, image):
+            means = tf.reduce_mean(tf.cast(image, tf.float32), axis=(1, 2))
+            return tf.nn.softmax(tf.concat([means, means, means[:, :1]], axis=1))
+
+    tf.saved_model.save(Whole(), str(tmp_path / "whole"))
+    faces = noise_faces(tmp_path)
+    with pytest.raises(BtferError, match=r"whole numbers of 0 to 255; say --scale 0,255"):
+        evaluate_model(tmp_path / "whole", faces, EvalRecipe(scale="-1,1"), tmp_path / "out")
+    report = evaluate_model(tmp_path / "whole", faces, EvalRecipe(scale="0,255"), tmp_path / "out")
+    assert "|in:12rgb/0,255,none|" in report.signature
 
 
 def test_a_lambda_runs_only_if_trusted(tmp_path):

@@ -93,6 +93,11 @@ def test_scores_of_probabilities_agree_with_scikit_learn(seed):
     )
 
 
+def test_a_share_of_nothing_is_not_within_two():
+    sure = np.eye(7)[[3, 3]]
+    assert score_chances(np.array([0, 3]), sure).top2_accuracy == 0.5, "the first is tied with five others"
+
+
 def test_the_calibration_error_is_the_mean_gap_of_the_bins():
     true, shares = answers_of(1, 200)
     sure, right = shares.max(axis=1), shares.argmax(axis=1) == true

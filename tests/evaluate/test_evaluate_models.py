@@ -68,6 +68,9 @@ def test_descriptions_that_reach_outside_keras_are_refused(tmp_path):
         check_config(path, {"layers": [op]})
     with pytest.raises(BtferError, match=r"needs os\.system"):
         check_config(path, [{"class_name": "system", "module": "os", "config": {}}])
+    for room in ("keras.utils", "keras.config", "keras.src.saving.saving_lib"):
+        with pytest.raises(BtferError, match="which is no layer"):
+            check_config(path, [{"class_name": "function", "module": room, "config": "get_file"}])
     with pytest.raises(BtferError, match="TFSMLayer"):
         check_config(path, {"a": [[{"class_name": "custom>TFSMLayer"}]]})
     assert check_config(path, {"class_name": "Dense", "module": "keras.layers"})

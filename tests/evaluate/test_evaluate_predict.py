@@ -101,6 +101,8 @@ def test_logits_become_probabilities(make_set, brightness_model):
 
 def test_what_counts_as_probabilities():
     assert is_probability(np.array([[0.5, 0.5], [0.999, 0.0]]))
+    quantised = np.array([[0.1406250, 0.1406250, 0.1406250, 0.1406250, 0.1406250, 0.1406250, 0.1367188]])
+    assert is_probability(quantised), "seven shares in steps of 1/256, each rounded down"
     assert not is_probability(np.array([[0.5, 0.5], [0.9, 0.6]]))
     assert not is_probability(np.array([[1.5, -0.5]]))
 

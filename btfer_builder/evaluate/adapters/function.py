@@ -43,8 +43,8 @@ def load_function(text: str) -> Model:
         raise BtferError(f"{text}: is no function; name one that takes a batch of images")
 
     def predict(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        try:
-            answers = np.asarray(target(batch), dtype=np.float32)
+        try:  # with its own copy: other models are asked about the same batch
+            answers = np.asarray(target(batch.copy()), dtype=np.float32)
         except Exception as error:  # the function's own code runs
             raise BtferError(f"{text}: fails on a batch of {len(batch)}: {first_line(error)}") from error
         if answers.ndim != 2 or len(answers) != len(batch) or answers.shape[1] < 2:

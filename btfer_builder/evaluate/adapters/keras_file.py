@@ -24,6 +24,9 @@ SAFE_OPERATIONS: tuple[str, ...] = ("math.", "nn.", "linalg.", "__operators__.",
 SAFE_OPERATIONS += ("cast", "concat", "split", "stack", "transpose", "compat.v1.transpose", "expand_dims")
 SAFE_OPERATIONS += ("squeeze", "clip_by_value")
 
+#: Rooms of Keras that fetch files or switch its safety off; no layer lives there.
+UNSAFE_ROOMS = frozenset({"utils", "config", "saving", "callbacks", "datasets", "export", "backend"})
+
 #: Our own networks register layers of their own; no other package is imported for a model's sake.
 OWN_LAYERS = "btfer_builder.protocol"
 
@@ -121,6 +124,9 @@ def check_config(path: Path, config: object) -> bool:
             raise BtferError(
                 f"{path}: needs {module}.{name}, which is no part of Keras; use only Keras's own layers"
             )
+        rooms = str(module).split(".")
+        if len(rooms) > 1 and rooms[2 if rooms[1] == "src" and len(rooms) > 2 else 1] in UNSAFE_ROOMS:
+            raise BtferError(f"{path}: names {module}.{name}, which is no layer; refused")
         # tf_keras would look these up in whatever module the file names.
         legacy_safe = (
             legacy_safe and str(module).split(".")[0] in {"keras", "tf_keras"} and name != "function"

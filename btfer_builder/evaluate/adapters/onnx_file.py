@@ -65,6 +65,7 @@ def load_onnx(path: Path) -> Model:
         classes,
         "onnxruntime",
         _predictor(path, session, dtype, channels_first=channels_first, one_by_one=one_by_one),
+        takes="uint8" if dtype is np.uint8 else "float32",
         parameters=parameters,
         flops=lambda *_: flops,
     )

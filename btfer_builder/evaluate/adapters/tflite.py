@@ -48,6 +48,7 @@ def load_tflite(path: Path) -> Model:
     classes = check_scores_shape(path, [_shape(one) for one in outputs])
     sides = (height or 0, width or 0)
     details = {one["index"]: one for one in interpreter.get_tensor_details()}
+    kind, (scale, _) = inputs[0]["dtype"], inputs[0]["quantization"]
     return Model(
         path,
         height,
@@ -56,6 +57,7 @@ def load_tflite(path: Path) -> Model:
         classes,
         "tflite",
         _Session(path, interpreter),
+        takes="uint8" if np.issubdtype(kind, np.integer) and not scale else "float32",
         parameters=_parameters(interpreter, details),
         flops=lambda h, w: _flops(interpreter, details) if (h, w) == sides else None,
     )
