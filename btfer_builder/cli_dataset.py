@@ -68,6 +68,12 @@ def import_(
             click.echo(
                 f"leakage: {count} pictures of {learned} stand in {tested}, too (--leaked drop drops them)"
             )
+    for split, share in (("val", recipe.val_share), ("test", recipe.test_share)):
+        if share and split not in result.counts and not recipe.paper:
+            click.echo(
+                f"no {split}: {share * 100:.3g} % of each class is less than one picture; "
+                f"give a larger --{split}-share"
+            )
     if result.repeated or result.conflicts:
         click.echo(
             f"{result.repeated} pictures repeat one of their own split; {result.conflicts} pairs are the same "

@@ -121,6 +121,13 @@ def test_classes_that_are_none_of_the_seven_are_said(room):
         (["typed_models:happy", "--resolutions", "big"], 2, "expected numbers"),
         (["typed_models:happy", "--mean", "x"], 2, "expected numbers"),
         (["typed_models:happy", "--try-preprocessing"], 2, "needs --training-data"),
+        (["typed_models:happy", "--training-data", "faces"], 2, "name both or neither"),
+        (
+            ["typed_models:happy", "--try-preprocessing", "--training-data", "faces"],
+            2,
+            "never choose the preprocessing on that",
+        ),
+        (["typed_models:happy", "--scale", "0,1"], 1, "does its own preprocessing"),
         (["--preset", "deepface"], 1, "brings no model"),
     ],
 )
@@ -145,6 +152,20 @@ def test_the_hash_of_the_signature_is_what_set_hash_wants(room):
     )
 
 
+def test_faces_in_a_folder_need_no_workspace(room):
+    (room / "btfer.toml").unlink()
+    (report,) = scored("typed_models:brightness")["reports"]
+    assert Path(report["path"]).absolute() == room / "reports" / "typed_models.brightness"
+    assert "no btfer.toml" in run("eval", "typed_models:brightness", code=1)
+
+
+def test_a_flag_takes_back_what_the_recipe_says(room):
+    recipe = room / "btfer.toml"
+    recipe.write_text(recipe.read_text().replace("resolutions = []", "resolutions = [4]"))
+    assert "expected sides of 8" in run("eval", "typed_models:happy", "--data", "faces", code=1)
+    assert scored("typed_models:happy", "--resolutions", "")["reports"][0]["n"] == 21
+
+
 def test_an_empty_class_folder_is_an_error(room):
     (room / "faces" / "happy" / "sub").mkdir()
     for path in (room / "faces" / "happy").glob("*.png"):
@@ -156,6 +177,15 @@ def test_an_empty_class_folder_is_an_error(room):
 def test_compare_without_reports(room):
     assert "has no reports yet" in run("compare", code=1)
     assert "no report" in run("compare", "faces", code=1)
+
+
+def test_compare_takes_all_that_a_shell_names(room):
+    scored("typed_models:happy", "typed_models:brightness")
+    (room / "reports" / "notes.txt").write_text("mine")
+    done = CliRunner().invoke(main, ["compare", *map(str, (room / "reports").iterdir()), "--json"])
+    assert done.exit_code == 0, done.output
+    assert len(json.loads(done.stdout)["leaderboards"][0]["rows"]) == 2
+    assert "left out, being no reports: notes.txt" in done.stderr
 
 
 @pytest.mark.tensorflow

@@ -56,6 +56,35 @@ def test_ids_stay_until_something_changes_the_result():
     assert not set(ids()) & set(ids(digests={"raf-db": "c" * 64, "fer2013": "d" * 64}))
 
 
+def test_weights_are_known_by_what_is_in_their_file(tmp_path):
+    def grid(name: str) -> list[str]:
+        return ids(msgspec.structs.replace(FULL, weights={"vgg16-vggface": str(tmp_path / name)}))
+
+    (tmp_path / "one.h5").write_bytes(b"one")
+    (tmp_path / "moved.h5").write_bytes(b"one")
+    (tmp_path / "two.h5").write_bytes(b"two")
+    assert grid("one.h5") == grid("moved.h5")
+    same = set(grid("one.h5")) & set(grid("two.h5"))
+    assert same
+    assert not any("vggface" in one for one in same)
+
+
+def test_what_cuts_images_into_patches_is_left_out_where_these_do_not_fit():
+    plan = plan_runs(msgspec.structs.replace(FULL, networks=("lenet5", "vit-s"), sizes=(50,)), DIGESTS)
+    assert {run.setting.network for run in plan.runs} == {"lenet5"}
+    assert "vit-s cuts images into patches of 4 pixels; 50 is no multiple of it" in {
+        why for _, why in plan.impossible
+    }
+
+
+def test_two_things_to_do_are_refused(tmp_path):
+    path = write_grid(tmp_path)
+    for flags in (["--plan", "--report"], ["--published", "--plan"]):
+        done = CliRunner().invoke(main, ["benchmark", str(path), *flags])
+        assert done.exit_code == 2
+        assert "name one" in done.stderr
+
+
 def test_what_is_asked_for_twice_is_run_once():
     twice = msgspec.structs.replace(FULL, networks=("vgg16", "vgg16"), sizes=(48, 48), seeds=(1, 1))
     assert len(ids(twice)) == len(set(ids(twice))) == 2 * 2 * 2
@@ -88,7 +117,13 @@ def test_paths_in_the_file_are_relative_to_it_and_other_data_is_another_run(tmp_
     assert recipe.out == str(tmp_path / "benchmark")
     before = [run.run_id for run in plan_of(recipe).runs]
     assert before == [run.run_id for run in plan_of(load_benchmark(path)).runs]
-    (tmp_path / "set" / "train" / "happy" / "0.png").unlink()
+    picture = tmp_path / "set" / "train" / "happy" / "0.png"
+    content = picture.read_bytes()
+    picture.write_bytes(content[:-1] + b"\0")
+    assert not set(before) & {run.run_id for run in plan_of(recipe).runs}, "as long, but another picture"
+    picture.write_bytes(content)
+    assert before == [run.run_id for run in plan_of(recipe).runs]
+    picture.unlink()
     assert not set(before) & {run.run_id for run in plan_of(recipe).runs}
 
 
@@ -103,6 +138,10 @@ def test_paths_in_the_file_are_relative_to_it_and_other_data_is_another_run(tmp_
         ("[datasets]\n'../../x' = 'set'", "datasets"),
         ("[train]\nlearning_rate = 'high'", "train.learning_rate"),
         ("[eval]\nlabel = 1", "label"),
+        ("[train]\nnetwork = 'vgg16'", "train.network: the grid says that; give it as networks"),
+        ("[train]\nweights = 'w.h5'", "give it as [weights]"),
+        ("[weights]\nvgg16-vgface = 'w.h5'", "no network of that name has such weights"),
+        ("[weights]\nvgg16-scratch = 'w.h5'", "no network of that name has such weights"),
         ("networks = [", "not valid TOML"),
         ("", "names no datasets"),
         ("[datasets]\na = 'nowhere'", "nowhere"),

@@ -20,7 +20,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.protocol.benchmark import cards
 from btfer_builder.protocol.benchmark.grid import load_benchmark
 from btfer_builder.protocol.benchmark.results import read_results
-from btfer_builder.protocol.benchmark.stage import run_benchmark
+from btfer_builder.protocol.benchmark.stage import report_benchmark, run_benchmark
 from btfer_builder.recipe import BenchmarkRecipe
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
@@ -106,6 +106,21 @@ def test_another_btfer_sample_is_scored_without_training_again(finished, tmp_pat
     run_benchmark(msgspec.structs.replace(small, btfer=str(path.parent / "cross")))  # as the others expect it
 
 
+def test_another_way_of_scoring_is_done_without_training_again(finished):
+    path, done = finished
+    small = here(path, balancings=("none",))
+    (before,) = [one for one in done.results if one.balancing == "none"]
+    trained = (done.out / "runs" / before.run_id / "model.keras").stat().st_mtime_ns
+    other = msgspec.structs.replace(small, eval=msgspec.structs.replace(small.eval, resamples=50))
+    assert report_benchmark(other).missing == 1
+    (after,) = run_benchmark(other).results
+    assert after.scoring != before.scoring
+    assert after.own == before.own
+    assert (done.out / "runs" / before.run_id / "model.keras").stat().st_mtime_ns == trained
+    assert run_benchmark(other).ran == 0
+    run_benchmark(small)  # as the others expect it
+
+
 def test_one_failure_does_not_end_the_others_and_is_tried_again(tmp_path):
     path = write_grid(tmp_path, GRID.replace('stripes = "set"', 'broken = "broken"\nstripes = "set"'))
     shutil.copytree(tmp_path / "set", tmp_path / "broken")
@@ -121,6 +136,9 @@ def test_one_failure_does_not_end_the_others_and_is_tried_again(tmp_path):
     asked = CliRunner().invoke(main, ["benchmark", str(path), "--plan", "--json"])
     states = {run["run_id"]: run["finished"] for run in json.loads(asked.stdout)["runs"]}
     assert states[failure.run_id] is False
+    shown = CliRunner().invoke(main, ["benchmark", str(path), "--report"])
+    assert shown.exit_code == 0, shown.output
+    assert "1 failed" in shown.stdout
     again = run_benchmark(recipe)
     assert (again.ran, len(again.failed), len(again.results)) == (0, 1, 1)
 

@@ -152,7 +152,7 @@ def test_the_authors_splits_have_no_test(tmp_path):
     assert {split: classes["happy"] for split, classes in fer.counts.items()} == {"train": 2, "val": 4}
 
 
-@pytest.mark.parametrize("line", ["../../etc/passwd 3", "train_00001.jpg", "<html>"])
+@pytest.mark.parametrize("line", ["../../etc/passwd 3", "train_00001.jpg", "<html>", "train_00009.jpg 5"])
 def test_a_list_of_rafdb_with_another_form_is_refused_or_finds_nothing_outside(tmp_path, line):
     save(tmp_path / "set", "train_00009_aligned.jpg")
     (tmp_path / "set" / "list_patition_label.txt").write_text(f"train_00009.jpg 4\n{line}\n")
@@ -303,6 +303,15 @@ def test_the_table_of_classes_shows_the_weights_of_the_paper():
     assert classes_png("RAF-DB", counts).startswith(b"\x89PNG")
 
 
+def test_a_split_of_nothing_is_said(tmp_path):
+    save(tmp_path / "few", *(f"{emotion}/{n}.png" for emotion in EMOTIONS for n in range(3)))
+    command = ["dataset", "import", "folder", str(tmp_path / "few"), str(tmp_path / "out"), "--workers", "0"]
+    shown = CliRunner().invoke(main, [*command, "--val-share", "0.1", "--test-share", "0.4"])
+    assert shown.exit_code == 0, shown.output
+    assert "no val: 10 % of each class is less than one picture; give a larger --val-share" in shown.stdout
+    assert "no test" not in shown.stdout
+
+
 def test_the_command_says_what_came_in_and_gives_json(tmp_path):
     root = leaky(tmp_path)
     command = ["dataset", "import", "folder", str(root)]
@@ -310,6 +319,9 @@ def test_the_command_says_what_came_in_and_gives_json(tmp_path):
     assert shown.exit_code == 0, shown.output
     assert "14 pictures came in; dropped: none" in shown.stdout
     assert "leakage: 2 pictures of train stand in test" in shown.stdout
+    assert "--leaked drop drops them" in shown.stdout
+    left = CliRunner().invoke(main, [*command, str(tmp_path / "c"), "--workers", "0", "--leaked", "drop"])
+    assert "leakage" not in left.stdout
     asked = CliRunner().invoke(main, [*command, str(tmp_path / "b"), "--workers", "0", "--json"])
     assert json.loads(asked.stdout)["leakage"]["train-val"] == 1
     again = CliRunner().invoke(main, [*command, str(tmp_path / "b")])
