@@ -279,8 +279,8 @@ def _notes(
         notes.append("The model takes three channels; the same grey image was put into each.")
     if declaration.source == "recipe" and not feeding.raw:
         notes.append(
-            "Nobody said how this model was fed in training (no sidecar, preset or flag), so the recipe's "
-            "values were used; check them with --try-preprocessing."
+            "Nobody said how this model was fed in training (no sidecar, no preset, no --scale, --mean or --std), so "
+            "the recipe's values were used; check them with --try-preprocessing."
         )
     notes += [f"{sentence}." for sentence in declaration.overridden]
     return tuple(notes)

@@ -64,9 +64,10 @@ class Declaration:
     recipe
         The recipe with the words of the sidecar or preset in it.
     source
-        Who spoke: `flags`, `sidecar NAME`, `preset NAME (its source)`, `recipe`.
+        Who spoke: `sidecar NAME` or `preset NAME (its source)`, with ` and flags` where flags said more or otherwise;
+        without either, `flags` if these gave scale, mean or std, else `recipe`.
     overridden
-        What a flag says otherwise than the sidecar or preset, as sentences.
+        What a flag says otherwise than the sidecar or preset, or makes meaningless in it, as sentences.
     """
 
     recipe: EvalRecipe
@@ -101,20 +102,28 @@ def declare(model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()) ->
         spoken, source = beside, f"sidecar {sidecar_path(model.path).name}"
     flags = [name for name in (*DECLARED, "labels") if name in explicit]
     if spoken is None:
-        return Declaration(recipe, "flags" if flags else source)
+        # Labels, a size or a kernel do not say what range of pixels the model was trained on.
+        return Declaration(recipe, "flags" if {"scale", "mean", "std"} & set(flags) else source)
     said: dict[str, Any] = {name: getattr(spoken.input, name) for name in DECLARED}
     said["labels"] = spoken.labels.outputs or None
     said = {name: value for name, value in said.items() if value is not None}
-    overridden = tuple(
-        f"--{name} {_shown(getattr(recipe, name))} overrides {_shown(said[name])} of the {source.split(' (')[0]}"
-        for name in flags
-        if name in said and said[name] != getattr(recipe, name)
-    )
+    whose = source.split(" (")[0]
+    differing = [name for name in flags if said.get(name) != getattr(recipe, name)]
+    overridden = [
+        f"--{name} {_shown(getattr(recipe, name))} overrides {_shown(said[name])} of the {whose}"
+        for name in differing
+        if name in said
+    ]
     kept = {name: value for name, value in said.items() if name not in flags}
-    if ("mean" in flags or "std" in flags or "scale" in flags) and "scale" not in kept:
-        # A scale of another kind makes the declared mean and deviation meaningless.
-        kept = {name: value for name, value in kept.items() if name not in {"mean", "std"}}
-    return Declaration(_with(recipe, kept), source + (" and flags" if overridden else ""), overridden)
+    # Mean and deviation are in units of the scale, so with another one they mean nothing.
+    dropped = [name for name in ("mean", "std") if name in kept and "scale" in differing]
+    if dropped:
+        values = " and ".join(f"{name} {_shown(kept.pop(name))}" for name in dropped)
+        overridden.append(
+            f"--scale {recipe.scale} leaves out the {values} of the {whose}, in units of another scale; "
+            f"give {' and '.join(f'--{name}' for name in dropped)} in units of this one"
+        )
+    return Declaration(_with(recipe, kept), source + (" and flags" if differing else ""), tuple(overridden))
 
 
 def _with(recipe: EvalRecipe, values: dict[str, Any]) -> EvalRecipe:

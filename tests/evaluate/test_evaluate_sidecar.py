@@ -91,7 +91,37 @@ def test_a_flag_beats_the_sidecar_and_says_so(tmp_path, brightness_model):
     assert [sentence.split(" of the")[0] for sentence in declared.overridden] == [
         "--scale 0,1 overrides -1,1",
         "--labels happy,sad overrides sad,happy",
+        "--scale 0,1 leaves out the mean 0.5",
     ]
+
+
+def test_a_mean_that_a_flag_makes_meaningless_is_said_to_be_left_out(tmp_path, brightness_model):
+    model = replace(brightness_model, path=tmp_path / "m.keras", channels=3)
+    write_sidecar(model.path, Sidecar(input=SidecarInput(scale="0,255", mean=(1.0, 2.0, 3.0), std=(4.0,))))
+    other = declare(model, EvalRecipe(scale="0,1"), {"scale"})
+    assert (other.recipe.mean, other.recipe.std) == ((), ())
+    assert other.overridden[1] == (
+        "--scale 0,1 leaves out the mean 1.0,2.0,3.0 and std 4.0 of the sidecar m.btfer.toml, in units of another "
+        "scale; give --mean and --std in units of this one"
+    )
+    # A scale that is the declared one, or another mean in its units, takes nothing away.
+    same = declare(model, EvalRecipe(scale="0,255"), {"scale"})
+    assert (same.recipe.mean, same.recipe.std, same.overridden) == ((1.0, 2.0, 3.0), (4.0,), ())
+    assert same.source == "sidecar m.btfer.toml"
+    mean = declare(model, EvalRecipe(mean=(9.0,)), {"mean"})
+    assert (mean.recipe.mean, mean.recipe.std, mean.recipe.scale) == ((9.0,), (4.0,), "0,255")
+    assert [said.split(" of the")[0] for said in mean.overridden] == ["--mean 9.0 overrides 1.0,2.0,3.0"]
+
+
+def test_flags_that_say_what_the_sidecar_does_not_are_named_as_a_source(tmp_path, brightness_model):
+    model = replace(brightness_model, path=tmp_path / "m.keras")
+    write_sidecar(model.path, Sidecar(input=SidecarInput(scale="-1,1")))
+    added = declare(model, EvalRecipe(crop=0.8), {"crop"})
+    assert (added.source, added.overridden) == ("sidecar m.btfer.toml and flags", ())
+    assert declare(model, EvalRecipe(batch_size=3), {"batch_size"}).source == "sidecar m.btfer.toml"
+    labelled = declare(model, EvalRecipe(preset="imagenet", labels=("sad", "happy")), {"preset", "labels"})
+    assert labelled.source.startswith("preset imagenet (")
+    assert labelled.source.endswith(") and flags")
 
 
 def test_a_preset_flag_beats_the_sidecar_and_a_preset_of_the_recipe_does_not(tmp_path, brightness_model):
@@ -108,7 +138,10 @@ def test_a_preset_flag_beats_the_sidecar_and_a_preset_of_the_recipe_does_not(tmp
 def test_nobody_said_anything(tmp_path, brightness_model):
     model = replace(brightness_model, path=tmp_path / "m.keras")
     assert declare(model, EvalRecipe(batch_size=3), {"batch_size"}).source == "recipe"
-    assert declare(model, EvalRecipe(), {"labels"}).source == "flags"
+    for flags in ({"labels"}, {"resize", "size", "crop", "color"}):
+        assert declare(model, EvalRecipe(), flags).source == "recipe", "how its pixels are scaled is not said"
+    for name in ("scale", "mean", "std"):
+        assert declare(model, EvalRecipe(), {name, "labels"}).source == "flags"
 
 
 def test_every_preset_is_valid_and_states_its_source():
