@@ -74,6 +74,7 @@ def evaluate(
       btfer eval --preset fer
     """
     from btfer_builder.evaluate import evaluate_models, faces_in_folder
+    from btfer_builder.evaluate.names import COMPARISON
     from btfer_builder.evaluate.presets import bundled_model
 
     if try_preprocessing and training_data is None:
@@ -92,7 +93,7 @@ def evaluate(
     faces, set_name, leak = _sample(workspace) if workspace else _folder(data or Path())
     folder = _reports(directory)
     reports = evaluate_models(
-        models,
+        list(dict.fromkeys(models)),  # the same file twice is one model
         faces,
         recipe,
         folder,
@@ -113,7 +114,7 @@ def evaluate(
             _show_report(one)
     if len(reports) > 1:
         paths = [report.path for report in reports]
-        result["comparison"] = _compare(folder / "comparison", paths, recipe, as_json=as_json)
+        result["comparison"] = _compare(folder / COMPARISON, paths, recipe, as_json=as_json)
     if as_json:
         emit_json(result)
 
@@ -133,24 +134,26 @@ def compare(
 ) -> None:
     """Rank models by their reports.
 
-    Paired tests on the same faces, corrected for their number; models that the data cannot tell apart share a rank.
+    Paired tests on the same faces, corrected for their number; a rank counts the models that are better beyond chance.
     Without REPORT, all reports of the workspace. Written as CSV, Markdown, HTML and JSON beside the reports.
 
     \b
     Example:
       btfer compare reports/*
     """
+    from btfer_builder.evaluate.names import COMPARISON
+
     recipe = with_flags(_recipe(directory), options)
     folder = reports[0].parent if reports else open_workspace(directory).reports
     paths = list(reports) or sorted(path.parent for path in folder.glob("*/metrics.json"))
     # A shell's reports/* names the comparison's own folder, too, and files that lie there.
     other = [path for path in paths if path.is_file() or _is_comparison(path)]
-    paths = [path for path in paths if path not in other]
+    paths = list({path.resolve(): path for path in paths if path not in other}.values())
     if skipped := [path.name for path in other if path.is_file()]:
         say(f"left out, being no reports: {', '.join(skipped)}")
     if not paths:
         raise BtferError(f"{folder} has no reports yet: btfer eval MODEL")
-    result = _compare(out or folder / "comparison", paths, recipe, as_json=as_json)
+    result = _compare(out or folder / COMPARISON, paths, recipe, as_json=as_json)
     if as_json:
         emit_json(result)
 
@@ -256,6 +259,7 @@ def _folder(data: Path) -> tuple[list[Any], str, int | None]:
 def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool) -> dict[str, Any]:
     from btfer_builder.evaluate.compare import compare_reports, read_report
     from btfer_builder.evaluate.leaderboard import APART, HEADS, cells_of, said_of, write_leaderboards
+    from btfer_builder.evaluate.report import counted
 
     boards = compare_reports(
         [read_report(path) for path in paths], resamples=recipe.resamples, seed=recipe.seed
@@ -265,7 +269,7 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
         if len(boards) > 1:
             click.echo(APART)
         for board in boards:
-            title = f"{board.set_name} #{board.set_hash}, {board.n} faces"
+            title = f"{board.set_name} #{board.set_hash}, {counted(board.n, 'face')}"
             table(title, HEADS, [cells_of(row) for row in board.rows])
             click.echo("\n".join([said_of(board), *board.notes]))
         click.echo(folder)
@@ -273,13 +277,17 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
 
 
 def _show_report(report: dict[str, Any]) -> None:
-    rows: list[tuple[Any, ...]] = [
-        (emotion, scores["precision"], scores["recall"], scores["f1"], scores["support"])
-        for emotion, scores in report["per_class"].items()
-    ]
+    from btfer_builder.evaluate.report import counted
+
+    rows: list[tuple[Any, ...]] = []
+    for emotion, scores in report["per_class"].items():
+        shown = (scores[name] if scores["support"] else "–" for name in ("precision", "recall", "f1"))
+        rows.append((emotion, *shown, scores["support"]))
     macro = report["macro"]
     rows.append(("macro", macro["precision"], macro["recall"], macro["f1"], report["n"]))
     low, high = report["accuracy_interval_95"]
     table(report["model"], ["emotion", "precision", "recall", "F1", "faces"], rows)
-    click.echo(f"accuracy {report['accuracy']:.3f} ({low:.3f} to {high:.3f}) over {report['n']} faces")
+    click.echo(
+        f"accuracy {report['accuracy']:.3f} ({low:.3f} to {high:.3f}) over {counted(report['n'], 'face')}"
+    )
     click.echo(f"{report['signature']}\n{report['path']}")

@@ -62,10 +62,15 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
     rows = [list(row) for row in rows]
     shown = Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+        # A title is text: brackets in it are no markup.
+        title=Text(title, "bold"),
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
     )
     for index, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        numeric = bool(rows) and all(isinstance(row[index], int | float) or row[index] == "–" for row in rows)
         shown.add_column(column, justify="right" if numeric else "left", header_style="dim", overflow="fold")
     for row in rows:
         shown.add_row(*(Text(f"{cell:.3f}" if isinstance(cell, float) else f"{cell}") for cell in row))

@@ -64,7 +64,7 @@ def intervals(
     n
         Number of faces.
     resamples
-        Draws; 0 gives no intervals.
+        Draws; 0 gives no intervals, and a single face has none either: all its draws are the same.
     seed
         Of the draws.
     level
@@ -75,7 +75,7 @@ def intervals(
     dict
         Bias-corrected and accelerated (BCa) up to 5,000 faces, else percentile intervals.
     """
-    if not resamples:
+    if not resamples or n < 2:
         return {}
     drawn, left, whole = bootstrap(statistics, n, resamples=resamples, seed=seed)
     return {

@@ -31,6 +31,8 @@ def reliability_chart(bins: Sequence[ReliabilityBin], n: int) -> Markup:
     for one in bins:
         radius = max(2.5, 16 * (one.count / n) ** 0.5)
         title = f"{one.count:,} answers of {one.confidence:.0%} on average, {one.accuracy:.0%} of them right"
+        if one.count == 1:
+            title = f"1 answer of {one.confidence:.0%}, {'right' if one.accuracy else 'wrong'}"
         parts.append(
             f'<circle class="dot" cx="{x(one.confidence)}" cy="{y(one.accuracy)}" r="{radius:.1f}">'
             f"<title>{title}</title></circle>"
@@ -106,7 +108,9 @@ def critical_difference_chart(
         left = place < (count + 1) // 2
         level = axis + 18 + row * (place if left else count - 1 - place)
         end, anchor = (180, "end") if left else (width - 180, "start")
-        text = escape(f"{name if len(name) <= 22 else name[:21] + '…'} {rank:.2f}")
+        # Cut in the middle: models often differ in their folder or in their number at the end.
+        short = name if len(name) <= 22 else f"{name[:8]}…{name[-13:]}"
+        text = escape(f"{short} {rank:.2f}") + Markup("<title>{}</title>").format(name)
         parts.append(f'<path class="lead" d="M{x(rank)} 22V{level}H{end}"/>')
         parts.append(f'<text x="{end + (-6 if left else 6)}" y="{level + 4}" class="{anchor}">{text}</text>')
     return _svg(width, height, parts, "Mean ranks of the models; joined ones are tied")

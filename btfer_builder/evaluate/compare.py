@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.bootstrap import bca, confusion_statistics, draws
 from btfer_builder.evaluate.metrics import Interval, Table
+from btfer_builder.evaluate.names import distinct_names
 from btfer_builder.evaluate.signature import parse_signature
 from btfer_builder.evaluate.significance import cliques, cochran_q, holm, mcnemar, mean_ranks, shared_ranks
 from btfer_builder.files import unescape_cell
@@ -68,7 +69,7 @@ class Pair:
     Attributes
     ----------
     first, second
-        The better one first.
+        The one of the higher accuracy first, whether or not that is chance.
     only_first, only_second
         Faces that only this one gets right.
     accuracy_difference, accuracy_interval_95, macro_f1_difference, macro_f1_interval_95
@@ -98,7 +99,7 @@ class Leaderboard:
     set_name, set_hash, n
         The set.
     rows
-        The best first; ranks that the data cannot tell apart are shared.
+        By accuracy; a rank is 1 and one more for each model that is better beyond chance.
     pairs
         All pairs.
     tied
@@ -172,10 +173,35 @@ def compare_reports(
         Of the paired bootstrap; the same faces are drawn for all models.
     """
     sets: dict[tuple[str, ...], list[Answers]] = {}
-    for report in reports:
+    for report in _named(reports):
         parts = parse_signature(report.metrics["signature"])
         sets.setdefault((parts["set"], *report.faces), []).append(report)
-    return [_leaderboard(members, resamples, seed) for members in sets.values()]
+    return [_leaderboard(_told_apart(members), resamples, seed) for members in sets.values()]
+
+
+def _named(reports: Sequence[Answers]) -> list[Answers]:
+    """Call models of the same file name by as much of their paths as tells them apart, in all tables alike."""
+    names = distinct_names(
+        [
+            Path(str(one.metrics.get("model_path", ""))).parent / one.model.rpartition("/")[2]
+            for one in reports
+        ]
+    )
+    return [_called(one, name) for one, name in zip(reports, names, strict=True)]
+
+
+def _told_apart(reports: Sequence[Answers]) -> list[Answers]:
+    """Add the report's folder to the name of a model that has several reports on one set."""
+    names = [one.model for one in reports]
+    folders = distinct_names([one.path.resolve() for one in reports])
+    return [
+        _called(one, f"{one.model} ({folder})") if names.count(one.model) > 1 else one
+        for one, folder in zip(reports, folders, strict=True)
+    ]
+
+
+def _called(report: Answers, name: str) -> Answers:
+    return replace(report, metrics=report.metrics | {"model": name})
 
 
 def _leaderboard(reports: Sequence[Answers], resamples: int, seed: int) -> Leaderboard:
@@ -186,7 +212,8 @@ def _leaderboard(reports: Sequence[Answers], resamples: int, seed: int) -> Leade
     numbers = list(combinations(range(len(ordered)), 2))
     p_values = [mcnemar(right[a], right[b]) for a, b in numbers]
     corrected = holm(p_values)
-    drawn = _draw(ordered, resamples, seed) if numbers else {}
+    # A single face has no other draws than itself.
+    drawn = _draw(ordered, resamples, seed) if numbers and len(ordered[0].faces) > 1 else {}
     different = np.zeros((len(ordered), len(ordered)), dtype=bool)
     pairs = []
     for (a, b), p_value, p_holm in zip(numbers, p_values, corrected, strict=True):

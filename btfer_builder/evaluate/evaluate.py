@@ -1,9 +1,9 @@
 """Score models on a set of faces, from the models' files to the folders with the reports."""
 
-import hashlib
 import json
 import platform
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from btfer_builder.evaluate.faces import LabelledFace
 from btfer_builder.evaluate.groups import group_scores
 from btfer_builder.evaluate.metrics import Scores, score, score_chances, score_votes
 from btfer_builder.evaluate.models import Model, file_digest, load_model
+from btfer_builder.evaluate.names import distinct_names, identity, place_of, printable, report_folder
 from btfer_builder.evaluate.predict import Job, Progress, predict_jobs
 from btfer_builder.evaluate.preprocessing import Declaration, Feeding, declare, plan_feeding
 from btfer_builder.evaluate.results import SCHEMA, EvalReport, Evaluation
@@ -30,7 +31,13 @@ from btfer_builder.evaluate.robustness import (
     resolution_scores,
     resolution_view,
 )
-from btfer_builder.evaluate.signature import check_set, content_digests, make_signature, set_digest
+from btfer_builder.evaluate.signature import (
+    check_hash,
+    check_set,
+    content_digests,
+    make_signature,
+    set_digest,
+)
 from btfer_builder.evaluate.tryout import Tried, try_feedings, warning
 from btfer_builder.files import write_bytes
 from btfer_builder.recipe import EvalRecipe
@@ -99,6 +106,7 @@ def evaluate_models(
         raise BtferError("no faces to score the model on; give a set with at least one labelled face")
     if any(not 8 <= side <= 2048 for side in recipe.resolutions):
         raise BtferError("--resolutions: expected sides of 8 to 2048 pixels, as 48,96,224")
+    check_hash(recipe.set_hash)
     digest = set_digest(faces, content_digests(faces, recipe.workers))
     check_set(digest, recipe.set_hash)
     loaded = [load_model(path, trust_model=recipe.trust_model) for path in models]
@@ -116,6 +124,7 @@ def evaluate_models(
         progress=progress,
         views=views,
     )
+    titles = distinct_names([place_of(model) for model in loaded])
     reports = []
     for number, (job, declaration) in enumerate(zip(jobs, declared, strict=True)):
         seen = [view[number] for view in answers]
@@ -142,7 +151,7 @@ def evaluate_models(
             named=(set_name, digest, signature),
             tried=tried,
         )
-        reports.append(write_report(evaluation, output))
+        reports.append(write_report(replace(evaluation, title=titles[number]), output))
     return reports
 
 
@@ -199,6 +208,7 @@ def measure(
     drawing = {"resamples": recipe.resamples, "seed": recipe.seed}
     set_name, digest, signature = named
     return Evaluation(
+        title=printable(job.model.title),
         model=job.model,
         labels=job.labels,
         feeding=job.feeding,
@@ -229,34 +239,6 @@ def measure(
     )
 
 
-def report_folder(output: Path, model: Model) -> Path:
-    """Make and return the folder of a model's report.
-
-    It is named after the model. Where another model of that name has its report already, eight digits of the
-    path's hash are added, so a model evaluated again finds its own folder and never another's.
-    """
-    folder = output / model.stem
-    owner = _model_of(folder)
-    if owner not in {None, _identity(model)}:
-        digest = hashlib.sha256(_identity(model).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-        folder = output / f"{model.stem}-{digest}"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _identity(model: Model) -> str:
-    return model.name or str(model.path.resolve())
-
-
-def _model_of(folder: Path) -> str | None:
-    try:
-        return str(json.loads((folder / "metrics.json").read_bytes())["model_path"])
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (ValueError, KeyError, TypeError):
-        return ""  # somebody's, though not to be told whose
-
-
 def _notes(
     scores: Scores, labels: Labels, predictions: Predictions, feeding: Feeding, declaration: Declaration
 ) -> tuple[str, ...]:
@@ -265,10 +247,16 @@ def _notes(
     if absent:
         notes.append(f"The set has no faces of {', '.join(absent)}; the macro averages leave them out.")
     if labels.missing:
-        notes.append(f"The model has no class {', '.join(labels.missing)}; it gets every such face wrong.")
-    if labels.dropped:
+        classes = "class" if len(labels.missing) == 1 else "classes"
         notes.append(
-            f"The model's class {', '.join(labels.dropped)} is none of the seven; its share was ignored."
+            f"The model has no {classes} {', '.join(labels.missing)}; it gets every such face wrong."
+        )
+    if labels.dropped:
+        names = ", ".join(labels.dropped)
+        notes.append(
+            f"The model's class {names} is none of the seven; its share was ignored."
+            if len(labels.dropped) == 1
+            else f"The model's classes {names} are none of the seven; their shares were ignored."
         )
     if predictions.softmaxed:
         notes.append(
@@ -312,7 +300,7 @@ def write_report(evaluation: Evaluation, output: Path) -> EvalReport:
         report = EvalReport(evaluation, report_folder(output, model))
         metrics = {"schema": SCHEMA} | report.to_dict()
         metrics |= {
-            "model_path": _identity(model),
+            "model_path": identity(model),
             "model_sha256": file_digest(model.path) if model.path.exists() else None,
             "loader": model.loader,
             "versions": evaluation.versions,

@@ -1,11 +1,12 @@
 """Write a comparison down: CSV for programs, Markdown for papers and READMEs, HTML for people."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from btfer_builder.evaluate.compare import ALPHA, Leaderboard, Row
-from btfer_builder.evaluate.report import between, environment, percent, short
+from btfer_builder.evaluate.report import between, counted, environment, percent, short
 from btfer_builder.files import write_bytes, write_csv
 
 #: Says why there is more than one table.
@@ -66,7 +67,7 @@ def cells_of(row: Row) -> list[str]:
         between(row.accuracy_interval_95),
         percent(row.macro_f1),
         f"{100 * row.accuracy_lost:.1f}" if row.accuracy_lost else "",
-        f"{short(row.file_bytes)}B" if row.file_bytes else "–",
+        short(row.file_bytes or None, "B"),
         f"{row.latency_p50_ms:.1f} ms" if row.latency_p50_ms else "–",
         short(row.images_per_second),
     ]
@@ -80,25 +81,37 @@ def markdown(boards: Sequence[Leaderboard]) -> str:
     """Return the leaderboards as Markdown."""
     lines = [f"{APART}\n"] if len(boards) > 1 else []
     for board in boards:
-        lines += [f"**{board.set_name}** `#{board.set_hash}`, {board.n:,} faces\n"]
+        lines += [f"**{_literal(board.set_name)}** `#{board.set_hash}`, {counted(board.n, 'face')}\n"]
         lines += [f"| {' | '.join(HEADS)} |", f"|{'---|' * len(HEADS)}"]
-        lines += [
-            f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells_of(row))} |"
-            for row in board.rows
-        ]
-        lines += ["", said_of(board), *[f"\n{note}" for note in board.notes], ""]
-        lines += [f"`{row.signature}` {row.model}  " for row in board.rows] + [""]
+        lines += [f"| {' | '.join(map(_literal, cells_of(row)))} |" for row in board.rows]
+        lines += ["", said_of(board), *[f"\n{_literal(note)}" for note in board.notes], ""]
+        lines += [f"`{row.signature}` {_literal(row.model)}  " for row in board.rows] + [""]
     return "\n".join(lines)
 
 
+def _literal(text: str) -> str:
+    """Return text that Markdown, and HTML in it, takes for nothing but text."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
+
+
 def said_of(board: Leaderboard) -> str:
-    """Say in a sentence or two what the differences are worth."""
+    """Say in a sentence or two what the differences are worth, by the corrected tests of the pairs alone."""
     if len(board.rows) < 2:
         return "One model: nothing to compare it with."
-    if board.p_any >= ALPHA:
-        return f"The data cannot tell these models apart (Cochran's Q, p = {board.p_any:.2g}): their order is chance."
+    pairs, test = len(board.pairs), f"(McNemar's exact test, Holm-corrected, p < {ALPHA})"
     certain = sum(pair.p_holm < ALPHA for pair in board.pairs)
-    said = f"{certain} of {len(board.pairs)} pairs differ beyond chance "
-    said += f"(McNemar's exact test, Holm-corrected, p < {ALPHA})."
-    tied = " Models that share a rank (=) cannot be told apart by these faces."
-    return said + (tied if any(row.tied for row in board.rows) else "")
+    if not certain:
+        models = "these two models" if pairs == 1 else "any two of these models"
+        said = f"These faces cannot tell {models} apart {test}: their order may be chance."
+    elif pairs == 1:
+        said = f"The two models differ beyond chance {test}."
+    else:
+        said = f"{certain} of {pairs} pairs {'differs' if certain == 1 else 'differ'} beyond chance {test}"
+        others = {0: "", 1: "; these faces cannot tell the models of the other pair apart"}
+        said += (
+            others.get(pairs - certain, "; these faces cannot tell the models of the other pairs apart") + "."
+        )
+    if certain and any(row.tied for row in board.rows):
+        said += " A rank is 1 and one more for each model that is better beyond chance; = marks a shared one."
+    return said + (f" All together: Cochran's Q, p = {board.p_any:.2g}." if pairs > 1 else "")

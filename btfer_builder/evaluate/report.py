@@ -50,7 +50,7 @@ def report_html(evaluation: Evaluation) -> bytes:
         .get_template("report.html.j2")
         .render(
             e=evaluation,
-            model=printable(evaluation.model.title),
+            model=evaluation.title,
             scores=evaluation.scores,
             chances=evaluation.chances,
             summary=summary(evaluation.scores),
@@ -82,6 +82,7 @@ def environment() -> "Environment":
         lstrip_blocks=True,
     )
     pages.filters |= {"percent": percent, "between": between, "short": short, "points": points}
+    pages.filters |= {"counted": counted}
     pages.globals |= {"charts": charts}
     return pages
 
@@ -92,21 +93,29 @@ def summary(scores: Scores) -> list[str]:
     right = sum(scores.confusion[i][i] for i in range(len(EMOTIONS)))
     largest = max(one.support for one in scores.per_class.values()) / scores.n
     sentences = [
-        f"The model names the right emotion for {right:,} of {scores.n:,} faces, {percent(scores.accuracy)} "
+        f"The model names the right emotion for {right:,} of {counted(scores.n, 'face')}, {percent(scores.accuracy)} "
         f"(95% interval {percent(low)} to {percent(high)}).",
         f"Always answering with the largest class would get {percent(largest)}.",
     ]
     there = [emotion for emotion in EMOTIONS if scores.per_class[emotion].support]
-    best = max(there, key=lambda emotion: scores.per_class[emotion].recall)
-    worst = min(there, key=lambda emotion: scores.per_class[emotion].recall)
-    if scores.per_class[best].recall > scores.per_class[worst].recall:
-        said = f"It recognises {best} best ({percent(scores.per_class[best].recall)} of its faces)"
-        said += f" and {worst} least ({percent(scores.per_class[worst].recall)}"
-        row = list(scores.confusion[EMOTIONS.index(worst)])
-        row[EMOTIONS.index(worst)] = 0
-        taken = f"; most often it takes it for {EMOTIONS[row.index(max(row))]}" if max(row) else ""
+    recalls = {emotion: scores.per_class[emotion].recall for emotion in there}
+    low_recall, high_recall = min(recalls.values()), max(recalls.values())
+    if high_recall > low_recall:
+        best = " and ".join(emotion for emotion in there if recalls[emotion] == high_recall)
+        worst = [emotion for emotion in there if recalls[emotion] == low_recall]
+        said = f"It recognises {best} best ({percent(high_recall)} of {'their' if ' and ' in best else 'its'} faces)"
+        said += f" and {' and '.join(worst)} least ({percent(low_recall)}"
+        row = list(scores.confusion[EMOTIONS.index(worst[0])])
+        row[EMOTIONS.index(worst[0])] = 0
+        single = len(worst) == 1 and row.count(max(row)) == 1
+        taken = f"; most often it takes it for {EMOTIONS[row.index(max(row))]}" if single else ""
         sentences.append(f"{said}{taken}).")
     return sentences
+
+
+def counted(number: int, noun: str) -> str:
+    """Show a number of things: `1 face`, `2,100 faces`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def percent(share: float | None) -> str:
@@ -119,16 +128,17 @@ def between(interval: Interval | None) -> str:
     return "" if interval is None else f"{100 * interval[0]:.1f}–{100 * interval[1]:.1f}%".replace("-", "−")
 
 
-def points(share: float) -> str:
-    """Show a difference of shares in percentage points: `−3.2`."""
-    return f"{100 * share:+.1f}".replace("-", "−")
+def points(share: float, sign: str = "+") -> str:
+    """Show a difference of shares in percentage points: `−3.2`, `+0.4`, or `0.4` with no sign asked for."""
+    value = round(100 * share, 1) or 0.0  # never −0.0
+    return f"{value:{sign}.1f}".replace("-", "−")
 
 
-def short(number: Any) -> str:  # noqa: ANN401 - any number or None
-    """Show a number with a unit of thousands: `1.37 M`; a dash for None."""
+def short(number: Any, unit: str = "") -> str:  # noqa: ANN401 - any number or None
+    """Show a number in thousands, with its unit: `1.37 M`, `873 kB`, `12 B`; a dash for None."""
     if number is None:
         return "–"
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= limit:
-            return f"{number / limit:.3g} {unit}"
-    return f"{number:.3g}"
+    for limit, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= 0.9995 * limit:  # what is rounded to 1000 of a unit is 1 of the next
+            return f"{number / limit:.3g} {prefix}{unit}"
+    return f"{number:.3g} {unit}".rstrip()

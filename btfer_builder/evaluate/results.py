@@ -25,6 +25,8 @@ class Evaluation:
 
     Attributes
     ----------
+    title
+        What the model is called: its file's name, with folders before it where another has the same.
     model, labels, feeding, declaration
         The model, what its outputs mean, how it was fed and who said so.
     faces, predictions
@@ -43,6 +45,7 @@ class Evaluation:
         Of the libraries that had a part in it.
     """
 
+    title: str
     model: Model
     labels: Labels
     feeding: Feeding
@@ -68,7 +71,7 @@ class Evaluation:
         """Return the JSON form, without the place of the report; rows of the matrix are true, columns predicted."""
         scores = self.scores
         return {
-            "model": self.model.title,
+            "model": self.title,
             "n": scores.n,
             "accuracy": scores.accuracy,
             "macro": {
@@ -158,7 +161,7 @@ class EvalReport:
     @property
     def model(self) -> str:
         """Name of the model."""
-        return self.evaluation.model.title
+        return self.evaluation.title
 
     @property
     def scores(self) -> Scores:

@@ -60,10 +60,26 @@ def check_set(digest: str, expected: str) -> None:
     BtferError
         If it is another.
     """
-    if expected and not (len(expected) >= 8 and digest.startswith(expected.lower())):
+    if expected and not digest.startswith(expected.lower()):
+        here = digest[: len(expected)]
         raise BtferError(
-            f"the set has changed: its hash is {digest[:8]}, expected {expected[:8]}; "
-            "restore its files and labels, or leave out --set-hash to score it as it is"
+            f"the set has changed: its hash is {here}, expected {expected.lower()}; restore its files and labels, "
+            f"or give --set-hash {here} if this is the set you mean"
+        )
+
+
+def check_hash(expected: str) -> None:
+    """Refuse what cannot be the beginning of a set's hash; an empty one asks for none.
+
+    Raises
+    ------
+    BtferError
+        If it is not 8 to 64 hexadecimal digits.
+    """
+    if expected and not re.fullmatch(r"[0-9a-fA-F]{8,64}", expected):
+        raise BtferError(
+            f"--set-hash {expected!r}: expected 8 to 64 hexadecimal digits; take those after set:…# in the signature "
+            "of a report"
         )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -117,6 +118,7 @@ def test_classes_that_are_none_of_the_seven_are_said(room):
         (["gone.keras"], 2, "gone.keras does not exist"),
         ([], 2, "Missing argument 'MODEL...'"),
         (["typed_models:happy", "--set-hash", "00000000"], 1, "the set has changed"),
+        (["typed_models:happy", "--set-hash", "#1a2b3c4d"], 1, "expected 8 to 64 hexadecimal digits"),
         (["typed_models:happy", "--resolutions", "4"], 1, "expected sides of 8 to 2048"),
         (["typed_models:happy", "--resolutions", "big"], 2, "expected numbers"),
         (["typed_models:happy", "--mean", "x"], 2, "expected numbers"),
@@ -164,6 +166,39 @@ def test_a_flag_takes_back_what_the_recipe_says(room):
     recipe.write_text(recipe.read_text().replace("resolutions = []", "resolutions = [4]"))
     assert "expected sides of 8" in run("eval", "typed_models:happy", "--data", "faces", code=1)
     assert scored("typed_models:happy", "--resolutions", "")["reports"][0]["n"] == 21
+
+
+def test_a_set_of_one_face_and_absent_classes_are_told_as_such(room):
+    for path in (room / "faces").rglob("*.png"):
+        if path.relative_to(room / "faces").as_posix() != "happy/0.png":
+            path.unlink()
+    for emotion in EMOTIONS:
+        if emotion != "happy":
+            (room / "faces" / emotion).rmdir()
+    models = ["typed_models:happy", "typed_models:brightness"]
+    text = run("eval", *models, "--data", "faces", "--size", "8")
+    assert "over 1 face\n" in text
+    assert any(line.endswith(", 1 face") for line in map(str.rstrip, text.splitlines()))
+    (absent,) = {tuple(line.split()) for line in text.splitlines() if line.startswith("angry")}
+    assert absent == ("angry", "–", "–", "–", "0")
+    page = (room / "reports" / "typed_models.happy" / "report.html").read_text()
+    board = (room / "reports" / "comparison" / "leaderboard.html").read_text()
+    written = (room / "reports" / "comparison" / "leaderboard.md").read_text()
+    assert "for 1 of 1 face," in page
+    for shown in (text, page, board, written):
+        assert "1 face" in shown
+        assert not re.search(r"\b1 (\w+ )?(faces|models|answers|pairs)\b|\bnan\b|None", shown)
+    metrics = json.loads((room / "reports" / "typed_models.happy" / "metrics.json").read_text())
+    assert metrics["intervals_95"].keys() == {"top2_accuracy"}, "one face drawn again is the same face"
+
+
+def test_a_model_named_twice_is_one_model_and_one_report(room):
+    result = scored("typed_models:happy", "typed_models:happy")
+    assert len(result["reports"]) == 1
+    assert "comparison" not in result
+    folder = "reports/typed_models.happy"
+    again = json.loads(run("compare", folder, f"{folder}/../typed_models.happy", "--json"))
+    assert [row["model"] for row in again["leaderboards"][0]["rows"]] == ["typed_models:happy"]
 
 
 def test_an_empty_class_folder_is_an_error(room):

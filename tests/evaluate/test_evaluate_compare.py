@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import evaluate_models
-from btfer_builder.evaluate.compare import compare_reports, read_report
-from btfer_builder.evaluate.leaderboard import APART, markdown, write_leaderboards
+from btfer_builder.evaluate.compare import Leaderboard, Pair, Row, compare_reports, read_report
+from btfer_builder.evaluate.leaderboard import APART, markdown, said_of, write_leaderboards
 from btfer_builder.evaluate.significance import mcnemar
 from btfer_builder.recipe import EvalRecipe
 
@@ -123,6 +124,93 @@ def test_models_that_were_fed_differently_are_said_to_be(make_set, library, tmp_
     assert "16rgb/raw,cubic" in note
 
 
+def test_models_of_one_name_are_told_apart(make_set, library, tmp_path):
+    """As if functions of one name had been scored as files: what tells them apart is where they lie."""
+    faces = make_set({"happy": [115, 116], "sad": [185]})
+    recipe = EvalRecipe(resamples=0, size=8)
+    done = evaluate_models([library[0], library[3]], faces, recipe, tmp_path / "out")
+    for report, place in zip(done, ("/x/a/m.keras", "/x/b/m.keras"), strict=True):
+        metrics = report.path / "metrics.json"
+        metrics.write_text(
+            json.dumps(json.loads(metrics.read_text()) | {"model": "m.keras", "model_path": place})
+        )
+    answers = [read_report(report.path) for report in done]
+    (board,) = compare_reports(answers, resamples=10)
+    assert [row.model for row in board.rows] == ["a/m.keras", "b/m.keras"]
+    assert {board.pairs[0].first, board.pairs[0].second} == {"a/m.keras", "b/m.keras"}
+    # The same model with two reports on one set: their folders tell.
+    same = json.loads((done[0].path / "metrics.json").read_text())["model_path"]
+    twice = [replace(one, metrics=one.metrics | {"model_path": same}) for one in answers]
+    (board,) = compare_reports(twice, resamples=10)
+    assert [row.model for row in board.rows] == [f"m.keras ({report.path.name})" for report in done]
+
+
+def board_of(p_values, *, p_any=0.01, ranks=(1, 1, 1)):
+    row = Row(
+        1, False, "m", 0.5, (0.4, 0.6), 0.5, 0.5, None, 0.0, None, None, None, None, 2.0, "BTFER|n:2", "r"
+    )
+    rows = tuple(replace(row, rank=rank, tied=ranks.count(rank) > 1) for rank in ranks)
+    # An interval without 0 and a small p by itself: only the corrected p counts.
+    pairs = tuple(Pair("a", "b", 3, 1, 0.1, (0.01, 0.2), 0.1, (0.01, 0.2), 0.001, p) for p in p_values)
+    return Leaderboard("set", "1a2b3c4d", 60, rows, pairs, (), p_any, ())
+
+
+@pytest.mark.parametrize(
+    ("p_values", "ranks", "says"),
+    [
+        (
+            (0.2,),
+            (1, 1),
+            "These faces cannot tell these two models apart (McNemar's exact test, Holm-corrected, p <",
+        ),
+        ((0.2, 0.3, 1), (1, 1, 1), "These faces cannot tell any two of these models apart"),
+        ((0.01,), (1, 2), "The two models differ beyond chance"),
+        ((0.01, 1, 1), (1, 1, 2), "1 of 3 pairs differs beyond chance"),
+        (
+            (0.01, 0.01, 1),
+            (1, 2, 2),
+            "cannot tell the models of the other pair apart. A rank is 1 and one more for each",
+        ),
+        (
+            (0.01, 0.01, 0.01),
+            (1, 2, 3),
+            "3 of 3 pairs differ beyond chance (McNemar's exact test, Holm-corrected, p <",
+        ),
+    ],
+)
+@pytest.mark.parametrize("p_any", [0.001, 0.9])
+def test_what_is_said_of_models_is_what_the_corrected_tests_say(p_values, ranks, says, p_any):
+    said = said_of(board_of(p_values, ranks=ranks, p_any=p_any))
+    assert says in said
+    assert ("differ" in said) == any(p < 0.05 for p in p_values), "whatever Cochran's Q says"
+    assert ("= marks a shared one" in said) == (says[:5] != "These" and len(set(ranks)) < len(ranks))
+
+
+def test_the_page_claims_no_more_than_the_corrected_tests(tmp_path):
+    folder = write_leaderboards([board_of((0.2, 0.01, 1), ranks=(1, 2, 2))], tmp_path)
+    page = " ".join((folder / "leaderboard.html").read_text().split())
+    assert page.count('<tr class="soft">') == 2
+    assert "cannot tell the models of a grey row apart" in page
+    assert "<th>Better</th>" not in page
+    assert "+1.0 to +20.0" in page
+
+
+def test_names_are_text_in_every_form(reports, tmp_path):
+    name = '<b>x&"|`*_=[y](z)~.keras'
+    answers = [read_report(path) for path in reports]
+    answers[0] = replace(answers[0], metrics=answers[0].metrics | {"model": name, "model_path": f"/m/{name}"})
+    named = replace(answers[1], metrics=answers[1].metrics | {"model": "=1+1", "model_path": "/m/=1+1"})
+    folder = write_leaderboards(compare_reports([answers[0], named], resamples=10), tmp_path / "comparison")
+    page, text = ((folder / f"leaderboard.{end}").read_text() for end in ("html", "md"))
+    assert "<b>" not in page + text
+    assert "&lt;b&gt;x&amp;&#34;|`*_=[y](z)~.keras" in page
+    literal = r'&lt;b&gt;x&amp;"\|\`\*\_=\[y\](z)\~.keras'
+    assert f"| {literal} |" in text
+    assert text.count(literal) == 2
+    with (folder / "leaderboard.csv").open(newline="") as file:
+        assert {row["model"] for row in csv.DictReader(file)} == {name, "'=1+1"}
+
+
 def test_what_is_written(reports, tmp_path):
     boards = compare_reports([read_report(path) for path in reports], resamples=100)
     folder = write_leaderboards(boards, tmp_path / "comparison")
@@ -135,7 +223,7 @@ def test_what_is_written(reports, tmp_path):
     assert [row["tied"] for row in rows] == ["false", "true", "true", "false"]
     assert float(rows[0]["accuracy_low"]) < 1 == float(rows[0]["accuracy"])
     lines = (folder / "leaderboard.md").read_text().splitlines()
-    assert "| 2= | models_of_test:fair |" in "\n".join(lines)
+    assert r"| 2= | models\_of\_test:fair |" in "\n".join(lines)
     result = json.loads((folder / "comparison.json").read_text())
     assert len(result["leaderboards"][0]["pairs"]) == 6
 

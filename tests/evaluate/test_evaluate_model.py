@@ -8,7 +8,7 @@ from PIL import Image
 
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate import LabelledFace, evaluate_model
+from btfer_builder.evaluate import LabelledFace, evaluate_model, evaluate_models
 from btfer_builder.recipe import EvalRecipe
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
@@ -93,7 +93,7 @@ def test_logits_and_missing_classes_are_said(tmp_path, make_set, constant):
     assert report.scores.accuracy == 0.5
     said = " ".join(report.notes)
     assert "Contempt is none of the seven" in said
-    assert "no class angry, disgust, fear, neutral, surprise" in said
+    assert "no classes angry, disgust, fear, neutral, surprise" in said
     assert "softmax was applied" in said
     page = (report.path / "report.html").read_text()
     assert "softmax was applied" in page
@@ -109,6 +109,9 @@ def test_models_of_the_same_name_get_their_own_folders(tmp_path, make_set, const
     assert len(set(first)) == 3
     assert first == second
     assert first[0].name == "m"
+    together = evaluate_models(paths[:2], faces, EvalRecipe(resamples=100), tmp_path / "out")
+    assert [report.model for report in together] == ["a/m.keras", "b/m.keras"]
+    assert [report.path for report in together] == first[:2]
 
 
 def test_the_signature_tells_sets_apart(tmp_path, make_set, constant):

@@ -19,6 +19,7 @@ from btfer_builder.evaluate.plot import confusion_png
 from btfer_builder.evaluate.preprocessing import Declaration
 from btfer_builder.evaluate.report import (
     between,
+    counted,
     percent,
     points,
     report_html,
@@ -134,6 +135,18 @@ def test_the_page_is_whole_and_escapes_names(tmp_path, brightness_model):
     assert page.count("<svg") == 1 + 8
 
 
+def test_groups_that_are_all_hidden_leave_no_empty_table(tmp_path, brightness_model):
+    faces = [
+        replace(one, attributes={"query_gender": word})
+        for one, word in zip(faces_of(tmp_path, "a", "b"), ("woman", "man"), strict=True)
+    ]
+    model = replace(brightness_model, path=tmp_path / "m.keras")
+    model.path.write_bytes(b"")
+    page = report_html(evaluation_of(faces, answers(sure_of(0, 0.8), sure_of(5, 0.6)), model)).decode()
+    assert "Hidden, having fewer than 30 faces: man, woman." in page
+    assert not re.search(r"<tbody>\s*</tbody>", page)
+
+
 def test_a_cell_shows_a_bounded_number_of_its_faces(tmp_path):
     faces = faces_of(tmp_path, *(f"f{k:03d}" for k in range(60)))
     predictions = answers(*[sure_of(5, 0.5 + k / 200) for k in range(30)], *[sure_of(1, 0.9)] * 30)
@@ -158,6 +171,10 @@ def test_the_summary_says_how_good_and_where_it_fails():
     assert "largest class would get 60.0%" in text
     assert "happy best (100.0% of its faces) and angry least (33.3%; most often it takes it for fear)" in text
     assert "least" not in " ".join(summary(score([0, 3], [0, 3])))
+    tied = " ".join(summary(score([0, 1, 3, 4], [3, 3, 3, 4])))
+    assert "happy and neutral best (100.0% of their faces) and angry and disgust least (0.0%)." in tied
+    even = " ".join(summary(score([0, 0, 3], [1, 2, 3])))
+    assert even.endswith("angry least (0.0%)."), "it takes it for two emotions equally often"
 
 
 def test_the_plot_shades_what_the_counts_say():
@@ -176,8 +193,12 @@ def test_the_plot_shades_what_the_counts_say():
 def test_numbers_for_people():
     assert (percent(0.1234), percent(None), percent(-0.02)) == ("12.3%", "–", "−2.0%")
     assert (between((-0.01, 0.2)), between(None)) == ("−1.0–20.0%", "")
-    assert points(-0.0123) == "−1.2"
+    assert (points(-0.0123), points(0.0123), points(0.0123, "")) == ("−1.2", "+1.2", "1.2")
+    assert (points(-0.0001), points(-0.0001, "")) == ("+0.0", "0.0"), "nothing is below zero by nothing"
     assert [short(n) for n in (None, 1365703, 950, 3.8e9, 12.34)] == ["–", "1.37 M", "950", "3.8 G", "12.3"]
+    assert [short(n, "B") for n in (None, 872856, 12)] == ["–", "873 kB", "12 B"]
+    assert (short(999.9), short(999_999)) == ("1 k", "1 M")
+    assert [counted(n, "face") for n in (0, 1, 2100)] == ["0 faces", "1 face", "2,100 faces"]
 
 
 def test_charts_show_what_they_are_given():
@@ -188,6 +209,12 @@ def test_charts_show_what_they_are_given():
     line = charts.Line("blur", [0.5, 0.25], [(0.4, 0.6), (0.2, 0.3)])
     assert "5: 25.0% (20.0% to 30.0%)" in str(charts.curve_chart(line, ["0", "5"], "severity"))
     assert "width:50.00%" in str(charts.interval_bar(0.5, (0.4, 0.6)))
+    one = str(charts.reliability_chart((ReliabilityBin(0.6, 0.7, 1, 0.65, 0.0),), 1))
+    assert "<title>1 answer of 65%, wrong</title>" in one
+    names = [f"{'x' * 30}-fold-{fold}.keras" for fold in (1, 2)]
+    long = str(charts.critical_difference_chart(names, [1.2, 1.9], []))
+    assert all(f"-fold-{fold}.keras" in re.sub("<title>.*?</title>", "", long) for fold in (1, 2))
+    assert all(f"<title>{name}</title>" in long for name in names)
     view = str(charts.critical_difference_chart(["a<b", "c", "d"], [1.2, 1.9, 2.9], [(0, 1)]))
     assert "a&lt;b" in view
     assert view.count('class="clique"') == 1

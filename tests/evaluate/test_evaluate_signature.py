@@ -13,6 +13,7 @@ from btfer_builder.evaluate import LabelledFace, faces_in_folder
 from btfer_builder.evaluate.answers import Predictions, read_labels
 from btfer_builder.evaluate.preprocessing import Feeding
 from btfer_builder.evaluate.signature import (
+    check_hash,
     check_set,
     check_sums,
     content_digests,
@@ -105,11 +106,22 @@ def test_the_hash_of_a_set_is_that_of_its_contents_in_any_order(make_set):
     assert changed != digest
     check_set(changed, "")
     check_set(changed, changed[:8].upper())
-    for wrong in (digest[:8], changed[:4]):
-        with pytest.raises(BtferError, match="the set has changed: its hash is"):
+    # Both are shown as far as they were given: what differs may be the last digit.
+    other = changed[:11] + ("0" if changed[11] != "0" else "1")
+    for wrong in (digest[:8], other):
+        here = changed[: len(wrong)]
+        with pytest.raises(BtferError, match=f"its hash is {here}, expected {wrong}; .*--set-hash {here} if"):
             check_set(changed, wrong)
     with pytest.raises(BtferError, match=r"gone\.png: not a readable face image"):
         content_digests([LabelledFace(Path("gone.png"), "sad", "x")])
+
+
+@pytest.mark.parametrize("malformed", ["1a2b3c4", "#1a2b3c4d", "1a2b3c4g", "1a2b 3c4d", "0" * 65])
+def test_a_hash_that_is_none_is_refused(malformed):
+    with pytest.raises(BtferError, match="expected 8 to 64 hexadecimal digits; take those after"):
+        check_hash(malformed)
+    for well in ("", "1a2b3c4D", "0" * 64):
+        check_hash(well)
 
 
 def test_the_signature_says_all_that_a_score_depends_on(brightness_model):
