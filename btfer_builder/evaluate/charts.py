@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 from btfer_builder.evaluate.metrics import Interval, ReliabilityBin
 
 #: Drawing area of a chart with axes, in pixels; around it is room for the numbers.
-LEFT, RIGHT, TOP, BOTTOM = 40, 12, 12, 38
+LEFT, RIGHT, TOP, BOTTOM = 40, 18, 12, 38
 
 
 @dataclass(frozen=True, slots=True)

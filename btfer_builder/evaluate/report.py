@@ -101,10 +101,10 @@ def summary(scores: Scores) -> list[str]:
     recalls = {emotion: scores.per_class[emotion].recall for emotion in there}
     low_recall, high_recall = min(recalls.values()), max(recalls.values())
     if high_recall > low_recall:
-        best = " and ".join(emotion for emotion in there if recalls[emotion] == high_recall)
+        best = [emotion for emotion in there if recalls[emotion] == high_recall]
         worst = [emotion for emotion in there if recalls[emotion] == low_recall]
-        said = f"It recognises {best} best ({percent(high_recall)} of {'their' if ' and ' in best else 'its'} faces)"
-        said += f" and {' and '.join(worst)} least ({percent(low_recall)}"
+        said = f"It recognises {listed(best)} best ({percent(high_recall)} of {'its' if len(best) == 1 else 'their'} "
+        said += f"faces) and {listed(worst)} least ({percent(low_recall)}"
         row = list(scores.confusion[EMOTIONS.index(worst[0])])
         row[EMOTIONS.index(worst[0])] = 0
         single = len(worst) == 1 and row.count(max(row)) == 1
@@ -116,6 +116,11 @@ def summary(scores: Scores) -> list[str]:
 def counted(number: int, noun: str) -> str:
     """Show a number of things: `1 face`, `2,100 faces`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Put names in a row: `sad`, `sad and angry`, `sad, angry and fear`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def percent(share: float | None) -> str:

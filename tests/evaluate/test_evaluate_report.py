@@ -124,6 +124,7 @@ def test_the_page_is_whole_and_escapes_names(tmp_path, brightness_model):
         assert said in page, said
     assert "BTFER|n:2" in page
     assert "48.6%" in page
+    assert "average its confidence is 55.6 percentage points away" in page
     assert "search intent" in page
     assert "The declared preprocessing looks wrong" in page
     assert not re.search(r"https?:|url\(|@import|<link|<iframe", page)
@@ -171,8 +172,8 @@ def test_the_summary_says_how_good_and_where_it_fails():
     assert "largest class would get 60.0%" in text
     assert "happy best (100.0% of its faces) and angry least (33.3%; most often it takes it for fear)" in text
     assert "least" not in " ".join(summary(score([0, 3], [0, 3])))
-    tied = " ".join(summary(score([0, 1, 3, 4], [3, 3, 3, 4])))
-    assert "happy and neutral best (100.0% of their faces) and angry and disgust least (0.0%)." in tied
+    tied = " ".join(summary(score([0, 1, 2, 3, 4], [3, 3, 3, 3, 4])))
+    assert "happy and neutral best (100.0% of their faces) and angry, disgust and fear least (0.0%)." in tied
     even = " ".join(summary(score([0, 0, 3], [1, 2, 3])))
     assert even.endswith("angry least (0.0%)."), "it takes it for two emotions equally often"
 
