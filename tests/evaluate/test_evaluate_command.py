@@ -12,6 +12,7 @@ from PIL import Image
 
 from btfer_builder.cli import main
 from btfer_builder.emotions import EMOTIONS
+from btfer_builder.progress import table
 
 LIBRARY = """
 import numpy as np
@@ -260,3 +261,8 @@ def test_a_model_is_converted_with_its_sidecar_and_scored_beside_it(room):
         "convert", "m.keras", "--to", "onnx", "--quantize", "int8", code=1
     )
     assert "only Keras models" in run("convert", "m.tflite", "--to", "onnx", code=1)
+
+
+def test_brackets_in_a_name_are_no_markup(capsys):
+    table("[/x][bold].keras", ["model"], [["[/x][bold].keras"]])
+    assert capsys.readouterr().out.count("[/x][bold].keras") == 2
