@@ -15,6 +15,9 @@ def import_tensorflow(*, gpu: bool = True) -> ModuleType:
     with silent_stderr():
         import tensorflow as tf
 
+        tf.get_logger().setLevel(
+            "ERROR"
+        )  # it also warns of what is meant, as a graph for each of several models
         tf.config.list_physical_devices()  # the rest of the lines comes with the first look for devices
     module: ModuleType = tf
     return module

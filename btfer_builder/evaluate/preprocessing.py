@@ -176,7 +176,7 @@ def plan_feeding(recipe: EvalRecipe, model: Model, explicit: Collection[str] = (
     for name, values in (("mean", recipe.mean), ("std", recipe.std)):
         if len(values) not in {0, 1, model.channels}:
             raise BtferError(
-                f"{model.path}: {name} has {len(values)} values and the model {model.channels} channels; "
+                f"{model.path}: {name} has {len(values)} values, but its images have {model.channels} for each pixel; "
                 "give one for all, or one for each"
             )
     if any(value <= 0 for value in recipe.std):
@@ -203,7 +203,7 @@ def _sides(recipe: EvalRecipe, model: Model) -> tuple[int, int]:
     if recipe.size and (recipe.size, recipe.size) != (model.height, model.width):
         raise BtferError(
             f"{model.path}: takes {model.width}×{model.height} pixels, so size cannot be {recipe.size}; "
-            "leave it out"
+            "leave out the flag, the preset or the line of the sidecar that says so"
         )
     return model.height, model.width
 
@@ -324,7 +324,7 @@ def describe(feeding: Feeding) -> str:
     if feeding.std:
         words.append("divided by " + ", ".join(f"{value:g}" for value in feeding.std))
     words.append(
-        "area to shrink, cubic to enlarge" if feeding.resize == "auto" else f"resized by {feeding.resize}"
+        "area to shrink, cubic to enlarge" if feeding.resize == "auto" else f"{feeding.resize} to resize"
     )
     if feeding.crop < 1:
         words.append(f"central {feeding.crop:.0%}")

@@ -163,7 +163,7 @@ def test_a_size_is_asked_for_and_checked(brightness_model):
     assert plan_feeding(EvalRecipe(size=48), free).height == 48
     with pytest.raises(BtferError, match="takes 8×8 pixels, so size cannot be 9"):
         plan_feeding(EvalRecipe(size=9), brightness_model)
-    with pytest.raises(BtferError, match="mean has 2 values and the model 3 channels"):
+    with pytest.raises(BtferError, match="mean has 2 values, but its images have 3 for each pixel"):
         plan_feeding(EvalRecipe(size=8, mean=(1.0, 2.0)), free)
     function = replace(free, takes="uint8 rgb")
     assert plan_feeding(EvalRecipe(), function).height == 256
