@@ -198,6 +198,38 @@ def settle_refused(catalog: Catalog, engines: Sequence[str], license: Collection
     return len(fates)
 
 
+class RefusedImage(NamedTuple):
+    """An image that was fetched before an engine said its owner refuses; `used` once dedupe has seen it."""
+
+    image_id: str
+    path: str
+    url: str
+    reason: str
+    used: bool
+
+
+def refused_images(catalog: Catalog) -> list[RefusedImage]:
+    """Return the images that must not have been fetched, as another engine said afterwards."""
+    rows = catalog.rows(
+        """SELECT i.image_id, i.path, min(f.url) AS url, max(c.refused) AS reason,
+                  EXISTS (SELECT 1 FROM hashes h WHERE h.image_id = i.image_id) AS used
+           FROM candidates c JOIN fetches f USING (url) JOIN images i USING (image_id)
+           WHERE c.refused <> '' GROUP BY i.image_id ORDER BY i.image_id"""
+    )
+    return [RefusedImage(*row) for row in rows]
+
+
+def take_back(catalog: Catalog, images: Iterable[RefusedImage]) -> None:
+    """Commit that images nothing was made of yet are dropped, whatever address they came from."""
+    with catalog.transaction() as db:
+        for image in images:
+            db.execute(
+                "UPDATE fetches SET image_id = NULL, reason = ?, detail = ? WHERE image_id = ?",
+                (image.reason, "so said an engine after it was fetched", image.image_id),
+            )
+            db.execute("DELETE FROM images WHERE image_id = ?", (image.image_id,))
+
+
 def add_fetches(catalog: Catalog, fetched: Iterable[tuple[Fetch, Image | None]]) -> None:
     """Commit the fates of some URLs, in place of earlier ones, together with the images that came of them."""
     fetched = list(fetched)

@@ -17,7 +17,9 @@ from btfer_builder.catalog.crawl import (
     add_fetches,
     buried_images,
     images_in_cell,
+    refused_images,
     settle_refused,
+    take_back,
     waiting_urls,
 )
 from btfer_builder.crawl.counts import Counts
@@ -111,10 +113,26 @@ class _Download:
                 await self._ask_catalog(self._commit)  # after one that may still be under way
                 show()
             await self._ask_catalog(settle_refused, self.catalog, self.engines, self.recipe.license)
+            await self._ask_catalog(self._take_back)
+            show()
 
     async def _ask_catalog(self, function: Callable[..., Answer], *arguments: object) -> Answer:
         """Call a function in the catalog's own thread: its disk must not keep the network waiting."""
         return await asyncio.get_running_loop().run_in_executor(self.thread, function, *arguments)
+
+    def _take_back(self) -> None:
+        """Heed owners of whose wish an engine told us after the photo was fetched."""
+        refused = refused_images(self.catalog)
+        new = [image for image in refused if not image.used]
+        for image in new:
+            (self.root / image.path).unlink(missing_ok=True)
+        take_back(self.catalog, new)
+        self.counts.add(kept=-len(new))
+        for image in refused:
+            if image.used:
+                say(
+                    f"{image.url}: its owner refuses ({image.reason}); take it out: btfer takedown {image.image_id}"
+                )
 
     async def _work(self, fetcher: Fetcher) -> None:
         while True:

@@ -62,8 +62,8 @@ class Grouping:
     gap
         Largest minus smallest accuracy of the groups shown, None if fewer than two are.
     gap_interval
-        95 % bootstrap percentile interval, drawn within each group. A gap is never below 0, so it alone is no
-        proof of a difference.
+        95 % bootstrap percentile interval, drawn within each group; it holds the gap itself. A gap is never below 0,
+        so it alone is no proof of a difference.
     p_value
         Chance of groups so different if all had the same accuracy (χ² test of homogeneity).
     """
@@ -124,12 +124,13 @@ def _gap(
 
     hits, sizes = np.array([one.sum() for one in right]), np.array([len(one) for one in right])
     rates = hits / sizes
+    gap = float(np.ptp(rates))
     interval = None
     if resamples:
         # Drawing a group's faces again draws its number of right answers from a binomial distribution.
         drawn = np.random.default_rng(seed).binomial(sizes, rates, (resamples, len(sizes))) / sizes
         low, high = np.quantile(np.ptp(drawn, axis=1), [0.025, 0.975])
-        interval = (float(low), float(high))
+        interval = (min(float(low), gap), max(float(high), gap))  # of gaps drawn again nearly all are larger
     mixed = 0 < hits.sum() < sizes.sum()
     p_value = float(chi2_contingency([hits, sizes - hits]).pvalue) if mixed else None
-    return float(np.ptp(rates)), interval, p_value
+    return gap, interval, p_value

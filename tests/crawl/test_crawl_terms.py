@@ -8,6 +8,7 @@ from crawl_web import picture
 
 from btfer_builder.catalog.crawl import url_sha256
 from btfer_builder.catalog.funnel import funnel
+from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
 
 ALL = ("openverse", "wikimedia", "flickr", "bing", "google", "baidu")
@@ -128,8 +129,38 @@ def test_owners_who_want_no_computer_vision_are_heard_whoever_found_the_photo(we
     assert [(row["engine"], row["title"], row["reason"]) for row in rows()] == [
         ("flickr", "A", "no_cv"), ("flickr", "B", ""), ("openverse", "A", "same_url"), ("openverse", "B", "same_url"),
     ]  # fmt: skip
-    assert web.requests["/a.jpg"] == 0
     assert crawl("q", engine=("flickr", "openverse")) == 0
+
+
+def test_who_is_known_to_refuse_is_not_asked(web, crawl, rows):
+    web.results["q"] = [{"murl": f"{web.url}/a.jpg", "tags": "smile no_cv", "t": "A"}]
+    crawl("q", engine=("flickr",))
+    assert [row["reason"] for row in rows()] == ["no_cv"]
+    assert web.requests["/a.jpg"] == 0
+
+
+def test_a_refusal_that_comes_late_is_heeded(web, workspace, crawl, rows):
+    web.results["q"] = [{"murl": f"{web.url}/{name}.jpg", "t": name} for name in ("a", "b")]
+    web.results["again"] = [{"murl": f"{web.url}/a.jpg?copy", "t": "copy"}]
+    crawl("q", "again", engine=("openverse",))
+    assert [row["reason"] for row in rows()] == ["", "", "same_bytes"]
+    kept = {row["title"]: workspace.root / row["path"] for row in rows("images")}
+    web.results["q"] = [{"murl": f"{web.url}/a.jpg", "t": "a", "tags": "no_cv"}]
+    crawl("q", engine=("flickr",))
+    assert [row["reason"] for row in rows()] == ["no_cv", "", "no_cv", "same_url"]
+    assert [row["title"] for row in rows("images")] == ["b"]
+    assert {name: path.is_file() for name, path in kept.items()} == {"a": False, "b": True}
+
+
+def test_of_a_late_refusal_of_what_is_in_use_a_person_is_told(web, workspace, crawl, rows, capsys):
+    web.results["q"] = [{"murl": f"{web.url}/a.jpg", "t": "a"}]
+    crawl("q", engine=("openverse",))
+    (image,) = rows("images")
+    dedupe(workspace, workspace.recipe.dedupe)
+    web.results["q"][0]["tags"] = "no_cv"
+    crawl("q", engine=("flickr",))
+    assert f"btfer takedown {image['image_id']}" in capsys.readouterr().err
+    assert len(rows("images")) == 1
 
 
 def test_a_file_that_is_not_the_one_described_is_dropped(web, crawl, rows):

@@ -50,6 +50,9 @@ def test_groups_without_a_difference_are_no_evidence():
     (grouping,) = group_scores(faces, np.full(200, 3), predicted, resamples=0, seed=0)
     assert grouping.p_value == pytest.approx(1)
     assert (grouping.gap, grouping.gap_interval) == (0, None)
+    (grouping,) = group_scores(faces, np.full(200, 3), predicted, resamples=500, seed=0)
+    low, high = grouping.gap_interval
+    assert low == grouping.gap < high, "what was measured is in the interval"
 
 
 def test_the_sample_knows_how_its_faces_were_searched_for(tmp_path):
