@@ -156,12 +156,21 @@ def test_the_authors_own_tables_have_no_column_beside_themselves(authors):
         (row, *_) = rows_of(authors / "tables" / f"table-{number}.csv")
         assert not [name for name in row if name.startswith("published")]
     assert "Means over the notebooks" in (authors / "tables" / "table-2.md").read_text()
-    heads = make_tables([result(seed=0), result(seed=1)])[0].to_markdown()
+    known = {"network": "alexnet", "balancing": "conservative"}
+    heads = make_tables([result(seed=0, **known), result(seed=1, **known)])[0].to_markdown()
     assert "| authors: own / BTFER |" in heads
     assert "Means over the seeds;" in heads
     for number in (2, 4):  # as many cells as heads
         lines = (authors / "tables" / f"table-{number}.md").read_text().splitlines()
         assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
+
+
+def test_a_column_with_nothing_in_it_is_left_out():
+    (table, *_) = make_tables([result(dataset="mine"), result(dataset="mine", network="lenet5")])
+    text = table.to_markdown()
+    assert "authors" not in text
+    assert "BTFER accuracy" in text
+    assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
 
 
 def test_bold_are_the_best_three_and_no_more(tmp_path):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,10 +67,15 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def to_markdown(self) -> str:
-        """Return the title, the table and the notes."""
-        lines = [f"### {self.title}", "", "| " + " | ".join(self.columns) + " |"]
-        lines.append("|" + "---|" * len(self.columns))
-        lines += ["| " + " | ".join(row) + " |" for row in self.rows]
+        """Return the title, the table without columns that nothing stands in, and the notes."""
+        used = (
+            [any(cells) for cells in zip(*self.rows, strict=True)]
+            if self.rows
+            else [True] * len(self.columns)
+        )
+        heads, *rows = (tuple(compress(cells, used)) for cells in (self.columns, *self.rows))
+        lines = [f"### {self.title}", "", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+        lines += ["| " + " | ".join(row) + " |" for row in rows]
         lines += [part for note in self.notes for part in ("", note)]
         return "\n".join(lines) + "\n"
 
