@@ -1,6 +1,7 @@
 """Map a function over shards on a Dask cluster that is there already: the contract of the local pool."""
 
 import logging
+import re
 import secrets
 import socket
 import time
@@ -169,8 +170,12 @@ def _client(scheduler: str) -> "Iterator[Client]":
         from distributed import Client
     except ModuleNotFoundError:
         raise BtferError("a Dask cluster needs more packages: pip install 'btfer-builder[dask]'") from None
-    # It warns of every worker that dies; what a death costs is told by the results.
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    if not re.fullmatch(r"[a-z]+://\S+|[^\s/:]+:\d+", scheduler):
+        raise BtferError(
+            f"--scheduler {scheduler!r}: expected the address of a Dask scheduler, as tcp://HOST:8786"
+        )
+    # It tells of everything that dies; what a death costs is told by the results.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = Client(scheduler, timeout=5, set_as_default=False)
     except (OSError, ValueError) as error:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from btfer_builder.errors import BtferError
+from btfer_builder.records import Kind
 
 #: The folders of `data/` that may be elsewhere: what is many and large. The rest is a workspace's own.
 SHARED = ("images", "faces")
@@ -32,6 +33,21 @@ class RemoteFile:
                 return bool(system.info(path)["type"] == "file")  # isfile() takes any trouble for "no"
         except FileNotFoundError:
             return False
+
+    def is_dir(self) -> bool:
+        """Whether there is anything below it: such storage has no folders."""
+        system, path = _filesystem(self.url)
+        try:
+            with _reached(self.url):
+                return bool(system.ls(path))
+        except FileNotFoundError:
+            return False
+
+    def files(self) -> list[str]:
+        """Return the files below it, by their paths from here."""
+        system, path = _filesystem(self.url)
+        with _reached(self.url):
+            return [str(found).removeprefix(path).lstrip("/") for found in system.find(path)]
 
     def read_bytes(self) -> bytes:
         """Return its content; raise FileNotFoundError if it is not there."""
@@ -92,6 +108,21 @@ File = Path | RemoteFile
 def local_root(root: Root) -> Path:
     """Return the workspace on this machine."""
     return root.root if isinstance(root, Storage) else root
+
+
+def thumb_path(root: Root, kind: Kind, item_id: str) -> Path:
+    """Return where the thumbnail of an item is kept, whether it is there or not."""
+    return local_root(root) / "data" / "thumbs" / f"{kind}s" / item_id[:2] / f"{item_id}.jpg"
+
+
+def files_below(root: Root, folder: str) -> list[str]:
+    """Return the paths, as the catalog writes them, of all files below a folder of the workspace."""
+    place = root / folder
+    if isinstance(place, Path):
+        names = [path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()]
+    else:
+        names = place.files()
+    return [f"{folder}/{name}" for name in sorted(names)]
 
 
 def _filesystem(url: str) -> tuple[Any, str]:

@@ -60,6 +60,21 @@ class Workspace:
         self.manifests.mkdir(exist_ok=True)
         return Catalog(self.manifests / "btfer.sqlite")
 
+    def check_images(self) -> None:
+        """Check that the folder of the images is there: a share that is not mounted is no reason to drop them.
+
+        Raises
+        ------
+        BtferError
+            If it is gone.
+        """
+        folder = self.files / "data/images"
+        if not folder.is_dir():
+            raise BtferError(
+                f"{folder} is not there, and images of the catalog should be in it; is the storage mounted, is "
+                "storage.data right? Nothing was dropped"
+            )
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Hold a stage for this process; a second one is told so. The lock dies with its holder.

@@ -136,6 +136,12 @@ def test_without_a_scheduler_it_says_what_to_do(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("address", ["foo", "http:foo", "a b:1"])
+def test_what_is_no_address_is_said_at_once(address):
+    with pytest.raises(BtferError, match="tcp://HOST:8786"), module._client(address):
+        pass
+
+
 def test_a_cluster_that_has_lost_its_workers_is_not_waited_for_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 1.0)
     with scheduler(tmp_path) as address:

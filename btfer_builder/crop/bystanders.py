@@ -22,7 +22,7 @@ EDGE = 0.03
 def bystanders(face: Box, others: Sequence[Box], box: PixelBox, angle: float) -> list[Box]:
     """Return which of the other faces of a photo reach into a crop.
 
-    One whose middle lies in the face itself is that face, found twice.
+    One whose middle is near the face's own is that face, found twice.
 
     Parameters
     ----------
@@ -65,10 +65,13 @@ def blur(
 
 
 def _same(face: Box, other: Box) -> bool:
-    """Return whether the middle of the other box lies in the ellipse of the face."""
+    """Return whether the middle of the other box lies in the inner half of the face's ellipse.
+
+    Further out it may be another person, cheek to cheek, or a child before somebody's chin.
+    """
     across = (other.x + other.width / 2 - face.x - face.width / 2) / (face.width / 2)
     down = (other.y + other.height / 2 - face.y - face.height / 2) / (face.height / 2)
-    return across**2 + down**2 < 1
+    return across**2 + down**2 < 0.25
 
 
 def _mask(face: Box, box: PixelBox, size: int, angle: float, reach: float) -> "NDArray[np.uint8]":

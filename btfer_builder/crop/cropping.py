@@ -56,7 +56,7 @@ def _crop_image(image_id: str, root: Root, path: str, recipe: CropRecipe) -> Cro
         box = crop_box(detection.box, width, height, recipe)
         faces.append(_face(image_id, detection, box, recipe.size, align=recipe.align))
     if recipe.blur_others:
-        faces = [_with_bystanders(face, detections) for face in faces]
+        faces = [_with_bystanders(face, detections, recipe.size) for face in faces]
     faces = [_write_crop(face, photo, root, recipe) for face in choose_faces(faces, recipe)]
     # With a margin as wide as the photo two faces may have one crop between them: it is one face then, not two.
     rows = {
@@ -78,13 +78,13 @@ def _write_crop(face: Face, photo: "NDArray[np.uint8]", root: Root, recipe: Crop
     )
 
 
-def _with_bystanders(face: Face, detections: Sequence[Detection]) -> Face:
+def _with_bystanders(face: Face, detections: Sequence[Detection], size: int) -> Face:
     """Note the other faces of the photo that reach into a face's crop."""
     own = Box(face.x, face.y, face.width, face.height)
     box = PixelBox(face.crop_x, face.crop_y, face.crop_width, face.crop_height)
     others = bystanders(own, [other.box for other in detections], box, face.crop_angle)
     boxes = [[round(side, 1) for side in (other.x, other.y, other.width, other.height)] for other in others]
-    return replace(face, blurred=json.dumps(boxes) if boxes else "")
+    return _named(replace(face, blurred=json.dumps(boxes)), size) if boxes else face
 
 
 def choose_faces(faces: Sequence[Face], recipe: CropRecipe) -> list[Face]:
@@ -123,16 +123,12 @@ def _image_reason(faces: Sequence[Face]) -> str | None:
 
 def _face(image_id: str, detection: Detection, box: PixelBox, size: int, *, align: bool = False) -> Face:
     roll = quality.roll(detection)
-    angle = round(roll, 1) if align else 0.0
-    turned = f" {angle}" if angle else ""
-    identity = f"{image_id} {box.x} {box.y} {box.width} {box.height} {size}{turned}"
-    face_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    return Face(
-        face_id=face_id,
+    face = Face(
+        face_id="",
         image_id=image_id,
         state="kept",
         reason=None,
-        path=f"data/faces/{face_id[:2]}/{face_id}.png",
+        path=None,
         x=detection.box.x,
         y=detection.box.y,
         width=detection.box.width,
@@ -152,11 +148,23 @@ def _face(image_id: str, detection: Detection, box: PixelBox, size: int, *, alig
         crop_y=box.y,
         crop_width=box.width,
         crop_height=box.height,
-        crop_angle=angle,
+        crop_angle=round(roll, 1) if align else 0.0,
         upscale=round(size / min(box.width, box.height), 4),
         roll=round(roll, 1),
         yaw=round(quality.yaw(detection), 1),
     )
+    return _named(face, size)
+
+
+def _named(face: Face, size: int) -> Face:
+    """Give a face the id and path that stand for its pixels: two crops that differ never have the same."""
+    identity = (
+        f"{face.image_id} {face.crop_x} {face.crop_y} {face.crop_width} {face.crop_height} {size}"
+        + (f" {face.crop_angle}" if face.crop_angle else "")
+        + (f" {face.x} {face.y} {face.width} {face.height} {face.blurred}" if face.blurred else "")
+    )
+    face_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    return replace(face, face_id=face_id, path=f"data/faces/{face_id[:2]}/{face_id}.png")
 
 
 def png(pixels: "NDArray[np.uint8]") -> bytes:

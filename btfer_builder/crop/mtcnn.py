@@ -73,12 +73,14 @@ def find_faces(photo: NDArray[np.uint8], min_face_size: int = 20) -> tuple[Boxes
 
 def _propose(pnet: "InferenceSession", photo: Float, min_face_size: int) -> Boxes:
     sizes = levels(photo.shape[0], photo.shape[1], min_face_size)
+    if not sizes:  # the photo is smaller than the smallest face
+        return np.empty((0, 5))
     found = []
     for (scale, *_), level in zip(sizes, shrink(photo, [size[1:] for size in sizes]), strict=True):
         boxes = _windows(pnet, level)
         boxes[:, :4] /= scale
         found.append(suppress(boxes, 0.5))
-    boxes = np.concatenate(found) if found else np.empty((0, 5))
+    boxes = np.concatenate(found)
     return _square(suppress(_sorted(boxes), 0.7))
 
 

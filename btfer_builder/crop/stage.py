@@ -8,6 +8,7 @@ import msgspec
 from btfer_builder.catalog.crop import add_crops, cropped_otherwise, uncropped_images
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.crop.cropping import crop_images
+from btfer_builder.crop.sweep import sweep_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.progress import bar, say
 from btfer_builder.recipe import CropRecipe, override
@@ -52,6 +53,8 @@ def crop(workspace: Workspace, recipe: CropRecipe) -> None:
         if again := cropped_otherwise(catalog, settings):
             say(f"crop: {again} images were cropped with other settings and are cropped again")
         todo = uncropped_images(catalog, settings, workspace.files)
+        if todo:
+            workspace.check_images()
         runner: Runner[tuple[str, str], CropResult] = Runner(
             recipe.workers, SHARD_SIZE, recipe.scheduler, workspace.files
         )
@@ -61,6 +64,7 @@ def crop(workspace: Workspace, recipe: CropRecipe) -> None:
                 add_crops(catalog, results, settings)
                 progress.update(len(results))
                 counts["images"] = counts.get("images", 0) + len(results)
+        sweep_faces(workspace)
         write_manifests(catalog, workspace.manifests, "images", "faces")
 
 

@@ -30,6 +30,8 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe) -> None:
     catalog = workspace.catalog
     with workspace.stage("dedupe"), catalog.run("dedupe", recipe) as counts:
         todo = unhashed_images(catalog, recipe.exact_hash)
+        if todo:
+            workspace.check_images()
         runner: Runner[tuple[str, str], ImageHash] = Runner(
             recipe.workers, scheduler=recipe.scheduler, root=workspace.files
         )

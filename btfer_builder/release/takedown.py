@@ -12,6 +12,7 @@ from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 from btfer_builder.catalog.release import copies_with
 from btfer_builder.catalog.sample import accepted_faces, sampled_faces
 from btfer_builder.catalog.takedown import buried_faces, bury
+from btfer_builder.crop.sweep import sweep_faces
 from btfer_builder.emotions import Emotion
 from btfer_builder.errors import BtferError
 from btfer_builder.recipe import ReleaseRecipe
@@ -114,6 +115,7 @@ def take_down(workspace: Workspace, target: str, *, why: str = "", dry_run: bool
                 sample=chosen,
                 why=why,
             )
+            sweep_faces(workspace)
             there = [name for name in MANIFESTS if (workspace.manifests / f"{name}.csv").exists()]
             write_manifests(catalog, workspace.manifests, *there)
             _write_sample(workspace)

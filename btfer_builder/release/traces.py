@@ -25,8 +25,7 @@ from btfer_builder.crawl.canonical import canonical_url
 from btfer_builder.decode import Undecodable, decode_image
 from btfer_builder.dedupe.hashing import perceptual_hashes, pixel_hash
 from btfer_builder.errors import BtferError
-from btfer_builder.review.pictures import thumb_path
-from btfer_builder.storage import Root
+from btfer_builder.storage import Root, thumb_path
 from btfer_builder.workspace import Workspace
 
 

@@ -1,14 +1,14 @@
 """Pictures as the review page shows them: decoded, made small and written anew, never the raw file."""
 
 import io
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from btfer_builder.decode import Undecodable, decode_image
 from btfer_builder.files import write_bytes
 from btfer_builder.records import Kind
-from btfer_builder.storage import Root, local_root
+from btfer_builder.storage import Root, thumb_path
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,11 +19,6 @@ PREVIEW_SIDE = 1024
 
 #: A photo at the limit of `decode_image` takes about a gigabyte while it is decoded.
 _DECODERS = BoundedSemaphore(4)
-
-
-def thumb_path(root: Root, kind: Kind, item_id: str) -> Path:
-    """Return where the thumbnail of an item is kept, whether it is there or not."""
-    return local_root(root) / "data" / "thumbs" / f"{kind}s" / item_id[:2] / f"{item_id}.jpg"
 
 
 def thumbnail(root: Root, kind: Kind, item_id: str, path: str) -> bytes | None:

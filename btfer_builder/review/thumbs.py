@@ -12,9 +12,9 @@ from btfer_builder.errors import BtferError
 from btfer_builder.files import write_bytes
 from btfer_builder.progress import say
 from btfer_builder.records import Kind
-from btfer_builder.review.pictures import THUMB_SIDE, jpeg, small, thumb_path
+from btfer_builder.review.pictures import THUMB_SIDE, jpeg, small
 from btfer_builder.runner import Crashed, Runner
-from btfer_builder.storage import Root
+from btfer_builder.storage import Root, thumb_path
 from btfer_builder.workspace import Workspace
 
 #: Thumbnails a worker makes at a time; a stop waits for those under way.

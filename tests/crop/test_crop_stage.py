@@ -26,6 +26,7 @@ from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
 from btfer_builder.recipe import CropRecipe, DedupeRecipe, override
 from btfer_builder.records import Chosen
+from btfer_builder.storage import thumb_path
 from btfer_builder.workspace import Workspace, create_workspace
 from demo.pictures import encode
 
@@ -109,10 +110,43 @@ def test_other_settings_crop_again_and_going_back_brings_the_same_faces(workspac
     ids = [{row[0] for row in rows} for rows in (before[1], table(workspace, "faces"))]
     assert len(ids[1]) == 3
     assert not ids[0] & ids[1]
-    assert before[2].items() < face_files(workspace).items()  # the old crops stay for going back
+    assert not before[2].keys() & face_files(workspace).keys()  # nobody would find them for a takedown
     crop(workspace, ALONE)
+    assert face_files(workspace) == before[2]
     assert table(workspace, "faces") == before[1]
     assert table(workspace, "crops") == before[0]
+
+
+def test_what_a_killed_crop_has_left_is_swept_with_its_thumbnail(workspace):
+    before = outcome(workspace)
+    left = workspace.data / "faces" / "ab" / "ab00000000000000.png"
+    thumb = thumb_path(workspace.root, "face", left.stem)
+    mine = workspace.data / "faces" / "notes.txt"
+    for path in (left, thumb, mine):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    crop(workspace, ALONE)
+    assert (left.exists(), thumb.exists(), mine.exists()) == (False, False, True)
+    mine.unlink()
+    assert outcome(workspace) == before
+
+
+def test_a_folder_of_images_that_is_not_there_drops_nothing(workspace):
+    before = outcome(workspace)
+    images = workspace.data / "images"
+    images.rename(workspace.root / "unmounted")
+    for command in (lambda: crop(workspace, override(ALONE, size=64)), lambda: dedupe_exactly(workspace)):
+        with pytest.raises(BtferError, match=r"data/images is not there.*Nothing was dropped"):
+            command()
+        assert outcome(workspace) == before
+    (workspace.root / "unmounted").rename(images)
+
+
+def dedupe_exactly(workspace):
+    """Ask for hashes that are not there yet."""
+    workspace.catalog.connection.execute("DELETE FROM hashes")
+    workspace.catalog.connection.commit()
+    dedupe(workspace, DedupeRecipe(workers=0))
 
 
 def test_a_deleted_face_is_made_again_and_its_place_in_the_sample_stays(workspace, cropped):

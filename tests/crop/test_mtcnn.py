@@ -153,3 +153,9 @@ def test_tiles_see_every_cell_that_the_network_has(monkeypatch, height, width):
     expected = whole[0].reshape(6, -1)
     assert cells.shape == expected.shape
     np.testing.assert_allclose(np.sort(cells, axis=1), np.sort(expected, axis=1), atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(37, 162), (814, 59), (12, 12)])
+def test_in_a_photo_smaller_than_the_smallest_face_there_is_none(shape):
+    boxes, landmarks = mtcnn.find_faces(np.zeros((*shape, 3), np.uint8), min_face_size=60)
+    assert (boxes.shape, landmarks.shape) == ((0, 5), (0, 10))

@@ -121,7 +121,7 @@ def test_the_other_face_is_gone_and_the_own_one_untouched(crop_one):
     blurred = crop_one(group(), faces="all", margin=85, blur_others=True)
     assert len(sharp) == len(blurred) == 2
     for (before, crop), (after, hidden), other in zip(sharp, blurred, reversed(sharp), strict=True):
-        assert before.face_id == after.face_id
+        assert before.face_id != after.face_id, "other pixels have another id"
         assert json.loads(after.blurred) == [[other[0].x, other[0].y, other[0].width, other[0].height]]
         assert before.blurred == ""
         assert len(detect_faces(crop)) == 2
@@ -158,6 +158,13 @@ def test_who_counts_as_a_bystander():
     assert bystanders(face, [Box(135, 225, 30, 30)], box, 45.0) == [
         Box(135, 225, 30, 30)
     ]  # a corner turned there
+
+
+def test_a_child_before_a_parents_chin_is_no_part_of_the_parent():
+    parent, box = Box(100, 100, 100, 130), PixelBox(60, 60, 200, 200)
+    child, cheek = Box(125, 175, 50, 65), Box(160, 130, 50, 65)
+    assert bystanders(parent, [parent, child, cheek], box, 0.0) == [child, cheek]
+    assert bystanders(child, [parent, child], box, 0.0) == [parent]
 
 
 def test_where_two_faces_meet_the_own_one_stays_sharp():

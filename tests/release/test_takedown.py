@@ -23,8 +23,9 @@ from btfer_builder.release.difference import difference, faces_in
 from btfer_builder.release.scan import scan
 from btfer_builder.release.stage import release
 from btfer_builder.release.takedown import take_down
-from btfer_builder.review.pictures import thumb_path, thumbnail
+from btfer_builder.review.pictures import thumbnail
 from btfer_builder.sample.stage import sample
+from btfer_builder.storage import thumb_path
 
 
 def sampled(workspace, place=0):

@@ -10,9 +10,10 @@ from skimage import data
 from btfer_builder.catalog.suspicion import sharpness_of
 from btfer_builder.recipe import ReviewRecipe
 from btfer_builder.review.listing import Asked
-from btfer_builder.review.pictures import thumb_path, thumbnail
+from btfer_builder.review.pictures import thumbnail
 from btfer_builder.review.session import Session
 from btfer_builder.review.thumbs import make_all, make_thumbs, missing_thumbs, thumbs_in_background
+from btfer_builder.storage import thumb_path
 
 
 def face_paths(workspace) -> dict[str, str]:
