@@ -1,5 +1,6 @@
 """The commands about training sets: hashes and leakage."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import click
 from btfer_builder.options import common_options, recipe_options, with_flags
 from btfer_builder.progress import emit_json, table
 from btfer_builder.recipe import HashesRecipe, LeakageRecipe
-from btfer_builder.workspace import open_workspace
+from btfer_builder.workspace import Workspace, open_workspace, recipe_of
 
 
 @click.command()
@@ -38,7 +39,7 @@ def hashes(
     """
     from btfer_builder.dedupe.manifest import hash_folder, write_hashes
 
-    manifest = hash_folder(folder, with_flags(HashesRecipe(), options))
+    manifest = hash_folder(folder, with_flags(recipe_of(directory).hashes, options))
     count = write_hashes(out, manifest.looks)
     dropped = ", ".join(f"{n} {reason}" for reason, n in manifest.dropped.items())
     if as_json:
@@ -53,25 +54,44 @@ def hashes(
 @click.option(
     "--against",
     type=click.Path(path_type=Path, exists=True),
-    required=True,
     help="The training set: a folder of images, or a CSV of btfer hashes.",
 )
+@click.option("--forget", metavar="SET", help="A set searched earlier that is to count no more.")
 @recipe_options(LeakageRecipe)
 @recipe_options(HashesRecipe)
 @common_options
-def leakage(directory: Path | None, as_json: bool, against: Path, **options: Any) -> None:  # noqa: ANN401
+def leakage(
+    directory: Path | None,
+    as_json: bool,
+    against: Path | None,
+    forget: str | None,
+    **options: Any,  # noqa: ANN401
+) -> None:
     """Look for the faces in a training set.
 
     Also mirrored and as 48×48 grey images. Faces that are found are left out of the next sample, and the
-    signature of every evaluation says how many there were. The training set is only read.
+    signature of every evaluation says how many there were. The training set is only read. Without --against:
+    the sets that were searched.
 
     \b
-    Example:
+    Examples:
       btfer leakage --against fer2013/train
+      btfer leakage
+      btfer leakage --forget fer2013/train
     """
+    from btfer_builder.dedupe.leakage import forget as run_forget
     from btfer_builder.dedupe.leakage import leakage as run_leakage
 
+    if against and forget:
+        raise click.UsageError("--against and --forget are two things to do; name one")
     workspace = open_workspace(directory)
+    if forget:
+        source = run_forget(workspace, forget)
+        emit_json({"forgotten": source}) if as_json else click.echo(f"{source} counts no more")
+        return
+    if against is None:
+        _show_sets(workspace, as_json=as_json)
+        return
     recipe = with_flags(workspace.recipe.leakage, options)
     result = run_leakage(workspace, against, recipe, with_flags(workspace.recipe.hashes, options))
     if as_json:
@@ -84,3 +104,20 @@ def leakage(directory: Path | None, as_json: bool, against: Path, **options: Any
         [(count.images, sum(result.dropped.values()), count.compared, count.leaked, count.in_sample)],
     )
     click.echo(f"{result.path}" + ("; draw the sample again: btfer sample" if count.in_sample else ""))
+
+
+def _show_sets(workspace: Workspace, *, as_json: bool) -> None:
+    from btfer_builder.catalog.leakage import searched_sets
+
+    known = searched_sets(workspace.catalog)
+    if as_json:
+        emit_json({"searched": [asdict(one) for one in known]})
+    elif known:
+        rows = [(one.source, one.images, one.compared, one.leaked, one.in_sample) for one in known]
+        table(
+            "Training sets that were searched",
+            ["set", "images there", "faces compared", "found there", "of them in the sample"],
+            rows,
+        )
+    else:
+        click.echo("no training set was searched yet: btfer leakage --against DIR")

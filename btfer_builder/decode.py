@@ -114,8 +114,10 @@ def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[n
 
 
 @contextmanager
-def opened(path: File, max_pixels: int = MAX_PIXELS) -> "Iterator[Image.Image]":
+def opened(path: File, max_pixels: int = MAX_PIXELS, also: tuple[str, ...] = ()) -> "Iterator[Image.Image]":
     """Open an image file by its header; whatever fails while it is open is the file's fault.
+
+    `also` names formats of Pillow besides `FORMATS`.
 
     Raises
     ------
@@ -129,7 +131,7 @@ def opened(path: File, max_pixels: int = MAX_PIXELS) -> "Iterator[Image.Image]":
             # Pillow's own bomb limit and its remarks on odd metadata are ours to decide on.
             warnings.simplefilter("ignore")
             source = io.BytesIO(path.read_bytes()) if isinstance(path, RemoteFile) else path
-            with Image.open(source, formats=openers()) as image:
+            with Image.open(source, formats=openers() + also) as image:
                 if image.width * image.height > max_pixels:
                     raise Undecodable(
                         "too_large", f"{image.width}×{image.height} pixels, at most {max_pixels}"

@@ -54,6 +54,18 @@ def leak_counts(catalog: Catalog, source: str) -> LeakCount:
     return LeakCount(*row)
 
 
+def searched_sets(catalog: Catalog) -> list[LeakCount]:
+    """Return what is known of every training set that was searched, by source."""
+    rows = catalog.rows("SELECT source FROM training_sets ORDER BY source")
+    return [leak_counts(catalog, row["source"]) for row in rows]
+
+
+def forget_set(catalog: Catalog, source: str) -> None:
+    """Forget that a training set was searched, and what was found in it."""
+    with catalog.transaction() as db:
+        db.execute("DELETE FROM training_sets WHERE source = ?", (source,))
+
+
 def leaked_ids(catalog: Catalog) -> set[str]:
     """Return the faces that stand in any training set."""
     return {row["face_id"] for row in catalog.rows("SELECT DISTINCT face_id FROM leaks")}

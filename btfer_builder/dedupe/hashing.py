@@ -87,12 +87,10 @@ def _hash_reduced(image_id: str, image: "Image.Image") -> ImageHash:
         width, height = height, width
     scaled = image.draft("L", (_REDUCED_SIDE, _REDUCED_SIDE))
     image.decodermaxblock = _ONE_READ  # type: ignore[attr-defined]  # of every ImageFile
-    if image.mode == "L":
-        image.load()
-        # The box is the picture: of the last column and row it may fill a part only.
-        small = ImageOps.exif_transpose(_small(image, scaled[1] if scaled else None))
-    else:  # CMYK
-        small = _small(upright_rgb(image))
+    image.load()
+    grey = image if image.mode == "L" else image.convert("RGB")  # CMYK
+    # The box is the picture: of the last column and row it may fill a part only.
+    small = ImageOps.exif_transpose(_small(grey, scaled[1] if scaled else None))
     return ImageHash(image_id, width, height, "", *_phashes(small), reduced=True)
 
 

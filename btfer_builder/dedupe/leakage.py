@@ -7,11 +7,19 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from btfer_builder.catalog.leakage import LeakCount, comparable_faces, leak_counts, replace_leaks
+from btfer_builder.catalog.leakage import (
+    LeakCount,
+    comparable_faces,
+    forget_set,
+    leak_counts,
+    replace_leaks,
+    searched_sets,
+)
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.dedupe.face_stage import hash_new_faces
 from btfer_builder.dedupe.manifest import COLUMNS, ImageLooks, hash_folder, read_hashes
 from btfer_builder.dedupe.neighbours import neighbours
+from btfer_builder.errors import BtferError
 from btfer_builder.recipe import HashesRecipe, LeakageRecipe
 from btfer_builder.records import FaceHash, Leak, TrainingSet
 from btfer_builder.workspace import Workspace
@@ -23,6 +31,13 @@ _LOOKS = (
     ("48", "near", "phash_48", "fine_48"),
     ("48", "mirrored", "phash_48_mirrored", "fine_48_mirrored"),
 )
+
+
+#: So many pairs of hashes are compared one by one, in a few seconds; of more, only those that can be close.
+FEW = 1_000_000_000
+
+#: Pairs compared at a time.
+BLOCK = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,28 @@ def leakage(
         return LeakageResult(count, theirs.dropped, workspace.manifests / "leakage.csv")
 
 
+def forget(workspace: Workspace, name: str) -> str:
+    """Forget a training set, by its path or its last part, and return its path.
+
+    Raises
+    ------
+    BtferError
+        If none or several are called so.
+    """
+    catalog = workspace.catalog
+    with workspace.stage("leakage"), catalog.run("leakage", {"forget": name}):
+        known = [one.source for one in searched_sets(catalog)]
+        meant = [one for one in known if one in {name, str(Path(name).resolve())} or Path(one).name == name]
+        if len(meant) != 1:
+            raise BtferError(
+                f"{name}: {len(meant)} of the training sets that were searched are called so; they are "
+                + (", ".join(known) or "none yet")
+            )
+        forget_set(catalog, meant[0])
+        write_manifests(catalog, workspace.manifests, "leakage")
+        return meant[0]
+
+
 def _hashes(look: ImageLooks) -> list[str]:
     return [getattr(look, column) for column in COLUMNS[1:]]
 
@@ -132,6 +169,8 @@ def close_pairs(ours: Sequence[str], theirs: Sequence[str], radius: int) -> list
     """Return (place in ours, place in theirs, distance) of every pair of hashes within the radius."""
     import numpy as np
 
+    if len(ours) * len(theirs) <= FEW:
+        return _compared(ours, theirs, radius)
     places: tuple[dict[int, list[int]], dict[int, list[int]]] = (defaultdict(list), defaultdict(list))
     for side, hashes in zip(places, (ours, theirs), strict=True):
         for place, value in enumerate(hashes):
@@ -147,3 +186,18 @@ def close_pairs(ours: Sequence[str], theirs: Sequence[str], radius: int) -> list
         for one in places[0].get(own, ())
         for other in places[1].get(their, ())
     ]
+
+
+def _compared(ours: Sequence[str], theirs: Sequence[str], radius: int) -> list[tuple[int, int, int]]:
+    """Compare all with all, some of ours at a time: faces of one pose look alike, which costs nothing here."""
+    import numpy as np
+
+    own, other = (np.array([int(value, 16) for value in side], dtype=np.uint64) for side in (ours, theirs))
+    rows = max(1, BLOCK // max(1, len(other)))
+    found: list[tuple[int, int, int]] = []
+    for start in range(0, len(own), rows):
+        distance = np.bitwise_count(own[start : start + rows, None] ^ other)
+        first, second = np.nonzero(distance <= radius)
+        bits = distance[first, second]
+        found += zip((first + start).tolist(), second.tolist(), bits.tolist(), strict=True)
+    return found

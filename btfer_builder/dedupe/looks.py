@@ -17,7 +17,9 @@ SMALL_SIDE = 48
 FINE_SIDE = 16
 
 
-def hash_faces(items: Sequence[tuple[str, str]], root: Root, max_pixels: int = MAX_PIXELS) -> list[FaceHash]:
+def hash_faces(
+    items: Sequence[tuple[str, str]], root: Root, max_pixels: int = MAX_PIXELS, also: tuple[str, ...] = ()
+) -> list[FaceHash]:
     """Hash a shard of face crops; one that cannot be decoded gets its reason instead.
 
     Parameters
@@ -28,15 +30,17 @@ def hash_faces(items: Sequence[tuple[str, str]], root: Root, max_pixels: int = M
         The workspace, or the folder of a training set.
     max_pixels
         Images with more pixels are not decoded.
+    also
+        Formats that are read besides those of `decode.FORMATS`.
     """
-    return [_hash_face(face_id, root / path, max_pixels) for face_id, path in items]
+    return [_hash_face(face_id, root / path, max_pixels, also) for face_id, path in items]
 
 
-def _hash_face(face_id: str, path: File, max_pixels: int) -> FaceHash:
+def _hash_face(face_id: str, path: File, max_pixels: int, also: tuple[str, ...]) -> FaceHash:
     if not path.is_file():
         return FaceHash(face_id, reason="missing_file")
     try:
-        with opened(path, max_pixels) as image:
+        with opened(path, max_pixels, also) as image:
             return face_hash(face_id, upright_rgb(image).convert("L"))
     except Undecodable as error:
         return FaceHash(face_id, reason=error.reason)

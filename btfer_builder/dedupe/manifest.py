@@ -1,9 +1,10 @@
 """Hashes of a folder of faces, and the CSV that carries them to others without the images."""
 
 import csv
+import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,21 @@ from btfer_builder.runner import Crashed, Runner
 
 #: Other files of a folder (labels, notes, archives) are no faces.
 SUFFIXES = frozenset(
-    [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".pgm", ".ppm"]
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".pgm",
+        ".ppm",
+    }
 )
 
 _SHARD_SIZE = 64
@@ -53,11 +68,11 @@ def hash_folder(folder: Path, recipe: HashesRecipe) -> Manifest:
     Raises
     ------
     BtferError
-        If there is no image.
+        If there is no image, none of them can be read, or a folder cannot be.
     """
     names = sorted(
         path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
+        for path in _files(folder)
         if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
     )
     if not names:
@@ -67,7 +82,7 @@ def hash_folder(folder: Path, recipe: HashesRecipe) -> Manifest:
     runner: Runner[tuple[str, str], FaceHash] = Runner(recipe.workers, _SHARD_SIZE)
     hashed: list[ImageLooks] = []
     dropped: Counter[str] = Counter()
-    function = partial(hash_faces, root=folder, max_pixels=recipe.max_pixels)
+    function = partial(hash_faces, root=folder, max_pixels=recipe.max_pixels, also=("PPM",))  # .pgm too
     with bar(len(names), "hash", "images") as progress:
         for shard in runner.map(function, [(name, name) for name in names]):
             for (name, _), result in shard:
@@ -77,10 +92,36 @@ def hash_folder(folder: Path, recipe: HashesRecipe) -> Manifest:
                     dropped[result.reason] += 1
                 else:
                     hashed.append(
-                        ImageLooks(name, result.phash, result.fine, result.phash_48, result.fine_48)
+                        ImageLooks(_shown(name), result.phash, result.fine, result.phash_48, result.fine_48)
                     )
             progress.update(len(shard))
+    if not hashed:
+        raise BtferError(
+            f"{folder}: none of its {len(names)} images can be read ({', '.join(dropped)}); that says nothing of "
+            "what stands in it"
+        )
     return Manifest(tuple(sorted(hashed, key=lambda look: look.name)), dict(sorted(dropped.items())))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, through links too, each folder once; one that cannot be read is an error."""
+
+    def fail(error: OSError) -> None:
+        raise BtferError(f"{error.filename}: cannot be read: {error.strerror}; what is in it would be missed")
+
+    seen: set[tuple[int, int]] = set()
+    for root, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+        status = os.stat(root)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        yield from (Path(root, name) for name in files)
+
+
+def _shown(name: str) -> str:
+    """Return a file's name as it can be written, whatever its bytes are."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def write_hashes(path: Path, looks: Iterable[ImageLooks]) -> int:

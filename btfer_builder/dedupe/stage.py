@@ -1,13 +1,16 @@
 """The dedupe stage: hash what is new, then group everything anew."""
 
+from dataclasses import replace
 from functools import partial
 
 from btfer_builder.catalog.dedupe import (
+    HashedImage,
     add_hashes,
     add_pixel_hashes,
     hashed_images,
     image_paths,
     replace_dedupes,
+    reviewed_images,
     unhashed_images,
 )
 from btfer_builder.catalog.manifests import write_manifests
@@ -15,7 +18,7 @@ from btfer_builder.catalog.takedown import buried_looks
 from btfer_builder.dedupe.buried import mark_buried
 from btfer_builder.dedupe.grouping import describe_groups, group_duplicates, unproven_copies
 from btfer_builder.dedupe.hashing import hash_images, hash_images_exactly, hash_pixels
-from btfer_builder.progress import bar
+from btfer_builder.progress import bar, say
 from btfer_builder.recipe import DedupeRecipe
 from btfer_builder.records import ImageHash
 from btfer_builder.runner import Crashed, Runner
@@ -45,10 +48,16 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe) -> None:
                 add_hashes(catalog, (_result(item, result) for item, result in shard))
                 progress.update(len(shard))
         _prove_copies(workspace, recipe)
-        images = mark_buried(hashed_images(catalog), buried_looks(catalog), recipe.radius, recipe.mirrored)
+        images = [_limited(image, recipe.max_pixels) for image in hashed_images(catalog)]
+        images = mark_buried(images, buried_looks(catalog), recipe.radius, recipe.mirrored)
         results = group_duplicates(images, recipe.radius, recipe.mirrored)
         groups = describe_groups("image", images, results)
+        before = reviewed_images(catalog)
         replace_dedupes(catalog, results, groups)
+        if replaced := before & {result.image_id for result in results if result.duplicate_of}:
+            say(
+                f"{len(replaced)} reviewed photos have given way to better copies, which are to be reviewed again"
+            )
         write_manifests(catalog, workspace.manifests, "images", "duplicates")
         counts |= {"images": len(results), "kept": sum(result.state == "kept" for result in results)}
         counts |= {"groups": len(groups), "diameter": max((group.diameter for group in groups), default=0)}
@@ -67,6 +76,13 @@ def _prove_copies(workspace: Workspace, recipe: DedupeRecipe) -> None:
             proven = [(item[0], digest) for item, digest in shard if not isinstance(digest, Crashed)]
             add_pixel_hashes(catalog, proven)
             progress.update(len(shard))
+
+
+def _limited(image: HashedImage, max_pixels: int) -> HashedImage:
+    """Drop an image that another limit has let in: what is kept depends on the recipe, not on earlier ones."""
+    if image.reason is None and image.width * image.height > max_pixels:
+        return replace(image, reason="too_large")
+    return image
 
 
 def _result(item: tuple[str, str], result: ImageHash | Crashed) -> ImageHash:

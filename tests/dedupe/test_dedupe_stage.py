@@ -11,10 +11,12 @@ from photos import astronaut, btfer, crawl_files, hopper, some_photos, start_btf
 from processes import alive, children_of, wait_for
 
 from btfer_builder.catalog.dedupe import unhashed_images
+from btfer_builder.catalog.review import add_decisions
 from btfer_builder.dedupe import stage
 from btfer_builder.dedupe.hashing import hash_images
 from btfer_builder.dedupe.stage import dedupe
-from btfer_builder.recipe import DedupeRecipe
+from btfer_builder.recipe import DedupeRecipe, override
+from btfer_builder.records import Decision
 from btfer_builder.workspace import create_workspace
 from demo.pictures import bomb, encode
 
@@ -189,3 +191,26 @@ def test_a_second_command_at_once_is_told_so(workspace):
     assert "another btfer dedupe is running" in second.stderr
     assert "Traceback" not in second.stderr
     assert table(workspace, "dedupes") == []
+
+
+def test_what_is_kept_depends_on_the_limit_of_now(workspace):
+    dedupe(workspace, ALONE)
+    before = outcome(workspace)
+    dedupe(workspace, override(ALONE, max_pixels=10_000))
+    assert outcome(workspace)["a.png"][0] == outcome(workspace)["near.jpg"][0] == "too_large"
+    dedupe(workspace, ALONE)
+    assert outcome(workspace) == before
+
+
+def test_reviewed_photos_that_give_way_are_said(workspace, capsys):
+    dedupe(workspace, ALONE)
+    add_decisions(
+        workspace.catalog, [Decision(names(workspace)["a.png"], "image", "accept", "sad", None, "ana")]
+    )
+    dedupe(workspace, ALONE)
+    assert "given way" not in capsys.readouterr().err
+    larger = cv2.resize(astronaut(), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    crawl_files(workspace, {"happy": {"larger.png": encode(larger, "PNG")}})
+    dedupe(workspace, ALONE)
+    assert outcome(workspace)["a.png"][:2] == ("near_duplicate", "larger.png")
+    assert "1 reviewed photos have given way to better copies" in capsys.readouterr().err

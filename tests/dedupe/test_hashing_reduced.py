@@ -92,10 +92,11 @@ def test_what_is_no_jpeg_is_decoded_whole_at_once(tmp_path):
         assert found.pixel_sha256
 
 
+@pytest.mark.parametrize("name", ["hopper", "astronaut", "coffee"])
 @pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
-def test_every_kind_of_jpeg(tmp_path, mode):
+def test_every_kind_of_jpeg(tmp_path, mode, name):
     file = io.BytesIO()
-    image = Image.fromarray(grace_hopper()).convert(mode)
+    image = Image.fromarray(PHOTOS[name]).resize((777, 555)).convert(mode)
     image.save(file, "JPEG", quality=90)
     found = hashed(tmp_path, file.getvalue())
     assert found.reduced

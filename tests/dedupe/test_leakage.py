@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from types import SimpleNamespace
 
 import cv2
@@ -9,13 +10,16 @@ import numpy as np
 import pytest
 from faces import FACES
 from factories import fill_catalog
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from photos import btfer
 from skimage import data
 
 from btfer_builder.catalog.evaluate import leaked_faces
-from btfer_builder.catalog.leakage import leaked_ids
+from btfer_builder.catalog.leakage import leaked_ids, leaked_sample, searched_sets
 from btfer_builder.catalog.review import add_decisions
-from btfer_builder.dedupe.leakage import leakage
+from btfer_builder.dedupe import leakage as module
+from btfer_builder.dedupe.leakage import close_pairs, forget, leakage
 from btfer_builder.dedupe.manifest import COLUMNS, hash_folder, read_hashes, write_hashes
 from btfer_builder.errors import BtferError
 from btfer_builder.recipe import HashesRecipe, LeakageRecipe, SampleRecipe
@@ -182,3 +186,68 @@ def test_a_manifest_comes_back_as_it_was(tmp_path, training):
     assert write_hashes(tmp_path / "hashes.csv", manifest.looks) == 14
     assert "'=SUM" in (tmp_path / "hashes.csv").read_text()
     assert read_hashes(tmp_path / "hashes.csv").looks == manifest.looks
+
+
+def test_a_set_that_nobody_could_read_proves_nothing(named, tmp_path):
+    folder = tmp_path / "rubbish"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.jpg").write_bytes(b"no picture")
+    with pytest.raises(BtferError, match=r"none of its 3 images can be read \(unreadable\)"):
+        leakage(named.workspace, folder, LeakageRecipe(), ALONE)
+    assert leaked_sample(named.workspace.catalog) is None
+    assert searched_sets(named.workspace.catalog) == []
+
+
+def test_linked_folders_and_all_kinds_of_names_belong_to_the_set(named, training, tmp_path):
+    (training / "happy").rename(tmp_path / "elsewhere")
+    (training / "happy").symlink_to(tmp_path / "elsewhere")
+    (training / "happy" / "round").symlink_to(training)  # a loop is walked once
+    (training / "other.jpg").rename(training / "other.jfif")
+    (training / "grey.pgm").write_bytes(encode(FACES["lfw 42"][..., 0], "PPM"))
+    odd = os.fsencode(training) + b"/x\xff.jpg"
+    with open(odd, "wb") as file:
+        file.write(encode(FACES["lfw 29"]))
+    leakage(named.workspace, training, LeakageRecipe(), ALONE)
+    expected = {"lfw 18": ("other.jfif", "near"), "lfw 42": ("grey.pgm", "near")}
+    assert found(named) == FOUND | expected | {"lfw 29": (r"x\udcff.jpg", "near")}
+    manifest = hash_folder(training, ALONE)
+    write_hashes(tmp_path / "hashes.csv", manifest.looks)
+    assert read_hashes(tmp_path / "hashes.csv").looks == manifest.looks
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(training, monkeypatch):
+    def closed(path):
+        if os.fspath(path).endswith("happy"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", closed)  # as root nothing is closed to the tests
+    with pytest.raises(BtferError, match="happy: cannot be read: Permission denied"):
+        hash_folder(training, ALONE)
+
+
+def test_a_set_can_be_forgotten(named, training):
+    leakage(named.workspace, training, LeakageRecipe(), ALONE)
+    with pytest.raises(BtferError, match="0 of the training sets that were searched are called so"):
+        forget(named.workspace, "train")
+    assert "training" in btfer(named.workspace, "leakage").stdout
+    assert forget(named.workspace, "training") == str(training)
+    assert found(named) == {}
+    assert "no training set was searched yet" in btfer(named.workspace, "leakage").stdout
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_comparing_all_with_all_finds_what_banding_finds(data):
+    value = st.integers(0, 2**64 - 1).map(lambda bits: f"{bits & 0xFFFF0000FFFF:016x}")
+    ours, theirs = (data.draw(st.lists(value, min_size=1, max_size=30)) for _ in range(2))
+    theirs += ours[:3]
+    radius = data.draw(st.integers(0, 16))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BLOCK", 64)
+        compared = close_pairs(ours, theirs, radius)
+        patch.setattr(module, "FEW", -1)
+        banded = close_pairs(ours, theirs, radius)
+    assert sorted(compared) == sorted(banded)
