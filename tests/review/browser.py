@@ -166,6 +166,9 @@ class Browser:
             downloadThroughput=-1,
             uploadThroughput=-1,
         )
+        # The browser's network process hears of it later than we do.
+        there, gone = ("false", "true") if off else ("true", "false")
+        self.until(f"fetch(location.href, {{cache: 'no-store'}}).then(() => {there}, () => {gone})")
 
     def dark(self, on: bool) -> None:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if on else "light"}
