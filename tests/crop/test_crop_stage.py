@@ -3,6 +3,8 @@
 import shutil
 import signal
 
+import cv2
+import numpy as np
 import pytest
 from photos import (
     astronaut,
@@ -217,11 +219,15 @@ def test_one_or_two_workers_and_kill_9_in_the_middle_give_the_same(tmp_path):
             "c.png": encode(astronaut(100, 30, 300, 250), "PNG"),
         }
     }
+    rng = np.random.default_rng(0)
+    # Enough that the first shard is committed long before the last one.
+    noise = [cv2.resize(rng.integers(0, 256, (8, 8, 3), np.uint8), (300, 300)) for _ in range(48)]
+    more["fear"] |= {f"noise-{n}.png": encode(pixels, "PNG") for n, pixels in enumerate(noise)}
     for workspace in (undisturbed, killed):
         crawl_files(workspace, some_photos() | more)
         dedupe(workspace, DedupeRecipe(workers=0, radius=0))
     todo = len(workspace.catalog.rows("SELECT image_id FROM croppable"))
-    assert todo > stage.SHARD_SIZE
+    assert todo > 10 * stage.SHARD_SIZE
     crop(undisturbed, ALONE)
 
     process = start_btfer(killed, "crop", "--workers", "1")
