@@ -200,7 +200,8 @@ def _published(out: Path, *, questions: bool, as_json: bool) -> None:
 
 def _answer(contrasts: "list[Contrast]", out: Path, *, as_json: bool) -> None:
     from btfer_builder.files import write_bytes
-    from btfer_builder.protocol.benchmark.questions import QUESTIONS, questions_markdown, to_dict
+    from btfer_builder.protocol.benchmark.answers import questions_markdown
+    from btfer_builder.protocol.benchmark.questions import QUESTIONS, to_dict
 
     path = out / "questions.md"
     write_bytes(path, f"# Questions\n\n{questions_markdown(contrasts)}".encode())

@@ -83,14 +83,13 @@ def evaluate(
         raise click.UsageError("--training-data is for --try-preprocessing; name both or neither")
     if training_data is not None and data is not None and training_data.resolve() == data.resolve():
         raise click.UsageError("--training-data is the test set: never choose the preprocessing on that")
-    # Faces that are named need no workspace; the sample does.
-    workspace = open_workspace(directory) if data is None else None
-    recipe = with_flags(_recipe(directory), options)
+    recipe = with_flags(recipe_of(directory).eval, options)
     if not models:
         if recipe.preset == "none":
             raise click.UsageError("Missing argument 'MODEL...'.")
         models = (bundled_model(recipe.preset),)
-    faces, set_name, leak = _sample(workspace) if workspace else _folder(data or Path())
+    # Faces that are named need no workspace; the sample does.
+    faces, set_name, leak = _sample(open_workspace(directory)) if data is None else _folder(data)
     folder = _reports(directory)
     reports = evaluate_models(
         list(dict.fromkeys(models)),  # the same file twice is one model
@@ -143,7 +142,7 @@ def compare(
     """
     from btfer_builder.evaluate.names import COMPARISON
 
-    recipe = with_flags(_recipe(directory), options)
+    recipe = with_flags(recipe_of(directory).eval, options)
     folder = reports[0].parent if reports else open_workspace(directory).reports
     paths = list(reports) or sorted(path.parent for path in folder.glob("*/metrics.json"))
     # A shell's reports/* names the comparison's own folder, too, and files that lie there.
@@ -203,7 +202,7 @@ def convert(
     from btfer_builder.evaluate.models import load_model
     from btfer_builder.evaluate.preprocessing import declare, describe, plan_feeding
 
-    recipe = with_flags(_recipe(directory), options)
+    recipe = with_flags(recipe_of(directory).eval, options)
     feeding, faces = None, []
     if quantize == "int8" and data is not None:
         loaded = load_model(model, trust_model=trust_model)
@@ -225,11 +224,6 @@ def convert(
 
 def _is_comparison(path: Path) -> bool:
     return (path / "comparison.json").is_file() and not (path / "metrics.json").is_file()
-
-
-def _recipe(directory: Path | None) -> EvalRecipe:
-    """Return the recipe of the workspace, or the defaults where there is none: reports and files need none."""
-    return recipe_of(directory).eval
 
 
 def _reports(directory: Path | None) -> Path:

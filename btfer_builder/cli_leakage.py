@@ -87,7 +87,10 @@ def leakage(
     workspace = open_workspace(directory)
     if forget:
         source = run_forget(workspace, forget)
-        emit_json({"forgotten": source}) if as_json else click.echo(f"{source} counts no more")
+        if as_json:
+            emit_json({"forgotten": source})
+        else:
+            click.echo(f"{source} counts no more")
         return
     if against is None:
         _show_sets(workspace, as_json=as_json)

@@ -18,16 +18,23 @@ from btfer_builder.storage import File, RemoteFile
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def content_digest(path: str) -> str:
-    """Return the SHA-256 in hex of the file a setting names, or the setting where there is no such file.
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 in hex of a file, or of all files of a folder with their names."""
+    if path.is_dir():
+        digest = hashlib.sha256()
+        for file in sorted(file for file in path.rglob("*") if file.is_file()):
+            digest.update(f"{file.relative_to(path).as_posix()}\0{file_digest(file)}\n".encode())
+        return digest.hexdigest()
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def setting_digest(path: str) -> str:
+    """Return the digest of the file a setting names, or the setting where there is no such file.
 
     So a setting is the same wherever the same file lies, and another one when the file is.
     """
-    try:
-        with Path(path).open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
-    except OSError:
-        return path
+    return file_digest(Path(path)) if Path(path).is_file() else path
 
 
 @contextmanager

@@ -15,9 +15,8 @@ def import_tensorflow(*, gpu: bool = True) -> ModuleType:
     with silent_stderr():
         import tensorflow as tf
 
-        tf.get_logger().setLevel(
-            "ERROR"
-        )  # it also warns of what is meant, as a graph for each of several models
+        # It also warns of what is meant, as of a graph for each of several models.
+        tf.get_logger().setLevel("ERROR")
         tf.config.list_physical_devices()  # the rest of the lines comes with the first look for devices
     module: ModuleType = tf
     return module

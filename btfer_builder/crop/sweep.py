@@ -9,16 +9,13 @@ from btfer_builder.workspace import Workspace
 _FACE = re.compile(r"data/faces/[0-9a-f]{2}/([0-9a-f]{16})\.png")
 
 
-def sweep_faces(workspace: Workspace) -> int:
-    """Delete what nobody would find when a person is to be taken out; return how many files that were.
+def sweep_faces(workspace: Workspace) -> None:
+    """Delete what nobody would find when a person is to be taken out.
 
     The caller holds the stage `crop`.
     """
     named = {path for _, _, path in face_paths(workspace.catalog)}
-    swept = 0
     for path in files_below(workspace.files, "data/faces"):
         if (face := _FACE.fullmatch(path)) and path not in named:
             (workspace.files / path).unlink(missing_ok=True)
             thumb_path(workspace.root, "face", face[1]).unlink(missing_ok=True)
-            swept += 1
-    return swept

@@ -56,7 +56,7 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe) -> None:
         replace_dedupes(catalog, results, groups)
         if replaced := before & {result.image_id for result in results if result.duplicate_of}:
             say(
-                f"{len(replaced)} reviewed photos have given way to better copies, which are to be reviewed again"
+                f"reviewed photos that have given way to better copies, to be reviewed again: {len(replaced)}"
             )
         write_manifests(catalog, workspace.manifests, "images", "duplicates")
         counts |= {"images": len(results), "kept": sum(result.state == "kept" for result in results)}

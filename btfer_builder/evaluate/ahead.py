@@ -71,7 +71,7 @@ def prepare_ahead(
                 arrays = {feeding: _room(feeding, len(batch)) for feeding in feedings}
                 # A part waits for its decoding, which is ahead of it in the queue: no two wait for each other.
                 parts = [
-                    pool.submit(_fill, arrays, at, chunk, images.result, view)
+                    pool.submit(_fill_decoded, arrays, at, chunk, images, view)
                     for (at, chunk), images in zip(chunks, decoded, strict=True)
                 ]
                 pending.append(_Pending(number, arrays, parts))
@@ -103,16 +103,27 @@ def _decode(faces: Sequence[LabelledFace]) -> list[Pixels]:
     return images
 
 
+def _fill_decoded(
+    arrays: dict[Feeding, NDArray[Any]],
+    start: int,
+    faces: Sequence[LabelledFace],
+    images: "Future[list[Pixels]]",
+    view: View,
+) -> dict[Feeding, set[Interpolation]]:
+    """Wait for the images, then `_fill`."""
+    return _fill(arrays, start, faces, images.result(), view)
+
+
 def _fill(
     arrays: dict[Feeding, NDArray[Any]],
     start: int,
     faces: Sequence[LabelledFace],
-    images: Callable[[], list[Pixels]],
+    images: Sequence[Pixels],
     view: View,
 ) -> dict[Feeding, set[Interpolation]]:
     """Write a chunk of faces into the batches; models that differ in their scale only share the resizing."""
     ways: dict[Feeding, set[Interpolation]] = {feeding: set() for feeding in arrays}
-    for row, (face, image) in enumerate(zip(faces, images(), strict=True), start):
+    for row, (face, image) in enumerate(zip(faces, images, strict=True), start):
         seen = view(image, face)
         fitted: dict[Feeding, tuple[Pixels, Interpolation]] = {}
         for feeding, array in arrays.items():
@@ -172,7 +183,7 @@ def _prepare_shard(
         one: _One = []
         for view in views:
             arrays = {feeding: _room(feeding, 1) for feeding in feedings}
-            ways = _fill(arrays, 0, [face], images.copy, view)
+            ways = _fill(arrays, 0, [face], images, view)
             one.append(({feeding: array[0] for feeding, array in arrays.items()}, ways))
         prepared.append(one)
     return prepared

@@ -20,7 +20,7 @@ from btfer_builder.evaluate.efficiency import efficiency
 from btfer_builder.evaluate.faces import LabelledFace
 from btfer_builder.evaluate.groups import group_scores
 from btfer_builder.evaluate.metrics import Scores, score, score_chances, score_votes
-from btfer_builder.evaluate.models import Model, file_digest, load_model
+from btfer_builder.evaluate.models import Model, load_model
 from btfer_builder.evaluate.names import distinct_names, identity, place_of, printable, report_folder
 from btfer_builder.evaluate.predict import Job, Progress, predict_jobs
 from btfer_builder.evaluate.preprocessing import Declaration, Feeding, declare, plan_feeding
@@ -39,7 +39,7 @@ from btfer_builder.evaluate.signature import (
     set_digest,
 )
 from btfer_builder.evaluate.tryout import Tried, try_feedings, warning
-from btfer_builder.files import write_bytes
+from btfer_builder.files import file_digest, write_bytes
 from btfer_builder.recipe import EvalRecipe
 
 

@@ -1,6 +1,5 @@
 """A model of any format as one structure with one predict function; which adapter loads which file."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,17 +120,6 @@ def is_function(text: str) -> bool:
     module, colon, function = text.partition(":")
     parts = [*module.split("."), *function.split(".")]
     return bool(colon) and all(part.isidentifier() for part in parts)
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 in hex of a file, or of all files of a folder with their names."""
-    if path.is_dir():
-        digest = hashlib.sha256()
-        for file in sorted(file for file in path.rglob("*") if file.is_file()):
-            digest.update(f"{file.relative_to(path).as_posix()}\0{file_digest(file)}\n".encode())
-        return digest.hexdigest()
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def file_bytes(path: Path) -> int:

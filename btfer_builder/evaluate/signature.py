@@ -13,8 +13,8 @@ from btfer_builder.catalog.evaluate import leaked_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.answers import Labels, Predictions
 from btfer_builder.evaluate.faces import LabelledFace
-from btfer_builder.evaluate.models import file_digest
 from btfer_builder.evaluate.preprocessing import Feeding
+from btfer_builder.files import file_digest
 from btfer_builder.workspace import Workspace
 
 SUMS = "SHA256SUMS"

@@ -1,11 +1,11 @@
 """croissant.json: the release as programs read it (Croissant 1.0, with the fields for responsible AI)."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from btfer_builder.emotions import EMOTIONS
+from btfer_builder.files import file_digest
 from btfer_builder.release.attribution import license_url
 from btfer_builder.release.contents import ReleasedFace
 from btfer_builder.release.facts import Facts
@@ -79,8 +79,7 @@ def write_croissant(folder: Path, facts: Facts, faces: list[ReleasedFace]) -> No
     table, form = (
         ("sources.jsonl", "application/jsonlines") if urls else ("faces.parquet", "application/x-parquet")
     )
-    with (folder / table).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_digest(folder / table)
     content = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",

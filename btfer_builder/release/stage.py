@@ -1,6 +1,5 @@
 """The release stage: build the folder aside, prove it clean, rename it, and record the version."""
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ import msgspec
 
 from btfer_builder.catalog.release import add_release
 from btfer_builder.errors import BtferError
+from btfer_builder.files import file_digest
 from btfer_builder.recipe import ReleaseRecipe
 from btfer_builder.release.attribution import write_attribution
 from btfer_builder.release.card import write_texts
@@ -147,9 +147,7 @@ def write_checksums(folder: Path) -> None:
     """Write SHA256SUMS over all other files, in the form of sha256sum."""
     lines = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        lines.append(f"{digest}  {path.relative_to(folder).as_posix()}\n")
+        lines.append(f"{file_digest(path)}  {path.relative_to(folder).as_posix()}\n")
     (folder / "SHA256SUMS").write_text("".join(sorted(lines, key=lambda line: line[66:])), encoding="utf-8")
 
 

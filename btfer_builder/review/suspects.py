@@ -9,9 +9,10 @@ from btfer_builder.catalog.review import review_items
 from btfer_builder.catalog.suspicion import add_predictions, picture_paths, predictions_of
 from btfer_builder.evaluate.evaluate import make_job
 from btfer_builder.evaluate.faces import LabelledFace
-from btfer_builder.evaluate.models import file_digest, load_model
+from btfer_builder.evaluate.models import load_model
 from btfer_builder.evaluate.predict import predict_jobs
 from btfer_builder.evaluate.preprocessing import declare
+from btfer_builder.files import file_digest
 from btfer_builder.progress import bar
 from btfer_builder.workspace import Workspace
 

@@ -137,15 +137,18 @@ def test_a_folder_of_images_that_is_not_there_drops_nothing(workspace):
     before = outcome(workspace)
     images = workspace.data / "images"
     images.rename(workspace.root / "unmounted")
-    for command in (lambda: crop(workspace, override(ALONE, size=64)), lambda: dedupe_exactly(workspace)):
+    for command in (
+        lambda: crop(workspace, override(ALONE, size=64)),
+        lambda: hash_and_dedupe_anew(workspace),
+    ):
         with pytest.raises(BtferError, match=r"data/images is not there.*Nothing was dropped"):
             command()
         assert outcome(workspace) == before
     (workspace.root / "unmounted").rename(images)
 
 
-def dedupe_exactly(workspace):
-    """Ask for hashes that are not there yet."""
+def hash_and_dedupe_anew(workspace):
+    """Ask for hashes that are not there any more."""
     workspace.catalog.connection.execute("DELETE FROM hashes")
     workspace.catalog.connection.commit()
     dedupe(workspace, DedupeRecipe(workers=0))

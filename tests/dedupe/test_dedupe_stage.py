@@ -213,4 +213,4 @@ def test_reviewed_photos_that_give_way_are_said(workspace, capsys):
     crawl_files(workspace, {"happy": {"larger.png": encode(larger, "PNG")}})
     dedupe(workspace, ALONE)
     assert outcome(workspace)["a.png"][:2] == ("near_duplicate", "larger.png")
-    assert "1 reviewed photos have given way to better copies" in capsys.readouterr().err
+    assert "given way to better copies, to be reviewed again: 1" in capsys.readouterr().err

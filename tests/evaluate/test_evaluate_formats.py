@@ -12,8 +12,9 @@ from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import LabelledFace, evaluate_model
 from btfer_builder.evaluate.adapters.graph_check import check_graph
 from btfer_builder.evaluate.convert import convert_model
-from btfer_builder.evaluate.models import file_bytes, file_digest, is_function, load_model
+from btfer_builder.evaluate.models import file_bytes, is_function, load_model
 from btfer_builder.evaluate.preprocessing import Feeding
+from btfer_builder.files import file_digest
 from btfer_builder.recipe import EvalRecipe
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]

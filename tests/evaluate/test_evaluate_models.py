@@ -98,6 +98,14 @@ def test_files_that_are_no_models(tmp_path):
         file["kernel"] = [1.0]
     with pytest.raises(BtferError, match="only weights"):
         load_model(tmp_path / "weights.h5")
+    packed = tmp_path / "packed.keras"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", "{}" * 5000)
+    content = bytearray(packed.read_bytes())
+    content[42:60] = bytes(byte ^ 0xFF for byte in content[42:60])  # the compressed bytes begin there
+    packed.write_bytes(content)
+    with pytest.raises(BtferError, match="not a Keras model"):
+        load_model(packed)
     with zipfile.ZipFile(tmp_path / "half.keras", "w") as archive:
         archive.writestr("config.json", "{")
     with pytest.raises(BtferError, match="description of its network is damaged"):

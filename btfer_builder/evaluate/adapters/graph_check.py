@@ -50,9 +50,8 @@ def check_graph(path: Path) -> None:
         raise BtferError(f"{path}: its saved_model.pb is damaged; export the model again") from None
     for graph in proto.meta_graphs:
         functions = {one.signature.name: one for one in graph.graph_def.library.function}
-        bodies = [function.node_def for function in functions.values()]
-        for nodes in (graph.graph_def.node, *bodies):
-            _check_operations(path, {node.op for node in nodes} - functions.keys())
+        bodies = [graph.graph_def.node, *(function.node_def for function in functions.values())]
+        _check_operations(path, {node.op for nodes in bodies for node in nodes} - functions.keys())
         calls = {name: _called(function.node_def) for name, function in functions.items()}
         writing = {name for name, called in calls.items() if called & WRITES}
         while more := {name for name, called in calls.items() if called & writing} - writing:

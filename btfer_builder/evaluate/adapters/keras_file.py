@@ -120,17 +120,15 @@ def check_config(path: Path, config: object) -> bool:
         module = part.get("module")
         if module is None or "class_name" not in part:
             continue
-        if str(module).split(".")[0] not in {"keras", "tf_keras", "builtins"} and not _is_own(module):
+        package, *rooms = str(module).split(".")
+        if package not in {"keras", "tf_keras", "builtins"} and not _is_own(module):
             raise BtferError(
                 f"{path}: needs {module}.{name}, which is no part of Keras; use only Keras's own layers"
             )
-        rooms = str(module).split(".")
-        if len(rooms) > 1 and rooms[2 if rooms[1] == "src" and len(rooms) > 2 else 1] in UNSAFE_ROOMS:
+        if not UNSAFE_ROOMS.isdisjoint(rooms[:2]):  # keras.utils, keras.src.utils
             raise BtferError(f"{path}: names {module}.{name}, which is no layer; refused")
         # tf_keras would look these up in whatever module the file names.
-        legacy_safe = (
-            legacy_safe and str(module).split(".")[0] in {"keras", "tf_keras"} and name != "function"
-        )
+        legacy_safe = legacy_safe and package in {"keras", "tf_keras"} and name != "function"
     return legacy_safe
 
 
@@ -153,14 +151,15 @@ def _dicts(config: object) -> Iterator[dict[str, Any]]:
 def _config_of_keras(path: Path) -> object:
     try:
         with zipfile.ZipFile(path) as archive:
-            if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
-                raise BtferError(f"{path}: the description of its network is too large to be one; refused")
-            text = archive.read("config.json")
-    except (zipfile.BadZipFile, KeyError, OSError, RuntimeError, EOFError, NotImplementedError):
+            size = archive.getinfo("config.json").file_size
+            text = archive.read("config.json") if size <= MAX_CONFIG_BYTES else None
+    except Exception:  # zipfile and the decompressors raise anything at all on a damaged archive
         raise BtferError(
             f"{path}: not a Keras model (or damaged); save it with model.save(), "
             "and give it the suffix .h5 if it was saved in the older HDF5 format"
         ) from None
+    if text is None:
+        raise BtferError(f"{path}: the description of its network is too large to be one; refused")
     return _parse(path, text)
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from btfer_builder.errors import BtferError
-from btfer_builder.files import content_digest
+from btfer_builder.files import setting_digest
 from btfer_builder.protocol.networks.registry import NETWORKS, Pretraining, find_network
 from btfer_builder.recipe import Balancing, BenchmarkRecipe, TrainRecipe, explain
 
@@ -170,7 +170,7 @@ def _train_recipe(recipe: BenchmarkRecipe, setting: Setting) -> TrainRecipe:
 
 def _digest(train: TrainRecipe, data: str) -> str:
     said = {name: value for name, value in msgspec.to_builtins(train).items() if name not in _WITHOUT_EFFECT}
-    said["weights"] = content_digest(train.weights)
+    said["weights"] = setting_digest(train.weights)
     return hashlib.sha256(msgspec.json.encode([said, data], order="deterministic")).hexdigest()[:8]
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from btfer_builder.files import write_bytes
+from btfer_builder.protocol.benchmark.answers import questions_markdown
 from btfer_builder.protocol.benchmark.figures import Figure, make_figures, write_figures
-from btfer_builder.protocol.benchmark.questions import Contrast, answer_questions, questions_markdown
+from btfer_builder.protocol.benchmark.questions import Contrast, answer_questions
 from btfer_builder.protocol.benchmark.results import Failure, Result
 from btfer_builder.protocol.benchmark.tables import Table, make_tables, write_tables
 

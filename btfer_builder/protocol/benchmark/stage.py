@@ -123,7 +123,7 @@ def run_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
         finished = finished_runs(recipe, plan)
         todo = [run for run in plan.runs if run.run_id not in finished]
         failures = _run(todo, recipe) if todo else {}
-        return _finish(recipe, plan, failures, len(todo))
+        return _finish(recipe, plan, failures, ran=len(todo) - len(failures))
 
 
 def report_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
@@ -139,10 +139,10 @@ def report_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
         with contextlib.suppress(OSError):
             said = (Path(recipe.out) / "runs" / run.run_id / "error.txt").read_text(encoding="utf-8")
             failures[run.run_id] = Failure(run_id=run.run_id, error=said.strip())
-    return _finish(recipe, plan, failures, 0)
+    return _finish(recipe, plan, failures, ran=0)
 
 
-def _finish(recipe: BenchmarkRecipe, plan: Plan, failures: dict[str, Failure], tried: int) -> Benchmark:
+def _finish(recipe: BenchmarkRecipe, plan: Plan, failures: dict[str, Failure], *, ran: int) -> Benchmark:
     out = Path(recipe.out)
     finished = finished_runs(recipe, plan)
     results = tuple(
@@ -151,7 +151,6 @@ def _finish(recipe: BenchmarkRecipe, plan: Plan, failures: dict[str, Failure], t
     failed = tuple(failures[run.run_id] for run in plan.runs if run.run_id in failures)
     files = write_report(out, results, failed, seed=recipe.eval.seed, resamples=recipe.eval.resamples)
     missing = len(plan.runs) - len(results) - len(failed)
-    ran = max(tried - len(failed), 0)
     return Benchmark(results, ran, failed, missing, plan.impossible, out, tuple(files))
 
 

@@ -70,7 +70,7 @@ class NetworkSpec:
     @property
     def sizes(self) -> tuple[int, ...]:
         """The resolutions of the paper it can be built at."""
-        return tuple(size for size in SIZES if size >= self.smallest)
+        return tuple(size for size in SIZES if not self.misfit(size))
 
     def misfit(self, size: int) -> str:
         """Say why it cannot be built at a size; empty if it can."""

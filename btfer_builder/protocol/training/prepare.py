@@ -15,7 +15,7 @@ from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.faces import LabelledFace
 from btfer_builder.evaluate.preprocessing import Feeding
-from btfer_builder.files import content_digest
+from btfer_builder.files import setting_digest
 from btfer_builder.protocol.networks import build_network, find_network
 from btfer_builder.protocol.preprocessing import Preprocessing, preprocessing_of
 from btfer_builder.protocol.training.balance import class_counts, class_weights, epoch_length
@@ -114,7 +114,7 @@ def run_key(recipe: TrainRecipe, facts: tuple[SetFacts, SetFacts], replicas: int
     """Return what makes a run the one it is, by name."""
     said: dict[str, Any] = msgspec.to_builtins(recipe)
     kept = {name: value for name, value in said.items() if name not in HARMLESS}
-    kept["weights"] = content_digest(recipe.weights)
+    kept["weights"] = setting_digest(recipe.weights)
     return kept | {"train": facts[0].sha256, "validation": facts[1].sha256, "devices": replicas}
 
 
