@@ -1,3 +1,3 @@
 """Build a balanced facial-expression test set out of image searches, and score models on it."""
 
-__version__ = "0.1.0"
+__version__ = "0.1.1"

@@ -5,12 +5,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from importlib.resources import files
 
 import pytest
 
 from btfer_builder import records
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.catalog import insert
+from btfer_builder.catalog.catalog import MIGRATIONS, insert
 from btfer_builder.catalog.crawl import add_fetches, add_search
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
@@ -183,3 +184,16 @@ def test_a_run_is_recorded_with_its_recipe_and_outcome(catalog):
     assert '"per_class": 5' in done["recipe"]
     assert failed["outcome"] == "failed"
     assert failed["ended_at"] >= failed["started_at"]
+
+
+def test_a_catalog_of_the_first_schema_becomes_like_a_new_one(tmp_path):
+    scripts = files("btfer_builder.catalog")
+    first = sqlite3.connect(tmp_path / "old.sqlite")
+    first.executescript((scripts / "migrations" / MIGRATIONS[0]).read_text())
+    first.executescript((scripts / "views.sql").read_text())
+    first.execute("PRAGMA user_version = 1")
+    first.close()
+    contents = "SELECT type, name, tbl_name FROM sqlite_master ORDER BY 1, 2"
+    old, new = Catalog(tmp_path / "old.sqlite"), Catalog(tmp_path / "new.sqlite")
+    assert [tuple(row) for row in old.rows(contents)] == [tuple(row) for row in new.rows(contents)]
+    assert old.value("PRAGMA user_version") == len(MIGRATIONS)

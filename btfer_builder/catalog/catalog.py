@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 #: One script a schema version, applied in order; a catalog remembers in `user_version` how many it has had.
-MIGRATIONS = ("schema.sql",)
+MIGRATIONS = tuple(sorted(f.name for f in (files(__package__) / "migrations").iterdir() if f.name.endswith(".sql")))
 
 #: How long a program waits for another one that writes.
 BUSY_SECONDS = 60
@@ -150,19 +150,24 @@ class Catalog:
                 f"{self.path} was written by a newer btfer (schema {version}, this one knows "
                 f"{len(MIGRATIONS)}); update btfer-builder"
             )
-        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-            statements = (files(__package__) / script).read_text(encoding="utf-8")
-            # executescript commits on its own: the whole migration stands in one explicit transaction,
-            # and a second program that migrates at the same moment finds the version already there.
-            try:
-                self.connection.executescript(
-                    f"BEGIN IMMEDIATE; {statements}; PRAGMA user_version = {number}; COMMIT;"
-                )
-            except sqlite3.OperationalError:
-                if self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
-                if self.value("PRAGMA user_version") < number:
-                    raise
+        if version == len(MIGRATIONS):
+            return
+        views = self.rows("SELECT name FROM sqlite_master WHERE type = 'view'")
+        folder = files(__package__)
+        scripts = [folder / "migrations" / name for name in MIGRATIONS[version:]] + [folder / "views.sql"]
+        statements = [f"DROP VIEW {view['name']};" for view in views]
+        statements += [script.read_text(encoding="utf-8") for script in scripts]
+        # executescript commits on its own: the whole migration stands in one explicit transaction,
+        # and a second program that migrates at the same moment finds the version already there.
+        try:
+            self.connection.executescript(
+                f"BEGIN IMMEDIATE; {' '.join(statements)} PRAGMA user_version = {len(MIGRATIONS)}; COMMIT;"
+            )
+        except sqlite3.OperationalError:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            if self.value("PRAGMA user_version") < len(MIGRATIONS):
+                raise
 
 
 def _begin(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,1 @@
+-- 0.1.1: what says that two photos are the same picture, beside the 64-bit pHash.

@@ -1,0 +1,1 @@
+-- 0.1.1: indexes that keep each command linear in the size of the catalog.
