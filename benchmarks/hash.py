@@ -25,7 +25,7 @@ from PIL import Image
 
 from benchmarks.compose import photographs
 from btfer_builder.dedupe.hashing import hash_images, hash_images_exactly
-from btfer_builder.runner import Runner
+from btfer_builder.parallel import Runner
 
 SIZE = (1600, 1200)
 CHUNK = 10

@@ -63,7 +63,7 @@ def review(
     from btfer_builder.catalog.review import count_decisions
     from btfer_builder.review.decisions import export_decisions, import_decisions, reviewer_name
     from btfer_builder.review.serve import LOOPBACK, serve
-    from btfer_builder.review.sharing import follow_rule
+    from btfer_builder.review.sharing import check_sharing, follow_rule
 
     if export_path and import_path:
         raise click.UsageError("--export and --import exclude each other")
@@ -94,6 +94,12 @@ def review(
             f"{done.added} decisions added, {done.unchanged} were there already, {done.empty} rows had none"
         )
     else:
+        check_sharing(reviewer, recipe)
+        model = None
+        if suspect is not None:
+            from btfer_builder.review.suspects import ask_model
+
+            model = ask_model(workspace, suspect)
         before = count_decisions(catalog)
         say("Stop with Ctrl-C. Every decision is saved as it is made.")
         if recipe.host not in LOOPBACK:
@@ -107,7 +113,7 @@ def review(
             round_name="images" if round_name == "images" else "faces",
             on_ready=lambda url: emit_json({"url": url}) if as_json else click.echo(f"Review at {url}"),
             adjudicate=adjudicate,
-            suspect=suspect,
+            model=model,
         )
         text = f"{count_decisions(catalog) - before} decisions recorded"
     write_manifests(catalog, workspace.manifests, "decisions", "images", "faces")

@@ -16,7 +16,6 @@ from PIL import Image
 from processes import alive
 from test_runner import die, double, fail, results
 
-from btfer_builder import cluster as module
 from btfer_builder.dedupe import stage
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
@@ -24,8 +23,9 @@ from btfer_builder.evaluate.ahead import as_it_is, prepare_ahead, prepare_on_clu
 from btfer_builder.evaluate.faces import faces_in_folder
 from btfer_builder.evaluate.preprocessing import Feeding
 from btfer_builder.evaluate.robustness import resolution_view
+from btfer_builder.parallel import CRASHED, Runner
+from btfer_builder.parallel import dask as module
 from btfer_builder.recipe import DedupeRecipe
-from btfer_builder.runner import CRASHED, Runner
 from btfer_builder.workspace import create_workspace
 from demo.pictures import bomb
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from processes import alive, children_of, wait_for
 
 from btfer_builder.errors import BtferError
-from btfer_builder.runner import CRASHED, Runner
+from btfer_builder.parallel import CRASHED, Runner
 
 
 def double(shard):
@@ -122,7 +122,7 @@ def test_workers_that_cannot_start_are_not_blamed_on_the_items(tmp_path):
     """A script without `if __name__ == "__main__"` runs again in each of its workers."""
     script = tmp_path / "script.py"
     script.write_text(
-        "from btfer_builder.runner import Runner\n"
+        "from btfer_builder.parallel import Runner\n"
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from test_runner import double\n"
         "print(list(Runner(1).map(double, [1])))\n"
@@ -141,7 +141,7 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started without it
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_runner import endless
-from btfer_builder.runner import Runner
+from btfer_builder.parallel import Runner
 if __name__ == "__main__":
     list(Runner(2, 1).map(endless, [1, 2, 3]))
 """

@@ -10,10 +10,10 @@ from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.crop.cropping import crop_images
 from btfer_builder.crop.sweep import sweep_faces
 from btfer_builder.errors import BtferError
+from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.progress import bar, say
 from btfer_builder.recipe import CropRecipe, override
 from btfer_builder.records import CropResult
-from btfer_builder.runner import Crashed, Runner
 from btfer_builder.workspace import Workspace
 
 #: What `--paper` means: the authors' own extractor, 10 photo pixels a side, stretched, one face a photo.

@@ -15,10 +15,10 @@ from btfer_builder.dedupe.faces import Pair, candidate_pairs, compare_faces, gro
 from btfer_builder.dedupe.grouping import best_first, describe_groups
 from btfer_builder.dedupe.looks import hash_faces
 from btfer_builder.dedupe.overlay import Overlay
+from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.progress import bar
 from btfer_builder.recipe import DedupeRecipe
 from btfer_builder.records import DedupeResult, FaceDedupe, FaceHash
-from btfer_builder.runner import Crashed, Runner
 from btfer_builder.workspace import Workspace
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from btfer_builder.dedupe.looks import hash_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.files import unescape_cell, write_csv
+from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.progress import bar
 from btfer_builder.recipe import HashesRecipe
 from btfer_builder.records import FaceHash
-from btfer_builder.runner import Crashed, Runner
 
 #: Other files of a folder (labels, notes, archives) are no faces.
 SUFFIXES = frozenset(

@@ -18,10 +18,10 @@ from btfer_builder.catalog.takedown import buried_looks
 from btfer_builder.dedupe.buried import mark_buried
 from btfer_builder.dedupe.grouping import describe_groups, group_duplicates, unproven_copies
 from btfer_builder.dedupe.hashing import hash_images, hash_images_exactly, hash_pixels
+from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.progress import bar, say
 from btfer_builder.recipe import DedupeRecipe
 from btfer_builder.records import ImageHash
-from btfer_builder.runner import Crashed, Runner
 from btfer_builder.workspace import Workspace
 
 

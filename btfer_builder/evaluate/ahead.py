@@ -14,7 +14,7 @@ from btfer_builder.decode import Undecodable, decode_image, decode_plain_png
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.faces import LabelledFace
 from btfer_builder.evaluate.preprocessing import Feeding, Interpolation, fit, normalise
-from btfer_builder.runner import Crashed, Runner
+from btfer_builder.parallel import Crashed, Runner
 
 Pixels = NDArray[np.uint8]
 #: What is done to a decoded face, uint8 (h, w, 3) RGB, before a model sees it: a corruption, a smaller size.

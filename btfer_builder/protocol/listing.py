@@ -11,12 +11,12 @@ from btfer_builder.protocol.networks import (
     SIZES,
     Head,
     NetworkSpec,
-    Pretraining,
     Units,
     assemble_network,
     find_network,
 )
 from btfer_builder.quiet import import_tensorflow
+from btfer_builder.recipe import Pretraining
 
 Progress = Callable[[Sequence[tuple[NetworkSpec, int]]], Iterable[tuple[NetworkSpec, int]]]
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
-from btfer_builder.protocol.networks.registry import ImageNetInput, Pretraining, find_network
+from btfer_builder.protocol.networks.registry import ImageNetInput, find_network
+from btfer_builder.recipe import Pretraining
 
 Color = Literal["rgb", "bgr", "grey"]
 Scale = Literal["0,1", "-1,1", "0,255"]

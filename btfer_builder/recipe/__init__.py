@@ -38,6 +38,7 @@ from btfer_builder.recipe.recipe import Recipe, explain, load_recipe, recipe_tex
 from btfer_builder.recipe.section import (
     AnySection,
     LicenseCode,
+    Pretraining,
     Section,
     Setting,
     override,
@@ -67,6 +68,7 @@ __all__ = [
     "LicenseCode",
     "Loss",
     "Preset",
+    "Pretraining",
     "QueriesRecipe",
     "Recipe",
     "ReleaseRecipe",

@@ -5,9 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from btfer_builder.protocol.networks.registry import Pretraining
 from btfer_builder.recipe.models import Balancing, EvalRecipe, TrainRecipe
-from btfer_builder.recipe.section import Scheduler, Section
+from btfer_builder.recipe.section import Pretraining, Scheduler, Section
 
 DatasetName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,39}$")]
 Size = Annotated[int, Meta(ge=8, le=2048)]

@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from btfer_builder.emotions import EMOTIONS
-from btfer_builder.protocol.networks.registry import Pretraining
-from btfer_builder.recipe.section import MaxPixels, Scheduler, Section, Workers
+from btfer_builder.recipe.section import MaxPixels, Pretraining, Scheduler, Section, Workers
 
 Scale = Literal["0,1", "-1,1", "0,255"]
 Color = Literal["auto", "rgb", "bgr", "grey"]

@@ -1,11 +1,12 @@
 """A section of the recipe, its settings, and the kinds of values several sections share."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 LicenseCode = Annotated[str, Meta(pattern="^(cc0|pdm|by|by-sa|by-nc|by-nd|by-nc-sa|by-nc-nd|unknown)$")]
+Pretraining = Literal["scratch", "imagenet", "vggface"]
 Workers = Annotated[int, Meta(ge=0, le=1024, description="Worker processes; 0 works in this process.")]
 Scheduler = Annotated[
     str, Meta(max_length=200, description="Work on this Dask cluster instead, as tcp://HOST:PORT.")

@@ -13,8 +13,8 @@ from btfer_builder.emotions import EMOTIONS, Emotion
 from btfer_builder.errors import BtferError
 from btfer_builder.recipe import SampleRecipe
 from btfer_builder.records import Chosen
-from btfer_builder.sample.caps import Room
-from btfer_builder.sample.choose import ONLY_SPLIT, Eligible, by_rank
+from btfer_builder.sample.caps import Eligible, Room
+from btfer_builder.sample.choose import ONLY_SPLIT, by_rank
 from btfer_builder.sample.folder import sample_path
 from btfer_builder.sample.stage import caps_of, eligible_faces
 from btfer_builder.workspace import Workspace

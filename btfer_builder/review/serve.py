@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlencode
 
 import uvicorn
@@ -36,7 +35,7 @@ def serve(
     round_name: RoundName,
     on_ready: Callable[[str], None],
     adjudicate: bool = False,
-    suspect: Path | None = None,
+    model: str | None = None,
 ) -> None:
     """Serve the review page until Ctrl-C or SIGTERM.
 
@@ -52,21 +51,16 @@ def serve(
         Called with the address to open, token included, as soon as it answers.
     adjudicate
         Show what reviewers disagree on, and settle it.
-    suspect
-        A model to be asked about every face first, to sort by its doubts.
+    model
+        The name under which the catalog holds a model's predictions, to sort by its doubts.
 
     Raises
     ------
     BtferError
-        If the address or port cannot be had, the reviewer has no share of the work, or the model cannot be used.
+        If the address or port cannot be had, or the reviewer has no share of the work.
     """
     reviewer, token = reviewer_name(recipe), secrets.token_urlsafe(24)
     check_sharing(reviewer, recipe)
-    model = None
-    if suspect is not None:
-        from btfer_builder.review.suspects import ask_model
-
-        model = ask_model(workspace, suspect)
     listener = _listen(recipe.host, recipe.port)
     with listener:
         port = listener.getsockname()[1]

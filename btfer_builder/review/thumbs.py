@@ -10,10 +10,10 @@ from btfer_builder.catalog.suspicion import add_sharpness, picture_paths, sharpn
 from btfer_builder.crop.quality import sharpness
 from btfer_builder.errors import BtferError
 from btfer_builder.files import write_bytes
+from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.progress import say
 from btfer_builder.records import Kind
 from btfer_builder.review.pictures import THUMB_SIDE, jpeg, small
-from btfer_builder.runner import Crashed, Runner
 from btfer_builder.storage import Root, thumb_path
 from btfer_builder.workspace import Workspace
 

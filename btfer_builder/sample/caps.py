@@ -3,10 +3,33 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from btfer_builder.sample.choose import Cell, Eligible
+from btfer_builder.emotions import Emotion
+
+Cell = tuple[str, ...]
+
+
+class Eligible(NamedTuple):
+    """A face that may be drawn.
+
+    Attributes
+    ----------
+    photo, host, creator
+        What the caps count; empty where it is not known, and then nothing is counted.
+    cell
+        Its values of the attributes the draw is spread over.
+    group
+        Faces of one group never come into two splits: same photo, creator or near duplicates.
+    """
+
+    face_id: str
+    emotion: Emotion
+    photo: str = ""
+    host: str = ""
+    creator: str = ""
+    cell: Cell = ()
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +62,7 @@ class Room:
         self._cells: Counter[tuple[str, str, Cell]] = Counter()
         self._group_split: dict[str, str] = {}
 
-    def objection(self, face: "Eligible") -> str | None:
+    def objection(self, face: Eligible) -> str | None:
         """Return the cap that speaks against a face, a reason of the stage `sample`; None if none does."""
         for kind, value, cap in (
             ("photo", face.photo, self._caps.per_photo),
@@ -50,7 +73,7 @@ class Room:
                 return f"{kind}_cap"
         return None
 
-    def take(self, face: "Eligible") -> bool:
+    def take(self, face: Eligible) -> bool:
         """Take a face into the split that lacks most of its kind, or note why there is no room for it."""
         reason = self.objection(face)
         split = None if reason else self._split_for(face)
@@ -60,7 +83,7 @@ class Room:
         self.put(face, split)
         return True
 
-    def put(self, face: "Eligible", split: str) -> None:
+    def put(self, face: Eligible, split: str) -> None:
         """Count a face as taken into a split."""
         self.split_of[face.face_id] = split
         self._taken[split, face.emotion] += 1
@@ -69,11 +92,11 @@ class Room:
         if face.group:
             self._group_split[face.group] = split
 
-    def fits(self, face: "Eligible", split: str) -> bool:
+    def fits(self, face: Eligible, split: str) -> bool:
         """Return whether a face may be taken into a split, full or not."""
         return self.objection(face) is None and self._group_split.get(face.group, split) == split
 
-    def _split_for(self, face: "Eligible") -> str | None:
+    def _split_for(self, face: Eligible) -> str | None:
         quotas = self._quotas
         names = [self._group_split[face.group]] if face.group in self._group_split else list(quotas)
         names = [name for name in names if self._taken[name, face.emotion] < quotas.get(name, 0)]

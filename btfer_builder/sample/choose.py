@@ -4,39 +4,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from btfer_builder.emotions import EMOTIONS, Emotion
-from btfer_builder.sample.caps import Caps, Room
+from btfer_builder.sample.caps import Caps, Cell, Eligible, Room
 
 #: The split of a sample that is not divided.
 ONLY_SPLIT = "test"
 
 ONE_PER_PHOTO = Caps()
-
-Cell = tuple[str, ...]
-
-
-class Eligible(NamedTuple):
-    """A face that may be drawn.
-
-    Attributes
-    ----------
-    photo, host, creator
-        What the caps count; empty where it is not known, and then nothing is counted.
-    cell
-        Its values of the attributes the draw is spread over.
-    group
-        Faces of one group never come into two splits: same photo, creator or near duplicates.
-    """
-
-    face_id: str
-    emotion: Emotion
-    photo: str = ""
-    host: str = ""
-    creator: str = ""
-    cell: Cell = ()
-    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from btfer_builder.catalog.sample import (
 from btfer_builder.emotions import EMOTIONS, Emotion
 from btfer_builder.recipe import SampleRecipe
 from btfer_builder.records import Chosen, Undrawn
-from btfer_builder.sample.caps import Caps
-from btfer_builder.sample.choose import ONLY_SPLIT, CellCount, Draw, Eligible, choose
+from btfer_builder.sample.caps import Caps, Eligible
+from btfer_builder.sample.choose import ONLY_SPLIT, CellCount, Draw, choose
 from btfer_builder.sample.folder import sample_path, tidy, write_sample
 from btfer_builder.sample.groups import group_photos
 from btfer_builder.sample.sources import best_source, host_of, license_of

@@ -12,8 +12,8 @@ import msgspec
 
 from btfer_builder.errors import BtferError
 from btfer_builder.files import setting_digest
-from btfer_builder.protocol.networks.registry import NETWORKS, Pretraining, find_network
-from btfer_builder.recipe import Balancing, BenchmarkRecipe, TrainRecipe, explain
+from btfer_builder.protocol.networks.registry import NETWORKS, find_network
+from btfer_builder.recipe import Balancing, BenchmarkRecipe, Pretraining, TrainRecipe, explain
 
 Value = TypeVar("Value")
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from btfer_builder.errors import BtferError
+from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.progress import bar, say
 from btfer_builder.protocol.benchmark.grid import Plan, PlannedRun, Setting, plan_runs
 from btfer_builder.protocol.benchmark.report import write_report
@@ -18,7 +19,6 @@ from btfer_builder.protocol.benchmark.results import Failure, Result, read_resul
 from btfer_builder.protocol.benchmark.run import Circumstances, cross_domain_faces, run_all
 from btfer_builder.protocol.splits import read_splits
 from btfer_builder.recipe import BenchmarkRecipe
-from btfer_builder.runner import Crashed, Runner
 
 
 @dataclass(frozen=True, slots=True)

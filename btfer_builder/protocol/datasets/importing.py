@@ -13,6 +13,7 @@ from btfer_builder import __version__
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.files import write_bytes, write_csv
+from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.progress import bar
 from btfer_builder.protocol.datasets import affectnet, fer2013, folders, rafdb
 from btfer_builder.protocol.datasets.classes import classes_png, classes_table
@@ -21,7 +22,6 @@ from btfer_builder.protocol.datasets.division import as_the_authors, draw_splits
 from btfer_builder.protocol.datasets.items import DROPPED, Item
 from btfer_builder.protocol.datasets.twins import Twins, find_twins, leaked
 from btfer_builder.recipe import DatasetKind, DatasetRecipe, SplitName
-from btfer_builder.runner import Crashed, Runner
 
 READERS: dict[DatasetKind, Callable[[Path], Iterator[Item]]] = {
     "fer2013": fer2013.read,

@@ -9,7 +9,6 @@ from btfer_builder.protocol.networks.registry import (
     UNITS,
     Head,
     NetworkSpec,
-    Pretraining,
     Units,
     find_network,
 )
@@ -22,7 +21,6 @@ __all__ = [
     "UNITS",
     "Head",
     "NetworkSpec",
-    "Pretraining",
     "Units",
     "assemble_network",
     "build_network",

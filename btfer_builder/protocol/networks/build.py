@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btfer_builder.errors import BtferError
-from btfer_builder.protocol.networks.registry import Head, NetworkSpec, Pretraining, Units, find_network
+from btfer_builder.protocol.networks.registry import Head, NetworkSpec, Units, find_network
 from btfer_builder.quiet import import_tensorflow
+from btfer_builder.recipe import Pretraining
 
 if TYPE_CHECKING:
     import keras

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from btfer_builder.errors import BtferError
+from btfer_builder.recipe import Pretraining
 
-Pretraining = Literal["scratch", "imagenet", "vggface"]
 Head = Literal["gap", "flatten"]
 Units = Literal["256-128", "256-256", "1024-1024-512"]
 Origin = Literal["paper", "true", "modern"]

@@ -1,0 +1,103 @@
+"""Work on shards in a pool of processes of this machine that survives a worker's death."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from btfer_builder.errors import BtferError
+from btfer_builder.parallel.base import CRASHED, Crashed
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_in_pool(
+    workers: int, function: Callable[[Sequence[Item]], list[Result]], shards: Sequence[Sequence[Item]]
+) -> Iterator[list[tuple[Item, Result | Crashed]]]:
+    """Yield the results of each shard as it is done, in no particular order.
+
+    When a worker dies, the shards then in progress are run again one by one; the shard that kills its worker again
+    is halved until one item is left, and that item's result is `CRASHED`.
+
+    Parameters
+    ----------
+    workers
+        Processes, at least 1.
+    function
+        As in `Runner.map`.
+    shards
+        What a worker gets at a time.
+
+    Raises
+    ------
+    BtferError
+        If no worker can be started at all.
+    """
+    queue = deque(shards)
+    while queue:
+        under_way: dict[Future[list[Result]], Sequence[Item]] = {}
+        pool = _pool(workers)
+        try:
+            while queue or under_way:
+                while queue and len(under_way) < workers * 2:
+                    under_way[pool.submit(function, queue[0])] = queue[0]
+                    queue.popleft()  # only now: a pool that broke meanwhile refuses the shard
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    results = future.result()
+                    yield list(zip(under_way.pop(future), results, strict=True))
+        except BrokenProcessPool:
+            for suspect in under_way.values():
+                yield from _narrow_down(function, suspect)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _narrow_down(
+    function: Callable[[Sequence[Item]], list[Result]], shard: Sequence[Item]
+) -> Iterator[list[tuple[Item, Result | Crashed]]]:
+    """Work on a shard alone; if it kills its worker, halve it until only the guilty item is left."""
+    with _pool(1) as pool:
+        try:
+            pool.submit(os.getpid).result()
+        except BrokenProcessPool:
+            raise BtferError(
+                "worker processes die as they start; a script that calls this needs "
+                '`if __name__ == "__main__":`, or work without them: workers = 0'
+            ) from None
+        try:
+            results = pool.submit(function, shard).result()
+        except BrokenProcessPool:
+            results = None
+    if results is not None:
+        yield list(zip(shard, results, strict=True))
+    elif len(shard) == 1:
+        yield [(shard[0], CRASHED)]
+    else:
+        half = len(shard) // 2
+        yield from _narrow_down(function, shard[:half])
+        yield from _narrow_down(function, shard[half:])
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # spawn: a forked copy of a process with threads (SQLite, progress bars) can hang.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and die with it: a worker whose parent was killed would wait for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def die_with_parent() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=die_with_parent, daemon=True).start()
