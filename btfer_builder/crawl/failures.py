@@ -11,8 +11,13 @@ class Refused(Exception):
     def __init__(self, reason: str, detail: str = "", pause: float | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
-        self.detail = detail[:500]
+        self.detail = storable(detail[:500])
         self.pause = pause
+
+
+def storable(text: str) -> str:
+    """Return a text without half characters, which are what other bytes of a header become, and no file can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def failed(error: Exception) -> Refused:

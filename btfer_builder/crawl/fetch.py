@@ -16,7 +16,7 @@ import aiohttp
 from btfer_builder import __version__
 from btfer_builder.catalog.catalog import now
 from btfer_builder.crawl.addresses import GuardedResolver, guarded_sockets
-from btfer_builder.crawl.failures import Refused, failed
+from btfer_builder.crawl.failures import Refused, failed, storable
 from btfer_builder.crawl.keep import Part, beginning, images_of, inflated, local_chunks
 from btfer_builder.crawl.permission import Robots, header_refusal
 from btfer_builder.crawl.politeness import retry_after, user_agent
@@ -139,7 +139,7 @@ class Fetcher:
             for _ in range(MAX_REDIRECTS + 1):
                 await self._check(target)
                 async with self.session.get(target, headers=headers, allow_redirects=False) as response:
-                    status, kind = response.status, response.headers.get("content-type", "")[:200]
+                    status, kind = response.status, storable(response.headers.get("content-type", "")[:200])
                     fate = replace(fate, http_status=status, content_type=kind)
                     yield fate, b""
                     if status in {301, 302, 303, 307, 308} and "location" in response.headers:

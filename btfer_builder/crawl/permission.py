@@ -111,9 +111,9 @@ class Robots:
             rules = Protego.parse("")  # RFC 9309: as if it were not there
         except Exception as error:
             failure = failed(error)
-            # A mistake in the file is none in the address that is asked for.
-            private = failure.reason in {"private_address", "timeout"}
-            return failure.reason if private else "unreachable", f"{url}: {failure.detail}"[:500]
+            if failure.reason == "bad_url" and isinstance(error, aiohttp.RedirectClientError):
+                failure.reason = "unreachable"  # its mistake is none in the address that is asked for
+            return failure.reason, f"{url}: {failure.detail}"[:500]
         if delay := rules.crawl_delay(PRODUCT):
             self.on_delay(urlsplit(url).netloc, delay)
         return rules
