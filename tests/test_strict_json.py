@@ -53,7 +53,10 @@ def test_there_is_one_way_to_write_json():
     writers = {
         path.relative_to(root).as_posix()
         for path in root.rglob("*.py")
-        if re.search(r"\bjson\.dumps?\(|\.to_json\(|\bimport orjson|\btojson\b", re.sub(r"msgspec\.json", "", path.read_text()))
+        if re.search(
+            r"\bjson\.dumps?\(|\.to_json\(|\bimport orjson|\btojson\b",
+            re.sub(r"msgspec\.json", "", path.read_text()),
+        )
     }
     assert writers == {"files.py"}
 
