@@ -1,15 +1,17 @@
-"""Write files so that nobody ever sees half of one, and CSV cells so that no spreadsheet runs them."""
+"""Write files so that nobody ever sees half of one, JSON that every parser takes, and CSV that no spreadsheet runs."""
 
 import csv
 import hashlib
 import io
+import json
+import math
 import os
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from btfer_builder.errors import BtferError
 from btfer_builder.storage import File, RemoteFile
@@ -72,6 +74,34 @@ def write_bytes(path: File, content: bytes) -> None:
         return
     with write_aside(path) as file:
         file.write(content)
+
+
+def json_text(
+    value: object, *, indent: int | None = None, ensure_ascii: bool = True, sort_keys: bool = False
+) -> str:
+    """Return a value as strict JSON (RFC 8259); all JSON of the package is written by it.
+
+    A number that is not finite, as a score that is not defined, becomes null: JSON has no other word for it, and many
+    parsers refuse a file with NaN in it.
+    """
+    options: dict[str, Any] = {"indent": indent, "ensure_ascii": ensure_ascii, "sort_keys": sort_keys}
+    try:
+        return json.dumps(value, allow_nan=False, **options)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, **options)
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - any part of a JSON value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def write_json(path: File, value: object, *, ensure_ascii: bool = True) -> None:
+    """Write a file of JSON for people and programs, all at once; see `json_text`."""
+    write_bytes(path, json_text(value, indent=2, ensure_ascii=ensure_ascii).encode() + b"\n")
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object] | sqlite3.Row]) -> int:

@@ -1,10 +1,11 @@
 """The one way to show progress and to print a result: text for people, one JSON object for programs."""
 
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from btfer_builder.files import json_text
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -51,7 +52,7 @@ def say(text: str) -> None:
 
 def emit_json(result: Mapping[str, object]) -> None:
     """Print the result for a program: one JSON object on stdout."""
-    sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(result, ensure_ascii=False) + "\n")
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

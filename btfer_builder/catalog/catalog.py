@@ -1,7 +1,6 @@
 """Open the catalog, bring its schema up to date, and give out transactions."""
 
 import dataclasses
-import json
 import random
 import sqlite3
 import threading
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from btfer_builder import __version__
 from btfer_builder.errors import BtferError
+from btfer_builder.files import json_text
 from btfer_builder.reasons import REASONS
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Catalog:
         import msgspec
 
         counts: dict[str, Any] = {}
-        settings = json.dumps(msgspec.to_builtins(recipe), sort_keys=True)
+        settings = json_text(msgspec.to_builtins(recipe), sort_keys=True)
         with self.transaction() as db:
             run_id = db.execute(
                 "INSERT INTO runs (command, recipe, version, started_at) VALUES (?, ?, ?, ?)",
@@ -142,7 +142,7 @@ class Catalog:
             with self.transaction() as db:
                 db.execute(
                     "UPDATE runs SET ended_at = ?, outcome = ?, counts = ? WHERE run_id = ?",
-                    (now(), outcome, json.dumps(counts, sort_keys=True), run_id),
+                    (now(), outcome, json_text(counts, sort_keys=True), run_id),
                 )
 
     def _migrate(self) -> None:

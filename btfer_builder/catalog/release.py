@@ -8,6 +8,7 @@ from typing import Any
 
 from btfer_builder.catalog.catalog import Catalog, now
 from btfer_builder.catalog.sample import ATTRIBUTES
+from btfer_builder.files import json_text
 
 #: (emotion, split) by face id.
 Membership = dict[str, tuple[str, str]]
@@ -98,7 +99,7 @@ def add_release(
         )
         db.execute(
             "INSERT OR REPLACE INTO release_copies (path, version, recipe) VALUES (?, ?, ?)",
-            (path, version, json.dumps(dict(recipe), sort_keys=True)),
+            (path, version, json_text(dict(recipe), sort_keys=True)),
         )
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 
 from btfer_builder.catalog.catalog import Catalog
+from btfer_builder.files import json_text
 from btfer_builder.records import Kind
 
 
@@ -30,7 +31,7 @@ def add_predictions(catalog: Catalog, model: str, predictions: Mapping[str, Sequ
     with catalog.transaction() as db:
         db.executemany(
             "INSERT OR REPLACE INTO predictions (model, face_id, probabilities) VALUES (?, ?, ?)",
-            [(model, face_id, json.dumps(list(row))) for face_id, row in predictions.items()],
+            [(model, face_id, json_text(list(row))) for face_id, row in predictions.items()],
         )
 
 

@@ -258,8 +258,11 @@ def page_session(engine: SearchEngine, recipe: CrawlRecipe, pace: Pace, stop: th
 def page_pause(engine: SearchEngine, recipe: CrawlRecipe) -> float:
     """Return the seconds between two pages of an engine: what it asks for, or more; none if it is on loopback."""
     url = recipe.engine_url.get(engine.name)
-    if url and is_loopback(urlsplit(url).hostname or ""):
-        return 0.0
+    try:
+        if url and is_loopback(urlsplit(url).hostname or ""):
+            return 0.0
+    except ValueError:  # "http://[": asking it will say so
+        pass
     own = engine.token_pause if engine.token and os.environ.get(engine.token) else engine.pause
     return max(own, recipe.query_delay)
 

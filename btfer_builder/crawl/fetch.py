@@ -15,8 +15,9 @@ import aiohttp
 
 from btfer_builder import __version__
 from btfer_builder.catalog.catalog import now
-from btfer_builder.crawl.addresses import GuardedResolver, PrivateAddressError, guarded_sockets
-from btfer_builder.crawl.keep import Part, Refused, images_of, inflated, local_chunks
+from btfer_builder.crawl.addresses import GuardedResolver, guarded_sockets
+from btfer_builder.crawl.failures import Refused, failed, storable
+from btfer_builder.crawl.keep import Part, beginning, images_of, inflated, local_chunks
 from btfer_builder.crawl.permission import Robots, header_refusal
 from btfer_builder.crawl.politeness import retry_after, user_agent
 from btfer_builder.decode import FORMATS, openers
@@ -28,6 +29,8 @@ from btfer_builder.storage import RemoteFile, Root
 MAX_REDIRECTS = 5
 #: Bytes of a body that wait in memory while what came before them is worked on.
 READ_BUFFER = 1 << 18
+#: The largest web page that is read, in bytes.
+PAGE_BYTES = 2_000_000
 #: Names of hosts, underscores included, which some have; and addresses.
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?|[0-9a-f]*:[0-9a-f:.]*(?:%[a-z0-9]+)?", re.I)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -41,6 +44,13 @@ class Fetched(NamedTuple):
     fate: Fetch
     image: Image | None
     pause: float | None = None
+
+
+class Page(NamedTuple):
+    """The text of a web page, or the reason why it could not be read."""
+
+    text: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,10 +116,6 @@ class Fetcher:
         except TimeoutError:
             detail = f"after {self.recipe.deadline:g} s"
             return Fetched(replace(answer, reason="timeout", detail=detail, bytes=size), None)
-        except PrivateAddressError as error:
-            return Fetched(replace(answer, reason="private_address", detail=str(error)[:500]), None)
-        except ValueError as error:  # aiohttp.InvalidURL is one
-            return Fetched(replace(answer, reason="bad_url", detail=str(error)[:500]), None)
         except OSError as error:  # the disk's: the network's were turned into reasons where they came up
             raise BtferError(
                 f"{images_of(self.root)}: cannot be written: {error.strerror or error}; "
@@ -129,13 +135,11 @@ class Fetcher:
             return
         headers = {"Accept-Language": language} if language else {}
         target = url
-        for _ in range(MAX_REDIRECTS + 1):
-            check_url(target)
-            if refusal := await self.robots.refusal(target):
-                raise Refused(*refusal)
-            try:
+        try:
+            for _ in range(MAX_REDIRECTS + 1):
+                await self._check(target)
                 async with self.session.get(target, headers=headers, allow_redirects=False) as response:
-                    status, kind = response.status, response.headers.get("content-type", "")[:200]
+                    status, kind = response.status, storable(response.headers.get("content-type", "")[:200])
                     fate = replace(fate, http_status=status, content_type=kind)
                     yield fate, b""
                     if status in {301, 302, 303, 307, 308} and "location" in response.headers:
@@ -153,11 +157,30 @@ class Fetcher:
                     async for chunk in inflated(response.content.iter_any(), encoding):
                         yield fate, chunk
                     return
-            except aiohttp.InvalidURL:
-                raise
-            except (aiohttp.ClientError, OSError) as error:
-                raise Refused("unreachable", f"{type(error).__name__}: {error}") from None
+        except Exception as error:
+            raise failed(error) from None
         raise Refused("too_many_redirects", f"more than {MAX_REDIRECTS}")
+
+    async def page(self, url: str) -> Page:
+        """Return the text of a web page, up to `PAGE_BYTES`. Never raises for a bad URL or host."""
+        try:
+            async with asyncio.timeout(self.recipe.deadline):
+                await self._check(url)
+                async with self.session.get(
+                    url, headers={"Accept": "text/html"}, max_redirects=MAX_REDIRECTS
+                ) as response:
+                    if response.status != 200:
+                        response.close()
+                        raise Refused(_refusal(response.status))
+                    return Page((await beginning(response, PAGE_BYTES)).decode("utf-8", "replace"))
+        except Exception as error:
+            return Page("", failed(error).reason)
+
+    async def _check(self, url: str) -> None:
+        """Raise `Refused` if an address cannot be asked for, or must not be."""
+        check_url(url)
+        if refusal := await self.robots.refusal(url):
+            raise Refused(*refusal)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import unquote_to_bytes, urlsplit
 
+import aiohttp
+
+from btfer_builder.crawl.failures import Refused, failed
 from btfer_builder.storage import File, RemoteFile, Root, local_root
 
 #: Files up to this many bytes are held in memory until they are whole, and written at once.
@@ -17,16 +20,6 @@ CHUNK = 1 << 16
 #: Compression of a body that is undone although none was asked for. One layer: several, or denser ones, could turn
 #: a chunk into more than the memory holds.
 ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
-
-
-class Refused(Exception):
-    """A file that is dropped, with its reason, and the seconds its host asks to be left alone, if it does."""
-
-    def __init__(self, reason: str, detail: str = "", pause: float | None = None) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail[:500]
-        self.pause = pause
 
 
 class Part:
@@ -113,16 +106,36 @@ def local_chunks(url: str) -> Iterator[bytes]:
     Raises
     ------
     Refused
-        With reason `unreachable`.
+        With reason `unreachable`, or `bad_url` for what is no path.
     """
-    path = Path(os.fsdecode(unquote_to_bytes(urlsplit(url).path)))
     try:
+        path = Path(os.fsdecode(unquote_to_bytes(urlsplit(url).path)))
         with path.open("rb") as file:
             yield b""
             while chunk := file.read(CHUNK):
                 yield chunk
     except OSError as error:
         raise Refused("unreachable", f"{url}: {error.strerror}") from None
+    except ValueError as error:
+        raise failed(error) from None
+
+
+async def beginning(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """Return the body of an answer up to so many bytes, and leave the rest.
+
+    Raises
+    ------
+    Refused
+        As in `inflated`.
+    """
+    content = b""
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    async for chunk in inflated(response.content.iter_any(), encoding):
+        content += chunk
+        if len(content) >= most:
+            break
+    response.close()
+    return content[:most]
 
 
 async def inflated(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:

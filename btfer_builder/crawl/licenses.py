@@ -1,4 +1,8 @@
-"""Licences: the many ways an engine may state one, brought to the few codes of `recipe.LicenseCode`."""
+"""Licences: the many ways an engine may state one, brought to the few codes of `recipe.LicenseCode`.
+
+A licence is never guessed. A text counts only as a whole: one with any other word in it ("not public domain",
+"CC BY, see page") states nothing that is understood, and so does one that contradicts its address.
+"""
 
 import re
 from dataclasses import replace
@@ -8,27 +12,44 @@ from btfer_builder.records import Candidate
 UNKNOWN = "unknown"
 #: The six Creative Commons licences.
 CC_CODES = ("by", "by-sa", "by-nd", "by-nc", "by-nc-sa", "by-nc-nd")
-_CC_PAGE = re.compile(
-    r"^https?://(?:www\.)?creativecommons\.org/(?:licen[cs]es/([a-z-]+)|publicdomain/(zero|mark))(?:/|$)",
-    re.I,
+#: Texts that state nothing, so that an address beside them counts alone.
+_NOTHING = ("", UNKNOWN)
+_PORTS = (
+    "igo|scotland|am|ar|at|au|az|be|bg|br|ca|ch|cl|cn|co|cr|cz|de|dk|ec|ee|eg|es|fi|fr|ge|gr|gt|hk|hr|hu|ie|il|in|it|"
+    "jo|jp|kr|lu|mk|mt|mx|my|nl|no|nz|pe|ph|pl|pr|pt|ro|rs|se|sg|si|th|tw|ua|ug|uk|us|ve|vn|za"
 )
+_OLD_VERSION = r"(?:1\.0|2\.0|2\.1|2\.5|3\.0)"  # those with ports to the law of a country
+_HOST = r"https?://(?:www\.)?creativecommons\.org"
+_DOCUMENT = r"(?:/(?:deed|legalcode)(?:[.-][a-z_-]+)*)?/?(?:[?#][!-~]*)?"
+_CC_PAGE = re.compile(
+    rf"{_HOST}/(?:licen[cs]es/(?P<by>by(?:-(?:nc|nd|sa))*)(?:/(?:4\.0|{_OLD_VERSION}(?:/(?:{_PORTS}))?))?"
+    rf"|publicdomain/(?P<cc0>zero)(?:/1\.0)?|(?:publicdomain/mark(?:/1\.0)?|licen[cs]es/publicdomain)){_DOCUMENT}",
+    re.I | re.A,
+)
+#: Any page of Creative Commons that states some terms, be they understood or not.
+_CC_TERMS = re.compile(rf"{_HOST}/(?:licen[cs]es|publicdomain)/[^/?#]", re.I)
 #: Long words and the short ones that stand for them.
 _WORDS = (
-    (r"creative[\s-]*commons", "cc"),
-    (r"attribution", "by"),
-    (r"non[\s-]*commercial", "nc"),
-    (r"share[\s-]*alike", "sa"),
-    (r"no[\s-]*deriv(?:ative)?s?(?:[\s-]*works)?", "nd"),
-    (r"\b(?:licen[cs]e|international|unported|generic|public licen[cs]e)\b", " "),
+    (r"\bcreative commons\b", "cc"),
+    (r"\battribution\b", "by"),
+    (r"\bnon ?commercial\b", "nc"),
+    (r"\bshare ?alike\b", "sa"),
+    (r"\bno ?deriv(?:ative)?s?(?: works)?\b", "nd"),
 )
-_CC0 = re.compile(r"\bcc[\s-]*(?:0|zero)\b")
-#: Statements that nothing is protected. A single country's (PD-US) counts too: its page, in license_url, says more.
-_PUBLIC_DOMAIN = re.compile(
-    r"public[\s-]*domain|^pdm\b|^pd\b|^no (?:known copyright )?restrictions|^no known copyright|"
-    r"^united states government work"
-)
-_CODE = re.compile(
-    r"(cc[\s-]+)?(by(?:[\s-]+(?:nc|nd|sa)){0,2})(?:[\s-]+v?(\d(?:\.\d)?)(?:[\s-]+[a-z]{2,3})?)?"
+#: The whole phrases for CC0 and for what nobody has rights to, in small letters and with spaces for hyphens.
+_FREE = {
+    "cc0": re.compile(
+        r"cc ?(?:0|zero)(?: v?1\.0)?(?: universal)?(?: public domain dedication)?(?: licen[cs]e)?"
+    ),
+    "pdm": re.compile(
+        r"(?:pdm|(?:cc )?public ?domain mark)(?: 1\.0)?|pd|public ?domain|no known copyright(?: restrictions)?|"
+        r"no (?:known )?restrictions|united states government work"
+    ),
+}
+_BY = re.compile(
+    rf"(?P<cc>cc )?(?P<code>by(?: (?:nc|nd|sa))*)(?: licen[cs]e)?"
+    rf"(?: v?(?P<version>{_OLD_VERSION}(?: (?:{_PORTS}))?|4\.0|[1-4])(?P<more>(?:(?:, ?| ){_OLD_VERSION})*))?"
+    rf"(?: (?:international|unported|generic))?(?: (?:public )?licen[cs]e)?"
 )
 
 
@@ -38,61 +59,86 @@ def license_code(text: str, url: str = "") -> str:
     Parameters
     ----------
     text
-        Its name or code: `by-sa`, `CC BY-SA 4.0`, `Creative Commons Attribution`, `Public domain`, ...
+        Its name, code or address at creativecommons.org: `by-sa`, `CC BY-SA 4.0`, `Public domain`, ...
     url
-        Its page; one of creativecommons.org counts for more than the text.
+        Its page; other sites' pages say nothing about the code.
 
     Returns
     -------
     str
-        `cc0`, `pdm`, `by`, `by-sa`, `by-nc`, `by-nd`, `by-nc-sa`, `by-nc-nd`; or `unknown` where nothing is stated
-        or something else is: all rights reserved, a licence for software, ...
+        `cc0`, `pdm`, `by`, `by-sa`, `by-nc`, `by-nd`, `by-nc-sa`, `by-nc-nd`; or `unknown` where nothing is stated,
+        something else is (all rights reserved, a licence for software), or the two contradict.
     """
-    if page := _CC_PAGE.match(url.strip()):
-        if page[2]:
-            return {"zero": "cc0", "mark": "pdm"}[page[2].lower()]
-        if code := _ordered(page[1].lower()):
-            return code
-    return _stated(text)[0]
+    if not _CC_TERMS.match(url.strip()):
+        code, _, certain = _stated(text)
+        return code if certain else UNKNOWN
+    named = page_code(url)
+    agrees = text.strip().lower() in _NOTHING or _stated(text)[0] == named
+    return named if agrees else UNKNOWN
+
+
+def page_code(url: str) -> str:
+    """Return the code of the licence with this address at creativecommons.org, `unknown` for every other address."""
+    page = _CC_PAGE.fullmatch(url.strip())
+    if not page:
+        return UNKNOWN
+    if page["by"]:
+        return _ordered(page["by"].lower().split("-"))
+    return "cc0" if page["cc0"] else "pdm"
 
 
 def license_page(text: str) -> str:
     """Return the page of a Creative Commons licence that is stated with its version, else nothing."""
-    code, version = _stated(text)
+    code, version, certain = _stated(text)
+    if page_code(text) != UNKNOWN:
+        return text.strip()
     if code == "cc0":
         return "https://creativecommons.org/publicdomain/zero/1.0/"
-    return f"https://creativecommons.org/licenses/{code}/{version}/" if version else ""
+    return f"https://creativecommons.org/licenses/{code}/{version}/" if version and certain else ""
 
 
 def with_code(candidate: Candidate) -> Candidate:
-    """Return the candidate with the code of its licence, and the licence's page if it can be told."""
-    url = candidate.license_url if candidate.license_url.startswith(("http://", "https://")) else ""
-    return replace(
-        candidate,
-        license=license_code(candidate.license, url),
-        license_url=url or license_page(candidate.license),
-    )
+    """Return the candidate with the code of its licence, and the licence's page if it can be told.
+
+    A page of Creative Commons is kept only with the code it states: it can't be taken for the licence later.
+    """
+    code = license_code(candidate.license, candidate.license_url)
+    url = candidate.license_url.strip()
+    if not re.match("https?://", url, re.I) or (_CC_TERMS.match(url) and code == UNKNOWN):
+        url = ""
+    stated = license_page(candidate.license) if code != UNKNOWN else ""
+    if page_code(url) == UNKNOWN and page_code(candidate.license) != UNKNOWN:
+        url = stated
+    return replace(candidate, license=code, license_url=url or stated)
 
 
-def _stated(text: str) -> tuple[str, str]:
-    """Return the code and the version that a text states, each perhaps unknown."""
-    words = " ".join(text.lower().replace("_", " ").split())
-    if _CC0.search(words):
-        return "cc0", ""
-    if _PUBLIC_DOMAIN.search(words):
-        return "pdm", ""
-    short = words
+def _stated(text: str) -> tuple[str, str, bool]:
+    """Return the code and the version a text states, and whether it alone is enough.
+
+    "Attribution 2.0" is not: it is also the name of terms that are not of Creative Commons.
+    """
+    if (code := page_code(text)) != UNKNOWN:
+        return code, "", True
+    words = " ".join(text.lower().replace("_", "-").split())
+    if named := re.fullmatch(r"([^()]+) \(([^()]+)\)", words):  # the long name, then the short one
+        (code, version, first), (other, _, second) = _stated(named[1]), _stated(named[2])
+        return (code, version, first or second) if code == other else (UNKNOWN, "", False)
+    words = re.sub(r"(?<=\w)-(?=\w)", " ", words)
     for pattern, word in _WORDS:
-        short = re.sub(pattern, word, short)
-    found = _CODE.fullmatch(" ".join(short.split()))
-    # "Attribution" alone is also the name of terms that are not of Creative Commons.
-    if found and (found[1] or words.startswith("by")):
-        return _ordered(found[2]) or UNKNOWN, (found[3] or "") if _ordered(found[2]) else ""
-    return UNKNOWN, ""
+        words = re.sub(pattern, word, words)
+    for code, phrase in _FREE.items():
+        if phrase.fullmatch(words):
+            return code, "", True
+    found = _BY.fullmatch(words)
+    if not found:
+        return UNKNOWN, "", False
+    code = _ordered(found["code"].split())
+    number = (found["version"] or "").replace(" ", "/")  # a port has a page of its own
+    version = "" if found["more"] else f"{number}.0" if len(number) == 1 else number
+    return code, version, code != UNKNOWN and bool(found["cc"] or text.strip()[:2].lower() == "by")
 
 
-def _ordered(parts: str) -> str:
-    """Return a code with its parts in their order; nothing for a combination that does not exist."""
-    given = set(re.split(r"[\s-]+", parts))
-    code = "-".join(part for part in ("by", "nc", "nd", "sa") if part in given)
-    return code if code in CC_CODES and given <= {"by", "nc", "nd", "sa"} else ""
+def _ordered(parts: list[str]) -> str:
+    """Return a code with its parts in their order; `unknown` for a combination that does not exist."""
+    code = "-".join(part for part in ("by", "nc", "nd", "sa") if part in parts)
+    return code if code in CC_CODES and len(set(parts)) == len(parts) else UNKNOWN

@@ -1,13 +1,15 @@
 """What a host allows: its robots.txt, asked for once, and the headers that come before a file."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import aiohttp
 from multidict import CIMultiDictProxy
 from protego import Protego
+
+from btfer_builder.crawl.failures import failed
+from btfer_builder.crawl.keep import beginning
 
 #: The name robots.txt files and X-Robots-Tag headers may call us by.
 PRODUCT = "btfer-builder"
@@ -95,31 +97,23 @@ class Robots:
         try:
             async with (
                 asyncio.timeout(ROBOTS_SECONDS),
-                self.session.get(
-                    url, headers={"Accept": "text/plain"}, max_redirects=5, auto_decompress=True
-                ) as answer,
+                self.session.get(url, headers={"Accept": "text/plain"}, max_redirects=5) as answer,
             ):
                 if answer.status == 429:
                     return "busy", f"{url}: HTTP 429"
                 if answer.status >= 500:
                     return "busy" if answer.status == 503 else "server_error", f"{url}: HTTP {answer.status}"
-                content = b""
-                if answer.status == 200:
-                    async for chunk in answer.content.iter_any():
-                        content += chunk
-                        if len(content) >= ROBOTS_BYTES:
-                            break
+                content = await beginning(answer, ROBOTS_BYTES) if answer.status == 200 else b""
                 answer.close()
-        except TimeoutError:
-            return "timeout", f"{url}: nothing after {ROBOTS_SECONDS:g} s"
+            text = content.decode("utf-8", "replace").removeprefix("\ufeff")
+            rules = await asyncio.to_thread(Protego.parse, text)
         except aiohttp.TooManyRedirects:
-            content = b""  # RFC 9309: as if it were not there
-        except aiohttp.InvalidURL:  # a mistake in the file's own address
-            raise
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return "unreachable", f"{url}: {type(error).__name__}: {error}"[:500]
-        text = re.sub(r"^\ufeff", "", content[:ROBOTS_BYTES].decode("utf-8", "replace"))
-        rules = await asyncio.to_thread(Protego.parse, text)
+            rules = Protego.parse("")  # RFC 9309: as if it were not there
+        except Exception as error:
+            failure = failed(error)
+            if failure.reason == "bad_url" and isinstance(error, aiohttp.RedirectClientError):
+                failure.reason = "unreachable"  # its mistake is none in the address that is asked for
+            return failure.reason, f"{url}: {failure.detail}"[:500]
         if delay := rules.crawl_delay(PRODUCT):
             self.on_delay(urlsplit(url).netloc, delay)
         return rules

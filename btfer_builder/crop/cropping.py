@@ -1,7 +1,6 @@
 """Crop a shard of images: decode, detect, choose the faces to keep, cut them out and write them."""
 
 import hashlib
-import json
 import multiprocessing
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -13,7 +12,7 @@ from btfer_builder.crop.detector import Detection, detect_faces
 from btfer_builder.crop.geometry import Box, PixelBox, crop_box
 from btfer_builder.crop.remake import remake_crop
 from btfer_builder.decode import Undecodable, decode_image
-from btfer_builder.files import write_bytes
+from btfer_builder.files import json_text, write_bytes
 from btfer_builder.recipe import CropRecipe
 from btfer_builder.records import CropResult, Face
 from btfer_builder.storage import Root
@@ -84,7 +83,7 @@ def _with_bystanders(face: Face, detections: Sequence[Detection], size: int) -> 
     box = PixelBox(face.crop_x, face.crop_y, face.crop_width, face.crop_height)
     others = bystanders(own, [other.box for other in detections], box, face.crop_angle)
     boxes = [[round(side, 1) for side in (other.x, other.y, other.width, other.height)] for other in others]
-    return _named(replace(face, blurred=json.dumps(boxes)), size) if boxes else face
+    return _named(replace(face, blurred=json_text(boxes)), size) if boxes else face
 
 
 def choose_faces(faces: Sequence[Face], recipe: CropRecipe) -> list[Face]:

@@ -1,6 +1,5 @@
 """The crop stage: every image that goes on and was not cropped with these settings yet."""
 
-import json
 from functools import partial
 
 import msgspec
@@ -10,6 +9,7 @@ from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.crop.cropping import crop_images
 from btfer_builder.crop.sweep import sweep_faces
 from btfer_builder.errors import BtferError
+from btfer_builder.files import json_text
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.progress import bar, say
 from btfer_builder.recipe import CropRecipe, override
@@ -47,7 +47,7 @@ def crop(workspace: Workspace, recipe: CropRecipe) -> None:
             f"give a margin below {recipe.size // 2}"
         )
     # Settings that don't change the outcome of an image don't make it be cropped again.
-    settings = json.dumps(msgspec.to_builtins(recipe) | {"workers": None, "scheduler": None}, sort_keys=True)
+    settings = json_text(msgspec.to_builtins(recipe) | {"workers": None, "scheduler": None}, sort_keys=True)
     catalog = workspace.catalog
     with workspace.stage("crop"), catalog.run("crop", recipe) as counts:
         if again := cropped_otherwise(catalog, settings):

@@ -64,14 +64,14 @@ def efficiency(model: Model, feeding: Feeding, *, measure: bool) -> Efficiency:
     rng = np.random.default_rng(0)
     batch = rng.integers(0, 256, shape, np.uint8) if feeding.raw else rng.random(shape, np.float32)
     one = _seconds(model, batch[:1])
-    many = _seconds(model, batch)
+    many = float(np.median(_seconds(model, batch)))
     return Efficiency(
         size,
         model.parameters,
         flops,
         float(np.quantile(one, 0.5) * 1000),
         float(np.quantile(one, 0.95) * 1000),
-        float(BATCH / np.median(many)),
+        BATCH / many if many > 0 else None,  # a clock may be too coarse
         f"{platform.machine()}, {os.cpu_count()} cores, {model.loader}",
     )
 

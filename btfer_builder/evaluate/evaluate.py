@@ -1,6 +1,5 @@
 """Score models on a set of faces, from the models' files to the folders with the reports."""
 
-import json
 import platform
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -39,7 +38,7 @@ from btfer_builder.evaluate.signature import (
     set_digest,
 )
 from btfer_builder.evaluate.tryout import Tried, try_feedings, warning
-from btfer_builder.files import file_digest, write_bytes
+from btfer_builder.files import file_digest, write_bytes, write_json
 from btfer_builder.recipe import EvalRecipe
 
 
@@ -309,7 +308,7 @@ def write_report(evaluation: Evaluation, output: Path) -> EvalReport:
         write_bytes(report.path / "confusion_matrix.png", confusion_png(evaluation.scores.confusion))
         write_bytes(report.path / "report.html", report_html(evaluation))
         # Last, so that a folder with a metrics.json is complete.
-        write_bytes(report.path / "metrics.json", json.dumps(metrics, indent=2).encode() + b"\n")
+        write_json(report.path / "metrics.json", metrics)
     except OSError as error:
         raise BtferError(f"{output}: the report cannot be written ({error}); choose another folder") from None
     return report

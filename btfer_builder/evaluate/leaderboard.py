@@ -1,13 +1,12 @@
 """Write a comparison down: CSV for programs, Markdown for papers and READMEs, HTML for people."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from btfer_builder.evaluate.compare import ALPHA, Leaderboard, Row
 from btfer_builder.evaluate.report import between, counted, environment, percent, short
-from btfer_builder.files import write_bytes, write_csv
+from btfer_builder.files import write_bytes, write_csv, write_json
 
 #: Says why there is more than one table.
 APART = (
@@ -40,7 +39,7 @@ def write_leaderboards(boards: Sequence[Leaderboard], folder: Path) -> Path:
     )
     write_bytes(folder / "leaderboard.html", page.encode())
     result = {"leaderboards": [board.to_dict() for board in boards]}
-    write_bytes(folder / "comparison.json", json.dumps(result, indent=2).encode() + b"\n")
+    write_json(folder / "comparison.json", result)
     return folder
 
 

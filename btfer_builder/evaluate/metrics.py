@@ -222,19 +222,22 @@ def score_votes(shares: Table, votes: Table) -> SoftScores | None:
 
     None if no face has two votes.
     """
-    from scipy.spatial.distance import jensenshannon
+    from scipy.special import rel_entr
 
     many = votes.sum(axis=1) >= 2
     if not many.any():
         return None
     said = votes[many] / votes[many].sum(axis=1, keepdims=True)
     p = shares[many]
+    middle = (said + p) / 2
+    # scipy's jensenshannon takes a root, which is NaN where rounding brings two equal rows below 0.
+    apart = (rel_entr(said, middle) + rel_entr(p, middle)).sum(axis=1) / (2 * np.log(2))
     return SoftScores(
         n=int(many.sum()),
         agreed=float(said[np.arange(len(p)), p.argmax(axis=1)].mean()),
         cross_entropy=float(-(said * np.log(p.clip(SMALLEST, 1))).sum(axis=1).mean()),
         brier=float(((p - said) ** 2).sum(axis=1).mean()),
-        jensen_shannon=float((jensenshannon(said, p, base=2, axis=1) ** 2).mean()),
+        jensen_shannon=float(apart.clip(0, 1).mean()),
     )
 
 

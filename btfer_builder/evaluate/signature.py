@@ -14,7 +14,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.answers import Labels, Predictions
 from btfer_builder.evaluate.faces import LabelledFace
 from btfer_builder.evaluate.preprocessing import Feeding
-from btfer_builder.files import file_digest
+from btfer_builder.files import file_digest, json_text
 from btfer_builder.workspace import Workspace
 
 SUMS = "SHA256SUMS"
@@ -47,7 +47,7 @@ def content_digests(faces: Sequence[LabelledFace], workers: int = 2) -> list[str
 def set_digest(faces: Sequence[LabelledFace], digests: Sequence[str]) -> str:
     """Return the hash of a set: SHA-256 over ids, labels and contents, in whatever order they come."""
     rows = sorted(
-        json.dumps([face.face_id, face.emotion, digest]) for face, digest in zip(faces, digests, strict=True)
+        json_text([face.face_id, face.emotion, digest]) for face, digest in zip(faces, digests, strict=True)
     )
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 

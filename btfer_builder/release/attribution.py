@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from btfer_builder.crawl.licenses import page_code
 from btfer_builder.files import write_csv
 from btfer_builder.release.contents import ReleasedFace, is_web
 from btfer_builder.sample.sources import LICENSES
@@ -47,7 +48,7 @@ def license_url(face: ReleasedFace) -> str:
     given = face.source.license_url.strip()
     if face.license not in LICENSES:
         return ""
-    if given.lower().startswith(("https://creativecommons.org/", "http://creativecommons.org/")):
+    if page_code(given) == face.license:
         return given
     version = re.search(r"\b[1-4]\.[05]\b", face.source.license)
     if version and face.license not in _DEEDS:

@@ -1,11 +1,11 @@
 """The texts of a release: dataset card, datasheet, and release.json, out of the facts and two templates."""
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btfer_builder.emotions import EMOTIONS
+from btfer_builder.files import write_json
 from btfer_builder.reasons import REASONS
 from btfer_builder.release.attribution import markdown
 from btfer_builder.release.facts import Facts
@@ -22,8 +22,7 @@ def write_texts(folder: Path, facts: Facts) -> None:
     """Write README.md, DATASHEET.md and release.json."""
     for name in ("README.md", "DATASHEET.md"):
         (folder / name).write_text(render(name, facts), encoding="utf-8")
-    text = json.dumps(facts.to_dict(), indent=2, ensure_ascii=False)
-    (folder / "release.json").write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "release.json", facts.to_dict(), ensure_ascii=False)
 
 
 def render(name: str, facts: Facts) -> str:

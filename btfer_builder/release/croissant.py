@@ -1,11 +1,10 @@
 """croissant.json: the release as programs read it (Croissant 1.0, with the fields for responsible AI)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from btfer_builder.emotions import EMOTIONS
-from btfer_builder.files import file_digest
+from btfer_builder.files import file_digest, write_json
 from btfer_builder.release.attribution import license_url
 from btfer_builder.release.contents import ReleasedFace
 from btfer_builder.release.facts import Facts
@@ -119,8 +118,7 @@ def write_croissant(folder: Path, facts: Facts, faces: list[ReleasedFace]) -> No
             }
         ],
     }
-    text = json.dumps(content, indent=2, ensure_ascii=False)
-    (folder / "croissant.json").write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "croissant.json", content, ensure_ascii=False)
 
 
 def _licenses(facts: Facts, faces: list[ReleasedFace]) -> list[str]:

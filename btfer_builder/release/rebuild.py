@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from btfer_builder.crawl.fetch import Fetched
+from btfer_builder.crawl.fetch import Fetched, Page
 from btfer_builder.crop.cropping import png
 from btfer_builder.crop.remake import remake_crop
 from btfer_builder.decode import Undecodable, decode_image
@@ -87,7 +87,7 @@ def rebuild(folder: Path, recipe: CrawlRecipe) -> Rebuilt:
         photos = Path(tempfile.mkdtemp(dir=folder, prefix=".photos."))
         try:
 
-            def done(one: Visit, fetched: Fetched | str | None) -> None:
+            def done(one: Visit, fetched: Fetched | Page) -> None:
                 assert isinstance(fetched, Fetched)  # noqa: S101 - only pictures were asked for
                 failed.update(_crop_all(folder, photos, todo[one.url], fetched))
 

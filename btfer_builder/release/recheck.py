@@ -9,7 +9,7 @@ from typing import Any
 from btfer_builder.catalog.release import sample_rows
 from btfer_builder.catalog.sample import Source, sources
 from btfer_builder.catalog.takedown import images_named
-from btfer_builder.crawl.fetch import Fetched
+from btfer_builder.crawl.fetch import Fetched, Page
 from btfer_builder.crawl.licenses import UNKNOWN
 from btfer_builder.errors import BtferError
 from btfer_builder.files import write_csv
@@ -32,6 +32,7 @@ _COLUMNS = (
     "license_now",
     "url",
     "page_url",
+    "page_reason",
 )
 
 
@@ -46,6 +47,8 @@ class Checked:
         own.
     license, license_state, license_now
         As it was; `same`, `changed`, or `not stated` where its page names no licence or cannot be read.
+    reason, page_reason
+        Why the file, or its page, could not be read; as in a crawl.
     """
 
     face_id: str
@@ -57,6 +60,7 @@ class Checked:
     license_now: str
     url: str
     page_url: str
+    page_reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,9 @@ def recheck(workspace: Workspace, recipe: CrawlRecipe, release: Path | None = No
     """
     origin = _origins(workspace, release)
     pictures: dict[str, Fetched] = {}
-    pages: dict[str, str | None] = {}
+    pages: dict[str, Page] = {}
 
-    def done(one: Visit, answer: Fetched | str | None) -> None:
+    def done(one: Visit, answer: Fetched | Page) -> None:
         if isinstance(answer, Fetched):
             if answer.image:
                 (root / answer.image.path).unlink(missing_ok=True)
@@ -134,7 +138,7 @@ def _origins(workspace: Workspace, release: Path | None) -> dict[str, tuple[str,
 
 
 def _checked(
-    face_id: str, image_id: str, source: Source, picture: Fetched | None, page: str | None
+    face_id: str, image_id: str, source: Source, picture: Fetched | None, page: Page | None
 ) -> Checked:
     state, reason = "local", ""
     if picture is not None:
@@ -144,10 +148,11 @@ def _checked(
         else:
             state = "vanished" if reason in _VANISHED else "unclear"
     before = license_of(source)
-    now = licenses_in(page or "")
+    now = licenses_in(page.text if page else "")
     license_state = "not stated" if not now else "same" if before in now else "changed"
     if before == UNKNOWN and now:
         license_state = "changed"
     return Checked(
-        face_id, image_id, state, reason, before, license_state, ",".join(now), source.url, source.page_url
-    )
+        face_id, image_id, state, reason, before, license_state, ",".join(now), source.url, source.page_url,
+        page.reason if page else "",
+    )  # fmt: skip

@@ -1,7 +1,6 @@
 """The faces as tables and shards: metadata.jsonl, faces.parquet, WebDataset tar files, sources.jsonl."""
 
 import io
-import json
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
+from btfer_builder.files import json_text
 from btfer_builder.release.contents import ReleasedFace
 
 #: Faces of a tar file and of a row group: some 100 MB at 256×256 pixels.
@@ -35,7 +35,7 @@ _COLUMNS = {
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object a line."""
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    lines = (json_text(row, ensure_ascii=False) + "\n" for row in rows)
     path.write_text("".join(lines), encoding="utf-8")
 
 
@@ -59,7 +59,7 @@ def write_parquet(path: Path, faces: Sequence[ReleasedFace]) -> None:
     features |= {name: {"dtype": kind, "_type": "Value"} for name, kind in _COLUMNS.items()}
     features["label"] = {"names": list(EMOTIONS), "_type": "ClassLabel"}
     columns = [("image", image), *((name, pa.type_for_alias(kind)) for name, kind in _COLUMNS.items())]
-    schema = pa.schema(columns, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+    schema = pa.schema(columns, metadata={"huggingface": json_text({"info": {"features": features}})})
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=3) as writer:
         for start in range(0, len(faces), GROUP_FACES):
             group = [_row(face) for face in faces[start : start + GROUP_FACES]]
@@ -88,7 +88,7 @@ def write_shards(folder: Path, faces: Sequence[ReleasedFace]) -> None:
                     said = face.metadata()
                     _add(tar, f"{face.face_id}.png", face.path.read_bytes())
                     _add(tar, f"{face.face_id}.cls", str(said["label"]).encode())
-                    _add(tar, f"{face.face_id}.json", json.dumps(said, ensure_ascii=False).encode())
+                    _add(tar, f"{face.face_id}.json", json_text(said, ensure_ascii=False).encode())
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

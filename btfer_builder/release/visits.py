@@ -6,15 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import aiohttp
-
-from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
+from btfer_builder.crawl.fetch import Fetched, Page, open_fetcher
 from btfer_builder.crawl.politeness import Turns
 from btfer_builder.progress import bar
 from btfer_builder.recipe import CrawlRecipe
-
-#: The largest web page that is read, in bytes.
-PAGE_BYTES = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +32,10 @@ def visit(
     visits: Sequence[Visit],
     root: Path,
     recipe: CrawlRecipe,
-    done: Callable[[Visit, Fetched | str | None], None],
+    done: Callable[[Visit, Fetched | Page], None],
     description: str,
 ) -> None:
-    """Visit every address once and tell `done` what came of each, as it comes.
+    """Visit every address once and tell `done` what came of each, as it comes; a bad one ends nothing.
 
     Parameters
     ----------
@@ -51,7 +46,7 @@ def visit(
     recipe
         How hosts are spared, and within which bounds.
     done
-        Told the fate of a picture; the text of a page, or None if it could not be read.
+        Told the fate of a picture; the text of a page, or why it could not be read.
     description
         What the progress bar says.
     """
@@ -62,7 +57,7 @@ async def _visit(
     visits: Sequence[Visit],
     root: Path,
     recipe: CrawlRecipe,
-    done: Callable[[Visit, Fetched | str | None], None],
+    done: Callable[[Visit, Fetched | Page], None],
     description: str,
 ) -> None:
     fetcher = open_fetcher(root, recipe)
@@ -76,17 +71,11 @@ async def _visit(
         nonlocal left
         while True:
             one = await turns.take()
-            answer: Fetched | str | None = None
-            answered, pause = True, None
-            try:
-                if one.page:
-                    answer, answered = await _page(fetcher, one.url)
-                else:
-                    fetched = await fetcher.fetch(one.url)
-                    answer, pause = fetched, fetched.pause
-                    answered = fetched.fate.http_status is not None
-            finally:
-                turns.done(one, answered=answered)
+            answer = await (fetcher.page if one.page else fetcher.fetch)(one.url)
+            reason, pause = (
+                (answer.reason, None) if isinstance(answer, Page) else (answer.fate.reason, answer.pause)
+            )
+            turns.done(one, answered=reason not in {"unreachable", "timeout"})
             tries[one] = tries.get(one, 0) + 1
             if pause is not None and pause <= recipe.max_wait and tries[one] < recipe.tries:
                 turns.pause(one.host, pause)
@@ -119,27 +108,3 @@ async def _first(end: Awaitable[object], workers: Sequence[asyncio.Task[None]]) 
         if worker.done():
             worker.result()
     ending.cancel()
-
-
-async def _page(fetcher: Fetcher, url: str) -> tuple[str | None, bool]:
-    """Return the text of a web page, and whether its host answered; robots.txt and private addresses are minded."""
-    recipe = fetcher.recipe
-    try:
-        async with asyncio.timeout(recipe.deadline):
-            if await fetcher.robots.refusal(url):
-                return None, True
-            headers = {"Accept": "text/html"}
-            async with fetcher.session.get(
-                url, headers=headers, max_redirects=5, auto_decompress=True
-            ) as response:
-                if response.status != 200:
-                    return None, True
-                content = b""
-                async for chunk in response.content.iter_any():
-                    content += chunk
-                    if len(content) >= PAGE_BYTES:
-                        response.close()
-                        break
-                return content[:PAGE_BYTES].decode("utf-8", "replace"), True
-    except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
-        return None, False

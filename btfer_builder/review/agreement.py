@@ -34,11 +34,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """One reviewer against the consensus, on the items with a verdict that somebody else answered, too."""
+    """One reviewer against the consensus, on the items with a verdict that somebody else answered, too.
+
+    The agreement is None without such items.
+    """
 
     reviewer: str
     items: int
-    agreement: float
+    agreement: float | None
     kappa: Kappa
     per_class: dict[str, float]
 
@@ -229,7 +232,7 @@ def _against(
     return Against(
         name,
         len(items),
-        float((mine == settled).mean()) if items else float("nan"),
+        float((mine == settled).mean()) if items else None,
         cohen(mine, settled, len(ANSWERS), *boot),
         {
             ANSWERS[code]: float((mine[settled == code] == code).mean())

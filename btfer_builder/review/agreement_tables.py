@@ -61,8 +61,9 @@ def show_agreement(found: Agreement) -> None:
 def _text(kappa: Kappa | None) -> str:
     if kappa is None or math.isnan(kappa.value):
         return "–"
-    return f"{kappa.value:.2f} [{kappa.low:.2f}, {kappa.high:.2f}]"
+    interval = "" if math.isnan(kappa.low) else f" [{kappa.low:.2f}, {kappa.high:.2f}]"
+    return f"{kappa.value:.2f}{interval}"
 
 
 def _share(share: float | None) -> str:
-    return "–" if share is None or math.isnan(share) else f"{share:.0%}"
+    return "–" if share is None else f"{share:.0%}"

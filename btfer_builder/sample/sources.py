@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from btfer_builder.catalog.sample import Source
-from btfer_builder.crawl.licenses import UNKNOWN, license_code
+from btfer_builder.crawl.licenses import UNKNOWN, license_code, page_code
 
 #: The licences that allow others to pass a picture on, the most restrictive first, with their names.
 LICENSES = {
@@ -19,10 +19,11 @@ LICENSES = {
     "cc0": "CC0",
 }
 
+#: An address of Creative Commons in a page, and not one that is part of another address.
 _URL = re.compile(
-    r"creativecommons\.org/(?:licenses/(?P<by>by(?:-nc|-nd|-sa)*)|publicdomain/(?P<pd>zero|mark))", re.I
+    r"(?:(?<![\w./@:%=&?#-])|(?<=href=))(?:https?:)?(?://)?((?:www\.)?creativecommons\.org/[^\s\"'<>()\\]*)",
+    re.I,
 )
-
 
 #: What is said of a photo that nothing is known of.
 NOWHERE = Source("", "", UNKNOWN, "", "")
@@ -30,11 +31,9 @@ NOWHERE = Source("", "", UNKNOWN, "", "")
 
 def licenses_in(text: str) -> list[str]:
     """Return the licences whose addresses stand in a text, as keys of `LICENSES`, each once."""
-    found = [
-        match["by"] or {"zero": "cc0", "mark": "pdm"}[match["pd"].lower()] for match in _URL.finditer(text)
-    ]
-    codes = [re.sub("nd-nc", "nc-nd", re.sub("sa-nc", "nc-sa", code.lower())) for code in found]
-    return [code for code in dict.fromkeys(codes) if code in LICENSES]
+    addresses = (match[1].rstrip(".,;:!?]}") for match in _URL.finditer(text.replace("\\/", "/")))
+    codes = dict.fromkeys(page_code(f"https://{address}") for address in addresses)
+    return [code for code in codes if code in LICENSES]
 
 
 def best_source(sources: Iterable[Source]) -> Source:

@@ -236,6 +236,21 @@ def sized(handler: Handler) -> None:
     handler.answer(200, picture("sized.png", side), "image/png")
 
 
+def raw(answer: bytes) -> Callable[[Handler], None]:
+    """Send an answer as it is, head and body, and close the connection."""
+
+    def send(handler: Handler) -> None:
+        handler.close_connection = True
+        with contextlib.suppress(OSError):
+            handler.wfile.write(answer)
+
+    return send
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
 #: The first part of a path → what happens there.
 CASES: dict[str, Callable[[Handler], None]] = {
     "404": lambda h: h.answer(404),
@@ -284,7 +299,31 @@ CASES: dict[str, Callable[[Handler], None]] = {
     ),
     "gzip-bomb": lambda h: h.answer(200, gzip.compress(bytes(20_000_000)), content_encoding="gzip"),
     "gzip-broken": lambda h: h.answer(200, b"no gzip at all", content_encoding="gzip"),
+    "type-of-bytes": raw(b"HTTP/1.1 200 OK\r\nContent-Type: \xff\xfe\r\n\r\nabcd"),
     "long-type": lambda h: h.answer(200, picture("type.jpg"), "image/jpeg; x=" + "y" * 20_000),
+    "chunks-broken": raw(CHUNKED + b"4\r\nabcd\r\nxyz\r\nabcd\r\n"),
+    "chunks-endless": raw(CHUNKED + b"f" * 40_000),
+    "chunks-negative": raw(CHUNKED + b"-4\r\nabcd\r\n0\r\n\r\n"),
+    "header-without-colon": raw(OK + b"no colon here\r\n\r\nabcd"),
+    "header-of-bytes": raw(OK + b"X-\xff: \xfe\xff\r\nX-Robots-Tag: \xff\r\n\r\nabcd"),
+    "header-with-nul": raw(OK + b"X-Y: a\0b\r\n\r\nabcd"),
+    "many-headers": raw(OK + b"".join(b"X-%d: y\r\n" % n for n in range(20_000)) + b"\r\nabcd"),
+    "status-nonsense": raw(b"HTTP/1.1 abc OK\r\n\r\n"),
+    "status-999": raw(b"HTTP/1.1 999 No\r\nContent-Length: 0\r\nRetry-After: \xff\r\n\r\n"),
+    "length-of-letters": raw(OK + b"Content-Length: four\r\n\r\nabcd"),
+    "lengths-differ": raw(OK + b"Content-Length: 4\r\nContent-Length: 2\r\n\r\nabcd"),
+    "encoding-nonsense": raw(OK + b"Content-Encoding: \xff\r\n\r\nabcd"),
+    "charset-nonsense": raw(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=no\0\xff\r\n\r\nabcd".replace(b"\0", b"")
+    ),
+    "gzip-empty": raw(OK + b"Content-Encoding: gzip\r\nContent-Length: 0\r\n\r\n"),
+    "deflate-empty-chunk": raw(
+        CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Encoding: deflate\r\n\r\n") + b"0\r\n\r\n"
+    ),
+    "redirect-raw": raw(b"HTTP/1.1 302 Found\r\nLocation: http://\xff\xfe/\x80\r\nContent-Length: 0\r\n\r\n"),
+    "redirect-without-end": raw(
+        b"HTTP/1.1 302 Found\r\nLocation: /\xed\xa0\x80" + b"x" * 20_000 + b"\r\nContent-Length: 0\r\n\r\n"
+    ),
     "redirect": lambda h: h.redirect("/redirected.jpg"),
     "redirect-moved": lambda h: h.redirect(h.web.url + "/moved.webp", 301),
     "redirect-loop": lambda h: h.redirect("/redirect-loop"),

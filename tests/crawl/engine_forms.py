@@ -43,6 +43,9 @@ def openverse_page(results: Results, first: int = 0, total: int = 0) -> bytes:
             "license": result.get("license", "by"),
             "license_version": result.get("version", "2.0"),
             "license_url": result.get("license_url", "https://creativecommons.org/licenses/by/2.0/"),
+            "tags": [
+                {"name": tag, "accuracy": None} for tag in str(result.get("tags", "woman smile")).split(",")
+            ],
             "provider": "flickr",
             "source": "flickr",
             "attribution": result.get("attribution"),

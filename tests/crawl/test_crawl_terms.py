@@ -95,7 +95,8 @@ def test_the_terms_of_an_image_are_those_an_engine_has_stated(web, crawl, rows):
 def test_licences_are_asked_for_and_what_comes_back_is_checked(web, workspace, crawl, rows):
     codes = ["cc0", "by", "by-sa", "by-nc", "pdm", "nonsense"]
     web.results["q"] = [
-        {"murl": f"{web.url}/{code}.jpg", "license": code, "license_url": None} for code in codes
+        {"murl": f"{web.url}/{code}.jpg", "license": code, "version": "1.0", "license_url": None}
+        for code in codes
     ]
     assert crawl("q", license=("cc0", "by")) == 2
     assert web.parameters[0]["license"] == "cc0,by"

@@ -180,6 +180,27 @@ def test_flickr_refuses_photos_whose_owners_want_no_computer_vision(web, search)
     assert [candidate.refused for candidate in search("flickr")] == ["", "no_cv", "no_cv", "no_cv", ""]
 
 
+def test_openverse_passes_the_wish_of_flickrs_owners_on(web, search):
+    tags = ["woman", "smile,no_cv", "NoCV", "no-cv", "rights:no_cv=1", "no cv", "nocover", "vino,cv"]
+    web.results["q"] = [
+        {"murl": f"https://a.example/{n}.jpg", "t": "t", "tags": tag} for n, tag in enumerate(tags)
+    ]
+    found = [candidate.refused for candidate in search("openverse")]
+    assert found == ["", "no_cv", "no_cv", "no_cv", "no_cv", "no_cv", "", ""]
+
+
+@pytest.mark.parametrize("tags", [None, "no_cv", 1, {}, [None, 1, {"name": 2}, []]])
+def test_openverse_tags_of_another_form_are_no_wish(tags):
+    answer = {
+        "result_count": 1,
+        "page_count": 1,
+        "page": 1,
+        "results": [{"url": "https://a.example/1.jpg", "tags": tags}],
+    }
+    (found,) = parse("openverse", json.dumps(answer).encode())
+    assert found.refused == ""
+
+
 @pytest.mark.parametrize(
     ("number", "license", "page"),
     [

@@ -82,8 +82,7 @@ def test_no_source_is_an_unknown_licence():
     assert license_of(best_source([])) == "unknown"
     assert license_of(source("All rights reserved")) == "unknown"
     assert (
-        license_of(source("something", license_url="https://creativecommons.org/licenses/by-sa/2.0/"))
-        == "by-sa"
+        license_of(source("by-sa", license_url="https://creativecommons.org/licenses/by-sa/2.0/")) == "by-sa"
     )
 
 
@@ -94,6 +93,17 @@ def test_no_source_is_an_unknown_licence():
         ("http://creativecommons.org/publicdomain/zero/1.0/ and /licenses/by/4.0/", ["cc0"]),
         ("creativecommons.org/licenses/by/2.0/ creativecommons.org/licenses/by/4.0/", ["by"]),
         ("nothing", []),
+        ("https://creativecommons.org/licenses/BY-SA/3.0/de/deed.de.", ["by-sa"]),
+        ("<a href=//creativecommons.org/licenses/by/4.0/>", ["by"]),
+        (r'{"license":"https:\/\/creativecommons.org\/publicdomain\/zero\/1.0\/"}', ["cc0"]),
+        ("https://evil.example/creativecommons.org/licenses/by/4.0/", []),
+        ("https://creativecommons.org.evil.example/licenses/by/4.0/", []),
+        ("https://notcreativecommons.org/licenses/by/4.0/", []),
+        ("https://evil.example/?to=https://creativecommons.org/licenses/by/4.0/", []),
+        (
+            "https://creativecommons.org/licenses/by/9.0/ https://creativecommons.org/licenses/by-like/4.0/",
+            [],
+        ),
     ],
 )
 def test_licences_on_a_page(page, codes):

@@ -56,6 +56,24 @@ def test_every_face_comes_back_as_it_was(workspace, out, web, tmp_path):
     assert not list(out.glob(".*"))
 
 
+def test_addresses_that_cannot_be_asked_fail_alone(out, web):
+    bad = [
+        "http://[::1",
+        "http://a..b/",
+        "http://127.0.0.1:65536/",
+        "http://%zz/",
+        "http://127.0.0.1:1/x.png",
+    ]
+    said = rows(out)
+    for row, url in zip(said, bad, strict=False):
+        row["url"] = url
+    (out / "sources.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
+    result = rebuild(out, VISITS)
+    assert (result.total, result.there) == (21, 21 - len(bad))
+    reasons = [result.failed[row["face_id"]] for row in said[: len(bad)]]
+    assert all(reason in {"bad_url", "unreachable"} for reason in reasons), reasons
+
+
 def test_a_second_run_asks_for_what_is_missing_only(out, web):
     rebuild(out, VISITS)
     face = out / rows(out)[4]["file_name"]

@@ -12,6 +12,16 @@ from btfer_builder.recipe import ReleaseRecipe
 from btfer_builder.release.recheck import recheck
 from btfer_builder.release.stage import release
 
+#: Addresses no host can have.
+HOSTLESS = [
+    "http://[::1",
+    "http://a..b/",
+    "http://127.0.0.1:65536/",
+    "http://a\x01b/",
+    "http://%zz/",
+    "http://xn--a/",
+]
+
 
 @pytest.fixture
 def web(workspace):
@@ -62,6 +72,37 @@ def test_what_is_not_as_it_was(workspace, web, tmp_path):
     text = btfer(workspace, "recheck", "--allow-private-hosts", "--tries", "1").stdout
     assert ids[0] in text
     assert "1 vanished" in text
+
+
+def test_addresses_that_cannot_be_asked_end_no_batch(workspace, web):
+    bad = [*HOSTLESS, "http://127.0.0.1:1/x", "http://127.0.0.1:1/y"]
+    ids, paths = zip(*sources(workspace, web).items(), strict=True)
+    base = web[""][1]
+    with workspace.catalog.transaction() as db:
+        for number, (path, url) in enumerate(zip(paths, bad, strict=False)):
+            column = ("url", "page_url")[number % 2]
+            if column == "url":
+                db.execute("UPDATE fetches SET url = ? WHERE url = ?", (url, base + path))
+            db.execute(f"UPDATE candidates SET {column} = ? WHERE url = ?", (url, base + path))
+    done = btfer(workspace, "recheck", "--allow-private-hosts", "--tries", "1", "--deadline", "2", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["states"] == {
+        "same": 21 - (len(bad) + 1) // 2,
+        "unclear": (len(bad) + 1) // 2,
+    }
+    table = pd.read_csv(workspace.reports / "recheck.csv", keep_default_na=False).set_index("face_id")
+    for number, (face_id, url) in enumerate(zip(ids, bad, strict=False)):
+        row = table.loc[face_id]
+        assert row["page_reason" if number % 2 else "reason"] in {"bad_url", "unreachable", "timeout"}, url
+
+
+def test_pages_at_private_addresses_have_their_reason(workspace, web):
+    done = btfer(workspace, "recheck", "--tries", "1", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["states"] == {"unclear": 21}
+    table = pd.read_csv(workspace.reports / "recheck.csv")
+    assert set(table["reason"]) == set(table["page_reason"]) == {"private_address"}
+    assert set(table["license_state"]) == {"not stated"}
 
 
 def test_nothing_to_check(workspace, tmp_path):

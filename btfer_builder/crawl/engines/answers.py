@@ -1,6 +1,8 @@
 """Read what an API answers: JSON of a known form, and words out of whatever stands where words should."""
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from bs4 import BeautifulSoup
@@ -48,3 +50,13 @@ def plain(markup: object) -> str:
     if "<" in text or "&" in text:
         text = BeautifulSoup(text[:20_000], "lxml").get_text(" ")
     return " ".join(text.split())
+
+
+def refusal(tags: Iterable[str]) -> str:
+    """Return `no_cv` if one of a photo's tags says that its owner wants no use of it in computer vision.
+
+    The tag is written `no_cv`, `nocv`, `No-CV`, ..., or is part of a machine tag (`rights:no_cv=1`). The search of
+    Flickr writes tags without their underscores.
+    """
+    parts = (re.sub(r"[\W_]", "", part.lower()) for tag in tags for part in re.split("[:=]", tag))
+    return "no_cv" if "nocv" in parts else ""

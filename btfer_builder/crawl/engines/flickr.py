@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from requests import Response
 
-from btfer_builder.crawl.engines.answers import json_object, member, words
+from btfer_builder.crawl.engines.answers import json_object, member, refusal, words
 from btfer_builder.crawl.icrawler import Ask, PageFeeder, PageParser, SearchEngine
 from btfer_builder.records import Candidate
 
@@ -23,8 +23,6 @@ LICENSES = {
 _CODES = {
     number: {"7": "pdm", "8": "pdm"}.get(number, name.partition(" ")[0]) for number, name in LICENSES.items()
 }
-#: Tags by which owners ask for no use in computer vision; Flickr's search writes tags without their underscores.
-_NO_CV = {"no_cv", "nocv", "no-cv"}
 
 
 class FlickrFeeder(PageFeeder):
@@ -71,7 +69,7 @@ class FlickrParser(PageParser):
             owner, number = words(photo.get("owner")), words(photo.get("id"))
             name, title = words(photo.get("ownername")), words(photo.get("title"))
             terms = LICENSES.get(str(photo.get("license")), "")
-            tags = f"{words(photo.get('tags'))} {words(photo.get('machine_tags'))}".lower().split()
+            tags = f"{words(photo.get('tags'))} {words(photo.get('machine_tags'))}".split()
             yield Candidate(
                 rank=0,
                 url=url,
@@ -82,7 +80,7 @@ class FlickrParser(PageParser):
                 attribution=", ".join(filter(None, [title, name, terms.upper(), "via Flickr"]))
                 if terms
                 else "",
-                refused="no_cv" if _NO_CV & set(tags) else "",
+                refused=refusal(tags),
             )
 
 

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from requests import Response
 
-from btfer_builder.crawl.engines.answers import json_object, member, words
+from btfer_builder.crawl.engines.answers import json_object, member, refusal, words
 from btfer_builder.crawl.icrawler import Ask, PageFeeder, PageParser, SearchEngine
 from btfer_builder.records import Candidate
 
@@ -35,6 +35,7 @@ class OpenverseParser(PageParser):
         for result in member(answer, "results", list):
             if isinstance(result, dict) and words(result.get("url")):
                 version = words(result.get("license_version"))
+                tags = result.get("tags")
                 yield Candidate(
                     rank=0,
                     url=result["url"],
@@ -44,7 +45,13 @@ class OpenverseParser(PageParser):
                     license_url=words(result.get("license_url")),
                     creator=words(result.get("creator")),
                     attribution=words(result.get("attribution")),
+                    # Its sources' own tags, Flickr's among them.
+                    refused=refusal(_tag(tag) for tag in tags) if isinstance(tags, list) else "",
                 )
+
+
+def _tag(tag: object) -> str:
+    return words(tag.get("name") if isinstance(tag, dict) else tag)
 
 
 OPENVERSE = SearchEngine(

@@ -1,6 +1,5 @@
 """Import a labelled set: read, write, look for leakage, draw missing splits, count; all of it or nothing."""
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 from btfer_builder import __version__
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
-from btfer_builder.files import write_bytes, write_csv
+from btfer_builder.files import write_bytes, write_csv, write_json
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.progress import bar
 from btfer_builder.protocol.datasets import affectnet, fer2013, folders, rafdb
@@ -232,7 +231,7 @@ def _write(
     write_bytes(folder / "classes.md", classes_table(result.counts).encode())
     write_bytes(folder / "classes.png", classes_png(result.path.name, result.counts))
     said = result.to_dict() | {"recipe": msgspec.to_builtins(recipe), "btfer": __version__}
-    write_bytes(folder / "import.json", json.dumps(said, indent=2).encode() + b"\n")
+    write_json(folder / "import.json", said)
 
 
 def _twin_row(pictures: Sequence[Converted], pair: Twins) -> dict[str, object]:

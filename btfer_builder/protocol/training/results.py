@@ -16,7 +16,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.faces import LabelledFace
 from btfer_builder.evaluate.sidecar import Sidecar, SidecarInput, SidecarLabels, write_sidecar
 from btfer_builder.evaluate.signature import content_digests, set_digest
-from btfer_builder.files import write_bytes, write_csv
+from btfer_builder.files import write_csv, write_json
 from btfer_builder.protocol.preprocessing import Preprocessing
 from btfer_builder.protocol.training.balance import class_counts
 from btfer_builder.recipe import TrainRecipe
@@ -203,7 +203,7 @@ def write_run(run: Run) -> None:
     BtferError
         If it cannot be written.
     """
-    write_bytes(run.path / RUN, json.dumps(run.to_dict(), indent=2).encode() + b"\n")
+    write_json(run.path / RUN, run.to_dict())
 
 
 def write_history(folder: Path, history: Sequence[Epoch]) -> None:

@@ -1,6 +1,5 @@
 """What a run needs to go on after it was killed: one file, written after every epoch."""
 
-import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
-from btfer_builder.files import write_aside
+from btfer_builder.files import json_text, write_aside
 from btfer_builder.protocol.training.results import Epoch, PhaseResult
 
 STATE = ".state.npz"
@@ -72,7 +71,7 @@ def save_state(folder: Path, state: State, arrays: Sequence[NDArray[Any]]) -> No
     BtferError
         If it cannot be written.
     """
-    said = np.frombuffer(json.dumps(asdict(state)).encode(), np.uint8)
+    said = np.frombuffer(json_text(asdict(state)).encode(), np.uint8)
     with write_aside(folder / STATE) as file:
         named = {f"v{number:05d}": array for number, array in enumerate(arrays)}
         np.savez(file, allow_pickle=False, state=said, **named)
