@@ -12,10 +12,14 @@ _FACE = re.compile(r"data/faces/[0-9a-f]{2}/([0-9a-f]{16})\.png")
 def sweep_faces(workspace: Workspace) -> None:
     """Delete what nobody would find when a person is to be taken out.
 
-    The caller holds the stage `crop`.
+    Where the catalog names none of the files that are there, they are not its own, and all of them stay. The caller
+    holds the stage `crop`.
     """
     named = {path for _, _, path in face_paths(workspace.catalog)}
-    for path in files_below(workspace.files, "data/faces"):
+    there = files_below(workspace.files, "data/faces")
+    if named.isdisjoint(there):
+        return
+    for path in there:
         if (face := _FACE.fullmatch(path)) and path not in named:
             (workspace.files / path).unlink(missing_ok=True)
             thumb_path(workspace.root, "face", face[1]).unlink(missing_ok=True)

@@ -170,7 +170,7 @@ def test_a_deleted_face_is_made_again_and_its_place_in_the_sample_stays(workspac
 def test_a_face_that_does_not_come_back_leaves_the_sample(workspace):
     faces = [row[0] for row in table(workspace, "faces")]
     replace_sample(workspace.catalog, [Chosen(face, "happy", n, "-") for n, face in enumerate(faces)])
-    crop(workspace, override(ALONE, size=64))
+    crop(workspace, override(ALONE, size=64), recrop=True)
     assert sampled_faces(workspace.catalog) == []
 
 
