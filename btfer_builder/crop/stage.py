@@ -13,6 +13,7 @@ from btfer_builder.catalog.crop import (
     uncropped_images,
 )
 from btfer_builder.catalog.manifests import write_manifests
+from btfer_builder.catalog.takedown import face_paths
 from btfer_builder.catalog.work import count_work_on_faces
 from btfer_builder.crop.cropping import crop_images
 from btfer_builder.crop.foresee import leaving_faces
@@ -64,6 +65,7 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
         )
     catalog = workspace.catalog
     with workspace.stage("crop"), catalog.run("crop", recipe) as counts:
+        before = [path for _, _, path in face_paths(catalog)]
         stored = stored_settings(catalog)
         others = [settings for settings in stored if changes(json.loads(settings), recipe)]
         todo = uncropped_images(catalog, [one for one in stored if one not in others], workspace.files)
@@ -84,7 +86,7 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
                 add_crops(catalog, results, settings)
                 progress.update(len(results))
                 counts["images"] = counts.get("images", 0) + len(results)
-        sweep_faces(workspace)
+        sweep_faces(workspace, before)
         write_manifests(catalog, workspace.manifests, "images", "faces")
 
 

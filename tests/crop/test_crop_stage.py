@@ -321,6 +321,11 @@ def test_what_would_leave_is_what_leaves(workspace, settings):
     assert bool(said) == bool(foreseen)
 
 
+def test_the_files_of_faces_that_leave_go_even_if_all_leave(workspace):
+    crop(workspace, override(ALONE, min_face_size=1000))
+    assert face_files(workspace) == {}
+
+
 def test_crops_of_the_first_version_are_not_made_again(workspace, cropped):
     """What it stored had other keys."""
     accept_all(workspace)
