@@ -167,8 +167,17 @@ def _check_engines(recipe: CrawlRecipe, as_json: bool) -> None:
 @main.command()
 @recipe_options(DedupeRecipe)
 @click.option("--faces", is_flag=True, help="The second pass, after btfer crop: compare the face crops.")
+@click.option(
+    "--regroup", is_flag=True, help="Group with other settings even if reviewed or sampled items are dropped."
+)
 @common_options
-def dedupe(directory: Path | None, as_json: bool, faces: bool, **options: Any) -> None:  # noqa: ANN401
+def dedupe(
+    directory: Path | None,
+    as_json: bool,
+    faces: bool,
+    regroup: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
     """Find pictures that are there twice.
 
     Exact and near duplicates, mirrored ones too; the largest of each group is kept. A picture found under two
@@ -184,7 +193,7 @@ def dedupe(directory: Path | None, as_json: bool, faces: bool, **options: Any) -
 
     workspace = open_workspace(directory)
     run_dedupe = dedupe_faces if faces else dedupe_images
-    run_dedupe(workspace, with_flags(workspace.recipe.dedupe, options))
+    run_dedupe(workspace, with_flags(workspace.recipe.dedupe, options), regroup=regroup)
     _show_stages(workspace, as_json, "dedupe-faces" if faces else "dedupe")
 
 
@@ -193,8 +202,17 @@ def dedupe(directory: Path | None, as_json: bool, faces: bool, **options: Any) -
 @click.option(
     "--paper", is_flag=True, help="As the authors: margin 10 photo pixels, stretched, one face a photo."
 )
+@click.option(
+    "--recrop", is_flag=True, help="Crop with other settings even if reviewed or sampled faces leave by it."
+)
 @common_options
-def crop(directory: Path | None, as_json: bool, paper: bool, **options: Any) -> None:  # noqa: ANN401
+def crop(
+    directory: Path | None,
+    as_json: bool,
+    paper: bool,
+    recrop: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
     """Find the faces and cut them out.
 
     MTCNN finds them; the crops are 256×256 with a margin of 20 pixels, unstretched.
@@ -208,7 +226,7 @@ def crop(directory: Path | None, as_json: bool, paper: bool, **options: Any) -> 
 
     workspace = open_workspace(directory)
     recipe = paper_recipe(workspace.recipe.crop) if paper else workspace.recipe.crop
-    run_crop(workspace, with_flags(recipe, options))
+    run_crop(workspace, with_flags(recipe, options), recrop=recrop)
     _show_stages(workspace, as_json, "crop")
 
 
@@ -304,7 +322,9 @@ def _show_yield(workspace: Workspace, as_json: bool) -> None:
 
 def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
     from btfer_builder.catalog.funnel import funnel
+    from btfer_builder.sample.stale import say_if_stale
 
+    say_if_stale(workspace.catalog)
     stages = [stage for stage in funnel(workspace.catalog) if not only or stage.stage in only]
     if as_json:
         emit_json({"stages": [stage.to_dict() for stage in stages]})

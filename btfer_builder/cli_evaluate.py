@@ -236,7 +236,9 @@ def _sample(workspace: Workspace) -> tuple[list[Any], str, int | None]:
     """Return the faces of the sample, its name, and how many are known to have leaked."""
     from btfer_builder.evaluate import faces_in_sample
     from btfer_builder.evaluate.signature import known_leakage
+    from btfer_builder.sample.stale import say_if_stale
 
+    say_if_stale(workspace.catalog)
     return faces_in_sample(workspace), workspace.root.name, known_leakage(workspace)
 
 

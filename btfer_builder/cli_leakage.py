@@ -81,10 +81,12 @@ def leakage(
     """
     from btfer_builder.dedupe.leakage import forget as run_forget
     from btfer_builder.dedupe.leakage import leakage as run_leakage
+    from btfer_builder.sample.stale import say_if_stale
 
     if against and forget:
         raise click.UsageError("--against and --forget are two things to do; name one")
     workspace = open_workspace(directory)
+    say_if_stale(workspace.catalog)
     if forget:
         source = run_forget(workspace, forget)
         if as_json:

@@ -7,7 +7,7 @@ import click
 
 from btfer_builder.emotions import EMOTIONS
 from btfer_builder.errors import BtferError
-from btfer_builder.options import common_options, recipe_options, with_flags
+from btfer_builder.options import common_options, given_flags, recipe_options, with_flags
 from btfer_builder.progress import emit_json, say, table
 from btfer_builder.recipe import CrawlRecipe, ReleaseRecipe, SampleRecipe
 from btfer_builder.workspace import open_workspace
@@ -27,11 +27,15 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 @click.command()
 @recipe_options(SampleRecipe)
+@click.option(
+    "--redraw", is_flag=True, help="Replace a sample that was drawn with settings that are not given now."
+)
 @common_options
-def sample(directory: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) -> None:  # noqa: ANN401
     """Draw the balanced set.
 
-    Exactly so many accepted faces for every emotion; the same ones on every machine.
+    Exactly so many accepted faces for every emotion; the same ones on every machine. An option that is given replaces
+    what the earlier sample was drawn with; one that was given then and is forgotten now does not.
 
     \b
     Examples:
@@ -40,10 +44,11 @@ def sample(directory: Path | None, as_json: bool, **options: Any) -> None:  # no
       btfer sample --license cc0,by,by-sa --splits train=200,val=50,test=50
     """
     from btfer_builder.sample.stage import sample as run_sample
+    from btfer_builder.sample.stale import say_if_stale
 
     workspace = open_workspace(directory)
     recipe = with_flags(workspace.recipe.sample, options)
-    result = run_sample(workspace, recipe)
+    result = run_sample(workspace, recipe, asked=None if redraw else given_flags(options))
     if as_json:
         emit_json(result.to_dict())
     else:
@@ -68,6 +73,7 @@ def sample(directory: Path | None, as_json: bool, **options: Any) -> None:  # no
         if left:
             say("not drawn: " + ", ".join(f"{n} {reason}" for reason, n in left.items()))
     if result.path is None:
+        say_if_stale(workspace.catalog)
         raise BtferError(
             "some classes are short, nothing was written. Crawl or review more, take a smaller --per-class, "
             "or --allow-short"
@@ -201,8 +207,11 @@ def recheck(directory: Path | None, as_json: bool, out: Path | None, **options: 
       btfer recheck ../faces-v1
     """
     from btfer_builder.release.recheck import recheck as run_recheck
+    from btfer_builder.sample.stale import say_if_stale
 
     workspace = open_workspace(directory)
+    if out is None:
+        say_if_stale(workspace.catalog)
     result = run_recheck(workspace, _visits(directory, options), out)
     found = result.to_dict()
     if as_json:

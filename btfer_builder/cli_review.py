@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from btfer_builder.options import common_options, recipe_options, with_flags
+from btfer_builder.options import common_options, given_flags, recipe_options, with_flags
 from btfer_builder.progress import emit_json, say
 from btfer_builder.recipe import AgreementRecipe, ReviewRecipe
 from btfer_builder.records import Kind
@@ -64,6 +64,7 @@ def review(
     from btfer_builder.review.decisions import export_decisions, import_decisions, reviewer_name
     from btfer_builder.review.serve import LOOPBACK, serve
     from btfer_builder.review.sharing import check_sharing, follow_rule
+    from btfer_builder.sample.stale import say_if_stale
 
     if export_path and import_path:
         raise click.UsageError("--export and --import exclude each other")
@@ -72,7 +73,7 @@ def review(
     if recipe.blind and (adjudicate or suspect):
         raise click.UsageError("--blind excludes --adjudicate and --suspect, which show what it hides")
     catalog, reviewer = workspace.catalog, reviewer_name(recipe)
-    follow_rule(catalog, recipe)
+    follow_rule(catalog, recipe, given_flags(options))
     result: dict[str, object]
     if export_path:
         kinds: dict[str | None, list[Kind]] = {
@@ -117,6 +118,7 @@ def review(
         )
         text = f"{count_decisions(catalog) - before} decisions recorded"
     write_manifests(catalog, workspace.manifests, "decisions", "images", "faces")
+    say_if_stale(catalog)
     if not as_json:
         click.echo(text)
     elif export_path or import_path:
@@ -150,10 +152,11 @@ def agreement(directory: Path | None, as_json: bool, round_name: str, **options:
     from btfer_builder.review.agreement import measure
     from btfer_builder.review.agreement_tables import show_agreement
     from btfer_builder.review.sharing import follow_rule
+    from btfer_builder.sample.stale import say_if_stale
 
     workspace = open_workspace(directory)
     recipe = with_flags(workspace.recipe.review, options)
-    follow_rule(workspace.catalog, recipe)
+    follow_rule(workspace.catalog, recipe, given_flags(options))
     found = measure(
         workspace.catalog,
         "image" if round_name == "images" else "face",
@@ -161,6 +164,7 @@ def agreement(directory: Path | None, as_json: bool, round_name: str, **options:
         recipe,
     )
     write_manifests(workspace.catalog, workspace.manifests, "images", "faces")
+    say_if_stale(workspace.catalog)
     if as_json:
         emit_json(found.to_dict())
     else:

@@ -1,6 +1,7 @@
 """Options every command shares, and options made out of a section of the recipe."""
 
 import functools
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,11 @@ def common_options(command: Command) -> Command:
             return command(*args, **kwargs)
         except BtferError as error:
             click.echo(f"Error: {error}", err=True)
+            sys.exit(1)
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+                raise
+            click.echo(f"Error: the catalog is damaged ({error}); restore it from a backup", err=True)
             sys.exit(1)
 
     for option in (
@@ -71,6 +77,11 @@ def with_flags(section: AnySection, options: dict[str, Any]) -> AnySection:
     except msgspec.ValidationError as error:
         name, _, text = explain(error).partition(": ")
         raise click.UsageError(f"--{name.partition('[')[0].replace('_', '-')}: {text}") from None
+
+
+def given_flags(options: dict[str, Any]) -> set[str]:
+    """Return the names of the options that were given on the command line."""
+    return {name for name, value in options.items() if value is not None}
 
 
 def _option(setting: Setting) -> Callable[[Command], Command]:

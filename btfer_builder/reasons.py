@@ -70,6 +70,7 @@ REASONS: dict[str, dict[str, str]] = {
     "sample": {
         "conflict": "found under two emotions and not decided by a reviewer",
         "not_drawn": "the class was already full",
+        "left_sample": "was drawn, and left the sample when its photo was cropped again",
         "leaked": "stands in a training set (btfer leakage)",
         "reserve": "next in rank: takes the place of a face that is taken down",
         "low_agreement": "too few of the reviewers gave it its label",

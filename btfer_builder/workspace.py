@@ -9,12 +9,18 @@ from functools import cached_property
 from pathlib import Path
 
 from btfer_builder.catalog import Catalog
+from btfer_builder.catalog.catalog import holds_rows
+from btfer_builder.catalog.crop import first_image_paths
+from btfer_builder.catalog.manifests import check_views, filled_csv
 from btfer_builder.errors import BtferError
 from btfer_builder.queries.plan import default_vocabulary
 from btfer_builder.recipe import Recipe, load_recipe, recipe_text
 from btfer_builder.storage import Root, Storage
 
 RECIPE_NAME = "btfer.toml"
+
+#: So many images are looked for before all of them are taken to be somewhere else.
+_LOOKED_FOR = 200
 
 
 @dataclass(frozen=True)
@@ -56,23 +62,65 @@ class Workspace:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The one truth about this workspace."""
-        self.manifests.mkdir(exist_ok=True)
-        return Catalog(self.manifests / "btfer.sqlite")
-
-    def check_images(self) -> None:
-        """Check that the folder of the images is there: a share that is not mounted is no reason to drop them.
+        """The one truth about this workspace: made where nothing was done yet, else opened.
 
         Raises
         ------
         BtferError
-            If it is gone.
+            If it is missing or empty though there is what was made from it, or is another workspace's.
+        """
+        path = self.manifests / "btfer.sqlite"
+        # Looked at twice: another command may just be filling a new one, its rows before its pictures.
+        if not holds_rows(path) and (left := self._left_behind(path)) and not holds_rows(path):
+            state = "has nothing in it" if path.exists() else "is missing"
+            # SQLite would write what is in the log of one catalog into another one.
+            logs = f" (delete {path.name}-wal and -shm first)" if _log(path).exists() else ""
+            raise BtferError(
+                f"{path} {state}, but {left}: restore the catalog from a backup{logs}, or move data/ and manifests/ "
+                "away to begin again. Nothing was changed"
+            )
+        self.manifests.mkdir(exist_ok=True)
+        catalog = Catalog(path)
+        check_views(catalog, self.manifests)
+        return catalog
+
+    def _left_behind(self, catalog: Path) -> str | None:
+        """Say what shows that there was a catalog here; None in a new workspace."""
+        if view := filled_csv(self.manifests):
+            return f"{view} has rows"
+        if not _has_bytes(catalog) and _has_bytes(_log(catalog)):
+            return f"{_log(catalog)} is there"
+        for name in ("images", "faces", "sample", "thumbs"):
+            place = self.files / f"data/{name}"
+            if isinstance(place, Path):
+                found = any(path.is_file() and path.name[0] != "." for path in place.rglob("*"))
+            else:
+                found = place.is_dir()
+            if found:
+                return f"{place} holds pictures"
+        return None
+
+    def check_images(self) -> None:
+        """Check that images of the catalog are where they should be.
+
+        A share that is not mounted, or the catalog of another workspace, is no reason to drop all of them.
+
+        Raises
+        ------
+        BtferError
+            If the folder is gone, or holds none of them.
         """
         folder = self.files / "data/images"
         if not folder.is_dir():
             raise BtferError(
                 f"{folder} is not there, and images of the catalog should be in it; is the storage mounted, is "
                 "storage.data right? Nothing was dropped"
+            )
+        paths = first_image_paths(self.catalog, _LOOKED_FOR)
+        if not any((self.files / path).is_file() for path in paths):
+            raise BtferError(
+                f"{folder} has none of the first {len(paths)} images of {self.catalog.path}; is the right storage "
+                "mounted, is this the workspace's own catalog? Nothing was dropped"
             )
 
     @contextmanager
@@ -98,6 +146,15 @@ class Workspace:
             yield
         finally:
             lock.release()
+
+
+def _log(catalog: Path) -> Path:
+    """Return the file in which SQLite keeps what is not written into the catalog yet."""
+    return catalog.with_name(f"{catalog.name}-wal")
+
+
+def _has_bytes(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def open_workspace(directory: Path | None) -> Workspace:

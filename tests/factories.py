@@ -137,4 +137,4 @@ def _crop(workspace: Workspace, filled: Filled) -> None:
             filled.faces[emotion].append(face_id)
             if image_id in filled.conflicts["image"]:
                 filled.conflicts["face"].append(face_id)
-    add_crops(workspace.catalog, results, "test")
+    add_crops(workspace.catalog, results, "{}")

@@ -1,5 +1,6 @@
 """What reviewers' votes say together: the rule, the answers, and what they disagree on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from btfer_builder.catalog.catalog import Catalog
@@ -29,13 +30,30 @@ def rule(catalog: Catalog) -> Rule:
     return Rule(*catalog.rows("SELECT min_votes, agreement FROM consensus")[0])
 
 
-def choose_rule(catalog: Catalog, chosen: Rule) -> None:
-    """Put a rule in force: from now on every view of the catalog follows it."""
-    if chosen != rule(catalog):  # a reader of the catalog writes nothing if nothing changes
-        with catalog.transaction() as db:
-            db.execute(
-                "UPDATE consensus SET min_votes = ?, agreement = ?", (chosen.min_votes, chosen.agreement)
-            )
+def choose_rule(
+    catalog: Catalog, chosen: Rule, check: Callable[[set[str]], None] = lambda unsettled: None
+) -> None:
+    """Put a rule in force: from now on every view of the catalog follows it.
+
+    Parameters
+    ----------
+    catalog
+        The catalog.
+    chosen
+        The rule.
+    check
+        Is given the items that lose their verdict or get another; the rule stays as it was if it raises.
+    """
+    if chosen == rule(catalog):  # a reader of the catalog writes nothing if nothing changes
+        return
+    with catalog.transaction() as db:
+        before = _verdicts(catalog)
+        db.execute("UPDATE consensus SET min_votes = ?, agreement = ?", (chosen.min_votes, chosen.agreement))
+        check({item_id for item_id, *_ in before - _verdicts(catalog)})
+
+
+def _verdicts(catalog: Catalog) -> set[tuple[str, str, str | None]]:
+    return {tuple(row) for row in catalog.rows("SELECT item_id, verdict, emotion FROM verdicts")}
 
 
 _EXISTS = {

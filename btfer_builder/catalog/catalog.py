@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -64,7 +64,7 @@ class Catalog:
         try:
             self._migrate()
         except sqlite3.DatabaseError as error:
-            raise BtferError(f"{path}: not a usable catalog: {error}") from None
+            raise BtferError(f"{path}: not a usable catalog: {error}; restore it from a backup") from None
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -170,6 +170,28 @@ class Catalog:
                 self.connection.execute("ROLLBACK")
             if self.value("PRAGMA user_version") < len(MIGRATIONS):
                 raise
+
+
+def holds_rows(path: Path) -> bool:
+    """Whether a file is a catalog in which something happened; it is only read, and need not be there.
+
+    The rule of consensus and the runs of stages do not count: a new catalog may have them before anything else.
+    """
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+        ) as db:
+            tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            facts = [
+                name
+                for name in tables
+                if name not in {"consensus", "runs"} and not name.startswith("sqlite_")
+            ]
+            return any(db.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in facts)
+    except sqlite3.DatabaseError:
+        return True  # whatever it is, opening it says what is wrong
 
 
 def _begin(connection: sqlite3.Connection) -> None:

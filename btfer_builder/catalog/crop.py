@@ -1,24 +1,33 @@
 """What the crop stage writes and asks: the outcome for every image, and its faces."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from btfer_builder.catalog.catalog import Catalog, insert
 from btfer_builder.records import CropResult
 from btfer_builder.storage import Root
 
 
-def uncropped_images(catalog: Catalog, settings: str, root: Root) -> list[tuple[str, str]]:
-    """Return (image_id, path) of every croppable image not yet cropped with these settings.
+def stored_settings(catalog: Catalog) -> list[str]:
+    """Return the different settings, as JSON, that croppable images were cropped with; those of most images first."""
+    rows = catalog.rows(
+        """SELECT settings FROM crops JOIN croppable USING (image_id)
+           GROUP BY settings ORDER BY count(*) DESC, settings"""
+    )
+    return [row["settings"] for row in rows]
+
+
+def uncropped_images(catalog: Catalog, settings: Sequence[str], root: Root) -> list[tuple[str, str]]:
+    """Return (image_id, path) of every croppable image not yet cropped with one of these settings.
 
     So is one whose file was gone then, and one whose faces are in the catalog but no longer below `root`.
     """
     rows = catalog.rows(
-        """SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face
-           FROM croppable i LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings = ?
+        f"""SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face
+           FROM croppable i LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({_marks(settings)})
            LEFT JOIN faces f ON f.image_id = i.image_id AND f.state = 'kept'
            ORDER BY i.image_id""",
-        settings,
+        *settings,
     )
     todo = {
         row["image_id"]: row["path"]
@@ -28,19 +37,39 @@ def uncropped_images(catalog: Catalog, settings: str, root: Root) -> list[tuple[
     return list(todo.items())
 
 
-def cropped_otherwise(catalog: Catalog, settings: str) -> int:
-    """Return how many croppable images were last cropped with other settings."""
+def cropped_with(catalog: Catalog, settings: Sequence[str]) -> int:
+    """Return how many croppable images were last cropped with one of these settings."""
     return int(
         catalog.value(
-            "SELECT count(*) FROM crops JOIN croppable USING (image_id) WHERE settings <> ?", settings
+            f"SELECT count(*) FROM crops JOIN croppable USING (image_id) WHERE settings IN ({_marks(settings)})",
+            *settings,
         )
     )
+
+
+def faces_cropped_with(catalog: Catalog, settings: Sequence[str]) -> list[sqlite3.Row]:
+    """Return every face of the croppable images cropped with one of these settings, image by image.
+
+    `photo_width` and `photo_height` are of the photo, None if it was not hashed.
+    """
+    return catalog.rows(
+        f"""SELECT f.*, h.width AS photo_width, h.height AS photo_height, c.settings
+            FROM faces f JOIN crops c USING (image_id) JOIN croppable i USING (image_id)
+            LEFT JOIN hashes h USING (image_id)
+            WHERE c.settings IN ({_marks(settings)}) ORDER BY f.image_id, f.face_id""",
+        *settings,
+    )
+
+
+def first_image_paths(catalog: Catalog, limit: int) -> list[str]:
+    """Return the files of the first images by id, relative to the workspace."""
+    return [row["path"] for row in catalog.rows("SELECT path FROM images ORDER BY image_id LIMIT ?", limit)]
 
 
 def add_crops(catalog: Catalog, results: Iterable[CropResult], settings: str) -> None:
     """Commit outcomes with their faces, in place of those of an earlier crop of the same images.
 
-    A face that comes back stays in the sample; one that does not leaves it.
+    A face that comes back stays in the sample; one that does not leaves it, which is noted among the undrawn ones.
     """
     results = list(results)
     with catalog.transaction() as db:
@@ -54,10 +83,13 @@ def add_crops(catalog: Catalog, results: Iterable[CropResult], settings: str) ->
         db.executemany("DELETE FROM crops WHERE image_id = ?", ids)
         insert(db, "crops", results, settings=settings)
         insert(db, "faces", (face for result in results for face in result.faces))
-        db.executemany(
-            "DELETE FROM sample WHERE face_id = ? AND face_id NOT IN (SELECT face_id FROM faces)",
-            [tuple(row) for row in before],
-        )
+        for face_id in [row["face_id"] for row in before]:
+            gone = "FROM sample WHERE face_id = ? AND face_id NOT IN (SELECT face_id FROM faces)"
+            db.execute(
+                f"INSERT OR REPLACE INTO undrawn SELECT face_id, emotion, 'left_sample', rank {gone}",
+                (face_id,),
+            )
+            db.execute(f"DELETE {gone}", (face_id,))
 
 
 def crops_to_remake(catalog: Catalog) -> list[sqlite3.Row]:
@@ -67,3 +99,7 @@ def crops_to_remake(catalog: Catalog) -> list[sqlite3.Row]:
            FROM faces f JOIN crops c USING (image_id) JOIN images i USING (image_id)
            WHERE f.state = 'kept' ORDER BY f.face_id"""
     )
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))

@@ -89,16 +89,6 @@ def image_paths(catalog: Catalog, image_ids: Iterable[str]) -> list[tuple[str, s
     return [(row["image_id"], row["path"]) for row in rows if row["image_id"] in wanted]
 
 
-def reviewed_images(catalog: Catalog) -> set[str]:
-    """Return the kept images that a reviewer has decided on, themselves or a face of theirs."""
-    rows = catalog.rows(
-        """SELECT image_id FROM dedupes WHERE state = 'kept' AND image_id IN (
-               SELECT item_id FROM decisions WHERE kind = 'image'
-               UNION SELECT image_id FROM faces JOIN decisions ON kind = 'face' AND item_id = face_id)"""
-    )
-    return {row["image_id"] for row in rows}
-
-
 def replace_dedupes(
     catalog: Catalog, results: Iterable[DedupeResult], groups: Iterable[DuplicateGroup] = ()
 ) -> None:

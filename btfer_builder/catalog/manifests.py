@@ -1,8 +1,12 @@
 """The CSV views of the catalog for people and pandas: written after every stage, never read back."""
 
+import csv
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 from btfer_builder.catalog.catalog import Catalog
+from btfer_builder.errors import BtferError
 from btfer_builder.files import write_csv
 
 _PROVENANCE = (
@@ -67,6 +71,85 @@ MANIFESTS = {
                f.adjudicated
         FROM sample s JOIN face_rows f USING (face_id) ORDER BY s.emotion, s.rank""",
 }
+
+
+#: What shows that a row of a view is of a catalog: its columns and the query that finds them. The ids of what was
+#: taken down are on tombstones.
+_TRACES = (
+    (("decision_id", "item_id"), "SELECT 1 FROM decisions WHERE decision_id = ? AND item_id = ?"),
+    (("image_id",), "SELECT 1 FROM images WHERE image_id = ?"),
+    (("image_id",), "SELECT 1 FROM tombstones WHERE image_id = ?"),
+    (("url",), "SELECT 1 FROM candidates WHERE url = ?"),
+    (("face_id",), "SELECT 1 FROM faces WHERE face_id = ?"),
+    (
+        ("face_id",),
+        "SELECT 1 FROM face_hashes WHERE face_id = ?",
+    ),  # of faces that other settings have cut, too
+    (("face_id",), "SELECT 1 FROM tombstones WHERE face_id = ?"),
+)
+
+#: So many rows of a view are looked up: a person may have sorted or cut it, but not written all of them.
+_LOOKED_UP = 20
+
+
+def filled_csv(folder: Path) -> Path | None:
+    """Return a CSV file of the folder that has a row, if there is one."""
+    for path in sorted(folder.glob("*.csv")):
+        with path.open("rb") as file:
+            file.readline()
+            if file.readline().strip():
+                return path
+    return None
+
+
+def check_views(catalog: Catalog, folder: Path) -> None:
+    """Check that the views in the folder were written from this catalog: they are about to be replaced.
+
+    Raises
+    ------
+    BtferError
+        If a view has rows of another catalog, or decisions that this one lacks.
+    """
+    for path in (folder / f"{name}.csv" for name in MANIFESTS):
+        rows = _first_rows(path)
+        known = [found for row in rows if (found := _is_known(catalog, row)) is not None]
+        if known and not any(known):
+            raise BtferError(
+                f"{path} was not written from {catalog.path}, which knows none of its rows; restore this workspace's "
+                "own catalog from a backup, or move the file away to go on with this one. Nothing was changed"
+            )
+    path = folder / "decisions.csv"
+    last = _last_decision(path)
+    if last > int(catalog.value("SELECT coalesce(max(decision_id), 0) FROM decisions")):
+        raise BtferError(
+            f"{path} has decisions up to number {last}, and {catalog.path} lacks the last of them: it is an older "
+            "copy. Restore a newer one from a backup, or move the file away to go on without them. Nothing was changed"
+        )
+
+
+def _first_rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        return list(islice(csv.DictReader(file), _LOOKED_UP))
+
+
+def _is_known(catalog: Catalog, row: Mapping[str, str]) -> bool | None:
+    """Whether the catalog knows a row; None if nothing in it can be looked up."""
+    able = [(columns, sql) for columns, sql in _TRACES if all(row.get(column) for column in columns)]
+    if not able:
+        return None
+    return any(catalog.value(sql, *(row[column] for column in columns)) for columns, sql in able)
+
+
+def _last_decision(path: Path) -> int:
+    """Return the number of the last decision in the view; 0 if there is none, or a person has rearranged it."""
+    if not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4096))
+        last = file.read().rstrip().rpartition(b"\n")[2].partition(b",")[0]
+    return int(last) if last.isdigit() else 0
 
 
 def write_manifests(catalog: Catalog, folder: Path, *names: str) -> None:

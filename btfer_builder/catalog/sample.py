@@ -127,10 +127,62 @@ def reserved_faces(catalog: Catalog) -> list[tuple[str, Emotion]]:
 
 def last_recipe(catalog: Catalog) -> str | None:
     """Return the recipe, as JSON, of the last draw that was written; None if there was none."""
+    run = _last_draw(catalog)
+    return None if run is None else str(run["recipe"])
+
+
+def _last_draw(catalog: Catalog) -> sqlite3.Row | None:
     rows = catalog.rows(
-        "SELECT recipe, counts FROM runs WHERE command = 'sample' AND outcome = 'done' ORDER BY run_id DESC"
+        """SELECT run_id, recipe, counts FROM runs WHERE command = 'sample' AND outcome = 'done'
+           ORDER BY run_id DESC"""
     )
     for row in rows:
         if not json.loads(row["counts"]).get("short") or json.loads(row["recipe"]).get("allow_short"):
-            return str(row["recipe"])
+            return row
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleState:
+    """How far the sample still fits the catalog.
+
+    Attributes
+    ----------
+    drawn
+        Faces drawn that were not taken out by a takedown, which puts others in their places if it can.
+    left
+        Of them, those that the stages before drop now.
+    rejected
+        Those no longer accepted: rejected, taken back, or found under two emotions.
+    relabelled
+        Those that reviewers give another emotion.
+    taken_down
+        Faces that were taken down and that none has replaced.
+    """
+
+    drawn: int
+    left: int
+    rejected: int
+    relabelled: int
+    taken_down: int
+
+
+def sample_state(catalog: Catalog) -> SampleState:
+    """Compare the sample with what the catalog says of its faces now."""
+    row = catalog.rows(
+        """SELECT count(*) AS drawn, coalesce(sum(fate = 'left'), 0) AS left,
+                  coalesce(sum(fate = 'rejected'), 0) AS rejected,
+                  coalesce(sum(fate = 'relabelled'), 0) AS relabelled
+           FROM (SELECT CASE WHEN f.face_id IS NULL OR f.state <> 'kept' THEN 'left'
+                             WHEN f.verdict IS NOT 'accept' OR f.conflict THEN 'rejected'
+                             WHEN f.emotion <> s.emotion THEN 'relabelled' END AS fate
+                 FROM sample s LEFT JOIN face_rows f USING (face_id)
+                 UNION ALL SELECT 'left' FROM undrawn WHERE reason = 'left_sample')"""
+    )[0]
+    draw = _last_draw(catalog)
+    takedowns = catalog.rows(
+        "SELECT counts FROM runs WHERE command = 'takedown' AND outcome = 'done' AND run_id > ?",
+        0 if draw is None else draw["run_id"],
+    )
+    taken_down = sum(json.loads(run["counts"]).get("short", 0) for run in takedowns)
+    return SampleState(row["drawn"], row["left"], row["rejected"], row["relabelled"], taken_down)

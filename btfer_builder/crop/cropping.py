@@ -49,19 +49,38 @@ def _crop_image(image_id: str, root: Root, path: str, recipe: CropRecipe) -> Cro
     except Undecodable as error:
         return CropResult(image_id, error.reason, error.detail)
     height, width = photo.shape[:2]
-    detections = detect_faces(photo, recipe.detector)
+    faces = place_faces(image_id, detect_faces(photo, recipe.detector), width, height, recipe)
+    faces = [_write_crop(face, photo, root, recipe) for face in faces]
+    # With a margin as wide as the photo two faces may have one crop between them: it is one face then, not two.
+    rows = {
+        face.face_id: face for state in ("dropped", "kept") for face in reversed(faces) if face.state == state
+    }
+    return CropResult(image_id, _image_reason(faces), faces=tuple(rows.values()))
+
+
+def place_faces(
+    image_id: str, detections: Sequence[Detection], width: int, height: int, recipe: CropRecipe
+) -> list[Face]:
+    """Return the faces of a photo with their crop boxes and ids, kept or dropped; no pixel is needed.
+
+    Parameters
+    ----------
+    image_id
+        The photo.
+    detections
+        What the detector found in it, largest first.
+    width, height
+        Size of the photo in pixels.
+    recipe
+        How faces are chosen and cut out.
+    """
     faces = []
     for detection in detections:
         box = crop_box(detection.box, width, height, recipe)
         faces.append(_face(image_id, detection, box, recipe.size, align=recipe.align))
     if recipe.blur_others:
         faces = [_with_bystanders(face, detections, recipe.size) for face in faces]
-    faces = [_write_crop(face, photo, root, recipe) for face in choose_faces(faces, recipe)]
-    # With a margin as wide as the photo two faces may have one crop between them: it is one face then, not two.
-    rows = {
-        face.face_id: face for state in ("dropped", "kept") for face in reversed(faces) if face.state == state
-    }
-    return CropResult(image_id, _image_reason(faces), faces=tuple(rows.values()))
+    return choose_faces(faces, recipe)
 
 
 def _write_crop(face: Face, photo: "NDArray[np.uint8]", root: Root, recipe: CropRecipe) -> Face:

@@ -1,5 +1,6 @@
 """The face detector: MTCNN (Zhang et al. 2016) with the weights of the `mtcnn` package, in two implementations."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
@@ -32,6 +33,11 @@ class Detection:
     nose: tuple[float, float]
     mouth_left: tuple[float, float]
     mouth_right: tuple[float, float]
+
+
+def largest_first(detections: Iterable[Detection]) -> list[Detection]:
+    """Return the faces of a photo in the order in which they are numbered, chosen and blurred."""
+    return sorted(detections, key=lambda face: (-face.box.width * face.box.height, face.box.x, face.box.y))
 
 
 class Detector(Protocol):
@@ -97,4 +103,4 @@ def detect_faces(photo: "NDArray[np.uint8]", detector: DetectorName = "mtcnn") -
                 *((float(a), float(b)) for a, b in zip(x, y, strict=True)),
             )
         )
-    return sorted(detections, key=lambda face: (-face.box.width * face.box.height, face.box.x, face.box.y))
+    return largest_first(detections)

@@ -1,18 +1,29 @@
 """The crop stage: every image that goes on and was not cropped with these settings yet."""
 
+import json
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 
-import msgspec
-
-from btfer_builder.catalog.crop import add_crops, cropped_otherwise, uncropped_images
+from btfer_builder.catalog.crop import (
+    add_crops,
+    cropped_with,
+    faces_cropped_with,
+    stored_settings,
+    uncropped_images,
+)
 from btfer_builder.catalog.manifests import write_manifests
+from btfer_builder.catalog.takedown import face_paths
+from btfer_builder.catalog.work import count_work_on_faces
 from btfer_builder.crop.cropping import crop_images
+from btfer_builder.crop.foresee import leaving_faces
 from btfer_builder.crop.sweep import sweep_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.files import json_text
+from btfer_builder.losses import refuse_loss
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.progress import bar, say
-from btfer_builder.recipe import CropRecipe, override
+from btfer_builder.recipe import CropRecipe, changes, outcome_settings, override
 from btfer_builder.records import CropResult
 from btfer_builder.workspace import Workspace
 
@@ -30,31 +41,43 @@ def paper_recipe(recipe: CropRecipe) -> CropRecipe:
     return override(recipe, **PAPER)
 
 
-def crop(workspace: Workspace, recipe: CropRecipe) -> None:
+def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> None:
     """Cut the faces out of every image that dedupe and reviewers kept (§2, stage 3).
 
     Images cropped with other settings before are cropped again. Faces then get other ids; decisions on the old
     ones stay on record and count again when the old settings come back.
 
+    Parameters
+    ----------
+    workspace, recipe
+        Where and how.
+    recrop
+        Crop again even if faces that are reviewed or sampled leave by it.
+
     Raises
     ------
     BtferError
-        If the margin leaves no room for a face.
+        If the margin leaves no room for a face, or reviewed or sampled faces would leave.
     """
     if recipe.margin_unit == "output" and 2 * recipe.margin >= recipe.size:
         raise BtferError(
             f"crop.margin: {recipe.margin} pixels a side leave nothing of {recipe.size} for the face; "
             f"give a margin below {recipe.size // 2}"
         )
-    # Settings that don't change the outcome of an image don't make it be cropped again.
-    settings = json_text(msgspec.to_builtins(recipe) | {"workers": None, "scheduler": None}, sort_keys=True)
     catalog = workspace.catalog
     with workspace.stage("crop"), catalog.run("crop", recipe) as counts:
-        if again := cropped_otherwise(catalog, settings):
-            say(f"crop: {again} images were cropped with other settings and are cropped again")
-        todo = uncropped_images(catalog, settings, workspace.files)
+        before = [path for _, _, path in face_paths(catalog)]
+        stored = stored_settings(catalog)
+        others = [settings for settings in stored if changes(json.loads(settings), recipe)]
+        todo = uncropped_images(catalog, [one for one in stored if one not in others], workspace.files)
         if todo:
             workspace.check_images()
+        if others:
+            if not recrop:
+                _check_losses(workspace, recipe, others)
+            again = cropped_with(catalog, others)
+            say(f"crop: {again} images were cropped with other settings and are cropped again")
+        settings = json_text(outcome_settings(recipe), sort_keys=True)
         runner: Runner[tuple[str, str], CropResult] = Runner(
             recipe.workers, SHARD_SIZE, recipe.scheduler, workspace.files
         )
@@ -64,8 +87,25 @@ def crop(workspace: Workspace, recipe: CropRecipe) -> None:
                 add_crops(catalog, results, settings)
                 progress.update(len(results))
                 counts["images"] = counts.get("images", 0) + len(results)
-        sweep_faces(workspace)
+        sweep_faces(workspace, before)
         write_manifests(catalog, workspace.manifests, "images", "faces")
+
+
+def _check_losses(workspace: Workspace, recipe: CropRecipe, others: Sequence[str]) -> None:
+    """Refuse settings that make reviewed or sampled faces leave; `others` are the settings of before."""
+    catalog = workspace.catalog
+    faces = faces_cropped_with(catalog, others)
+    leaving = leaving_faces(faces, recipe)
+    reviewed, sampled = count_work_on_faces(catalog, leaving)
+    before = Counter(row["settings"] for row in faces if row["face_id"] in leaving).most_common(1)
+    refuse_loss(
+        "crop",
+        changes(json.loads(before[0][0]), recipe) if before else (),
+        lost="faces",
+        reviewed=reviewed,
+        sampled=sampled,
+        go_on="btfer crop --recrop",
+    )
 
 
 def _result(item: tuple[str, str], result: CropResult | Crashed) -> CropResult:

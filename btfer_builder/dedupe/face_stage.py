@@ -11,21 +11,38 @@ from btfer_builder.catalog.dedupe_faces import (
     unhashed_faces,
 )
 from btfer_builder.catalog.manifests import write_manifests
+from btfer_builder.catalog.work import count_work_on_faces, kept_faces, last_settings
 from btfer_builder.dedupe.faces import Pair, candidate_pairs, compare_faces, group_faces
 from btfer_builder.dedupe.grouping import best_first, describe_groups
 from btfer_builder.dedupe.looks import hash_faces
 from btfer_builder.dedupe.overlay import Overlay
+from btfer_builder.losses import refuse_loss
 from btfer_builder.parallel import Crashed, Runner
-from btfer_builder.progress import bar
-from btfer_builder.recipe import DedupeRecipe
+from btfer_builder.progress import bar, say
+from btfer_builder.recipe import DedupeRecipe, changes
 from btfer_builder.records import DedupeResult, FaceDedupe, FaceHash
 from btfer_builder.workspace import Workspace
 
+#: The settings on which it depends which faces are kept.
+_SHAPING = ("face_radius", "face_difference", "mirrored")
 
-def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe) -> None:
+
+def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False) -> None:
     """Drop the face crops that show the same picture as another one (§2, stage 3).
 
     Photos that look different as a whole may show one face: cropped, in a collage, beside an advertisement.
+
+    Parameters
+    ----------
+    workspace, recipe
+        Where and how.
+    regroup
+        Group with settings other than before even if reviewed or sampled faces are dropped by it.
+
+    Raises
+    ------
+    BtferError
+        If reviewed or sampled faces would leave because of settings other than before.
     """
     catalog = workspace.catalog
     with workspace.stage("dedupe"), catalog.run("dedupe-faces", recipe) as counts:
@@ -45,7 +62,21 @@ def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe) -> None:
             DedupeResult(r.face_id, r.state, r.reason, r.duplicate_of, r.kind, r.distance) for r in results
         ]
         groups = describe_groups("face", ranked, as_images)
-        replace_face_dedupes(catalog, [*failed, *rejected, *results], groups)
+        outcome = [*failed, *rejected, *results]
+        leaving = kept_faces(catalog) & {face.face_id for face in outcome if face.state == "dropped"}
+        reviewed, sampled = count_work_on_faces(catalog, leaving)
+        if not regroup:
+            refuse_loss(
+                "dedupe",
+                changes(last_settings(catalog, "dedupe-faces"), recipe, _SHAPING),
+                lost="faces",
+                reviewed=reviewed,
+                sampled=sampled,
+                go_on="btfer dedupe --faces --regroup",
+            )
+        replace_face_dedupes(catalog, outcome, groups)
+        if reviewed:
+            say(f"reviewed faces that are copies of others and are dropped: {reviewed}")
         write_manifests(catalog, workspace.manifests, "faces", "face_duplicates")
         counts |= {"faces": len(faces), "pairs": len(compared), "groups": len(groups)}
 

@@ -10,25 +10,41 @@ from btfer_builder.catalog.dedupe import (
     hashed_images,
     image_paths,
     replace_dedupes,
-    reviewed_images,
     unhashed_images,
 )
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.takedown import buried_looks
+from btfer_builder.catalog.work import count_work_on_images, kept_images, last_settings
 from btfer_builder.dedupe.buried import mark_buried
 from btfer_builder.dedupe.grouping import describe_groups, group_duplicates, unproven_copies
 from btfer_builder.dedupe.hashing import hash_images, hash_images_exactly, hash_pixels
+from btfer_builder.losses import refuse_loss
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.progress import bar, say
-from btfer_builder.recipe import DedupeRecipe
+from btfer_builder.recipe import DedupeRecipe, changes
 from btfer_builder.records import ImageHash
 from btfer_builder.workspace import Workspace
 
+#: The settings on which it depends what is kept; the others are of the second pass.
+_SHAPING = ("radius", "mirrored", "exact_hash", "max_pixels")
 
-def dedupe(workspace: Workspace, recipe: DedupeRecipe) -> None:
+
+def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False) -> None:
     """Hash every image that has no hash yet and decide for all which are kept (§2, stage 2).
 
     Every finished shard is committed: an interrupted run goes on where it was.
+
+    Parameters
+    ----------
+    workspace, recipe
+        Where and how.
+    regroup
+        Group with settings other than before even if reviewed or sampled images are dropped by it.
+
+    Raises
+    ------
+    BtferError
+        If reviewed or sampled images would leave because of settings other than before.
     """
     catalog = workspace.catalog
     with workspace.stage("dedupe"), catalog.run("dedupe", recipe) as counts:
@@ -52,12 +68,21 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe) -> None:
         images = mark_buried(images, buried_looks(catalog), recipe.radius, recipe.mirrored)
         results = group_duplicates(images, recipe.radius, recipe.mirrored)
         groups = describe_groups("image", images, results)
-        before = reviewed_images(catalog)
-        replace_dedupes(catalog, results, groups)
-        if replaced := before & {result.image_id for result in results if result.duplicate_of}:
-            say(
-                f"reviewed photos that have given way to better copies, to be reviewed again: {len(replaced)}"
+        leaving = kept_images(catalog) - {result.image_id for result in results if result.state == "kept"}
+        reviewed, sampled = count_work_on_images(catalog, leaving)
+        if not regroup:
+            refuse_loss(
+                "dedupe",
+                changes(last_settings(catalog, "dedupe"), recipe, _SHAPING),
+                lost="images",
+                reviewed=reviewed,
+                sampled=sampled,
+                go_on="btfer dedupe --regroup",
             )
+        replace_dedupes(catalog, results, groups)
+        given_way = leaving & {result.image_id for result in results if result.duplicate_of}
+        if again := count_work_on_images(catalog, given_way)[0]:
+            say(f"reviewed photos that have given way to better copies, to be reviewed again: {again}")
         write_manifests(catalog, workspace.manifests, "images", "duplicates")
         counts |= {"images": len(results), "kept": sum(result.state == "kept" for result in results)}
         counts |= {"groups": len(groups), "diameter": max((group.diameter for group in groups), default=0)}

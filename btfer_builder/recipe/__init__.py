@@ -1,6 +1,7 @@
 """The recipe: `btfer.toml` as one frozen, checked structure a stage; flags override it for one run."""
 
 from btfer_builder.recipe.benchmark import BenchmarkRecipe
+from btfer_builder.recipe.changes import Change, changes, outcome_settings
 from btfer_builder.recipe.datasets import DatasetKind, DatasetRecipe
 from btfer_builder.recipe.models import (
     Balancing,
@@ -51,6 +52,7 @@ __all__ = [
     "AnySection",
     "Balancing",
     "BenchmarkRecipe",
+    "Change",
     "Color",
     "CrawlRecipe",
     "CropRecipe",
@@ -81,8 +83,10 @@ __all__ = [
     "SplitName",
     "StorageRecipe",
     "TrainRecipe",
+    "changes",
     "explain",
     "load_recipe",
+    "outcome_settings",
     "override",
     "recipe_text",
     "settings_of",

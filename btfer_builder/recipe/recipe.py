@@ -16,7 +16,7 @@ from btfer_builder.recipe.pictures import (
     QueriesRecipe,
     StorageRecipe,
 )
-from btfer_builder.recipe.section import settings_of
+from btfer_builder.recipe.section import settings_of, toml_value
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,18 +71,6 @@ def recipe_text() -> str:
         kind = type(section.default)
         lines += [f"[{section.name}]  # {str(kind.__doc__).strip()}"]
         for field in settings_of(kind):
-            lines += [f"{field.name} = {_toml(field.default)}  # {field.help}"]
+            lines += [f"{field.name} = {toml_value(field.default)}  # {field.help}"]
         lines += [""]
     return "\n".join(lines)
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f'{key} = "{item}"' for key, item in value.items()) + " }" if value else "{}"
-    return str(value)

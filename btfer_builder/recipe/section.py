@@ -1,5 +1,6 @@
 """A section of the recipe, its settings, and the kinds of values several sections share."""
 
+import json
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -58,3 +59,17 @@ def override(section: AnySection, **values: Any) -> AnySection:  # noqa: ANN401 
     """
     settings = msgspec.to_builtins(section) | {k: v for k, v in values.items() if v is not None}
     return msgspec.convert(settings, type(section))
+
+
+def toml_value(value: object) -> str:
+    """Return a setting's value as `btfer.toml` states it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    return str(value)

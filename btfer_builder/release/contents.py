@@ -8,12 +8,13 @@ from typing import Any
 
 from btfer_builder.catalog.evaluate import sampled_votes
 from btfer_builder.catalog.release import Membership, face_boxes, sample_rows
-from btfer_builder.catalog.sample import AcceptedFace, Source, accepted_faces, sources
+from btfer_builder.catalog.sample import AcceptedFace, Source, accepted_faces, sample_state, sources
 from btfer_builder.crawl.licenses import UNKNOWN
 from btfer_builder.emotions import EMOTIONS, Emotion
 from btfer_builder.errors import BtferError
 from btfer_builder.recipe import ReleaseRecipe
 from btfer_builder.sample.sources import LICENSES, best_source, license_of
+from btfer_builder.sample.stale import stale_line
 from btfer_builder.workspace import Workspace
 
 #: Licences under which others may not pass on what they changed; whether a crop is a change is for a lawyer.
@@ -85,6 +86,8 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
     """
     catalog = workspace.catalog
     rows = sample_rows(catalog)
+    if sample_state(catalog).left > sum(not row["stands"] for row in rows):
+        raise BtferError(f"{workspace.root}: {stale_line(catalog)}")
     if not rows:
         raise BtferError(f"{workspace.root} has no sample to release: btfer sample")
     if moved := [row["face_id"] for row in rows if not row["stands"]]:

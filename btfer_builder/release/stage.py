@@ -61,7 +61,8 @@ def release(workspace: Workspace, out: Path, recipe: ReleaseRecipe) -> ReleaseRe
         If the folder exists or cannot be written, or `released_faces` finds something wrong.
     """
     out = out.absolute()
-    with workspace.stage("release"), workspace.catalog.run("release", recipe) as counts:
+    catalog = workspace.catalog
+    with workspace.stage("release"), catalog.run("release", recipe) as counts:
         if out.exists() or out.is_symlink():
             raise BtferError(f"{out} exists already; name another folder, or remove it first")
         with building(out) as aside:

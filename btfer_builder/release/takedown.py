@@ -121,6 +121,7 @@ def take_down(workspace: Workspace, target: str, *, why: str = "", dry_run: bool
             _write_sample(workspace)
             releases = [_write_again(workspace, path, settings) for path, _, settings in here]
             counts |= {"images": len(traces.why), "faces": len(traces.faces), "releases": len(releases)}
+            counts |= {"short": sum(one.by is None for one in replacements)}
     return Takedown(False, traces, replacements, releases, elsewhere)
 
 

@@ -1,13 +1,16 @@
 """Who sees which items, and in which order: the same on every machine, by hashes of names and ids."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.agreement import Rule, choose_rule
+from btfer_builder.catalog.agreement import Rule, choose_rule, rule
 from btfer_builder.catalog.review import ReviewItem, review_items
+from btfer_builder.catalog.work import count_work_on_faces
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import ReviewRecipe
+from btfer_builder.losses import refuse_loss
+from btfer_builder.recipe import ReviewRecipe, changes
 from btfer_builder.records import Kind
 
 
@@ -54,9 +57,40 @@ def shuffled(items: Sequence[ReviewItem], reviewer: str, seed: int) -> list[Revi
     return sorted(items, key=lambda item: _hash(seed, "order", reviewer, item.item_id))
 
 
-def follow_rule(catalog: Catalog, recipe: ReviewRecipe) -> None:
-    """Put the recipe's rule of consensus in force; the catalog keeps it until another one is."""
-    choose_rule(catalog, Rule(recipe.min_votes, recipe.agreement))
+def follow_rule(catalog: Catalog, recipe: ReviewRecipe, asked: Collection[str]) -> None:
+    """Put the recipe's rule of consensus in force; the catalog keeps it until another one is.
+
+    Parameters
+    ----------
+    catalog, recipe
+        Where, and the rule.
+    asked
+        The settings that were given as flags.
+
+    Raises
+    ------
+    BtferError
+        If reviewed items would lose their verdict or get another because of a setting that was not.
+    """
+    now = Rule(recipe.min_votes, recipe.agreement)
+    forgotten = [
+        change
+        for change in changes(asdict(rule(catalog)), recipe, ("min_votes", "agreement"))
+        if change.name not in asked
+    ]
+
+    def check(unsettled: set[str]) -> None:
+        refuse_loss(
+            "review",
+            forgotten,
+            lost="items",
+            reviewed=len(unsettled),
+            sampled=count_work_on_faces(catalog, unsettled)[1],
+            go_on=f"give --min-votes {now.min_votes} --agreement {now.agreement}",
+            would="lose their verdict",
+        )
+
+    choose_rule(catalog, now, check)
 
 
 def _hash(*parts: object) -> int:

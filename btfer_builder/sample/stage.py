@@ -1,6 +1,7 @@
 """The sample stage: draw, and commit what was drawn with its files and its CSV."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,16 @@ from btfer_builder.catalog.sample import (
     AcceptedFace,
     Source,
     accepted_faces,
+    last_recipe,
     replace_sample,
+    sampled_faces,
     searched_cells,
     sources,
 )
 from btfer_builder.emotions import EMOTIONS, Emotion
-from btfer_builder.recipe import SampleRecipe
+from btfer_builder.losses import refuse_loss
+from btfer_builder.progress import say
+from btfer_builder.recipe import SampleRecipe, changes
 from btfer_builder.records import Chosen, Undrawn
 from btfer_builder.sample.caps import Caps, Eligible
 from btfer_builder.sample.choose import ONLY_SPLIT, CellCount, Draw, choose
@@ -63,16 +68,29 @@ class SampleResult:
         }
 
 
-def sample(workspace: Workspace, recipe: SampleRecipe) -> SampleResult:
+def sample(
+    workspace: Workspace, recipe: SampleRecipe, *, asked: Collection[str] | None = None
+) -> SampleResult:
     """Draw the sample into `data/sample/<emotion>/<face_id>.png` (§2, stage 4).
 
     With several splits it is `data/sample/<split>/<emotion>/<face_id>.png`. When a class is short, nothing is
     written and an earlier sample stays as it was, unless `allow_short`.
 
+    The same settings draw the same faces of the same catalog. Faces of an earlier sample may leave because of
+    settings that were asked for, but not because of others, which were forgotten.
+
+    Parameters
+    ----------
+    workspace, recipe
+        Where and how.
+    asked
+        The settings that were asked for in so many words; None is all of them.
+
     Raises
     ------
     BtferError
-        If a face file is gone or the disk is full; an earlier sample stays as it was.
+        If faces of the earlier sample would leave because of settings nobody asked for, a face file is gone or the
+        disk is full; an earlier sample stays as it was.
     """
     catalog, target = workspace.catalog, workspace.data / "sample"
     with workspace.stage("sample"), catalog.run("sample", recipe) as counts:
@@ -100,6 +118,7 @@ def sample(workspace: Workspace, recipe: SampleRecipe) -> SampleResult:
             for rank, face_id in enumerate(draw.chosen[emotion])
             for split in [draw.split_of[face_id]]
         ]
+        _check_earlier(workspace, recipe, {face.face_id for face in chosen}, asked)
         files = {face.face_id: workspace.files / face.path for face in faces}
         chosen = write_sample(workspace.root, target, chosen, files, splits)
         replace_sample(catalog, chosen, _undrawn(faces, draw, passed_over))
@@ -138,6 +157,25 @@ def eligible_faces(
                 )
             )
     return eligible, refused
+
+
+def _check_earlier(
+    workspace: Workspace, recipe: SampleRecipe, chosen: set[str], asked: Collection[str] | None
+) -> None:
+    """Refuse to replace the earlier sample because of forgotten settings, and say what leaves it."""
+    earlier = {row["face_id"] for row in sampled_faces(workspace.catalog)}
+    drawn_with = last_recipe(workspace.catalog)
+    if not (leaving := earlier - chosen):
+        return
+    forgotten = [
+        change
+        for change in changes(json.loads(drawn_with) if drawn_with else None, recipe)
+        if asked is not None and change.name not in asked
+    ]
+    refuse_loss(
+        "sample", forgotten, lost="faces", reviewed=0, sampled=len(leaving), go_on="btfer sample --redraw"
+    )
+    say(f"sample: {len(leaving)} of the {len(earlier)} faces of the earlier sample are not in this one")
 
 
 def caps_of(recipe: SampleRecipe) -> Caps:

@@ -20,14 +20,17 @@ from photos import (
 from processes import alive, children_of, wait_for
 from skimage import data
 
+from btfer_builder.catalog.crop import faces_cropped_with
+from btfer_builder.catalog.review import add_decisions
 from btfer_builder.catalog.sample import replace_sample, sampled_faces
 from btfer_builder.crop import stage
 from btfer_builder.crop.cropping import crop_images
+from btfer_builder.crop.foresee import leaving_faces
 from btfer_builder.crop.stage import crop, paper_recipe
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
 from btfer_builder.recipe import CropRecipe, DedupeRecipe, override
-from btfer_builder.records import Chosen
+from btfer_builder.records import Chosen, Decision
 from btfer_builder.storage import thumb_path
 from btfer_builder.workspace import Workspace, create_workspace
 from demo.pictures import encode
@@ -170,7 +173,7 @@ def test_a_deleted_face_is_made_again_and_its_place_in_the_sample_stays(workspac
 def test_a_face_that_does_not_come_back_leaves_the_sample(workspace):
     faces = [row[0] for row in table(workspace, "faces")]
     replace_sample(workspace.catalog, [Chosen(face, "happy", n, "-") for n, face in enumerate(faces)])
-    crop(workspace, override(ALONE, size=64))
+    crop(workspace, override(ALONE, size=64), recrop=True)
     assert sampled_faces(workspace.catalog) == []
 
 
@@ -251,3 +254,84 @@ def test_one_or_two_workers_and_kill_9_in_the_middle_give_the_same(tmp_path):
     assert again.returncode == 0, again.stderr
     assert outcome(killed) == outcome(undisturbed)
     assert len(face_files(killed)) > 3
+
+
+def accept_all(workspace):
+    """Accept every face and draw them all."""
+    faces = [row[0] for row in table(workspace, "faces") if row[2] == "kept"]
+    add_decisions(
+        workspace.catalog, [Decision(face, "face", "accept", "happy", None, "ana") for face in faces]
+    )
+    replace_sample(workspace.catalog, [Chosen(face, "happy", n, "-") for n, face in enumerate(faces)])
+
+
+def test_a_bare_run_again_keeps_what_was_reviewed(workspace, cropped):
+    crop(workspace, override(ALONE, margin=24, blur_others=True))
+    accept_all(workspace)
+    before = outcome(workspace)
+    cropped()
+    refused = btfer(workspace, "crop")
+    assert refused.returncode == 1
+    line, *lines = refused.stderr.strip().splitlines()
+    assert "3 reviewed faces and 3 faces of the sample would leave" in line
+    assert "margin 24 → 20" in line
+    assert "btfer crop --recrop" in line
+    assert [text.strip() for text in lines] == ["[crop]", "margin = 24", "blur_others = true"]
+    assert outcome(workspace) == before
+    (workspace.root / "btfer.toml").write_text("\n".join(lines))
+    assert btfer(workspace, "crop").returncode == 0
+    assert outcome(workspace) == before
+    done = btfer(workspace, "crop", "--margin", "20", "--no-blur-others", "--recrop")
+    assert done.returncode == 0
+    assert "the sample is stale: of 3 faces 3 left the set" in done.stderr
+    released = btfer(workspace, "release", str(workspace.root / "out"))
+    assert released.returncode == 1
+    assert "the sample is stale: of 3 faces 3 left the set" in released.stderr
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"faces": "all", "min_confidence": 0.5, "min_face_size": 12},  # looser: nothing leaves
+        {"min_face_size": 110},
+        {"max_upscale": 1.5},
+        {"size": 64, "margin": 4},
+        {"align": True},
+        {"fit": "stretch"},
+        {"margin_unit": "source"},
+        {"max_pixels": 100_000},
+    ],
+)
+def test_what_would_leave_is_what_leaves(workspace, settings):
+    """Foreseen from the catalog alone, and then done."""
+    accept_all(workspace)
+    before = {row[0] for row in table(workspace, "faces") if row[2] == "kept"}
+    recipe = override(ALONE, **settings)
+    stored = [row[1] for row in table(workspace, "crops")]
+    foreseen = leaving_faces(faces_cropped_with(workspace.catalog, stored[:1]), recipe)
+    said = ""
+    try:
+        crop(workspace, recipe)
+    except BtferError as error:
+        said = str(error)
+        crop(workspace, recipe, recrop=True)
+    after = {row[0] for row in table(workspace, "faces") if row[2] == "kept"}
+    assert foreseen == before - after
+    assert said.startswith(f"crop: {len(foreseen)} reviewed faces and" if foreseen else "")
+    assert bool(said) == bool(foreseen)
+
+
+def test_the_files_of_faces_that_leave_go_even_if_all_leave(workspace):
+    crop(workspace, override(ALONE, min_face_size=1000))
+    assert face_files(workspace) == {}
+
+
+def test_crops_of_the_first_version_are_not_made_again(workspace, cropped):
+    """What it stored had other keys."""
+    accept_all(workspace)
+    with workspace.catalog.transaction() as db:
+        db.execute(
+            "UPDATE crops SET settings = json_remove(json_set(settings, '$.workers', NULL, '$.gone', 1), '$.align')"
+        )
+    crop(workspace, ALONE)
+    assert cropped() == []

@@ -19,6 +19,7 @@ from btfer_builder.dedupe.face_stage import dedupe_faces
 from btfer_builder.dedupe.faces import Pair, candidate_pairs, group_faces
 from btfer_builder.dedupe.grouping import best_first
 from btfer_builder.dedupe.overlay import Overlay
+from btfer_builder.errors import BtferError
 from btfer_builder.recipe import DedupeRecipe
 from btfer_builder.records import Decision
 from btfer_builder.workspace import create_workspace
@@ -234,3 +235,17 @@ def test_the_reasons_are_on_the_list(named):
 
     with pytest.raises(ValueError, match="no reasons"), named.workspace.catalog.transaction() as db:
         insert(db, "face_dedupes", [FaceDedupe("x", "dropped", "ugly")])
+
+
+def test_other_settings_drop_no_reviewed_face_unasked(named):
+    workspace, ids = named.workspace, named.ids
+    dedupe_faces(workspace, ALONE)
+    add_decisions(workspace.catalog, [Decision(ids["frown"], "face", "accept", "happy", reviewer="ana")])
+    before = outcome(named)
+    looser = DedupeRecipe(workers=0, face_difference=2.0)
+    with pytest.raises(BtferError, match=r"1 reviewed faces would leave.*face_difference 0\.15 → 2\.0"):
+        dedupe_faces(workspace, looser)
+    assert outcome(named) == before
+    dedupe_faces(workspace, looser, regroup=True)
+    assert outcome(named)["frown"][0] == "near_duplicate"
+    dedupe_faces(workspace, looser)

@@ -1,0 +1,58 @@
+"""What people have put into a catalog that no command makes again: their decisions, and the sample drawn."""
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from btfer_builder.catalog.catalog import Catalog
+from btfer_builder.records import Kind
+
+
+def decided_items(catalog: Catalog, kind: Kind) -> set[str]:
+    """Return the images or faces that a reviewer has accepted or rejected, unless it was taken back."""
+    rows = catalog.rows(
+        """SELECT DISTINCT item_id FROM decisions d WHERE kind = ? AND verdict IN ('accept', 'reject')
+           AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.decision_id)""",
+        kind,
+    )
+    return {row["item_id"] for row in rows}
+
+
+def count_work_on_faces(catalog: Catalog, face_ids: Collection[str]) -> tuple[int, int]:
+    """Return how many of these faces are reviewed, and how many are in the sample."""
+    ids = set(face_ids)
+    sampled = {row["face_id"] for row in catalog.rows("SELECT face_id FROM sample")}
+    return len(ids & decided_items(catalog, "face")), len(ids & sampled)
+
+
+def count_work_on_images(catalog: Catalog, image_ids: Collection[str]) -> tuple[int, int]:
+    """Return how many of these images are reviewed, themselves or a face of theirs, and their faces in the sample."""
+    ids, decided = set(image_ids), decided_items(catalog, "face")
+    faces = catalog.rows("SELECT face_id, image_id FROM faces")
+    reviewed = decided_items(catalog, "image") | {
+        row["image_id"] for row in faces if row["face_id"] in decided
+    }
+    sampled = catalog.rows("SELECT f.image_id FROM sample JOIN faces f USING (face_id)")
+    return len(ids & reviewed), sum(row["image_id"] in ids for row in sampled)
+
+
+def last_settings(catalog: Catalog, command: str) -> dict[str, Any] | None:
+    """Return the recipe of a command's last run that came to its end; None if there was none."""
+    text = catalog.value(
+        "SELECT recipe FROM runs WHERE command = ? AND outcome = 'done' ORDER BY run_id DESC LIMIT 1", command
+    )
+    return dict(json.loads(text)) if text else None
+
+
+def kept_images(catalog: Catalog) -> set[str]:
+    """Return the images that dedupe keeps."""
+    return {row["image_id"] for row in catalog.rows("SELECT image_id FROM dedupes WHERE state = 'kept'")}
+
+
+def kept_faces(catalog: Catalog) -> set[str]:
+    """Return the faces that cropping and the second pass of dedupe keep."""
+    rows = catalog.rows(
+        """SELECT face_id FROM faces JOIN croppable USING (image_id) WHERE faces.state = 'kept'
+           AND face_id NOT IN (SELECT face_id FROM face_copies)"""
+    )
+    return {row["face_id"] for row in rows}
