@@ -37,7 +37,7 @@ def check_hdf5(source: Path | IO[bytes], name: str) -> None:
     """
     try:
         with h5py.File(source, "r") as file:
-            _walk(file.id, name)
+            _walk(file["/"].id, name)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError):  # whatever h5py makes of a damaged file
         raise BtferError(f"{name}: not an HDF5 file (or damaged); save it again with Keras") from None
 
@@ -46,7 +46,7 @@ def _walk(root: Any, name: str) -> None:  # noqa: ANN401 - h5py has no types
     todo, seen = [("", root)], {h5py.h5o.get_info(root).addr}
     while todo:
         place, group = todo.pop()
-        for key in group.links:
+        for key in group:
             where = f"{place}/{key.decode(errors='replace')}"
             kind = group.links.get_info(key).type
             if kind != h5py.h5l.TYPE_HARD:

@@ -115,6 +115,31 @@ ResourceStridedSliceAssign ScatterAdd ScatterNdUpdate ScatterSub ScatterUpdate V
 VarIsInitializedOp Variable VariableShape VariableV2
 """
 
+#: Saved along with some models, though only training runs them.
+_TRAINING = """
+ApplyAdaMax ApplyAdadelta ApplyAdagrad ApplyAdagradDA ApplyAdagradV2 ApplyAdam ApplyAddSign
+ApplyCenteredRMSProp ApplyFtrl ApplyFtrlV2 ApplyGradientDescent ApplyMomentum ApplyPowerSign
+ApplyProximalAdagrad ApplyProximalGradientDescent ApplyRMSProp AvgPool3DGrad AvgPoolGrad
+BatchNormWithGlobalNormalizationGrad BiasAddGrad BlockLSTMGrad BlockLSTMGradV2 CholeskyGrad
+Conv2DBackpropFilter Conv2DBackpropFilterV2 Conv3DBackpropFilter Conv3DBackpropFilterV2
+CropAndResizeGradBoxes CropAndResizeGradImage CudnnRNNBackprop CudnnRNNBackpropV2 CudnnRNNBackpropV3
+DepthwiseConv2dNativeBackpropFilter Dilation2DBackpropFilter Dilation2DBackpropInput EluGrad
+FakeQuantWithMinMaxArgsGradient FakeQuantWithMinMaxVarsGradient FakeQuantWithMinMaxVarsPerChannelGradient
+FractionalAvgPoolGrad FractionalMaxPoolGrad FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3
+GRUBlockCellGrad IgammaGradA InvGrad LRNGrad LSTMBlockCellGrad LeakyReluGrad MaxPool3DGrad MaxPool3DGradGrad
+MaxPoolGrad MaxPoolGradGrad MaxPoolGradGradV2 MaxPoolGradGradWithArgmax MaxPoolGradV2 MaxPoolGradWithArgmax
+MirrorPadGrad OptionalFromValue OptionalGetValue OptionalHasValue OptionalNone QuantizeAndDequantizeV4Grad
+RandomGammaGrad ReciprocalGrad Relu6Grad ReluGrad ResizeBicubicGrad ResizeBilinearGrad
+ResizeNearestNeighborGrad ResourceApplyAdaMax ResourceApplyAdadelta ResourceApplyAdagrad
+ResourceApplyAdagradDA ResourceApplyAdagradV2 ResourceApplyAdam ResourceApplyAdamWithAmsgrad
+ResourceApplyAddSign ResourceApplyCenteredRMSProp ResourceApplyFtrl ResourceApplyFtrlV2
+ResourceApplyGradientDescent ResourceApplyKerasMomentum ResourceApplyMomentum ResourceApplyPowerSign
+ResourceApplyProximalAdagrad ResourceApplyProximalGradientDescent ResourceApplyRMSProp RsqrtGrad
+ScaleAndTranslateGrad SeluGrad SigmoidGrad SoftplusGrad SoftsignGrad SparseSegmentMeanGrad
+SparseSegmentSqrtNGrad SparseSegmentSumGrad SqrtGrad StridedSliceGrad TanhGrad TensorArrayGradV2
+TensorArrayGradV3 TensorArrayGradWithShape TileGrad
+"""
+
 _TABLES_AND_LISTS = """
 AnonymousHashTable EmptyTensorList HashTable HashTableV2 InitializeTable InitializeTableV2 LookupTableExport
 LookupTableExportV2 LookupTableFind LookupTableFindV2 LookupTableImport LookupTableImportV2
@@ -146,6 +171,7 @@ ALLOWED = frozenset(
         *_CHANCE.split(),
         *_BRANCHES_AND_CALLS.split(),
         *_VARIABLES.split(),
+        *_TRAINING.split(),
         *_TABLES_AND_LISTS.split(),
         *_FILE_NAMES.split(),
     ]
