@@ -46,8 +46,8 @@ _PARTS_TEXT = """
 Functional Model Sequential Constant GlorotNormal GlorotUniform HeNormal HeUniform IdentityInitializer
 LecunNormal LecunUniform Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform STFT
 STFTInitializer TruncatedNormal VarianceScaling Zeros L1 L1L2 L2 OrthogonalRegularizer MaxNorm MinMaxNorm
-NonNeg RadialConstraint UnitNorm AWQConfig AWQDTypePolicy AbsMaxQuantizer DTypePolicy DTypePolicyMap
-Float8QuantizationConfig FloatDTypePolicy GPTQConfig GPTQDTypePolicy Int4DTypePolicy Int4QuantizationConfig
+NonNeg RadialConstraint UnitNorm AWQDTypePolicy AbsMaxQuantizer DTypePolicy DTypePolicyMap
+Float8QuantizationConfig FloatDTypePolicy GPTQDTypePolicy Int4DTypePolicy Int4QuantizationConfig
 Int8QuantizationConfig Policy PolicyV1 QuantizedDTypePolicy QuantizedFloat8DTypePolicy SeedGenerator
 TensorShape TypeSpec __ellipsis__ __keras_tensor__ __numpy__ __slice__ __tensor__ __tuple__
 """
@@ -61,11 +61,11 @@ sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink threshold
 """
 ACTIVATIONS = frozenset(_ACTIVATIONS_TEXT.split())
 
-#: Modules of Keras, without `keras.` or `keras.src.`, whose classes training alone uses, and those of its operations.
+#: Modules of Keras, named without `keras.` and `src.`: those that only training uses, and those of operations.
 _TRAINING = frozenset({"losses", "metrics", "optimizers"})
 _OPERATIONS = frozenset({"ops.core", "ops.image", "ops.linalg", "ops.math", "ops.nn", "ops.numpy"})
 
-#: Modules whose layers and parts are believed to be the ones listed above.
+#: Modules in which the layers and parts above are looked up.
 _HOMES_TEXT = """
 applications constraints dtype_policies engine initializers layers mixed_precision models quantizers random regularizers
 """

@@ -85,7 +85,7 @@ def _is_known(node: Any, schemas: Any) -> bool:  # noqa: ANN401 - a NodeProto, a
 def _check_external(path: Path, tensor: Any) -> None:  # noqa: ANN401 - a TensorProto
     """Allow data in a plain file beside the model, or in a folder there, and nowhere else."""
     locations = [entry.value for entry in tensor.external_data if entry.key == "location"]
-    folder = path.resolve().parent
+    folder = path.parent.resolve()
     for location in locations or [""]:
         file = Path(location)
         inside = bool(location) and "\\" not in location and not file.is_absolute() and ".." not in file.parts
