@@ -6,3 +6,7 @@ class BtferError(Exception):
 
     Name the file or row, say what was expected, and what to do next.
     """
+
+
+class UnsafeFile(BtferError):
+    """A file of somebody else that reaches outside itself; raised before any loader sees it."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
+from btfer_builder.hdf5 import check_hdf5
 from btfer_builder.protocol.networks import applications
 
 #: Where Keras-VGGFace publishes its weights, and the file of each network's base.
@@ -55,7 +56,7 @@ def imagenet_base(name: str, size: int, path: Path | None) -> keras.Model:
         If the file cannot be fetched, is missing, or is that of another network.
     """
     if path is not None:
-        _check_hdf5(path)
+        _check_file(path)
     try:
         with _for_people(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the weights are those of 224 pixels, which is meant
@@ -94,10 +95,10 @@ def load_vggface(base: keras.Model, name: str, path: Path | None) -> None:
     """
     if path is None:
         path = _fetch_vggface(name)
-    _check_hdf5(path)
+    _check_file(path)
     try:
         with h5py.File(path, "r") as file:
-            _fill(base, file.get("model_weights", file), path)
+            _fill(base, file.get("model_weights", file))
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise _wrong(path, name, _first_line(error)) from error
     except _Mismatch as error:
@@ -108,12 +109,12 @@ class _Mismatch(Exception):
     """What a file has that the network has not, or the other way round."""
 
 
-def _fill(base: keras.Model, group: Any, path: Path) -> None:  # noqa: ANN401 - h5py has no types
+def _fill(base: keras.Model, group: Any) -> None:  # noqa: ANN401 - h5py has no types
     backend = group.attrs.get("backend", b"tensorflow")
     if (backend.decode() if isinstance(backend, bytes) else str(backend)) == "theano":
         raise _Mismatch("its filters are those of Theano, which are mirrored")
     wanted = [layer for layer in base.layers if layer.weights]
-    matched = _match([layer.name for layer in wanted], _stored(group, path))
+    matched = _match([layer.name for layer in wanted], _stored(group))
     for layer, datasets in zip(wanted, matched, strict=True):  # before anything large is read
         shapes = [tuple(dataset.shape) for dataset in datasets]
         expected = [tuple(weight.shape) for weight in layer.weights]
@@ -129,13 +130,13 @@ def _fill(base: keras.Model, group: Any, path: Path) -> None:  # noqa: ANN401 - 
         layer.set_weights(arrays)
 
 
-def _stored(group: Any, path: Path) -> dict[str, list[Any]]:  # noqa: ANN401
+def _stored(group: Any) -> dict[str, list[Any]]:  # noqa: ANN401
     """Return the arrays of each layer that has any, unread, in the order of the file."""
     stored = {}
     for layer in _names(group, "layer_names"):
         names = _names(group[layer], "weight_names")
         if names:
-            stored[layer.replace("/", "_")] = [_dataset(group[layer], name, path) for name in names]
+            stored[layer.replace("/", "_")] = [_dataset(group[layer], name) for name in names]
     return stored
 
 
@@ -164,13 +165,11 @@ def _names(group: Any, attribute: str) -> list[str]:  # noqa: ANN401
     return [name.decode() if isinstance(name, bytes) else str(name) for part in parts for name in part]
 
 
-def _dataset(group: Any, name: str, path: Path) -> Any:  # noqa: ANN401
-    """Return an array of the file without reading it; one that is kept in another file is refused."""
+def _dataset(group: Any, name: str) -> Any:  # noqa: ANN401
+    """Return an array of the file without reading it."""
     dataset = group[name]
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind != "f":
         raise _Mismatch(f"{name} is no array of numbers")
-    if Path(dataset.file.filename) != path or dataset.is_virtual or dataset.external:
-        raise _Mismatch(f"{name} is kept in another file")
     return dataset
 
 
@@ -208,11 +207,12 @@ def _first_line(error: Exception) -> str:
     return lines[0][:300].strip("'\". ")
 
 
-def _check_hdf5(path: Path) -> None:
+def _check_file(path: Path) -> None:
     if not path.is_file():
         raise BtferError(f"{path}: no such file; expected the HDF5 file (.h5) of pretrained weights")
     if path.suffix.lower() not in {".h5", ".hdf5"} or not h5py.is_hdf5(path):
         raise BtferError(f"{path}: not an HDF5 file (or damaged); expected pretrained weights as .h5")
+    check_hdf5(path, str(path))
 
 
 def _scale_as_fetched(base: keras.Model) -> None:

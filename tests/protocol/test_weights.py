@@ -170,7 +170,7 @@ def _cut(path: Path, small) -> None:
         ),
         (lambda path, small: write_weights(path, small, backend=b"theano"), "Theano, which are mirrored"),
         (_no_number, "conv1_2 has values that are no numbers"),
-        (_elsewhere, "is kept in another file"),
+        (_elsewhere, "bias:0 has an external link"),
         (_without_names, "no attribute layer_names, so Keras did not write it"),
         (_cut, "w.h5: not"),
     ],

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.adapters.onnx_check import check_onnx
 from btfer_builder.evaluate.models import Model, Predict, check_image_shape, check_scores_shape, first_line
 
 #: Stands for a side that is left open.
@@ -26,6 +27,8 @@ def load_onnx(path: Path) -> Model:
 
     Raises
     ------
+    UnsafeFile
+        If the file has operators that are no part of ONNX, or weights outside its folder.
     BtferError
         If ONNX Runtime is not installed, the file is damaged, or it does not take one image.
     """
@@ -35,6 +38,7 @@ def load_onnx(path: Path) -> Model:
         raise BtferError(
             f"{path}: ONNX models need ONNX Runtime: pip install 'btfer-builder[onnx]'"
         ) from None
+    checked = check_onnx(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
@@ -55,7 +59,7 @@ def load_onnx(path: Path) -> Model:
         shape = (shape[0], shape[2], shape[3], shape[1])
     height, width, channels = check_image_shape(path, shape)
     classes = check_scores_shape(path, [tuple(one.shape) for one in outputs])
-    parameters, flops = _count(path)
+    parameters, flops = _count(checked)
     one_by_one = isinstance(shape[0], int)
     return Model(
         path,
@@ -102,14 +106,11 @@ def _predictor(
     return predict
 
 
-def _count(path: Path) -> tuple[int | None, int | None]:
+def _count(model: Any) -> tuple[int | None, int | None]:  # noqa: ANN401 - a ModelProto
     """Return the weights and the operations of one image, as far as the package onnx can tell."""
+    import onnx
+
     try:
-        import onnx
-    except ImportError:
-        return None, None
-    try:
-        model = onnx.load(str(path), load_external_data=False)
         weights = {one.name: list(one.dims) for one in model.graph.initializer}
         floats = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
         floats |= {onnx.TensorProto.INT8, onnx.TensorProto.UINT8}

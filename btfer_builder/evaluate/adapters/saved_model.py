@@ -1,4 +1,4 @@
-"""A TensorFlow SavedModel: a folder with a graph, whose operations are judged before it is loaded."""
+"""A TensorFlow SavedModel: a folder with a graph, whose operations are checked before it is loaded."""
 
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,19 @@ def load_saved_model(path: Path, *, trust_model: bool = False) -> Model:
 
     Raises
     ------
+    UnsafeFile
+        If the folder reaches outside itself.
     BtferError
-        If the folder is none, is damaged, reaches outside itself, or does not take one image.
+        If the folder is none, is damaged, or does not take one image.
     """
     if not (path / "saved_model.pb").is_file():
         raise BtferError(
             f"{path}: a folder without a saved_model.pb; save the model with model.save('name.keras') "
             "or model.export('folder')"
         )
-    tf = import_tensorflow()
     if not trust_model:
         check_graph(path)
+    tf = import_tensorflow()
     try:
         loaded = tf.saved_model.load(str(path))
         serving = loaded.signatures["serving_default"]

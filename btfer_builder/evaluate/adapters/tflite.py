@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.adapters.tflite_check import check_tflite
 from btfer_builder.evaluate.models import Model, check_image_shape, check_scores_shape, first_line
 from btfer_builder.quiet import import_tensorflow, silent_stderr
 
@@ -22,25 +23,20 @@ def load_tflite(path: Path) -> Model:
 
     Raises
     ------
+    UnsafeFile
+        If the file needs operations outside TensorFlow Lite, or other files.
     BtferError
-        If the file is damaged, needs operations outside TensorFlow Lite, or does not take one image.
+        If it is damaged, or does not take one image.
     """
+    check_tflite(path)
     try:
         with silent_stderr():
             interpreter = _interpreter(path)
-            operations = {str(one["op_name"]) for one in interpreter._get_ops_details()}
-            # Flex runs any operation of TensorFlow, those that write files included.
-            outside = sorted(name for name in operations if name.startswith(("Flex", "CUSTOM", "PyFunc")))
-            if not outside:
-                interpreter.allocate_tensors()
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError, OSError) as error:
         raise BtferError(
             f"{path}: not a TensorFlow Lite model, or damaged ({first_line(error)}); convert it again"
         ) from None
-    if outside:
-        raise BtferError(
-            f"{path}: needs {outside[0]}, which is outside TensorFlow Lite; convert with built-in operations"
-        )
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1:
         raise BtferError(f"{path}: takes {len(inputs)} inputs; expected a model that takes one image")

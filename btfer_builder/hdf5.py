@@ -1,0 +1,85 @@
+"""HDF5 files of other people: everything they hold must be inside them."""
+
+from math import prod
+from pathlib import Path
+from typing import IO, Any
+
+import h5py  # type: ignore[import-untyped]
+
+from btfer_builder.errors import BtferError, UnsafeFile
+
+#: Filters that the library itself has; it looks for all others in folders of plug-ins.
+_FILTERS = frozenset(range(h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SCALEOFFSET + 1)) | {h5py.h5z.FILTER_LZF}
+
+#: An array may be this large, or this many times as large as the bytes that are stored of it.
+MAX_BYTES, MAX_EXPANSION = 1 << 28, 100
+
+
+def check_hdf5(source: Path | IO[bytes], name: str) -> None:
+    """Refuse a file that names other files, or has arrays far larger than what is stored of them.
+
+    All groups are walked, used or not, without following any link but those to objects of the file.
+
+    Parameters
+    ----------
+    source
+        The file, or its bytes as an open file.
+    name
+        Named in the error.
+
+    Raises
+    ------
+    UnsafeFile
+        If it has a soft, external or user-defined link, an array in external storage, a virtual array, an array
+        with a filter that is no part of HDF5, or one that is too large.
+    BtferError
+        If it is no HDF5 file, or damaged.
+    """
+    try:
+        with h5py.File(source, "r") as file:
+            _walk(file["/"].id, name)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError):  # whatever h5py makes of a damaged file
+        raise BtferError(f"{name}: not an HDF5 file (or damaged); save it again with Keras") from None
+
+
+def _walk(root: Any, name: str) -> None:  # noqa: ANN401 - h5py has no types
+    todo, seen = [("", root)], {h5py.h5o.get_info(root).addr}
+    while todo:
+        place, group = todo.pop()
+        for key in group:
+            where = f"{place}/{key.decode(errors='replace')}"
+            kind = group.links.get_info(key).type
+            if kind != h5py.h5l.TYPE_HARD:
+                link = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "an external link"}
+                raise _unsafe(name, where, link.get(kind, "a user-defined link"))
+            item = h5py.h5o.open(group, key)
+            address = h5py.h5o.get_info(item).addr
+            if address in seen:
+                continue
+            seen.add(address)
+            if isinstance(item, h5py.h5g.GroupID):
+                todo.append((where, item))
+            elif isinstance(item, h5py.h5d.DatasetID):
+                _check_array(item, name, where)
+
+
+def _check_array(array: Any, name: str, where: str) -> None:  # noqa: ANN401 - h5py has no types
+    properties = array.get_create_plist()
+    if properties.get_layout() == h5py.h5d.VIRTUAL:
+        raise _unsafe(name, where, "a virtual dataset")
+    if properties.get_external_count():
+        raise _unsafe(name, where, "external storage")
+    for number in range(properties.get_nfilters()):
+        if properties.get_filter(number)[0] not in _FILTERS:
+            raise _unsafe(name, where, "a filter that is no part of HDF5")
+    shapes = [array.get_space().get_simple_extent_dims() or ()]
+    if properties.get_layout() == h5py.h5d.CHUNKED:
+        shapes.append(properties.get_chunk())
+    size = max(map(prod, shapes)) * array.get_type().get_size()
+    if size > max(MAX_BYTES, MAX_EXPANSION * array.get_storage_size()):
+        raise _unsafe(name, where, f"an array of {size / 1e9:.3g} GB of which almost nothing is stored")
+
+
+def _unsafe(name: str, where: str, what: str) -> UnsafeFile:
+    printable = where.encode("unicode_escape").decode()
+    return UnsafeFile(f"{name}: {printable} has {what}; save it again with all arrays in the file itself")
