@@ -1,6 +1,5 @@
 """Compare the settings something was made with to those of now: one rule for every stage."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,7 @@ class Change:
 
 def outcome_settings(section: Section) -> dict[str, Any]:
     """Return the settings that shape what a stage makes, in the form JSON gives them back."""
-    plain = json.loads(json.dumps(msgspec.to_builtins(section)))
+    plain = msgspec.json.decode(msgspec.json.encode(section))
     return {name: value for name, value in plain.items() if name not in _NEUTRAL}
 
 

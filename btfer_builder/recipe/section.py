@@ -1,6 +1,5 @@
 """A section of the recipe, its settings, and the kinds of values several sections share."""
 
-import json
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -66,7 +65,7 @@ def toml_value(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return msgspec.json.encode(value).decode()
     if isinstance(value, tuple | list):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
     if isinstance(value, dict):
