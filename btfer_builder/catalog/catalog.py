@@ -74,7 +74,9 @@ class Catalog:
             connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SECONDS)
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA journal_mode = WAL")
+            _execute_patiently(
+                connection, "PRAGMA journal_mode = WAL"
+            )  # while another program makes the catalog, it fails at once
             connection.execute("PRAGMA synchronous = FULL")
             self._local.connection = connection
         return connection
@@ -90,7 +92,7 @@ class Catalog:
         """
         connection = self.connection
         try:
-            _begin(connection)
+            _execute_patiently(connection, "BEGIN IMMEDIATE")
             try:
                 yield connection
             except BaseException:
@@ -194,14 +196,14 @@ def holds_rows(path: Path) -> bool:
         return True  # whatever it is, opening it says what is wrong
 
 
-def _begin(connection: sqlite3.Connection) -> None:
-    """Begin to write, or wait for it: knocking every few milliseconds, where SQLite itself soon sleeps for 100."""
+def _execute_patiently(connection: sqlite3.Connection, statement: str) -> None:
+    """Execute a statement that needs a lock, trying every few milliseconds, where SQLite itself soon sleeps for 100."""
     deadline = time.monotonic() + BUSY_SECONDS
     connection.execute("PRAGMA busy_timeout = 0")
     try:
         while True:
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(statement)
             except sqlite3.OperationalError as error:
                 busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
                 if not busy or time.monotonic() > deadline:
