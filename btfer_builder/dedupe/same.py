@@ -39,15 +39,24 @@ class Looks(Protocol):
     """What hashes tell of a picture; those beyond the first two are empty where only 0.1.0 has hashed it."""
 
     @property
-    def phash(self) -> str: ...
+    def phash(self) -> str:
+        """64 bits, as 16 hex digits."""
+
     @property
-    def phash_mirrored(self) -> str: ...
+    def phash_mirrored(self) -> str:
+        """The same of the mirror image."""
+
     @property
-    def phash_256(self) -> str: ...
+    def phash_256(self) -> str:
+        """256 bits, as 64 hex digits."""
+
     @property
-    def phash_256_mirrored(self) -> str: ...
+    def phash_256_mirrored(self) -> str:
+        """The same of the mirror image."""
+
     @property
-    def parts(self) -> str: ...
+    def parts(self) -> str:
+        """Of the picture without its border, of the mirror image of that, and of the parts: 16 hex digits each."""
 
 
 def decide(

@@ -20,7 +20,7 @@ KIND = {"same_pixels": "pixels", "near_duplicate": "near", "mirrored_duplicate":
 def image(name, phash, mirrored=0x0F0F0F0F0F0F0F0F, **fields):
     """An image with sensible values for what a test does not care about."""
     given = dict(
-        width=100, height=100, pixel_sha256=f"pixels of {name}", reason=None, licensed=False, order=0,
+        width=100, height=100, phash_256="0" * 64, phash_256_mirrored="0" * 64, parts="", pixel_sha256=f"pixels of {name}", reason=None, licensed=False, order=0,
         emotions=frozenset({"happy"}),
     )  # fmt: skip
     return HashedImage(
