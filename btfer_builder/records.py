@@ -75,7 +75,8 @@ class ImageHash:
     """What decoding an image once told: its size and hashes (hex digits, 4 bits each), or why it failed.
 
     `parts` are the pHashes of the picture without its border, of the mirror image of that, and of its parts
-    (`dedupe.same.PARTS`), 16 digits each. One that was decoded at `reduced` scale has no pixel hash until an image that looks the same turns up.
+    (`dedupe.same.PARTS`), 16 digits each. One that was decoded at `reduced` scale has no pixel hash until an image
+    that looks the same turns up.
     """
 
     image_id: str

@@ -11,7 +11,8 @@ class Peer:
     """A photo of the same group: the kept one itself or one that repeats it.
 
     `kind` and the distances (of the pHashes of 64 and 256 bits; of copies of the face only the first) are None for
-    the kept one, unless it looks like a picture that was taken down. `found` are the (emotion, query) under which it was found, in the order of the crawl.
+    the kept one, unless it looks like a picture that was taken down. `found` are the (emotion, query) under which
+    it was found, in the order of the crawl.
     """
 
     image_id: str
@@ -32,7 +33,8 @@ def peers(catalog: Catalog, kind: Kind, item_id: str) -> list[Peer]:
     if kind == "face":
         image_id = catalog.value("SELECT image_id FROM faces WHERE face_id = ?", item_id) or ""
     rows = catalog.rows(
-        """SELECT i.image_id, d.kind, d.distance, d.fine_distance, h.width, h.height, d.duplicate_of IS NOT NULL AND i.image_id <> ?
+        """SELECT i.image_id, d.kind, d.distance, d.fine_distance, h.width, h.height,
+                  i.image_id <> ?
            FROM images i LEFT JOIN dedupes d USING (image_id) LEFT JOIN hashes h USING (image_id)
            WHERE i.image_id = ? OR d.duplicate_of = ?
            UNION ALL

@@ -36,9 +36,7 @@ class LookAlikes:
         turned = [*known.mirrored.T] if mirrored else []
         self._banks = [_Bank(wholes, turned, None, radius)]
         self._banks += [_Bank(wholes, turned, known.parts[:, part], radius) for part in range(len(PARTS))]
-        self._some = np.zeros(len(looks), dtype=bool)
-        for bank in self._banks:
-            self._some |= bank.some
+        self._some: NDArray[np.bool_] = np.any([bank.some for bank in self._banks], axis=0)
 
     def of(self, image: int) -> Iterator[tuple[int, int, bool]]:
         """Yield (other image, distance, whether mirrored) of every image this one may be, each way once."""
@@ -97,7 +95,7 @@ class _Bank:
         if count:
             shared = self._holder != np.repeat(self._holder[self._held[:-1]], np.diff(self._held))
             paired[position[order][shared]] = True
-        self.some: NDArray[np.bool_] = paired[self._value].any(axis=0)
+        self.some: NDArray[np.bool_] = np.any(paired[self._value], axis=0)
 
     def of(self, image: int) -> Iterator[tuple[int, int, bool]]:
         """Yield (other image, distance, whether mirrored), the same one more than once perhaps."""

@@ -231,7 +231,8 @@ class _Links:
                 continue
             other = self._images[place]
             fine = fine_distance(own, other, mirrored)
-            pair = ImagePair(*sorted((own.image_id, other.image_id)), mirrored)
+            first, second = sorted((own.image_id, other.image_id))
+            pair = ImagePair(first, second, mirrored)
             likeness = self.likeness.get(pair)
             verdict = decide(distance, fine, likeness, radius=self._radius)
             if verdict == "undecided":

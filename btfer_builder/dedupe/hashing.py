@@ -221,7 +221,7 @@ def _parts(square: "Image.Image", plain: str, mirrored: str) -> str:
 
     left, top, right, bottom = _body(np.asarray(square, dtype=np.int16))
     width, height = right - left, bottom - top
-    boxes = [(left, top, right, bottom)]
+    boxes: list[tuple[float, float, float, float]] = [(left, top, right, bottom)]
     boxes += [
         (left + width * a, top + height * b, right - width * c, bottom - height * d) for a, b, c, d in PARTS
     ]
