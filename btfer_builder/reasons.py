@@ -34,13 +34,13 @@ REASONS: dict[str, dict[str, str]] = {
     },
     "dedupe": {
         "same_pixels": "pixel for pixel the same as a kept image",
-        "near_duplicate": "within the radius of a kept image",
-        "mirrored_duplicate": "within the radius of a kept image when mirrored",
+        "near_duplicate": "the same picture as a kept image",
+        "mirrored_duplicate": "the mirror image of a kept image",
         "unreadable": "the file cannot be decoded",
         "too_large": "more pixels than allowed (a decompression bomb)",
         "missing_file": "the file is gone from data/images",
         "crashed_decoder": "decoding it killed the worker",
-        "taken_down": "looks like a picture that was taken down on request",
+        "taken_down": "the same picture as one that was taken down on request",
     },
     "crop": {
         "no_face": "the detector found no face",

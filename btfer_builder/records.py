@@ -72,9 +72,11 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ImageHash:
-    """What decoding an image once told: its size and hashes (16 hex digits a pHash), or why it failed.
+    """What decoding an image once told: its size and hashes (hex digits, 4 bits each), or why it failed.
 
-    One that was decoded at `reduced` scale has no pixel hash until an image that looks the same turns up.
+    `parts` are the pHashes of the picture without its border, of the mirror image of that, and of its parts
+    (`dedupe.same.PARTS`), 16 digits each. One that was decoded at `reduced` scale has no pixel hash until an image
+    that looks the same turns up.
     """
 
     image_id: str
@@ -83,6 +85,9 @@ class ImageHash:
     pixel_sha256: str = ""
     phash: str = ""
     phash_mirrored: str = ""
+    phash_256: str = ""
+    phash_256_mirrored: str = ""
+    parts: str = ""
     reason: str | None = None
     detail: str = ""
     reduced: bool = False
@@ -90,7 +95,11 @@ class ImageHash:
 
 @dataclass(frozen=True, slots=True)
 class DedupeResult:
-    """Whether an image is the one kept of its group, and if not, what it repeats and how closely."""
+    """Whether an image is the one kept of its group, and if not, what it repeats and how closely.
+
+    A kept one of kind `taken_down` looks like something that was taken down; a reviewer decides. `likeness` is that
+    of the pixels, where the hashes leave it open.
+    """
 
     image_id: str
     state: State
@@ -99,6 +108,17 @@ class DedupeResult:
     kind: str | None = None
     distance: int | None = None
     conflict: bool = False
+    fine_distance: int | None = None
+    likeness: float | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ImagePair:
+    """Two images, image_id < item_id, one of them mirrored perhaps."""
+
+    image_id: str
+    item_id: str
+    mirrored: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from btfer_builder.catalog.catalog import Catalog, insert
-from btfer_builder.records import DedupeResult, DuplicateGroup, ImageHash, Kind
+from btfer_builder.records import DedupeResult, DuplicateGroup, ImageHash, ImagePair, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,9 @@ class HashedImage:
     pixel_sha256: str
     phash: str
     phash_mirrored: str
+    phash_256: str
+    phash_256_mirrored: str
+    parts: str
     reason: str | None
     licensed: bool
     order: int
@@ -27,13 +30,15 @@ class HashedImage:
 def unhashed_images(catalog: Catalog, exact: bool = False) -> list[tuple[str, str]]:
     """Return (image_id, path) of every image that was not hashed yet; for exact hashes, not at reduced scale.
 
-    So is one whose file was gone, or that had more pixels than allowed: both may have changed since.
+    So is one whose file was gone, or that had more pixels than allowed: both may have changed since; and one that
+    0.1.0 hashed, which has no 256-bit pHash.
     """
     rows = catalog.rows(
         """SELECT image_id, path FROM images
            WHERE image_id NOT IN (
                SELECT image_id FROM hashes
-               WHERE (reason IS NULL OR reason NOT IN ('missing_file', 'too_large')) AND NOT (? AND reduced))
+               WHERE CASE WHEN reason IS NULL THEN phash_256 <> '' AND NOT (? AND reduced)
+                          ELSE reason NOT IN ('missing_file', 'too_large') END)
            ORDER BY image_id""",
         exact,
     )
@@ -58,7 +63,8 @@ def add_pixel_hashes(catalog: Catalog, hashes: Iterable[tuple[str, str]]) -> Non
 def hashed_images(catalog: Catalog) -> list[HashedImage]:
     """Return every hashed image, earliest found first."""
     rows = catalog.rows(
-        """SELECT h.image_id, h.width, h.height, h.pixel_sha256, h.phash, h.phash_mirrored, h.reason,
+        """SELECT h.image_id, h.width, h.height, h.pixel_sha256, h.phash, h.phash_mirrored, h.phash_256,
+                  h.phash_256_mirrored, h.parts, h.reason,
                   max(c.license <> 'unknown') AS licensed, min(c.candidate_id) AS found,
                   group_concat(DISTINCT s.emotion) AS emotions
            FROM hashes h JOIN fetches f USING (image_id) JOIN candidates c USING (url)
@@ -73,6 +79,9 @@ def hashed_images(catalog: Catalog) -> list[HashedImage]:
             pixel_sha256=row["pixel_sha256"],
             phash=row["phash"],
             phash_mirrored=row["phash_mirrored"],
+            phash_256=row["phash_256"],
+            phash_256_mirrored=row["phash_256_mirrored"],
+            parts=row["parts"],
             reason=row["reason"],
             licensed=bool(row["licensed"]),
             order=row["found"],
@@ -87,6 +96,23 @@ def image_paths(catalog: Catalog, image_ids: Iterable[str]) -> list[tuple[str, s
     wanted = set(image_ids)
     rows = catalog.rows("SELECT image_id, path FROM images ORDER BY image_id") if wanted else []
     return [(row["image_id"], row["path"]) for row in rows if row["image_id"] in wanted]
+
+
+def likenesses(catalog: Catalog) -> dict[ImagePair, float]:
+    """Return how alike the pixels of two images are, for all pairs that were laid over one another."""
+    rows = catalog.rows("SELECT image_id, item_id, mirrored, likeness FROM likenesses")
+    return {
+        ImagePair(row["image_id"], row["item_id"], bool(row["mirrored"])): row["likeness"] for row in rows
+    }
+
+
+def add_likenesses(catalog: Catalog, measured: Iterable[tuple[ImagePair, float]]) -> None:
+    """Commit how alike images are."""
+    with catalog.transaction() as db:
+        db.executemany(
+            "INSERT OR REPLACE INTO likenesses VALUES (?, ?, ?, ?)",
+            [(pair.image_id, pair.item_id, pair.mirrored, likeness) for pair, likeness in measured],
+        )
 
 
 def replace_dedupes(

@@ -13,8 +13,6 @@ class HashedFace(HashedImage):
     """A face as grouping sees it: `image_id` is its own id, `width` and `height` are of the crop in the photo."""
 
     path: str
-    fine: str
-    fine_mirrored: str
     rejected: bool
 
 
@@ -52,13 +50,14 @@ def hashed_faces(catalog: Catalog) -> list[HashedFace]:
             pixel_sha256="",
             phash=row["phash"],
             phash_mirrored=row["phash_mirrored"],
+            phash_256=row["fine"],
+            phash_256_mirrored=row["fine_mirrored"],
+            parts="",
             reason=row["reason"],
             licensed=bool(row["licensed"]),
             order=place,
             emotions=frozenset({row["emotion"]}),
             path=row["path"],
-            fine=row["fine"],
-            fine_mirrored=row["fine_mirrored"],
             rejected=bool(row["rejected"]),
         )
         for place, row in enumerate(rows)

@@ -27,6 +27,11 @@ def comparable_faces(catalog: Catalog) -> list[FaceHash]:
     return [FaceHash(**dict(row)) for row in rows]
 
 
+def face_path(catalog: Catalog, face_id: str) -> str:
+    """Return the file of a face, relative to the workspace."""
+    return str(catalog.value("SELECT path FROM faces WHERE face_id = ?", face_id))
+
+
 def replace_leaks(
     catalog: Catalog, training_set: TrainingSet, compared: Iterable[str], leaks: Iterable[Leak]
 ) -> None:

@@ -32,11 +32,12 @@ MANIFESTS = {
                format, bytes, width, height, conflict
         FROM image_rows ORDER BY candidate_id""",
     "duplicates": """
-        SELECT d.image_id, d.duplicate_of, d.kind, d.distance, d.conflict, g.diameter, g.kept_for
+        SELECT d.image_id, d.duplicate_of, d.kind, d.distance, d.conflict, g.diameter, g.kept_for, d.fine_distance,
+               d.likeness
         FROM dedupes d LEFT JOIN duplicate_groups g ON g.kind = 'image' AND g.item_id = d.duplicate_of
-        WHERE d.duplicate_of IS NOT NULL
+        WHERE d.kind IS NOT NULL
         UNION ALL
-        SELECT f.image_id, f.image_id, 'bytes', 0, count(DISTINCT s.emotion) > 1, NULL, NULL
+        SELECT f.image_id, f.image_id, 'bytes', 0, count(DISTINCT s.emotion) > 1, NULL, NULL, 0, NULL
         FROM fetches f JOIN candidates c USING (url) JOIN searches s USING (search_id)
         WHERE f.image_id IS NOT NULL GROUP BY f.image_id
         HAVING count(DISTINCT c.url) > 1 OR count(DISTINCT s.emotion) > 1

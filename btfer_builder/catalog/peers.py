@@ -8,14 +8,17 @@ from btfer_builder.records import Kind
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A photo of the same group: the kept one itself (`kind` and `distance` are None) or one that repeats it.
+    """A photo of the same group: the kept one itself or one that repeats it.
 
-    `found` are the (emotion, query) under which it was found, in the order of the crawl.
+    `kind` and the distances (of the pHashes of 64 and 256 bits; of copies of the face only the first) are None for
+    the kept one, unless it looks like a picture that was taken down. `found` are the (emotion, query) under which
+    it was found, in the order of the crawl.
     """
 
     image_id: str
     kind: str | None
     distance: int | None
+    fine_distance: int | None
     width: int | None
     height: int | None
     found: tuple[tuple[str, str], ...]
@@ -30,18 +33,19 @@ def peers(catalog: Catalog, kind: Kind, item_id: str) -> list[Peer]:
     if kind == "face":
         image_id = catalog.value("SELECT image_id FROM faces WHERE face_id = ?", item_id) or ""
     rows = catalog.rows(
-        """SELECT i.image_id, d.kind, d.distance, h.width, h.height
+        """SELECT i.image_id, d.kind, d.distance, d.fine_distance, h.width, h.height,
+                  i.image_id <> ?
            FROM images i LEFT JOIN dedupes d USING (image_id) LEFT JOIN hashes h USING (image_id)
            WHERE i.image_id = ? OR d.duplicate_of = ?
            UNION ALL
-           SELECT f.image_id, c.kind, c.distance, h.width, h.height
+           SELECT f.image_id, c.kind, c.distance, NULL, h.width, h.height, 1
            FROM face_copies c JOIN faces f USING (face_id) LEFT JOIN hashes h ON h.image_id = f.image_id
            WHERE c.duplicate_of = ?
-           ORDER BY 3, 1""",
-        image_id, image_id, item_id,
+           ORDER BY 7, 3, 1""",
+        image_id, image_id, image_id, item_id,
     )  # fmt: skip
     return [
-        Peer(row["image_id"], row["kind"], row["distance"], row["width"], row["height"],
+        Peer(row["image_id"], row["kind"], row["distance"], row["fine_distance"], row["width"], row["height"],
              _found(catalog, row["image_id"]))
         for row in rows
     ]  # fmt: skip

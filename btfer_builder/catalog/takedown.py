@@ -22,16 +22,26 @@ class Tombstone:
     face_id: str | None = None
     phash: str | None = None
     phash_mirrored: str | None = None
+    phash_256: str | None = None
+    phash_256_mirrored: str | None = None
+    parts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a picture of the catalog looks like: 64-bit pHashes as 16 hex digits."""
+    """What a picture looks like: its hashes (see `ImageHash`), and its file where it has one in the workspace.
+
+    Those beyond the 64-bit pHashes are empty where only 0.1.0 has hashed it.
+    """
 
     image_id: str
+    path: str
     pixel_sha256: str
     phash: str
     phash_mirrored: str
+    phash_256: str
+    phash_256_mirrored: str
+    parts: str
 
 
 def images_named(catalog: Catalog, name: str) -> list[str]:
@@ -58,14 +68,21 @@ def images_from(catalog: Catalog, urls: Collection[str]) -> list[str]:
 def looks(catalog: Catalog) -> list[Look]:
     """Return what every hashed image looks like."""
     rows = catalog.rows(
-        "SELECT image_id, pixel_sha256, phash, phash_mirrored FROM hashes WHERE reason IS NULL ORDER BY image_id"
+        """SELECT image_id, path, pixel_sha256, phash, phash_mirrored, phash_256, phash_256_mirrored, parts
+           FROM hashes JOIN images USING (image_id) WHERE reason IS NULL ORDER BY image_id"""
     )
     return [Look(*row) for row in rows]
 
 
 def copies(catalog: Catalog, image_ids: Collection[str]) -> set[str]:
-    """Return these images and all that dedupe has put into a group with one of them."""
-    rows = catalog.rows("SELECT image_id, coalesce(duplicate_of, image_id) AS keeper FROM dedupes")
+    """Return these images and all that dedupe has put into a group with one of them.
+
+    A group that 0.1.0 made on the 64-bit pHash alone may hold strangers; it counts once it is regrouped.
+    """
+    rows = catalog.rows(
+        """SELECT image_id, CASE WHEN duplicate_of IS NULL OR (kind <> 'pixels' AND fine_distance IS NULL)
+                                 THEN image_id ELSE duplicate_of END AS keeper FROM dedupes"""
+    )
     groups = {row["image_id"]: row["keeper"] for row in rows}
     wanted = {groups.get(image_id, image_id) for image_id in image_ids}
     return set(image_ids) | {image_id for image_id, keeper in groups.items() if keeper in wanted}
@@ -120,10 +137,13 @@ def neighbours_on_page(catalog: Catalog, image_ids: Collection[str]) -> list[str
     return sorted({row["image_id"] for row in rows if row["page_url"] in pages} - wanted)
 
 
-def buried_looks(catalog: Catalog) -> list[tuple[str, str]]:
-    """Return the pHashes (plain, mirrored) of everything that was taken down."""
-    rows = catalog.rows("SELECT phash, phash_mirrored FROM tombstones WHERE phash IS NOT NULL")
-    return [(row["phash"], row["phash_mirrored"]) for row in rows]
+def buried_looks(catalog: Catalog) -> list[Look]:
+    """Return what everything that was taken down looked like."""
+    rows = catalog.rows(
+        """SELECT coalesce(image_id, face_id, ''), '', '', phash, phash_mirrored, coalesce(phash_256, ''),
+                  coalesce(phash_256_mirrored, ''), coalesce(parts, '') FROM tombstones WHERE phash IS NOT NULL"""
+    )
+    return [Look(*row) for row in rows]
 
 
 def buried_faces(catalog: Catalog) -> set[str]:

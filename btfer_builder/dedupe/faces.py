@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from btfer_builder.catalog.dedupe_faces import HashedFace
 from btfer_builder.decode import Undecodable, decode_image
-from btfer_builder.dedupe.grouping import Alike, stars
+from btfer_builder.dedupe.grouping import Alike, Link, stars
 from btfer_builder.dedupe.neighbours import neighbours
 from btfer_builder.dedupe.overlay import Overlay, grey, overlay
+from btfer_builder.dedupe.same import fine_distance
 from btfer_builder.records import DedupeResult, FaceDedupe
 from btfer_builder.storage import Root
 
@@ -57,13 +58,12 @@ def candidate_pairs(faces: Sequence[HashedFace], mirrored: bool) -> list[Pair]:
                     first_place, last_place = min(place, other_place), max(place, other_place)
                     found.add((first_place, last_place, flipped or other_flipped))
     pairs = (Pair(*pair) for pair in sorted(found))
-    return [pair for pair in pairs if _fine_distance(faces, pair) <= FINE_BITS]
-
-
-def _fine_distance(faces: Sequence[HashedFace], pair: Pair) -> int:
-    second = faces[pair.second]
-    fine = second.fine_mirrored if pair.mirrored else second.fine
-    return (int(faces[pair.first].fine, 16) ^ int(fine, 16)).bit_count()
+    return [
+        pair
+        for pair in pairs
+        if (fine := fine_distance(faces[pair.first], faces[pair.second], pair.mirrored)) is not None
+        and fine <= FINE_BITS
+    ]
 
 
 def compare_faces(items: Sequence[tuple[str, str, bool]], root: Root) -> list[Overlay | None]:
@@ -115,13 +115,13 @@ def group_faces(
         for pair, result in compared.items()
         if result.distance <= radius and result.difference <= difference
     }
-    links: dict[int, list[tuple[int, int, Alike]]] = defaultdict(list)
+    links: dict[int, list[Link]] = defaultdict(list)
     for pair, result in alike.items():
         kind: Alike = "mirrored" if pair.mirrored else "near"
-        links[pair.first].append((pair.second, result.distance, kind))
-        links[pair.second].append((pair.first, result.distance, kind))
+        links[pair.first].append(Link(pair.second, result.distance, kind))
+        links[pair.second].append(Link(pair.first, result.distance, kind))
 
-    def of(place: int) -> Iterator[tuple[int, int, Alike]]:
+    def of(place: int) -> Iterator[Link]:
         return iter(links.get(place, ()))
 
     places = {face.image_id: place for place, face in enumerate(faces)}

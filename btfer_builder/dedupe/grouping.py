@@ -2,21 +2,33 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from btfer_builder.catalog.dedupe import HashedImage
+from btfer_builder.dedupe.candidates import LookAlikes
 from btfer_builder.dedupe.neighbours import neighbours
-from btfer_builder.records import DedupeResult, DuplicateGroup, Kind
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from btfer_builder.dedupe.same import decide, fine_distance
+from btfer_builder.records import DedupeResult, DuplicateGroup, ImagePair, Kind
 
 Hashed = TypeVar("Hashed", bound=HashedImage)
 
 Alike = Literal["pixels", "near", "mirrored"]
 
-#: What an image is alike to: its place, the Hamming distance, and how.
-Links = Callable[[int], Iterator[tuple[int, int, Alike]]]
+
+class Link(NamedTuple):
+    """What an image is alike to: its place, how closely (64-bit pHash) and how, and what else was measured."""
+
+    place: int
+    distance: int
+    kind: Alike
+    fine_distance: int | None = None
+    likeness: float | None = None
+
+
+Links = Callable[[int], Iterator[Link]]
+
+#: Lays pairs of images over one another; those that could not be compared are left out.
+Measure = Callable[[Sequence[ImagePair]], Mapping[ImagePair, float]]
 
 _REASON: dict[Alike, str] = {
     "pixels": "same_pixels",
@@ -28,27 +40,42 @@ _REASON: dict[Alike, str] = {
 REDUCED_BITS = 2
 
 
-def group_duplicates(images: Sequence[HashedImage], radius: int, mirrored: bool) -> list[DedupeResult]:
+def _measure_nothing(_: Sequence[ImagePair]) -> Mapping[ImagePair, float]:
+    return {}
+
+
+def group_duplicates(
+    images: Sequence[HashedImage], radius: int, mirrored: bool, measure: Measure = _measure_nothing
+) -> list[DedupeResult]:
     """Keep one image of every group: most pixels, then licence known, then found earliest.
 
-    Images are taken in that order. One that repeats no image kept so far is kept itself, and only images within
-    the radius of a kept one are dropped for it: groups are stars, never chains, and no two images of a group are
-    further apart than twice the radius. A group found under two emotions is a conflict.
+    Images are taken in that order. One that repeats no image kept so far is kept itself, and only images that are
+    the same picture as a kept one are dropped for it: groups are stars, never chains. A group found under two
+    emotions is a conflict.
 
     Parameters
     ----------
     images
         All hashed images.
     radius
-        Largest Hamming distance of near duplicates, in bits.
+        Largest Hamming distance of the 64-bit pHashes of near duplicates, in bits.
     mirrored
         Whether a mirrored copy is a duplicate, too.
+    measure
+        Asked for pairs that the hashes leave open, as long as there are any; pairs it does not return are kept.
     """
     results = [
         DedupeResult(image.image_id, "dropped", image.reason) for image in images if image.reason is not None
     ]
     ranked = best_first(images)
-    return results + stars(ranked, _LookAlikes(ranked, radius, mirrored).of)
+    links = _Links(ranked, radius, mirrored)
+    while True:
+        grouped = stars(ranked, links.of)
+        if not links.undecided:
+            return results + grouped
+        asked = sorted(links.undecided)
+        links.undecided.clear()
+        links.likeness |= dict.fromkeys(asked, 0.0) | dict(measure(asked))
 
 
 def best_first(images: Sequence[Hashed]) -> list[Hashed]:
@@ -76,12 +103,11 @@ def stars(ranked: Sequence[HashedImage], links: Links) -> list[DedupeResult]:
         if index in taken:
             continue
         taken.add(index)
-        group: dict[int, tuple[int, Alike]] = {}
-        for other, distance, kind in links(index):
-            if other not in taken and (
-                other not in group or _closeness(distance, kind) < _closeness(*group[other])
-            ):
-                group[other] = (distance, kind)
+        group: dict[int, Link] = {}
+        for link in links(index):
+            other = link.place
+            if other not in taken and (other not in group or _closeness(link) < _closeness(group[other])):
+                group[other] = link
         taken.update(group)
         emotions = keeper.emotions.union(*(ranked[other].emotions for other in group))
         conflict = len(emotions) > 1
@@ -90,20 +116,22 @@ def stars(ranked: Sequence[HashedImage], links: Links) -> list[DedupeResult]:
             DedupeResult(
                 ranked[other].image_id,
                 "dropped",
-                _REASON[kind],
+                _REASON[link.kind],
                 keeper.image_id,
-                kind,
-                distance,
+                link.kind,
+                link.distance,
                 conflict,
+                link.fine_distance,
+                link.likeness,
             )
-            for other, (distance, kind) in group.items()
+            for other, link in group.items()
         ]
     return results
 
 
-def _closeness(distance: int, kind: Alike) -> tuple[int, int]:
+def _closeness(link: Link) -> tuple[int, int]:
     """Order the ways in which two images are alike; at the same distance, plain is closer than mirrored."""
-    return distance, ("pixels", "near", "mirrored").index(kind)
+    return link.distance, ("pixels", "near", "mirrored").index(link.kind)
 
 
 def describe_groups(
@@ -170,44 +198,44 @@ def unproven_copies(images: Sequence[HashedImage]) -> list[str]:
     return sorted(suspects)
 
 
-class _LookAlikes:
-    """For each image, those with its pixels or within the radius of it, through the pairs of hash values."""
+class _Links:
+    """For each image, those with its pixels and those that are the same picture.
+
+    Attributes
+    ----------
+    likeness
+        How alike the pixels of pairs are, as far as they were compared.
+    undecided
+        Pairs that came up and were not.
+    """
 
     def __init__(self, images: Sequence[HashedImage], radius: int, mirrored: bool) -> None:
-        import numpy as np
-
-        plain = [int(image.phash, 16) for image in images]
-        flipped = [int(image.phash_mirrored, 16) for image in images] if mirrored else []
-        # One copy of each value is compared, however many images share it.
-        values, position = np.unique(np.array(plain + flipped, dtype=np.uint64), return_inverse=True)
-        self._value = position[: len(images)]
-        self._images: Mapping[tuple[int, Alike], list[int]] = defaultdict(list)
-        for image, value in enumerate(position):
-            key: tuple[int, Alike] = (int(value), "near" if image < len(images) else "mirrored")
-            self._images[key].append(image % max(1, len(images)))
-        self._pixels = [image.pixel_sha256 for image in images]
+        self._images = images
+        self._radius = radius
+        self._alike = LookAlikes(images, radius, mirrored)
         self._same: Mapping[str, list[int]] = defaultdict(list)
-        for place, digest in enumerate(self._pixels):
-            if digest:
-                self._same[digest].append(place)
-        first, second, distance = neighbours(values, radius)
-        source = np.concatenate([first, second])
-        order = np.argsort(source, kind="stable")
-        self._target: NDArray[np.int64] = np.concatenate([second, first])[order]
-        self._distance: NDArray[np.uint8] = np.concatenate([distance, distance])[order]
-        self._begin: NDArray[np.int64] = np.searchsorted(source[order], np.arange(len(values) + 1))
+        for place, image in enumerate(images):
+            if image.pixel_sha256:
+                self._same[image.pixel_sha256].append(place)
+        self.likeness: dict[ImagePair, float] = {}
+        self.undecided: set[ImagePair] = set()
 
-    def of(self, image: int) -> Iterator[tuple[int, int, Alike]]:
-        """Yield (other image, distance, how) of everything an image is alike to."""
-        for other in self._same.get(self._pixels[image], ()):
-            if other != image:
-                yield other, 0, "pixels"
-        value = int(self._value[image])
-        span = slice(self._begin[value], self._begin[value + 1])
-        close = [(value, 0), *zip(self._target[span].tolist(), self._distance[span].tolist(), strict=True)]
-        kinds: tuple[Alike, ...] = ("near", "mirrored")
-        for other_value, distance in close:
-            for kind in kinds:
-                for other in self._images.get((other_value, kind), ()):
-                    if other != image:
-                        yield other, distance, kind
+    def of(self, image: int) -> Iterator[Link]:
+        """Yield everything an image is the same picture as."""
+        own = self._images[image]
+        copies = set(self._same.get(own.pixel_sha256, ())) - {image}
+        for place in copies:
+            yield Link(place, 0, "pixels", 0)
+        for place, distance, mirrored in self._alike.of(image):
+            if place in copies:
+                continue
+            other = self._images[place]
+            fine = fine_distance(own, other, mirrored)
+            first, second = sorted((own.image_id, other.image_id))
+            pair = ImagePair(first, second, mirrored)
+            likeness = self.likeness.get(pair)
+            verdict = decide(distance, fine, likeness, radius=self._radius)
+            if verdict == "undecided":
+                self.undecided.add(pair)
+            elif verdict == "same":
+                yield Link(place, distance, "mirrored" if mirrored else "near", fine, likeness)

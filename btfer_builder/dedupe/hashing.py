@@ -1,10 +1,14 @@
-"""Hash images: their pixels exactly, and what they look like (64-bit pHash), also mirrored."""
+"""Hash images: their pixels exactly, and what they look like (pHashes of 64 and 256 bits), also mirrored."""
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from btfer_builder.decode import Undecodable, decode_image, opened, upright_rgb
+from btfer_builder.decode import MAX_PIXELS, Undecodable, decode_image, opened, upright_rgb
+from btfer_builder.dedupe.looks import FINE_SIDE
+from btfer_builder.dedupe.overlay import SIDE, likeness
+from btfer_builder.dedupe.same import PARTS
 from btfer_builder.records import ImageHash
 from btfer_builder.storage import File, Root
 
@@ -18,6 +22,12 @@ _SIDE = 32
 
 #: A JPEG is decoded at 1/8, 1/4 or 1/2 as long as its sides keep so many pixels: 4 for each of the grey image.
 _REDUCED_SIDE = 128
+
+#: Side of the grey image whose parts are hashed.
+_PARTS_SIDE = 128
+
+#: A border is at most this share of a side wide, and its grey values differ by no more than this.
+_BORDER, _BORDER_GREYS = 0.08, 12
 
 #: Bytes given to the decoder at a time: a file as a whole is decoded faster than in Pillow's pieces of 64 kB.
 _ONE_READ = 1 << 24
@@ -74,24 +84,89 @@ def _hash_whole(image_id: str, image: "Image.Image") -> ImageHash:
     import numpy as np
 
     pixels = np.asarray(image)
-    plain, mirrored = _phashes(_small(image))
-    return ImageHash(image_id, image.width, image.height, pixel_hash(pixels), plain, mirrored)
+    look = _look(_Grey(image.convert("L")))
+    return ImageHash(image_id, image.width, image.height, pixel_hash(pixels), *look)
 
 
 def _hash_reduced(image_id: str, image: "Image.Image") -> ImageHash:
-    """Hash an opened JPEG: its decoder can leave the high frequencies out, which is most of the work."""
-    from PIL import ExifTags, ImageOps
+    from PIL import ExifTags
 
     width, height = image.size
     if image.getexif().get(ExifTags.Base.Orientation) in {5, 6, 7, 8}:
         width, height = height, width
+    return ImageHash(image_id, width, height, "", *_look(_reduced(image)), reduced=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grey:
+    """A grey image, or the part of it that is the picture; it may still have to be turned upright."""
+
+    image: "Image.Image"
+    box: tuple[float, float, float, float] | None = None
+
+    def square(self, side: int) -> "Image.Image":
+        """Return the picture upright, reduced to a square."""
+        from PIL import Image, ImageOps
+
+        return ImageOps.exif_transpose(self.image.resize((side, side), Image.Resampling.LANCZOS, self.box))
+
+
+def _reduced(image: "Image.Image") -> _Grey:
+    """Decode an opened JPEG: its decoder can leave the high frequencies out, which is most of the work."""
     scaled = image.draft("L", (_REDUCED_SIDE, _REDUCED_SIDE))
     image.decodermaxblock = _ONE_READ  # type: ignore[attr-defined]  # of every ImageFile
     image.load()
-    grey = image if image.mode == "L" else image.convert("RGB")  # CMYK
+    grey = image if image.mode == "L" else image.convert("RGB").convert("L")  # CMYK
     # The box is the picture: of the last column and row it may fill a part only.
-    small = ImageOps.exif_transpose(_small(grey, scaled[1] if scaled else None))
-    return ImageHash(image_id, width, height, "", *_phashes(small), reduced=True)
+    return _Grey(grey, scaled[1] if scaled else None)
+
+
+def compare_photos(
+    items: Sequence[tuple[str, str, bool]], root: Root, max_pixels: int = MAX_PIXELS
+) -> list[float | None]:
+    """Lay a shard of pairs of photos over one another and return how alike each pair is.
+
+    Parameters
+    ----------
+    items
+        (path, path of the other, whether that one is mirrored), relative to `root`.
+    root
+        The workspace.
+    max_pixels
+        Images with more pixels are not decoded.
+
+    Returns
+    -------
+    list
+        None where one cannot be decoded any more.
+    """
+    results: list[float | None] = []
+    known: dict[str, NDArray[np.float32] | None] = {}
+    for one, other, mirrored in items:
+        # Pairs come sorted: the first photo is that of the pair before, mostly.
+        known = {
+            path: known[path] if path in known else photo_grey(root / path, max_pixels)
+            for path in (one, other)
+        }
+        first, second = known[one], known[other]
+        if first is None or second is None:
+            results.append(None)
+        else:
+            results.append(likeness(first, second[:, ::-1].copy() if mirrored else second))
+    return results
+
+
+def photo_grey(path: File, max_pixels: int = MAX_PIXELS) -> "NDArray[np.float32] | None":
+    """Return a photo as the small grey image that `overlay.likeness` compares, None if it cannot be decoded."""
+    import numpy as np
+
+    try:
+        with opened(path, max_pixels) as image:
+            is_jpeg = image.format in {"JPEG", "MPO"}
+            grey = _reduced(image) if is_jpeg else _Grey(upright_rgb(image).convert("L"))
+            return np.asarray(grey.square(SIDE), dtype=np.float32)
+    except (Undecodable, FileNotFoundError):
+        return None
 
 
 def pixel_hash(pixels: "NDArray[np.uint8]") -> str:
@@ -103,29 +178,77 @@ def pixel_hash(pixels: "NDArray[np.uint8]") -> str:
     return digest.hexdigest()
 
 
-def perceptual_hashes(pixels: "NDArray[np.uint8]") -> tuple[str, str]:
-    """Return the pHash of an image and of its mirror image, as 16 hex digits each.
-
-    Equal to `imagehash.phash` bit by bit: the 32×32 grey image it makes first is made once for both.
+def perceptual_hashes(pixels: "NDArray[np.uint8]") -> tuple[str, str, str, str, str]:
+    """Return what an image looks like, in hex digits.
 
     Parameters
     ----------
     pixels
         RGB, uint8, shape (height, width, 3).
+
+    Returns
+    -------
+    phash, phash_mirrored
+        The 64-bit pHash of the image and of its mirror image, equal to `imagehash.phash` bit by bit.
+    phash_256, phash_256_mirrored
+        The same of 256 bits.
+    parts
+        See `records.ImageHash`.
     """
     from PIL import Image
 
-    return _phashes(_small(Image.fromarray(pixels)))
+    return _look(_Grey(Image.fromarray(pixels).convert("L")))
 
 
-def _small(image: "Image.Image", box: tuple[float, float, float, float] | None = None) -> "Image.Image":
-    from PIL import Image
-
-    return image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS, box)
-
-
-def _phashes(small: "Image.Image") -> tuple[str, str]:
+def _look(grey: _Grey) -> tuple[str, str, str, str, str]:
     import imagehash
     from PIL import ImageOps
 
-    return str(imagehash.phash(small)), str(imagehash.phash(ImageOps.mirror(small)))
+    # Of the sides that imagehash reduces an image to; made once for a picture and its mirror image.
+    small, fine = grey.square(_SIDE), grey.square(4 * FINE_SIDE)
+    plain, mirrored = (str(imagehash.phash(image)) for image in (small, ImageOps.mirror(small)))
+    fine_plain, fine_mirrored = (
+        str(imagehash.phash(image, hash_size=FINE_SIDE)) for image in (fine, ImageOps.mirror(fine))
+    )
+    return plain, mirrored, fine_plain, fine_mirrored, _parts(grey.square(_PARTS_SIDE), plain, mirrored)
+
+
+def _parts(square: "Image.Image", plain: str, mirrored: str) -> str:
+    """Return the pHashes of a picture's body, of the mirror image of that, and of the body's parts."""
+    import numpy as np
+    from PIL import Image
+    from scipy.fft import dctn
+
+    left, top, right, bottom = _body(np.asarray(square, dtype=np.int16))
+    width, height = right - left, bottom - top
+    boxes: list[tuple[float, float, float, float]] = [(left, top, right, bottom)]
+    boxes += [
+        (left + width * a, top + height * b, right - width * c, bottom - height * d) for a, b, c, d in PARTS
+    ]
+    small = [
+        np.asarray(square.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS, box), dtype=np.float64)
+        for box in boxes
+    ]
+    waves = dctn(np.stack(small), axes=(1, 2))[:, :8, :8]
+    turned = waves[:1].copy()
+    turned[:, :, 1::2] *= -1  # what mirroring does to a wave
+    waves = np.concatenate([waves[:1], turned, waves[1:]]).reshape(-1, 64)
+    hashes = np.packbits(waves > np.median(waves, axis=1, keepdims=True), axis=1).tobytes().hex()
+    whole = (left, top, right, bottom) == (0, 0, *square.size)
+    return plain + mirrored + hashes[32:] if whole else hashes
+
+
+def _body(grey: "NDArray[np.int16]") -> tuple[int, int, int, int]:
+    """Return the box (left, top, right, bottom) of what is within a plain border, if there is one."""
+
+    def plain_lines(lines: "NDArray[np.int16]") -> int:
+        most = int(len(lines) * _BORDER)
+        level = float(lines[0].mean())
+        for count, line in enumerate(lines[:most]):
+            if abs(line - level).max() > _BORDER_GREYS:
+                return count
+        return 0  # a plain background, and no border
+
+    top, bottom = plain_lines(grey), plain_lines(grey[::-1])
+    left, right = plain_lines(grey.T), plain_lines(grey.T[::-1])
+    return left, top, grey.shape[1] - right, grey.shape[0] - bottom

@@ -1,8 +1,9 @@
 """Look for the faces of the workspace in a training set: whole, as 48×48 grey, and mirrored."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from btfer_builder.catalog.leakage import (
     LeakCount,
     comparable_faces,
+    face_path,
     forget_set,
     leak_counts,
     replace_leaks,
@@ -17,8 +19,11 @@ from btfer_builder.catalog.leakage import (
 )
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.dedupe.face_stage import hash_new_faces
+from btfer_builder.dedupe.hashing import photo_grey
 from btfer_builder.dedupe.manifest import COLUMNS, ImageLooks, hash_folder, read_hashes
 from btfer_builder.dedupe.neighbours import neighbours
+from btfer_builder.dedupe.overlay import likeness
+from btfer_builder.dedupe.same import SAME_BITS, bits, decide
 from btfer_builder.errors import BtferError
 from btfer_builder.recipe import HashesRecipe, LeakageRecipe
 from btfer_builder.records import FaceHash, Leak, TrainingSet
@@ -87,7 +92,8 @@ def leakage(
         theirs = hash_folder(against, hashing) if against.is_dir() else read_hashes(against)
         hash_new_faces(workspace, hashing.workers, "")
         ours = comparable_faces(catalog)
-        leaks = find_leaks(ours, theirs.looks, source, recipe.radius, recipe.fine_radius)
+        compare = partial(_compare, workspace, against) if against.is_dir() else None
+        leaks = find_leaks(ours, theirs.looks, source, recipe.radius, recipe.fine_radius, compare)
         digest = sha256("\n".join(sorted(",".join(_hashes(look)) for look in theirs.looks)).encode())
         training_set = TrainingSet(
             source,
@@ -131,8 +137,22 @@ def _hashes(look: ImageLooks) -> list[str]:
     return [getattr(look, column) for column in COLUMNS[1:]]
 
 
+def _compare(workspace: Workspace, folder: Path, face_id: str, name: str, mirrored: bool) -> float | None:
+    """Lay a face over an image of a training set; None where one of them cannot be decoded any more."""
+    paths = workspace.files / face_path(workspace.catalog, face_id), folder / name
+    ours, theirs = (photo_grey(path) for path in paths)
+    if ours is None or theirs is None:
+        return None
+    return likeness(theirs, ours[:, ::-1].copy() if mirrored else ours)
+
+
 def find_leaks(
-    ours: Sequence[FaceHash], theirs: Sequence[ImageLooks], source: str, radius: int, fine_radius: int
+    ours: Sequence[FaceHash],
+    theirs: Sequence[ImageLooks],
+    source: str,
+    radius: int,
+    fine_radius: int,
+    compare: Callable[[str, str, bool], float | None] | None = None,
 ) -> list[Leak]:
     """Return for each of our faces that stands in the training set the image of it that is closest.
 
@@ -144,7 +164,11 @@ def find_leaks(
         The training set.
     radius, fine_radius
         Largest Hamming distances of the 64-bit and the 256-bit pHashes.
+    compare
+        How alike the pixels of one of our faces and one of their images are, mirrored or not. Without it, what
+        the hashes leave open counts as found: a list of hashes cannot be looked into.
     """
+    same_bits = min(SAME_BITS, fine_radius)
     best: dict[str, tuple[tuple[int, int, int, str], Leak]] = {}
     for place, (form, kind, coarse, fine) in enumerate(_LOOKS):
         their_coarse, their_fine = ("phash", "fine") if form == "crop" else ("phash_48", "fine_48")
@@ -155,8 +179,14 @@ def find_leaks(
         )
         for one, other, distance in pairs:
             face, look = ours[one], theirs[other]
-            finely = (int(getattr(face, fine), 16) ^ int(getattr(look, their_fine), 16)).bit_count()
-            if finely <= fine_radius:
+            finely = bits(getattr(face, fine), getattr(look, their_fine))
+            if finely > fine_radius:
+                continue
+            verdict = decide(distance, finely, radius=radius, same_bits=same_bits)
+            if verdict == "undecided" and compare is not None:
+                alike = compare(face.face_id, look.name, kind == "mirrored")
+                verdict = decide(distance, finely, alike, radius=radius, same_bits=same_bits)
+            if verdict != "different":
                 closeness = (distance, finely, place, look.name)
                 leak = Leak(source, face.face_id, look.name, kind, form, distance, finely)
                 best[face.face_id] = min(

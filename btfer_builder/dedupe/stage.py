@@ -1,28 +1,31 @@
 """The dedupe stage: hash what is new, then group everything anew."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from btfer_builder.catalog.dedupe import (
     HashedImage,
     add_hashes,
+    add_likenesses,
     add_pixel_hashes,
     hashed_images,
     image_paths,
+    likenesses,
     replace_dedupes,
     unhashed_images,
 )
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.takedown import buried_looks
 from btfer_builder.catalog.work import count_work_on_images, kept_images, last_settings
-from btfer_builder.dedupe.buried import mark_buried
+from btfer_builder.dedupe.buried import hold, mark_buried
 from btfer_builder.dedupe.grouping import describe_groups, group_duplicates, unproven_copies
-from btfer_builder.dedupe.hashing import hash_images, hash_images_exactly, hash_pixels
+from btfer_builder.dedupe.hashing import compare_photos, hash_images, hash_images_exactly, hash_pixels
 from btfer_builder.losses import refuse_loss
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.progress import bar, say
 from btfer_builder.recipe import DedupeRecipe, changes
-from btfer_builder.records import ImageHash
+from btfer_builder.records import ImageHash, ImagePair
 from btfer_builder.workspace import Workspace
 
 #: The settings on which it depends what is kept; the others are of the second pass.
@@ -65,8 +68,9 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
                 progress.update(len(shard))
         _prove_copies(workspace, recipe)
         images = [_limited(image, recipe.max_pixels) for image in hashed_images(catalog)]
-        images = mark_buried(images, buried_looks(catalog), recipe.radius, recipe.mirrored)
-        results = group_duplicates(images, recipe.radius, recipe.mirrored)
+        images, held = mark_buried(images, buried_looks(catalog), recipe.radius, recipe.mirrored)
+        measure = partial(_measure, workspace, recipe)
+        results = hold(group_duplicates(images, recipe.radius, recipe.mirrored, measure), held)
         groups = describe_groups("image", images, results)
         leaving = kept_images(catalog) - {result.image_id for result in results if result.state == "kept"}
         reviewed, sampled = count_work_on_images(catalog, leaving)
@@ -83,6 +87,10 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
         given_way = leaving & {result.image_id for result in results if result.duplicate_of}
         if again := count_work_on_images(catalog, given_way)[0]:
             say(f"reviewed photos that have given way to better copies, to be reviewed again: {again}")
+        if held:
+            say(
+                f"photos that look like one that was taken down, kept out of the sample until reviewed: {len(held)}"
+            )
         write_manifests(catalog, workspace.manifests, "images", "duplicates")
         counts |= {"images": len(results), "kept": sum(result.state == "kept" for result in results)}
         counts |= {"groups": len(groups), "diameter": max((group.diameter for group in groups), default=0)}
@@ -101,6 +109,39 @@ def _prove_copies(workspace: Workspace, recipe: DedupeRecipe) -> None:
             proven = [(item[0], digest) for item, digest in shard if not isinstance(digest, Crashed)]
             add_pixel_hashes(catalog, proven)
             progress.update(len(shard))
+
+
+def _measure(
+    workspace: Workspace, recipe: DedupeRecipe, pairs: Sequence[ImagePair]
+) -> dict[ImagePair, float]:
+    """Lay pairs of photos over one another, those that no earlier run did; each shard is committed."""
+    catalog = workspace.catalog
+    known = likenesses(catalog)
+    measured = {pair: known[pair] for pair in pairs if pair in known}
+    wanted = {name for pair in pairs for name in (pair.image_id, pair.item_id)}
+    paths = dict(image_paths(catalog, wanted))
+    todo = {
+        (paths[pair.image_id], paths[pair.item_id], pair.mirrored): pair
+        for pair in pairs
+        if pair not in known
+    }
+    runner: Runner[tuple[str, str, bool], float | None] = Runner(
+        recipe.workers, 64, recipe.scheduler, workspace.files
+    )
+    shards = runner.map(
+        partial(compare_photos, root=workspace.files, max_pixels=recipe.max_pixels), list(todo)
+    )
+    with bar(len(todo), "compare", "pairs") as progress:
+        for shard in shards:
+            found = [
+                (todo[item], likeness)
+                for item, likeness in shard
+                if likeness is not None and not isinstance(likeness, Crashed)
+            ]
+            add_likenesses(catalog, found)
+            measured |= dict(found)
+            progress.update(len(shard))
+    return measured
 
 
 def _limited(image: HashedImage, max_pixels: int) -> HashedImage:

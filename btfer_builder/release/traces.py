@@ -1,9 +1,10 @@
 """Find every trace of a picture: by id, by address, by its bytes and pixels, and by what looks like it."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from btfer_builder.catalog.crawl import url_sha256
 from btfer_builder.catalog.takedown import (
@@ -23,10 +24,16 @@ from btfer_builder.catalog.takedown import (
 )
 from btfer_builder.crawl.canonical import canonical_url
 from btfer_builder.decode import Undecodable, decode_image
-from btfer_builder.dedupe.hashing import perceptual_hashes, pixel_hash
+from btfer_builder.dedupe.hashing import perceptual_hashes, photo_grey, pixel_hash
+from btfer_builder.dedupe.overlay import grey, likeness
+from btfer_builder.dedupe.same import candidates, decide, fine_distance, values
 from btfer_builder.errors import BtferError
 from btfer_builder.storage import Root, thumb_path
 from btfer_builder.workspace import Workspace
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -107,15 +114,16 @@ def _of_picture(workspace: Workspace, known: list[Look], path: Path) -> Traces:
     except Undecodable as error:
         raise BtferError(f"{path} cannot be read as a picture: {error.detail}") from None
     image_id = hashlib.sha256(path.read_bytes()).hexdigest()
-    look = Look(image_id, pixel_hash(pixels), *perceptual_hashes(pixels))
+    look = Look(image_id, "", pixel_hash(pixels), *perceptual_hashes(pixels))
     found = {look.image_id: "the same file" for look in known if look.image_id == image_id}
     found |= dict.fromkeys(images_named(workspace.catalog, image_id), "the same file")
     for other in known:
         if other.pixel_sha256 == look.pixel_sha256:
             found.setdefault(other.image_id, "the same pixels")
-    found |= {one: why for one, why in _alike(workspace, known, [look]).items() if one not in found}
-    found |= {one: why for one, why in _alike_faces(workspace, look).items() if one not in found}
-    stone = Tombstone(image_id=image_id, phash=look.phash, phash_mirrored=look.phash_mirrored)
+    seen = grey(pixels)
+    found = _alike(workspace, known, [look], {image_id: seen}) | found
+    found = _alike_faces(workspace, look, seen) | found
+    stone = _look_stone(look, image_id=image_id)
     return _expand(workspace, known, found, [stone])
 
 
@@ -126,7 +134,7 @@ def _expand(
     catalog, root = workspace.catalog, workspace.files
     why = dict(found)
     named = [look for look in known if look.image_id in found]
-    why = _alike(workspace, known, named) | why
+    why = _alike(workspace, known, named, {}) | why
     for image_id in sorted(copies(catalog, why)):
         why.setdefault(image_id, "in one group of duplicates")
     for image_id in sorted(face_copies(catalog, why)):
@@ -139,11 +147,7 @@ def _expand(
     paths += [thumb_path(workspace.root, "face", face["face_id"]) for face in faces]
     stones = [Tombstone(image_id=image_id) for image_id in sorted(why)]
     stones += [Tombstone(url_sha256=url_sha256(url), image_id=image_id) for url, image_id in urls.items()]
-    stones += [
-        Tombstone(image_id=look.image_id, phash=look.phash, phash_mirrored=look.phash_mirrored)
-        for look in known
-        if look.image_id in why
-    ]
+    stones += [_look_stone(look, image_id=look.image_id) for look in known if look.image_id in why]
     for face in faces:
         stones.append(_stone(root, face["face_id"], face["path"]))
     ids = [face["face_id"] for face in faces]
@@ -159,43 +163,84 @@ def _expand(
     )
 
 
+def _look_stone(look: Look, *, image_id: str | None = None, face_id: str | None = None) -> Tombstone:
+    return Tombstone(
+        image_id=image_id,
+        face_id=face_id,
+        phash=look.phash,
+        phash_mirrored=look.phash_mirrored,
+        phash_256=look.phash_256 or None,
+        phash_256_mirrored=look.phash_256_mirrored or None,
+        parts=look.parts or None,
+    )
+
+
 def _stone(root: Root, face_id: str, path: str | None) -> Tombstone:
     """Return a face's tombstone; its crop may come back as a picture of its own."""
     try:
-        plain, mirrored = perceptual_hashes(decode_image(root / str(path)))
+        pixels = decode_image(root / str(path))
     except (Undecodable, OSError):
         return Tombstone(face_id=face_id)
-    return Tombstone(face_id=face_id, phash=plain, phash_mirrored=mirrored)
+    return _look_stone(Look(face_id, "", "", *perceptual_hashes(pixels)), face_id=face_id)
 
 
-def _alike(workspace: Workspace, known: Iterable[Look], targets: Iterable[Look]) -> dict[str, str]:
-    """Return the images within the radius of dedupe, plain or mirrored, with how close they are."""
+def _alike(
+    workspace: Workspace,
+    known: Sequence[Look],
+    targets: Sequence[Look],
+    pictures: "Mapping[str, NDArray[np.float32] | None]",
+) -> dict[str, str]:
+    """Return the images that are the same picture as a target, plain or mirrored, with how close they are.
+
+    `pictures` are the pixels of targets that have no file in the workspace.
+    """
     recipe, found = workspace.recipe.dedupe, {}
-    for look in known:
-        for target in targets:
-            distance = _distance(look, target, recipe.mirrored)
-            if distance <= recipe.radius:
-                found[look.image_id] = f"looks like it (distance {distance})"
+    hashes = values(known)
+    for target in targets:
+        ours = pictures.get(target.image_id)
+        for place, distance, mirrored in candidates(target, hashes, recipe.radius, recipe.mirrored):
+            look = known[place]
+            fine = fine_distance(target, look, mirrored)
+            verdict = decide(distance, fine, radius=recipe.radius)
+            if verdict == "undecided":
+                ours = photo_grey(workspace.files / target.path) if ours is None else ours
+                theirs = photo_grey(workspace.files / look.path)
+                verdict = decide(distance, fine, _likeness(ours, theirs, mirrored), radius=recipe.radius)
+            if verdict == "same":
+                found[look.image_id] = f"looks like it (distance {_distances(distance, fine)})"
     return found
 
 
-def _alike_faces(workspace: Workspace, look: Look) -> dict[str, str]:
-    """Return the images whose face crops look like a picture: somebody may have sent the face alone."""
+def _alike_faces(workspace: Workspace, look: Look, seen: "NDArray[np.float32]") -> dict[str, str]:
+    """Return the images whose face crops are the same picture: somebody may have sent the face alone."""
     recipe, found = workspace.recipe.dedupe, {}
     for face_id, image_id, path in face_paths(workspace.catalog):
         try:
             pixels = decode_image(workspace.files / path)
         except Undecodable:
             continue
-        distance = _distance(Look("", "", *perceptual_hashes(pixels)), look, recipe.mirrored)
-        if distance <= recipe.radius:
-            found[image_id] = f"its face {face_id} looks like it (distance {distance})"
+        face = Look(face_id, path, "", *perceptual_hashes(pixels))
+        for _, distance, mirrored in candidates(look, values([face]), recipe.radius, recipe.mirrored):
+            fine = fine_distance(look, face, mirrored)
+            verdict = decide(distance, fine, radius=recipe.radius)
+            if verdict == "undecided":
+                alike = _likeness(seen, grey(pixels), mirrored)
+                verdict = decide(distance, fine, alike, radius=recipe.radius)
+            if verdict == "same":
+                found[image_id] = f"its face {face_id} looks like it (distance {_distances(distance, fine)})"
     return found
 
 
-def _distance(one: Look, other: Look, mirrored: bool) -> int:
-    plain = (int(one.phash, 16) ^ int(other.phash, 16)).bit_count()
-    return min(plain, (int(one.phash_mirrored, 16) ^ int(other.phash, 16)).bit_count()) if mirrored else plain
+def _likeness(
+    one: "NDArray[np.float32] | None", other: "NDArray[np.float32] | None", mirrored: bool
+) -> float | None:
+    if one is None or other is None:
+        return None
+    return likeness(one, other[:, ::-1].copy() if mirrored else other)
+
+
+def _distances(distance: int, fine: int | None) -> str:
+    return f"{distance} of 64 bits" + ("" if fine is None else f", {fine} of 256")
 
 
 def _reports(workspace: Workspace, face_ids: Iterable[str]) -> list[Path]:

@@ -3,11 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from btfer_builder.catalog.dedupe import HashedImage
-from btfer_builder.dedupe.neighbours import neighbours
+from btfer_builder.dedupe.candidates import LookAlikes
+from btfer_builder.dedupe.same import decide, fine_distance
+from btfer_builder.records import ImagePair
 
 
 def group_photos(
-    creators: Mapping[str, str], images: Sequence[HashedImage], radius: int, mirrored: bool
+    creators: Mapping[str, str],
+    images: Sequence[HashedImage],
+    likenesses: Mapping[ImagePair, float],
+    radius: int,
+    mirrored: bool,
 ) -> dict[str, str]:
     """Name the group of every photo; what is alike over any number of steps is one group.
 
@@ -20,6 +26,8 @@ def group_photos(
         The creator of each photo, by image id; an empty one joins nothing.
     images
         All hashed images, dropped ones too.
+    likenesses
+        What dedupe has found of pairs that the hashes leave open; pairs it did not compare join nothing.
     radius, mirrored
         What counts as a near duplicate, as in the recipe of dedupe.
 
@@ -28,23 +36,31 @@ def group_photos(
     dict
         The smallest image id of its group, by image id.
     """
-    import numpy as np
-
     links = [(("image", image), ("creator", creator)) for image, creator in creators.items() if creator]
-    hashed = [image for image in images if image.reason is None]
-    for image in hashed:
-        links.append((("image", image.image_id), ("hash", image.phash)))
-        if mirrored:
-            links.append((("image", image.image_id), ("hash", image.phash_mirrored)))
-    values = np.unique(
-        np.array([int(node[1], 16) for _, node in links if node[0] == "hash"], dtype=np.uint64)
-    )
-    if len(values):
-        first, second, _ = neighbours(values, radius)
-        links += [
-            (("hash", f"{int(values[one]):016x}"), ("hash", f"{int(values[other]):016x}"))
-            for one, other in zip(first, second, strict=True)
-        ]
+    # Images that look the very same are one node: a thousand copies of one picture are compared once.
+    looks: dict[tuple[str, ...], HashedImage] = {}
+    of_image: dict[str, str] = {}
+    for image in images:
+        if image.reason is None:
+            look = (image.phash, image.phash_mirrored, image.phash_256, image.phash_256_mirrored, image.parts)
+            of_image[image.image_id] = looks.setdefault(look, image).image_id
+    links += [(("image", image), ("image", first)) for image, first in of_image.items()]
+    distinct = list(looks.values())
+    alike = LookAlikes(distinct, radius, mirrored)
+    for place, one in enumerate(distinct):
+        for other_place, distance, turned in alike.of(place):
+            other = distinct[other_place]
+            fine = fine_distance(one, other, turned)
+            if decide(distance, fine, radius=radius) == "same":
+                links.append((("image", one.image_id), ("image", other.image_id)))
+    links += [
+        (("image", pair.image_id), ("image", pair.item_id))
+        for pair, likeness in likenesses.items()
+        if (mirrored or not pair.mirrored)
+        and pair.image_id in of_image
+        and pair.item_id in of_image
+        and decide(0, None, likeness) == "same"  # it was a candidate
+    ]
     nodes = {("image", image) for image in creators} | {node for link in links for node in link}
     groups = _components(sorted(nodes), links)
     smallest: dict[int, str] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from btfer_builder.catalog.dedupe import hashed_images
+from btfer_builder.catalog.dedupe import hashed_images, likenesses
 from btfer_builder.catalog.leakage import leaked_ids
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.sample import (
@@ -186,7 +186,13 @@ def caps_of(recipe: SampleRecipe) -> Caps:
 def _groups(workspace: Workspace, source: dict[str, Source]) -> dict[str, str]:
     near = workspace.recipe.dedupe
     creators = {image_id: origin.creator for image_id, origin in source.items()}
-    return group_photos(creators, hashed_images(workspace.catalog), near.radius, near.mirrored)
+    return group_photos(
+        creators,
+        hashed_images(workspace.catalog),
+        likenesses(workspace.catalog),
+        near.radius,
+        near.mirrored,
+    )
 
 
 def _result(

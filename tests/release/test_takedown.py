@@ -162,7 +162,7 @@ def test_copies_go_too_and_others_stay(workspace):
     with workspace.catalog.transaction() as db:
         db.execute(
             """UPDATE dedupes SET state = 'dropped', reason = 'near_duplicate', duplicate_of = ?, kind = 'near',
-               distance = 5 WHERE image_id = ?""",
+               distance = 5, fine_distance = 20 WHERE image_id = ?""",
             (person["image_id"], copy["image_id"]),
         )
     done = take_down(workspace, copy["image_id"])

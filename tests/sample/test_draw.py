@@ -161,7 +161,9 @@ def test_the_reserve_is_next_in_rank_and_can_be_put_in():
 
 
 def image(name, phash, mirrored="ffffffffffffffff", reason=None):
-    return HashedImage(name, 10, 10, name, phash, mirrored, reason, False, 0, frozenset({"happy"}))
+    return HashedImage(
+        name, 10, 10, name, phash, mirrored, "0" * 64, "0" * 64, "", reason, False, 0, frozenset({"happy"})
+    )
 
 
 def test_groups_follow_chains_of_likeness_and_creators():
@@ -175,12 +177,12 @@ def test_groups_follow_chains_of_likeness_and_creators():
         image("g", "", reason="unreadable"),
     ]
     creators = dict.fromkeys("abcdefg", "") | {"c": "Ana", "f": "Ana"}
-    groups = group_photos(creators, images, radius=4, mirrored=True)
+    groups = group_photos(creators, images, {}, radius=4, mirrored=True)
     assert groups == {"a": "a", "b": "a", "c": "a", "f": "a", "d": "d", "e": "d", "g": "g"}
-    assert group_photos(creators, images[::-1], 4, True) == groups
-    apart = group_photos(dict.fromkeys("abcdefg", ""), images, radius=3, mirrored=False)
+    assert group_photos(creators, images[::-1], {}, 4, True) == groups
+    apart = group_photos(dict.fromkeys("abcdefg", ""), images, {}, radius=3, mirrored=False)
     assert apart == {name: name for name in "abcdefg"}
-    assert group_photos({}, [], 8, True) == {}
+    assert group_photos({}, [], {}, 8, True) == {}
 
 
 @settings(deadline=None, max_examples=30)
@@ -201,4 +203,4 @@ def test_groups_agree_with_networkx(radius, count, seed):
             if (int(one.phash, 16) ^ int(other.phash, 16)).bit_count() <= radius:
                 graph.add_edge(one.image_id, other.image_id)
     expected = {name: min(part) for part in networkx.connected_components(graph) for name in part}
-    assert group_photos(dict.fromkeys(graph.nodes, ""), images, radius, False) == expected
+    assert group_photos(dict.fromkeys(graph.nodes, ""), images, {}, radius, False) == expected

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from btfer_builder.dedupe.leakage import close_pairs
+from btfer_builder.dedupe.same import bits, decide
 from btfer_builder.protocol.datasets.convert import Converted
 
 
@@ -59,9 +60,9 @@ def find_twins(pictures: Sequence[Converted], radius: int, fine_radius: int) -> 
                 continue
             first, second = sorted((firsts[one], firsts[other]))
             ours, theirs = getattr(pictures[firsts[one]], fine), pictures[firsts[other]].fine
-            finely = (int(ours, 16) ^ int(theirs, 16)).bit_count()
+            finely = bits(ours, theirs)
             known = found.get((first, second))
-            if finely <= fine_radius and (
+            if decide(distance, finely, radius=radius, same_bits=fine_radius) == "same" and (
                 known is None or (distance, finely) < (known.distance, known.fine_distance)
             ):
                 found[first, second] = Twins(first, second, kind, distance, finely)

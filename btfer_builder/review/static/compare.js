@@ -34,14 +34,22 @@ export async function drawCompare(item) {
   }
   if (drawn !== item.item_id) return;
   const [photo, ...copies] = answer.peers;
-  if (item.kind === "face" && photo) place.append(photoTile(photo, "its photo"));
-  else if (photo) place.querySelector("figcaption").append(...lines(photo));
+  if (item.kind === "face" && photo) place.append(photoTile(photo, "its photo", held(photo)));
+  else if (photo) place.querySelector("figcaption").append(...held(photo), ...lines(photo));
   place.append(...copies.map((copy) => photoTile(copy, how(copy))));
   place.append(element("p", "compared", summary(item, copies.length)));
 }
 
-const how = ({ kind, distance }) =>
-  `dropped: ${HOW[kind] ?? kind}${kind === "pixels" ? "" : `, ${distance} of 64 bits differ`}`;
+const how = (copy) => `dropped: ${HOW[copy.kind] ?? copy.kind}${copy.kind === "pixels" ? "" : `, ${differ(copy)}`}`;
+
+const differ = ({ distance, fine_distance: fine }) =>
+  `${distance} of 64 bits differ${fine === null ? "" : ` and ${fine} of 256`}`;
+
+/** Why a photo that repeats nothing waits for a reviewer. */
+function held(photo) {
+  if (photo.kind !== "taken_down") return [];
+  return [element("b", "conflict", `looks like a picture that was taken down: ${differ(photo)}`)];
+}
 
 function summary(item, copies) {
   const same = copies ? `${copies} dropped as ${copies === 1 ? "its copy" : "its copies"}` : "nothing was dropped as its copy";
@@ -53,8 +61,8 @@ function reasons(item) {
   return [element("b", "conflict", `conflict: found under ${item.found_under.join(" and ")}`)];
 }
 
-function photoTile(peer, title) {
-  return tile({ kind: "image", item_id: peer.image_id }, title, lines(peer));
+function photoTile(peer, title, why = []) {
+  return tile({ kind: "image", item_id: peer.image_id }, title, [...why, ...lines(peer)]);
 }
 
 /** The size, and for every emotion the searches that found it. */

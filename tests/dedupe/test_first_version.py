@@ -1,0 +1,111 @@
+"""A workspace that 0.1.0 has deduped: strangers it dropped come back, and nothing is downloaded again."""
+
+import sqlite3
+from importlib.resources import files
+
+import pytest
+from photos import crawl_files, hopper
+from strangers import strangers
+
+from btfer_builder.catalog.catalog import MIGRATIONS
+from btfer_builder.catalog.review import add_decisions
+from btfer_builder.dedupe.same import RADIUS, bits
+from btfer_builder.dedupe.stage import dedupe
+from btfer_builder.recipe import DedupeRecipe
+from btfer_builder.records import Decision
+from btfer_builder.release.traces import find_traces
+from btfer_builder.workspace import Workspace, create_workspace
+from demo.pictures import encode
+
+ALONE = DedupeRecipe(workers=0)
+COPIED = ("images", "searches", "candidates", "fetches", "hashes", "dedupes")
+
+
+@pytest.fixture
+def names(tmp_path):
+    """Make a workspace as 0.1.0 left it and return its image ids by file name."""
+    one, other = strangers()
+    workspace = create_workspace(tmp_path)
+    crawl_files(workspace, {"happy": {"one.png": encode(one, "PNG"), "other.png": encode(other, "PNG"),
+                                      "hopper.png": encode(hopper(), "PNG")}})  # fmt: skip
+    dedupe(workspace, ALONE)
+    rows = workspace.catalog.rows("SELECT url, image_id FROM fetches")
+    found = {row["url"].rpartition("/")[2]: row["image_id"] for row in rows}
+    looks = {
+        row["image_id"]: row["phash"] for row in workspace.catalog.rows("SELECT image_id, phash FROM hashes")
+    }
+    assert bits(looks[found["one.png"]], looks[found["other.png"]]) <= RADIUS
+    with workspace.catalog.transaction() as db:
+        db.execute(
+            """UPDATE dedupes SET state = 'dropped', reason = 'near_duplicate', duplicate_of = ?, kind = 'near',
+               distance = 4 WHERE image_id = ?""",
+            (found["one.png"], found["other.png"]),
+        )
+    _to_first_schema(workspace)
+    return found
+
+
+def _to_first_schema(workspace: Workspace) -> None:
+    path = workspace.catalog.path
+    now = path.with_name("now.sqlite")
+    workspace.catalog.connection.execute("VACUUM INTO ?", (str(now),))
+    workspace.catalog.connection.close()
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+    scripts = files("btfer_builder.catalog")
+    first = sqlite3.connect(path)
+    first.executescript((scripts / "migrations" / MIGRATIONS[0]).read_text())
+    first.execute("PRAGMA user_version = 1")
+    first.execute("ATTACH ? AS now", (str(now),))
+    for table in COPIED:
+        columns = ", ".join(row[1] for row in first.execute(f"PRAGMA table_info({table})").fetchall())
+        first.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}")
+    first.commit()
+    first.close()
+
+
+def rows(workspace):
+    found = workspace.catalog.rows("SELECT * FROM dedupes JOIN hashes USING (image_id)")
+    return {row["image_id"]: row for row in found}
+
+
+def test_strangers_come_back(tmp_path, names):
+    workspace = Workspace(tmp_path)
+    before = rows(workspace)[names["other.png"]]
+    assert (before["state"], before["phash_256"]) == ("dropped", "")
+    dedupe(workspace, ALONE)
+    after = rows(workspace)
+    assert {row["state"] for row in after.values()} == {"kept"}
+    assert {len(row["phash_256"]) for row in after.values()} == {64}
+
+
+def test_a_takedown_before_that_deletes_no_stranger(tmp_path, names):
+    workspace = Workspace(tmp_path)
+    assert list(find_traces(workspace, names["one.png"]).why) == [names["one.png"]]
+    given = tmp_path / "given.jpg"
+    given.write_bytes(encode(strangers()[0], quality=60))
+    assert list(find_traces(workspace, str(given)).why) == [names["one.png"]]
+
+
+def test_what_an_old_tombstone_matches_waits_for_a_label(tmp_path, names):
+    workspace = Workspace(tmp_path)
+    with workspace.catalog.transaction() as db:
+        db.execute(
+            """INSERT INTO tombstones (phash, phash_mirrored, taken_down_at, why)
+               SELECT phash, phash_mirrored, '', '' FROM hashes WHERE image_id = ?""",
+            (names["one.png"],),
+        )
+    dedupe(workspace, ALONE)
+    listed = (workspace.manifests / "duplicates.csv").read_text()
+    for name in ("one.png", "other.png"):
+        row = rows(workspace)[names[name]]
+        assert (row["state"], row["kind"], row["conflict"], row["fine_distance"]) == (
+            "kept",
+            "taken_down",
+            1,
+            None,
+        )
+        assert f"{names[name]},,taken_down," in listed
+    add_decisions(workspace.catalog, [Decision(names["other.png"], "image", "accept", "happy", None, "ana")])
+    waiting = workspace.catalog.rows("SELECT image_id FROM image_rows WHERE conflict")
+    assert [row["image_id"] for row in waiting] == [names["one.png"]]
