@@ -305,7 +305,7 @@ def _show_yield(workspace: Workspace, as_json: bool) -> None:
 def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
     from btfer_builder.catalog.funnel import funnel
 
-    stages = [stage for stage in funnel(workspace.catalog) if not only or stage.stage in only]
+    stages = funnel(workspace.catalog, only)
     if as_json:
         emit_json({"stages": [stage.to_dict() for stage in stages]})
         return

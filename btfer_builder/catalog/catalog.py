@@ -26,6 +26,9 @@ MIGRATIONS = tuple(sorted(f.name for f in (files(__package__) / "migrations").it
 #: How long a program waits for another one that writes.
 BUSY_SECONDS = 60
 
+#: How much of the catalog a connection keeps in memory at most: the indexes that a large one is joined by.
+CACHE_KIB = 65536
+
 #: The tables whose rows may have a reason, and whose list it is from.
 _STAGE_OF = {
     "fetches": "crawl",
@@ -74,6 +77,7 @@ class Catalog:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._local.connection = connection
         return connection
 
