@@ -25,20 +25,24 @@ class StageCount:
         return {"stage": fields.pop("stage"), "in": fields.pop("came_in"), **fields}
 
 
-#: What each stage is counted from: rows with what became of them, alike ones together with their number `n`.
-_CANDIDATES = "SELECT state, reason, emotion, count(*) AS n FROM candidate_fates GROUP BY state, reason, emotion"
-_IMAGES = """
-    SELECT i.state, i.reason, i.emotion, i.verdict, i.verdict_reason, c.image_id IS NOT NULL AS cropped,
-           c.reason AS crop_reason, count(*) AS n
-    FROM image_rows i LEFT JOIN crops c USING (image_id) GROUP BY 1, 2, 3, 4, 5, 6, 7"""
-_FACES = """
-    SELECT f.state, f.reason, f.emotion, f.found_as, f.cropped, f.compared, f.verdict, f.verdict_reason, f.conflict,
-           s.face_id IS NOT NULL AS drawn, u.reason AS undrawn, count(*) AS n
-    FROM face_rows f LEFT JOIN sample s ON s.face_id = f.face_id AND s.emotion = f.emotion
-    LEFT JOIN undrawn u ON u.face_id = f.face_id AND u.emotion = f.emotion
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"""
+#: What each stage is counted from: the number of columns, and rows with what became of each item.
+_CANDIDATES = (3, "SELECT state, reason, emotion FROM candidate_fates")
+_IMAGES = (
+    7,
+    """SELECT i.state, i.reason, i.emotion, i.verdict, i.verdict_reason, c.image_id IS NOT NULL AS cropped,
+              c.reason AS crop_reason
+       FROM image_rows i LEFT JOIN crops c USING (image_id)""",
+)
+_FACES = (
+    11,
+    """SELECT f.state, f.reason, f.emotion, f.found_as, f.cropped, f.compared, f.verdict, f.verdict_reason, f.conflict,
+              s.face_id IS NOT NULL AS drawn, u.reason AS undrawn
+       FROM face_rows f LEFT JOIN sample s ON s.face_id = f.face_id AND s.emotion = f.emotion
+       LEFT JOIN undrawn u ON u.face_id = f.face_id AND u.emotion = f.emotion""",
+)
 
-#: Each stage, its unit, what it is counted from, and its items: state (kept, dropped or waiting), reason, emotion, n.
+#: Each stage, its unit, what it is counted from, and its items: state (kept, dropped or waiting), reason, emotion;
+#: n of them are alike.
 _STAGES = (
     ("crawl", "candidates", _CANDIDATES, "SELECT state, reason, emotion, n FROM counted"),
     ("dedupe", "images", _IMAGES, "SELECT coalesce(state, 'waiting') AS state, reason, emotion, n FROM counted"),
@@ -94,7 +98,14 @@ def funnel(catalog: Catalog, only: Sequence[str] = ()) -> list[StageCount]:
             for stage, _, origin, items in asked
             if origin == source
         )
-        for row in catalog.rows(f"WITH counted AS MATERIALIZED ({source}) {' UNION ALL '.join(parts)}"):
+        width, rows = source
+        # Rows first, groups afterwards: SQLite leaves out joins that add nothing only where it doesn't aggregate.
+        counting = f"""
+            WITH item AS MATERIALIZED ({rows}),
+                 counted AS MATERIALIZED (
+                     SELECT *, count(*) AS n FROM item GROUP BY {", ".join(map(str, range(1, width + 1)))})
+            {" UNION ALL ".join(parts)}"""
+        for row in catalog.rows(counting):
             counts[row["stage"]].append(row)
     return [_count(stage, unit, counts[stage]) for stage, unit, _, _ in asked]
 

@@ -6,3 +6,7 @@ CREATE INDEX candidates_url ON candidates (url, search_id, license);
 
 -- The copies of one photo. Without it, taking down an image also scanned the table for the key that refers to it.
 CREATE INDEX dedupes_of ON dedupes (duplicate_of);
+
+-- Counting faces needs no other columns of their wide rows.
+DROP INDEX faces_image;
+CREATE INDEX faces_image ON faces (image_id, state, reason);
