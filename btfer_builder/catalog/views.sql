@@ -66,6 +66,8 @@ SELECT kind, item_id, verdict, emotion, reason, votes, adjudicated FROM ballots 
 
 -- Images with where they come from, what dedupe and reviewers made of them, and the label to propose.
 -- The ballots of a round are counted once: SQLite would count those of a view again for each row it is joined to.
+-- Within coalesce, a condition on the verdict leaves it a LEFT JOIN: as an inner one, SQLite may begin with it and then
+-- compare all ballots of one verdict with each image.
 CREATE VIEW image_rows AS
 WITH counted AS MATERIALIZED (SELECT * FROM ballots WHERE kind = 'image')
 SELECT i.image_id, coalesce(v.emotion, s.emotion) AS emotion, d.state, d.reason, i.path, i.format, i.bytes,
@@ -73,7 +75,7 @@ SELECT i.image_id, coalesce(v.emotion, s.emotion) AS emotion, d.state, d.reason,
        s.engine, s.query, s.language, s.expression, s.query_ethnicity, s.query_gender, s.query_age,
        c.candidate_id, d.duplicate_of, d.distance,
        coalesce(d.conflict, 0) AND v.emotion IS NULL AS conflict,
-       v.verdict, v.reason AS verdict_reason
+       coalesce(v.verdict, NULL) AS verdict, v.reason AS verdict_reason
 FROM origins o JOIN images i USING (image_id)
 JOIN candidates c ON c.candidate_id = o.found_by
 JOIN searches s ON s.search_id = c.search_id
@@ -100,7 +102,7 @@ WITH counted AS MATERIALIZED (SELECT * FROM ballots WHERE kind = 'face')
 SELECT CASE WHEN copy.face_id IS NULL THEN f.state ELSE 'dropped' END AS state,
        coalesce(f.reason, copy.reason) AS reason, f.*, coalesce(v.emotion, i.emotion) AS emotion,
        (i.conflict OR coalesce(d.conflict, 0)) AND v.emotion IS NULL AS conflict,
-       v.verdict, v.reason AS verdict_reason, v.votes, v.adjudicated,
+       coalesce(v.verdict, NULL) AS verdict, v.reason AS verdict_reason, v.votes, v.adjudicated,
        f.state AS cropped, d.face_id IS NOT NULL AS compared, i.emotion AS found_as,
        i.url, i.page_url, i.license, i.creator, i.engine, i.query, i.language, i.expression, i.query_ethnicity,
        i.query_gender, i.query_age, i.candidate_id
