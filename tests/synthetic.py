@@ -63,7 +63,14 @@ def _fill_crawl(db: sqlite3.Connection, rng: random.Random, images: list[str]) -
     def find(url: str, license: str, found_url: str = "") -> None:
         search = rng.randint(1, len(words))
         ranks[search] += 1
-        said = (found_url, f"https://pages.example/{url[-20:]}", "a photo", license, "", f"person {rng.randrange(10**6)}")
+        said = (
+            found_url,
+            f"https://pages.example/{url[-20:]}",
+            "a photo",
+            license,
+            "",
+            f"person {rng.randrange(10**6)}",
+        )
         candidates.append(((search << 32) + ranks[search], search, ranks[search], url, *said))
 
     for number, image_id in enumerate(images):
@@ -109,9 +116,17 @@ def _fill_dedupe(db: sqlite3.Connection, rng: random.Random, images: list[str]) 
         reason = "unreadable" if results[-1][2] == "unreadable" else None
         side = 500 if copied else rng.randint(1000, 1400)
         hashes.append((image_id, side, side, image_id, *_hex(look[image_id], rng.getrandbits(64)), reason))
-    _insert(db, "hashes", "image_id, width, height, pixel_sha256, phash, phash_mirrored, reason", hashes, detail="")
+    _insert(
+        db,
+        "hashes",
+        "image_id, width, height, pixel_sha256, phash, phash_mirrored, reason",
+        hashes,
+        detail="",
+    )
     _insert(db, "dedupes", "image_id, state, reason, duplicate_of, kind, distance, conflict", results)
-    _insert(db, "duplicate_groups", "item_id, copies", copies.items(), kind="image", diameter=2, kept_for="pixels")
+    _insert(
+        db, "duplicate_groups", "item_id, copies", copies.items(), kind="image", diameter=2, kept_for="pixels"
+    )
     return kept
 
 
@@ -145,7 +160,15 @@ def _fill_crop(db: sqlite3.Connection, rng: random.Random, kept: list[str]) -> l
     )  # fmt: skip
     columns = "face_id, state, reason, duplicate_of, kind, distance, difference, conflict"
     _insert(db, "face_dedupes", columns, results)
-    _insert(db, "duplicate_groups", "item_id, copies", copies.items(), kind="face", diameter=2, kept_for="earliest")
+    _insert(
+        db,
+        "duplicate_groups",
+        "item_id, copies",
+        copies.items(),
+        kind="face",
+        diameter=2,
+        kept_for="earliest",
+    )
     return going_on
 
 
@@ -177,11 +200,15 @@ def _fill_review(
     _insert(db, "decisions", columns, decisions, decided_at=_NOW)
 
 
-def _fill_rest(db: sqlite3.Connection, rng: random.Random, images: list[str], faces: list[tuple[str, str]]) -> None:
+def _fill_rest(
+    db: sqlite3.Connection, rng: random.Random, images: list[str], faces: list[tuple[str, str]]
+) -> None:
     """Fill what is measured, drawn, released, compared, and what was taken down."""
     _insert(db, "sharpness", "image_id, sharpness", ((image_id, rng.random()) for image_id in images))
     chances = json.dumps([0.1] * len(EMOTIONS))
-    _insert(db, "predictions", "face_id", ((face_id,) for face_id, _ in faces), model="m", probabilities=chances)
+    _insert(
+        db, "predictions", "face_id", ((face_id,) for face_id, _ in faces), model="m", probabilities=chances
+    )
     drawn = faces[:: max(1, len(faces) // 2100)]
     sample = [(face_id, EMOTIONS[rank % 7], rank, f"data/sample/{face_id}.png") for rank, (face_id, _) in
               enumerate(drawn)]  # fmt: skip
@@ -199,10 +226,22 @@ def _fill_rest(db: sqlite3.Connection, rng: random.Random, images: list[str], fa
         _insert(db, "leaks", "face_id, item", leaked, source=source, kind="near", form="crop", distance=2,
                 fine_distance=9)  # fmt: skip
     buried = (
-        (_digest("url", number), _digest("image", number), _digest("face", number), *_hex(*[rng.getrandbits(64)] * 2))
+        (
+            _digest("url", number),
+            _digest("image", number),
+            _digest("face", number),
+            *_hex(*[rng.getrandbits(64)] * 2),
+        )
         for number in range(1 + len(images) // 5000)
     )
-    _insert(db, "tombstones", "url_sha256, image_id, face_id, phash, phash_mirrored", buried, taken_down_at=_NOW, why="")
+    _insert(
+        db,
+        "tombstones",
+        "url_sha256, image_id, face_id, phash, phash_mirrored",
+        buried,
+        taken_down_at=_NOW,
+        why="",
+    )
     _insert(db, "runs", "command, outcome", [("crawl", "done")], recipe="{}", version="0", started_at=_NOW)
 
 

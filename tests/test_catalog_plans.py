@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 from synthetic import fill_tables
 
-from btfer_builder.catalog import Catalog, agreement, crawl, crop, dedupe, dedupe_faces, evaluate, leakage, release
+from btfer_builder.catalog import (
+    Catalog,
+    agreement,
+    crawl,
+    crop,
+    dedupe,
+    dedupe_faces,
+    evaluate,
+    leakage,
+    release,
+)
 from btfer_builder.catalog import peers as catalog_peers
 from btfer_builder.catalog import review, sample, suspicion, takedown, yields
 from btfer_builder.catalog.funnel import funnel
@@ -68,7 +78,7 @@ def nested_scans(db: sqlite3.Connection, sql: str) -> list[str]:
         nested, name = parent in looping or parent in inner, step[2]
         looping.add(parent)
         index = re.search(r"AUTOMATIC .*INDEX \((.*)\)", text)
-        if index and not set(re.findall(r"(\w+)[=>]", index[1])) & KEYS:
+        if nested and index and not set(re.findall(r"(\w+)[=>]", index[1])) & KEYS:
             problems.append(text)
         elif nested and step[1] == "SCAN" and name not in BOUNDED:
             problems.append(text)

@@ -135,7 +135,9 @@ def random_catalog(folder, seed) -> Catalog:
         for number in range(1, 7):
             emotion = rng.choice(["happy", "sad", "fear"])
             add("searches", search_id=number, engine="e", query=f"q{number}", emotion=emotion, **words)
-        empty = dict.fromkeys(("title", "license_url", "creator", "attribution", "sha1", "refused", "page_url"), "")
+        empty = dict.fromkeys(
+            ("title", "license_url", "creator", "attribution", "sha1", "refused", "page_url"), ""
+        )
         urls = [f"u{number}" for number in range(30)]
         for number in rng.sample(range(1, 1000), 60):
             search, url, license = rng.randint(1, 6), rng.choice(urls), rng.choice(["unknown", "by", "cc0"])
@@ -160,7 +162,12 @@ def random_catalog(folder, seed) -> Catalog:
                 faces.append(f"{image_id}f{number}")
                 kept = chance(0.8)
                 box = dict.fromkeys(
-                    (row["name"] for row in db.execute("PRAGMA table_info(faces)").fetchall() if row["notnull"]), 0
+                    (
+                        row["name"]
+                        for row in db.execute("PRAGMA table_info(faces)").fetchall()
+                        if row["notnull"]
+                    ),
+                    0,
                 )
                 box |= {"face_id": faces[-1], "image_id": image_id, "state": "kept" if kept else "dropped"}
                 add("faces", **box, reason=None if kept else "too_small")
@@ -189,5 +196,8 @@ def random_catalog(folder, seed) -> Catalog:
             elif verdict == "reject":
                 said["reason"] = "other"
             add("decisions", decision_id=number, **said)
-        db.execute("UPDATE consensus SET min_votes = ?, agreement = ?", (rng.randint(1, 3), rng.choice([0.5, 0.6, 1])))
+        db.execute(
+            "UPDATE consensus SET min_votes = ?, agreement = ?",
+            (rng.randint(1, 3), rng.choice([0.5, 0.6, 1])),
+        )
     return catalog

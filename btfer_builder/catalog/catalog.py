@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 #: One script a schema version, applied in order; a catalog remembers in `user_version` how many it has had.
-MIGRATIONS = tuple(sorted(f.name for f in (files(__package__) / "migrations").iterdir() if f.name.endswith(".sql")))
+MIGRATIONS = tuple(
+    sorted(f.name for f in (files(__package__) / "migrations").iterdir() if f.name.endswith(".sql"))
+)
 
 #: How long a program waits for another one that writes.
 BUSY_SECONDS = 60

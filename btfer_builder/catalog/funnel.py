@@ -45,7 +45,12 @@ _FACES = (
 #: n of them are alike.
 _STAGES = (
     ("crawl", "candidates", _CANDIDATES, "SELECT state, reason, emotion, n FROM counted"),
-    ("dedupe", "images", _IMAGES, "SELECT coalesce(state, 'waiting') AS state, reason, emotion, n FROM counted"),
+    (
+        "dedupe",
+        "images",
+        _IMAGES,
+        "SELECT coalesce(state, 'waiting') AS state, reason, emotion, n FROM counted",
+    ),
     (
         "review-images",
         "images",
@@ -92,7 +97,9 @@ def funnel(catalog: Catalog, only: Sequence[str] = ()) -> list[StageCount]:
     """Count every stage, or only those that are named, from what the catalog holds now."""
     asked = [stage for stage in _STAGES if not only or stage[0] in only]
     counts: dict[str, list[sqlite3.Row]] = {stage: [] for stage, *_ in asked}
-    for source in dict.fromkeys(source for _, _, source, _ in asked):  # read once for all stages counted from it
+    for source in dict.fromkeys(
+        source for _, _, source, _ in asked
+    ):  # read once for all stages counted from it
         parts = (
             f"SELECT '{stage}' AS stage, state, reason, emotion, sum(n) AS n FROM ({items}) GROUP BY 2, 3, 4"
             for stage, _, origin, items in asked
