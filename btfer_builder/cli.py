@@ -325,7 +325,7 @@ def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
     from btfer_builder.sample.stale import say_if_stale
 
     say_if_stale(workspace.catalog)
-    stages = [stage for stage in funnel(workspace.catalog) if not only or stage.stage in only]
+    stages = funnel(workspace.catalog, only)
     if as_json:
         emit_json({"stages": [stage.to_dict() for stage in stages]})
         return

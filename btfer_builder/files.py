@@ -19,6 +19,9 @@ from btfer_builder.storage import File, RemoteFile
 #: Spreadsheets take a cell that begins with one of these for a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
+#: What a cell may begin with that needs a closer look.
+_SUSPECT = frozenset((*FORMULA_STARTS, "'"))
+
 
 def file_digest(path: Path) -> str:
     """Return the SHA-256 in hex of a file, or of all files of a folder with their names."""
@@ -108,6 +111,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, ob
     """Write a table for people and pandas, all at once, and return how many rows it has.
 
     Text that a spreadsheet would run as a formula gets an apostrophe before it; `None` becomes an empty cell.
+    The rows of a query have these columns, in this order.
     """
     count = 0
     with write_aside(path) as file:
@@ -115,7 +119,9 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, ob
         writer = csv.writer(text)
         writer.writerow(columns)
         for row in rows:
-            writer.writerow([_cell(row[column]) for column in columns])
+            # Looking up each column by its name costs more than the query that finds the row.
+            values = row if isinstance(row, sqlite3.Row) else [row[column] for column in columns]
+            writer.writerow(map(_cell, values))
             count += 1
         text.detach()
     return count
@@ -123,9 +129,9 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, ob
 
 def _cell(value: object) -> object:
     # After apostrophes of its own, too: what is read back is then always what was written.
-    if isinstance(value, str) and value.lstrip("'").startswith(FORMULA_STARTS):
+    if isinstance(value, str) and value[:1] in _SUSPECT and value.lstrip("'").startswith(FORMULA_STARTS):
         return f"'{value}"
-    return "" if value is None else value
+    return value
 
 
 def unescape_cell(cell: str) -> str:

@@ -28,6 +28,9 @@ MIGRATIONS = tuple(
 #: How long a program waits for another one that writes.
 BUSY_SECONDS = 60
 
+#: How much of the catalog a connection keeps in memory at most: the indexes that a large one is joined by.
+CACHE_KIB = 65536
+
 #: The tables whose rows may have a reason, and whose list it is from.
 _STAGE_OF = {
     "fetches": "crawl",
@@ -78,6 +81,7 @@ class Catalog:
                 connection, "PRAGMA journal_mode = WAL"
             )  # while another program makes the catalog, it fails at once
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._local.connection = connection
         return connection
 

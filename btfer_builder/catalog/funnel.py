@@ -1,5 +1,7 @@
 """The funnel: for every stage, what came in, what was kept, and what was dropped for which reason."""
 
+import sqlite3
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from btfer_builder.catalog.catalog import Catalog
@@ -23,60 +25,114 @@ class StageCount:
         return {"stage": fields.pop("stage"), "in": fields.pop("came_in"), **fields}
 
 
-#: Each stage's items with columns state (kept, dropped or waiting), reason, emotion.
-_STAGES = {
-    ("crawl", "candidates"): "SELECT state, reason, emotion FROM candidate_fates",
-    ("dedupe", "images"): "SELECT coalesce(state, 'waiting') AS state, reason, emotion FROM image_rows",
-    ("review-images", "images"): """
-        SELECT CASE WHEN verdict = 'reject' THEN 'dropped' ELSE 'kept' END AS state,
-               verdict_reason AS reason, emotion FROM image_rows WHERE state = 'kept'""",
-    ("crop", "images"): """
-        SELECT CASE WHEN c.image_id IS NULL THEN 'waiting' WHEN c.reason IS NULL THEN 'kept' ELSE 'dropped' END
-               AS state, c.reason, i.emotion FROM croppable i LEFT JOIN crops c USING (image_id)""",
+#: What each stage is counted from: the number of columns, and rows with what became of each item.
+_CANDIDATES = (3, "SELECT state, reason, emotion FROM candidate_fates")
+_IMAGES = (
+    7,
+    """SELECT i.state, i.reason, i.emotion, i.verdict, i.verdict_reason, c.image_id IS NOT NULL AS cropped,
+              c.reason AS crop_reason
+       FROM image_rows i LEFT JOIN crops c USING (image_id)""",
+)
+_FACES = (
+    11,
+    """SELECT f.state, f.reason, f.emotion, f.found_as, f.cropped, f.compared, f.verdict, f.verdict_reason, f.conflict,
+              s.face_id IS NOT NULL AS drawn, u.reason AS undrawn
+       FROM face_rows f LEFT JOIN sample s ON s.face_id = f.face_id AND s.emotion = f.emotion
+       LEFT JOIN undrawn u ON u.face_id = f.face_id AND u.emotion = f.emotion""",
+)
+
+#: Each stage, its unit, what it is counted from, and its items: state (kept, dropped or waiting), reason, emotion;
+#: n of them are alike.
+_STAGES = (
+    ("crawl", "candidates", _CANDIDATES, "SELECT state, reason, emotion, n FROM counted"),
+    (
+        "dedupe",
+        "images",
+        _IMAGES,
+        "SELECT coalesce(state, 'waiting') AS state, reason, emotion, n FROM counted",
+    ),
+    (
+        "review-images",
+        "images",
+        _IMAGES,
+        """SELECT CASE WHEN verdict = 'reject' THEN 'dropped' ELSE 'kept' END AS state,
+                  verdict_reason AS reason, emotion, n FROM counted WHERE state = 'kept'""",
+    ),
+    (
+        "crop",
+        "images",
+        _IMAGES,
+        """SELECT CASE WHEN NOT cropped THEN 'waiting' WHEN crop_reason IS NULL THEN 'kept' ELSE 'dropped' END
+                  AS state, crop_reason AS reason, emotion, n
+           FROM counted WHERE state = 'kept' AND verdict IS NOT 'reject'""",
+    ),
     # A second pass that may be left out: faces it has not seen go on, too.
-    ("dedupe-faces", "faces"): """
-        SELECT CASE WHEN d.face_id IS NULL THEN 'waiting' WHEN copy.face_id IS NULL THEN 'kept' ELSE 'dropped' END
-               AS state, copy.reason, i.emotion
-        FROM faces f JOIN croppable i USING (image_id) LEFT JOIN face_dedupes d USING (face_id)
-        LEFT JOIN face_copies copy USING (face_id) WHERE f.state = 'kept'""",
-    ("review-faces", "faces"): """
-        SELECT CASE verdict WHEN 'accept' THEN 'kept' WHEN 'reject' THEN 'dropped' ELSE 'waiting' END AS state,
-               verdict_reason AS reason, emotion FROM face_rows WHERE state = 'kept'""",
-    ("sample", "faces"): """
-        SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM sample) THEN 'waiting'
-                    WHEN s.face_id IS NOT NULL THEN 'kept' ELSE 'dropped' END AS state,
-               CASE WHEN f.conflict THEN 'conflict' ELSE coalesce(u.reason, 'not_drawn') END AS reason, f.emotion
-        FROM face_rows f LEFT JOIN sample s ON s.face_id = f.face_id AND s.emotion = f.emotion
-        LEFT JOIN undrawn u ON u.face_id = f.face_id AND u.emotion = f.emotion
-        WHERE f.state = 'kept' AND f.verdict = 'accept'""",
-}
+    (
+        "dedupe-faces",
+        "faces",
+        _FACES,
+        """SELECT CASE WHEN compared THEN state ELSE 'waiting' END AS state, reason, found_as AS emotion, n
+           FROM counted WHERE cropped = 'kept'""",
+    ),
+    (
+        "review-faces",
+        "faces",
+        _FACES,
+        """SELECT CASE verdict WHEN 'accept' THEN 'kept' WHEN 'reject' THEN 'dropped' ELSE 'waiting' END AS state,
+                  verdict_reason AS reason, emotion, n FROM counted WHERE state = 'kept'""",
+    ),
+    (
+        "sample",
+        "faces",
+        _FACES,
+        """SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM sample) THEN 'waiting'
+                       WHEN drawn THEN 'kept' ELSE 'dropped' END AS state,
+                  CASE WHEN conflict THEN 'conflict' ELSE coalesce(undrawn, 'not_drawn') END AS reason, emotion, n
+           FROM counted WHERE state = 'kept' AND verdict = 'accept'""",
+    ),
+)
 
 
-def funnel(catalog: Catalog) -> list[StageCount]:
-    """Count every stage from what the catalog holds now."""
-    stages = []
-    for (stage, unit), items in _STAGES.items():
-        counts = catalog.rows(
-            f"SELECT state, reason, emotion, count(*) AS n FROM ({items}) GROUP BY state, reason, emotion"
+def funnel(catalog: Catalog, only: Sequence[str] = ()) -> list[StageCount]:
+    """Count every stage, or only those that are named, from what the catalog holds now."""
+    asked = [stage for stage in _STAGES if not only or stage[0] in only]
+    counts: dict[str, list[sqlite3.Row]] = {stage: [] for stage, *_ in asked}
+    for source in dict.fromkeys(
+        source for _, _, source, _ in asked
+    ):  # read once for all stages counted from it
+        parts = (
+            f"SELECT '{stage}' AS stage, state, reason, emotion, sum(n) AS n FROM ({items}) GROUP BY 2, 3, 4"
+            for stage, _, origin, items in asked
+            if origin == source
         )
-        total = {"kept": 0, "dropped": 0, "waiting": 0}
-        dropped: dict[str, int] = {}
-        per_emotion: dict[str, int] = {}
-        for row in counts:
-            total[row["state"]] += row["n"]
-            if row["state"] == "dropped":
-                dropped[row["reason"]] = dropped.get(row["reason"], 0) + row["n"]
-            elif row["state"] == "kept":
-                per_emotion[row["emotion"]] = per_emotion.get(row["emotion"], 0) + row["n"]
-        stages.append(
-            StageCount(
-                stage,
-                unit,
-                came_in=total["kept"] + total["dropped"],
-                kept=total["kept"],
-                dropped=dict(sorted(dropped.items(), key=lambda item: (-item[1], item[0]))),
-                waiting=total["waiting"],
-                per_emotion=dict(sorted(per_emotion.items())),
-            )
-        )
-    return stages
+        width, rows = source
+        # Rows first, groups afterwards: SQLite leaves out joins that add nothing only where it doesn't aggregate.
+        counting = f"""
+            WITH item AS MATERIALIZED ({rows}),
+                 counted AS MATERIALIZED (
+                     SELECT *, count(*) AS n FROM item GROUP BY {", ".join(map(str, range(1, width + 1)))})
+            {" UNION ALL ".join(parts)}"""
+        for row in catalog.rows(counting):
+            counts[row["stage"]].append(row)
+    return [_count(stage, unit, counts[stage]) for stage, unit, _, _ in asked]
+
+
+def _count(stage: str, unit: str, rows: Sequence[sqlite3.Row]) -> StageCount:
+    total = {"kept": 0, "dropped": 0, "waiting": 0}
+    dropped: dict[str, int] = {}
+    per_emotion: dict[str, int] = {}
+    for row in rows:
+        total[row["state"]] += row["n"]
+        if row["state"] == "dropped":
+            dropped[row["reason"]] = dropped.get(row["reason"], 0) + row["n"]
+        elif row["state"] == "kept":
+            per_emotion[row["emotion"]] = per_emotion.get(row["emotion"], 0) + row["n"]
+    return StageCount(
+        stage,
+        unit,
+        came_in=total["kept"] + total["dropped"],
+        kept=total["kept"],
+        dropped=dict(sorted(dropped.items(), key=lambda item: (-item[1], item[0]))),
+        waiting=total["waiting"],
+        per_emotion=dict(sorted(per_emotion.items())),
+    )

@@ -33,10 +33,9 @@ def peers(catalog: Catalog, kind: Kind, item_id: str) -> list[Peer]:
     if kind == "face":
         image_id = catalog.value("SELECT image_id FROM faces WHERE face_id = ?", item_id) or ""
     rows = catalog.rows(
-        """SELECT i.image_id, d.kind, d.distance, d.fine_distance, h.width, h.height,
-                  i.image_id <> ?
-           FROM images i LEFT JOIN dedupes d USING (image_id) LEFT JOIN hashes h USING (image_id)
-           WHERE i.image_id = ? OR d.duplicate_of = ?
+        """SELECT i.image_id, d.kind, d.distance, d.fine_distance, h.width, h.height, i.image_id <> ?
+           FROM (SELECT ? AS image_id UNION SELECT image_id FROM dedupes WHERE duplicate_of = ?) JOIN images i
+           USING (image_id) LEFT JOIN dedupes d USING (image_id) LEFT JOIN hashes h USING (image_id)
            UNION ALL
            SELECT f.image_id, c.kind, c.distance, NULL, h.width, h.height, 1
            FROM face_copies c JOIN faces f USING (face_id) LEFT JOIN hashes h ON h.image_id = f.image_id

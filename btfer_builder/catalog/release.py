@@ -43,23 +43,29 @@ def face_boxes(catalog: Catalog) -> dict[str, dict[str, Any]]:
 
 def query_yields(catalog: Catalog) -> list[Yield]:
     """Count what the searches brought, by each attribute of the queries and by language."""
+    columns = ("emotion", "language", *ATTRIBUTES)
+    # An image's emotion may be another one than was searched for: here it is always the one searched for.
+    rows = catalog.rows(
+        f"""WITH accepted AS MATERIALIZED (
+                SELECT image_id, count(*) AS n FROM face_rows WHERE state = 'kept' AND verdict = 'accept'
+                GROUP BY image_id),
+            released AS MATERIALIZED (
+                SELECT image_id, count(*) AS n FROM sample JOIN faces USING (face_id) GROUP BY image_id)
+            SELECT {", ".join(f"c.{column}" for column in columns)}, count(*) AS found, sum(c.state = 'kept') AS photos,
+                   coalesce(sum(a.n) FILTER (WHERE c.state = 'kept'), 0) AS accepted,
+                   coalesce(sum(r.n) FILTER (WHERE c.state = 'kept'), 0) AS released
+            FROM candidate_fates c LEFT JOIN accepted a ON a.image_id = c.image_id
+            LEFT JOIN released r ON r.image_id = c.image_id
+            GROUP BY {", ".join(f"c.{column}" for column in columns)}"""
+    )
     yields = []
-    for attribute in ("emotion", "language", *ATTRIBUTES):
-        # An image's emotion may be another one than was searched for: here it is always the one searched for.
-        rows = catalog.rows(
-            f"""WITH searched AS (SELECT image_id, {attribute} AS value FROM candidate_fates WHERE state = 'kept')
-                SELECT value, sum(found) AS found, sum(photos) AS photos, sum(accepted) AS accepted,
-                       sum(released) AS released
-                FROM (SELECT {attribute} AS value, 1 AS found, 0 AS photos, 0 AS accepted, 0 AS released
-                      FROM candidate_fates
-                      UNION ALL SELECT value, 0, 1, 0, 0 FROM searched
-                      UNION ALL SELECT value, 0, 0, 1, 0 FROM face_rows f JOIN searched USING (image_id)
-                                WHERE f.state = 'kept' AND f.verdict = 'accept'
-                      UNION ALL SELECT value, 0, 0, 0, 1 FROM sample s JOIN faces f USING (face_id)
-                                JOIN searched USING (image_id))
-                GROUP BY value ORDER BY value"""
-        )
-        yields += [Yield(attribute, *row) for row in rows]
+    for attribute in columns:
+        sums: dict[str, list[int]] = {}
+        for row in rows:
+            counts = sums.setdefault(row[attribute], [0, 0, 0, 0])
+            for place, name in enumerate(("found", "photos", "accepted", "released")):
+                counts[place] += row[name]
+        yields += [Yield(attribute, value, *counts) for value, counts in sorted(sums.items())]
     return yields
 
 

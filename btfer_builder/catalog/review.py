@@ -62,10 +62,7 @@ _ITEMS: dict[Kind, str] = {
     "image": f"""
         SELECT d.image_id, s.emotion, d.conflict, s.query, c.license, NULL, NULL, coalesce(copies.n, 0),
                copies.distance
-        FROM dedupes d
-        JOIN candidates c ON c.candidate_id = (
-            SELECT min(first.candidate_id) FROM fetches f JOIN candidates first USING (url)
-            WHERE f.image_id = d.image_id)
+        FROM dedupes d JOIN origins o USING (image_id) JOIN candidates c ON c.candidate_id = o.found_by
         JOIN searches s USING (search_id) {_COPIES} = d.image_id
         WHERE d.state = 'kept' ORDER BY c.candidate_id, d.image_id""",
     # What the review of the images said is where the review of the faces begins.

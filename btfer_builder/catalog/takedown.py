@@ -1,5 +1,6 @@
 """What a takedown writes and asks: every trace of a picture, its removal, and the tombstones that stay."""
 
+import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -192,7 +193,7 @@ def bury(
         Stands on the tombstones.
     """
     moment = now()
-    ids = set(image_ids) | set(face_ids)
+    ids = json.dumps(sorted({*image_ids, *face_ids}))
     catalog.connection.execute("PRAGMA secure_delete = ON")
     with catalog.transaction() as db:
         db.execute("PRAGMA defer_foreign_keys = ON")  # until all that refers to an image is gone
@@ -207,7 +208,7 @@ def bury(
             )
         db.execute("DELETE FROM sample")
         for table, column in _id_columns(db):
-            db.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(name,) for name in sorted(ids)])
+            db.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (ids,))
         insert(db, "sample", sample)
         db.executemany("DELETE FROM undrawn WHERE face_id = ?", [(face.face_id,) for face in sample])
     catalog.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

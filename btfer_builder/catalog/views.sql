@@ -1,21 +1,26 @@
 -- The views derive what follows from the tables. They are made again after each migration: a change here takes effect
 -- in existing catalogs together with a new script in migrations/.
 
+-- The candidates an image comes from: the first one that led to it, and the first one that states its licence, for
+-- engines differ in what they know.
+CREATE VIEW origins AS
+SELECT f.image_id, min(c.candidate_id) AS found_by,
+       coalesce(min(CASE WHEN c.license <> 'unknown' THEN c.candidate_id END), min(c.candidate_id)) AS licensed_by
+FROM fetches f CROSS JOIN candidates c USING (url) WHERE f.image_id IS NOT NULL GROUP BY f.image_id;
+
 -- The fate of every candidate. Only the first one of a URL is fetched, and the first that led to an image is kept.
 CREATE VIEW candidate_fates AS
 SELECT c.candidate_id, c.search_id, c.rank, c.url, c.page_url, c.title, c.license, c.license_url, c.creator,
        c.attribution, c.sha1, c.found_url, s.engine, s.query, s.language, s.emotion, s.query_ethnicity, s.query_gender,
        s.query_age, s.expression, f.image_id, f.detail, f.http_status, f.content_type, f.bytes, f.fetched_at, f.tries,
-       CASE WHEN f.url IS NULL THEN 'waiting'
-            WHEN f.image_id IS NOT NULL AND c.candidate_id = first_value(c.candidate_id) OVER of_image
-            THEN 'kept' ELSE 'dropped' END AS state,
+       CASE WHEN f.url IS NULL THEN 'waiting' WHEN c.candidate_id = o.found_by THEN 'kept' ELSE 'dropped' END AS state,
        CASE WHEN f.url IS NULL THEN NULL
-            WHEN c.candidate_id <> first_value(c.candidate_id) OVER of_url THEN 'same_url'
+            WHEN c.candidate_id <> (SELECT min(first.candidate_id) FROM candidates first WHERE first.url = c.url)
+            THEN 'same_url'
             WHEN f.reason IS NOT NULL THEN f.reason
-            WHEN c.candidate_id <> first_value(c.candidate_id) OVER of_image THEN 'same_bytes' END AS reason
+            WHEN c.candidate_id <> o.found_by THEN 'same_bytes' END AS reason
 FROM candidates c JOIN searches s USING (search_id) LEFT JOIN fetches f USING (url)
-WINDOW of_image AS (PARTITION BY f.image_id ORDER BY c.candidate_id),
-       of_url AS (PARTITION BY c.url ORDER BY c.candidate_id);
+LEFT JOIN origins o ON o.image_id = f.image_id;
 
 -- A reviewer's last word on an item, unless undone; what was said as an adjudicator is a word of its own.
 CREATE VIEW last_words AS
@@ -60,23 +65,24 @@ CREATE VIEW verdicts AS
 SELECT kind, item_id, verdict, emotion, reason, votes, adjudicated FROM ballots WHERE verdict IS NOT NULL;
 
 -- Images with where they come from, what dedupe and reviewers made of them, and the label to propose.
+-- The ballots of a round are counted once: SQLite would count those of a view again for each row it is joined to.
+-- Within coalesce, a condition on the verdict leaves it a LEFT JOIN: as an inner one, SQLite may begin with it and then
+-- compare all ballots of one verdict with each image.
 CREATE VIEW image_rows AS
+WITH counted AS MATERIALIZED (SELECT * FROM ballots WHERE kind = 'image')
 SELECT i.image_id, coalesce(v.emotion, s.emotion) AS emotion, d.state, d.reason, i.path, i.format, i.bytes,
        h.width, h.height, c.url, c.page_url, c.title, l.license, l.license_url, l.creator, l.attribution,
        s.engine, s.query, s.language, s.expression, s.query_ethnicity, s.query_gender, s.query_age,
        c.candidate_id, d.duplicate_of, d.distance,
        coalesce(d.conflict, 0) AND v.emotion IS NULL AS conflict,
-       v.verdict, v.reason AS verdict_reason
-FROM images i
-JOIN candidates c ON c.candidate_id = (
-    SELECT min(first.candidate_id) FROM fetches f JOIN candidates first USING (url) WHERE f.image_id = i.image_id)
-JOIN candidates l ON l.candidate_id = (       -- engines differ in what they know: the terms are the first ones stated
-    SELECT said.candidate_id FROM fetches f JOIN candidates said USING (url) WHERE f.image_id = i.image_id
-    ORDER BY said.license = 'unknown', said.candidate_id LIMIT 1)
+       coalesce(v.verdict, NULL) AS verdict, v.reason AS verdict_reason
+FROM origins o JOIN images i USING (image_id)
+JOIN candidates c ON c.candidate_id = o.found_by
 JOIN searches s ON s.search_id = c.search_id
+LEFT JOIN candidates l ON l.candidate_id = o.licensed_by
 LEFT JOIN hashes h ON h.image_id = i.image_id
 LEFT JOIN dedupes d ON d.image_id = i.image_id
-LEFT JOIN ballots v ON v.kind = 'image' AND v.item_id = i.image_id;
+LEFT JOIN counted v ON v.item_id = i.image_id;
 
 -- Images that go on to be cropped: kept by dedupe and not rejected by a reviewer.
 CREATE VIEW croppable AS
@@ -84,19 +90,23 @@ SELECT * FROM image_rows WHERE state = 'kept' AND verdict IS NOT 'reject';
 
 -- Faces that show the same picture as one that cropping keeps; with other settings that one may be gone.
 CREATE VIEW face_copies AS
-SELECT d.* FROM face_dedupes d LEFT JOIN faces keeper ON keeper.face_id = d.duplicate_of AND keeper.state = 'kept'
-WHERE d.state = 'dropped' AND (d.duplicate_of IS NULL OR keeper.face_id IS NOT NULL);
+SELECT d.* FROM face_dedupes d
+WHERE d.state = 'dropped' AND (d.duplicate_of IS NULL OR EXISTS (
+    SELECT 1 FROM faces keeper WHERE keeper.face_id = d.duplicate_of AND keeper.state = 'kept'));
 
 -- Faces that go on to be reviewed, with their label and verdict. A conflict ends when a label is given.
--- The state and reason of a copy are those of dedupe: they stand first, f.* has those of the crop once more.
+-- The state and reason of a copy are those of dedupe: they come first, f.* has those of the crop once more. `found_as`
+-- is the label that the review of the photos leaves it with, `compared` whether dedupe has seen it.
 CREATE VIEW face_rows AS
+WITH counted AS MATERIALIZED (SELECT * FROM ballots WHERE kind = 'face')
 SELECT CASE WHEN copy.face_id IS NULL THEN f.state ELSE 'dropped' END AS state,
        coalesce(f.reason, copy.reason) AS reason, f.*, coalesce(v.emotion, i.emotion) AS emotion,
        (i.conflict OR coalesce(d.conflict, 0)) AND v.emotion IS NULL AS conflict,
-       v.verdict, v.reason AS verdict_reason, v.votes, v.adjudicated,
-       i.url, i.page_url, i.license, i.creator, i.engine, i.query, i.language, i.expression,
-       i.query_ethnicity, i.query_gender, i.query_age, i.candidate_id
+       coalesce(v.verdict, NULL) AS verdict, v.reason AS verdict_reason, v.votes, v.adjudicated,
+       f.state AS cropped, d.face_id IS NOT NULL AS compared, i.emotion AS found_as,
+       i.url, i.page_url, i.license, i.creator, i.engine, i.query, i.language, i.expression, i.query_ethnicity,
+       i.query_gender, i.query_age, i.candidate_id
 FROM faces f JOIN croppable i USING (image_id)
 LEFT JOIN face_dedupes d ON d.face_id = f.face_id
 LEFT JOIN face_copies copy ON copy.face_id = f.face_id AND f.state = 'kept'
-LEFT JOIN ballots v ON v.kind = 'face' AND v.item_id = f.face_id;
+LEFT JOIN counted v ON v.item_id = f.face_id;

@@ -40,7 +40,8 @@ def yields(catalog: Catalog, groupings: Sequence[str] = tuple(GROUPINGS)) -> lis
     """
     columns = sorted({column for grouping in groupings for column in GROUPINGS[grouping]})
     rows = catalog.rows(
-        f"""WITH accepted AS (SELECT DISTINCT image_id FROM face_rows WHERE state = 'kept' AND verdict = 'accept')
+        f"""WITH accepted AS MATERIALIZED (
+                SELECT DISTINCT image_id FROM face_rows WHERE state = 'kept' AND verdict = 'accept')
             SELECT {", ".join(f"c.{column}" for column in columns)}, count(*) AS found,
                    sum(c.image_id IS NOT NULL) AS fetched,
                    sum(c.state = 'kept' AND coalesce(d.state, 'kept') = 'kept') AS kept,

@@ -1,0 +1,87 @@
+"""How the cost of each command grows with the catalog: processor seconds on made-up catalogs of several sizes.
+
+    python -m benchmarks.scale [--photos 20000 60000 200000]
+
+The exponent is the slope of log(seconds) over log(photos): 1 is linear. No photo is decoded: all hashes are there.
+"""
+
+import argparse
+import math
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from synthetic import FACE_FILE, fill_tables  # noqa: E402
+
+from btfer_builder.workspace import create_workspace  # noqa: E402
+
+VIEWS = """
+import sys
+from pathlib import Path
+from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
+from btfer_builder.workspace import Workspace
+workspace = Workspace(Path(sys.argv[1]))
+write_manifests(workspace.catalog, workspace.manifests, *MANIFESTS)
+"""
+
+COMMANDS = {
+    "status": ("-m", "btfer_builder", "status", "--json", "-w", "{root}"),
+    "sample": ("-m", "btfer_builder", "sample", "--per-class", "300", "--allow-short", "-w", "{root}"),
+    "review --export": ("-m", "btfer_builder", "review", "--export", "{root}/export.csv", "-w", "{root}"),
+    "CSV views": ("-c", VIEWS, "{root}"),
+    "dedupe": ("-m", "btfer_builder", "dedupe", "-w", "{root}"),  # last: it writes what the others read
+}
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    options.add_argument("--photos", type=int, nargs="+", default=[20_000, 60_000, 200_000])
+    sizes = sorted(set(options.parse_args().photos))
+    seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for photos in sizes:
+        folder = Path(tempfile.mkdtemp())
+        try:
+            root = filled(folder / "set", photos)
+            for name, command in COMMANDS.items():
+                seconds[name].append(measure([word.format(root=root) for word in command]))
+        finally:
+            shutil.rmtree(folder)
+    print(f"{'processor seconds':20}" + "".join(f"{photos:>12,}" for photos in sizes) + "   exponent")
+    for name, costs in seconds.items():
+        print(f"{name:20}" + "".join(f"{cost:12.2f}" for cost in costs) + f"{slope(sizes, costs):11.2f}")
+
+
+def filled(root: Path, photos: int) -> Path:
+    """Return a workspace with so many photos in its catalog, and the one file its faces name."""
+    workspace = create_workspace(root)
+    fill_tables(workspace.catalog, photos)
+    (root / "data" / "images").mkdir()
+    (root / FACE_FILE).parent.mkdir()
+    (root / FACE_FILE).write_bytes(b"a face")
+    return root
+
+
+def measure(arguments: list[str]) -> float:
+    """Return the processor seconds of a Python process and its children."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def slope(sizes: list[int], costs: list[float]) -> float:
+    """Return the exponent between the smallest and the largest size; not a number for a single one."""
+    if len(sizes) < 2:
+        return math.nan
+    return math.log(costs[-1] / costs[0]) / math.log(sizes[-1] / sizes[0])
+
+
+if __name__ == "__main__":
+    main()
