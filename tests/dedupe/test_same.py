@@ -162,6 +162,14 @@ def test_only_a_person_decides_on_what_a_64_bit_tombstone_matches():
     assert (results["c"].kind, results["c"].conflict) == (None, False)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_copy_of_what_was_taken_down_is_dropped(turned):
+    copy = compressed(EDITS["half"](hopper()))
+    stone = Look("", "", "", *perceptual_hashes(hopper()))
+    marked, held = mark_buried([image("a", mirror(copy) if turned else copy)], [stone], RADIUS, mirrored=True)
+    assert ([found.reason for found in marked], held) == (["taken_down"], {})
+
+
 def test_a_training_set_is_looked_into_where_the_hashes_leave_it_open():
     face, other = (
         face_hash(name, Image.fromarray(p).convert("L")) for name, p in zip("ab", strangers(), strict=True)
