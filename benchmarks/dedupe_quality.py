@@ -114,7 +114,7 @@ def native_faces(data: Path, most: int) -> Iterator[Pixels]:
         names = sorted(name for name in archive.namelist() if name.lower().endswith(suffixes))
         contents = (archive.read(name) for name in _some(names, most))
     for content in contents:
-        yield cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+        yield np.asarray(Image.open(io.BytesIO(content)).convert("L"))
 
 
 def _some(items: Sequence[Any], most: int) -> Sequence[Any]:

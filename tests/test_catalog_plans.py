@@ -27,7 +27,7 @@ from btfer_builder.catalog import peers as catalog_peers
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 
-#: What may be scanned within a loop: the one rule (also as `c` beside it), sets searched for leaks, values of the question.
+#: What may be scanned within a loop: the one rule, sets searched for leaks, values of the question.
 BOUNDED = {"consensus", "training_sets", "t", "json_each", "item"}
 
 #: Columns by which an index that SQLite makes for one statement finds few rows.
@@ -82,9 +82,8 @@ def nested_scans(db: sqlite3.Connection, sql: str) -> list[str]:
         nested, name = parent in looping or parent in inner, step[2]
         looping.add(parent)
         index = re.search(r"AUTOMATIC .*INDEX \((.*)\)", text)
-        if (nested and index and not set(re.findall(r"(\w+)[=>]", index[1])) & KEYS) or (
-            nested and step[1] == "SCAN" and name not in BOUNDED
-        ):
+        no_key = index is not None and not set(re.findall(r"(\w+)[=>]", index[1])) & KEYS
+        if nested and (no_key or (step[1] == "SCAN" and name not in BOUNDED)):
             problems.append(text)
     return problems
 

@@ -152,19 +152,19 @@ def candidates(target: Looks, others: Values, radius: int, mirrored: bool) -> li
 
     own = values([target])
 
-    def closest(
-        ours: "NDArray[np.uint64]", ours_parts: "NDArray[np.uint64]", theirs: "NDArray[np.uint64]"
-    ) -> "NDArray[np.uint8]":
+    def closest(ours: "NDArray[np.uint64]", theirs: "NDArray[np.uint64]") -> "NDArray[np.uint8]":
+        """Compare our wholes with their wholes and parts, and their wholes with ours."""
         wholes = np.concatenate([others.whole, others.parts], axis=1)
-        plain = np.bitwise_count(wholes[:, :, None] ^ ours[0]).min(axis=(1, 2))
-        cropped = np.bitwise_count(theirs[:, :, None] ^ ours_parts[0]).min(axis=(1, 2))
-        nearest: NDArray[np.uint8] = np.minimum(plain, cropped)
+        own_wholes = np.concatenate([own.whole, own.parts], axis=1)
+        one = np.bitwise_count(wholes[:, :, None] ^ ours[0]).min(axis=(1, 2))
+        other = np.bitwise_count(theirs[:, :, None] ^ own_wholes[0]).min(axis=(1, 2))
+        nearest: NDArray[np.uint8] = np.minimum(one, other)
         return nearest
 
     found = []
     ways = [(False, own.whole, others.whole)]
     ways += [(True, own.mirrored, others.mirrored)] if mirrored else []
     for turned, ours, theirs in ways:
-        near = closest(ours, own.parts, theirs)
+        near = closest(ours, theirs)
         found += [(int(place), int(near[place]), turned) for place in np.flatnonzero(near <= radius)]
     return found

@@ -136,11 +136,11 @@ def test_groups_say_how_wide_they_are_and_why_their_best_was_kept(workspace):
     assert widest <= 16
     assert group["kept_for"] == "earliest"  # five files of the same size
     header, *rows = (workspace.manifests / "duplicates.csv").read_text().splitlines()
-    assert header.split(",")[:7] == [
-        "image_id", "duplicate_of", "kind", "distance", "conflict", "diameter", "kept_for",
+    assert header.split(",") == [
+        "image_id", "duplicate_of", "kind", "distance", "conflict", "diameter", "kept_for", "fine_distance", "likeness",
     ]  # fmt: skip
     assert len(rows) == 4
-    assert {row.split(",")[-1] for row in rows} == {"earliest"}
+    assert {row.split(",")[6] for row in rows} == {"earliest"}
 
 
 @pytest.mark.parametrize(
