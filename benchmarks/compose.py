@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from btfer_builder.decode import Undecodable, decode_image
+from btfer_builder.images.decode import Undecodable, decode_image
 from demo.pictures import grace_hopper, portrait
 
 Pixels = NDArray[np.uint8]

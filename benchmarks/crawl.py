@@ -108,7 +108,7 @@ def ours(port: int, phrases: list[str], per_phrase: int, connections: int, folde
     """Crawl with btfer; return the number of files that are there afterwards."""
     from btfer_builder.crawl.stage import crawl
     from btfer_builder.queries.phrases import Query
-    from btfer_builder.recipe import CrawlRecipe
+    from btfer_builder.config import CrawlRecipe
     from btfer_builder.workspace import create_workspace
 
     path = {"bing": "/images/async", "openverse": "/v1/images/"}[engine]

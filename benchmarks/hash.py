@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.compose import photographs
-from btfer_builder.dedupe.hashing import hash_images, hash_images_exactly
+from btfer_builder.images.hashing import hash_images, hash_images_exactly
 from btfer_builder.parallel import Runner
 
 SIZE = (1600, 1200)

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.dedupe.neighbours import neighbours
+from btfer_builder.images.hamming import neighbours
 
 Hashes = NDArray[np.uint64]
 

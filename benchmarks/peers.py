@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.recipe import CropRecipe
+from btfer_builder.config import CropRecipe
 
 Boxes = NDArray[
     np.float64
@@ -27,7 +27,7 @@ def btfer() -> Finder:
     """Return this project's detector."""
     import cv2
 
-    from btfer_builder.crop.mtcnn import find_faces, load_networks
+    from btfer_builder.crop.detectors.mtcnn.detector import find_faces, load_networks
 
     cv2.setNumThreads(1)
     load_networks()
@@ -39,7 +39,7 @@ def btfer_crops() -> Finder:
     import cv2
 
     from btfer_builder.crop.cropping import crop_images
-    from btfer_builder.crop.mtcnn import load_networks
+    from btfer_builder.crop.detectors.mtcnn.detector import load_networks
 
     cv2.setNumThreads(1)
     load_networks()
@@ -66,8 +66,8 @@ def mtcnn_crops() -> Finder:
     """Return the way from a JPEG file to the same crops with mtcnn 1.0.0 as it comes."""
     from btfer_builder.crop.cropping import png
     from btfer_builder.crop.geometry import Box, crop_box, cut
-    from btfer_builder.decode import decode_image
-    from btfer_builder.files import write_bytes
+    from btfer_builder.images.decode import decode_image
+    from btfer_builder.io.atomic import write_bytes
 
     find = _mtcnn()
     recipe = CropRecipe(faces="all")
@@ -86,7 +86,7 @@ def mtcnn_crops() -> Finder:
 
 
 def _mtcnn() -> Callable[[NDArray[np.uint8]], Boxes]:
-    from btfer_builder.quiet import import_tensorflow
+    from btfer_builder.io.tensorflow_import import import_tensorflow
 
     import_tensorflow(gpu=False)
     from mtcnn import MTCNN

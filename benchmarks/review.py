@@ -27,7 +27,7 @@ from browser import CHROMIUM, READY, Chromium  # noqa: E402
 from factories import fill_catalog  # noqa: E402
 
 from btfer_builder.catalog import Catalog  # noqa: E402
-from btfer_builder.emotions import EMOTIONS  # noqa: E402
+from btfer_builder.labels import EMOTIONS  # noqa: E402
 from btfer_builder.workspace import Workspace, create_workspace  # noqa: E402
 
 REVIEWERS = ("ana", "bo", "cy", "di", "el")
@@ -57,7 +57,7 @@ def filled(root: Path, faces: int) -> Workspace:
         return Workspace(root)
     workspace = create_workspace(root)
     fill_catalog(workspace, per_emotion=-(-faces // len(EMOTIONS)), conflicts=10)
-    from btfer_builder.review.thumbs import make_all
+    from btfer_builder.review.prepare_thumbnails import make_all
 
     begin = time.perf_counter()
     made = make_all(workspace, ["face"], threading.Event(), workers=2)

@@ -25,10 +25,10 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.evaluate import faces_in_folder
-from btfer_builder.quiet import import_tensorflow
-from btfer_builder.recipe import TrainRecipe
+from btfer_builder.io.tensorflow_import import import_tensorflow
+from btfer_builder.config import TrainRecipe
 from demo.pictures import data as pictures
 
 NETWORKS = ("sequential-simple", "sequential-4-conv", "resnet18")
@@ -57,9 +57,9 @@ def compiled(recipe: TrainRecipe) -> Any:  # noqa: ANN401 - a keras.Model
     """Build the network as `btfer train` does."""
     import keras
 
-    from btfer_builder.protocol.networks import build_network
-    from btfer_builder.protocol.training.fitting import loss_of
-    from btfer_builder.protocol.training.prepare import precision
+    from btfer_builder.networks import build_network
+    from btfer_builder.training.loop import loss_of
+    from btfer_builder.training.prepare import precision
 
     with precision(recipe):
         network = build_network(recipe.network, recipe.size)
@@ -89,8 +89,8 @@ def authors(folder: Path, recipe: TrainRecipe, steps: int) -> Way:
 
 def ours(folder: Path, recipe: TrainRecipe, steps: int) -> Way:
     """Train as `btfer train`."""
-    from btfer_builder.evaluate.preprocessing import Feeding
-    from btfer_builder.protocol.training.pipeline import store_faces, training_batches
+    from btfer_builder.evaluate.preprocessing.resolve import Feeding
+    from btfer_builder.training.pipeline import store_faces, training_batches
 
     feeding = Feeding(recipe.size, recipe.size, 3, "rgb", "0,1")
     store = store_faces(

@@ -6,7 +6,7 @@ import sys
 def run() -> None:
     """Run the command line; Ctrl-C ends it without a traceback even while it is still importing."""
     try:
-        from btfer_builder.cli import main
+        from btfer_builder.cli.main import main
 
         main(prog_name="btfer")
     except KeyboardInterrupt:

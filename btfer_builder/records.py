@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from btfer_builder.emotions import Emotion
+from btfer_builder.labels import Emotion
 
 Kind = Literal["image", "face"]
 Verdict = Literal["accept", "reject", "skip", "undo"]

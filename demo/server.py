@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from btfer_builder.queries.plan import default_vocabulary, plan_queries
-from btfer_builder.recipe import QueriesRecipe
+from btfer_builder.config import QueriesRecipe
 from demo.pictures import Served
 
 PAGE_SIZE = 20

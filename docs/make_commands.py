@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from btfer_builder.cli import main
+from btfer_builder.cli.main import main
 
 PAGE = Path(__file__).with_name("commands.md")
 

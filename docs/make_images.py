@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.review import add_decisions, review_items
-from btfer_builder.decode import Undecodable, decode_image
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.images.decode import Undecodable, decode_image
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Decision
 
 ROOT = Path(__file__).resolve().parents[1]

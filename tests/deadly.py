@@ -5,7 +5,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from btfer_builder.dedupe.hashing import hash_images
+from btfer_builder.images.hashing import hash_images
 from btfer_builder.records import ImageHash
 
 

@@ -11,7 +11,7 @@ from PIL import Image as Picture
 from btfer_builder.catalog.crawl import add_fetches, add_search
 from btfer_builder.catalog.crop import add_crops
 from btfer_builder.catalog.dedupe import replace_dedupes
-from btfer_builder.emotions import EMOTIONS, Emotion
+from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import Candidate, CropResult, DedupeResult, Face, Fetch, Image, Search
 from btfer_builder.workspace import Workspace
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Face
 
 REVIEWERS = ("ana", "bo", "cy", "di")

@@ -173,7 +173,7 @@ def test_a_formula_in_a_title_is_no_formula_in_the_spreadsheet(catalog, tmp_path
 
 
 def test_a_run_is_recorded_with_its_recipe_and_outcome(catalog):
-    from btfer_builder.recipe import SampleRecipe
+    from btfer_builder.config import SampleRecipe
 
     with catalog.run("sample", SampleRecipe(per_class=5)) as counts:
         counts["drawn"] = 35

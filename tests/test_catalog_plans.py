@@ -23,7 +23,7 @@ from btfer_builder.catalog import (
     takedown,
     yields,
 )
-from btfer_builder.catalog import peers as catalog_peers
+from btfer_builder.catalog import duplicates_of as catalog_peers
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 

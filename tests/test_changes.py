@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btfer_builder.recipe import (
+from btfer_builder.config import (
     CropRecipe,
     DedupeRecipe,
     ReviewRecipe,
@@ -16,7 +16,7 @@ from btfer_builder.recipe import (
     outcome_settings,
     override,
 )
-from btfer_builder.recipe.section import toml_value
+from btfer_builder.config.base import toml_value
 
 RECIPES = st.sampled_from([CropRecipe, DedupeRecipe, ReviewRecipe, SampleRecipe])
 

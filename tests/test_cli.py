@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from btfer_builder.cli import main
+from btfer_builder.cli.main import main
 from docs.make_commands import PAGE, commands_page
 
 HEAVY = (
@@ -55,7 +55,7 @@ def run(*arguments: str, code: int = 0, **options) -> str:
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys; from btfer_builder.cli import main; main(['--help'], standalone_mode=False);"
+        "import sys; from btfer_builder.cli.main import main; main(['--help'], standalone_mode=False);"
         f"sys.exit(' '.join(m for m in {HEAVY} if m in sys.modules) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

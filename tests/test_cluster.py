@@ -19,13 +19,13 @@ from test_runner import die, double, fail, results
 from btfer_builder.dedupe import stage
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.ahead import as_it_is, prepare_ahead, prepare_on_cluster
-from btfer_builder.evaluate.faces import faces_in_folder
-from btfer_builder.evaluate.preprocessing import Feeding
+from btfer_builder.evaluate.inference.prefetch import as_it_is, prepare_ahead, prepare_on_cluster
+from btfer_builder.datasets.labelled_faces import faces_in_folder
+from btfer_builder.evaluate.preprocessing.resolve import Feeding
 from btfer_builder.evaluate.robustness import resolution_view
 from btfer_builder.parallel import CRASHED, Runner
 from btfer_builder.parallel import dask as module
-from btfer_builder.recipe import DedupeRecipe
+from btfer_builder.config import DedupeRecipe
 from btfer_builder.workspace import create_workspace
 from demo.pictures import bomb
 

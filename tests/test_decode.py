@@ -16,8 +16,8 @@ from photos import astronaut, hopper
 from PIL import Image
 from skimage import data
 
-from btfer_builder import decode
-from btfer_builder.decode import FORMATS, Undecodable, decode_image
+from btfer_builder.images import decode
+from btfer_builder.images.decode import FORMATS, Undecodable, decode_image
 from btfer_builder.reasons import REASONS
 from demo.pictures import bomb, encode
 
@@ -282,7 +282,7 @@ def test_a_real_bomb_takes_no_memory(tmp_path):
     script = f"""
 import resource
 from pathlib import Path
-from btfer_builder.decode import Undecodable, decode_image
+from btfer_builder.images.decode import Undecodable, decode_image
 import numpy, PIL.Image, PIL.ImageOps
 PIL.Image.init()
 size = int(Path("/proc/self/statm").read_text().split()[0]) * {resource.getpagesize()}
@@ -377,7 +377,7 @@ def test_mutated_images_never_fail_otherwise(scratch, data):
 def test_warnings_of_the_library_are_not_shown(tmp_path):
     """A header of more pixels than Pillow likes, yet allowed here, is our decision."""
     (tmp_path / "large.png").write_bytes(bomb(10_000))
-    script = "from pathlib import Path\nfrom btfer_builder.decode import *\n"
+    script = "from pathlib import Path\nfrom btfer_builder.images.decode import *\n"
     script += f"try: decode_image(Path({str(tmp_path / 'large.png')!r}))\n"
     ran = subprocess.run(
         [sys.executable, "-c", script + "except Undecodable as error: print(error.reason)"],

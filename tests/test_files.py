@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from btfer_builder.errors import BtferError
-from btfer_builder.files import FORMULA_STARTS, unescape_cell, write_aside, write_bytes, write_csv
+from btfer_builder.io.atomic import FORMULA_STARTS, unescape_cell, write_aside, write_bytes, write_csv
 
 
 def test_a_file_is_made_with_its_folders_and_readable_for_all(tmp_path):
@@ -112,7 +112,7 @@ def test_a_full_disk_is_said_in_one_line_and_leaves_the_earlier_file(tmp_path):
 import resource, signal
 from pathlib import Path
 from btfer_builder.errors import BtferError
-from btfer_builder.files import write_bytes
+from btfer_builder.io.atomic import write_bytes
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
@@ -131,7 +131,7 @@ def test_a_killed_writer_leaves_the_earlier_file(tmp_path):
     script = f"""
 import os
 from pathlib import Path
-from btfer_builder.files import write_aside
+from btfer_builder.io.atomic import write_aside
 with write_aside(Path({str(path)!r})) as file:
     file.write(b"x" * 1_000_000)
     file.flush()
@@ -186,7 +186,7 @@ def test_nothing_is_an_empty_cell_and_numbers_stay_numbers(tmp_path):
 def test_nothing_of_ours_depends_on_the_locale(tmp_path):
     script = f"""
 from pathlib import Path
-from btfer_builder.files import write_csv
+from btfer_builder.io.atomic import write_csv
 write_csv(Path({str(tmp_path / "t.csv")!r}), ["a"], [{{"a": "ni\\xf1a"}}])
 """
     subprocess.run(

@@ -15,7 +15,7 @@ from btfer_builder.catalog.review import add_decisions
 from btfer_builder.crop.stage import crop
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.reasons import REASONS
-from btfer_builder.recipe import CropRecipe, DedupeRecipe, SampleRecipe
+from btfer_builder.config import CropRecipe, DedupeRecipe, SampleRecipe
 from btfer_builder.records import CropResult, Decision, DedupeResult, Fetch, ImageHash
 from btfer_builder.sample.stage import sample
 from btfer_builder.workspace import create_workspace

@@ -11,10 +11,10 @@ from btfer_builder.catalog.agreement import rule
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.catalog.sample import sampled_faces
-from btfer_builder.cli import main
+from btfer_builder.cli.main import main
 from btfer_builder.dedupe.stage import dedupe
-from btfer_builder.emotions import EMOTIONS
-from btfer_builder.recipe import DedupeRecipe
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.config import DedupeRecipe
 from btfer_builder.records import Decision
 from btfer_builder.workspace import create_workspace
 

@@ -11,10 +11,10 @@ from factories import fill_catalog
 from btfer_builder.catalog.catalog import Catalog
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 from btfer_builder.catalog.review import add_decisions
-from btfer_builder.cli import main
+from btfer_builder.cli.main import main
 from btfer_builder.crop.sweep import sweep_faces
-from btfer_builder.emotions import EMOTIONS
-from btfer_builder.recipe import SampleRecipe
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.config import SampleRecipe
 from btfer_builder.records import Decision
 from btfer_builder.sample.stage import sample
 from btfer_builder.workspace import Workspace, create_workspace

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btfer_builder import recipe
+from btfer_builder import config as recipe
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import CropRecipe, Recipe, Section, load_recipe, override, recipe_text, settings_of
+from btfer_builder.config import CropRecipe, Recipe, Section, load_recipe, override, recipe_text, settings_of
 
 SECTIONS = [kind for _, kind in inspect.getmembers(recipe, inspect.isclass) if issubclass(kind, Section)]
 

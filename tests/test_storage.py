@@ -14,11 +14,11 @@ from btfer_builder.catalog.review import add_decisions
 from btfer_builder.crop.stage import crop
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import CropRecipe, DedupeRecipe, SampleRecipe
+from btfer_builder.config import CropRecipe, DedupeRecipe, SampleRecipe
 from btfer_builder.records import Decision
-from btfer_builder.review.pictures import preview, thumbnail
+from btfer_builder.images.thumbnails import preview, thumbnail
 from btfer_builder.sample.stage import sample
-from btfer_builder.storage import RemoteFile, Storage
+from btfer_builder.io.storage import RemoteFile, Storage
 from btfer_builder.workspace import Workspace, create_workspace
 
 #: What stands in the tables, but for the moments.

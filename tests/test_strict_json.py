@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import btfer_builder
-from btfer_builder.files import json_text, write_json
-from btfer_builder.progress import emit_json
+from btfer_builder.io.atomic import json_text, write_json
+from btfer_builder.io.terminal import emit_json
 
 
 def strict(text: str | bytes) -> object:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from btfer_builder.catalog.catalog import Catalog, insert
 from btfer_builder.records import CropResult
-from btfer_builder.storage import Root
+from btfer_builder.io.storage import Root
 
 
 def stored_settings(catalog: Catalog) -> list[str]:

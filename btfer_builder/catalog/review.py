@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from btfer_builder.catalog.catalog import Catalog, insert, now
-from btfer_builder.emotions import Emotion
+from btfer_builder.labels import Emotion
 from btfer_builder.records import Decision, Kind
 
 

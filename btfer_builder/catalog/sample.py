@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from btfer_builder.catalog.catalog import Catalog, insert
-from btfer_builder.emotions import Emotion
+from btfer_builder.labels import Emotion
 from btfer_builder.records import Chosen, Undrawn
 
 

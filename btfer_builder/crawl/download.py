@@ -24,10 +24,10 @@ from btfer_builder.catalog.crawl import (
 )
 from btfer_builder.crawl.counts import Counts
 from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
-from btfer_builder.crawl.keep import sweep
-from btfer_builder.crawl.politeness import Turns, backoff, unlimited
-from btfer_builder.progress import StatusLine, say
-from btfer_builder.recipe import CrawlRecipe
+from btfer_builder.crawl.temp_file import sweep
+from btfer_builder.crawl.rate_limit import Turns, backoff, unlimited
+from btfer_builder.io.terminal import StatusLine, say
+from btfer_builder.config import CrawlRecipe
 from btfer_builder.records import Fetch, Image
 from btfer_builder.workspace import Workspace
 

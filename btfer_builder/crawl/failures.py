@@ -2,7 +2,7 @@
 
 import aiohttp
 
-from btfer_builder.crawl.addresses import PrivateAddressError
+from btfer_builder.crawl.ssrf_guard import PrivateAddressError
 
 
 class Refused(Exception):

@@ -11,11 +11,11 @@ from btfer_builder.crawl.counts import Counts
 from btfer_builder.crawl.discover import Asked, discover_listed, discover_searches
 from btfer_builder.crawl.download import download
 from btfer_builder.crawl.engines import SEARCH_ENGINES
-from btfer_builder.emotions import Emotion
+from btfer_builder.labels import Emotion
 from btfer_builder.errors import BtferError
-from btfer_builder.progress import say
+from btfer_builder.io.terminal import say
 from btfer_builder.queries.phrases import Query
-from btfer_builder.recipe import CrawlRecipe
+from btfer_builder.config import CrawlRecipe
 from btfer_builder.workspace import Workspace
 
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from btfer_builder.recipe import CropRecipe
+from btfer_builder.config import CropRecipe
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from btfer_builder.crop.detector import Detection
+    from btfer_builder.crop.detectors.base import Detection
 
 #: Sharpness is measured at this side, so that crops of all sizes compare.
 MEASURED_SIDE = 128

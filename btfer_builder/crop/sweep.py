@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 
 from btfer_builder.catalog.takedown import face_paths
-from btfer_builder.storage import files_below, thumb_path
+from btfer_builder.io.storage import files_below, thumb_path
 from btfer_builder.workspace import Workspace
 
 _FACE = re.compile(r"data/faces/[0-9a-f]{2}/([0-9a-f]{16})\.png")

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from btfer_builder.dedupe.neighbours import neighbours
-from btfer_builder.dedupe.same import PARTS, Looks, values
+from btfer_builder.images.hamming import neighbours
+from btfer_builder.images.same_picture import PARTS, Looks, values
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple, TypeVar
 
 from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.dedupe.candidates import LookAlikes
-from btfer_builder.dedupe.neighbours import neighbours
-from btfer_builder.dedupe.same import decide, fine_distance
+from btfer_builder.images.hamming import neighbours
+from btfer_builder.images.same_picture import decide, fine_distance
 from btfer_builder.records import DedupeResult, DuplicateGroup, ImagePair, Kind
 
 Hashed = TypeVar("Hashed", bound=HashedImage)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.evaluate.ahead import View
-from btfer_builder.evaluate.bootstrap import bca, draws
-from btfer_builder.evaluate.faces import LabelledFace
-from btfer_builder.evaluate.metrics import Interval, Table, score, wilson
+from btfer_builder.evaluate.inference.prefetch import View
+from btfer_builder.evaluate.metrics.bootstrap import bca, draws
+from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.evaluate.metrics.scores import Interval, Table, score, wilson
 
 Pixels = NDArray[np.uint8]
 Corruption = Callable[[Pixels, int, np.random.Generator], Pixels]

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from btfer_builder.parallel.base import Crashed
 from btfer_builder.parallel.local import map_in_pool
-from btfer_builder.storage import Root
+from btfer_builder.io.storage import Root
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

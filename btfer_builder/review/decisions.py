@@ -10,13 +10,13 @@ from typing import cast, get_args
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.review import add_decisions, item_path, last_words, review_items
-from btfer_builder.emotions import Emotion, parse_emotion
+from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.errors import BtferError
-from btfer_builder.files import unescape_cell, write_csv
+from btfer_builder.io.atomic import unescape_cell, write_csv
 from btfer_builder.reasons import REVIEW_REASONS
-from btfer_builder.recipe import ReviewRecipe
+from btfer_builder.config import ReviewRecipe
 from btfer_builder.records import Decision, Kind, Verdict
-from btfer_builder.review.sharing import items_for
+from btfer_builder.review.assignment import items_for
 
 COLUMNS = ("item_id", "kind", "emotion", "verdict", "reason", "reviewer")
 

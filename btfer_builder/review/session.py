@@ -22,15 +22,15 @@ from btfer_builder.catalog.review import (
     latest_decision,
     undo,
 )
-from btfer_builder.catalog.suspicion import predictions_of, sharpness_of
-from btfer_builder.emotions import EMOTIONS, Emotion
-from btfer_builder.recipe import ReviewRecipe
+from btfer_builder.catalog.review_signals import predictions_of, sharpness_of
+from btfer_builder.labels import EMOTIONS, Emotion
+from btfer_builder.config import ReviewRecipe
 from btfer_builder.records import Decision, Kind
 from btfer_builder.review.decisions import complete
-from btfer_builder.review.listing import Asked, cut, group_of, shown
-from btfer_builder.review.sharing import items_for
-from btfer_builder.review.suspicion import Signs, order
-from btfer_builder.review.words import blind_json, item_json, leading, word_json
+from btfer_builder.review.filters import Asked, cut, group_of, shown
+from btfer_builder.review.assignment import items_for
+from btfer_builder.review.ordering import Signs, order
+from btfer_builder.review.serialization import blind_json, item_json, leading, word_json
 
 RoundName = Literal["images", "faces"]
 

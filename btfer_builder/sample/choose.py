@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from btfer_builder.emotions import EMOTIONS, Emotion
-from btfer_builder.sample.caps import Caps, Cell, Eligible, Room
+from btfer_builder.labels import EMOTIONS, Emotion
+from btfer_builder.sample.source_limits import Caps, Cell, Eligible, Room
 
 #: The split of a sample that is not divided.
 ONLY_SPLIT = "test"

@@ -2,7 +2,7 @@
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.sample import sample_state
-from btfer_builder.progress import say
+from btfer_builder.io.terminal import say
 
 
 def stale_line(catalog: Catalog) -> str | None:

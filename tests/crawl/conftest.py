@@ -8,9 +8,9 @@ import pytest
 from crawl_web import Web, serve
 
 from btfer_builder.crawl.stage import crawl
-from btfer_builder.emotions import EMOTIONS, Emotion
+from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.queries.phrases import Query
-from btfer_builder.recipe import CrawlRecipe, override
+from btfer_builder.config import CrawlRecipe, override
 from btfer_builder.workspace import Workspace, create_workspace
 
 

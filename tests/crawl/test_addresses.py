@@ -8,8 +8,8 @@ import time
 import aiohttp
 import pytest
 
-from btfer_builder.crawl import addresses
-from btfer_builder.crawl.addresses import (
+from btfer_builder.crawl import ssrf_guard as addresses
+from btfer_builder.crawl.ssrf_guard import (
     GuardedResolver,
     PrivateAddressError,
     guarded_sockets,

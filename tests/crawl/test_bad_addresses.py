@@ -7,11 +7,11 @@ import aiohttp
 import pytest
 from bad_addresses import BAD
 
-from btfer_builder.crawl.addresses import PrivateAddressError
-from btfer_builder.crawl.check import check_engine
+from btfer_builder.crawl.ssrf_guard import PrivateAddressError
+from btfer_builder.crawl.canary import check_engine
 from btfer_builder.crawl.failures import Refused, failed
 from btfer_builder.crawl.fetch import open_fetcher
-from btfer_builder.recipe import override
+from btfer_builder.config import override
 
 
 def placed(web, address):

@@ -11,7 +11,7 @@ from icrawler.builtin.bing import BingParser as IcrawlersParser
 from icrawler.utils import ProxyPool, Session, Signal
 
 from btfer_builder.crawl.engines.bing import BING, BingFeeder, BingParser
-from btfer_builder.crawl.icrawler import Ask
+from btfer_builder.crawl.engines.base import Ask
 
 
 def response(page: bytes | str) -> requests.Response:

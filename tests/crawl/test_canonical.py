@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btfer_builder.crawl.canonical import TRACKING, canonical_url
+from btfer_builder.crawl.urls import TRACKING, canonical_url
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from factories import fill_catalog
 
 from btfer_builder.catalog.review import add_decisions
-from btfer_builder.catalog.yields import yields
-from btfer_builder.cli import main
-from btfer_builder.progress import StatusLine
+from btfer_builder.catalog.search_yield import yields
+from btfer_builder.cli.main import main
+from btfer_builder.io.terminal import StatusLine
 from btfer_builder.records import Decision
 
 

@@ -119,8 +119,8 @@ def test_an_engine_that_asks_for_an_hour_is_left_alone_at_once(web, workspace, r
 def test_a_token_is_sent_to_the_engine_itself_only(web, run_crawl, monkeypatch):
     from btfer_builder.crawl.discover import page_session
     from btfer_builder.crawl.engines import SEARCH_ENGINES
-    from btfer_builder.crawl.politeness import Pace
-    from btfer_builder.recipe import CrawlRecipe
+    from btfer_builder.crawl.rate_limit import Pace
+    from btfer_builder.config import CrawlRecipe
 
     monkeypatch.setenv("OPENVERSE_TOKEN", "geheim")
     run_crawl("q", engine=("openverse",), engine_url=web.engine_url("openverse"))
@@ -132,7 +132,7 @@ def test_a_token_is_sent_to_the_engine_itself_only(web, run_crawl, monkeypatch):
 def test_engines_keep_their_own_pace_outside_loopback(monkeypatch):
     from btfer_builder.crawl.discover import page_pause
     from btfer_builder.crawl.engines import SEARCH_ENGINES
-    from btfer_builder.recipe import CrawlRecipe
+    from btfer_builder.config import CrawlRecipe
 
     monkeypatch.delenv("OPENVERSE_TOKEN", raising=False)
     openverse = SEARCH_ENGINES["openverse"]
@@ -199,7 +199,7 @@ def test_the_rest_of_a_dead_host_is_not_waited_for(web, workspace, run_crawl):
 def test_the_order_of_answers_changes_nothing(web, tmp_path, recipe):
     from btfer_builder.crawl.stage import crawl
     from btfer_builder.queries.phrases import Query
-    from btfer_builder.recipe import override
+    from btfer_builder.config import override
     from btfer_builder.workspace import create_workspace
 
     web.found_for = lambda query: [*pictures(15, query), *pictures(10, "shared"), "/404"]

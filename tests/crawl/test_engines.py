@@ -12,9 +12,9 @@ from icrawler.builtin.google import GoogleParser as IcrawlersGoogleParser
 from icrawler.utils import ProxyPool, Session, Signal
 
 from btfer_builder.crawl.engines import SEARCH_ENGINES
-from btfer_builder.crawl.icrawler import Ask, SearchError, search_pages
-from btfer_builder.crawl.pages import PageSession
-from btfer_builder.crawl.politeness import Pace
+from btfer_builder.crawl.engines.base import Ask, SearchError, search_pages
+from btfer_builder.crawl.result_pages import PageSession
+from btfer_builder.crawl.rate_limit import Pace
 
 APIS = [name for name, engine in SEARCH_ENGINES.items() if engine.says_when_empty]
 PAGES = [name for name in SEARCH_ENGINES if name not in APIS]

@@ -8,11 +8,12 @@ import pytest
 from crawl_web import ENGINE_FAULTS, SEARCH, SEARCHES
 from engine_forms import FORMS
 
-from btfer_builder.crawl import icrawler, pages
+from btfer_builder.crawl.engines import base as icrawler
+from btfer_builder.crawl import result_pages as pages
 from btfer_builder.crawl.engines.bing import BING
-from btfer_builder.crawl.icrawler import Ask, SearchError, search_pages
-from btfer_builder.crawl.pages import PageSession
-from btfer_builder.crawl.politeness import Pace
+from btfer_builder.crawl.engines.base import Ask, SearchError, search_pages
+from btfer_builder.crawl.result_pages import PageSession
+from btfer_builder.crawl.rate_limit import Pace
 
 
 @pytest.fixture

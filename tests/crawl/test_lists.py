@@ -5,7 +5,7 @@ from crawl_web import picture
 
 from btfer_builder.crawl.engines.folder import read_folder
 from btfer_builder.crawl.engines.urls import read_urls
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
 
 

@@ -7,10 +7,10 @@ import pytest
 from crawl_web import picture
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from btfer_builder.crawl import permission
+from btfer_builder.crawl import robots as permission
 from btfer_builder.crawl.fetch import open_fetcher
-from btfer_builder.crawl.permission import header_refusal
-from btfer_builder.recipe import override
+from btfer_builder.crawl.robots import header_refusal
+from btfer_builder.config import override
 
 
 def headers(*pairs: tuple[str, str]) -> CIMultiDictProxy:
@@ -171,7 +171,7 @@ def test_a_robots_txt_that_leads_astray_harms_nobody(web, fetch_all, monkeypatch
 def test_a_robots_txt_does_not_lead_to_private_hosts(web, fetch_all, monkeypatch):
     from crawl_web import CASES
 
-    from btfer_builder.crawl import addresses
+    from btfer_builder.crawl import ssrf_guard as addresses
 
     monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1")
     monkeypatch.setitem(CASES, "robots.txt", lambda h: h.redirect("http://169.254.169.254/latest/"))

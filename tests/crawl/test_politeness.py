@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btfer_builder.crawl.politeness import (
+from btfer_builder.crawl.rate_limit import (
     BACKOFF,
     BACKOFF_MOST,
     DEAD_AFTER,
@@ -24,7 +24,7 @@ from btfer_builder.crawl.politeness import (
     retry_after,
     unlimited,
 )
-from btfer_builder.recipe import CrawlRecipe, override
+from btfer_builder.config import CrawlRecipe, override
 
 
 @given(st.floats(0.01, 10), st.integers(1, 8), st.lists(st.floats(0, 3), min_size=1, max_size=60))

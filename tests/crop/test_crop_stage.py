@@ -25,13 +25,13 @@ from btfer_builder.catalog.review import add_decisions
 from btfer_builder.catalog.sample import replace_sample, sampled_faces
 from btfer_builder.crop import stage
 from btfer_builder.crop.cropping import crop_images
-from btfer_builder.crop.foresee import leaving_faces
+from btfer_builder.crop.leaving_faces import leaving_faces
 from btfer_builder.crop.stage import crop, paper_recipe
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import CropRecipe, DedupeRecipe, override
+from btfer_builder.config import CropRecipe, DedupeRecipe, override
 from btfer_builder.records import Chosen, Decision
-from btfer_builder.storage import thumb_path
+from btfer_builder.io.storage import thumb_path
 from btfer_builder.workspace import Workspace, create_workspace
 from demo.pictures import encode
 

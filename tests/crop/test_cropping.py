@@ -12,10 +12,10 @@ from PIL import Image
 
 from btfer_builder.crop import cropping
 from btfer_builder.crop.cropping import choose_faces, crop_images, png
-from btfer_builder.crop.detector import Detection
+from btfer_builder.crop.detectors.base import Detection
 from btfer_builder.crop.geometry import Box
 from btfer_builder.reasons import REASONS
-from btfer_builder.recipe import CropRecipe
+from btfer_builder.config import CropRecipe
 from demo.pictures import bomb, encode
 
 

@@ -11,10 +11,10 @@ from PIL import Image
 from skimage import data
 
 from btfer_builder.crop.cropping import crop_images, png
-from btfer_builder.crop.detector import DETECTION_SIDE, SMALLEST_SIDE, detect_faces
+from btfer_builder.crop.detectors.base import DETECTION_SIDE, SMALLEST_SIDE, detect_faces
 from btfer_builder.crop.geometry import PixelBox, cut
-from btfer_builder.decode import decode_image
-from btfer_builder.recipe import CropRecipe
+from btfer_builder.images.decode import decode_image
+from btfer_builder.config import CropRecipe
 from btfer_builder.records import Face
 from demo.pictures import encode, grace_hopper
 

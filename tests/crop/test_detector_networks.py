@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from btfer_builder.crop import networks
+from btfer_builder.crop.detectors.mtcnn import networks
 from btfer_builder.errors import BtferError
 
 

@@ -11,9 +11,10 @@ from photos import astronaut
 from skimage import data
 
 from benchmarks.compose import compose, photographs
-from btfer_builder.crop import mtcnn, reference
+from btfer_builder.crop.detectors.mtcnn import detector as mtcnn
+from btfer_builder.crop.detectors import mtcnn_reference as reference
 from btfer_builder.crop.cropping import crop_images
-from btfer_builder.recipe import CropRecipe
+from btfer_builder.config import CropRecipe
 from demo.pictures import encode, grace_hopper, portrait
 
 
@@ -72,7 +73,7 @@ def test_tensorflow_is_not_imported(tmp_path):
 import sys
 from pathlib import Path
 from btfer_builder.crop.cropping import crop_images
-from btfer_builder.recipe import CropRecipe
+from btfer_builder.config import CropRecipe
 (result,) = crop_images([("a", "a.png")], Path({str(tmp_path)!r}), CropRecipe())
 assert [face.state for face in result.faces] == ["kept"], result
 print(*(name for name in ("tensorflow", "keras", "mtcnn", "pandas", "torch") if name in sys.modules))

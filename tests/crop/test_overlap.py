@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.crop import overlap
-from btfer_builder.crop.overlap import suppress
+from btfer_builder.crop.detectors.mtcnn import nms as overlap
+from btfer_builder.crop.detectors.mtcnn.nms import suppress
 
 
 def one_by_one(boxes, threshold, of_smaller):

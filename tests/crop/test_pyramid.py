@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data
 
-from btfer_builder.crop.pyramid import CELL, SCALE_FACTOR, levels, shrink
+from btfer_builder.crop.detectors.mtcnn.pyramid import CELL, SCALE_FACTOR, levels, shrink
 
 
 @given(st.integers(24, 3000), st.integers(24, 3000), st.integers(12, 200))

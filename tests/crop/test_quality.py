@@ -9,7 +9,7 @@ from photos import mirror
 from skimage import data
 
 from btfer_builder.crop import quality
-from btfer_builder.crop.detector import Detection, detect_faces
+from btfer_builder.crop.detectors.base import Detection, detect_faces
 from btfer_builder.crop.geometry import Box
 from demo.pictures import grace_hopper
 

@@ -12,15 +12,15 @@ from photos import btfer, table
 from btfer_builder.catalog.catalog import insert
 from btfer_builder.catalog.dedupe_faces import hashed_faces
 from btfer_builder.catalog.funnel import funnel
-from btfer_builder.catalog.peers import peers
+from btfer_builder.catalog.duplicates_of import peers
 from btfer_builder.catalog.review import add_decisions, emotions_found, review_items
 from btfer_builder.catalog.sample import accepted_faces
 from btfer_builder.dedupe.face_stage import dedupe_faces
 from btfer_builder.dedupe.faces import Pair, candidate_pairs, group_faces
 from btfer_builder.dedupe.grouping import best_first
-from btfer_builder.dedupe.overlay import Overlay
+from btfer_builder.images.alignment import Overlay
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import DedupeRecipe
+from btfer_builder.config import DedupeRecipe
 from btfer_builder.records import Decision
 from btfer_builder.workspace import create_workspace
 from demo.pictures import encode

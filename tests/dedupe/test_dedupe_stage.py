@@ -13,9 +13,9 @@ from processes import alive, children_of, wait_for
 from btfer_builder.catalog.dedupe import unhashed_images
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.dedupe import stage
-from btfer_builder.dedupe.hashing import hash_images
+from btfer_builder.images.hashing import hash_images
 from btfer_builder.dedupe.stage import dedupe
-from btfer_builder.recipe import DedupeRecipe, override
+from btfer_builder.config import DedupeRecipe, override
 from btfer_builder.records import Decision
 from btfer_builder.workspace import create_workspace
 from demo.pictures import bomb, encode

@@ -9,11 +9,11 @@ from strangers import strangers
 
 from btfer_builder.catalog.catalog import MIGRATIONS
 from btfer_builder.catalog.review import add_decisions
-from btfer_builder.dedupe.same import RADIUS, bits
+from btfer_builder.images.same_picture import RADIUS, bits
 from btfer_builder.dedupe.stage import dedupe
-from btfer_builder.recipe import DedupeRecipe
+from btfer_builder.config import DedupeRecipe
 from btfer_builder.records import Decision
-from btfer_builder.release.traces import find_traces
+from btfer_builder.release.takedown.find_matches import find_traces
 from btfer_builder.workspace import Workspace, create_workspace
 from demo.pictures import encode
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.dedupe.grouping import group_duplicates
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import DedupeResult
 

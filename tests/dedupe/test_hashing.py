@@ -9,8 +9,8 @@ from photos import astronaut, hopper, mirror, some_photos
 from PIL import Image, ImageOps
 from skimage import data
 
-from btfer_builder.decode import decode_image
-from btfer_builder.dedupe.hashing import hash_images, perceptual_hashes, pixel_hash
+from btfer_builder.images.decode import decode_image
+from btfer_builder.images.hashing import hash_images, perceptual_hashes, pixel_hash
 from btfer_builder.records import ImageHash
 from demo.pictures import bomb, encode, portrait
 

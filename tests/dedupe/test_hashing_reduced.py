@@ -14,8 +14,8 @@ from photos import astronaut, hopper
 from PIL import Image, ImageOps
 from skimage import data
 
-from btfer_builder.decode import Undecodable, decode_image
-from btfer_builder.dedupe.hashing import hash_images, hash_images_exactly, hash_pixels, pixel_hash
+from btfer_builder.images.decode import Undecodable, decode_image
+from btfer_builder.images.hashing import hash_images, hash_images_exactly, hash_pixels, pixel_hash
 from demo.pictures import encode, grace_hopper
 
 PHOTOS = {

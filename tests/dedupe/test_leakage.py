@@ -18,11 +18,11 @@ from skimage import data
 from btfer_builder.catalog.evaluate import leaked_faces
 from btfer_builder.catalog.leakage import leaked_ids, leaked_sample, searched_sets
 from btfer_builder.catalog.review import add_decisions
-from btfer_builder.dedupe import leakage as module
-from btfer_builder.dedupe.leakage import close_pairs, forget, leakage
-from btfer_builder.dedupe.manifest import COLUMNS, hash_folder, read_hashes, write_hashes
+from btfer_builder.leakage import stage as module
+from btfer_builder.leakage.stage import close_pairs, forget, leakage
+from btfer_builder.leakage.hash_manifest import COLUMNS, hash_folder, read_hashes, write_hashes
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import HashesRecipe, LeakageRecipe, SampleRecipe
+from btfer_builder.config import HashesRecipe, LeakageRecipe, SampleRecipe
 from btfer_builder.records import Decision
 from btfer_builder.sample.stage import sample
 from btfer_builder.workspace import create_workspace

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.dedupe.neighbours import neighbours
+from btfer_builder.images.hamming import neighbours
 
 
 def brute_force(hashes, radius):

@@ -8,8 +8,8 @@ import pytest
 from faces import EXPRESSIONS, FACES, expression
 from PIL import Image
 
-from btfer_builder.dedupe.overlay import grey, overlay
-from btfer_builder.recipe import DedupeRecipe
+from btfer_builder.images.alignment import grey, overlay
+from btfer_builder.config import DedupeRecipe
 
 RADIUS, DIFFERENCE = DedupeRecipe().face_radius, DedupeRecipe().face_difference
 

@@ -11,9 +11,9 @@ from skimage import data
 
 from btfer_builder.dedupe import stage
 from btfer_builder.dedupe.grouping import group_duplicates, unproven_copies
-from btfer_builder.dedupe.hashing import hash_pixels
+from btfer_builder.images.hashing import hash_pixels
 from btfer_builder.dedupe.stage import dedupe
-from btfer_builder.recipe import DedupeRecipe
+from btfer_builder.config import DedupeRecipe
 from btfer_builder.workspace import create_workspace
 from demo.pictures import encode
 

@@ -13,15 +13,15 @@ from strangers import strangers
 
 from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.catalog.takedown import Look
-from btfer_builder.dedupe.buried import hold, mark_buried
+from btfer_builder.dedupe.match_tombstones import hold, mark_buried
 from btfer_builder.dedupe.candidates import LookAlikes
 from btfer_builder.dedupe.grouping import group_duplicates
-from btfer_builder.dedupe.hashing import perceptual_hashes
-from btfer_builder.dedupe.leakage import find_leaks
-from btfer_builder.dedupe.looks import face_hash
-from btfer_builder.dedupe.manifest import ImageLooks
-from btfer_builder.dedupe.overlay import grey, likeness
-from btfer_builder.dedupe.same import (
+from btfer_builder.images.hashing import perceptual_hashes
+from btfer_builder.leakage.stage import find_leaks
+from btfer_builder.images.face_hashing import face_hash
+from btfer_builder.leakage.hash_manifest import ImageLooks
+from btfer_builder.images.alignment import grey, likeness
+from btfer_builder.images.same_picture import (
     RADIUS,
     SAME_BITS,
     SAME_LIKENESS,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REASONS
 from demo.run import PER_CLASS
 from demo.run import main as run_demo

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 from sklearn import metrics as reference
 
-from btfer_builder.emotions import EMOTIONS
-from btfer_builder.evaluate import bootstrap
-from btfer_builder.evaluate.bootstrap import bca, confusion_statistics, draws, intervals, score_statistics
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.evaluate.metrics import bootstrap
+from btfer_builder.evaluate.metrics.bootstrap import bca, confusion_statistics, draws, intervals, score_statistics
 
 LABELS = list(range(7))
 

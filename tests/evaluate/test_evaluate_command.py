@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from btfer_builder.cli import main
-from btfer_builder.emotions import EMOTIONS
-from btfer_builder.progress import table
+from btfer_builder.cli.main import main
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.io.terminal import table
 
 LIBRARY = """
 import numpy as np

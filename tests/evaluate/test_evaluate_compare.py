@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import evaluate_models
-from btfer_builder.evaluate.compare import Leaderboard, Pair, Row, compare_reports, read_report
-from btfer_builder.evaluate.leaderboard import APART, markdown, said_of, write_leaderboards
-from btfer_builder.evaluate.significance import mcnemar
-from btfer_builder.recipe import EvalRecipe
+from btfer_builder.evaluate.report.compare import Leaderboard, Pair, Row, compare_reports, read_report
+from btfer_builder.evaluate.report.leaderboard import APART, markdown, said_of, write_leaderboards
+from btfer_builder.evaluate.metrics.significance import mcnemar
+from btfer_builder.config import EvalRecipe
 
 LEVELS = (10, 45, 80, 115, 150, 185, 220)
 
@@ -97,7 +97,7 @@ def test_the_paired_interval_is_narrower_than_that_of_two_sets(reports):
 def test_scores_of_different_sets_stand_in_different_tables(
     reports, make_set, library, tmp_path, monkeypatch
 ):
-    from btfer_builder.evaluate.faces import faces_in_folder
+    from btfer_builder.datasets.labelled_faces import faces_in_folder
 
     faces = faces_in_folder(tmp_path / "faces")[:-5]
     (other,) = evaluate_models(library[:1], faces, EvalRecipe(resamples=0, size=8), tmp_path / "other")

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import LabelledFace, evaluate_model
-from btfer_builder.evaluate.adapters.graph_check import check_graph
+from btfer_builder.evaluate.loaders.graph_check import check_graph
 from btfer_builder.evaluate.convert import convert_model
-from btfer_builder.evaluate.models import file_bytes, is_function, load_model
-from btfer_builder.evaluate.preprocessing import Feeding
-from btfer_builder.files import file_digest
-from btfer_builder.recipe import EvalRecipe
+from btfer_builder.evaluate.loaders.registry import file_bytes, is_function, load_model
+from btfer_builder.evaluate.preprocessing.resolve import Feeding
+from btfer_builder.io.atomic import file_digest
+from btfer_builder.config import EvalRecipe
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 
@@ -143,8 +143,8 @@ def test_every_format_is_counted_alike(files, kind):
 
 
 def test_flops_are_those_of_the_networks_table(files):
-    from btfer_builder.evaluate.adapters.keras_file import load_network
-    from btfer_builder.protocol.counting import flops
+    from btfer_builder.evaluate.loaders.keras_file import load_network
+    from btfer_builder.networks.flops import flops
 
     network, model = load_network(files["keras"])
     assert model.flops(12, 12) == flops(network) == FLOPS

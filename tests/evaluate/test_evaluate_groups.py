@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from btfer_builder.evaluate import LabelledFace, faces_in_sample
-from btfer_builder.evaluate.groups import MIN_FACES, group_scores
-from btfer_builder.evaluate.metrics import score
+from btfer_builder.evaluate.metrics.groups import MIN_FACES, group_scores
+from btfer_builder.evaluate.metrics.scores import score
 
 
 def faces_of(counts: dict[str, int], attribute: str = "query_gender") -> list[LabelledFace]:
@@ -58,7 +58,7 @@ def test_groups_without_a_difference_are_no_evidence():
 def test_the_sample_knows_how_its_faces_were_searched_for(tmp_path):
     from btfer_builder.catalog.evaluate import leaked_faces
     from btfer_builder.catalog.review import add_decisions
-    from btfer_builder.recipe import SampleRecipe
+    from btfer_builder.config import SampleRecipe
     from btfer_builder.records import Decision
     from btfer_builder.sample.stage import sample
     from btfer_builder.workspace import create_workspace

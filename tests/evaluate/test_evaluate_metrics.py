@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.emotions import EMOTIONS
-from btfer_builder.evaluate.metrics import score, score_chances, score_votes, wilson
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.evaluate.metrics.scores import score, score_chances, score_votes, wilson
 
 pairs = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=80)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import LabelledFace, evaluate_model, evaluate_models
-from btfer_builder.recipe import EvalRecipe
+from btfer_builder.config import EvalRecipe
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 

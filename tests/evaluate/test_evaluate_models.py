@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.adapters.keras_check import check_config
-from btfer_builder.evaluate.models import load_model
+from btfer_builder.evaluate.loaders.keras_check import check_config
+from btfer_builder.evaluate.loaders.registry import load_model
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 
@@ -177,7 +177,7 @@ def test_a_public_model_recognises_a_smile(fer_model, tmp_path):
     from PIL import Image
 
     from btfer_builder.evaluate import LabelledFace, evaluate_model
-    from btfer_builder.recipe import EvalRecipe
+    from btfer_builder.config import EvalRecipe
 
     crops = {
         Path(skimage.__file__).parent / "data" / "astronaut.png": (165, 60, 285, 180),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btfer_builder.evaluate.names import COMPARISON, distinct_names, identity, place_of, report_folder
+from btfer_builder.evaluate.report.model_names import COMPARISON, distinct_names, identity, place_of, report_folder
 
 parts = st.lists(st.sampled_from(["a", "b", "m.keras"]), min_size=1, max_size=4)
 

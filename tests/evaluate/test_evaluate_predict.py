@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from btfer_builder.decode import decode_image
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.images.decode import decode_image
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import LabelledFace
-from btfer_builder.evaluate.answers import is_probability, read_labels, softmax
-from btfer_builder.evaluate.models import Model
-from btfer_builder.evaluate.predict import Job, predict_faces, predict_jobs
-from btfer_builder.evaluate.preprocessing import Feeding, plan_feeding, prepare
-from btfer_builder.recipe import EvalRecipe
+from btfer_builder.evaluate.inference.outputs import is_probability, read_labels, softmax
+from btfer_builder.evaluate.loaders.registry import Model
+from btfer_builder.evaluate.inference.predict import Job, predict_faces, predict_jobs
+from btfer_builder.evaluate.preprocessing.resolve import Feeding, plan_feeding, prepare
+from btfer_builder.config import EvalRecipe
 
 LEVELS = (10, 45, 80, 115, 150, 185, 220)
 

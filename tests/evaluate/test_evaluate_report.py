@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from btfer_builder.emotions import EMOTIONS
-from btfer_builder.evaluate import LabelledFace, charts
-from btfer_builder.evaluate.answers import Predictions
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.evaluate import LabelledFace
+from btfer_builder.evaluate.report import charts
+from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.evaluate.evaluate import make_job, measure
-from btfer_builder.evaluate.metrics import ReliabilityBin, score
-from btfer_builder.evaluate.pictures import cells, worst_errors
-from btfer_builder.evaluate.plot import confusion_png
-from btfer_builder.evaluate.preprocessing import Declaration
-from btfer_builder.evaluate.report import (
+from btfer_builder.evaluate.metrics.scores import ReliabilityBin, score
+from btfer_builder.evaluate.report.face_thumbnails import cells, worst_errors
+from btfer_builder.evaluate.report.confusion_plot import confusion_png
+from btfer_builder.evaluate.preprocessing.resolve import Declaration
+from btfer_builder.evaluate.report.html import (
     between,
     counted,
     percent,
@@ -27,8 +28,8 @@ from btfer_builder.evaluate.report import (
     summary,
     write_predictions,
 )
-from btfer_builder.evaluate.tryout import Tried
-from btfer_builder.recipe import EvalRecipe
+from btfer_builder.evaluate.preprocessing.preprocessing_search import Tried
+from btfer_builder.config import EvalRecipe
 
 
 def answers(*rows):

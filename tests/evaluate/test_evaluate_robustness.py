@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from skimage import data
 
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.evaluate import LabelledFace
-from btfer_builder.evaluate.ahead import as_it_is
-from btfer_builder.evaluate.answers import read_labels
-from btfer_builder.evaluate.predict import Job, predict_jobs
-from btfer_builder.evaluate.preprocessing import plan_feeding
+from btfer_builder.evaluate.inference.prefetch import as_it_is
+from btfer_builder.evaluate.inference.outputs import read_labels
+from btfer_builder.evaluate.inference.predict import Job, predict_jobs
+from btfer_builder.evaluate.preprocessing.resolve import plan_feeding
 from btfer_builder.evaluate.robustness import (
     CORRUPTIONS,
     MEANINGS,
@@ -23,7 +23,7 @@ from btfer_builder.evaluate.robustness import (
     resolution_scores,
     resolution_view,
 )
-from btfer_builder.recipe import EvalRecipe
+from btfer_builder.config import EvalRecipe
 
 FACE = LabelledFace(Path("a.png"), "happy", "a")
 OTHER = LabelledFace(Path("b.png"), "happy", "b")
@@ -72,7 +72,7 @@ def test_what_some_corruptions_do(photo):
 
 
 def test_views_are_seen_by_every_model_and_decoded_once(make_set, brightness_model, monkeypatch):
-    from btfer_builder.evaluate import ahead
+    from btfer_builder.evaluate.inference import prefetch as ahead
 
     decoded = []
     real = ahead.decode_plain_png

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.emotions import parse_emotion
+from btfer_builder.labels import parse_emotion
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import Sidecar, SidecarInput, SidecarLabels, read_sidecar, write_sidecar
-from btfer_builder.evaluate.preprocessing import declare, describe, plan_feeding, usual_feedings
-from btfer_builder.evaluate.presets import PRESETS, bundled_model
-from btfer_builder.evaluate.sidecar import sidecar_path
-from btfer_builder.recipe import EvalRecipe, Preset
+from btfer_builder.evaluate.preprocessing.resolve import declare, describe, plan_feeding, usual_feedings
+from btfer_builder.evaluate.preprocessing.presets import PRESETS, bundled_model
+from btfer_builder.evaluate.preprocessing.sidecar import sidecar_path
+from btfer_builder.config import EvalRecipe, Preset
 
 channels = st.lists(st.floats(-1000, 1000), min_size=1, max_size=3).map(tuple)
 deviations = st.lists(st.floats(1e-3, 1000), min_size=1, max_size=3).map(tuple)

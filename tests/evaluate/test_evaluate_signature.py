@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import LabelledFace, faces_in_folder
-from btfer_builder.evaluate.answers import Predictions, read_labels
-from btfer_builder.evaluate.preprocessing import Feeding
+from btfer_builder.evaluate.inference.outputs import Predictions, read_labels
+from btfer_builder.evaluate.preprocessing.resolve import Feeding
 from btfer_builder.evaluate.signature import (
     check_hash,
     check_set,

@@ -8,7 +8,7 @@ from statsmodels.stats.contingency_tables import cochrans_q
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from btfer_builder.evaluate.significance import cliques, cochran_q, holm, mcnemar, mean_ranks, shared_ranks
+from btfer_builder.evaluate.metrics.significance import cliques, cochran_q, holm, mcnemar, mean_ranks, shared_ranks
 
 tables = st.integers(2, 5).flatmap(
     lambda models: st.lists(

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.evaluate import evaluate as room
 from btfer_builder.evaluate.evaluate import make_job
-from btfer_builder.evaluate.tryout import DECLARED, PER_CLASS, try_feedings, warning
-from btfer_builder.recipe import EvalRecipe
+from btfer_builder.evaluate.preprocessing.preprocessing_search import DECLARED, PER_CLASS, try_feedings, warning
+from btfer_builder.config import EvalRecipe
 
 LEVELS = (10, 45, 80, 115, 150, 185, 220)
 

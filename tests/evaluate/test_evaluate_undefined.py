@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.evaluate import LabelledFace
-from btfer_builder.evaluate.answers import Predictions
+from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.evaluate.evaluate import make_job, measure, write_report
-from btfer_builder.evaluate.metrics import score_votes
-from btfer_builder.evaluate.preprocessing import Declaration
-from btfer_builder.files import json_text
-from btfer_builder.recipe import EvalRecipe
+from btfer_builder.evaluate.metrics.scores import score_votes
+from btfer_builder.evaluate.preprocessing.resolve import Declaration
+from btfer_builder.io.atomic import json_text
+from btfer_builder.config import EvalRecipe
 
 
 def evaluated(model, emotions, rows, votes, *, path=Path("x.png"), corruptions=False):

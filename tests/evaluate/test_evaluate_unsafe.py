@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from btfer_builder.errors import BtferError, UnsafeFile
-from btfer_builder.evaluate.adapters.graph_check import check_graph
-from btfer_builder.evaluate.adapters.graph_ops import ALLOWED, READS, WRITES
-from btfer_builder.evaluate.adapters.keras_check import check_config
-from btfer_builder.evaluate.adapters.onnx_check import check_onnx
-from btfer_builder.evaluate.models import load_model
+from btfer_builder.evaluate.loaders.graph_check import check_graph
+from btfer_builder.evaluate.loaders.graph_ops import ALLOWED, READS, WRITES
+from btfer_builder.evaluate.loaders.keras_check import check_config
+from btfer_builder.evaluate.loaders.onnx_check import check_onnx
+from btfer_builder.evaluate.loaders.registry import load_model
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 
@@ -197,10 +197,10 @@ def a_layer(name, module="keras.layers", registered=None, **config):
         a_layer("FutureLayer"),
         a_layer("Dense", "keras.utils"),
         a_layer("Dense", "evil"),
-        a_layer("Dense", "btfer_builder.protocol.weights"),
+        a_layer("Dense", "btfer_builder.networks.weights"),
         a_layer("Dense", registered="btfer>AddPositions"),
-        a_layer("AddPositions", "btfer_builder.protocol.layers", "other>Layer"),
-        a_layer("Evil", "btfer_builder.protocol.layers"),
+        a_layer("AddPositions", "btfer_builder.networks.layers", "other>Layer"),
+        a_layer("Evil", "btfer_builder.networks.layers"),
         a_layer("Custom>Dense"),
         {"class_name": "DenseFeatures", "config": {}},
         {"class_name": "TensorFlowOpLayer", "config": {}},

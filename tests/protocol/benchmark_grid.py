@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from btfer_builder.emotions import EMOTIONS
-from btfer_builder.evaluate.metrics import score
-from btfer_builder.protocol.benchmark.results import Result, Score, write_result
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.evaluate.metrics.scores import score
+from btfer_builder.benchmark.results import Result, Score, write_result
 
 GRID = """
 networks = ["lenet5"]

@@ -7,12 +7,12 @@ import pytest
 from benchmark_grid import write_grid
 from click.testing import CliRunner
 
-from btfer_builder.cli import main
-from btfer_builder.cli_benchmark import EXAMPLE
+from btfer_builder.cli.main import main
+from btfer_builder.cli.benchmark import EXAMPLE
 from btfer_builder.errors import BtferError
-from btfer_builder.protocol.benchmark.grid import load_benchmark, plan_runs
-from btfer_builder.protocol.benchmark.stage import plan_of
-from btfer_builder.recipe import BenchmarkRecipe, TrainRecipe
+from btfer_builder.benchmark.grid import load_benchmark, plan_runs
+from btfer_builder.benchmark.stage import plan_of
+from btfer_builder.config import BenchmarkRecipe, TrainRecipe
 
 FULL = BenchmarkRecipe(
     networks=("vgg16", "inceptionv3", "lenet5"),

@@ -12,9 +12,9 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from btfer_builder.protocol.benchmark.answers import questions_markdown
-from btfer_builder.protocol.benchmark.published import published_grid, published_results
-from btfer_builder.protocol.benchmark.questions import (
+from btfer_builder.benchmark.questions_markdown import questions_markdown
+from btfer_builder.benchmark.published import published_grid, published_results
+from btfer_builder.benchmark.questions import (
     QUESTIONS,
     _over_pairs,
     answer_questions,

@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from dask_cluster import ENVIRONMENT, cluster
 from processes import alive, children_of, wait_for
 
-from btfer_builder.cli import main
+from btfer_builder.cli.main import main
 from btfer_builder.errors import BtferError
-from btfer_builder.protocol.benchmark import cards
-from btfer_builder.protocol.benchmark.grid import load_benchmark
-from btfer_builder.protocol.benchmark.results import read_results
-from btfer_builder.protocol.benchmark.stage import report_benchmark, run_benchmark
-from btfer_builder.recipe import BenchmarkRecipe
+from btfer_builder.benchmark import gpus as cards
+from btfer_builder.benchmark.grid import load_benchmark
+from btfer_builder.benchmark.results import read_results
+from btfer_builder.benchmark.stage import report_benchmark, run_benchmark
+from btfer_builder.config import BenchmarkRecipe
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
 
@@ -237,7 +237,7 @@ def test_a_set_that_is_none_is_said_before_anything_is_run(tmp_path):
 
 def test_each_worker_takes_a_card_of_its_own(tmp_path, monkeypatch):
     code = (
-        "import sys, os; from btfer_builder.protocol.benchmark.cards import take_card;"
+        "import sys, os; from btfer_builder.benchmark.gpus import take_card;"
         "print(take_card(), os.environ['CUDA_VISIBLE_DEVICES'], flush=True); sys.stdin.read()"
     )
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "4,7", "TMPDIR": str(tmp_path)}

@@ -11,19 +11,19 @@ from click.testing import CliRunner
 from PIL import Image
 from statsmodels.stats.proportion import proportion_confint
 
-from btfer_builder.cli import main
+from btfer_builder.cli.main import main
 from btfer_builder.errors import BtferError
-from btfer_builder.protocol.benchmark.figures import _matched, make_figures, write_figures
-from btfer_builder.protocol.benchmark.published import (
+from btfer_builder.benchmark.figures import _matched, make_figures, write_figures
+from btfer_builder.benchmark.published import (
     known_dataset,
     published,
     published_grid,
     published_results,
 )
-from btfer_builder.protocol.benchmark.report import write_report
-from btfer_builder.protocol.benchmark.results import Failure, as_frame, read_result, write_result
-from btfer_builder.protocol.benchmark.tables import make_tables, write_tables
-from btfer_builder.protocol.networks.registry import NETWORKS
+from btfer_builder.benchmark.report import write_report
+from btfer_builder.benchmark.results import Failure, as_frame, read_result, write_result
+from btfer_builder.benchmark.tables import make_tables, write_tables
+from btfer_builder.networks.registry import NETWORKS
 
 
 @pytest.fixture(scope="module")

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from btfer_builder.cli import main
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.cli.main import main
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
-from btfer_builder.protocol.datasets import import_dataset
-from btfer_builder.protocol.datasets.classes import classes_png, classes_table
-from btfer_builder.protocol.datasets.convert import Converted
-from btfer_builder.protocol.datasets.division import draw_splits
-from btfer_builder.protocol.datasets.items import DROPPED, Item
-from btfer_builder.protocol.datasets.twins import Twins, find_twins, groups_of, leaked
-from btfer_builder.recipe import DatasetRecipe
+from btfer_builder.datasets import import_dataset
+from btfer_builder.datasets.class_counts import classes_png, classes_table
+from btfer_builder.datasets.convert import Converted
+from btfer_builder.datasets.draw_splits import draw_splits
+from btfer_builder.datasets.readers.base import DROPPED, Item
+from btfer_builder.datasets.duplicates import Twins, find_twins, groups_of, leaked
+from btfer_builder.config import DatasetRecipe
 
 PLAIN = DatasetRecipe(workers=0, val_share=0, test_share=0)
 

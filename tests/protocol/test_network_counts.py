@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from btfer_builder.cli import main
+from btfer_builder.cli.main import main
 from btfer_builder.errors import BtferError
-from btfer_builder.protocol.listing import describe, list_networks
-from btfer_builder.protocol.networks import NETWORKS
+from btfer_builder.networks.summary import describe, list_networks
+from btfer_builder.networks import NETWORKS
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
 
@@ -47,9 +47,9 @@ def test_published_counts_of_the_true_variants_and_modern_baselines():
     """With the 1000 classes of ImageNet, as their articles and the public code count them."""
     import keras
 
-    from btfer_builder.protocol.counting import count_parameters
-    from btfer_builder.protocol.networks import assemble_network
-    from btfer_builder.protocol.networks.repvgg import deploy
+    from btfer_builder.networks.flops import count_parameters
+    from btfer_builder.networks import assemble_network
+    from btfer_builder.networks.repvgg import deploy
 
     # bvlc_googlenet without its auxiliary classifiers
     assert count_parameters(assemble_network("googlenet-true", 224, classes=1000))[0] == 6_998_552
@@ -67,7 +67,7 @@ def test_operations_of_small_networks_by_hand():
     import keras
     from keras import layers
 
-    from btfer_builder.protocol.counting import flops
+    from btfer_builder.networks.flops import flops
 
     lenet5 = 44 * 44 * 6 * 75 + 18 * 18 * 16 * 150 + 1296 * 120 + 120 * 84 + 84 * 7
     assert describe(NETWORKS["lenet5"], 48).flops == 2 * lenet5
@@ -95,7 +95,7 @@ def test_operations_agree_with_the_articles():
 def test_operations_of_an_unknown_layer_are_not_guessed():
     import keras
 
-    from btfer_builder.protocol.counting import flops
+    from btfer_builder.networks.flops import flops
 
     network = keras.Sequential([keras.Input((5, 3)), keras.layers.LSTM(4)])
     with pytest.raises(TypeError, match="LSTM"):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from btfer_builder.errors import BtferError
-from btfer_builder.protocol.networks import NETWORKS, build_network
-from btfer_builder.protocol.preprocessing import preprocessing_of
+from btfer_builder.networks import NETWORKS, build_network
+from btfer_builder.networks.preprocessing import preprocessing_of
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
 
@@ -27,7 +27,7 @@ gc.disable()
 from pathlib import Path
 import numpy as np
 import keras, tensorflow as tf
-from btfer_builder.evaluate.models import load_model
+from btfer_builder.evaluate.loaders.registry import load_model
 tf.config.run_functions_eagerly(True)  # compiling takes longer than the one batch
 for line in sys.stdin:
     path = Path(line.strip())
@@ -156,8 +156,8 @@ def test_another_number_of_classes_and_another_head(name):
 def test_phase_1_changes_the_head_only_and_phase_2_everything():
     import keras
 
-    from btfer_builder.protocol.counting import count_parameters
-    from btfer_builder.protocol.heads import freeze_base, has_base, unfreeze
+    from btfer_builder.networks.flops import count_parameters
+    from btfer_builder.networks.heads import freeze_base, has_base, unfreeze
 
     model = build_network(SMALL_BASE, 48)
     base = next(layer for layer in model.layers if isinstance(layer, keras.Model))
@@ -184,7 +184,7 @@ def test_phase_1_changes_the_head_only_and_phase_2_everything():
 
 
 def test_repvgg_gives_the_same_answers_when_its_branches_are_merged():
-    from btfer_builder.protocol.networks.repvgg import deploy
+    from btfer_builder.networks.repvgg import deploy
 
     model = build_network("repvgg-true", 48)
     batch = faces("repvgg-true", 48, n=4)
@@ -207,7 +207,7 @@ def test_repvgg_gives_the_same_answers_when_its_branches_are_merged():
 def test_the_authors_repvgg_passes_back_the_gradient_of_half_the_channels():
     import tensorflow as tf
 
-    from btfer_builder.protocol.layers import StopHalfGradient
+    from btfer_builder.networks.layers import StopHalfGradient
 
     values = tf.random.normal((2, 3, 3, 6))
     with tf.GradientTape() as tape:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from btfer_builder.errors import BtferError
-from btfer_builder.protocol.networks.registry import NETWORKS
-from btfer_builder.protocol.preprocessing import Preprocessing, preprocessing_of
+from btfer_builder.networks.registry import NETWORKS
+from btfer_builder.networks.preprocessing import Preprocessing, preprocessing_of
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 5, 5, 3)).astype(np.float32)
 
@@ -75,7 +75,7 @@ def test_the_pixels_that_are_passed_in_stay_as_they_are():
 
 
 def test_a_sidecar_has_the_same_fields():
-    from btfer_builder.evaluate.sidecar import SidecarInput
+    from btfer_builder.evaluate.preprocessing.sidecar import SidecarInput
 
     fields = preprocessing_of("densenet121", "imagenet", size=48).to_dict()
     assert fields.keys() <= set(SidecarInput.__struct_fields__)

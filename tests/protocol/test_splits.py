@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import LabelledFace
-from btfer_builder.protocol.splits import read_splits, select, split_off
+from btfer_builder.datasets.splits import read_splits, select, split_off
 
 
 def make(root: Path, *names: str, count: int = 4) -> None:

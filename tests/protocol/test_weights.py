@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from btfer_builder.errors import BtferError
-from btfer_builder.protocol.networks import build_network
+from btfer_builder.networks import build_network
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
 
@@ -72,7 +72,7 @@ def small():
 
 @pytest.mark.parametrize("name", ["vgg16", "resnet50", "senet50"])
 def test_the_vggface_layout_is_loaded_by_name(name, tmp_path):
-    from btfer_builder.protocol.networks import vggface
+    from btfer_builder.networks import vggface
 
     published = vggface.base(name, 48)
     shake(published)
@@ -88,7 +88,7 @@ def test_the_vggface_layout_is_loaded_by_name(name, tmp_path):
 def test_a_classifier_after_the_base_and_a_whole_model_are_no_hindrance(small, tmp_path):
     import keras
 
-    from btfer_builder.protocol.weights import load_vggface
+    from btfer_builder.networks.weights import load_vggface
 
     with_top = keras.Sequential(
         [
@@ -107,7 +107,7 @@ def test_a_classifier_after_the_base_and_a_whole_model_are_no_hindrance(small, t
 def test_layers_of_other_names_are_loaded_in_their_order(small, tmp_path):
     import keras
 
-    from btfer_builder.protocol.weights import load_vggface
+    from btfer_builder.networks.weights import load_vggface
 
     path = write_weights(tmp_path / "renamed.h5", small, lambda name: f"layer_{name}")
     fresh = keras.models.clone_model(small)
@@ -178,7 +178,7 @@ def _cut(path: Path, small) -> None:
 def test_files_that_are_not_these_weights_change_nothing(write, says, small, tmp_path):
     import keras
 
-    from btfer_builder.protocol.weights import load_vggface
+    from btfer_builder.networks.weights import load_vggface
 
     fresh = keras.models.clone_model(small)
     before = fresh.get_weights()
@@ -204,7 +204,7 @@ def test_what_is_no_weights_file_is_said(pretraining, tmp_path):
 
 
 def test_imagenet_weights_of_a_file_go_through_keras(tmp_path):
-    from btfer_builder.protocol.networks import applications
+    from btfer_builder.networks import applications
 
     published = applications.base("mobilenetv2", 96)
     shake(published)
@@ -223,7 +223,7 @@ def test_efficientnetb0_computes_the_same_from_a_file_as_from_keras(tmp_path, mo
     import keras
     from keras.src.utils import file_utils
 
-    from btfer_builder.protocol.networks import applications
+    from btfer_builder.networks import applications
 
     published = applications.base("efficientnetb0", 64)
     chance = np.random.default_rng(2)
@@ -242,7 +242,7 @@ def test_offline_the_wanted_file_and_its_place_are_named(tmp_path):
     """In a process of its own, for Keras reads where its home is when it is imported."""
     code = """
 from btfer_builder.errors import BtferError
-from btfer_builder.protocol.networks import build_network
+from btfer_builder.networks import build_network
 for name, pretraining in (("nasnetmobile", "imagenet"), ("vgg16", "imagenet"), ("senet50", "vggface")):
     try:
         build_network(name, 48, pretraining=pretraining)

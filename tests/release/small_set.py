@@ -14,13 +14,13 @@ from factories import Filled, fill_catalog
 
 from btfer_builder.catalog.dedupe import add_hashes, unhashed_images
 from btfer_builder.catalog.review import add_decisions
-from btfer_builder.cli import main
+from btfer_builder.cli.main import main
 from btfer_builder.crop.cropping import png
-from btfer_builder.crop.remake import remake_crop
-from btfer_builder.decode import decode_image
-from btfer_builder.dedupe.hashing import hash_images
-from btfer_builder.emotions import EMOTIONS
-from btfer_builder.recipe import CrawlRecipe, SampleRecipe
+from btfer_builder.crop.render import remake_crop
+from btfer_builder.images.decode import decode_image
+from btfer_builder.images.hashing import hash_images
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.config import CrawlRecipe, SampleRecipe
 from btfer_builder.records import Decision
 from btfer_builder.sample.stage import sample
 from btfer_builder.workspace import Workspace, create_workspace

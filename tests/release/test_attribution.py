@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from btfer_builder.catalog.sample import Source
-from btfer_builder.recipe import ReleaseRecipe
-from btfer_builder.release.attribution import license_url, markdown, safe_url
+from btfer_builder.config import ReleaseRecipe
+from btfer_builder.release.writers.attribution import license_url, markdown, safe_url
 from btfer_builder.release.stage import release
-from btfer_builder.sample.sources import best_source, license_of, licenses_in
+from btfer_builder.sample.provenance import best_source, license_of, licenses_in
 
 
 class Seen(HTMLParser):
@@ -113,7 +113,7 @@ def test_licences_on_a_page(page, codes):
 def test_the_deed_follows_what_is_known(made):
     from dataclasses import replace
 
-    from btfer_builder.release.contents import released_faces
+    from btfer_builder.release.released_faces import released_faces
 
     face = released_faces(made[0], ReleaseRecipe())[0]
     assert license_url(face).endswith("/by/4.0/")

@@ -8,11 +8,11 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.cli import main
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.cli.main import main
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import ReleaseRecipe
-from btfer_builder.release.difference import compare, difference
+from btfer_builder.config import ReleaseRecipe
+from btfer_builder.release.diff import compare, difference
 from btfer_builder.release.stage import release
 
 sets = st.dictionaries(

@@ -10,9 +10,9 @@ from PIL import Image
 from small_set import VISITS, btfer, tree, web_of
 
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import CrawlRecipe, ReleaseRecipe
+from btfer_builder.config import CrawlRecipe, ReleaseRecipe
 from btfer_builder.release.rebuild import rebuild
-from btfer_builder.release.scan import scan
+from btfer_builder.release.audit import scan
 from btfer_builder.release.stage import release
 
 

@@ -8,7 +8,7 @@ from factories import picture_png
 from small_set import VISITS, btfer, tree, web_of
 
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import ReleaseRecipe
+from btfer_builder.config import ReleaseRecipe
 from btfer_builder.release.recheck import recheck
 from btfer_builder.release.stage import release
 

@@ -14,10 +14,10 @@ from small_set import PER_CLASS, btfer, digest, is_root, small_set, times, tree
 
 from btfer_builder.catalog.catalog import MIGRATIONS
 from btfer_builder.catalog.review import add_decisions
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.faces import faces_in_folder
-from btfer_builder.recipe import ReleaseRecipe, SampleRecipe
+from btfer_builder.datasets.labelled_faces import faces_in_folder
+from btfer_builder.config import ReleaseRecipe, SampleRecipe
 from btfer_builder.records import Decision
 from btfer_builder.release.stage import release
 from btfer_builder.sample.stage import sample
@@ -263,7 +263,7 @@ def test_a_killed_release_leaves_nothing_that_looks_like_one(workspace, tmp_path
     script = (
         "import os, signal; from pathlib import Path\n"
         "from btfer_builder.release import stage\n"
-        "from btfer_builder.recipe import ReleaseRecipe\n"
+        "from btfer_builder.config import ReleaseRecipe\n"
         "from btfer_builder.workspace import Workspace\n"
         "stage.write_checksums = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"stage.release(Workspace(Path({str(workspace.root)!r})), Path({str(tmp_path / 'out')!r}), ReleaseRecipe())"

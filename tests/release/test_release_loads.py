@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from small_set import PER_CLASS
 
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 
 FACES = 7 * PER_CLASS
 

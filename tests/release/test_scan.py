@@ -14,10 +14,10 @@ from click.testing import CliRunner
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from btfer_builder.cli import main
+from btfer_builder.cli.main import main
 from btfer_builder.errors import BtferError
-from btfer_builder.release.pictures import picture_metadata
-from btfer_builder.release.scan import scan
+from btfer_builder.release.audit_images import picture_metadata
+from btfer_builder.release.audit import scan
 from btfer_builder.release.stage import write_checksums
 
 

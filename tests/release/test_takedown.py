@@ -15,17 +15,17 @@ from small_set import PER_CLASS, btfer, small_set, tree
 
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.dedupe.stage import dedupe
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import DedupeRecipe, ReleaseRecipe, SampleRecipe
+from btfer_builder.config import DedupeRecipe, ReleaseRecipe, SampleRecipe
 from btfer_builder.records import Candidate, Search
-from btfer_builder.release.difference import difference, faces_in
-from btfer_builder.release.scan import scan
+from btfer_builder.release.diff import difference, faces_in
+from btfer_builder.release.audit import scan
 from btfer_builder.release.stage import release
-from btfer_builder.release.takedown import take_down
-from btfer_builder.review.pictures import thumbnail
+from btfer_builder.release.takedown.stage import take_down
+from btfer_builder.images.thumbnails import thumbnail
 from btfer_builder.sample.stage import sample
-from btfer_builder.storage import thumb_path
+from btfer_builder.io.storage import thumb_path
 
 
 def sampled(workspace, place=0):

@@ -13,10 +13,10 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa, to_table
 
 from btfer_builder.catalog.review import add_decisions
-from btfer_builder.cli import main
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.cli.main import main
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import AgreementRecipe, ReviewRecipe
+from btfer_builder.config import AgreementRecipe, ReviewRecipe
 from btfer_builder.records import Decision
 from btfer_builder.review.agreement import ANSWERS, measure
 from btfer_builder.review.kappa import cohen, fleiss

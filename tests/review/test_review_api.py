@@ -8,7 +8,7 @@ from factories import fill_catalog
 from PIL import Image
 
 from btfer_builder.catalog.review import last_words
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REVIEW_REASONS
 from btfer_builder.review.app import REASON_KEYS
 

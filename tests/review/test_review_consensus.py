@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from btfer_builder.catalog.agreement import Rule, choose_rule, consensus, rule, votes
 from btfer_builder.catalog.review import add_decisions
-from btfer_builder.emotions import EMOTIONS
-from btfer_builder.recipe import SampleRecipe
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.config import SampleRecipe
 from btfer_builder.records import Decision
 from btfer_builder.sample.stage import sample
 

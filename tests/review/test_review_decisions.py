@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from btfer_builder.catalog.review import add_decisions, last_words
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.reasons import REVIEW_REASONS
-from btfer_builder.recipe import ReviewRecipe
+from btfer_builder.config import ReviewRecipe
 from btfer_builder.records import Decision
 from btfer_builder.review.decisions import (
     COLUMNS,

@@ -8,7 +8,7 @@ import pytest
 from factories import fill_catalog
 
 from btfer_builder.catalog.review import add_decisions, last_words
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Decision
 
 SECONDS = 4

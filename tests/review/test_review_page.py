@@ -8,8 +8,8 @@ from factories import fill_catalog
 
 from btfer_builder.catalog.dedupe import replace_dedupes
 from btfer_builder.catalog.review import add_decisions, last_words
-from btfer_builder.emotions import EMOTIONS
-from btfer_builder.recipe import ReviewRecipe
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.config import ReviewRecipe
 from btfer_builder.records import Decision, DedupeResult
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this computer")

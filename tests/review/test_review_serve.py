@@ -14,13 +14,13 @@ import pytest
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.review import last_words
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import ReviewRecipe
+from btfer_builder.config import ReviewRecipe
 from btfer_builder.review.serve import serve
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from btfer_builder.recipe import ReviewRecipe
+from btfer_builder.config import ReviewRecipe
 from btfer_builder.review.serve import serve
 from btfer_builder.workspace import Workspace
 serve(Workspace(Path(sys.argv[1])), ReviewRecipe(reviewer="ana", port=0), round_name="faces",

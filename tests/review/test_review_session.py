@@ -6,11 +6,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from btfer_builder.catalog.review import add_decisions, undo
-from btfer_builder.emotions import EMOTIONS
-from btfer_builder.recipe import ReviewRecipe
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.config import ReviewRecipe
 from btfer_builder.records import Decision
 from btfer_builder.review import session as session_module
-from btfer_builder.review.listing import NEXT, Asked
+from btfer_builder.review.filters import NEXT, Asked
 from btfer_builder.review.session import Session
 
 WORDS = st.one_of(

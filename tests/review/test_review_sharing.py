@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from btfer_builder.catalog.review import review_items
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import ReviewRecipe
+from btfer_builder.config import ReviewRecipe
 from btfer_builder.review.decisions import export_decisions, import_decisions
-from btfer_builder.review.sharing import check_sharing, in_overlap, items_for, sees, shuffled
+from btfer_builder.review.assignment import check_sharing, in_overlap, items_for, sees, shuffled
 
 IDS = [f"{number:064x}" for number in range(2000)]
 

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from btfer_builder.catalog.dedupe import replace_dedupes
-from btfer_builder.catalog.peers import peers
+from btfer_builder.catalog.duplicates_of import peers
 from btfer_builder.catalog.review import ReviewItem, review_items
-from btfer_builder.catalog.suspicion import add_predictions, predictions_of
-from btfer_builder.emotions import EMOTIONS
-from btfer_builder.recipe import EvalRecipe
+from btfer_builder.catalog.review_signals import add_predictions, predictions_of
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.config import EvalRecipe
 from btfer_builder.records import DedupeResult
-from btfer_builder.review import suspicion
-from btfer_builder.review.suspicion import SORTS, Signs, order
+from btfer_builder.review import ordering as suspicion
+from btfer_builder.review.ordering import SORTS, Signs, order
 
 
 def item(item_id="a", **more) -> ReviewItem:
@@ -141,15 +141,15 @@ def test_near_duplicates_are_counted_listed_and_sorted(server, workspace, filled
 @pytest.mark.tensorflow
 @pytest.mark.xdist_group("tensorflow")
 def test_a_model_is_asked_about_every_face_once(workspace, filled, tmp_path, monkeypatch):
-    from btfer_builder.quiet import import_tensorflow
+    from btfer_builder.io.tensorflow_import import import_tensorflow
 
     import_tensorflow()
     import keras
 
-    from btfer_builder.decode import decode_image
-    from btfer_builder.evaluate.models import load_model
-    from btfer_builder.evaluate.preprocessing import plan_feeding, prepare
-    from btfer_builder.review import suspects
+    from btfer_builder.images.decode import decode_image
+    from btfer_builder.evaluate.loaders.registry import load_model
+    from btfer_builder.evaluate.preprocessing.resolve import plan_feeding, prepare
+    from btfer_builder.evaluate import model_predictions as suspects
 
     network = keras.Sequential(
         [keras.layers.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(7, activation="softmax")]

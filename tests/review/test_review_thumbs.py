@@ -7,13 +7,13 @@ import time
 from PIL import Image, ImageFilter
 from skimage import data
 
-from btfer_builder.catalog.suspicion import sharpness_of
-from btfer_builder.recipe import ReviewRecipe
-from btfer_builder.review.listing import Asked
-from btfer_builder.review.pictures import thumbnail
+from btfer_builder.catalog.review_signals import sharpness_of
+from btfer_builder.config import ReviewRecipe
+from btfer_builder.review.filters import Asked
+from btfer_builder.images.thumbnails import thumbnail
 from btfer_builder.review.session import Session
-from btfer_builder.review.thumbs import make_all, make_thumbs, missing_thumbs, thumbs_in_background
-from btfer_builder.storage import thumb_path
+from btfer_builder.review.prepare_thumbnails import make_all, make_thumbs, missing_thumbs, thumbs_in_background
+from btfer_builder.io.storage import thumb_path
 
 
 def face_paths(workspace) -> dict[str, str]:

@@ -5,7 +5,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.sample.choose import choose, ranked
 
 face_ids = st.text("0123456789abcdef", min_size=1, max_size=6)

@@ -11,10 +11,10 @@ from photos import btfer
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.catalog.sample import accepted_faces, reserved_faces, sampled_faces
-from btfer_builder.cli import main
-from btfer_builder.emotions import EMOTIONS
-from btfer_builder.evaluate.faces import faces_in_sample
-from btfer_builder.recipe import SampleRecipe
+from btfer_builder.cli.main import main
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.datasets.labelled_faces import faces_in_sample
+from btfer_builder.config import SampleRecipe
 from btfer_builder.records import Decision
 from btfer_builder.sample.choose import ranked
 from btfer_builder.sample.stage import sample

@@ -13,9 +13,9 @@ from photos import btfer
 
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.catalog.sample import sampled_faces
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import SampleRecipe
+from btfer_builder.config import SampleRecipe
 from btfer_builder.records import Decision
 from btfer_builder.sample.choose import choose
 from btfer_builder.sample.stage import sample
@@ -211,7 +211,7 @@ def run(workspace, *before):
             "import os, resource, shutil, signal",
             "from pathlib import Path",
             "from btfer_builder.sample import stage",
-            "from btfer_builder.recipe import SampleRecipe",
+            "from btfer_builder.config import SampleRecipe",
             "from btfer_builder.workspace import Workspace",
             *before,
             f"stage.sample(Workspace(Path({str(workspace.root)!r})), SampleRecipe(per_class=4, seed=9))",

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 from upgrade_archive import ANSWERS, CATALOG, QUESTIONS, answer_of, arguments_of, differences, unpack
 
-from btfer_builder.cli import main
+from btfer_builder.cli.main import main
 from btfer_builder.workspace import open_workspace
 
 # All in one process, for the workspace is unpacked once; TensorFlow is imported by the tests that say so.
@@ -150,7 +150,7 @@ def test_the_tables_of_the_benchmark_come_out_again(workspace):
 
 @pytest.mark.tensorflow
 def test_a_model_is_not_asked_again_about_faces_it_has_seen(workspace, unpacked):
-    from btfer_builder.review.suspects import ask_model
+    from btfer_builder.evaluate.model_predictions import ask_model
 
     ask_model(open_workspace(workspace), workspace / "runs/lenet5/model.keras")
     assert unpacked.value("SELECT count(*) FROM predictions") == unpacked.predictions > 0

@@ -6,7 +6,7 @@ from btfer_builder.crawl.engines.flickr import FLICKR
 from btfer_builder.crawl.engines.google import GOOGLE
 from btfer_builder.crawl.engines.openverse import OPENVERSE
 from btfer_builder.crawl.engines.wikimedia import WIKIMEDIA
-from btfer_builder.crawl.icrawler import SearchEngine
+from btfer_builder.crawl.engines.base import SearchEngine
 
 SEARCH_ENGINES: dict[str, SearchEngine] = {
     engine.name: engine for engine in (OPENVERSE, WIKIMEDIA, FLICKR, BING, GOOGLE, BAIDU)

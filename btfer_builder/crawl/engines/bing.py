@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from bs4 import BeautifulSoup
 from requests import Response
 
-from btfer_builder.crawl.icrawler import Ask, PageFeeder, PageParser, SearchEngine
+from btfer_builder.crawl.engines.base import Ask, PageFeeder, PageParser, SearchEngine
 from btfer_builder.records import Candidate
 
 

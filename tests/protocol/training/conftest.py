@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.evaluate import LabelledFace, faces_in_folder
 
 
@@ -39,8 +39,8 @@ def tiny_network(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
     """Have every network built as a base of one convolution with batch normalisation, and a head with dropout."""
     import keras
 
-    from btfer_builder.protocol.heads import add_head
-    from btfer_builder.protocol.training import prepare
+    from btfer_builder.networks.heads import add_head
+    from btfer_builder.training import prepare
 
     def build(name: str, size: int, *, classes: int, seed: int, **_: object) -> keras.Model:
         keras.utils.set_random_seed(seed)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from btfer_builder.quiet import import_tensorflow
+from btfer_builder.io.tensorflow_import import import_tensorflow
 
 
 def main(data: Path, out: Path, killed_in: int, devices: int, settings: str) -> None:
@@ -17,9 +17,10 @@ def main(data: Path, out: Path, killed_in: int, devices: int, settings: str) -> 
         tf.config.set_logical_device_configuration(
             processor, [tf.config.LogicalDeviceConfiguration()] * devices
         )
-    from btfer_builder.protocol.splits import read_splits
-    from btfer_builder.protocol.training import Moment, train
-    from btfer_builder.recipe import TrainRecipe
+    from btfer_builder.datasets.splits import read_splits
+    from btfer_builder.training import Moment
+    from btfer_builder.training import train
+    from btfer_builder.config import TrainRecipe
 
     def watch(moment: Moment) -> None:
         if moment.epoch == killed_in and not moment.finished and moment.done < moment.total:

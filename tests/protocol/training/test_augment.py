@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
 def test_a_transform_does_what_image_data_generator_does(size):
     import tensorflow as tf
 
-    from btfer_builder.protocol.training.augment import compose, transform_faces
+    from btfer_builder.training.augmentation import compose, transform_faces
 
     random = np.random.default_rng(0)
     count = 24
@@ -42,7 +42,7 @@ def test_a_transform_does_what_image_data_generator_does(size):
 def test_the_identity_changes_nothing():
     import tensorflow as tf
 
-    from btfer_builder.protocol.training.augment import IDENTITY, compose, transform_faces
+    from btfer_builder.training.augmentation import IDENTITY, compose, transform_faces
 
     none, one = np.zeros((2, 3)), np.ones((2, 3))
     assert compose(none[0], none, one, none[0] > 0, 16) == pytest.approx(np.tile(IDENTITY, (3, 1)))
@@ -54,7 +54,7 @@ def test_the_identity_changes_nothing():
 @given(st.integers(0, 2**31), st.sampled_from([48, 224]))
 @settings(max_examples=20)
 def test_draws_stay_within_the_settings_of_the_paper_and_follow_the_seed(seed, size):
-    from btfer_builder.protocol.training.augment import draw_transforms
+    from btfer_builder.training.augmentation import draw_transforms
 
     drawn = draw_transforms(500, size, np.random.default_rng(seed))
     assert np.array_equal(drawn, draw_transforms(500, size, np.random.default_rng(seed)))

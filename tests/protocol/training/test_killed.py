@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import TrainRecipe
+from btfer_builder.config import TrainRecipe
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
 
@@ -36,7 +36,7 @@ def rows_of(out: Path) -> list[list[float]]:
 def test_a_run_that_was_killed_ends_like_one_that_was_not(faces, tmp_path):
     import keras
 
-    from btfer_builder.protocol.training import train
+    from btfer_builder.training import train
 
     # Dropout, augmentation and drawn faces: everything that a seed decides.
     recipe = TrainRecipe(network="sequential-3-conv", phase2_epochs=3, batch_size=16, balancing="oversample")
@@ -52,7 +52,8 @@ def test_a_run_that_was_killed_ends_like_one_that_was_not(faces, tmp_path):
 
 
 def test_two_devices_share_a_batch_and_compute_what_one_does(faces, tmp_path):
-    from btfer_builder.protocol.training import read_run, train
+    from btfer_builder.training import read_run
+    from btfer_builder.training import train
 
     # Without dropout, whose draws depend on how a batch is shared.
     recipe = TrainRecipe(
@@ -77,7 +78,7 @@ def small_files() -> Iterator[None]:
 
 
 def test_a_file_that_may_not_grow_so_large_is_said_and_leaves_no_half_of_it(faces, tmp_path, small_files):
-    from btfer_builder.protocol.training import train
+    from btfer_builder.training import train
 
     out = tmp_path / "run"
     with pytest.raises(BtferError, match=r"File too large, .*; make room and give the same command again"):

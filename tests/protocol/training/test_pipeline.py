@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from btfer_builder.emotions import EMOTIONS
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
@@ -19,16 +19,16 @@ FEEDINGS = {
 
 
 def store(faces, *, memory=10**9, size=24, channels=3, **options):
-    from btfer_builder.evaluate.preprocessing import Feeding
-    from btfer_builder.protocol.training.pipeline import store_faces
+    from btfer_builder.evaluate.preprocessing.resolve import Feeding
+    from btfer_builder.training.pipeline import store_faces
 
     feeding = Feeding(size, size, channels, **({"color": "rgb", "scale": "0,1"} | options))
     return store_faces(faces, feeding, memory=memory, workers=2, progress=lambda items: items)
 
 
 def epochs(stored, count, *, first=0, balancing="none", augment=True, seed=0, batch=8):
-    from btfer_builder.protocol.training.balance import epoch_length
-    from btfer_builder.protocol.training.pipeline import training_batches
+    from btfer_builder.training.class_weights import epoch_length
+    from btfer_builder.training.pipeline import training_batches
 
     batches = training_batches(
         stored, batch_size=batch, balancing=balancing, augment=augment, seed=seed, first_epoch=first
@@ -43,9 +43,9 @@ def epochs(stored, count, *, first=0, balancing="none", augment=True, seed=0, ba
 
 @pytest.mark.parametrize("way", FEEDINGS)
 def test_the_network_is_fed_as_btfer_eval_feeds_it(faces, way):
-    from btfer_builder.decode import decode_image
-    from btfer_builder.evaluate.preprocessing import prepare
-    from btfer_builder.protocol.training.pipeline import validation_batches
+    from btfer_builder.images.decode import decode_image
+    from btfer_builder.evaluate.preprocessing.resolve import prepare
+    from btfer_builder.training.pipeline import validation_batches
 
     stored = store(faces[0], **FEEDINGS[way])
     shown, labels = (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from btfer_builder.errors import BtferError
-from btfer_builder.recipe import TrainRecipe
+from btfer_builder.config import TrainRecipe
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
 
@@ -30,7 +30,7 @@ def change(recipe, **settings):
 
 
 def run(faces, recipe, out, **options):
-    from btfer_builder.protocol.training import train
+    from btfer_builder.training import train
 
     return train(*faces, recipe, out, **options)
 
@@ -64,7 +64,7 @@ def stop_after(epoch):
 
 def test_a_run_leaves_everything_that_shaped_it(faces, tmp_path):
     from btfer_builder.evaluate.signature import content_digests, set_digest
-    from btfer_builder.protocol.training import read_run
+    from btfer_builder.training import read_run
 
     out = tmp_path / "runs" / "one"
     done = run(faces, SCRATCH, out, selection="10 % of train")
@@ -90,7 +90,7 @@ def test_a_run_leaves_everything_that_shaped_it(faces, tmp_path):
 def test_btfer_eval_scores_the_model_as_training_did(faces, tmp_path):
     """The sidecar, the resizing and the saved weights say the same as the pipeline of the training."""
     from btfer_builder.evaluate import evaluate_model
-    from btfer_builder.recipe import EvalRecipe
+    from btfer_builder.config import EvalRecipe
 
     done = run(faces, change(SCRATCH, size=60, balancing="conservative", phase2_epochs=3), tmp_path / "run")
     report = evaluate_model(done.model, faces[1], EvalRecipe(), tmp_path, lambda items: items)
@@ -145,7 +145,7 @@ def test_phase_2_that_makes_nothing_better_leaves_the_model_of_phase_1(
     recipe = change(BASE, phase1_epochs=3, phase2_epochs=4, stop_patience=2)
     with pytest.raises(KeyboardInterrupt):
         run(faces, recipe, tmp_path, watch=stop_after(3))
-    from btfer_builder.protocol.training import fitting
+    from btfer_builder.training import loop as fitting
 
     first = weights_of(tmp_path / "model.keras")
     monkeypatch.setattr(fitting, "is_better", lambda *_: False)
@@ -168,7 +168,7 @@ def test_a_plateau_lowers_the_rate_and_ends_the_phase_also_over_an_interruption(
         stop_patience=5,
         plateau_factor=0.5,
     )
-    from btfer_builder.protocol.training import prepare
+    from btfer_builder.training import prepare
 
     # Batch statistics would change without any rate.
     monkeypatch.setattr(prepare, "build_network", _without_norm)
@@ -232,7 +232,8 @@ def test_a_loss_that_is_no_number_stops_with_the_best_model_kept(faces, tmp_path
     import keras
     import tensorflow as tf
 
-    from btfer_builder.protocol.training import fitting, read_run
+    from btfer_builder.training import read_run
+    from btfer_builder.training import loop as fitting
 
     class Breaks(keras.losses.CategoricalCrossentropy):
         def call(self, y_true, y_pred):
@@ -263,7 +264,7 @@ def test_a_full_disk_stops_with_the_best_model_kept_and_the_run_goes_on_later(fa
 
     import keras
 
-    from btfer_builder.protocol.training import fitting
+    from btfer_builder.training import loop as fitting
 
     monkeypatch.setattr(fitting, "is_better", lambda *_: True)  # so that every epoch is written
     whole = run(faces, SCRATCH, tmp_path / "whole")
@@ -328,7 +329,7 @@ def test_the_authors_way_takes_nearest_neighbours_and_the_best_accuracy(faces, t
 
 
 def test_the_focal_loss_is_the_crossentropy_of_faces_that_are_still_wrong():
-    from btfer_builder.protocol.training.fitting import loss_of
+    from btfer_builder.training.loop import loss_of
 
     random = np.random.default_rng(0)
     answers = random.dirichlet(np.ones(7), 20).astype(np.float32)
@@ -356,8 +357,8 @@ def test_curves_are_drawn_for_one_epoch_and_for_two_phases():
 
     from PIL import Image
 
-    from btfer_builder.protocol.training.curves import curves_png
-    from btfer_builder.protocol.training.results import Epoch
+    from btfer_builder.training.curves import curves_png
+    from btfer_builder.training.results import Epoch
 
     epoch = Epoch(1, 1, 1.9, 0.2, 1.8, 0.3, 1e-4, 1.0)
     rows = [dataclasses.replace(epoch, epoch=number, phase=1 + number // 3) for number in range(1, 6)]

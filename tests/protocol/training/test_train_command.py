@@ -3,7 +3,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from btfer_builder.cli import main
+from btfer_builder.cli.main import main
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
 

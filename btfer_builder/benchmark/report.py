@@ -1,0 +1,74 @@
+"""Everything that is written of a grid's results: tables, figures, answers, and a page that shows them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from btfer_builder.io.atomic import write_bytes
+from btfer_builder.benchmark.questions_markdown import questions_markdown
+from btfer_builder.benchmark.figures import Figure, make_figures, write_figures
+from btfer_builder.benchmark.questions import Contrast, answer_questions
+from btfer_builder.benchmark.results import Failure, Result
+from btfer_builder.benchmark.tables import Table, make_tables, write_tables
+
+
+def write_report(
+    out: Path,
+    results: Sequence[Result],
+    failed: Sequence[Failure] = (),
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
+    authors: bool = False,
+) -> list[Path]:
+    """Write `tables/`, `figures/`, `questions.md` and `README.md` into a benchmark's folder.
+
+    Parameters
+    ----------
+    out
+        The folder; predictions are read from its runs.
+    results
+        What the tables are of; without any only the page is written, which says so.
+    failed
+        Runs that are missing.
+    resamples, seed
+        Of the bootstrap.
+    authors
+        Whether these are the authors' own results: they are then not put beside themselves, and have no predictions.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    tables = make_tables(results, beside=not authors)
+    figures = make_figures(results)
+    contrasts = answer_questions(results, None if authors else out, resamples=resamples, seed=seed)
+    files = write_tables(out / "tables", tables) + write_figures(out / "figures", figures)
+    write_bytes(out / "questions.md", f"# Questions\n\n{questions_markdown(contrasts)}".encode())
+    page = _page(results, failed, tables, figures, contrasts)
+    write_bytes(out / "README.md", page.encode())
+    return [out / "README.md", out / "questions.md", *files]
+
+
+def _page(
+    results: Sequence[Result],
+    failed: Sequence[Failure],
+    tables: Sequence[Table],
+    figures: Sequence[Figure],
+    contrasts: Sequence[Contrast],
+) -> str:
+    parts = [f"# Benchmark\n\n{len(results)} runs finished, {len(failed)} failed. Made by `btfer benchmark`."]
+    if failed:
+        lines = [f"* `{one.run_id}`: {one.error}" for one in failed]
+        parts.append("## Failed\n\n" + "\n".join(lines))
+    if tables:
+        parts += ["## Tables", *(table.to_markdown().strip() for table in tables)]
+    parts.append("## Questions\n\n" + questions_markdown(contrasts).strip())
+    drawn = [
+        f"**Figure {one.number}.** {one.caption}.\n\n![](figures/{one.name})" for one in figures if one.png
+    ]
+    missing = [f"* Figure {one.number} ({one.caption}): {one.missing}" for one in figures if one.missing]
+    parts += ["## Figures", *drawn] if drawn else []
+    if missing:
+        parts.append("## Figures without results\n\n" + "\n".join(missing))
+    return "\n\n".join(parts) + "\n"

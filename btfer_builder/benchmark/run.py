@@ -1,0 +1,186 @@
+"""One run of the grid, on whatever machine: train, or go on training, then score on both sets."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from btfer_builder.errors import BtferError
+from btfer_builder.io.atomic import write_bytes
+from btfer_builder.benchmark.gpus import take_card
+from btfer_builder.benchmark.grid import PlannedRun
+from btfer_builder.benchmark.results import Failure, Result, Score, scoring_digest, write_result
+from btfer_builder.io.tensorflow_import import import_tensorflow
+from btfer_builder.config import EvalRecipe
+
+if TYPE_CHECKING:
+    from btfer_builder.datasets.labelled_faces import LabelledFace
+    from btfer_builder.training import Run
+
+#: A worker with several threads still has one run at a time: TensorFlow's settings are those of the process.
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What all runs of a grid share.
+
+    Attributes
+    ----------
+    out
+        The benchmark's folder.
+    btfer
+        Folder of class folders, or workspace, of the cross-domain score; empty for none.
+    evaluation
+        How models are scored.
+    own_card
+        Whether each worker process takes one graphics card; if not, a run takes all.
+    talk
+        Whether to say on stderr how a run gets on: this machine's terminal is the user's.
+    """
+
+    out: Path
+    btfer: str
+    evaluation: EvalRecipe
+    own_card: bool = False
+    talk: bool = False
+
+
+def run_all(runs: Sequence[PlannedRun], shared: Circumstances) -> list[Result | Failure]:
+    """Work on runs one after the other; one that fails is a `Failure` and does not end the others."""
+    with _one_at_a_time:
+        return [_guarded(run, shared) for run in runs]
+
+
+def _guarded(run: PlannedRun, shared: Circumstances) -> Result | Failure:
+    folder = shared.out / "runs" / run.run_id
+    try:
+        result = run_one(run, shared)
+    except BtferError as error:
+        failure = Failure(run_id=run.run_id, error=str(error))
+    except Exception as error:  # out of memory, a library's fault: whatever it is, the others go on
+        text = str(error).strip().splitlines() or [""]
+        failure = Failure(run_id=run.run_id, error=f"{type(error).__name__}: {text[0][:300]}")
+    else:
+        (folder / "error.txt").unlink(missing_ok=True)
+        return result
+    write_bytes(folder / "error.txt", failure.error.encode() + b"\n")
+    return failure
+
+
+def run_one(run: PlannedRun, shared: Circumstances) -> Result:
+    """Train a network and score it; a run that was begun goes on, and a finished one is only scored again.
+
+    Raises
+    ------
+    BtferError
+        If it cannot be trained or scored.
+    """
+    if shared.own_card:
+        take_card()
+    import_tensorflow().get_logger().setLevel("ERROR")  # it warns of every second network it meets
+    import keras
+
+    from btfer_builder.datasets.splits import read_splits, select
+    from btfer_builder.training import train
+
+    folder = shared.out / "runs" / run.run_id
+    splits = read_splits(run.data)
+    chosen = select(splits, share=run.train.validation_share, seed=run.train.seed, paper=run.train.paper)
+    try:
+        trained = train(
+            chosen.train,
+            chosen.validation,
+            run.train,
+            folder,
+            selection=chosen.name,
+            watch=_Voice(run.setting.words if shared.talk else ""),
+        )
+        own = list(splits.get("test") or chosen.validation)
+        selected = not splits.get("test") or run.train.paper
+        name = "test" if splits.get("test") else "val"
+        # The sidecar of train() says how faces are resized and fed, as in training.
+        scores = [_score(trained, own, name, folder, shared.evaluation)]
+        if shared.btfer:
+            cross = cross_domain_faces(Path(shared.btfer))
+            scores.append(_score(trained, cross, "btfer", folder, shared.evaluation))
+    finally:
+        keras.backend.clear_session()
+    setting = run.setting
+    result = Result(
+        run_id=run.run_id,
+        dataset=setting.dataset,
+        size=setting.size,
+        network=setting.network,
+        pretraining=setting.pretraining,
+        balancing=setting.balancing,
+        seed=setting.seed,
+        params=trained.params,
+        own=scores[0],
+        selected_on_own=selected,
+        btfer=scores[1] if len(scores) > 1 else None,
+        epochs=trained.epochs,
+        seconds=round(trained.seconds, 1),
+        note="as the authors (paper)" if run.train.paper else "",
+        scoring=scoring_digest(shared.evaluation),
+    )
+    write_result(folder, result)
+    return result
+
+
+def cross_domain_faces(path: Path) -> "list[LabelledFace]":
+    """Return the faces of a folder of class folders, or of the sample of a workspace.
+
+    Raises
+    ------
+    BtferError
+        If it is neither.
+    """
+    from btfer_builder.datasets.labelled_faces import faces_in_folder, faces_in_sample
+    from btfer_builder.workspace import RECIPE_NAME, open_workspace
+
+    if (path / RECIPE_NAME).is_file():
+        return faces_in_sample(open_workspace(path))
+    return faces_in_folder(path)
+
+
+def _score(
+    trained: "Run", faces: "Sequence[LabelledFace]", name: str, folder: Path, recipe: EvalRecipe
+) -> Score:
+    from btfer_builder.evaluate import evaluate_model
+
+    report = evaluate_model(trained.model, faces, recipe, folder / name, set_name=name)
+    scores = report.scores
+    return Score(
+        name=name,
+        set_hash=report.evaluation.set_digest,
+        n=scores.n,
+        accuracy=scores.accuracy,
+        precision=scores.macro_precision,
+        recall=scores.macro_recall,
+        f1=scores.macro_f1,
+        report=report.path.relative_to(folder).as_posix(),
+    )
+
+
+class _Voice:
+    """Says a line a minute of how a run gets on, and one of its first epoch."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.said = 0.0
+
+    def __call__(self, moment: object) -> None:
+        import time
+
+        from btfer_builder.io.terminal import say
+
+        epoch = getattr(moment, "finished", None)
+        if not self.name or epoch is None or time.monotonic() - self.said < 60:
+            return
+        self.said = time.monotonic()
+        say(
+            f"{self.name}: epoch {epoch.epoch}, loss {epoch.loss:.3f}, "
+            f"validation loss {epoch.val_loss:.3f}, accuracy {epoch.val_accuracy:.3f}"
+        )

@@ -1,0 +1,212 @@
+"""`btfer benchmark`: run what is missing of the grid, then write the tables and figures of what there is."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from btfer_builder.errors import BtferError
+from btfer_builder.parallel import Crashed, Runner
+from btfer_builder.io.terminal import bar, say
+from btfer_builder.benchmark.grid import Plan, PlannedRun, Setting, plan_runs
+from btfer_builder.benchmark.report import write_report
+from btfer_builder.benchmark.results import Failure, Result, read_result, scoring_digest
+from btfer_builder.benchmark.run import Circumstances, cross_domain_faces, run_all
+from btfer_builder.datasets.splits import read_splits
+from btfer_builder.config import BenchmarkRecipe
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A grid after the command: every planned run has a result or a failure.
+
+    Attributes
+    ----------
+    results
+        Of the runs of the grid, in its order; also those that were there before.
+    ran
+        How many of them are new.
+    failed
+        Those that could not be finished, and why.
+    missing
+        How many others have no result, or one on another BTFER sample or scored otherwise.
+    impossible
+        What the grid asks for and no network can be, and why.
+    out
+        The folder.
+    files
+        Tables and figures that were written.
+    """
+
+    results: tuple[Result, ...]
+    ran: int
+    failed: tuple[Failure, ...]
+    missing: int
+    impossible: tuple[tuple[Setting, str], ...]
+    out: Path
+    files: tuple[Path, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form of `btfer benchmark --json`."""
+        return {
+            "runs": [msgspec.to_builtins(one) for one in self.results],
+            "ran": self.ran,
+            "failed": [msgspec.to_builtins(one) for one in self.failed],
+            "missing": self.missing,
+            "impossible": [{"setting": setting.words, "why": why} for setting, why in self.impossible],
+            "path": str(self.out),
+            "files": [str(path) for path in self.files],
+        }
+
+
+def plan_of(recipe: BenchmarkRecipe) -> Plan:
+    """Read the datasets of a recipe and plan its runs.
+
+    Raises
+    ------
+    BtferError
+        If a dataset is missing or is no set of class folders, or the grid is empty.
+    """
+    if not recipe.datasets:
+        raise BtferError(
+            'the benchmark names no datasets; add [datasets] with lines as raf-db = "sets/raf-db" '
+            "(btfer dataset import makes such folders)"
+        )
+    digests = {name: _digest(Path(folder)) for name, folder in recipe.datasets.items()}
+    plan = plan_runs(recipe, digests)
+    if not plan.runs:
+        why = "; ".join(dict.fromkeys(text for _, text in plan.impossible))
+        raise BtferError(f"nothing of the grid can be run: {why}")
+    return plan
+
+
+def finished_runs(recipe: BenchmarkRecipe, plan: Plan) -> dict[str, Result]:
+    """Return the results by id that are scored as the recipe says, on the BTFER sample as it is.
+
+    Raises
+    ------
+    BtferError
+        If the sample or a result cannot be read.
+    """
+    btfer_hash = hash_of(cross_domain_faces(Path(recipe.btfer))) if recipe.btfer else None
+    scoring = scoring_digest(recipe.eval)
+    found = {}
+    for run in plan.runs:
+        result = read_result(Path(recipe.out) / "runs" / run.run_id)
+        if result is None or result.scoring != scoring:
+            continue
+        if btfer_hash is None or (result.btfer is not None and result.btfer.set_hash == btfer_hash):
+            found[run.run_id] = result
+    return found
+
+
+def run_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
+    """Run what is missing of a grid and write tables, figures and answers of all that is there.
+
+    Parameters
+    ----------
+    recipe
+        The grid; its paths are absolute. With `workers` 0 the runs are worked on in this process.
+
+    Raises
+    ------
+    BtferError
+        If a set cannot be read, another process is at it, or `out` cannot be written.
+    """
+    plan, out = plan_of(recipe), Path(recipe.out)
+    with _alone(out):
+        finished = finished_runs(recipe, plan)
+        todo = [run for run in plan.runs if run.run_id not in finished]
+        failures = _run(todo, recipe) if todo else {}
+        return _finish(recipe, plan, failures, ran=len(todo) - len(failures))
+
+
+def report_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
+    """Write tables and figures of what is finished of a grid, and run nothing.
+
+    Raises
+    ------
+    BtferError
+        If a set cannot be read, or `out` cannot be written.
+    """
+    plan, failures = plan_of(recipe), {}
+    for run in plan.runs:
+        with contextlib.suppress(OSError):
+            said = (Path(recipe.out) / "runs" / run.run_id / "error.txt").read_text(encoding="utf-8")
+            failures[run.run_id] = Failure(run_id=run.run_id, error=said.strip())
+    return _finish(recipe, plan, failures, ran=0)
+
+
+def _finish(recipe: BenchmarkRecipe, plan: Plan, failures: dict[str, Failure], *, ran: int) -> Benchmark:
+    out = Path(recipe.out)
+    finished = finished_runs(recipe, plan)
+    results = tuple(
+        finished[run.run_id] for run in plan.runs if run.run_id in finished and run.run_id not in failures
+    )
+    failed = tuple(failures[run.run_id] for run in plan.runs if run.run_id in failures)
+    files = write_report(out, results, failed, seed=recipe.eval.seed, resamples=recipe.eval.resamples)
+    missing = len(plan.runs) - len(results) - len(failed)
+    return Benchmark(results, ran, failed, missing, plan.impossible, out, tuple(files))
+
+
+def hash_of(faces: list[Any]) -> str:
+    """Return the hash of a set of faces, as every score on it carries."""
+    from btfer_builder.evaluate.signature import content_digests, set_digest
+
+    return set_digest(faces, content_digests(faces, 2))
+
+
+def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
+    out = Path(recipe.out)
+    several = bool(recipe.scheduler) or recipe.workers > 1
+    shared = Circumstances(
+        out=out, btfer=recipe.btfer, evaluation=recipe.eval, own_card=several, talk=not several
+    )
+    runner: Runner[PlannedRun, Result | Failure] = Runner(recipe.workers, 1, recipe.scheduler, out)
+    failures: dict[str, Failure] = {}
+    with bar(len(todo), "runs", "runs") as progress:
+        for shard in runner.map(partial(run_all, shared=shared), todo):
+            for run, found in shard:
+                outcome = found
+                if isinstance(found, Crashed):
+                    outcome = Failure(
+                        run_id=run.run_id,
+                        error="its process was killed, twice; most likely for want of memory",
+                    )
+                if isinstance(outcome, Failure):
+                    failures[run.run_id] = outcome
+                    say(f"{run.setting.words} failed: {outcome.error}")
+            progress.update(len(shard))
+    return failures
+
+
+def _digest(folder: Path) -> str:
+    """Return the hash over a dataset's splits, pictures included: other data is another run."""
+    rows = [f"{split} {hash_of(faces)}" for split, faces in read_splits(folder).items()]
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the benchmark's folder; the lock dies with its holder."""
+    from filelock import FileLock, Timeout
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(out / ".benchmark.lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise BtferError(
+            f"another btfer benchmark is at work in {out}; wait for it, it loses nothing"
+        ) from None
+    except OSError as error:
+        raise BtferError(f"{out}: cannot be written: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()

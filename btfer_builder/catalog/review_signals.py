@@ -1,0 +1,58 @@
+"""What is measured to find suspicious items first: sharpness, and what a model says of a face."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+
+from btfer_builder.catalog.catalog import Catalog
+from btfer_builder.io.atomic import json_text
+from btfer_builder.records import Kind
+
+
+def add_sharpness(catalog: Catalog, measured: Mapping[str, float]) -> None:
+    """Commit the sharpness of some photos, by image."""
+    with catalog.transaction() as db:
+        db.executemany(
+            "INSERT OR REPLACE INTO sharpness (image_id, sharpness) VALUES (?, ?)", list(measured.items())
+        )
+
+
+def sharpness_of(catalog: Catalog, kind: Kind, item_ids: Sequence[str] | None = None) -> dict[str, float]:
+    """Return what was measured so far of a round, by item; of some items only, if they are named."""
+    table, key = ("sharpness", "image_id") if kind == "image" else ("faces", "face_id")
+    rows = catalog.rows(
+        f"SELECT {key}, sharpness FROM {table} WHERE sharpness IS NOT NULL {_among(key, item_ids)}",
+        *(item_ids or ()),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def add_predictions(catalog: Catalog, model: str, predictions: Mapping[str, Sequence[float | None]]) -> None:
+    """Commit what a model says of some faces: by face, one probability an emotion, None where it has no such class."""
+    with catalog.transaction() as db:
+        db.executemany(
+            "INSERT OR REPLACE INTO predictions (model, face_id, probabilities) VALUES (?, ?, ?)",
+            [(model, face_id, json_text(list(row))) for face_id, row in predictions.items()],
+        )
+
+
+def predictions_of(
+    catalog: Catalog, model: str, face_ids: Sequence[str] | None = None
+) -> dict[str, list[float | None]]:
+    """Return what a model says of the faces it was asked about, by face; of some only, if they are named."""
+    rows = catalog.rows(
+        f"SELECT face_id, probabilities FROM predictions WHERE model = ? {_among('face_id', face_ids)}",
+        model, *(face_ids or ()),
+    )  # fmt: skip
+    return {row["face_id"]: json.loads(row["probabilities"]) for row in rows}
+
+
+def picture_paths(catalog: Catalog, kind: Kind, item_ids: Collection[str]) -> list[tuple[str, str]]:
+    """Return (item_id, path relative to the workspace) of those of the items that have a file, in their order."""
+    table, key = ("images", "image_id") if kind == "image" else ("faces", "face_id")
+    rows = catalog.rows(f"SELECT {key}, path FROM {table} WHERE path IS NOT NULL")
+    paths: dict[str, str] = {row[0]: row[1] for row in rows}
+    return [(item_id, paths[item_id]) for item_id in item_ids if item_id in paths]
+
+
+def _among(column: str, ids: Sequence[str] | None) -> str:
+    return "" if ids is None else f"AND {column} IN ({', '.join('?' * len(ids))})"

@@ -1,0 +1,220 @@
+"""The command of the paper's grid: benchmark; heavy things are imported inside."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from btfer_builder.errors import BtferError
+from btfer_builder.cli.options import common_options, recipe_options, with_flags
+from btfer_builder.io.terminal import emit_json, table
+from btfer_builder.config import BenchmarkRecipe
+from btfer_builder.workspace import RECIPE_NAME, open_workspace
+
+if TYPE_CHECKING:
+    from btfer_builder.benchmark.questions import Contrast
+
+EXAMPLE = """\
+# A grid of runs: btfer benchmark benchmark.toml. Paths are relative to this file.
+networks = ["resnet18", "vgg16", "sequential-4-conv"]   # btfer networks lists them
+sizes = [48, 224]
+pretrainings = ["scratch", "imagenet", "vggface"]       # what a network has no weights of is left out
+balancings = ["simple", "conservative"]
+seeds = [0]
+btfer = "sample"          # class folders or a workspace, for the cross-domain accuracy
+out = "benchmark"
+
+[datasets]                # folders of train, val and test: btfer dataset import makes them
+raf-db = "sets/raf-db"
+fer2013 = "sets/fer2013"
+
+[weights]                 # only where they cannot be fetched
+# vgg16-vggface = "rcmalli_vggface_tf_notop_vgg16.h5"
+
+[train]                   # any setting of btfer train
+# batch_size = 32
+"""
+
+
+@click.command()
+@click.argument(
+    "file", type=click.Path(path_type=Path, dir_okay=False), default=Path("benchmark.toml"), required=False
+)
+@click.option("--plan", is_flag=True, help="Only list the runs and which of them are missing.")
+@click.option("--report", is_flag=True, help="Only write tables and figures of what is finished.")
+@click.option("--questions", is_flag=True, help="Only answer the paper's questions (RQ1 to RQ3).")
+@click.option(
+    "--published", is_flag=True, help="Do that with the authors' own results instead; runs nothing."
+)
+@click.option("--example", is_flag=True, help="Print a benchmark.toml to begin with.")
+@recipe_options(BenchmarkRecipe, "btfer", "out", "workers", "scheduler")
+@common_options
+def benchmark(
+    directory: Path | None,
+    as_json: bool,
+    file: Path,
+    plan: bool,
+    report: bool,
+    questions: bool,
+    published: bool,
+    example: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Run a grid and write the paper's tables.
+
+    FILE (benchmark.toml) names networks, sizes, pretrainings, balancings and datasets. Runs what is missing, goes on
+    after a stop, then writes Tables 2 to 6, Figures 14 to 28 and the answers to RQ1 to RQ3.
+
+    \b
+    Examples:
+      btfer benchmark --example > benchmark.toml
+      btfer benchmark benchmark.toml --plan
+      btfer benchmark benchmark.toml --scheduler tcp://10.0.0.1:8786
+      btfer benchmark --questions
+      btfer benchmark --published --out authors
+    """
+    if example:
+        click.echo(EXAMPLE, nl=False)
+        return
+    if plan + report + questions > 1 or (published and (plan or report)):
+        raise click.UsageError("--plan, --report and --questions are three things to do; name one")
+    if published:
+        _published(Path(options["out"] or "authors"), questions=questions, as_json=as_json)
+        return
+    from btfer_builder.benchmark.grid import load_benchmark
+
+    options = {name: _absolute(name, value) for name, value in options.items()}
+    recipe = with_flags(load_benchmark(file), options)
+    if not recipe.btfer:
+        recipe = with_flags(recipe, {"btfer": _sample_here(directory)})
+    if plan:
+        _show_plan(recipe, as_json=as_json)
+    elif questions:
+        _show_questions(recipe, as_json=as_json)
+    else:
+        _run(recipe, file, report=report, as_json=as_json)
+
+
+def _absolute(name: str, value: Any) -> Any:  # noqa: ANN401
+    """Paths on the command line are relative to where one is, those in the file to the file."""
+    return str(Path(value).absolute()) if value and name in {"btfer", "out"} else value
+
+
+def _sample_here(directory: Path | None) -> str:
+    """Return the workspace whose sample is scored on, if there is one with a sample."""
+    from btfer_builder.datasets.labelled_faces import faces_in_sample
+    from btfer_builder.sample.stale import say_if_stale
+
+    if directory is None and not Path(RECIPE_NAME).is_file():
+        return ""
+    workspace = open_workspace(directory)
+    try:
+        say_if_stale(workspace.catalog)
+        faces_in_sample(workspace)
+    except BtferError:
+        return ""
+    return str(workspace.root)
+
+
+def _run(recipe: BenchmarkRecipe, file: Path, *, report: bool, as_json: bool) -> None:
+    from btfer_builder.benchmark.stage import report_benchmark, run_benchmark
+
+    done = report_benchmark(recipe) if report else run_benchmark(recipe)
+    if as_json:
+        emit_json(done.to_dict())
+    else:
+        rows = [
+            (
+                one.dataset,
+                one.size,
+                f"{one.network} – {one.pretraining}",
+                one.balancing,
+                one.seed,
+                one.own.accuracy,
+                one.btfer.accuracy if one.btfer else "",
+            )
+            for one in done.results
+        ]
+        heads = ["dataset", "pixels", "network – from", "balancing", "seed", "accuracy", "BTFER"]
+        table(done.out.name, heads, rows)
+        click.echo(f"{len(done.results)} runs finished, {done.ran} of them now; {len(done.failed)} failed")
+        if done.missing:
+            click.echo(
+                f"{done.missing} more are missing, or scored otherwise: btfer benchmark {file} runs them"
+            )
+        for why in dict.fromkeys(why for _, why in done.impossible):
+            click.echo(f"left out: {why}")
+        if not recipe.btfer:
+            click.echo("no cross-domain accuracy: name a folder of class folders with --btfer")
+        click.echo(f"{done.out / 'README.md'}")
+    if done.failed and not report:
+        first = done.failed[0]
+        raise BtferError(
+            f"{len(done.failed)} of the runs failed (the first, {first.run_id}: {first.error}); "
+            "the same command tries them again"
+        )
+
+
+def _show_plan(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
+    from btfer_builder.benchmark.stage import finished_runs, plan_of
+
+    planned = plan_of(recipe)
+    missing = {run.run_id for run in planned.runs} - finished_runs(recipe, planned).keys()
+    if as_json:
+        runs = [{"run_id": run.run_id, "finished": run.run_id not in missing} for run in planned.runs]
+        impossible = [{"setting": setting.words, "why": why} for setting, why in planned.impossible]
+        emit_json({"runs": runs, "impossible": impossible})
+        return
+    rows = [(run.run_id, "missing" if run.run_id in missing else "finished") for run in planned.runs]
+    table(f"{len(planned.runs)} runs, {len(missing)} missing", ["run", ""], rows)
+    for why in dict.fromkeys(why for _, why in planned.impossible):
+        click.echo(f"left out: {why}")
+
+
+def _show_questions(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
+    from btfer_builder.benchmark.questions import answer_questions
+    from btfer_builder.benchmark.stage import finished_runs, plan_of
+
+    out, results = Path(recipe.out), list(finished_runs(recipe, plan_of(recipe)).values())
+    if not results:
+        raise BtferError(f"{out}: no run is finished yet; run the grid first: btfer benchmark")
+    _answer(
+        answer_questions(results, out, resamples=recipe.eval.resamples, seed=recipe.eval.seed),
+        out,
+        as_json=as_json,
+    )
+
+
+def _published(out: Path, *, questions: bool, as_json: bool) -> None:
+    from btfer_builder.benchmark.published import published_grid
+    from btfer_builder.benchmark.questions import answer_questions
+    from btfer_builder.benchmark.report import write_report
+
+    if questions:
+        _answer(answer_questions(published_grid()), out, as_json=as_json)
+        return
+    files = write_report(out, published_grid(), authors=True)
+    if as_json:
+        emit_json({"path": str(out), "files": [str(path) for path in files]})
+    else:
+        click.echo(f"the authors' results: {len(files)} files, {out / 'README.md'}")
+
+
+def _answer(contrasts: "list[Contrast]", out: Path, *, as_json: bool) -> None:
+    from btfer_builder.io.atomic import write_bytes
+    from btfer_builder.benchmark.questions_markdown import questions_markdown
+    from btfer_builder.benchmark.questions import QUESTIONS, to_dict
+
+    path = out / "questions.md"
+    write_bytes(path, f"# Questions\n\n{questions_markdown(contrasts)}".encode())
+    if as_json:
+        emit_json(to_dict(contrasts) | {"path": str(path)})
+        return
+    for name, text in QUESTIONS.items():
+        click.echo(f"\n{name}. {text}")
+        own = [one for one in contrasts if one.question == name]
+        for one in own:
+            click.echo(f"  {one.within}, accuracy on {one.measure}: {one.answer}")
+        if not own:
+            click.echo("  the grid has no two settings that differ in this only")
+    click.echo(f"\n{path}")

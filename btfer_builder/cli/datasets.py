@@ -1,0 +1,82 @@
+"""The commands about labelled sets of others: dataset import."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from btfer_builder.cli.options import common_options, recipe_options, with_flags
+from btfer_builder.io.terminal import emit_json, table
+from btfer_builder.config import DatasetRecipe
+from btfer_builder.workspace import recipe_of
+
+
+@click.group()
+def dataset() -> None:
+    """Bring labelled sets into one form.
+
+    \b
+    Example:
+      btfer dataset import fer2013 fer2013.csv sets/fer2013
+    """
+
+
+@dataset.command("import")
+@click.argument("kind", type=click.Choice(["fer2013", "rafdb", "affectnet", "folder"]))
+@click.argument("source", type=click.Path(path_type=Path, exists=True))
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@recipe_options(DatasetRecipe)
+@common_options
+def import_(
+    directory: Path | None,
+    as_json: bool,
+    kind: Any,  # noqa: ANN401 - click checks the choice
+    source: Path,
+    out: Path,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Import SOURCE as OUT/train/happy/….png.
+
+    FER2013's CSV, the folder of RAF-DB (basic/), AffectNet's train and val, or any folder of class folders. Splits the
+    set has not are drawn; classes are mapped to the seven emotions; pictures that stand in two splits are reported.
+
+    \b
+    Examples:
+      btfer dataset import fer2013 fer2013.csv sets/fer2013
+      btfer dataset import rafdb RAF-DB/basic sets/raf-db --leaked drop
+      btfer dataset import affectnet AffectNet sets/affectnet --max-side 224
+      btfer dataset import folder my-faces sets/mine --val-share 0.15 --test-share 0.15
+    """
+    from btfer_builder.labels import EMOTIONS
+    from btfer_builder.datasets import import_dataset
+
+    recipe = with_flags(recipe_of(directory).dataset, options)
+    result = import_dataset(kind, source, out, recipe)
+    if as_json:
+        emit_json(result.to_dict())
+        return
+    rows: list[tuple[object, ...]] = [
+        (emotion, *(classes[emotion] for classes in result.counts.values())) for emotion in EMOTIONS
+    ]
+    rows.append(("all", *(sum(classes.values()) for classes in result.counts.values())))
+    table(out.name, ["emotion", *result.counts], rows)
+    said = ", ".join(f"{count} {reason}" for reason, count in result.dropped.items()) or "none"
+    click.echo(f"{result.came_in} pictures came in; dropped: {said}")
+    for pair, count in result.leakage.items():
+        learned, tested = pair.split("-")
+        if count and recipe.leaked != "drop":
+            click.echo(
+                f"leakage: {count} pictures of {learned} stand in {tested}, too (--leaked drop drops them)"
+            )
+    for split, share in (("val", recipe.val_share), ("test", recipe.test_share)):
+        if share and split not in result.counts and not recipe.paper:
+            click.echo(
+                f"no {split}: {share * 100:.3g} % of each class is less than one picture; "
+                f"give a larger --{split}-share"
+            )
+    if result.repeated or result.conflicts:
+        click.echo(
+            f"{result.repeated} pictures repeat one of their own split; {result.conflicts} pairs are the same "
+            "picture under two emotions"
+        )
+    click.echo(f"{out}: twins.csv, dropped.csv, classes.md, classes.png")

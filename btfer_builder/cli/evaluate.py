@@ -1,0 +1,289 @@
+"""The commands of the evaluate room: eval, compare and convert; heavy things are imported inside."""
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from btfer_builder.errors import BtferError
+from btfer_builder.cli.options import common_options, recipe_options, with_flags
+from btfer_builder.io.terminal import emit_json, say, table, track
+from btfer_builder.config import EvalRecipe
+from btfer_builder.workspace import RECIPE_NAME, Workspace, open_workspace, recipe_of
+
+
+class ModelType(click.ParamType[Any]):
+    """A file or folder that exists, or `package.module:callable`."""
+
+    name = "model"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - what click gives
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path | str:
+        """Return the path, or the function's name as it is."""
+        path = Path(value)
+        if path.exists():
+            return path if path.name.strip(".") else path.resolve()  # a report is called as the model is
+        module, colon, function = str(value).partition(":")
+        if colon and all(part.isidentifier() for part in [*module.split("."), *function.split(".")]):
+            return str(value)
+        raise click.BadParameter(f"{value} does not exist.", ctx, param)
+
+
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.command("eval")
+@click.argument("models", nargs=-1, type=ModelType(), metavar="MODEL...")
+@click.option(
+    "--data", type=_FOLDER, help="Score on this folder of class folders instead of the workspace's sample."
+)
+@click.option(
+    "--try-preprocessing",
+    is_flag=True,
+    help="Score the usual ways of feeding the model on --training-data; warn if the declared one looks wrong.",
+)
+@click.option(
+    "--training-data", type=_FOLDER, help="A folder of class folders of the domain the model was trained on."
+)
+@recipe_options(EvalRecipe)
+@common_options
+def evaluate(
+    directory: Path | None,
+    as_json: bool,
+    models: tuple[Path | str, ...],
+    data: Path | None,
+    try_preprocessing: bool,
+    training_data: Path | None,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Score trained models on the sample.
+
+    Models are .keras, .h5, .hdf5, .tflite or .onnx files, SavedModel folders, or package.module:callable. Every
+    image of the set is scored, in a fixed order; several models share what is decoded and are compared.
+
+    \b
+    Examples:
+      btfer eval model.keras --scale -1,1 --labels angry,disgust,fear,happy,sad,surprise,neutral
+      btfer eval a.keras b.onnx c.tflite --data release/test --corruptions --efficiency
+      btfer eval --preset fer
+    """
+    from btfer_builder.evaluate import evaluate_models, faces_in_folder
+    from btfer_builder.evaluate.report.model_names import COMPARISON
+    from btfer_builder.evaluate.preprocessing.presets import bundled_model
+
+    if try_preprocessing and training_data is None:
+        raise click.UsageError("--try-preprocessing needs --training-data, a folder of the training domain")
+    if training_data is not None and not try_preprocessing:
+        raise click.UsageError("--training-data is for --try-preprocessing; name both or neither")
+    if training_data is not None and data is not None and training_data.resolve() == data.resolve():
+        raise click.UsageError("--training-data is the test set: never choose the preprocessing on that")
+    recipe = with_flags(recipe_of(directory).eval, options)
+    if not models:
+        if recipe.preset == "none":
+            raise click.UsageError("Missing argument 'MODEL...'.")
+        models = (bundled_model(recipe.preset),)
+    # Faces that are named need no workspace; the sample does.
+    faces, set_name, leak = _sample(open_workspace(directory)) if data is None else _folder(data)
+    folder = _reports(directory)
+    reports = evaluate_models(
+        list(dict.fromkeys(models)),  # the same file twice is one model
+        faces,
+        recipe,
+        folder,
+        partial(track, description="eval", unit="faces"),
+        set_name=set_name,
+        explicit=[name for name, value in options.items() if value is not None],
+        leak=leak,
+        training_faces=faces_in_folder(training_data) if try_preprocessing and training_data else (),
+    )
+    for report in reports:
+        fed = report.evaluation.preprocessing()
+        say(f"{report.model}: fed {fed['in_words']} (said by {fed['declared_by']})")
+        for note in report.notes:
+            say(f"{report.model}: {note}")
+    result: dict[str, Any] = {"reports": [report.to_dict() for report in reports]}
+    if not as_json:
+        for one in result["reports"]:
+            _show_report(one)
+    if len(reports) > 1:
+        paths = [report.path for report in reports]
+        result["comparison"] = _compare(folder / COMPARISON, paths, recipe, as_json=as_json)
+    if as_json:
+        emit_json(result)
+
+
+@click.command()
+@click.argument("reports", nargs=-1, type=click.Path(path_type=Path, exists=True), metavar="[REPORT]...")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write to.")
+@click.option("--resamples", type=click.IntRange(0, 1_000_000), help="As in btfer eval.")
+@click.option("--seed", type=click.IntRange(0), help="As in btfer eval.")
+@common_options
+def compare(
+    directory: Path | None,
+    as_json: bool,
+    reports: tuple[Path, ...],
+    out: Path | None,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Rank models by their reports.
+
+    Paired tests on the same faces, corrected for their number; a rank counts the models that are better beyond chance.
+    Without REPORT, all reports of the workspace. Written as CSV, Markdown, HTML and JSON beside the reports.
+
+    \b
+    Example:
+      btfer compare reports/*
+    """
+    from btfer_builder.evaluate.report.model_names import COMPARISON
+
+    recipe = with_flags(recipe_of(directory).eval, options)
+    folder = reports[0].parent if reports else open_workspace(directory).reports
+    paths = list(reports) or sorted(path.parent for path in folder.glob("*/metrics.json"))
+    # A shell's reports/* names the comparison's own folder, too, and files that lie there.
+    other = [path for path in paths if path.is_file() or _is_comparison(path)]
+    paths = list({path.resolve(): path for path in paths if path not in other}.values())
+    if skipped := [path.name for path in other if path.is_file()]:
+        say(f"left out, being no reports: {', '.join(skipped)}")
+    if not paths:
+        raise BtferError(f"{folder} has no reports yet: btfer eval MODEL")
+    result = _compare(out or folder / COMPARISON, paths, recipe, as_json=as_json)
+    if as_json:
+        emit_json(result)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path, exists=True), metavar="MODEL")
+@click.option("--to", type=click.Choice(["tflite", "onnx"]), required=True, help="The format.")
+@click.option(
+    "--quantize",
+    type=click.Choice(["none", "float16", "int8"]),
+    default="none",
+    show_default=True,
+    help="Smaller weights, for tflite; int8 also computes in integers and needs --data.",
+)
+@click.option(
+    "--data", type=_FOLDER, help="For int8: class folders of the training domain, to measure ranges on."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write. [default: beside MODEL]"
+)
+@click.option("--preset", type=click.Choice(["fer", "deepface"]), help="For int8: how a public model is fed.")
+@click.option("--trust-model", is_flag=True, help="Also convert code the file brings along.")
+@common_options
+def convert(
+    directory: Path | None,
+    as_json: bool,
+    model: Path,
+    to: Any,  # noqa: ANN401 - click checks the choice
+    quantize: Any,  # noqa: ANN401
+    data: Path | None,
+    out: Path | None,
+    trust_model: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Make a model small.
+
+    Turns a Keras model into TensorFlow Lite or ONNX, with its sidecar. Score both with btfer eval --efficiency to see
+    size, latency and the accuracy lost side by side.
+
+    \b
+    Examples:
+      btfer convert model.keras --to tflite --quantize int8 --data train/
+      btfer eval model.keras model.int8.tflite --efficiency
+    """
+    from btfer_builder.evaluate import faces_in_folder
+    from btfer_builder.evaluate.convert import convert_model
+    from btfer_builder.evaluate.loaders.registry import load_model
+    from btfer_builder.evaluate.preprocessing.resolve import declare, describe, plan_feeding
+
+    recipe = with_flags(recipe_of(directory).eval, options)
+    feeding, faces = None, []
+    if quantize == "int8" and data is not None:
+        loaded = load_model(model, trust_model=trust_model)
+        explicit = [name for name, value in options.items() if value is not None]
+        declared = declare(loaded, recipe, explicit)
+        feeding, faces = plan_feeding(declared.recipe, loaded, explicit), faces_in_folder(data)
+        say(f"ranges are measured on faces fed {describe(feeding)} (said by {declared.source})")
+        if declared.source == "recipe":
+            say("nobody said how this model is fed: write a sidecar, or its answers will be off")
+    path = convert_model(
+        model, to, quantize=quantize, output=out, faces=faces, feeding=feeding, trust_model=trust_model
+    )
+    sizes = [file.stat().st_size for file in (model, path)]
+    if as_json:
+        emit_json({"path": str(path), "bytes": sizes[1], "bytes_before": sizes[0]})
+    else:
+        click.echo(f"written to {path}: {sizes[1] / 1e6:.3g} MB instead of {sizes[0] / 1e6:.3g} MB")
+
+
+def _is_comparison(path: Path) -> bool:
+    return (path / "comparison.json").is_file() and not (path / "metrics.json").is_file()
+
+
+def _reports(directory: Path | None) -> Path:
+    """Return the folder of the workspace's reports, or one right here."""
+    root = directory or Path(os.environ.get("BTFER_WORKSPACE") or ".")
+    return open_workspace(root).reports if (root / RECIPE_NAME).is_file() else Path("reports")
+
+
+def _sample(workspace: Workspace) -> tuple[list[Any], str, int | None]:
+    """Return the faces of the sample, its name, and how many are known to have leaked."""
+    from btfer_builder.evaluate import faces_in_sample
+    from btfer_builder.evaluate.signature import known_leakage
+    from btfer_builder.sample.stale import say_if_stale
+
+    say_if_stale(workspace.catalog)
+    return faces_in_sample(workspace), workspace.root.name, known_leakage(workspace)
+
+
+def _folder(data: Path) -> tuple[list[Any], str, int | None]:
+    """Return the faces of a folder and the set's name; nobody knows how many of them have leaked."""
+    from btfer_builder.evaluate import faces_in_folder
+    from btfer_builder.evaluate.signature import check_sums, set_name
+
+    faces = faces_in_folder(data)
+    check_sums(data, faces)
+    return faces, set_name(data), None
+
+
+def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool) -> dict[str, Any]:
+    from btfer_builder.evaluate.report.compare import compare_reports, read_report
+    from btfer_builder.evaluate.report.leaderboard import APART, HEADS, cells_of, said_of, write_leaderboards
+    from btfer_builder.evaluate.report.html import counted
+
+    boards = compare_reports(
+        [read_report(path) for path in paths], resamples=recipe.resamples, seed=recipe.seed
+    )
+    folder = write_leaderboards(boards, out)
+    if not as_json:
+        if len(boards) > 1:
+            click.echo(APART)
+        for board in boards:
+            title = f"{board.set_name} #{board.set_hash}, {counted(board.n, 'face')}"
+            table(title, HEADS, [cells_of(row) for row in board.rows])
+            click.echo("\n".join([said_of(board), *board.notes]))
+        click.echo(folder)
+    return {"leaderboards": [board.to_dict() for board in boards], "path": str(folder)}
+
+
+def _show_report(report: dict[str, Any]) -> None:
+    from btfer_builder.evaluate.report.html import counted
+
+    rows: list[tuple[Any, ...]] = []
+    for emotion, scores in report["per_class"].items():
+        shown = (scores[name] if scores["support"] else "–" for name in ("precision", "recall", "f1"))
+        rows.append((emotion, *shown, scores["support"]))
+    macro = report["macro"]
+    rows.append(("macro", macro["precision"], macro["recall"], macro["f1"], report["n"]))
+    low, high = report["accuracy_interval_95"]
+    table(report["model"], ["emotion", "precision", "recall", "F1", "faces"], rows)
+    click.echo(
+        f"accuracy {report['accuracy']:.3f} ({low:.3f} to {high:.3f}) over {counted(report['n'], 'face')}"
+    )
+    click.echo(f"{report['signature']}\n{report['path']}")

@@ -1,0 +1,321 @@
+"""The commands that draw a sample, give it to others, and take people out of it again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.errors import BtferError
+from btfer_builder.cli.options import common_options, given_flags, recipe_options, with_flags
+from btfer_builder.io.terminal import emit_json, say, table
+from btfer_builder.config import CrawlRecipe, ReleaseRecipe, SampleRecipe
+from btfer_builder.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from btfer_builder.release.diff import Difference
+    from btfer_builder.release.takedown.stage import Takedown
+
+#: What of the crawl's recipe decides how addresses are visited.
+_VISITS = (
+    "connections", "per_host", "host_rate", "tries", "max_wait", "deadline", "max_bytes", "contact",
+    "allow_private_hosts",
+)  # fmt: skip
+
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.command()
+@recipe_options(SampleRecipe)
+@click.option(
+    "--redraw", is_flag=True, help="Replace a sample that was drawn with settings that are not given now."
+)
+@common_options
+def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) -> None:  # noqa: ANN401
+    """Draw the balanced set.
+
+    Exactly so many accepted faces for every emotion; the same ones on every machine. An option that is given replaces
+    what the earlier sample was drawn with; one that was given then and is forgotten now does not.
+
+    \b
+    Examples:
+      btfer sample --per-class 300 --seed 0
+      btfer sample --stratify query_ethnicity,query_gender --per-creator 3 --agreement 0.7
+      btfer sample --license cc0,by,by-sa --splits train=200,val=50,test=50
+    """
+    from btfer_builder.sample.stage import sample as run_sample
+    from btfer_builder.sample.stale import say_if_stale
+
+    workspace = open_workspace(directory)
+    recipe = with_flags(workspace.recipe.sample, options)
+    result = run_sample(workspace, recipe, asked=None if redraw else given_flags(options))
+    if as_json:
+        emit_json(result.to_dict())
+    else:
+        rows = [
+            (
+                emotion,
+                result.accepted[emotion],
+                result.per_class[emotion],
+                result.reserve[emotion],
+                result.short.get(emotion, 0),
+            )
+            for emotion in EMOTIONS
+        ]
+        asked = sum(recipe.splits.values()) or recipe.per_class
+        table(f"Sample of {asked} a class", ["emotion", "accepted", "drawn", "reserve", "missing"], rows)
+        if len(result.splits) > 1:
+            table("Splits", ["split", "faces"], result.splits.items())
+        if result.cells:
+            cells = [(cell.emotion, *cell.cell, cell.asked, cell.got, cell.short) for cell in result.cells]
+            table("Cells", ["emotion", *result.stratify, "asked", "got", "short"], cells)
+        left = {reason: n for reason, n in result.passed_over.items() if reason != "reserve"}
+        if left:
+            say("not drawn: " + ", ".join(f"{n} {reason}" for reason, n in left.items()))
+    if result.path is None:
+        say_if_stale(workspace.catalog)
+        raise BtferError(
+            "some classes are short, nothing was written. Crawl or review more, take a smaller --per-class, "
+            "or --allow-short"
+        )
+    if not as_json:
+        click.echo(f"written to {result.path}")
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@recipe_options(ReleaseRecipe)
+@common_options
+def release(directory: Path | None, as_json: bool, out: Path, **options: Any) -> None:  # noqa: ANN401
+    """Write the sample to a folder for others.
+
+    With dataset card, datasheet, licences, checksums, Croissant file, Parquet and plots. OUT must not exist.
+
+    \b
+    Examples:
+      btfer release ../faces-v1 --contact you@university.edu
+      btfer release ../faces-v1-urls --urls-only
+    """
+    from btfer_builder.release.stage import release as run_release
+
+    workspace = open_workspace(directory)
+    result = run_release(workspace, out, with_flags(workspace.recipe.release, options))
+    if as_json:
+        emit_json(result.to_dict())
+        return
+    facts = result.facts
+    click.echo(f"{facts.title}: {facts.total} faces, written to {result.path}")
+    if not facts.redistributable:
+        say(f"NOT FOR REDISTRIBUTION: {facts.licenses['unknown']} pictures have no known licence")
+    if facts.no_derivatives:
+        say(f"{facts.no_derivatives} pictures are under a NoDerivatives licence: a crop may not be allowed")
+
+
+@click.command("scan-release")
+@click.argument("out", type=_FOLDER)
+@common_options
+def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
+    """Prove that a release says no more than it should.
+
+    Reads every file: EXIF, GPS, IPTC, XMP, comments, times, names, addresses, checksums.
+
+    \b
+    Example:
+      btfer scan-release ../faces-v1
+    """
+    from btfer_builder.release.audit import scan
+
+    result = scan(out)
+    if as_json:
+        emit_json(result.to_dict())
+    else:
+        if result.findings:
+            table("Found", ["file", "what"], [(finding.file, finding.what) for finding in result.findings])
+        click.echo(
+            f"{result.files} files and {result.pictures} pictures read, {len(result.findings)} findings"
+        )
+    if result.findings:
+        raise BtferError(f"{out} says more than it should, or is not whole; release it again")
+
+
+@click.command()
+@click.argument("out", type=_FOLDER)
+@recipe_options(CrawlRecipe, *_VISITS)
+@common_options
+def rebuild(directory: Path | None, as_json: bool, out: Path, **options: Any) -> None:  # noqa: ANN401
+    """Fetch the pictures of a release of addresses.
+
+    Cuts the faces out again and checks every hash. Run again, it goes on with what is missing.
+
+    \b
+    Example:
+      btfer rebuild faces-v1-urls --contact you@university.edu
+    """
+    from btfer_builder.release.rebuild import rebuild as run_rebuild
+
+    result = run_rebuild(out, _visits(directory, options))
+    if as_json:
+        emit_json(result.to_dict())
+    else:
+        reasons = result.to_dict()["reasons"]
+        click.echo(f"{result.there} of {result.total} faces are there, in {result.path}")
+        for reason, count in reasons.items():
+            say(f"{count} {reason}")
+    if result.failed:
+        raise BtferError(
+            f"{len(result.failed)} faces could not be made; {out / 'rebuild.csv'} says which and why"
+        )
+
+
+@click.command()
+@click.argument("target")
+@click.option("--dry-run", is_flag=True, help="Show everything that would be done, and do nothing.")
+@click.option("--why", default="", metavar="TEXT", help="Stands on the tombstone. Name nobody in it.")
+@common_options
+def takedown(directory: Path | None, as_json: bool, target: str, dry_run: bool, why: str) -> None:
+    """Take a picture out for good.
+
+    TARGET is a face id, an image id, an address, or a picture file. Photos, crops and near duplicates are deleted, a
+    tombstone keeps them from coming back, a face in reserve takes the place, and releases are written anew.
+
+    \b
+    Examples:
+      btfer takedown 51ab42c3ff602673 --dry-run
+      btfer takedown https://example.org/photo.jpg
+      btfer takedown mailed-to-us.png
+    """
+    from btfer_builder.release.takedown.stage import take_down
+
+    result = take_down(open_workspace(directory), target, why=why, dry_run=dry_run)
+    if as_json:
+        emit_json(result.to_dict())
+        return
+    _show_takedown(result)
+
+
+@click.command()
+@click.argument("out", type=_FOLDER, required=False)
+@recipe_options(CrawlRecipe, *_VISITS)
+@common_options
+def recheck(directory: Path | None, as_json: bool, out: Path | None, **options: Any) -> None:  # noqa: ANN401
+    """Visit the sources of a release again.
+
+    Lists what has vanished, changed, or is under another licence; of the sample if no release is named.
+
+    \b
+    Example:
+      btfer recheck ../faces-v1
+    """
+    from btfer_builder.release.recheck import recheck as run_recheck
+    from btfer_builder.sample.stale import say_if_stale
+
+    workspace = open_workspace(directory)
+    if out is None:
+        say_if_stale(workspace.catalog)
+    result = run_recheck(workspace, _visits(directory, options), out)
+    found = result.to_dict()
+    if as_json:
+        emit_json(found)
+        return
+    if found["faces"]:
+        rows = [
+            (one["face_id"], one["state"], one["reason"], one["license"], one["license_now"])
+            for one in found["faces"]
+        ]
+        table("Not as it was", ["face", "source", "reason", "licence", "licence now"], rows)
+    states = ", ".join(f"{count} {state}" for state, count in found["states"].items())
+    licences = ", ".join(f"{count} {state}" for state, count in found["licenses"].items())
+    click.echo(f"sources: {states}; licences: {licences}\nwritten to {result.path}")
+
+
+@click.command()
+@click.argument("earlier", type=_FOLDER)
+@click.argument("later", type=_FOLDER)
+@common_options
+def diff(directory: Path | None, as_json: bool, earlier: Path, later: Path) -> None:
+    """Compare two releases.
+
+    Lists the faces that were added, removed, relabelled or moved to another split.
+
+    \b
+    Example:
+      btfer diff faces-v1 faces-v2
+    """
+    from btfer_builder.release.diff import difference
+
+    found = difference(earlier, later)
+    if as_json:
+        emit_json(found.to_dict())
+    else:
+        _show_difference(found)
+
+
+#: In the order in which they are listed.
+COMMANDS = (sample, release, scan_release, rebuild, takedown, recheck, diff)
+
+
+def _visits(directory: Path | None, options: dict[str, Any]) -> CrawlRecipe:
+    """Return how addresses are visited: as the workspace says, if there is one."""
+    try:
+        recipe = open_workspace(directory).recipe.crawl
+    except BtferError:
+        if directory is not None:
+            raise
+        recipe = CrawlRecipe()
+    return with_flags(recipe, options)
+
+
+def _show_takedown(result: "Takedown") -> None:
+    traces = result.traces
+    if traces.why:
+        table(
+            "Images", ["image", "why"], [(image_id[:16] + "…", why) for image_id, why in traces.why.items()]
+        )
+    if result.replacements:
+        rows = [
+            (one.face_id, one.emotion, one.split, one.by or "(nobody left)") for one in result.replacements
+        ]
+        table("In the sample", ["face", "emotion", "split", "replaced by"], rows)
+    lists = (
+        ("addresses", traces.urls), ("files", traces.files), ("reports", traces.reports),
+        ("releases", [path for path, _ in result.releases]),
+    )  # fmt: skip
+    for name, items in lists:
+        for item in items:
+            click.echo(f"{name[:-1] if name != 'addresses' else 'address'}: {item}")
+    will = "would be" if result.dry_run else "were"
+    click.echo(
+        f"\n{len(traces.why)} images, {len(traces.faces)} faces and {len(traces.files)} files {will} deleted, "
+        f"{sum(one.by is not None for one in result.replacements)} faces of the sample replaced, "
+        f"{len(result.releases)} releases written anew"
+    )
+    if not traces.why:
+        say("nothing here shows it" + ("" if result.dry_run else "; its tombstone keeps it from coming"))
+    for path, version in result.releases if not result.dry_run else []:
+        say(
+            f"{path} is version {version} now; its release.json lists what was removed. Upload it over the old one"
+        )
+    for path in result.gone_releases:
+        say(
+            f"a release with this face was written to {path} and is not there any more: replace its copies by hand"
+        )
+    for path in traces.own_files:
+        say(f"your own file is left where it is: {path}")
+    if traces.same_page:
+        say(f"{len(traces.same_page)} other images are from the same pages, perhaps of the same person: "
+            f"{', '.join(traces.same_page[:5])}")  # fmt: skip
+    for emotion, count in result.short.items():
+        say(f"{emotion} is {count} short now: review more faces, then btfer sample and btfer release")
+
+
+def _show_difference(found: "Difference") -> None:
+    for name, rows in (("added", found.added), ("removed", found.removed)):
+        if rows:
+            table(name, ["face", "emotion"], rows)
+    for name, changes in (("relabelled", found.relabelled), ("moved", found.moved)):
+        if changes:
+            table(name, ["face", "before", "after"], changes)
+    click.echo(
+        f"{len(found.added)} added, {len(found.removed)} removed, {len(found.relabelled)} relabelled, "
+        f"{len(found.moved)} moved to another split"
+    )

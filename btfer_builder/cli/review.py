@@ -1,0 +1,171 @@
+"""The commands by which people clean the set, and measure how far they agree."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from btfer_builder.cli.options import common_options, given_flags, recipe_options, with_flags
+from btfer_builder.io.terminal import emit_json, say
+from btfer_builder.config import AgreementRecipe, ReviewRecipe
+from btfer_builder.records import Kind
+from btfer_builder.workspace import open_workspace
+
+
+@click.command()
+@recipe_options(ReviewRecipe)
+@click.option(
+    "--round",
+    "round_name",
+    type=click.Choice(["images", "faces"]),
+    help="Photos before they are cropped, or faces. [default: faces; both for --export]",
+)
+@click.option(
+    "--export", "export_path", type=click.Path(path_type=Path, dir_okay=False), help="Write a CSV to fill in."
+)
+@click.option(
+    "--import",
+    "import_path",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Read the decisions of a CSV.",
+)
+@click.option(
+    "--adjudicate", is_flag=True, help="Show what reviewers disagree on with their votes, and settle it."
+)
+@click.option(
+    "--suspect",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A model to ask about every face, to look first where it doubts the label.",
+)
+@common_options
+def review(
+    directory: Path | None,
+    as_json: bool,
+    round_name: str | None,
+    export_path: Path | None,
+    import_path: Path | None,
+    adjudicate: bool,
+    suspect: Path | None,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Clean the set by hand.
+
+    A page where one key labels and advances, or a CSV for a spreadsheet.
+
+    \b
+    Examples:
+      btfer review --reviewer ana
+      btfer review --reviewer ana --reviewers ana,bo,cy --blind      three share the work, 10 % is seen by all
+      btfer review --reviewer ana --adjudicate
+      btfer review --export faces.csv    then fill it in, and:    btfer review --import faces.csv
+    """
+    from btfer_builder.catalog.manifests import write_manifests
+    from btfer_builder.catalog.review import count_decisions
+    from btfer_builder.review.decisions import export_decisions, import_decisions, reviewer_name
+    from btfer_builder.review.serve import LOOPBACK, serve
+    from btfer_builder.review.assignment import check_sharing, follow_rule
+    from btfer_builder.sample.stale import say_if_stale
+
+    if export_path and import_path:
+        raise click.UsageError("--export and --import exclude each other")
+    workspace = open_workspace(directory)
+    recipe = with_flags(workspace.recipe.review, options)
+    if recipe.blind and (adjudicate or suspect):
+        raise click.UsageError("--blind excludes --adjudicate and --suspect, which show what it hides")
+    catalog, reviewer = workspace.catalog, reviewer_name(recipe)
+    follow_rule(catalog, recipe, given_flags(options))
+    result: dict[str, object]
+    if export_path:
+        kinds: dict[str | None, list[Kind]] = {
+            "images": ["image"],
+            "faces": ["face"],
+            None: ["image", "face"],
+        }
+        count = export_decisions(
+            catalog, export_path, kinds=kinds[round_name], reviewer=reviewer, recipe=recipe
+        )
+        result = {"path": str(export_path), "items": count}
+        text = (
+            f"{count} items written to {export_path}: fill in verdict (accept, reject, skip), then import it"
+        )
+    elif import_path:
+        done = import_decisions(catalog, import_path, reviewer=reviewer, blind=recipe.blind)
+        result = {"added": done.added, "unchanged": done.unchanged, "empty": done.empty}
+        text = (
+            f"{done.added} decisions added, {done.unchanged} were there already, {done.empty} rows had none"
+        )
+    else:
+        check_sharing(reviewer, recipe)
+        model = None
+        if suspect is not None:
+            from btfer_builder.evaluate.model_predictions import ask_model
+
+            model = ask_model(workspace, suspect)
+        before = count_decisions(catalog)
+        say("Stop with Ctrl-C. Every decision is saved as it is made.")
+        if recipe.host not in LOOPBACK:
+            say(
+                f"Warning: {recipe.host} can be reached from other computers, and nothing is encrypted: whoever "
+                "reads the network can see the faces and decide in your name. An SSH tunnel is safer."
+            )
+        serve(
+            workspace,
+            recipe,
+            round_name="images" if round_name == "images" else "faces",
+            on_ready=lambda url: emit_json({"url": url}) if as_json else click.echo(f"Review at {url}"),
+            adjudicate=adjudicate,
+            model=model,
+        )
+        text = f"{count_decisions(catalog) - before} decisions recorded"
+    write_manifests(catalog, workspace.manifests, "decisions", "images", "faces")
+    say_if_stale(catalog)
+    if not as_json:
+        click.echo(text)
+    elif export_path or import_path:
+        emit_json(result)
+
+
+@click.command()
+@recipe_options(AgreementRecipe)
+@recipe_options(ReviewRecipe, "reviewers", "min_votes", "agreement")
+@click.option(
+    "--round",
+    "round_name",
+    type=click.Choice(["images", "faces"]),
+    default="faces",
+    show_default=True,
+    help="Photos before they are cropped, or faces.",
+)
+@common_options
+def agreement(directory: Path | None, as_json: bool, round_name: str, **options: Any) -> None:  # noqa: ANN401
+    """Measure how far reviewers agree.
+
+    Cohen's and Fleiss' kappa with intervals, overall and for each class, each reviewer against the consensus, and
+    what is mixed up with what. The rule of consensus that is given here (or in btfer.toml) is in force from now on.
+
+    \b
+    Examples:
+      btfer agreement --min-votes 2 --agreement 0.6
+      btfer agreement --reviewers ana,bo --round images --json
+    """
+    from btfer_builder.catalog.manifests import write_manifests
+    from btfer_builder.review.agreement import measure
+    from btfer_builder.review.agreement_tables import show_agreement
+    from btfer_builder.review.assignment import follow_rule
+    from btfer_builder.sample.stale import say_if_stale
+
+    workspace = open_workspace(directory)
+    recipe = with_flags(workspace.recipe.review, options)
+    follow_rule(workspace.catalog, recipe, given_flags(options))
+    found = measure(
+        workspace.catalog,
+        "image" if round_name == "images" else "face",
+        with_flags(workspace.recipe.agreement, options),
+        recipe,
+    )
+    write_manifests(workspace.catalog, workspace.manifests, "images", "faces")
+    say_if_stale(workspace.catalog)
+    if as_json:
+        emit_json(found.to_dict())
+    else:
+        show_agreement(found)

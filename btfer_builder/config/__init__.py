@@ -1,0 +1,93 @@
+"""The recipe: `btfer.toml` as one frozen, checked structure a stage; flags override it for one run."""
+
+from btfer_builder.config.benchmark import BenchmarkRecipe
+from btfer_builder.config.changes import Change, changes, outcome_settings
+from btfer_builder.config.datasets import DatasetKind, DatasetRecipe
+from btfer_builder.config.models import (
+    Balancing,
+    Color,
+    EvalRecipe,
+    HashesRecipe,
+    LeakageRecipe,
+    Loss,
+    Preset,
+    ResizeKernel,
+    Scale,
+    TrainRecipe,
+)
+from btfer_builder.config.curation import (
+    AgreementRecipe,
+    ReleaseRecipe,
+    ReviewRecipe,
+    SampleRecipe,
+    SplitName,
+)
+from btfer_builder.config.acquisition import (
+    Age,
+    CrawlRecipe,
+    CropRecipe,
+    DedupeRecipe,
+    DetectorName,
+    EngineName,
+    Ethnicity,
+    Gender,
+    Language,
+    QueriesRecipe,
+    StorageRecipe,
+)
+from btfer_builder.config.load import Recipe, explain, load_recipe, recipe_text
+from btfer_builder.config.base import (
+    AnySection,
+    LicenseCode,
+    Pretraining,
+    Section,
+    Setting,
+    override,
+    settings_of,
+)
+
+__all__ = [
+    "Age",
+    "AgreementRecipe",
+    "AnySection",
+    "Balancing",
+    "BenchmarkRecipe",
+    "Change",
+    "Color",
+    "CrawlRecipe",
+    "CropRecipe",
+    "DatasetKind",
+    "DatasetRecipe",
+    "DedupeRecipe",
+    "DetectorName",
+    "EngineName",
+    "Ethnicity",
+    "EvalRecipe",
+    "Gender",
+    "HashesRecipe",
+    "Language",
+    "LeakageRecipe",
+    "LicenseCode",
+    "Loss",
+    "Preset",
+    "Pretraining",
+    "QueriesRecipe",
+    "Recipe",
+    "ReleaseRecipe",
+    "ResizeKernel",
+    "ReviewRecipe",
+    "SampleRecipe",
+    "Scale",
+    "Section",
+    "Setting",
+    "SplitName",
+    "StorageRecipe",
+    "TrainRecipe",
+    "changes",
+    "explain",
+    "load_recipe",
+    "outcome_settings",
+    "override",
+    "recipe_text",
+    "settings_of",
+]

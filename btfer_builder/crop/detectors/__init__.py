@@ -1,0 +1,1 @@
+"""Face detectors: functions from a photo to boxes and landmarks."""

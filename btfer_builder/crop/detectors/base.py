@@ -1,0 +1,106 @@
+"""The face detector: MTCNN (Zhang et al. 2016) with the weights of the `mtcnn` package, in two implementations."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
+
+from btfer_builder.crop.geometry import Box
+from btfer_builder.config import DetectorName
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Photos are scaled down to this longest side for detection: time and memory grow with the pixels.
+DETECTION_SIDE = 2000
+
+#: The network cannot see smaller pictures: its smallest window is 12 pixels at 0.6 of the size.
+SMALLEST_SIDE = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A face: its box, the detector's confidence (0–1), and five landmarks (x, y), all in photo pixels.
+
+    Left and right are the viewer's: `left_eye` is the one further left in the photo.
+    """
+
+    box: Box
+    confidence: float
+    left_eye: tuple[float, float]
+    right_eye: tuple[float, float]
+    nose: tuple[float, float]
+    mouth_left: tuple[float, float]
+    mouth_right: tuple[float, float]
+
+
+def largest_first(detections: Iterable[Detection]) -> list[Detection]:
+    """Return the faces of a photo in the order in which they are numbered, chosen and blurred."""
+    return sorted(detections, key=lambda face: (-face.box.width * face.box.height, face.box.x, face.box.y))
+
+
+class Detector(Protocol):
+    """What finds faces: `btfer_builder.crop.detectors.mtcnn.detector.find_faces`, and the package's own in `crop.reference`."""
+
+    def __call__(self, photo: "NDArray[np.uint8]") -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+        """Return boxes (n, 5): x1, y1, x2, y2, score, and landmarks (n, 10): five x, five y, of an RGB photo."""
+        ...
+
+
+@cache
+def load_detector(name: DetectorName = "mtcnn") -> Detector:
+    """Return a detector by its name in the recipe; its networks are loaded when it is first used."""
+    if name == "mtcnn-reference":
+        from btfer_builder.crop.detectors import mtcnn_reference as reference
+
+        return reference.find_faces
+    from btfer_builder.crop.detectors.mtcnn import detector as mtcnn
+
+    return mtcnn.find_faces
+
+
+def detect_faces(photo: "NDArray[np.uint8]", detector: DetectorName = "mtcnn") -> list[Detection]:
+    """Find all faces in a photo, largest first.
+
+    Boxes are rounded to whole pixels (of the photo as the detector sees it), as the `mtcnn` package rounds them, so
+    that crops have the same ids whichever implementation found them.
+
+    Parameters
+    ----------
+    photo
+        RGB, uint8, shape (height, width, 3).
+    detector
+        `mtcnn`, or `mtcnn-reference` for the plain package.
+    """
+    import cv2
+
+    height, width = photo.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        return []
+    scale = min(1.0, DETECTION_SIDE / max(height, width))
+    if scale < 1.0:
+        small = (max(SMALLEST_SIDE, round(width * scale)), max(SMALLEST_SIDE, round(height * scale)))
+        photo = cv2.resize(photo, small, interpolation=cv2.INTER_AREA)
+    zoom_x, zoom_y = width / photo.shape[1], height / photo.shape[0]
+    boxes, landmarks = load_detector(detector)(photo)
+    corners = boxes[:, :2].round()
+    sizes = (boxes[:, 2:4] - boxes[:, :2]).round()
+    detections = []
+    for corner, size, score, points in zip(corners, sizes, boxes[:, 4], landmarks, strict=True):
+        if size.min() <= 0:  # clipped away at the border
+            continue
+        x, y = points[:5] * zoom_x, points[5:] * zoom_y
+        detections.append(
+            Detection(
+                Box(
+                    float(corner[0]) * zoom_x,
+                    float(corner[1]) * zoom_y,
+                    float(size[0]) * zoom_x,
+                    float(size[1]) * zoom_y,
+                ),
+                float(score),
+                *((float(a), float(b)) for a, b in zip(x, y, strict=True)),
+            )
+        )
+    return largest_first(detections)

@@ -1,0 +1,1 @@
+"""MTCNN with the weights of the package mtcnn, on ONNX Runtime."""

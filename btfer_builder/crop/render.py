@@ -1,0 +1,45 @@
+"""Make a crop out of a photo and a face's row of the catalog, the first time and ever again."""
+
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+from btfer_builder.crop.blur_bystanders import blur
+from btfer_builder.crop.geometry import Box, PixelBox, cut
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class FaceRow(Protocol):
+    """A row of the catalog's `faces`, a line of `faces.csv`, or a dictionary with the same names."""
+
+    def __getitem__(self, name: str, /) -> Any:  # noqa: ANN401 - what a column holds
+        """Return a column's value."""
+        ...
+
+
+def remake_crop(face: FaceRow, photo: "NDArray[np.uint8]", size: int) -> "NDArray[np.uint8]":
+    """Cut a face out as its row of the catalog says, pixel for pixel as it was cut out first.
+
+    Parameters
+    ----------
+    face
+        Columns x, y, width, height, crop_x, crop_y, crop_width, crop_height, crop_angle, blurred.
+    photo
+        The upright photo, RGB, uint8, shape (height, width, 3).
+    size
+        Side of the crop in pixels, as `size` in the settings it was cropped with.
+
+    Returns
+    -------
+    ndarray of uint8, shape (size, size, 3)
+    """
+    box = PixelBox(*(int(face[f"crop_{name}"]) for name in ("x", "y", "width", "height")))
+    angle = float(face["crop_angle"])
+    crop = cut(photo, box, size, angle)
+    if face["blurred"]:
+        others = [Box(*map(float, other)) for other in json.loads(face["blurred"])]
+        own = Box(*(float(face[name]) for name in ("x", "y", "width", "height")))
+        crop = blur(crop, own, others, box, angle)
+    return crop

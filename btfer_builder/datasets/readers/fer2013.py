@@ -1,0 +1,98 @@
+"""FER2013's CSV (Goodfellow et al. 2013): columns emotion, pixels, Usage; 48×48 pixels of grey a row."""
+
+import csv
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from btfer_builder.labels import Emotion
+from btfer_builder.errors import BtferError
+from btfer_builder.datasets.readers.base import Item
+from btfer_builder.config import SplitName
+
+#: The number of each class, as the set's README has them.
+CLASSES: dict[str, Emotion] = {
+    "0": "angry",
+    "1": "disgust",
+    "2": "fear",
+    "3": "happy",
+    "4": "sad",
+    "5": "surprise",
+    "6": "neutral",
+}
+
+USAGES: dict[str, SplitName] = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
+
+SIDE = 48
+
+#: A row has at most 2304 numbers of three digits and a space each; a longer cell is no picture.
+LONGEST = 16 * SIDE * SIDE
+
+
+def read(source: Path) -> Iterator[Item]:
+    """Yield the rows of `fer2013.csv` (or `icml_face_data.csv`), or of the folder that has it.
+
+    A row is called by its line in the file; one whose pixels are no 2304 numbers of 0–255 is `unreadable`.
+
+    Raises
+    ------
+    BtferError
+        If the file is missing, is no CSV, has not the three columns, or a row a `Usage` that is none.
+    """
+    path = _find(source)
+    csv.field_size_limit(LONGEST)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            columns = [name.strip().casefold() for name in next(reader, [])]
+            if not {"emotion", "pixels", "usage"} <= set(columns):
+                raise BtferError(
+                    f"{path}: has the columns {', '.join(columns)[:200] or '(none)'}; expected emotion, pixels, Usage"
+                )
+            places = [columns.index(name) for name in ("emotion", "pixels", "usage")]
+            for row in reader:
+                if not row:
+                    continue
+                if len(row) < len(columns):
+                    raise BtferError(
+                        f"{path}, line {reader.line_num}: has {len(row)} cells, expected {len(columns)}; "
+                        "the file is cut off or damaged, get it again"
+                    )
+                yield _item(path, reader.line_num, *(row[place].strip() for place in places))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BtferError(f"{path}: cannot be read as FER2013's CSV: {error}") from None
+    finally:
+        csv.field_size_limit(131_072)
+
+
+def _find(source: Path) -> Path:
+    if source.is_file():
+        return source
+    found = sorted(path for name in ("fer2013.csv", "icml_face_data.csv") for path in source.rglob(name))
+    if not found:
+        raise BtferError(f"{source}: has no fer2013.csv or icml_face_data.csv; name the CSV itself")
+    return found[0]
+
+
+def _item(path: Path, line: int, label: str, pixels: str, usage: str) -> Item:
+    if usage not in USAGES:
+        raise BtferError(f"{path}, line {line}: Usage is {usage[:80]!r}, expected one of {', '.join(USAGES)}")
+    emotion = CLASSES.get(label)
+    values = _values(pixels)
+    reason = "unknown_label" if emotion is None else None if values else "unreadable"
+    return Item(f"line {line}", USAGES[usage], label[:40], emotion, values, reason)
+
+
+def _values(text: str) -> bytes:
+    """Return the pixels, or nothing where they are no picture."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # NumPy only warns of what it cannot read
+        try:
+            values = np.fromstring(text, dtype=np.int64, sep=" ")
+        except (ValueError, DeprecationWarning, OverflowError):
+            return b""
+    if values.size != SIDE * SIDE or values.min() < 0 or values.max() > 255:
+        return b""
+    return values.astype(np.uint8).tobytes()

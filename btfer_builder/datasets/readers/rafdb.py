@@ -1,0 +1,89 @@
+"""RAF-DB's single-label part (Li et al. 2017): a list of labels beside aligned pictures, or numbered folders."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from btfer_builder.labels import Emotion
+from btfer_builder.errors import BtferError
+from btfer_builder.datasets.readers.base import SUFFIXES, Item, class_folders, hidden, split_folders
+
+#: The number of each class, as the set's readme has them.
+CLASSES: dict[str, Emotion] = {
+    "1": "surprise",
+    "2": "fear",
+    "3": "disgust",
+    "4": "happy",
+    "5": "sad",
+    "6": "angry",
+    "7": "neutral",
+}
+
+#: Its name in the set, misspelled as it is there.
+LIST = "list_patition_label.txt"
+
+
+def read(source: Path) -> Iterator[Item]:
+    """Yield the pictures of RAF-DB.
+
+    Parameters
+    ----------
+    source
+        A folder with `EmoLabel/list_patition_label.txt` and the aligned pictures (`train_00001_aligned.jpg`)
+        somewhere in it; or with `train/1` … `test/7`, as the set is passed on, too.
+
+    Raises
+    ------
+    BtferError
+        If there is neither, or a line of the list is not a name and a number.
+    """
+    lists = sorted(source.rglob(LIST)) if source.is_dir() else []
+    if lists:
+        return _listed(source, lists[0])
+    splits = split_folders(source) if source.is_dir() else {}
+    if not any((folder / number).is_dir() for folder in splits for number in CLASSES):
+        raise BtferError(
+            f"{source}: has no {LIST} (nor train/1 … test/7); name the folder RAF-DB was unpacked to (basic/)"
+        )
+    return (
+        item for folder, split in splits.items() for item in class_folders(folder, source, split, CLASSES)
+    )
+
+
+def _listed(source: Path, listing: Path) -> Iterator[Item]:
+    files = {path.name: path for path in sorted(source.rglob("*")) if _is_picture(path)}
+    try:
+        lines = listing.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BtferError(f"{listing}: cannot be read: {error}; get RAF-DB's list again") from None
+    seen: set[str] = set()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        name, _, label = line.strip().rpartition(" ")
+        prefix = name.partition("_")[0]
+        # A name is looked up among the files found, so one that leads out of the folder leads nowhere.
+        if prefix not in {"train", "test"}:
+            raise BtferError(
+                f"{listing}, line {number}: is {line.strip()[:80]!r}, expected as `train_00001.jpg 5`"
+            )
+        if name in seen:
+            raise BtferError(
+                f"{listing}, line {number}: {name[:80]} was listed before; keep one of the lines"
+            )
+        seen.add(name)
+        emotion = CLASSES.get(label)
+        stem = name.strip().removesuffix(".jpg")
+        path = files.get(f"{stem}_aligned.jpg") or files.get(f"{stem}.jpg")
+        reason = None if path else "missing_file"
+        yield Item(
+            name.strip(),
+            "train" if prefix == "train" else "test",
+            label[:40],
+            emotion,
+            path or source / "missing",
+            reason if emotion else "unknown_label",
+        )
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not hidden(path) and path.is_file()

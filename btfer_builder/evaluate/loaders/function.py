@@ -1,0 +1,57 @@
+"""Any Python function as a model: `package.module:callable`, so that every library can be scored."""
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.loaders.registry import Model, first_line
+
+
+def load_function(text: str) -> Model:
+    """Import `package.module:callable`; the current folder counts as a place to import from.
+
+    The function takes uint8 of shape (batch, height, width, 3), RGB, and returns probabilities (or logits) of
+    shape (batch, classes), in the order of the labels that are declared.
+
+    Raises
+    ------
+    BtferError
+        If there is no such module or function, importing it fails, or it is not callable.
+    """
+    module_name, _, name = text.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        target: Any = importlib.import_module(module_name)
+        source = Path(getattr(target, "__file__", None) or f"{module_name}.py")
+        for part in name.split("."):
+            target = getattr(target, part)
+    except (ImportError, AttributeError) as error:
+        raise BtferError(
+            f"{text}: cannot be imported ({first_line(error)}); expected package.module:callable, importable "
+            "from here"
+        ) from None
+    except Exception as error:  # the module's own code runs
+        raise BtferError(f"{text}: importing {module_name} fails: {first_line(error)}") from error
+    if inspect.isclass(target) or not callable(target):
+        raise BtferError(f"{text}: is no function; name one that takes a batch of images")
+
+    def predict(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        try:  # with its own copy: other models are asked about the same batch
+            answers = np.asarray(target(batch.copy()), dtype=np.float32)
+        except Exception as error:  # the function's own code runs
+            raise BtferError(f"{text}: fails on a batch of {len(batch)}: {first_line(error)}") from error
+        if answers.ndim != 2 or len(answers) != len(batch) or answers.shape[1] < 2:
+            raise BtferError(
+                f"{text}: answers a batch of {len(batch)} with the shape {answers.shape}; "
+                f"expected ({len(batch)}, number of classes)"
+            )
+        return answers
+
+    return Model(source, None, None, 3, None, "function", predict, takes="uint8 rgb", name=text)

@@ -1,0 +1,103 @@
+"""Keras models, `.keras` and legacy `.h5`: the file is checked before anything of it is built."""
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.loaders.keras_check import (
+    OWN_MODULE,
+    check_config,
+    check_keras_archive,
+    check_keras_h5,
+    is_own,
+    parts_of,
+)
+from btfer_builder.evaluate.loaders.tensorflow_graph import graph_flops, graph_predictor
+from btfer_builder.evaluate.loaders.registry import Loader, Model, check_image_shape, check_scores_shape, first_line
+from btfer_builder.io.tensorflow_import import import_tensorflow
+
+#: Parts of the errors with which Keras refuses what could run code or read files; no other library tries then.
+_REFUSALS = ("Not allowed:", "disallowed")
+
+
+def load_keras(path: Path, *, trust_model: bool = False) -> Model:
+    """Load a `.keras` file, or a legacy `.h5` or `.hdf5` file; see `load_network`."""
+    return load_network(path, trust_model=trust_model)[1]
+
+
+def load_network(path: Path, *, trust_model: bool = False) -> tuple[Any, Model]:
+    """Load a `.keras` file, or a legacy `.h5` or `.hdf5` file: Keras's own model, and ours.
+
+    The file and the network's description in it are checked before any of it is built. Legacy files go to Keras 3
+    first, and to tf_keras where Keras 3 does not understand them; what a check refuses goes to neither.
+
+    Parameters
+    ----------
+    path
+        The file.
+    trust_model
+        Build it whatever its description says, Lambda layers included.
+
+    Raises
+    ------
+    UnsafeFile
+        If the file holds code, reads other files, or has layers that are not known.
+    BtferError
+        If the file is no model, damaged, or has other inputs or outputs than one image in and one list of scores
+        out.
+    """
+    modern = path.suffix.lower() == ".keras"
+    config = check_keras_archive(path) if modern else check_keras_h5(path)
+    legacy_safe = trust_model or check_config(path, config)
+    network, loader = _build(path, config, fall_back=not modern and legacy_safe, trust_model=trust_model)
+    height, width, channels = _input_shape(path, network)
+    shapes = [tuple(tensor.shape) for tensor in getattr(network, "outputs", None) or ()]
+    outputs = check_scores_shape(path, shapes)
+
+    def call(batch: Any) -> Any:  # noqa: ANN401 - tensors
+        return network(batch, training=False)
+
+    return network, Model(
+        path,
+        height,
+        width,
+        channels,
+        outputs,
+        loader,
+        graph_predictor(path, call, (height, width), channels),
+        parameters=int(network.count_params()),
+        flops=lambda height, width: graph_flops(call, height, width, channels),
+    )
+
+
+def _build(path: Path, config: object, *, fall_back: bool, trust_model: bool) -> tuple[Any, Loader]:
+    if any(is_own(part) for part in parts_of(config)):
+        importlib.import_module(OWN_MODULE)
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import_tensorflow()
+    import keras
+
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=not trust_model), "keras"
+    except Exception as error:  # Keras raises anything at all on a file it does not understand
+        reason = first_line(error)
+        fall_back = fall_back and not any(word in str(error) for word in _REFUSALS)
+    if fall_back:
+        import tf_keras
+
+        try:
+            return tf_keras.models.load_model(path, compile=False, safe_mode=not trust_model), "tf_keras"
+        except Exception as error:
+            reason = f"{reason}; tf_keras: {first_line(error)}"
+    raise BtferError(f"{path}: Keras cannot rebuild the model ({reason}); save it again with a recent Keras")
+
+
+def _input_shape(path: Path, network: Any) -> tuple[int | None, int | None, int]:  # noqa: ANN401
+    shapes = [tuple(tensor.shape) for tensor in getattr(network, "inputs", None) or ()]
+    if len(shapes) != 1:
+        raise BtferError(
+            f"{path}: takes {len(shapes) or 'no known'} inputs; expected a model that takes one image"
+        )
+    return check_image_shape(path, shapes[0])

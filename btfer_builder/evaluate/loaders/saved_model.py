@@ -1,0 +1,64 @@
+"""A TensorFlow SavedModel: a folder with a graph, whose operations are checked before it is loaded."""
+
+from pathlib import Path
+from typing import Any
+
+from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.loaders.graph_check import check_graph
+from btfer_builder.evaluate.loaders.tensorflow_graph import graph_flops, graph_predictor
+from btfer_builder.evaluate.loaders.registry import Model, check_image_shape, check_scores_shape, first_line
+from btfer_builder.io.tensorflow_import import import_tensorflow
+
+
+def load_saved_model(path: Path, *, trust_model: bool = False) -> Model:
+    """Load the serving signature of a SavedModel.
+
+    Raises
+    ------
+    UnsafeFile
+        If the folder reaches outside itself.
+    BtferError
+        If the folder is none, is damaged, or does not take one image.
+    """
+    if not (path / "saved_model.pb").is_file():
+        raise BtferError(
+            f"{path}: a folder without a saved_model.pb; save the model with model.save('name.keras') "
+            "or model.export('folder')"
+        )
+    if not trust_model:
+        check_graph(path)
+    tf = import_tensorflow()
+    try:
+        loaded = tf.saved_model.load(str(path))
+        serving = loaded.signatures["serving_default"]
+    except Exception as error:  # TensorFlow raises anything at all on a file it does not understand
+        raise BtferError(
+            f"{path}: TensorFlow cannot load the SavedModel ({first_line(error)}); export it again"
+        ) from None
+    inputs = serving.structured_input_signature[1]
+    if len(inputs) != 1:
+        raise BtferError(f"{path}: takes {len(inputs)} inputs; expected a model that takes one image")
+    name, spec = next(iter(inputs.items()))
+    height, width, channels = check_image_shape(path, _shape(spec))
+    outputs = check_scores_shape(path, [_shape(one) for one in serving.structured_outputs.values()])
+
+    def call(batch: Any) -> Any:  # noqa: ANN401 - tensors
+        _ = loaded  # kept alive with this function, and with it the variables that `serving` uses
+        return next(iter(serving(**{name: tf.cast(batch, spec.dtype)}).values()))
+
+    return Model(
+        path,
+        height,
+        width,
+        channels,
+        outputs,
+        "saved_model",
+        graph_predictor(path, call, (height, width), channels),
+        takes="uint8" if spec.dtype.is_integer else "float32",
+        parameters=sum(int(variable.shape.num_elements() or 0) for variable in serving.variables),
+        flops=lambda height, width: graph_flops(call, height, width, channels),
+    )
+
+
+def _shape(spec: Any) -> tuple[int | None, ...]:  # noqa: ANN401 - a TensorSpec
+    return tuple(spec.shape.as_list()) if spec.shape.rank is not None else ()

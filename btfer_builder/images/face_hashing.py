@@ -1,0 +1,66 @@
+"""What a face crop looks like, in hashes: coarse and fine, whole and as 48×48 grey, plain and mirrored."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from btfer_builder.images.decode import MAX_PIXELS, Undecodable, opened, upright_rgb
+from btfer_builder.records import FaceHash
+from btfer_builder.io.storage import File, Root
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+#: FER2013 and many sets after it store faces as grey images of this side.
+SMALL_SIDE = 48
+
+#: Side of the fine pHash: 16² = 256 bits tell apart what the 64 of the coarse one take for the same.
+FINE_SIDE = 16
+
+
+def hash_faces(
+    items: Sequence[tuple[str, str]], root: Root, max_pixels: int = MAX_PIXELS, also: tuple[str, ...] = ()
+) -> list[FaceHash]:
+    """Hash a shard of face crops; one that cannot be decoded gets its reason instead.
+
+    Parameters
+    ----------
+    items
+        (face_id, path relative to `root`).
+    root
+        The workspace, or the folder of a training set.
+    max_pixels
+        Images with more pixels are not decoded.
+    also
+        Formats that are read besides those of `decode.FORMATS`.
+    """
+    return [_hash_face(face_id, root / path, max_pixels, also) for face_id, path in items]
+
+
+def _hash_face(face_id: str, path: File, max_pixels: int, also: tuple[str, ...]) -> FaceHash:
+    if not path.is_file():
+        return FaceHash(face_id, reason="missing_file")
+    try:
+        with opened(path, max_pixels, also) as image:
+            return face_hash(face_id, upright_rgb(image).convert("L"))
+    except Undecodable as error:
+        return FaceHash(face_id, reason=error.reason)
+
+
+def face_hash(face_id: str, grey: "Image.Image") -> FaceHash:
+    """Hash a crop given as a Pillow image of mode L."""
+    from PIL import Image, ImageOps
+
+    small = grey.resize((SMALL_SIDE, SMALL_SIDE), Image.Resampling.LANCZOS)
+    looks = [
+        hashes
+        for image in (grey, ImageOps.mirror(grey), small, ImageOps.mirror(small))
+        for hashes in coarse_and_fine(image)
+    ]
+    return FaceHash(face_id, *looks)
+
+
+def coarse_and_fine(grey: "Image.Image") -> tuple[str, str]:
+    """Return the 64-bit and the 256-bit pHash, as 16 and 64 hex digits."""
+    import imagehash
+
+    return str(imagehash.phash(grey)), str(imagehash.phash(grey, hash_size=FINE_SIDE))

@@ -1,0 +1,1 @@
+"""Files, storage and the terminal."""

@@ -1,0 +1,150 @@
+"""Hashes of a folder of faces, and the CSV that carries them to others without the images."""
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass, fields
+from functools import partial
+from pathlib import Path
+
+from btfer_builder.images.face_hashing import hash_faces
+from btfer_builder.errors import BtferError
+from btfer_builder.io.atomic import unescape_cell, write_csv
+from btfer_builder.parallel import Crashed, Runner
+from btfer_builder.io.terminal import bar
+from btfer_builder.config import HashesRecipe
+from btfer_builder.records import FaceHash
+
+#: Other files of a folder (labels, notes, archives) are no faces.
+SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .avif .pgm .ppm".split()  # noqa: SIM905 - a line to read
+)
+
+_SHARD_SIZE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLooks:
+    """A row of the manifest: an image's name, its pHashes of 64 and 256 bits, and those as 48×48 grey."""
+
+    name: str
+    phash: str
+    fine: str
+    phash_48: str
+    fine_48: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The hashes of a set of images, and how many of its files could not be hashed, by reason."""
+
+    looks: tuple[ImageLooks, ...]
+    dropped: dict[str, int]
+
+
+COLUMNS = tuple(field.name for field in fields(ImageLooks))
+_DIGITS = {"phash": 16, "fine": 64, "phash_48": 16, "fine_48": 64}
+
+
+def hash_folder(folder: Path, recipe: HashesRecipe) -> Manifest:
+    """Hash every image below a folder, which is only read.
+
+    Raises
+    ------
+    BtferError
+        If there is no image, none of them can be read, or a folder cannot be.
+    """
+    names = sorted(
+        path.relative_to(folder).as_posix()
+        for path in _files(folder)
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+    )
+    if not names:
+        raise BtferError(
+            f"{folder}: has no images ({' '.join(sorted(SUFFIXES))}); name the folder they are in"
+        )
+    runner: Runner[tuple[str, str], FaceHash] = Runner(recipe.workers, _SHARD_SIZE)
+    hashed: list[ImageLooks] = []
+    dropped: Counter[str] = Counter()
+    function = partial(hash_faces, root=folder, max_pixels=recipe.max_pixels, also=("PPM",))  # .pgm too
+    with bar(len(names), "hash", "images") as progress:
+        for shard in runner.map(function, [(name, name) for name in names]):
+            for (name, _), result in shard:
+                if isinstance(result, Crashed):
+                    dropped["crashed_decoder"] += 1
+                elif result.reason is not None:
+                    dropped[result.reason] += 1
+                else:
+                    hashed.append(
+                        ImageLooks(_shown(name), result.phash, result.fine, result.phash_48, result.fine_48)
+                    )
+            progress.update(len(shard))
+    if not hashed:
+        raise BtferError(
+            f"{folder}: none of its {len(names)} images can be read ({', '.join(dropped)}); that says nothing of "
+            "what stands in it"
+        )
+    return Manifest(tuple(sorted(hashed, key=lambda look: look.name)), dict(sorted(dropped.items())))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, through links too, each folder once; one that cannot be read is an error."""
+
+    def fail(error: OSError) -> None:
+        raise BtferError(f"{error.filename}: cannot be read: {error.strerror}; what is in it would be missed")
+
+    seen: set[tuple[int, int]] = set()
+    for root, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+        status = os.stat(root)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        yield from (Path(root, name) for name in files)
+
+
+def _shown(name: str) -> str:
+    """Return a file's name as it can be written, whatever its bytes are."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def write_hashes(path: Path, looks: Iterable[ImageLooks]) -> int:
+    """Write a manifest, all at once, and return how many images it has."""
+    return write_csv(path, COLUMNS, (dict(zip(COLUMNS, astuple(look), strict=True)) for look in looks))
+
+
+def read_hashes(path: Path) -> Manifest:
+    """Read a manifest, whoever wrote it.
+
+    Raises
+    ------
+    BtferError
+        If it is no manifest; the text names the line.
+    """
+    looks = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            missing = set(COLUMNS) - set(reader.fieldnames or ())
+            if missing:
+                raise BtferError(
+                    f"{path}: has no column {', '.join(sorted(missing))}; expected what `btfer hashes` writes"
+                )
+            for row in reader:
+                looks.append(_read_row(path, reader.line_num, row))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BtferError(f"{path}: cannot be read as a manifest of hashes: {error}") from None
+    if not looks:
+        raise BtferError(f"{path}: has no hashes in it")
+    return Manifest(tuple(looks), {})
+
+
+def _read_row(path: Path, line: int, row: "dict[str, str | None]") -> ImageLooks:
+    for column, digits in _DIGITS.items():
+        if not re.fullmatch(f"[0-9a-f]{{{digits}}}", row[column] or ""):
+            raise BtferError(
+                f"{path}, line {line}: {column} is {str(row[column])[:80]!r}, expected {digits} hex digits"
+            )
+    return ImageLooks(unescape_cell(row["name"] or ""), *(str(row[column]) for column in _DIGITS))

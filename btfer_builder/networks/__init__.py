@@ -1,0 +1,28 @@
+"""The networks of the paper (§3.2–3.3), their variants and three modern baselines."""
+
+from btfer_builder.networks.build import assemble_network, build_network
+from btfer_builder.networks.registry import (
+    HEADS,
+    NETWORKS,
+    PRETRAININGS,
+    SIZES,
+    UNITS,
+    Head,
+    NetworkSpec,
+    Units,
+    find_network,
+)
+
+__all__ = [
+    "HEADS",
+    "NETWORKS",
+    "PRETRAININGS",
+    "SIZES",
+    "UNITS",
+    "Head",
+    "NetworkSpec",
+    "Units",
+    "assemble_network",
+    "build_network",
+    "find_network",
+]

@@ -1,0 +1,197 @@
+"""Build any network of the registry: its layers, the head on its base, and the weights it starts from."""
+
+import importlib
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from btfer_builder.errors import BtferError
+from btfer_builder.networks.registry import Head, NetworkSpec, Units, find_network
+from btfer_builder.io.tensorflow_import import import_tensorflow
+from btfer_builder.config import Pretraining
+
+if TYPE_CHECKING:
+    import keras
+
+
+def build_network(
+    name: str,
+    size: int,
+    *,
+    pretraining: Pretraining = "scratch",
+    classes: int = 7,
+    head: Head | None = None,
+    units: Units | None = None,
+    weights_path: Path | None = None,
+    seed: int = 0,
+    paper: bool = False,
+) -> "keras.Model":
+    """Build a network that is ready to be trained.
+
+    Parameters
+    ----------
+    name
+        A name of `NETWORKS`.
+    size
+        Side of its input in pixels: 48 or 224 in the paper; others work from the network's smallest size on.
+    pretraining
+        What it starts from (§3.5); `preprocessing_of` says how it is then fed.
+    classes
+        Number of outputs.
+    head
+        How the last feature maps become a vector; None takes the network's default.
+    units
+        Hidden layers of a base's new head; None takes the authors' 256-128.
+    weights_path
+        The file of the pretrained weights; None lets them be fetched.
+    seed
+        Of the random weights: the same one gives the same network, on every machine.
+    paper
+        Refuse what the authors did not have: `true` variants and modern baselines.
+
+    Returns
+    -------
+    keras.Model
+        From float32 (batch, size, size, 3), or 1 channel for mediapipe-vggnet, to probabilities (batch,
+        classes) in float32. A pretrained network is a base, as one layer, and a head.
+
+    Raises
+    ------
+    BtferError
+        If the network does not exist or has no such size, head or weights, or these cannot be loaded.
+    """
+    spec = find_network(name)
+    if paper and spec.origin != "paper":
+        raise BtferError(f"{name}: not among the authors' networks; leave --paper out to use it")
+    if weights_path is not None and pretraining == "scratch":
+        raise BtferError(
+            f"{weights_path}: weights are given, but {name} starts from scratch; say which they are"
+        )
+    return _build(
+        spec,
+        size,
+        pretraining=pretraining,
+        classes=classes,
+        head=head,
+        units=units,
+        seed=seed,
+        load=True,
+        path=weights_path,
+    )
+
+
+def assemble_network(
+    name: str,
+    size: int,
+    *,
+    pretraining: Pretraining = "scratch",
+    classes: int = 7,
+    head: Head | None = None,
+    units: Units | None = None,
+    seed: int = 0,
+) -> "keras.Model":
+    """Build the same layers as `build_network` with random weights, whatever the pretraining.
+
+    For weights that come from a checkpoint afterwards, and for counting.
+
+    Raises
+    ------
+    BtferError
+        If the network does not exist or has no such size, head or pretraining.
+    """
+    return _build(
+        find_network(name),
+        size,
+        pretraining=pretraining,
+        classes=classes,
+        head=head,
+        units=units,
+        seed=seed,
+        load=False,
+        path=None,
+    )
+
+
+def _build(
+    spec: NetworkSpec,
+    size: int,
+    *,
+    pretraining: Pretraining,
+    classes: int,
+    head: Head | None,
+    units: Units | None,
+    seed: int,
+    load: bool,
+    path: Path | None,
+) -> "keras.Model":
+    _check(spec, size, pretraining=pretraining, classes=classes, head=head, units=units)
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import_tensorflow()
+    head = head or spec.heads[0]
+    with _seeded(seed):
+        if not spec.has_base:
+            builder = getattr(_family(spec.family), spec.name.replace("-", "_"))
+            return builder(size, classes, head) if len(spec.heads) > 1 else builder(size, classes)
+        base = _base(spec, size, pretraining, load=load, path=path)
+        return _module("heads").add_head(
+            base, spec.name.replace("-", "_"), classes, head, units or spec.units[0]
+        )
+
+
+def _base(
+    spec: NetworkSpec, size: int, pretraining: Pretraining, *, load: bool, path: Path | None
+) -> "keras.Model":
+    if pretraining == "imagenet" and load:
+        return _module("weights").imagenet_base(spec.name, size, path)
+    if pretraining != "vggface" and spec.family != "vggface":
+        return _family(spec.family).base(spec.name, size)
+    base = _family("vggface").base(spec.name, size)  # VGGFace's ResNet50 is not the one of keras.applications
+    if pretraining == "vggface" and load:
+        _module("weights").load_vggface(base, spec.name, path)
+    return base
+
+
+def _check(
+    spec: NetworkSpec,
+    size: int,
+    *,
+    pretraining: Pretraining,
+    classes: int,
+    head: Head | None,
+    units: Units | None,
+) -> None:
+    if misfit := spec.misfit(size):
+        raise BtferError(f"{spec.name}: {misfit}")
+    if classes < 2:
+        raise BtferError(f"{spec.name}: needs at least 2 classes to tell apart, not {classes}")
+    if pretraining not in spec.pretrainings:
+        raise BtferError(
+            f"{spec.name}: there are no {pretraining} weights; choose {' or '.join(spec.pretrainings)}"
+        )
+    if head is not None and head not in spec.heads:
+        raise BtferError(f"{spec.name}: its head is {' or '.join(spec.heads)}, not {head}")
+    if units is not None and units not in spec.units:
+        said = f"choose {', '.join(spec.units)}" if spec.units else "its last layers are its own"
+        raise BtferError(f"{spec.name}: has no head of {units} units; {said}")
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed what Keras draws the seeds of its layers from, and leave Python's own chance as it was."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def _family(name: str) -> Any:  # noqa: ANN401 - a module; imported late, for it imports TensorFlow
+    return importlib.import_module(f"btfer_builder.networks.{name}")
+
+
+def _module(name: str) -> Any:  # noqa: ANN401 - the same
+    return importlib.import_module(f"btfer_builder.protocol.{name}")

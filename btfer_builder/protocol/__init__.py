@@ -1,1 +1,0 @@
-"""The protocol of the paper (§3–4): networks, their weights, and how they are trained and compared."""

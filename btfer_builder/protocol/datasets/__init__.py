@@ -1,5 +1,0 @@
-"""Other people's labelled sets brought into one form: splits of class folders, checked for leakage (§2)."""
-
-from btfer_builder.protocol.datasets.importing import Imported, import_dataset
-
-__all__ = ["Imported", "import_dataset"]

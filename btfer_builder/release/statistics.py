@@ -1,0 +1,179 @@
+"""What a release says of itself: every number on its card, counted once."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from btfer_builder import __version__
+from btfer_builder.catalog import Catalog
+from btfer_builder.catalog.agreement import votes
+from btfer_builder.catalog.funnel import StageCount, funnel
+from btfer_builder.catalog.release import Yield, faces_of_version, query_yields, version_of
+from btfer_builder.catalog.sample import ATTRIBUTES
+from btfer_builder.crawl.licenses import UNKNOWN
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.config import ReleaseRecipe
+from btfer_builder.release.released_faces import NO_DERIVATIVES, ReleasedFace, content_hash, members, splits_of
+from btfer_builder.release.diff import Difference, compare
+from btfer_builder.release.writers.figures import group_counts
+from btfer_builder.sample.provenance import LICENSES, host_of
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the card, the datasheet, Croissant and release.json say.
+
+    Attributes
+    ----------
+    per_split
+        Faces of each class (in the order of the emotions), by split.
+    groups
+        By attribute, the faces of every value: (value, share of all faces).
+    agreement
+        Mean share of the reviewers who gave a face its label; `reviewers` counts faces by how many answered.
+    kappa
+        Fleiss' κ of all reviewers on the faces all of them answered; None if there is no such thing.
+    upscaled
+        Faces that were smaller in the photo than they are here.
+    top_host
+        Share of the faces that come from one web site at most.
+    period
+        First and last day on which a photo was fetched; empty if that is not on record.
+    change
+        What is different from the version before; None for the first.
+    """
+
+    recipe: ReleaseRecipe
+    version: int
+    content_hash: str
+    total: int
+    size: int
+    per_split: dict[str, list[int]]
+    groups: dict[str, list[tuple[str, float]]]
+    licenses: dict[str, int]
+    agreement: float
+    unanimous: float
+    reviewers: dict[int, int]
+    kappa: float | None
+    upscaled: int
+    top_host: float
+    period: str
+    stages: list[StageCount]
+    yields: list[Yield]
+    previous: str
+    change: Difference | None
+
+    @property
+    def redistributable(self) -> bool:
+        """Whether others may be given it: no picture in it lacks a licence, or there are none in it."""
+        return self.recipe.urls_only or not self.licenses.get(UNKNOWN)
+
+    @property
+    def short_hash(self) -> str:
+        """The first twelve digits of the content hash, by which a release is named."""
+        return self.content_hash[:12]
+
+    @property
+    def title(self) -> str:
+        """Name, version and content of the release in one line."""
+        return f"{self.recipe.name} v{self.version} ({self.short_hash})"
+
+    @property
+    def non_commercial(self) -> int:
+        """Pictures that may not be used for money."""
+        return sum(count for code, count in self.licenses.items() if "-nc" in code)
+
+    @property
+    def no_derivatives(self) -> int:
+        """Pictures of which no changed copies may be passed on."""
+        return sum(self.licenses.get(code, 0) for code in NO_DERIVATIVES)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of release.json."""
+        return {
+            "name": self.recipe.name,
+            "version": self.version,
+            "content_hash": self.content_hash,
+            "form": "urls" if self.recipe.urls_only else "images",
+            "redistributable": self.redistributable,
+            "faces": self.total,
+            "splits": {
+                split: dict(zip(EMOTIONS, counts, strict=True)) for split, counts in self.per_split.items()
+            },
+            "licenses": self.licenses,
+            "made_with": f"btfer-builder {__version__}",
+            "previous": self.previous or None,
+            "changes": self.change and self.change.to_dict(),
+        }
+
+
+def gather(catalog: Catalog, faces: Sequence[ReleasedFace], recipe: ReleaseRecipe) -> Facts:
+    """Count everything a release says of itself."""
+    faces = list(faces)
+    digest = content_hash(faces)
+    version = version_of(catalog, digest)
+    before = faces_of_version(catalog, version - 1)
+    count = Counter((face.split, face.emotion) for face in faces)
+    hosts = Counter(host_of(face.source) for face in faces)
+    days = sorted(day for face in faces if (day := face.source.fetched_at[:10]))
+    licenses = Counter(face.license for face in faces)
+    size = _side(faces[0])
+    return Facts(
+        recipe=recipe,
+        version=version,
+        content_hash=digest,
+        total=len(faces),
+        size=size,
+        per_split={split: [count[split, emotion] for emotion in EMOTIONS] for split in splits_of(faces)},
+        groups={name: _shares(faces, name) for name in ATTRIBUTES},
+        licenses={code: licenses[code] for code in (*reversed(LICENSES), UNKNOWN) if licenses[code]},
+        agreement=sum(face.face.agreement for face in faces) / len(faces),
+        unanimous=sum(face.face.agreement == 1 for face in faces) / len(faces),
+        reviewers=dict(sorted(Counter(face.face.votes for face in faces).items())),
+        kappa=_kappa(catalog),
+        upscaled=sum(max(face.box["crop_width"], face.box["crop_height"]) < size for face in faces),
+        top_host=max((n for host, n in hosts.items() if host), default=0) / len(faces),
+        period=" to ".join(dict.fromkeys([days[0], days[-1]])) if days else "",
+        stages=funnel(catalog),
+        yields=query_yields(catalog),
+        previous=before[0] if before else "",
+        change=compare(before[1], members(faces)) if before else None,
+    )
+
+
+def _shares(faces: Sequence[ReleasedFace], attribute: str) -> list[tuple[str, float]]:
+    counts: Counter[str] = Counter()
+    for (value, _), n in group_counts(faces, attribute).items():
+        counts[value] += n
+    return [
+        (value, n / len(faces)) for value, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def _kappa(catalog: Catalog) -> float | None:
+    """Return Fleiss' κ on the faces that every reviewer answered; None for one reviewer, or without such faces."""
+    said = votes(catalog, "face")
+    reviewers = {vote.reviewer for vote in said}
+    answers: dict[str, list[str]] = {}
+    for vote in said:
+        answers.setdefault(vote.item_id, []).append(vote.answer)
+    shared = [given for _, given in sorted(answers.items()) if len(given) == len(reviewers)]
+    if len(reviewers) < 2 or not shared:
+        return None
+    import numpy as np
+
+    from btfer_builder.review.kappa import fleiss
+
+    kinds = sorted({answer for given in shared for answer in given})
+    counts = np.array([[given.count(kind) for kind in kinds] for given in shared])
+    value = fleiss(counts, 1, 0.95, np.random.default_rng(0)).value
+    return None if math.isnan(value) else value
+
+
+def _side(face: ReleasedFace) -> int:
+    from PIL import Image
+
+    with Image.open(face.path) as picture:
+        return picture.width

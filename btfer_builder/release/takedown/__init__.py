@@ -1,0 +1,1 @@
+"""Take pictures out of a workspace and its releases."""

@@ -1,0 +1,110 @@
+"""Fill the gaps of a sample: the next faces of the same class take the place of those that were taken down."""
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from btfer_builder.catalog.release import sample_rows
+from btfer_builder.catalog.sample import AcceptedFace, accepted_faces, last_recipe, reserved_faces
+from btfer_builder.labels import EMOTIONS, Emotion
+from btfer_builder.errors import BtferError
+from btfer_builder.config import SampleRecipe
+from btfer_builder.records import Chosen
+from btfer_builder.sample.source_limits import Eligible, Room
+from btfer_builder.sample.choose import ONLY_SPLIT, by_rank
+from btfer_builder.sample.folder import sample_path
+from btfer_builder.sample.stage import caps_of, eligible_faces
+from btfer_builder.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A face of the sample that goes, and the one that comes for it; None if there is none left."""
+
+    face_id: str
+    emotion: Emotion
+    split: str
+    by: str | None
+
+
+def refill(
+    workspace: Workspace, gone_faces: Collection[str], gone_images: Collection[str]
+) -> tuple[list[Chosen], list[Replacement]]:
+    """Return the sample without some faces and with others in their places, and who took whose.
+
+    The reserve comes first, in its order, then every other face that may be drawn, by rank; of the same cell if there
+    is one. All caps hold, and no photo, creator or near duplicate comes into two splits.
+
+    Raises
+    ------
+    BtferError
+        If the file of a face that comes in is gone.
+    """
+    catalog = workspace.catalog
+    rows = sample_rows(catalog)
+    recipe = drawn_with(workspace)
+    faces = {face.face_id: face for face in accepted_faces(catalog) if face.image_id not in gone_images}
+    eligible, _ = eligible_faces(workspace, recipe, list(faces.values()))
+    by_id = {face.face_id: face for face in eligible}
+    splits = tuple(recipe.splits) or (ONLY_SPLIT,)
+    room = Room(caps_of(recipe), {})
+    stay = [row for row in rows if row["face_id"] not in gone_faces]
+    for row in stay:
+        if face := by_id.get(row["face_id"]):
+            room.put(face, row["split"])
+    in_sample = {row["face_id"] for row in rows}
+    waiting = _waiting(workspace, recipe, [face for face in eligible if face.face_id not in in_sample])
+    cells = {face.face_id: face.cell for face in _cells_of(workspace, recipe, gone_faces)}
+    chosen = [
+        Chosen(row["face_id"], row["emotion"], row["rank"], row["path"], row["split"], row["sha256"])
+        for row in stay
+    ]
+    replacements = []
+    for row in sorted(
+        (row for row in rows if row["face_id"] in gone_faces), key=lambda row: (row["emotion"], row["rank"])
+    ):
+        emotion, split = row["emotion"], row["split"]
+        fitting = [face for face in waiting if face.emotion == emotion and room.fits(face, split)]
+        same_cell = [face for face in fitting if face.cell == cells.get(row["face_id"])]
+        new = next(iter(same_cell or fitting), None)
+        replacements.append(Replacement(row["face_id"], emotion, split, new and new.face_id))
+        if new:
+            room.put(new, split)
+            waiting.remove(new)
+            path = sample_path(new.face_id, emotion, split, splits)
+            chosen.append(
+                Chosen(new.face_id, emotion, row["rank"], path, split, _sha256(workspace, faces[new.face_id]))
+            )
+    return sorted(chosen, key=lambda face: (EMOTIONS.index(face.emotion), face.rank)), replacements
+
+
+def drawn_with(workspace: Workspace) -> SampleRecipe:
+    """Return the recipe the sample was drawn with, else the workspace's own."""
+    text = last_recipe(workspace.catalog)
+    try:
+        return msgspec.convert(json.loads(text), SampleRecipe) if text else workspace.recipe.sample
+    except msgspec.ValidationError:  # of another version
+        return workspace.recipe.sample
+
+
+def _waiting(workspace: Workspace, recipe: SampleRecipe, others: Sequence[Eligible]) -> list[Eligible]:
+    by_id = {face.face_id: face for face in others}
+    reserve = [by_id[face_id] for face_id, _ in reserved_faces(workspace.catalog) if face_id in by_id]
+    ids = {face.face_id for face in reserve}
+    return reserve + [face for face in by_rank(others, recipe.seed) if face.face_id not in ids]
+
+
+def _cells_of(workspace: Workspace, recipe: SampleRecipe, face_ids: Collection[str]) -> list[Eligible]:
+    going = [face for face in accepted_faces(workspace.catalog) if face.face_id in face_ids]
+    return eligible_faces(workspace, recipe, going)[0]
+
+
+def _sha256(workspace: Workspace, face: AcceptedFace) -> str:
+    path = workspace.files / face.path
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        raise BtferError(f"{path} is gone; make it again with: btfer crop") from None

@@ -1,0 +1,61 @@
+"""The texts of a release: dataset card, datasheet, and release.json, out of the facts and two templates."""
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.io.atomic import write_json
+from btfer_builder.reasons import REASONS
+from btfer_builder.release.writers.attribution import markdown
+from btfer_builder.release.statistics import Facts
+from btfer_builder.sample.provenance import LICENSES
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+#: How Hugging Face names the size of a set.
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def write_texts(folder: Path, facts: Facts) -> None:
+    """Write README.md, DATASHEET.md and release.json."""
+    for name in ("README.md", "DATASHEET.md"):
+        (folder / name).write_text(render(name, facts), encoding="utf-8")
+    write_json(folder / "release.json", facts.to_dict(), ensure_ascii=False)
+
+
+def render(name: str, facts: Facts) -> str:
+    """Return a text of a release."""
+    size = next((text for limit, text in _SIZES if facts.total < limit), "n>1M")
+    return (
+        _templates()
+        .get_template(f"{name}.j2")
+        .render(
+            facts=facts,
+            recipe=facts.recipe,
+            emotions=EMOTIONS,
+            license_names={**LICENSES, "unknown": "unknown"},
+            reasons=REASONS,
+            size_category=size,
+        )
+    )
+
+
+@cache
+def _templates() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # Markdown, not HTML: what comes from outside goes through the filter `text`.
+    environment = Environment(
+        loader=PackageLoader("btfer_builder.release.writers"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701
+    )
+    environment.filters["text"] = markdown
+    environment.filters["percent"] = lambda share: f"{100 * share:.0f} %"
+    environment.filters["number"] = lambda count: f"{count:,}"
+    return environment

@@ -1,0 +1,226 @@
+"""Faces as batches: decoded once if they fit into memory, drawn and transformed ahead of the network."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from btfer_builder.images.decode import Undecodable, decode_image
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.errors import BtferError
+from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.evaluate.preprocessing.resolve import Feeding, fit
+from btfer_builder.training.augmentation import draw_transforms, transform_faces
+from btfer_builder.training.class_weights import epoch_length, epoch_order
+from btfer_builder.config import Balancing
+
+Progress = Callable[[Sequence[LabelledFace]], Iterable[LabelledFace]]
+
+#: Batches made ready ahead of the one the network sees.
+AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class FaceStore:
+    """Labelled faces that can be asked for by position.
+
+    Attributes
+    ----------
+    paths
+        The files.
+    labels
+        Positions in `EMOTIONS`, int64 (n,).
+    feeding
+        How a face becomes the network's input.
+    pixels
+        uint8 (n, size, size, channels), resized and in the network's order of colours; None where they take
+        more memory than allowed and are decoded each time they are asked for.
+    workers
+        Threads that decode.
+    failed
+        Files that could not be decoded later on; TensorFlow keeps only the text of an error.
+    """
+
+    paths: tuple[Path, ...]
+    labels: NDArray[np.int64]
+    feeding: Feeding
+    pixels: tf.Tensor | None
+    workers: int
+    failed: list[BtferError] = field(default_factory=list)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept in memory."""
+        return 0 if self.pixels is None else int(np.prod(self.pixels.shape))
+
+
+def store_faces(
+    faces: Sequence[LabelledFace], feeding: Feeding, *, memory: int, workers: int, progress: Progress
+) -> FaceStore:
+    """Decode faces once and keep them, if they fit.
+
+    Parameters
+    ----------
+    faces
+        With their labels.
+    feeding
+        Size, colours and kernel.
+    memory
+        Bytes the decoded faces may take.
+    workers
+        Threads that decode.
+    progress
+        Wraps the faces while they are decoded, like `tqdm`.
+
+    Raises
+    ------
+    BtferError
+        If a file cannot be decoded.
+    """
+    paths = tuple(face.path for face in faces)
+    labels = np.array([EMOTIONS.index(face.emotion) for face in faces], np.int64)
+    shape = (len(faces), feeding.height, feeding.width, feeding.channels)
+    if int(np.prod(shape)) > memory:
+        return FaceStore(paths, labels, feeding, None, workers)
+    pixels = np.empty(shape, np.uint8)
+    with ThreadPoolExecutor(workers, thread_name_prefix="btfer-decode") as pool:
+        decoded = pool.map(lambda path: read_face(path, feeding), paths)
+        try:
+            for row, (_, face) in enumerate(zip(progress(faces), decoded, strict=False)):
+                pixels[row] = face
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    with tf.device("CPU"):  # a graphics card's memory is for the network
+        return FaceStore(paths, labels, feeding, tf.constant(pixels), workers)
+
+
+def read_face(path: Path, feeding: Feeding) -> NDArray[np.uint8]:
+    """Decode a face and bring it to the network's size and colours, uint8 (size, size, channels).
+
+    Raises
+    ------
+    BtferError
+        If the file cannot be decoded.
+    """
+    try:
+        return fit(decode_image(path), feeding)[0]
+    except Undecodable as error:
+        raise BtferError(f"{path}: not a readable face image ({error}); replace or remove it") from None
+
+
+def training_batches(
+    store: FaceStore,
+    *,
+    batch_size: int,
+    balancing: Balancing,
+    augment: bool,
+    seed: int,
+    first_epoch: int,
+) -> tf.data.Dataset:
+    """Return batches (faces, one-hot labels) of one epoch after the other, without end.
+
+    Every epoch's draws follow from the seed and the epoch's number alone, so that a run can begin anywhere.
+
+    Parameters
+    ----------
+    store
+        The faces.
+    batch_size
+        Of all devices together; the last batch of an epoch is smaller.
+    balancing
+        See `epoch_order`.
+    augment
+        Whether faces are transformed.
+    seed
+        Of everything that is drawn.
+    first_epoch
+        The epoch to begin with, counted from 0.
+    """
+    size = store.feeding.height
+    length = epoch_length(store.labels, balancing)
+
+    def plan(epoch: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        random = np.random.default_rng([seed, int(epoch)])
+        order = epoch_order(store.labels, balancing, random)
+        return order, draw_transforms(length if augment else 0, size, random)
+
+    def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
+        order, transforms = tf.numpy_function(plan, [epoch], (tf.int64, tf.float32))
+        columns: tuple[tf.Tensor, ...] = (tf.ensure_shape(order, [length]),)
+        if augment:
+            columns += (tf.ensure_shape(transforms, [length, 8]),)
+        return tf.data.Dataset.from_tensor_slices(columns).batch(batch_size)
+
+    look_up = _look_up(store)
+    scale = _scaling(store.feeding)
+
+    def batch(rows: tf.Tensor, *transforms: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        faces, labels = look_up(rows)
+        if augment:
+            faces = transform_faces(faces, transforms[0])
+        return scale(faces), labels
+
+    epochs = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max)
+    # One batch at a time: its kernels use all cores already, and so do the network's.
+    return _ready(epochs.flat_map(epoch_batches).map(batch, num_parallel_calls=1))
+
+
+def validation_batches(store: FaceStore, batch_size: int) -> tf.data.Dataset:
+    """Return batches (faces, one-hot labels) of all faces, once and in their order."""
+    look_up, scale = _look_up(store), _scaling(store.feeding)
+
+    def batch(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        faces, labels = look_up(rows)
+        return scale(faces), labels
+
+    rows = tf.data.Dataset.range(len(store.paths)).batch(batch_size)
+    return _ready(rows.map(batch, num_parallel_calls=1))
+
+
+def _ready(batches: tf.data.Dataset) -> tf.data.Dataset:
+    options = tf.data.Options()
+    options.deterministic = True
+    # Nothing is left to tune, and an iterator that ends waits until the tuner wakes: after seconds, then minutes.
+    options.autotune.enabled = False
+    # Every device gets a part of each batch; files are not shared out, for there are none.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return batches.prefetch(AHEAD).with_options(options)
+
+
+def _look_up(store: FaceStore) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Return a function from positions to faces, float32 of 0–255, and one-hot labels."""
+    with tf.device("CPU"):
+        one_hot = tf.constant(np.eye(len(EMOTIONS), dtype=np.float32)[store.labels])
+    shape = (None, store.feeding.height, store.feeding.width, store.feeding.channels)
+    if store.pixels is not None:
+        return lambda rows: (tf.cast(tf.gather(store.pixels, rows), tf.float32), tf.gather(one_hot, rows))
+    pool = ThreadPoolExecutor(store.workers, thread_name_prefix="btfer-decode")
+
+    def read(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        try:
+            return np.stack(list(pool.map(lambda row: read_face(store.paths[row], store.feeding), rows)))
+        except BtferError as error:
+            store.failed.append(error)
+            raise
+
+    def look_up(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        faces = tf.ensure_shape(tf.numpy_function(read, [rows], tf.uint8), shape)
+        return tf.cast(faces, tf.float32), tf.gather(one_hot, rows)
+
+    return look_up
+
+
+def _scaling(feeding: Feeding) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return what brings pixels of 0–255 to the network's range, as one multiplication and one addition."""
+    factor = {"0,255": 1.0, "0,1": 1 / 255, "-1,1": 2 / 255}[feeding.scale]
+    offset = -1.0 if feeding.scale == "-1,1" else 0.0
+    mean = np.array(feeding.mean or 0.0, np.float64)
+    std = np.array(feeding.std or 1.0, np.float64)
+    multiply = tf.constant(factor / std, tf.float32)
+    add = tf.constant((offset - mean) / std, tf.float32)
+    return lambda faces: faces * multiply + add

@@ -1,0 +1,248 @@
+"""What a training run leaves behind: `run.json`, `history.csv` and the model's sidecar."""
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from btfer_builder import __version__
+from btfer_builder.labels import EMOTIONS, Emotion
+from btfer_builder.errors import BtferError
+from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.evaluate.preprocessing.sidecar import Sidecar, SidecarInput, SidecarLabels, write_sidecar
+from btfer_builder.evaluate.signature import content_digests, set_digest
+from btfer_builder.io.atomic import write_csv, write_json
+from btfer_builder.networks.preprocessing import Preprocessing
+from btfer_builder.training.class_weights import class_counts
+from btfer_builder.config import TrainRecipe
+
+#: Of the form of `run.json`; a field that changes its meaning raises it.
+SCHEMA = 1
+
+MODEL, RUN, HISTORY, CURVES = "model.keras", "run.json", "history.csv", "curves.png"
+SIDECAR = "model.btfer.toml"
+#: All that a run leaves in its folder.
+LEFT = (MODEL, SIDECAR, HISTORY, CURVES, RUN)
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One epoch's numbers.
+
+    Attributes
+    ----------
+    phase, epoch
+        1 or 2, and the epoch counted from 1 through both.
+    loss, accuracy
+        Over the training faces as the network saw them, weighted, transformed and with dropout.
+    val_loss, val_accuracy
+        Over the validation faces, each counted once.
+    learning_rate
+        That the epoch was trained with.
+    seconds
+        That it took.
+    """
+
+    phase: int
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseResult:
+    """One phase: its number (1: the base is frozen, 2: all layers learn), its epochs, what ended it."""
+
+    phase: int
+    epochs: int
+    ended: str
+    trainable: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetFacts:
+    """A set of faces: how many, of which class, and the SHA-256 over ids, labels and contents."""
+
+    n: int
+    per_class: dict[Emotion, int]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A training run, as `run.json` tells it.
+
+    Attributes
+    ----------
+    path
+        The folder with `model.keras`, its sidecar, `history.csv`, `curves.png` and `run.json`.
+    recipe
+        Every setting.
+    finished
+        Whether it came to its end; if not, the same command goes on with it.
+    stopped
+        Why it did not; empty if it did.
+    phases
+        Those that were begun.
+    best_epoch, best_phase
+        Where `model.keras` is from.
+    validation_accuracy, validation_loss
+        Of that epoch, on the selection split.
+    selection
+        Which faces chose it: `val`, `10 % of train`, or `test, as the authors`.
+    train, validation
+        The faces.
+    class_weights
+        In the loss.
+    params
+        Weights of the network.
+    seconds
+        Of all epochs.
+    devices
+        That computed at the same time.
+    versions
+        Of the libraries.
+    """
+
+    path: Path
+    recipe: TrainRecipe
+    finished: bool
+    stopped: str
+    phases: tuple[PhaseResult, ...]
+    best_epoch: int
+    best_phase: int
+    validation_accuracy: float
+    validation_loss: float
+    selection: str
+    train: SetFacts
+    validation: SetFacts
+    class_weights: dict[Emotion, float]
+    params: int
+    seconds: float
+    devices: int
+    versions: dict[str, str]
+
+    @property
+    def model(self) -> Path:
+        """The network of the best epoch."""
+        return self.path / MODEL
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all phases."""
+        return sum(phase.epochs for phase in self.phases)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `run.json` says."""
+        said = asdict(self) | {
+            "recipe": msgspec.to_builtins(self.recipe),
+            "path": str(self.path),
+            "model": str(self.model),
+            "epochs": self.epochs,
+        }
+        return {"schema": SCHEMA, **said}
+
+
+def read_run(folder: Path) -> Run | None:
+    """Read the `run.json` of a run; None if there is none.
+
+    Raises
+    ------
+    BtferError
+        If it is damaged or of another version.
+    """
+    path = folder / RUN
+    try:
+        said = json.loads(path.read_bytes())
+        known = {name: said[name] for name in Run.__dataclass_fields__ if name != "path"}
+        return msgspec.convert({**known, "path": folder}, Run, dec_hook=_as_it_is)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
+        raise BtferError(f"{path}: not a readable run ({error}); remove the folder and train again") from None
+
+
+def _as_it_is(_kind: type, value: Any) -> Any:  # noqa: ANN401 - a path, which msgspec does not know
+    return value
+
+
+def set_facts(faces: Sequence[LabelledFace], workers: int) -> SetFacts:
+    """Count a set and hash it by its contents.
+
+    Raises
+    ------
+    BtferError
+        If a file cannot be read.
+    """
+    return SetFacts(len(faces), class_counts(faces), set_digest(faces, content_digests(faces, workers)))
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of what a run depends on."""
+    names = ("tensorflow", "keras", "numpy", "opencv-python-headless", "pillow")
+    return {"btfer-builder": __version__, "python": platform.python_version()} | {
+        name: version(name) for name in names
+    }
+
+
+def write_run(run: Run) -> None:
+    """Write `run.json`.
+
+    Raises
+    ------
+    BtferError
+        If it cannot be written.
+    """
+    write_json(run.path / RUN, run.to_dict())
+
+
+def write_history(folder: Path, history: Sequence[Epoch]) -> None:
+    """Write `history.csv`, one row an epoch.
+
+    Raises
+    ------
+    BtferError
+        If it cannot be written.
+    """
+    write_csv(folder / HISTORY, list(Epoch.__dataclass_fields__), [asdict(row) for row in history])
+
+
+def describe_model(folder: Path, recipe: TrainRecipe, feeding: Preprocessing) -> None:
+    """Write the sidecar of `model.keras`: how it is fed and what its outputs mean.
+
+    Raises
+    ------
+    BtferError
+        If it cannot be written.
+    """
+    about: dict[str, str | int | float | bool] = {
+        "network": recipe.network,
+        "pretraining": recipe.pretraining,
+        "balancing": recipe.balancing,
+        "seed": recipe.seed,
+        "trained_by": f"btfer-builder {__version__}",
+    }
+    said = SidecarInput(
+        size=feeding.size,
+        color=feeding.color,
+        scale=feeding.scale,
+        mean=feeding.mean,
+        std=feeding.std,
+        resize=kernel_of(recipe),
+    )
+    write_sidecar(folder / MODEL, Sidecar(input=said, labels=SidecarLabels(outputs=EMOTIONS), about=about))
+
+
+def kernel_of(recipe: TrainRecipe) -> Any:  # noqa: ANN401 - a ResizeKernel
+    """Return how faces are resized: averaged to shrink and cubic to enlarge, or as the authors' Keras did."""
+    return "nearest" if recipe.paper else "auto"
