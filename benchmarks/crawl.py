@@ -106,9 +106,9 @@ async def serve() -> None:
 
 def ours(port: int, phrases: list[str], per_phrase: int, connections: int, folder: Path, engine: str) -> int:
     """Crawl with btfer; return the number of files that are there afterwards."""
+    from btfer_builder.config import CrawlRecipe
     from btfer_builder.crawl.stage import crawl
     from btfer_builder.queries.phrases import Query
-    from btfer_builder.config import CrawlRecipe
     from btfer_builder.workspace import create_workspace
 
     path = {"bing": "/images/async", "openverse": "/v1/images/"}[engine]

@@ -31,8 +31,8 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 from benchmarks.compose import photographs
 from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.dedupe.grouping import group_duplicates
-from btfer_builder.images.hashing import perceptual_hashes
 from btfer_builder.images.alignment import grey, likeness
+from btfer_builder.images.hashing import perceptual_hashes
 from btfer_builder.images.same_picture import RADIUS, candidates, decide, fine_distance, values
 from btfer_builder.records import ImagePair
 

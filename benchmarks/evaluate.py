@@ -22,17 +22,17 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from btfer_builder.config import EvalRecipe
 from btfer_builder.crop.cropping import png
-from btfer_builder.images.decode import decode_image
-from btfer_builder.labels import EMOTIONS
 from btfer_builder.evaluate import faces_in_folder
 from btfer_builder.evaluate.convert import convert_model
 from btfer_builder.evaluate.evaluate import make_job
-from btfer_builder.evaluate.loaders.registry import load_model
 from btfer_builder.evaluate.inference.predict import predict_jobs
+from btfer_builder.evaluate.loaders.registry import load_model
 from btfer_builder.evaluate.preprocessing.resolve import prepare
+from btfer_builder.images.decode import decode_image
 from btfer_builder.io.tensorflow_import import import_tensorflow
-from btfer_builder.config import EvalRecipe
+from btfer_builder.labels import EMOTIONS
 from demo.pictures import LOOKS_LIKE, data, portrait
 
 #: What is asked for: this many times as fast as the faster of the two other ways.

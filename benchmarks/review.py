@@ -21,14 +21,13 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "review")]
-
-from browser import CHROMIUM, READY, Chromium  # noqa: E402
-from factories import fill_catalog  # noqa: E402
+sys.path.insert(0, str(ROOT))
 
 from btfer_builder.catalog import Catalog  # noqa: E402
 from btfer_builder.labels import EMOTIONS  # noqa: E402
 from btfer_builder.workspace import Workspace, create_workspace  # noqa: E402
+from tests.factories import fill_catalog  # noqa: E402
+from tests.review.browser import CHROMIUM, READY, Chromium  # noqa: E402
 
 REVIEWERS = ("ana", "bo", "cy", "di", "el")
 

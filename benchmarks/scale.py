@@ -17,9 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from synthetic import FACE_FILE, fill_tables  # noqa: E402
-
 from btfer_builder.workspace import create_workspace  # noqa: E402
+from tests.synthetic import FACE_FILE, fill_tables  # noqa: E402
 
 VIEWS = """
 import sys

@@ -25,10 +25,10 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from btfer_builder.labels import EMOTIONS
+from btfer_builder.config import TrainRecipe
 from btfer_builder.evaluate import faces_in_folder
 from btfer_builder.io.tensorflow_import import import_tensorflow
-from btfer_builder.config import TrainRecipe
+from btfer_builder.labels import EMOTIONS
 from demo.pictures import data as pictures
 
 NETWORKS = ("sequential-simple", "sequential-4-conv", "resnet18")

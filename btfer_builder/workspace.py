@@ -12,10 +12,10 @@ from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.catalog import holds_rows
 from btfer_builder.catalog.crop import first_image_paths
 from btfer_builder.catalog.manifests import check_views, filled_csv
-from btfer_builder.errors import BtferError
-from btfer_builder.queries.plan import default_vocabulary
 from btfer_builder.config import Recipe, load_recipe, recipe_text
+from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import Root, Storage
+from btfer_builder.queries.plan import default_vocabulary
 
 RECIPE_NAME = "btfer.toml"
 

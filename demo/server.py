@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from btfer_builder.queries.plan import default_vocabulary, plan_queries
 from btfer_builder.config import QueriesRecipe
+from btfer_builder.queries.plan import default_vocabulary, plan_queries
 from demo.pictures import Served
 
 PAGE_SIZE = 20

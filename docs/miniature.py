@@ -13,10 +13,10 @@ import time
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
+from btfer_builder.config import CropRecipe
 from btfer_builder.crop.detectors.base import detect_faces
 from btfer_builder.crop.geometry import crop_box, cut
 from btfer_builder.images.decode import decode_image
-from btfer_builder.config import CropRecipe
 
 #: pip checks it before anything of the package is run.
 PACKAGE = "EmoPy==0.0.5 --hash=sha256:422e204b374942fbf7b71c6fe882235a660d27e1bf1ef81d2a930a8f46064fa7"

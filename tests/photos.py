@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from skimage import data
 
-from btfer_builder.labels import EMOTIONS
 from btfer_builder.config import CrawlRecipe
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import Workspace
 from demo.pictures import encode, grace_hopper
 

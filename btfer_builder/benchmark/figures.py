@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from btfer_builder.labels import EMOTIONS
-from btfer_builder.io.atomic import write_bytes
+from btfer_builder.benchmark.results import Result, as_frame
+from btfer_builder.benchmark.tables import LISTED, SMALL
 from btfer_builder.images.plot_style import (
     INK,
     PALETTE,
@@ -18,8 +18,8 @@ from btfer_builder.images.plot_style import (
     percent_axis,
     to_png,
 )
-from btfer_builder.benchmark.results import Result, as_frame
-from btfer_builder.benchmark.tables import LISTED, SMALL
+from btfer_builder.io.atomic import write_bytes
+from btfer_builder.labels import EMOTIONS
 
 if TYPE_CHECKING:
     import pandas as pd

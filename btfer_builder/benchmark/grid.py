@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import msgspec
 
+from btfer_builder.config import Balancing, BenchmarkRecipe, Pretraining, TrainRecipe, explain
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import setting_digest
 from btfer_builder.networks.registry import NETWORKS, find_network
-from btfer_builder.config import Balancing, BenchmarkRecipe, Pretraining, TrainRecipe, explain
 
 Value = TypeVar("Value")
 

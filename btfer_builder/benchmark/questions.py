@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.evaluate.metrics.bootstrap import draws
-from btfer_builder.evaluate.report.compare import ALPHA, read_report
-from btfer_builder.evaluate.metrics.scores import Interval
-from btfer_builder.evaluate.metrics.significance import holm, mcnemar
 from btfer_builder.benchmark.published import FROZEN, published_results
 from btfer_builder.benchmark.results import Result, Score
+from btfer_builder.evaluate.metrics.bootstrap import draws
+from btfer_builder.evaluate.metrics.scores import Interval
+from btfer_builder.evaluate.metrics.significance import holm, mcnemar
+from btfer_builder.evaluate.report.compare import ALPHA, read_report
 
 Values = NDArray[np.float64]
 Right = NDArray[np.bool_]

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from btfer_builder.evaluate.metrics.scores import Interval
 from btfer_builder.benchmark.questions import MEASURES, QUESTIONS, Contrast
+from btfer_builder.evaluate.metrics.scores import Interval
 
 _HEADS = (
     "first – second", "among", "accuracy on", "pairs", "means", "difference [interval]", "d", "p", "faces",

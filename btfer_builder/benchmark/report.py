@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from btfer_builder.io.atomic import write_bytes
-from btfer_builder.benchmark.questions_markdown import questions_markdown
 from btfer_builder.benchmark.figures import Figure, make_figures, write_figures
 from btfer_builder.benchmark.questions import Contrast, answer_questions
+from btfer_builder.benchmark.questions_markdown import questions_markdown
 from btfer_builder.benchmark.results import Failure, Result
 from btfer_builder.benchmark.tables import Table, make_tables, write_tables
+from btfer_builder.io.atomic import write_bytes
 
 
 def write_report(

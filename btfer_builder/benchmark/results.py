@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.scores import wilson
 from btfer_builder.io.atomic import write_bytes
-from btfer_builder.config import EvalRecipe
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import write_bytes
 from btfer_builder.benchmark.gpus import take_card
 from btfer_builder.benchmark.grid import PlannedRun
 from btfer_builder.benchmark.results import Failure, Result, Score, scoring_digest, write_result
-from btfer_builder.io.tensorflow_import import import_tensorflow
 from btfer_builder.config import EvalRecipe
+from btfer_builder.errors import BtferError
+from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
     from btfer_builder.datasets.labelled_faces import LabelledFace

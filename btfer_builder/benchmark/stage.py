@@ -10,15 +10,15 @@ from typing import Any
 
 import msgspec
 
-from btfer_builder.errors import BtferError
-from btfer_builder.parallel import Crashed, Runner
-from btfer_builder.io.terminal import bar, say
 from btfer_builder.benchmark.grid import Plan, PlannedRun, Setting, plan_runs
 from btfer_builder.benchmark.report import write_report
 from btfer_builder.benchmark.results import Failure, Result, read_result, scoring_digest
 from btfer_builder.benchmark.run import Circumstances, cross_domain_faces, run_all
-from btfer_builder.datasets.splits import read_splits
 from btfer_builder.config import BenchmarkRecipe
+from btfer_builder.datasets.splits import read_splits
+from btfer_builder.errors import BtferError
+from btfer_builder.io.terminal import bar, say
+from btfer_builder.parallel import Crashed, Runner
 
 
 @dataclass(frozen=True, slots=True)

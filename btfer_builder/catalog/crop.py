@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from btfer_builder.catalog.catalog import Catalog, insert
-from btfer_builder.records import CropResult
 from btfer_builder.io.storage import Root
+from btfer_builder.records import CropResult
 
 
 def stored_settings(catalog: Catalog) -> list[str]:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfer_builder.errors import BtferError
 from btfer_builder.cli.options import common_options, recipe_options, with_flags
-from btfer_builder.io.terminal import emit_json, table
 from btfer_builder.config import BenchmarkRecipe
+from btfer_builder.errors import BtferError
+from btfer_builder.io.terminal import emit_json, table
 from btfer_builder.workspace import RECIPE_NAME, open_workspace
 
 if TYPE_CHECKING:
@@ -201,9 +201,9 @@ def _published(out: Path, *, questions: bool, as_json: bool) -> None:
 
 
 def _answer(contrasts: "list[Contrast]", out: Path, *, as_json: bool) -> None:
-    from btfer_builder.io.atomic import write_bytes
-    from btfer_builder.benchmark.questions_markdown import questions_markdown
     from btfer_builder.benchmark.questions import QUESTIONS, to_dict
+    from btfer_builder.benchmark.questions_markdown import questions_markdown
+    from btfer_builder.io.atomic import write_bytes
 
     path = out / "questions.md"
     write_bytes(path, f"# Questions\n\n{questions_markdown(contrasts)}".encode())

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from btfer_builder.cli.options import common_options, recipe_options, with_flags
-from btfer_builder.io.terminal import emit_json, table
 from btfer_builder.config import DatasetRecipe
+from btfer_builder.io.terminal import emit_json, table
 from btfer_builder.workspace import recipe_of
 
 
@@ -47,8 +47,8 @@ def import_(
       btfer dataset import affectnet AffectNet sets/affectnet --max-side 224
       btfer dataset import folder my-faces sets/mine --val-share 0.15 --test-share 0.15
     """
-    from btfer_builder.labels import EMOTIONS
     from btfer_builder.datasets import import_dataset
+    from btfer_builder.labels import EMOTIONS
 
     recipe = with_flags(recipe_of(directory).dataset, options)
     result = import_dataset(kind, source, out, recipe)

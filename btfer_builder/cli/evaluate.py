@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from btfer_builder.errors import BtferError
 from btfer_builder.cli.options import common_options, recipe_options, with_flags
-from btfer_builder.io.terminal import emit_json, say, table, track
 from btfer_builder.config import EvalRecipe
+from btfer_builder.errors import BtferError
+from btfer_builder.io.terminal import emit_json, say, table, track
 from btfer_builder.workspace import RECIPE_NAME, Workspace, open_workspace, recipe_of
 
 
@@ -74,8 +74,8 @@ def evaluate(
       btfer eval --preset fer
     """
     from btfer_builder.evaluate import evaluate_models, faces_in_folder
-    from btfer_builder.evaluate.report.model_names import COMPARISON
     from btfer_builder.evaluate.preprocessing.presets import bundled_model
+    from btfer_builder.evaluate.report.model_names import COMPARISON
 
     if try_preprocessing and training_data is None:
         raise click.UsageError("--try-preprocessing needs --training-data, a folder of the training domain")
@@ -254,8 +254,8 @@ def _folder(data: Path) -> tuple[list[Any], str, int | None]:
 
 def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool) -> dict[str, Any]:
     from btfer_builder.evaluate.report.compare import compare_reports, read_report
-    from btfer_builder.evaluate.report.leaderboard import APART, HEADS, cells_of, said_of, write_leaderboards
     from btfer_builder.evaluate.report.html import counted
+    from btfer_builder.evaluate.report.leaderboard import APART, HEADS, cells_of, said_of, write_leaderboards
 
     boards = compare_reports(
         [read_report(path) for path in paths], resamples=recipe.resamples, seed=recipe.seed

@@ -13,20 +13,20 @@ from btfer_builder.cli.benchmark import benchmark
 from btfer_builder.cli.datasets import dataset
 from btfer_builder.cli.evaluate import compare, convert, evaluate
 from btfer_builder.cli.leakage import hashes, leakage
-from btfer_builder.cli.train import train
+from btfer_builder.cli.options import common_options, recipe_options, with_flags
 from btfer_builder.cli.release import COMMANDS as RELEASE_COMMANDS
 from btfer_builder.cli.review import agreement, review
-from btfer_builder.labels import EMOTIONS
-from btfer_builder.errors import BtferError
-from btfer_builder.cli.options import common_options, recipe_options, with_flags
-from btfer_builder.io.terminal import emit_json, say, table, track
-from btfer_builder.networks.registry import HEADS, PRETRAININGS, SIZES, UNITS
+from btfer_builder.cli.train import train
 from btfer_builder.config import (
     CrawlRecipe,
     CropRecipe,
     DedupeRecipe,
     QueriesRecipe,
 )
+from btfer_builder.errors import BtferError
+from btfer_builder.io.terminal import emit_json, say, table, track
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.networks.registry import HEADS, PRETRAININGS, SIZES, UNITS
 from btfer_builder.workspace import Workspace, create_workspace, open_workspace
 
 

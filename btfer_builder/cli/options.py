@@ -11,8 +11,8 @@ import click
 import msgspec
 from msgspec import inspect
 
-from btfer_builder.errors import BtferError
 from btfer_builder.config import AnySection, Section, Setting, explain, override, settings_of
+from btfer_builder.errors import BtferError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfer_builder.labels import EMOTIONS
-from btfer_builder.errors import BtferError
 from btfer_builder.cli.options import common_options, given_flags, recipe_options, with_flags
-from btfer_builder.io.terminal import emit_json, say, table
 from btfer_builder.config import CrawlRecipe, ReleaseRecipe, SampleRecipe
+from btfer_builder.errors import BtferError
+from btfer_builder.io.terminal import emit_json, say, table
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import open_workspace
 
 if TYPE_CHECKING:

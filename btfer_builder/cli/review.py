@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from btfer_builder.cli.options import common_options, given_flags, recipe_options, with_flags
-from btfer_builder.io.terminal import emit_json, say
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
+from btfer_builder.io.terminal import emit_json, say
 from btfer_builder.records import Kind
 from btfer_builder.workspace import open_workspace
 
@@ -61,9 +61,9 @@ def review(
     """
     from btfer_builder.catalog.manifests import write_manifests
     from btfer_builder.catalog.review import count_decisions
+    from btfer_builder.review.assignment import check_sharing, follow_rule
     from btfer_builder.review.decisions import export_decisions, import_decisions, reviewer_name
     from btfer_builder.review.serve import LOOPBACK, serve
-    from btfer_builder.review.assignment import check_sharing, follow_rule
     from btfer_builder.sample.stale import say_if_stale
 
     if export_path and import_path:

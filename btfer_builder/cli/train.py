@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfer_builder.cli.options import common_options, recipe_options, with_flags
-from btfer_builder.io.terminal import bar, emit_json, say, table, track
 from btfer_builder.config import TrainRecipe
+from btfer_builder.io.terminal import bar, emit_json, say, table, track
 from btfer_builder.workspace import recipe_of
 
 if TYPE_CHECKING:

@@ -1,27 +1,5 @@
 """The recipe: `btfer.toml` as one frozen, checked structure a stage; flags override it for one run."""
 
-from btfer_builder.config.benchmark import BenchmarkRecipe
-from btfer_builder.config.changes import Change, changes, outcome_settings
-from btfer_builder.config.datasets import DatasetKind, DatasetRecipe
-from btfer_builder.config.models import (
-    Balancing,
-    Color,
-    EvalRecipe,
-    HashesRecipe,
-    LeakageRecipe,
-    Loss,
-    Preset,
-    ResizeKernel,
-    Scale,
-    TrainRecipe,
-)
-from btfer_builder.config.curation import (
-    AgreementRecipe,
-    ReleaseRecipe,
-    ReviewRecipe,
-    SampleRecipe,
-    SplitName,
-)
 from btfer_builder.config.acquisition import (
     Age,
     CrawlRecipe,
@@ -35,7 +13,6 @@ from btfer_builder.config.acquisition import (
     QueriesRecipe,
     StorageRecipe,
 )
-from btfer_builder.config.load import Recipe, explain, load_recipe, recipe_text
 from btfer_builder.config.base import (
     AnySection,
     LicenseCode,
@@ -44,6 +21,29 @@ from btfer_builder.config.base import (
     Setting,
     override,
     settings_of,
+)
+from btfer_builder.config.benchmark import BenchmarkRecipe
+from btfer_builder.config.changes import Change, changes, outcome_settings
+from btfer_builder.config.curation import (
+    AgreementRecipe,
+    ReleaseRecipe,
+    ReviewRecipe,
+    SampleRecipe,
+    SplitName,
+)
+from btfer_builder.config.datasets import DatasetKind, DatasetRecipe
+from btfer_builder.config.load import Recipe, explain, load_recipe, recipe_text
+from btfer_builder.config.models import (
+    Balancing,
+    Color,
+    EvalRecipe,
+    HashesRecipe,
+    LeakageRecipe,
+    Loss,
+    Preset,
+    ResizeKernel,
+    Scale,
+    TrainRecipe,
 )
 
 __all__ = [

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.config.base import LicenseCode, MaxPixels, Scheduler, Section, Workers
+from btfer_builder.labels import EMOTIONS, Emotion
 
 Language = Literal["en", "es"]
 Ethnicity = Literal["white", "black", "asian", "latino", "indian"]

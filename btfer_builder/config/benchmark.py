@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from btfer_builder.config.models import Balancing, EvalRecipe, TrainRecipe
 from btfer_builder.config.base import Pretraining, Scheduler, Section
+from btfer_builder.config.models import Balancing, EvalRecipe, TrainRecipe
 
 DatasetName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,39}$")]
 Size = Annotated[int, Meta(ge=8, le=2048)]

@@ -5,10 +5,6 @@ from pathlib import Path
 
 import msgspec
 
-from btfer_builder.errors import BtferError
-from btfer_builder.config.datasets import DatasetRecipe
-from btfer_builder.config.models import EvalRecipe, HashesRecipe, LeakageRecipe, TrainRecipe
-from btfer_builder.config.curation import AgreementRecipe, ReleaseRecipe, ReviewRecipe, SampleRecipe
 from btfer_builder.config.acquisition import (
     CrawlRecipe,
     CropRecipe,
@@ -17,6 +13,10 @@ from btfer_builder.config.acquisition import (
     StorageRecipe,
 )
 from btfer_builder.config.base import settings_of, toml_value
+from btfer_builder.config.curation import AgreementRecipe, ReleaseRecipe, ReviewRecipe, SampleRecipe
+from btfer_builder.config.datasets import DatasetRecipe
+from btfer_builder.config.models import EvalRecipe, HashesRecipe, LeakageRecipe, TrainRecipe
+from btfer_builder.errors import BtferError
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

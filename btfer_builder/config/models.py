@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from btfer_builder.labels import EMOTIONS
 from btfer_builder.config.base import MaxPixels, Pretraining, Scheduler, Section, Workers
+from btfer_builder.labels import EMOTIONS
 
 Scale = Literal["0,1", "-1,1", "0,255"]
 Color = Literal["auto", "rgb", "bgr", "grey"]

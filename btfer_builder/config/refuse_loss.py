@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from btfer_builder.errors import BtferError
 from btfer_builder.config import Change
 from btfer_builder.config.base import toml_value
+from btfer_builder.errors import BtferError
 
 
 def refuse_loss(

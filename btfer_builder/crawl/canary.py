@@ -3,11 +3,11 @@
 import threading
 from dataclasses import asdict, dataclass
 
+from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.discover import CANARY, page_pause, page_session
 from btfer_builder.crawl.engines import SEARCH_ENGINES
 from btfer_builder.crawl.engines.base import Ask, SearchError, search_pages
 from btfer_builder.crawl.rate_limit import Pace
-from btfer_builder.config import CrawlRecipe
 
 
 @dataclass(frozen=True)

@@ -21,20 +21,20 @@ from btfer_builder.catalog.crawl import (
     results_asked,
     waiting_in_cell,
 )
-from btfer_builder.crawl.ssrf_guard import is_loopback
-from btfer_builder.crawl.urls import canonical_url
+from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.counts import Counts
 from btfer_builder.crawl.engines import SEARCH_ENGINES
+from btfer_builder.crawl.engines.base import Ask, NothingParsedError, SearchEngine, SearchError, search_pages
 from btfer_builder.crawl.engines.folder import read_folder
 from btfer_builder.crawl.engines.urls import read_urls
-from btfer_builder.crawl.engines.base import Ask, NothingParsedError, SearchEngine, SearchError, search_pages
 from btfer_builder.crawl.licenses import with_code
-from btfer_builder.crawl.result_pages import PageSession
 from btfer_builder.crawl.rate_limit import Pace, user_agent
-from btfer_builder.labels import Emotion
+from btfer_builder.crawl.result_pages import PageSession
+from btfer_builder.crawl.ssrf_guard import is_loopback
+from btfer_builder.crawl.urls import canonical_url
 from btfer_builder.io.terminal import say
+from btfer_builder.labels import Emotion
 from btfer_builder.queries.phrases import Query
-from btfer_builder.config import CrawlRecipe
 from btfer_builder.records import Candidate, Search
 
 #: An engine with so many failures in a row is not asked any further in this crawl.

@@ -22,12 +22,12 @@ from btfer_builder.catalog.crawl import (
     take_back,
     waiting_urls,
 )
+from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.counts import Counts
 from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
-from btfer_builder.crawl.temp_file import sweep
 from btfer_builder.crawl.rate_limit import Turns, backoff, unlimited
+from btfer_builder.crawl.temp_file import sweep
 from btfer_builder.io.terminal import StatusLine, say
-from btfer_builder.config import CrawlRecipe
 from btfer_builder.records import Fetch, Image
 from btfer_builder.workspace import Workspace
 

@@ -15,16 +15,16 @@ import aiohttp
 
 from btfer_builder import __version__
 from btfer_builder.catalog.catalog import now
-from btfer_builder.crawl.ssrf_guard import GuardedResolver, guarded_sockets
-from btfer_builder.crawl.failures import Refused, failed, storable
-from btfer_builder.crawl.temp_file import Part, beginning, images_of, inflated, local_chunks
-from btfer_builder.crawl.robots import Robots, header_refusal
-from btfer_builder.crawl.rate_limit import retry_after, user_agent
-from btfer_builder.images.decode import FORMATS, openers
-from btfer_builder.errors import BtferError
 from btfer_builder.config import CrawlRecipe
-from btfer_builder.records import Fetch, Image
+from btfer_builder.crawl.failures import Refused, failed, storable
+from btfer_builder.crawl.rate_limit import retry_after, user_agent
+from btfer_builder.crawl.robots import Robots, header_refusal
+from btfer_builder.crawl.ssrf_guard import GuardedResolver, guarded_sockets
+from btfer_builder.crawl.temp_file import Part, beginning, images_of, inflated, local_chunks
+from btfer_builder.errors import BtferError
+from btfer_builder.images.decode import FORMATS, openers
 from btfer_builder.io.storage import RemoteFile, Root
+from btfer_builder.records import Fetch, Image
 
 MAX_REDIRECTS = 5
 #: Bytes of a body that wait in memory while what came before them is worked on.

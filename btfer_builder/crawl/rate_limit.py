@@ -13,8 +13,8 @@ from email.utils import parsedate_to_datetime
 from typing import Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from btfer_builder.crawl.ssrf_guard import is_loopback
 from btfer_builder.config import CrawlRecipe
+from btfer_builder.crawl.ssrf_guard import is_loopback
 
 #: Seconds before a busy host is asked again, if it names no time itself: doubled at each try, half of it at random.
 BACKOFF = 2.0

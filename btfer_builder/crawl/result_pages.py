@@ -11,8 +11,8 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from icrawler.utils import ProxyPool, Session, Signal
 
-from btfer_builder.crawl.ssrf_guard import resolves_publicly
 from btfer_builder.crawl.rate_limit import Pace, backoff, retry_after
+from btfer_builder.crawl.ssrf_guard import resolves_publicly
 
 #: How often an engine is asked for a page that does not come, or comes with 429 or an error of the engine's own.
 PAGE_TRIES = 3

@@ -7,15 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from btfer_builder.catalog.manifests import write_manifests
+from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.counts import Counts
 from btfer_builder.crawl.discover import Asked, discover_listed, discover_searches
 from btfer_builder.crawl.download import download
 from btfer_builder.crawl.engines import SEARCH_ENGINES
-from btfer_builder.labels import Emotion
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import say
+from btfer_builder.labels import Emotion
 from btfer_builder.queries.phrases import Query
-from btfer_builder.config import CrawlRecipe
 from btfer_builder.workspace import Workspace
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from btfer_builder.config import CropRecipe
 from btfer_builder.crop import quality
 from btfer_builder.crop.blur_bystanders import bystanders
 from btfer_builder.crop.detectors.base import Detection, detect_faces
@@ -13,9 +14,8 @@ from btfer_builder.crop.geometry import Box, PixelBox, crop_box
 from btfer_builder.crop.render import remake_crop
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.io.atomic import json_text, write_bytes
-from btfer_builder.config import CropRecipe
-from btfer_builder.records import CropResult, Face
 from btfer_builder.io.storage import Root
+from btfer_builder.records import CropResult, Face
 
 if TYPE_CHECKING:
     import numpy as np

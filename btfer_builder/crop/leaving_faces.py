@@ -5,11 +5,10 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from btfer_builder.config import CropRecipe, changes
 from btfer_builder.crop.cropping import place_faces
 from btfer_builder.crop.detectors.base import Detection, largest_first
 from btfer_builder.crop.geometry import Box
-from btfer_builder.config import CropRecipe
-from btfer_builder.config import changes
 
 
 def leaving_faces(rows: Iterable[sqlite3.Row], recipe: CropRecipe) -> set[str]:

@@ -13,18 +13,17 @@ from btfer_builder.catalog.crop import (
     uncropped_images,
 )
 from btfer_builder.catalog.manifests import write_manifests
-from btfer_builder.catalog.takedown import face_paths
 from btfer_builder.catalog.reviewed_work import count_work_on_faces
+from btfer_builder.catalog.takedown import face_paths
+from btfer_builder.config import CropRecipe, changes, outcome_settings, override
+from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.crop.cropping import crop_images
 from btfer_builder.crop.leaving_faces import leaving_faces
 from btfer_builder.crop.sweep import sweep_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import json_text
-from btfer_builder.config.refuse_loss import refuse_loss
-from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.io.terminal import bar, say
-from btfer_builder.config import CropRecipe, outcome_settings, override
-from btfer_builder.config import changes
+from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import CropResult
 from btfer_builder.workspace import Workspace
 

@@ -3,8 +3,8 @@
 import io
 from collections.abc import Mapping
 
-from btfer_builder.labels import EMOTIONS
 from btfer_builder.config import SplitName
+from btfer_builder.labels import EMOTIONS
 
 Counts = Mapping[SplitName, Mapping[str, int]]
 

@@ -7,8 +7,8 @@ from math import isqrt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from btfer_builder.images.decode import Undecodable, opened, upright_rgb
 from btfer_builder.datasets.readers.base import Item
+from btfer_builder.images.decode import Undecodable, opened, upright_rgb
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -5,10 +5,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from btfer_builder.datasets.convert import Converted
-from btfer_builder.datasets.readers.base import Item
-from btfer_builder.datasets.duplicates import Twins, groups_of
 from btfer_builder.config import DatasetKind, DatasetRecipe, SplitName, override
+from btfer_builder.datasets.convert import Converted
+from btfer_builder.datasets.duplicates import Twins, groups_of
+from btfer_builder.datasets.readers.base import Item
 
 #: What the authors drew for val out of the pooled sets: 4,606 of 15,339 and 5,545 of 27,766 pictures.
 POOLED: dict[DatasetKind, float] = {"rafdb": 0.3, "affectnet": 0.2}

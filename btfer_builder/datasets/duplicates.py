@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from btfer_builder.leakage.stage import close_pairs
-from btfer_builder.images.same_picture import bits, decide
 from btfer_builder.datasets.convert import Converted
+from btfer_builder.images.same_picture import bits, decide
+from btfer_builder.leakage.stage import close_pairs
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,21 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from btfer_builder import __version__
-from btfer_builder.labels import EMOTIONS
-from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import write_bytes, write_csv, write_json
-from btfer_builder.parallel import Crashed, Runner
-from btfer_builder.io.terminal import bar
-from btfer_builder.datasets.readers import affectnet
-from btfer_builder.datasets.readers import fer2013
-from btfer_builder.datasets.readers import folders
-from btfer_builder.datasets.readers import rafdb
+from btfer_builder.config import DatasetKind, DatasetRecipe, SplitName
 from btfer_builder.datasets.class_counts import classes_png, classes_table
 from btfer_builder.datasets.convert import Converted, convert_items
 from btfer_builder.datasets.draw_splits import as_the_authors, draw_splits
-from btfer_builder.datasets.readers.base import DROPPED, Item
 from btfer_builder.datasets.duplicates import Twins, find_twins, leaked
-from btfer_builder.config import DatasetKind, DatasetRecipe, SplitName
+from btfer_builder.datasets.readers import affectnet, fer2013, folders, rafdb
+from btfer_builder.datasets.readers.base import DROPPED, Item
+from btfer_builder.errors import BtferError
+from btfer_builder.io.atomic import write_bytes, write_csv, write_json
+from btfer_builder.io.terminal import bar
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.parallel import Crashed, Runner
 
 READERS: dict[DatasetKind, Callable[[Path], Iterator[Item]]] = {
     "fer2013": fer2013.read,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from btfer_builder.catalog.evaluate import sampled_attributes, sampled_votes
 from btfer_builder.catalog.sample import sampled_faces
-from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
 from btfer_builder.errors import BtferError
+from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
 from btfer_builder.workspace import Workspace
 
 #: Files in a class folder with another suffix are no faces (checksums, notes, thumbnails of the desktop).

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from btfer_builder.labels import EMOTIONS
-from btfer_builder.errors import BtferError
-from btfer_builder.datasets.labelled_faces import LabelledFace, faces_in_folder
 from btfer_builder.config import SplitName
+from btfer_builder.datasets.labelled_faces import LabelledFace, faces_in_folder
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import EMOTIONS
 
 #: What folders of splits are called, in lower case.
 SPLIT_NAMES: dict[str, SplitName] = {

@@ -12,15 +12,14 @@ from btfer_builder.catalog.dedupe_faces import (
 )
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.reviewed_work import count_work_on_faces, kept_faces, last_settings
+from btfer_builder.config import DedupeRecipe, changes
+from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.dedupe.faces import Pair, candidate_pairs, compare_faces, group_faces
 from btfer_builder.dedupe.grouping import best_first, describe_groups
-from btfer_builder.images.face_hashing import hash_faces
 from btfer_builder.images.alignment import Overlay
-from btfer_builder.config.refuse_loss import refuse_loss
-from btfer_builder.parallel import Crashed, Runner
+from btfer_builder.images.face_hashing import hash_faces
 from btfer_builder.io.terminal import bar, say
-from btfer_builder.config import DedupeRecipe
-from btfer_builder.config import changes
+from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import DedupeResult, FaceDedupe, FaceHash
 from btfer_builder.workspace import Workspace
 

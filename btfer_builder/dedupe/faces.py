@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from btfer_builder.catalog.dedupe_faces import HashedFace
-from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.dedupe.grouping import Alike, Link, stars
-from btfer_builder.images.hamming import neighbours
 from btfer_builder.images.alignment import Overlay, grey, overlay
+from btfer_builder.images.decode import Undecodable, decode_image
+from btfer_builder.images.hamming import neighbours
 from btfer_builder.images.same_picture import fine_distance
-from btfer_builder.records import DedupeResult, FaceDedupe
 from btfer_builder.io.storage import Root
+from btfer_builder.records import DedupeResult, FaceDedupe
 
 #: Crops are compared when their hashes are this close: of 96 faces shifted by 5 of 256 pixels, or enlarged by 5 %,
 #: 97 % are, and of 9510 pairs of different people none (the closest: 10 and 78 bits).

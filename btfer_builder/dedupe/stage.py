@@ -16,16 +16,15 @@ from btfer_builder.catalog.dedupe import (
     unhashed_images,
 )
 from btfer_builder.catalog.manifests import write_manifests
-from btfer_builder.catalog.takedown import buried_looks
 from btfer_builder.catalog.reviewed_work import count_work_on_images, kept_images, last_settings
-from btfer_builder.dedupe.match_tombstones import hold, mark_buried
-from btfer_builder.dedupe.grouping import describe_groups, group_duplicates, unproven_copies
-from btfer_builder.images.hashing import compare_photos, hash_images, hash_images_exactly, hash_pixels
+from btfer_builder.catalog.takedown import buried_looks
+from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
-from btfer_builder.parallel import Crashed, Runner
+from btfer_builder.dedupe.grouping import describe_groups, group_duplicates, unproven_copies
+from btfer_builder.dedupe.match_tombstones import hold, mark_buried
+from btfer_builder.images.hashing import compare_photos, hash_images, hash_images_exactly, hash_pixels
 from btfer_builder.io.terminal import bar, say
-from btfer_builder.config import DedupeRecipe
-from btfer_builder.config import changes
+from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import ImageHash, ImagePair
 from btfer_builder.workspace import Workspace
 

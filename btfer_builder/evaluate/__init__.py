@@ -1,9 +1,15 @@
 """Score trained models on a labelled set of faces and write what came out as files people can read."""
 
-from btfer_builder.evaluate.evaluate import evaluate_model, evaluate_models
 from btfer_builder.datasets.labelled_faces import LabelledFace, faces_in_folder, faces_in_sample
+from btfer_builder.evaluate.evaluate import evaluate_model, evaluate_models
+from btfer_builder.evaluate.preprocessing.sidecar import (
+    Sidecar,
+    SidecarInput,
+    SidecarLabels,
+    read_sidecar,
+    write_sidecar,
+)
 from btfer_builder.evaluate.results import EvalReport
-from btfer_builder.evaluate.preprocessing.sidecar import Sidecar, SidecarInput, SidecarLabels, read_sidecar, write_sidecar
 
 __all__ = [
     "EvalReport",

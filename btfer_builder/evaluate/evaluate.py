@@ -10,19 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder import __version__
-from btfer_builder.labels import EMOTIONS
-from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.inference.prefetch import View, as_it_is
-from btfer_builder.evaluate.inference.outputs import Labels, Predictions, filled, read_labels
-from btfer_builder.evaluate.metrics.bootstrap import intervals, score_statistics
-from btfer_builder.evaluate.efficiency import efficiency
+from btfer_builder.config import EvalRecipe
 from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.efficiency import efficiency
+from btfer_builder.evaluate.inference.outputs import Labels, Predictions, filled, read_labels
+from btfer_builder.evaluate.inference.predict import Job, Progress, predict_jobs
+from btfer_builder.evaluate.inference.prefetch import View, as_it_is
+from btfer_builder.evaluate.loaders.registry import Model, load_model
+from btfer_builder.evaluate.metrics.bootstrap import intervals, score_statistics
 from btfer_builder.evaluate.metrics.groups import group_scores
 from btfer_builder.evaluate.metrics.scores import Scores, score, score_chances, score_votes
-from btfer_builder.evaluate.loaders.registry import Model, load_model
-from btfer_builder.evaluate.report.model_names import distinct_names, identity, place_of, printable, report_folder
-from btfer_builder.evaluate.inference.predict import Job, Progress, predict_jobs
+from btfer_builder.evaluate.preprocessing.preprocessing_search import Tried, try_feedings, warning
 from btfer_builder.evaluate.preprocessing.resolve import Declaration, Feeding, declare, plan_feeding
+from btfer_builder.evaluate.report.model_names import (
+    distinct_names,
+    identity,
+    place_of,
+    printable,
+    report_folder,
+)
 from btfer_builder.evaluate.results import SCHEMA, EvalReport, Evaluation
 from btfer_builder.evaluate.robustness import (
     corruption_scores,
@@ -37,9 +44,8 @@ from btfer_builder.evaluate.signature import (
     make_signature,
     set_digest,
 )
-from btfer_builder.evaluate.preprocessing.preprocessing_search import Tried, try_feedings, warning
 from btfer_builder.io.atomic import file_digest, write_bytes, write_json
-from btfer_builder.config import EvalRecipe
+from btfer_builder.labels import EMOTIONS
 
 
 def evaluate_model(

@@ -7,10 +7,10 @@ import numpy as np
 
 from btfer_builder.catalog.review import review_items
 from btfer_builder.catalog.review_signals import add_predictions, picture_paths, predictions_of
-from btfer_builder.evaluate.evaluate import make_job
 from btfer_builder.datasets.labelled_faces import LabelledFace
-from btfer_builder.evaluate.loaders.registry import load_model
+from btfer_builder.evaluate.evaluate import make_job
 from btfer_builder.evaluate.inference.predict import predict_jobs
+from btfer_builder.evaluate.loaders.registry import load_model
 from btfer_builder.evaluate.preprocessing.resolve import declare
 from btfer_builder.io.atomic import file_digest
 from btfer_builder.io.terminal import bar

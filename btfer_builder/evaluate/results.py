@@ -5,15 +5,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from btfer_builder.evaluate.inference.outputs import Labels, Predictions
-from btfer_builder.evaluate.efficiency import Efficiency
 from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.evaluate.efficiency import Efficiency
+from btfer_builder.evaluate.inference.outputs import Labels, Predictions
+from btfer_builder.evaluate.loaders.registry import Model
 from btfer_builder.evaluate.metrics.groups import Grouping
 from btfer_builder.evaluate.metrics.scores import Chances, Interval, Scores, SoftScores
-from btfer_builder.evaluate.loaders.registry import Model
+from btfer_builder.evaluate.preprocessing.preprocessing_search import Tried
 from btfer_builder.evaluate.preprocessing.resolve import Declaration, Feeding, describe
 from btfer_builder.evaluate.robustness import CorruptionScore, ResolutionScore
-from btfer_builder.evaluate.preprocessing.preprocessing_search import Tried
 
 #: Of the form of `metrics.json`; a number that changes its meaning raises it.
 SCHEMA = 2

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.inference.prefetch import View
 from btfer_builder.evaluate.metrics.bootstrap import bca, draws
-from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.metrics.scores import Interval, Table, score, wilson
 
 Pixels = NDArray[np.uint8]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from btfer_builder import __version__
 from btfer_builder.catalog.evaluate import leaked_faces
+from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
-from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.preprocessing.resolve import Feeding
 from btfer_builder.io.atomic import file_digest, json_text
 from btfer_builder.workspace import Workspace

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from btfer_builder.images.decode import MAX_PIXELS, Undecodable, opened, upright_rgb
-from btfer_builder.records import FaceHash
 from btfer_builder.io.storage import File, Root
+from btfer_builder.records import FaceHash
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from btfer_builder.images.alignment import SIDE, likeness
 from btfer_builder.images.decode import MAX_PIXELS, Undecodable, decode_image, opened, upright_rgb
 from btfer_builder.images.face_hashing import FINE_SIDE
-from btfer_builder.images.alignment import SIDE, likeness
 from btfer_builder.images.same_picture import PARTS
-from btfer_builder.records import ImageHash
 from btfer_builder.io.storage import File, Root
+from btfer_builder.records import ImageHash
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.io.atomic import write_bytes
-from btfer_builder.records import Kind
 from btfer_builder.io.storage import Root, thumb_path
+from btfer_builder.records import Kind
 
 if TYPE_CHECKING:
     from PIL import Image

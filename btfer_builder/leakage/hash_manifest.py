@@ -9,12 +9,12 @@ from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
 
-from btfer_builder.images.face_hashing import hash_faces
-from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import unescape_cell, write_csv
-from btfer_builder.parallel import Crashed, Runner
-from btfer_builder.io.terminal import bar
 from btfer_builder.config import HashesRecipe
+from btfer_builder.errors import BtferError
+from btfer_builder.images.face_hashing import hash_faces
+from btfer_builder.io.atomic import unescape_cell, write_csv
+from btfer_builder.io.terminal import bar
+from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import FaceHash
 
 #: Other files of a folder (labels, notes, archives) are no faces.

@@ -18,14 +18,14 @@ from btfer_builder.catalog.leakage import (
     searched_sets,
 )
 from btfer_builder.catalog.manifests import write_manifests
-from btfer_builder.dedupe.face_stage import hash_new_faces
-from btfer_builder.images.hashing import photo_grey
-from btfer_builder.leakage.hash_manifest import COLUMNS, ImageLooks, hash_folder, read_hashes
-from btfer_builder.images.hamming import neighbours
-from btfer_builder.images.alignment import likeness
-from btfer_builder.images.same_picture import SAME_BITS, bits, decide
-from btfer_builder.errors import BtferError
 from btfer_builder.config import HashesRecipe, LeakageRecipe
+from btfer_builder.dedupe.face_stage import hash_new_faces
+from btfer_builder.errors import BtferError
+from btfer_builder.images.alignment import likeness
+from btfer_builder.images.hamming import neighbours
+from btfer_builder.images.hashing import photo_grey
+from btfer_builder.images.same_picture import SAME_BITS, bits, decide
+from btfer_builder.leakage.hash_manifest import COLUMNS, ImageLooks, hash_folder, read_hashes
 from btfer_builder.records import FaceHash, Leak, TrainingSet
 from btfer_builder.workspace import Workspace
 

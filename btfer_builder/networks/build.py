@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from btfer_builder.errors import BtferError
-from btfer_builder.networks.registry import Head, NetworkSpec, Units, find_network
-from btfer_builder.io.tensorflow_import import import_tensorflow
 from btfer_builder.config import Pretraining
+from btfer_builder.errors import BtferError
+from btfer_builder.io.tensorflow_import import import_tensorflow
+from btfer_builder.networks.registry import Head, NetworkSpec, Units, find_network
 
 if TYPE_CHECKING:
     import keras

@@ -6,9 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from btfer_builder.config import Pretraining
 from btfer_builder.errors import BtferError
 from btfer_builder.networks.registry import ImageNetInput, find_network
-from btfer_builder.config import Pretraining
 
 Color = Literal["rgb", "bgr", "grey"]
 Scale = Literal["0,1", "-1,1", "0,255"]

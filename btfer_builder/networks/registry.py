@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from btfer_builder.errors import BtferError
 from btfer_builder.config import Pretraining
+from btfer_builder.errors import BtferError
 
 Head = Literal["gap", "flatten"]
 Units = Literal["256-128", "256-256", "1024-1024-512"]

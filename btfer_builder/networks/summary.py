@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from btfer_builder.config import Pretraining
 from btfer_builder.errors import BtferError
+from btfer_builder.io.tensorflow_import import import_tensorflow
 from btfer_builder.networks import (
     NETWORKS,
     SIZES,
@@ -15,8 +17,6 @@ from btfer_builder.networks import (
     assemble_network,
     find_network,
 )
-from btfer_builder.io.tensorflow_import import import_tensorflow
-from btfer_builder.config import Pretraining
 
 Progress = Callable[[Sequence[tuple[NetworkSpec, int]]], Iterable[tuple[NetworkSpec, int]]]
 

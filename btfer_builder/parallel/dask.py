@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from btfer_builder import __version__
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import write_bytes
-from btfer_builder.parallel.base import CRASHED, Crashed
 from btfer_builder.io.storage import File, Root
+from btfer_builder.parallel.base import CRASHED, Crashed
 
 if TYPE_CHECKING:
     from distributed import Client, Future

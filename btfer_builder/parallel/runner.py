@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from btfer_builder.io.storage import Root
 from btfer_builder.parallel.base import Crashed
 from btfer_builder.parallel.local import map_in_pool
-from btfer_builder.io.storage import Root
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

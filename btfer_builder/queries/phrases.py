@@ -12,9 +12,9 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from btfer_builder.labels import EMOTIONS, Emotion
-from btfer_builder.errors import BtferError
 from btfer_builder.config import Age, Ethnicity, Gender, Language, explain
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import EMOTIONS, Emotion
 
 
 @dataclass(frozen=True, slots=True)

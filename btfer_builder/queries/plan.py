@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
+from btfer_builder.config import Age, Language, QueriesRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.queries.phrases import Query, folded, make_phrases, read_vocabulary
-from btfer_builder.config import Age, Language, QueriesRecipe
 
 #: The ages `no_minors` leaves out.
 MINORS: tuple[Age, ...] = ("toddler", "child")

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
-from btfer_builder.release.diff import release_info, rows_in
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.release.audit_images import picture_metadata
+from btfer_builder.release.diff import release_info, rows_in
 from btfer_builder.sample.provenance import LICENSES
 
 #: What may be said of a face in public.

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Page, open_fetcher
 from btfer_builder.crawl.rate_limit import Turns
 from btfer_builder.io.terminal import bar
-from btfer_builder.config import CrawlRecipe
 
 
 @dataclass(frozen=True, slots=True)

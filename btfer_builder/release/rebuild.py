@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Page
 from btfer_builder.crop.cropping import png
 from btfer_builder.crop.render import remake_crop
+from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.images.hashing import pixel_hash
-from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import write_bytes, write_csv
-from btfer_builder.config import CrawlRecipe
-from btfer_builder.release.released_faces import is_web
-from btfer_builder.release.diff import release_info, rows_in
 from btfer_builder.release.audit import PUBLIC
-from btfer_builder.release.writers.tables import write_jsonl
+from btfer_builder.release.diff import release_info, rows_in
 from btfer_builder.release.fetch_many import Visit, visit
+from btfer_builder.release.released_faces import is_web
+from btfer_builder.release.writers.tables import write_jsonl
 
 _FILE = re.compile(r"(train|val|test)/(angry|disgust|fear|happy|neutral|sad|surprise)/[0-9a-f]{16,64}\.png")
 _DIGEST = re.compile(r"[0-9a-f]{64}")

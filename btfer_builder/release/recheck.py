@@ -9,14 +9,14 @@ from typing import Any
 from btfer_builder.catalog.release import sample_rows
 from btfer_builder.catalog.sample import Source, sources
 from btfer_builder.catalog.takedown import images_named
+from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Page
 from btfer_builder.crawl.licenses import UNKNOWN
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import write_csv
-from btfer_builder.config import CrawlRecipe
-from btfer_builder.release.released_faces import is_web
 from btfer_builder.release.diff import faces_in
 from btfer_builder.release.fetch_many import Visit, visit
+from btfer_builder.release.released_faces import is_web
 from btfer_builder.sample.provenance import best_source, license_of, licenses_in
 from btfer_builder.workspace import Workspace
 

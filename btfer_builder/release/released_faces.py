@@ -9,10 +9,10 @@ from typing import Any
 from btfer_builder.catalog.evaluate import sampled_votes
 from btfer_builder.catalog.release import Membership, face_boxes, sample_rows
 from btfer_builder.catalog.sample import AcceptedFace, Source, accepted_faces, sample_state, sources
-from btfer_builder.crawl.licenses import UNKNOWN
-from btfer_builder.labels import EMOTIONS, Emotion
-from btfer_builder.errors import BtferError
 from btfer_builder.config import ReleaseRecipe
+from btfer_builder.crawl.licenses import UNKNOWN
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.sample.provenance import LICENSES, best_source, license_of
 from btfer_builder.sample.stale import stale_line
 from btfer_builder.workspace import Workspace

@@ -12,16 +12,16 @@ from typing import Any
 import msgspec
 
 from btfer_builder.catalog.release import add_release
+from btfer_builder.config import ReleaseRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import file_digest
-from btfer_builder.config import ReleaseRecipe
+from btfer_builder.release.audit import scan
+from btfer_builder.release.released_faces import ReleasedFace, members, released_faces
+from btfer_builder.release.statistics import Facts, gather
 from btfer_builder.release.writers.attribution import write_attribution
 from btfer_builder.release.writers.card import write_texts
-from btfer_builder.release.released_faces import ReleasedFace, members, released_faces
 from btfer_builder.release.writers.croissant import write_croissant
-from btfer_builder.release.statistics import Facts, gather
 from btfer_builder.release.writers.figures import write_contact_sheet, write_groups
-from btfer_builder.release.audit import scan
 from btfer_builder.release.writers.tables import source_row, write_jsonl, write_parquet, write_shards
 from btfer_builder.workspace import Workspace
 

@@ -12,11 +12,17 @@ from btfer_builder.catalog.agreement import votes
 from btfer_builder.catalog.funnel import StageCount, funnel
 from btfer_builder.catalog.release import Yield, faces_of_version, query_yields, version_of
 from btfer_builder.catalog.sample import ATTRIBUTES
+from btfer_builder.config import ReleaseRecipe
 from btfer_builder.crawl.licenses import UNKNOWN
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.config import ReleaseRecipe
-from btfer_builder.release.released_faces import NO_DERIVATIVES, ReleasedFace, content_hash, members, splits_of
 from btfer_builder.release.diff import Difference, compare
+from btfer_builder.release.released_faces import (
+    NO_DERIVATIVES,
+    ReleasedFace,
+    content_hash,
+    members,
+    splits_of,
+)
 from btfer_builder.release.writers.figures import group_counts
 from btfer_builder.sample.provenance import LICENSES, host_of
 

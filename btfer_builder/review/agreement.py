@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.agreement import Vote, consensus, rule, votes
-from btfer_builder.labels import EMOTIONS
-from btfer_builder.errors import BtferError
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Kind
 from btfer_builder.review.kappa import Kappa, cohen, fleiss
 

@@ -20,13 +20,14 @@ from starlette.staticfiles import StaticFiles
 
 from btfer_builder.catalog.duplicates_of import peers
 from btfer_builder.catalog.review import item_path
-from btfer_builder.labels import EMOTIONS
-from btfer_builder.errors import BtferError
-from btfer_builder.reasons import REASONS, REVIEW_REASONS
 from btfer_builder.config import ReviewRecipe
+from btfer_builder.errors import BtferError
+from btfer_builder.images.thumbnails import preview, thumbnail
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.reasons import REASONS, REVIEW_REASONS
 from btfer_builder.records import Decision
 from btfer_builder.review.filters import BLIND_SHOWS, SHOWS
-from btfer_builder.images.thumbnails import preview, thumbnail
+from btfer_builder.review.ordering import SORTS
 from btfer_builder.review.requests import (
     DecisionBody,
     DecisionsBody,
@@ -38,7 +39,6 @@ from btfer_builder.review.requests import (
 )
 from btfer_builder.review.security import Guard, error, read_body
 from btfer_builder.review.session import KINDS, Session
-from btfer_builder.review.ordering import SORTS
 from btfer_builder.workspace import Workspace
 
 #: The key of each reason, after `x`.

@@ -8,10 +8,9 @@ from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.agreement import Rule, choose_rule, rule
 from btfer_builder.catalog.review import ReviewItem, review_items
 from btfer_builder.catalog.reviewed_work import count_work_on_faces
-from btfer_builder.errors import BtferError
+from btfer_builder.config import ReviewRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
-from btfer_builder.config import ReviewRecipe
-from btfer_builder.config import changes
+from btfer_builder.errors import BtferError
 from btfer_builder.records import Kind
 
 

@@ -10,11 +10,11 @@ from typing import cast, get_args
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.review import add_decisions, item_path, last_words, review_items
-from btfer_builder.labels import Emotion, parse_emotion
+from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import unescape_cell, write_csv
+from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.reasons import REVIEW_REASONS
-from btfer_builder.config import ReviewRecipe
 from btfer_builder.records import Decision, Kind, Verdict
 from btfer_builder.review.assignment import items_for
 

@@ -9,12 +9,12 @@ from btfer_builder.catalog.review import review_items
 from btfer_builder.catalog.review_signals import add_sharpness, picture_paths, sharpness_of
 from btfer_builder.crop.quality import sharpness
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import write_bytes
-from btfer_builder.parallel import Crashed, Runner
-from btfer_builder.io.terminal import say
-from btfer_builder.records import Kind
 from btfer_builder.images.thumbnails import THUMB_SIDE, jpeg, small
+from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.storage import Root, thumb_path
+from btfer_builder.io.terminal import say
+from btfer_builder.parallel import Crashed, Runner
+from btfer_builder.records import Kind
 from btfer_builder.workspace import Workspace
 
 #: Thumbnails a worker makes at a time; a stop waits for those under way.

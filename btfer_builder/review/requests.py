@@ -8,14 +8,14 @@ from msgspec import Meta
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from btfer_builder.labels import Emotion, parse_emotion
-from btfer_builder.errors import BtferError
-from btfer_builder.reasons import REVIEW_REASONS
 from btfer_builder.config import ReviewRecipe, explain
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import Emotion, parse_emotion
+from btfer_builder.reasons import REVIEW_REASONS
 from btfer_builder.records import Kind
 from btfer_builder.review.filters import BLIND_SHOWS, SHOWS, Asked, Show
-from btfer_builder.review.session import KINDS, RoundName
 from btfer_builder.review.ordering import SORTS, Sort
+from btfer_builder.review.session import KINDS, RoundName
 
 #: Most decisions that are posted or taken back at once: a page.
 MOST = 200

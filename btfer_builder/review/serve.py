@@ -11,14 +11,14 @@ from urllib.parse import urlencode
 
 import uvicorn
 
-from btfer_builder.errors import BtferError
 from btfer_builder.config import ReviewRecipe
+from btfer_builder.errors import BtferError
 from btfer_builder.records import Kind
 from btfer_builder.review.app import create_app
-from btfer_builder.review.decisions import reviewer_name
-from btfer_builder.review.session import RoundName
 from btfer_builder.review.assignment import check_sharing
+from btfer_builder.review.decisions import reviewer_name
 from btfer_builder.review.prepare_thumbnails import thumbs_in_background
+from btfer_builder.review.session import RoundName
 from btfer_builder.workspace import Workspace
 
 #: Addresses only this computer can reach the page on; from another one, through an SSH tunnel.

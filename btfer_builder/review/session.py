@@ -23,12 +23,12 @@ from btfer_builder.catalog.review import (
     undo,
 )
 from btfer_builder.catalog.review_signals import predictions_of, sharpness_of
-from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.config import ReviewRecipe
+from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import Decision, Kind
+from btfer_builder.review.assignment import items_for
 from btfer_builder.review.decisions import complete
 from btfer_builder.review.filters import Asked, cut, group_of, shown
-from btfer_builder.review.assignment import items_for
 from btfer_builder.review.ordering import Signs, order
 from btfer_builder.review.serialization import blind_json, item_json, leading, word_json
 

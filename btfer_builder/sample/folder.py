@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.errors import BtferError
-from btfer_builder.records import Chosen
 from btfer_builder.io.storage import File
+from btfer_builder.labels import EMOTIONS, Emotion
+from btfer_builder.records import Chosen
 
 #: Ends the name of the earlier sample while the new one takes its place.
 _OLD = ".old"

@@ -19,17 +19,16 @@ from btfer_builder.catalog.sample import (
     searched_cells,
     sources,
 )
-from btfer_builder.labels import EMOTIONS, Emotion
+from btfer_builder.config import SampleRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.io.terminal import say
-from btfer_builder.config import SampleRecipe
-from btfer_builder.config import changes
+from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import Chosen, Undrawn
-from btfer_builder.sample.source_limits import Caps, Eligible
 from btfer_builder.sample.choose import ONLY_SPLIT, CellCount, Draw, choose
 from btfer_builder.sample.folder import sample_path, tidy, write_sample
-from btfer_builder.sample.split_groups import group_photos
 from btfer_builder.sample.provenance import best_source, host_of, license_of
+from btfer_builder.sample.source_limits import Caps, Eligible
+from btfer_builder.sample.split_groups import group_photos
 from btfer_builder.workspace import Workspace
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.labels import EMOTIONS, Emotion
-from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.config import Balancing
+from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.labels import EMOTIONS, Emotion
 
 #: The largest weight of conservative weighting (§3.4).
 CAP = 3.0

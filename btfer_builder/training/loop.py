@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from btfer_builder.config import TrainRecipe
 from btfer_builder.training.results import Epoch
 from btfer_builder.training.state import Patience, State
-from btfer_builder.config import TrainRecipe
 
 #: Exponent of the focal loss (Lin et al. 2017, §3.2). Their α, one factor for all classes here, is left out.
 FOCUS = 2.0

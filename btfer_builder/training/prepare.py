@@ -11,11 +11,12 @@ import keras
 import msgspec
 import tensorflow as tf
 
-from btfer_builder.labels import EMOTIONS
-from btfer_builder.errors import BtferError
+from btfer_builder.config import TrainRecipe
 from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.preprocessing.resolve import Feeding
 from btfer_builder.io.atomic import setting_digest
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.networks import build_network, find_network
 from btfer_builder.networks.preprocessing import Preprocessing, preprocessing_of
 from btfer_builder.training.class_weights import class_counts, class_weights, epoch_length
@@ -28,7 +29,6 @@ from btfer_builder.training.pipeline import (
     validation_batches,
 )
 from btfer_builder.training.results import SetFacts, kernel_of, set_facts
-from btfer_builder.config import TrainRecipe
 
 #: Settings that change how fast a run is and not what comes out.
 HARMLESS = ("workers", "memory")

@@ -11,12 +11,13 @@ import tensorflow as tf
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from btfer_builder.errors import BtferError
+from btfer_builder.config import TrainRecipe
 from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.errors import BtferError
 from btfer_builder.networks.flops import count_parameters
 from btfer_builder.networks.heads import freeze_base, unfreeze
-from btfer_builder.training.loop import NotFinite, Watch, fit_phase, is_over
 from btfer_builder.training.checkpoint import keep_epoch, write_results
+from btfer_builder.training.loop import NotFinite, Watch, fit_phase, is_over
 from btfer_builder.training.pipeline import FaceStore, Progress
 from btfer_builder.training.prepare import (
     Plan,
@@ -29,7 +30,6 @@ from btfer_builder.training.prepare import (
 )
 from btfer_builder.training.results import LEFT, MODEL, PhaseResult, Run, read_run
 from btfer_builder.training.state import STATE, State, forget_state, load_state
-from btfer_builder.config import TrainRecipe
 
 Arrays = Sequence[NDArray[Any]]
 

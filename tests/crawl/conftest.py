@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crawl_web import Web, serve
 
+from btfer_builder.config import CrawlRecipe, override
 from btfer_builder.crawl.stage import crawl
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.queries.phrases import Query
-from btfer_builder.config import CrawlRecipe, override
 from btfer_builder.workspace import Workspace, create_workspace
+from tests.crawl.crawl_web import Web, serve
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from crawl_pictures import HTML, MEDIA, SVG, archive, picture
-from engine_faults import ENGINE_FAULTS
-from engine_forms import FORMS, Form
+from tests.crawl.crawl_pictures import HTML, MEDIA, SVG, archive, picture
+from tests.crawl.engines.engine_faults import ENGINE_FAULTS
+from tests.crawl.engines.engine_forms import FORMS, Form
 
 SEARCH = "/images/async"
 Result = str | dict[str, object]

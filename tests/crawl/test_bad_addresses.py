@@ -5,13 +5,13 @@ import csv
 
 import aiohttp
 import pytest
-from bad_addresses import BAD
 
-from btfer_builder.crawl.ssrf_guard import PrivateAddressError
+from btfer_builder.config import override
 from btfer_builder.crawl.canary import check_engine
 from btfer_builder.crawl.failures import Refused, failed
 from btfer_builder.crawl.fetch import open_fetcher
-from btfer_builder.config import override
+from btfer_builder.crawl.ssrf_guard import PrivateAddressError
+from tests.crawl.bad_addresses import BAD
 
 
 def placed(web, address):

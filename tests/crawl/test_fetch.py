@@ -9,16 +9,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from crawl_web import CASES, picture
 
+from btfer_builder.config import override
 from btfer_builder.crawl import ssrf_guard as addresses
-from btfer_builder.crawl.ssrf_guard import GuardedResolver
 from btfer_builder.crawl.fetch import open_fetcher
+from btfer_builder.crawl.ssrf_guard import GuardedResolver
 from btfer_builder.crawl.temp_file import sweep
 from btfer_builder.errors import BtferError
 from btfer_builder.reasons import REASONS
-from btfer_builder.config import override
 from btfer_builder.records import Fetch, Image
+from tests.crawl.crawl_web import CASES, picture
 
 
 async def _fetch(root: Path, recipe, url: str, **options) -> tuple[Fetch, Image | None]:

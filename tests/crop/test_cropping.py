@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from photos import astronaut
 from PIL import Image
 
+from btfer_builder.config import CropRecipe
 from btfer_builder.crop import cropping
 from btfer_builder.crop.cropping import choose_faces, crop_images, png
 from btfer_builder.crop.detectors.base import Detection
 from btfer_builder.crop.geometry import Box
 from btfer_builder.reasons import REASONS
-from btfer_builder.config import CropRecipe
 from demo.pictures import bomb, encode
+from tests.photos import astronaut
 
 
 def detection(x, y, width, height, confidence=0.99):

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from photos import astronaut
 
+from btfer_builder.config import CropRecipe
 from btfer_builder.crop.geometry import MOST_PADDED, Box, PixelBox, crop_box, cut
 from btfer_builder.crop.stage import paper_recipe
-from btfer_builder.config import CropRecipe
+from tests.photos import astronaut
 
 lengths = st.floats(1, 3000, allow_nan=False)
 places = st.floats(-500, 5000, allow_nan=False)

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from photos import mirror
 from skimage import data
 
 from btfer_builder.crop import quality
 from btfer_builder.crop.detectors.base import Detection, detect_faces
 from btfer_builder.crop.geometry import Box
 from demo.pictures import grace_hopper
+from tests.photos import mirror
 
 
 def turned(photo, angle):

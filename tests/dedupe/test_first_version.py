@@ -4,18 +4,18 @@ import sqlite3
 from importlib.resources import files
 
 import pytest
-from photos import crawl_files, hopper
-from strangers import strangers
 
 from btfer_builder.catalog.catalog import MIGRATIONS
 from btfer_builder.catalog.review import add_decisions
-from btfer_builder.images.same_picture import RADIUS, bits
-from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.config import DedupeRecipe
+from btfer_builder.dedupe.stage import dedupe
+from btfer_builder.images.same_picture import RADIUS, bits
 from btfer_builder.records import Decision
 from btfer_builder.release.takedown.find_matches import find_traces
 from btfer_builder.workspace import Workspace, create_workspace
 from demo.pictures import encode
+from tests.photos import crawl_files, hopper
+from tests.strangers import strangers
 
 ALONE = DedupeRecipe(workers=0)
 COPIED = ("images", "searches", "candidates", "fetches", "hashes", "dedupes")

@@ -5,17 +5,17 @@ import io
 import cv2
 import numpy as np
 import pytest
-from photos import astronaut, crawl_files, hopper, table
 from PIL import Image
 from skimage import data
 
+from btfer_builder.config import DedupeRecipe
 from btfer_builder.dedupe import stage
 from btfer_builder.dedupe.grouping import group_duplicates, unproven_copies
-from btfer_builder.images.hashing import hash_pixels
 from btfer_builder.dedupe.stage import dedupe
-from btfer_builder.config import DedupeRecipe
+from btfer_builder.images.hashing import hash_pixels
 from btfer_builder.workspace import create_workspace
 from demo.pictures import encode
+from tests.photos import astronaut, crawl_files, hopper, table
 
 PHOTO = encode(cv2.resize(data.coffee(), (700, 500)), quality=90)
 
@@ -148,9 +148,8 @@ def test_groups_say_how_wide_they_are_and_why_their_best_was_kept(workspace):
     [({"width": 101}, "pixels"), ({"licensed": True}, "license"), ({"order": 0}, "earliest")],
 )
 def test_what_decided_is_recorded(better, rule):
-    from test_grouping import image
-
     from btfer_builder.dedupe.grouping import describe_groups
+    from tests.dedupe.test_grouping import image
 
     images = [
         image("best", 0b11, **{"order": 5} | better),

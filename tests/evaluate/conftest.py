@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from btfer_builder.labels import EMOTIONS
 from btfer_builder.evaluate import LabelledFace, faces_in_folder
 from btfer_builder.evaluate.loaders.registry import Model
+from btfer_builder.labels import EMOTIONS
 
 #: A face of this brightness is answered with the emotion of the same position by `brightness_model`.
 LEVELS = (10, 45, 80, 115, 150, 185, 220)

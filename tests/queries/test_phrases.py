@@ -8,12 +8,12 @@ from typing import get_args
 import msgspec
 import pytest
 
-from btfer_builder.labels import EMOTIONS
+from btfer_builder.config import Age, Ethnicity, Gender
 from btfer_builder.errors import BtferError
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.queries import phrases
 from btfer_builder.queries.phrases import Query, folded, make_phrases, read_vocabulary
 from btfer_builder.queries.plan import default_vocabulary
-from btfer_builder.config import Age, Ethnicity, Gender
 
 SHIPPED = {
     language: make_phrases(read_vocabulary(default_vocabulary() / f"{language}.yaml"), language)

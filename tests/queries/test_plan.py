@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.labels import EMOTIONS
+from btfer_builder.config import Age, Ethnicity, Gender, Language, QueriesRecipe
 from btfer_builder.errors import BtferError
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.queries import plan
 from btfer_builder.queries.plan import default_vocabulary, plan_queries
-from btfer_builder.config import Age, Ethnicity, Gender, Language, QueriesRecipe
 
 EVERY = plan_queries(default_vocabulary(), QueriesRecipe())
 

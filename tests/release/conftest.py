@@ -3,11 +3,11 @@
 import shutil
 
 import pytest
-from small_set import small_set
 
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.release.stage import release
 from btfer_builder.workspace import Workspace
+from tests.release.small_set import small_set
 
 
 @pytest.fixture(scope="session")

@@ -10,20 +10,20 @@ from pathlib import Path
 from random import Random
 
 from click.testing import CliRunner, Result
-from factories import Filled, fill_catalog
 
 from btfer_builder.catalog.dedupe import add_hashes, unhashed_images
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.cli.main import main
+from btfer_builder.config import CrawlRecipe, SampleRecipe
 from btfer_builder.crop.cropping import png
 from btfer_builder.crop.render import remake_crop
 from btfer_builder.images.decode import decode_image
 from btfer_builder.images.hashing import hash_images
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.config import CrawlRecipe, SampleRecipe
 from btfer_builder.records import Decision
 from btfer_builder.sample.stage import sample
 from btfer_builder.workspace import Workspace, create_workspace
+from tests.factories import Filled, fill_catalog
 
 FACES = 5
 PER_CLASS = 3

@@ -10,8 +10,8 @@ from markdown_it import MarkdownIt
 
 from btfer_builder.catalog.sample import Source
 from btfer_builder.config import ReleaseRecipe
-from btfer_builder.release.writers.attribution import license_url, markdown, safe_url
 from btfer_builder.release.stage import release
+from btfer_builder.release.writers.attribution import license_url, markdown, safe_url
 from btfer_builder.sample.provenance import best_source, license_of, licenses_in
 
 

@@ -5,15 +5,15 @@ import shutil
 
 import numpy as np
 import pytest
-from factories import picture_png
 from PIL import Image
-from small_set import VISITS, btfer, tree, web_of
 
-from btfer_builder.errors import BtferError
 from btfer_builder.config import CrawlRecipe, ReleaseRecipe
-from btfer_builder.release.rebuild import rebuild
+from btfer_builder.errors import BtferError
 from btfer_builder.release.audit import scan
+from btfer_builder.release.rebuild import rebuild
 from btfer_builder.release.stage import release
+from tests.factories import picture_png
+from tests.release.small_set import VISITS, btfer, tree, web_of
 
 
 @pytest.fixture

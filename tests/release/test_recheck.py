@@ -4,13 +4,13 @@ import json
 
 import pandas as pd
 import pytest
-from factories import picture_png
-from small_set import VISITS, btfer, tree, web_of
 
-from btfer_builder.errors import BtferError
 from btfer_builder.config import ReleaseRecipe
+from btfer_builder.errors import BtferError
 from btfer_builder.release.recheck import recheck
 from btfer_builder.release.stage import release
+from tests.factories import picture_png
+from tests.release.small_set import VISITS, btfer, tree, web_of
 
 #: Addresses no host can have.
 HOSTLESS = [

@@ -10,17 +10,17 @@ import sys
 from random import Random
 
 import pytest
-from small_set import PER_CLASS, btfer, digest, is_root, small_set, times, tree
 
 from btfer_builder.catalog.catalog import MIGRATIONS
 from btfer_builder.catalog.review import add_decisions
-from btfer_builder.labels import EMOTIONS
-from btfer_builder.errors import BtferError
-from btfer_builder.datasets.labelled_faces import faces_in_folder
 from btfer_builder.config import ReleaseRecipe, SampleRecipe
+from btfer_builder.datasets.labelled_faces import faces_in_folder
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Decision
 from btfer_builder.release.stage import release
 from btfer_builder.sample.stage import sample
+from tests.release.small_set import PER_CLASS, btfer, digest, is_root, small_set, times, tree
 
 PLAIN = ReleaseRecipe()
 

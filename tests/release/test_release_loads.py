@@ -7,9 +7,9 @@ import logging
 import numpy as np
 import pytest
 from PIL import Image
-from small_set import PER_CLASS
 
 from btfer_builder.labels import EMOTIONS
+from tests.release.small_set import PER_CLASS
 
 FACES = 7 * PER_CLASS
 

@@ -3,7 +3,6 @@
 import copy
 import shutil
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,12 +14,9 @@ import httpx
 import pytest
 import uvicorn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # factories.py
-
-from factories import Filled, fill_catalog
-
 from btfer_builder.review.app import create_app
 from btfer_builder.workspace import Workspace, create_workspace
+from tests.factories import Filled, fill_catalog
 
 TOKEN = "correct-horse-battery-staple"
 

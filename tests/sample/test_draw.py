@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.sample.source_limits import Caps, Eligible, Room
 from btfer_builder.sample.choose import choose, ranked
+from btfer_builder.sample.source_limits import Caps, Eligible, Room
 from btfer_builder.sample.split_groups import group_photos
 
 #: A machine that is busy is no failure.

@@ -36,13 +36,13 @@ import msgspec
 import numpy as np
 from PIL import Image
 from skimage import data
-from upgrade_archive import ANSWERS, ARCHIVE, QUESTIONS, answer_of, arguments_of, pack, unpack
 
 from btfer_builder import __version__
+from btfer_builder.config import BenchmarkRecipe, QueriesRecipe, Recipe
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.queries.plan import default_vocabulary, plan_queries
-from btfer_builder.config import BenchmarkRecipe, QueriesRecipe, Recipe
 from demo.pictures import LOOKS_LIKE, bomb, encode, grace_hopper, portrait
+from tests.upgrade.upgrade_archive import ANSWERS, ARCHIVE, QUESTIONS, answer_of, arguments_of, pack, unpack
 
 ADDRESS = ("127.0.0.31", 8931)
 URL = f"http://{ADDRESS[0]}:{ADDRESS[1]}"
@@ -646,9 +646,9 @@ def train(workspace: Path) -> None:
     """Train a network to the end, and another one for one epoch."""
     btfer(workspace, "train", "sets/people", "--out", "runs/lenet5")
     coarse(workspace / "runs/lenet5/model.keras")
+    from btfer_builder.config.load import load_recipe
     from btfer_builder.datasets.splits import read_splits, select
     from btfer_builder.training import train as run
-    from btfer_builder.config.load import load_recipe
 
     class Stopped(Exception):
         pass

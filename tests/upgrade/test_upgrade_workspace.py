@@ -14,10 +14,18 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
-from upgrade_archive import ANSWERS, CATALOG, QUESTIONS, answer_of, arguments_of, differences, unpack
 
 from btfer_builder.cli.main import main
 from btfer_builder.workspace import open_workspace
+from tests.upgrade.upgrade_archive import (
+    ANSWERS,
+    CATALOG,
+    QUESTIONS,
+    answer_of,
+    arguments_of,
+    differences,
+    unpack,
+)
 
 # All in one process, for the workspace is unpacked once; TensorFlow is imported by the tests that say so.
 pytestmark = pytest.mark.xdist_group("tensorflow")

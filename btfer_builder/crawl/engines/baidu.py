@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 from icrawler.builtin.baidu import BaiduParser as IcrawlersParser
 from requests import Response
 
-from btfer_builder.crawl.engines.json_utils import json_object, member, plain, words
 from btfer_builder.crawl.engines.base import Ask, PageFeeder, PageParser, SearchEngine
+from btfer_builder.crawl.engines.json_utils import json_object, member, plain, words
 from btfer_builder.records import Candidate
 
 

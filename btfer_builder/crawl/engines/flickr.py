@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from requests import Response
 
-from btfer_builder.crawl.engines.json_utils import json_object, member, refusal, words
 from btfer_builder.crawl.engines.base import Ask, PageFeeder, PageParser, SearchEngine
+from btfer_builder.crawl.engines.json_utils import json_object, member, refusal, words
 from btfer_builder.records import Candidate
 
 #: The sizes to take, the first there is: the original may be hidden, and faces need no more than 2048 pixels.

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.errors import BtferError
+from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.records import Candidate, Search
 
 

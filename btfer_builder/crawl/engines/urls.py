@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.errors import BtferError
+from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.records import Candidate, Search
 
 _SEARCH_COLUMNS = ("query", "language", "query_ethnicity", "query_gender", "query_age")

@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 
 from requests import Response
 
-from btfer_builder.crawl.engines.json_utils import json_object, member, plain, words
 from btfer_builder.crawl.engines.base import Ask, PageFeeder, PageParser, SearchEngine
+from btfer_builder.crawl.engines.json_utils import json_object, member, plain, words
 from btfer_builder.records import Candidate
 
 _METADATA = ("LicenseShortName", "LicenseUrl", "Artist", "Attribution", "Credit", "ObjectName")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from btfer_builder.crop.geometry import Box
 from btfer_builder.config import DetectorName
+from btfer_builder.crop.geometry import Box
 
 if TYPE_CHECKING:
     import numpy as np

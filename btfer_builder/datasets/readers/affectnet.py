@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from btfer_builder.labels import Emotion
-from btfer_builder.errors import BtferError
 from btfer_builder.datasets.readers.base import Item, class_folders, meaning, split_folders
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import Emotion
 
 #: The number of each class, as the set's readme has them; contempt is none of the seven.
 CLASSES: Mapping[str, Emotion | None] = {

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from btfer_builder.labels import Emotion, parse_emotion
-from btfer_builder.errors import BtferError
 from btfer_builder.config import SplitName
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import Emotion, parse_emotion
 
 #: Why a picture of a labelled set is not imported, each reason with its meaning.
 DROPPED: dict[str, str] = {

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from btfer_builder.labels import Emotion
-from btfer_builder.errors import BtferError
-from btfer_builder.datasets.readers.base import Item
 from btfer_builder.config import SplitName
+from btfer_builder.datasets.readers.base import Item
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import Emotion
 
 #: The number of each class, as the set's README has them.
 CLASSES: dict[str, Emotion] = {

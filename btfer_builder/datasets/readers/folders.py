@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.labels import EMOTIONS
-from btfer_builder.errors import BtferError
 from btfer_builder.datasets.readers.base import Item, class_folders, hidden, meaning, split_folders
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import EMOTIONS
 
 
 def read(source: Path) -> Iterator[Item]:

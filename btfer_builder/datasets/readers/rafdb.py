@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.labels import Emotion
-from btfer_builder.errors import BtferError
 from btfer_builder.datasets.readers.base import SUFFIXES, Item, class_folders, hidden, split_folders
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import Emotion
 
 #: The number of each class, as the set's readme has them.
 CLASSES: dict[str, Emotion] = {

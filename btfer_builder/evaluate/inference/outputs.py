@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
-from btfer_builder.errors import BtferError
 from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.registry import Model
 from btfer_builder.evaluate.preprocessing.resolve import Interpolation
+from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
 
 #: How far a row of probabilities may be from 1: float16 models are off by a few thousandths …
 SUM_TOLERANCE = 0.01

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.inference.prefetch import View, as_it_is, prepare_ahead, prepare_on_cluster
-from btfer_builder.evaluate.inference.outputs import Labels, Predictions, check_count, read_answers
 from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.inference.outputs import Labels, Predictions, check_count, read_answers
+from btfer_builder.evaluate.inference.prefetch import View, as_it_is, prepare_ahead, prepare_on_cluster
 from btfer_builder.evaluate.loaders.registry import Model
 from btfer_builder.evaluate.preprocessing.resolve import Feeding, Interpolation
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.images.decode import Undecodable, decode_image, decode_plain_png
-from btfer_builder.errors import BtferError
 from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.preprocessing.resolve import Feeding, Interpolation, fit, normalise
+from btfer_builder.images.decode import Undecodable, decode_image, decode_plain_png
 from btfer_builder.parallel import Crashed, Runner
 
 Pixels = NDArray[np.uint8]

@@ -14,8 +14,14 @@ from btfer_builder.evaluate.loaders.keras_check import (
     is_own,
     parts_of,
 )
+from btfer_builder.evaluate.loaders.registry import (
+    Loader,
+    Model,
+    check_image_shape,
+    check_scores_shape,
+    first_line,
+)
 from btfer_builder.evaluate.loaders.tensorflow_graph import graph_flops, graph_predictor
-from btfer_builder.evaluate.loaders.registry import Loader, Model, check_image_shape, check_scores_shape, first_line
 from btfer_builder.io.tensorflow_import import import_tensorflow
 
 #: Parts of the errors with which Keras refuses what could run code or read files; no other library tries then.

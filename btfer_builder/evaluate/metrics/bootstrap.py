@@ -5,8 +5,16 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from btfer_builder.evaluate.metrics.scores import (
+    BINS,
+    SMALLEST,
+    Interval,
+    Table,
+    bin_of,
+    brier_parts,
+    in_top2,
+)
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.evaluate.metrics.scores import BINS, SMALLEST, Interval, Table, bin_of, brier_parts, in_top2
 
 #: Takes counts of shape (draws, n), how often each face was drawn; gives each statistic, shape (draws,).
 Statistics = Callable[[NDArray[np.float32]], dict[str, Table]]

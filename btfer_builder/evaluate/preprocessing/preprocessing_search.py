@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from btfer_builder.labels import EMOTIONS
 from btfer_builder.datasets.labelled_faces import LabelledFace
-from btfer_builder.evaluate.metrics.scores import Interval, wilson
 from btfer_builder.evaluate.inference.predict import Job, Progress, predict_jobs
-from btfer_builder.evaluate.preprocessing.resolve import describe, usual_feedings
+from btfer_builder.evaluate.metrics.scores import Interval, wilson
 from btfer_builder.evaluate.metrics.significance import holm, mcnemar
+from btfer_builder.evaluate.preprocessing.resolve import describe, usual_feedings
+from btfer_builder.labels import EMOTIONS
 
 #: Faces of each emotion that are tried: enough to see a wrong scale, few enough to take seconds.
 PER_CLASS = 50

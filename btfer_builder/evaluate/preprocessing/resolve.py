@@ -7,11 +7,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from btfer_builder.config import EvalRecipe, ResizeKernel, Scale
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.registry import Model
 from btfer_builder.evaluate.preprocessing.presets import PRESETS
 from btfer_builder.evaluate.preprocessing.sidecar import Sidecar, read_sidecar, sidecar_path
-from btfer_builder.config import EvalRecipe, ResizeKernel, Scale
 
 ChannelOrder = Literal["rgb", "bgr", "grey"]
 Interpolation = Literal["area", "bilinear", "cubic", "lanczos", "nearest", "none"]

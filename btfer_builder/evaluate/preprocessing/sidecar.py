@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from btfer_builder.config import Color, ResizeKernel, Scale, explain
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import write_bytes
-from btfer_builder.config import Color, ResizeKernel, Scale, explain
 
 Side = Annotated[int, Meta(ge=8, le=2048)]
 Channel = Annotated[float, Meta(ge=-1000, le=1000)]

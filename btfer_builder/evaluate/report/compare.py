@@ -11,14 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.bootstrap import bca, confusion_statistics, draws
 from btfer_builder.evaluate.metrics.scores import Interval, Table
+from btfer_builder.evaluate.metrics.significance import (
+    cliques,
+    cochran_q,
+    holm,
+    mcnemar,
+    mean_ranks,
+    shared_ranks,
+)
 from btfer_builder.evaluate.report.model_names import distinct_names
 from btfer_builder.evaluate.signature import parse_signature
-from btfer_builder.evaluate.metrics.significance import cliques, cochran_q, holm, mcnemar, mean_ranks, shared_ranks
 from btfer_builder.io.atomic import unescape_cell
+from btfer_builder.labels import EMOTIONS
 
 #: Below it a difference counts as one, after Holm's correction.
 ALPHA = 0.05

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.images.decode import decode_image
 from btfer_builder.labels import EMOTIONS, Emotion
-from btfer_builder.evaluate.inference.outputs import Predictions
-from btfer_builder.datasets.labelled_faces import LabelledFace
 
 #: How many confident errors the report shows, and how many faces of a cell that is wrong or right. With 49 cells
 #: and 3 kB a picture, a page stays under 5 MB however large the set is.

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from btfer_builder.labels import EMOTIONS
-from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.evaluate.metrics.groups import ATTRIBUTES, MIN_FACES, WORDING
 from btfer_builder.evaluate.metrics.scores import Interval, Scores
 from btfer_builder.evaluate.report.face_thumbnails import cells, printable, worst_errors
 from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.robustness import MEANINGS, SEVERITIES
 from btfer_builder.io.atomic import write_csv
+from btfer_builder.labels import EMOTIONS
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -23,11 +23,11 @@ from btfer_builder.catalog.takedown import (
     neighbours_on_page,
 )
 from btfer_builder.crawl.urls import canonical_url
+from btfer_builder.errors import BtferError
+from btfer_builder.images.alignment import grey, likeness
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.images.hashing import perceptual_hashes, photo_grey, pixel_hash
-from btfer_builder.images.alignment import grey, likeness
 from btfer_builder.images.same_picture import candidates, decide, fine_distance, values
-from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import Root, thumb_path
 from btfer_builder.workspace import Workspace
 

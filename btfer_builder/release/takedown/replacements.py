@@ -9,13 +9,13 @@ import msgspec
 
 from btfer_builder.catalog.release import sample_rows
 from btfer_builder.catalog.sample import AcceptedFace, accepted_faces, last_recipe, reserved_faces
-from btfer_builder.labels import EMOTIONS, Emotion
-from btfer_builder.errors import BtferError
 from btfer_builder.config import SampleRecipe
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import Chosen
-from btfer_builder.sample.source_limits import Eligible, Room
 from btfer_builder.sample.choose import ONLY_SPLIT, by_rank
 from btfer_builder.sample.folder import sample_path
+from btfer_builder.sample.source_limits import Eligible, Room
 from btfer_builder.sample.stage import caps_of, eligible_faces
 from btfer_builder.workspace import Workspace
 

@@ -12,14 +12,14 @@ from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 from btfer_builder.catalog.release import copies_with
 from btfer_builder.catalog.sample import accepted_faces, sampled_faces
 from btfer_builder.catalog.takedown import buried_faces, bury
-from btfer_builder.crop.sweep import sweep_faces
-from btfer_builder.labels import Emotion
-from btfer_builder.errors import BtferError
 from btfer_builder.config import ReleaseRecipe
+from btfer_builder.crop.sweep import sweep_faces
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import Emotion
 from btfer_builder.records import Chosen
-from btfer_builder.release.takedown.replacements import Replacement, drawn_with, refill
 from btfer_builder.release.stage import building, fill, record
 from btfer_builder.release.takedown.find_matches import Traces, find_traces
+from btfer_builder.release.takedown.replacements import Replacement, drawn_with, refill
 from btfer_builder.sample.choose import ONLY_SPLIT
 from btfer_builder.sample.folder import tidy, write_sample
 from btfer_builder.workspace import Workspace

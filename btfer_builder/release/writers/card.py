@@ -4,11 +4,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from btfer_builder.labels import EMOTIONS
 from btfer_builder.io.atomic import write_json
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REASONS
-from btfer_builder.release.writers.attribution import markdown
 from btfer_builder.release.statistics import Facts
+from btfer_builder.release.writers.attribution import markdown
 from btfer_builder.sample.provenance import LICENSES
 
 if TYPE_CHECKING:

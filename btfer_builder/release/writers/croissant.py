@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from btfer_builder.labels import EMOTIONS
 from btfer_builder.io.atomic import file_digest, write_json
-from btfer_builder.release.writers.attribution import license_url
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.release.released_faces import ReleasedFace
 from btfer_builder.release.statistics import Facts
+from btfer_builder.release.writers.attribution import license_url
 
 #: The context every Croissant 1.0 file states (the specification's appendix 1).
 _CONTEXT: dict[str, Any] = {

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from btfer_builder.labels import EMOTIONS
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import json_text
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.release.released_faces import ReleasedFace
 
 #: Faces of a tar file and of a row group: some 100 MB at 256×256 pixels.

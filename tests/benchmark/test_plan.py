@@ -1,0 +1,186 @@
+"""The grid: what is planned, what cannot be, ids that stay, and mistakes said in one line."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from btfer_builder.benchmark.grid import load_benchmark, plan_runs
+from btfer_builder.benchmark.stage import plan_of
+from btfer_builder.cli.benchmark import EXAMPLE
+from btfer_builder.cli.main import main
+from btfer_builder.config import BenchmarkRecipe, TrainRecipe
+from btfer_builder.errors import BtferError
+from tests.benchmark.benchmark_grid import write_grid
+
+FULL = BenchmarkRecipe(
+    networks=("vgg16", "inceptionv3", "lenet5"),
+    sizes=(48, 224),
+    pretrainings=("scratch", "vggface"),
+    balancings=("simple", "conservative"),
+    seeds=(0, 1),
+    datasets={"raf-db": "/sets/raf", "fer2013": "/sets/fer"},
+)
+DIGESTS = {"raf-db": "a" * 64, "fer2013": "b" * 64}
+
+
+def ids(recipe: BenchmarkRecipe = FULL, digests=DIGESTS) -> list[str]:
+    return [run.run_id for run in plan_runs(recipe, digests).runs]
+
+
+def test_the_plan_is_the_whole_product_and_what_cannot_be_is_said():
+    plan = plan_runs(FULL, DIGESTS)
+    assert len(plan.runs) + len(plan.impossible) == 2 * 2 * 3 * 2 * 2 * 2
+    assert len({run.run_id for run in plan.runs}) == len(plan.runs)
+    assert {why for _, why in plan.impossible} == {
+        "there are no vggface weights of lenet5",
+        "there are no vggface weights of inceptionv3",
+        "inceptionv3 needs images of at least 75 pixels, not 48",
+    }
+    first = plan.runs[0]
+    assert first.run_id.startswith("raf-db-48-vgg16-scratch-simple-s0-")
+    assert (first.train.network, first.train.size, first.train.balancing) == ("vgg16", 48, "simple")
+    assert first.data == Path("/sets/raf")
+
+
+def test_ids_stay_until_something_changes_the_result():
+    replace = msgspec.structs.replace
+    assert ids() == ids()
+    assert ids(replace(FULL, out="/elsewhere", workers=4, scheduler="tcp://a:1")) == ids()
+    assert ids(replace(FULL, train=TrainRecipe(workers=7, memory=100))) == ids()
+    # More of the grid leaves the ids of what was there.
+    assert set(ids()) <= set(ids(replace(FULL, networks=(*FULL.networks, "vgg19"), seeds=(0, 1, 2))))
+    for other in (TrainRecipe(learning_rate=1e-3), TrainRecipe(paper=True), TrainRecipe(phase2_epochs=7)):
+        assert not set(ids()) & set(ids(replace(FULL, train=other)))
+    assert not set(ids()) & set(ids(digests={"raf-db": "c" * 64, "fer2013": "d" * 64}))
+
+
+def test_weights_are_known_by_what_is_in_their_file(tmp_path):
+    def grid(name: str) -> list[str]:
+        return ids(msgspec.structs.replace(FULL, weights={"vgg16-vggface": str(tmp_path / name)}))
+
+    (tmp_path / "one.h5").write_bytes(b"one")
+    (tmp_path / "moved.h5").write_bytes(b"one")
+    (tmp_path / "two.h5").write_bytes(b"two")
+    assert grid("one.h5") == grid("moved.h5")
+    same = set(grid("one.h5")) & set(grid("two.h5"))
+    assert same
+    assert not any("vggface" in one for one in same)
+
+
+def test_what_cuts_images_into_patches_is_left_out_where_these_do_not_fit():
+    plan = plan_runs(msgspec.structs.replace(FULL, networks=("lenet5", "vit-s"), sizes=(50,)), DIGESTS)
+    assert {run.setting.network for run in plan.runs} == {"lenet5"}
+    assert "vit-s cuts images into patches of 4 pixels; 50 is no multiple of it" in {
+        why for _, why in plan.impossible
+    }
+
+
+def test_two_things_to_do_are_refused(tmp_path):
+    path = write_grid(tmp_path)
+    for flags in (["--plan", "--report"], ["--published", "--plan"]):
+        done = CliRunner().invoke(main, ["benchmark", str(path), *flags])
+        assert done.exit_code == 2
+        assert "name one" in done.stderr
+
+
+def test_what_is_asked_for_twice_is_run_once():
+    twice = msgspec.structs.replace(FULL, networks=("vgg16", "vgg16"), sizes=(48, 48), seeds=(1, 1))
+    assert len(ids(twice)) == len(set(ids(twice))) == 2 * 2 * 2
+
+
+def test_a_head_that_a_network_cannot_have_is_left_to_it():
+    grid = msgspec.structs.replace(
+        FULL, networks=("vgg16", "lenet5"), train=TrainRecipe(head="gap", units="256-256")
+    )
+    heads = {(run.setting.network, run.train.head, run.train.units) for run in plan_runs(grid, DIGESTS).runs}
+    assert heads == {("vgg16", "gap", "256-256"), ("lenet5", "auto", "auto")}
+
+
+def test_the_authors_way_leaves_out_what_they_did_not_have():
+    grid = msgspec.structs.replace(FULL, networks=("lenet5", "vit-s"), train=TrainRecipe(paper=True))
+    plan = plan_runs(grid, DIGESTS)
+    assert {run.setting.network for run in plan.runs} == {"lenet5"}
+    assert any(
+        "none of the authors' networks" in why
+        for setting, why in plan.impossible
+        if setting.network == "vit-s"
+    )
+
+
+def test_paths_in_the_file_are_relative_to_it_and_other_data_is_another_run(tmp_path, monkeypatch):
+    path = write_grid(tmp_path)
+    monkeypatch.chdir(tmp_path.parent)
+    recipe = load_benchmark(Path(tmp_path.name) / "benchmark.toml")
+    assert recipe.datasets == {"stripes": str(tmp_path / "set")}
+    assert recipe.out == str(tmp_path / "benchmark")
+    before = [run.run_id for run in plan_of(recipe).runs]
+    assert before == [run.run_id for run in plan_of(load_benchmark(path)).runs]
+    picture = tmp_path / "set" / "train" / "happy" / "0.png"
+    content = picture.read_bytes()
+    picture.write_bytes(content[:-1] + b"\0")
+    assert not set(before) & {run.run_id for run in plan_of(recipe).runs}, "as long, but another picture"
+    picture.write_bytes(content)
+    assert before == [run.run_id for run in plan_of(recipe).runs]
+    picture.unlink()
+    assert not set(before) & {run.run_id for run in plan_of(recipe).runs}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("networks = ['resnet-18']\n[datasets]\na = 'set'", "'resnet-18' is no network"),
+        ("network = ['vgg16']", "network"),
+        ("networks = []", "networks"),
+        ("sizes = [4]", "sizes"),
+        ("balancings = ['smote']", "balancings"),
+        ("[datasets]\n'../../x' = 'set'", "datasets"),
+        ("[train]\nlearning_rate = 'high'", "train.learning_rate"),
+        ("[eval]\nlabel = 1", "label"),
+        ("[train]\nnetwork = 'vgg16'", "train.network: the grid says that; give it as networks"),
+        ("[train]\nweights = 'w.h5'", "give it as [weights]"),
+        ("[weights]\nvgg16-vgface = 'w.h5'", "no network of that name has such weights"),
+        ("[weights]\nvgg16-scratch = 'w.h5'", "no network of that name has such weights"),
+        ("networks = [", "not valid TOML"),
+        ("", "names no datasets"),
+        ("[datasets]\na = 'nowhere'", "nowhere"),
+        ("networks = ['inceptionv3']\nsizes = [48]\n[datasets]\na = 'set'", "nothing of the grid can be run"),
+    ],
+)
+def test_a_mistake_in_the_file_is_said_in_one_line(tmp_path, text, said):
+    path = write_grid(tmp_path, text)
+    done = CliRunner().invoke(main, ["benchmark", str(path), "--plan"])
+    assert done.exit_code == 1, done.output
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+    assert not (tmp_path / "benchmark").exists()
+
+
+def test_a_file_that_is_missing_is_said_with_what_to_do(tmp_path):
+    done = CliRunner().invoke(main, ["benchmark", str(tmp_path / "benchmark.toml")])
+    assert done.exit_code == 1
+    assert "--example" in done.stderr
+
+
+def test_the_example_is_a_grid_that_can_be_planned(tmp_path):
+    shown = CliRunner().invoke(main, ["benchmark", "--example"])
+    assert shown.stdout == EXAMPLE
+    path = tmp_path / "benchmark.toml"
+    path.write_text(shown.stdout)
+    recipe = load_benchmark(path)
+    plan = plan_runs(recipe, DIGESTS)
+    assert len(plan.runs) == 2 * 2 * 2 * (1 + 3 + 1)
+    assert recipe.btfer == str(tmp_path / "sample")
+
+
+def test_the_plan_is_shown_and_given_as_json(tmp_path):
+    path = write_grid(tmp_path)
+    shown = CliRunner().invoke(main, ["benchmark", str(path), "--plan"])
+    assert shown.exit_code == 0, shown.output
+    assert "2 runs, 2 missing" in shown.stdout
+    asked = CliRunner().invoke(main, ["benchmark", str(path), "--plan", "--json"])
+    runs = msgspec.json.decode(asked.stdout)["runs"]
+    assert [run["finished"] for run in runs] == [False] * 2
+    with pytest.raises(BtferError, match="at least"):
+        plan_of(msgspec.structs.replace(load_benchmark(path), networks=("xception",)))

@@ -1,0 +1,218 @@
+"""RQ1–RQ3: effects that are there are found, those that are not are not, and the numbers are SciPy's."""
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+
+from btfer_builder.benchmark.published import published_grid, published_results
+from btfer_builder.benchmark.questions import (
+    QUESTIONS,
+    _over_pairs,
+    answer_questions,
+    signed_rank,
+    to_dict,
+)
+from btfer_builder.benchmark.questions_markdown import questions_markdown
+from tests.benchmark.benchmark_grid import result, with_predictions
+
+NETWORKS = (
+    "alexnet",
+    "zfnet",
+    "vgg16",
+    "vgg19",
+    "mobilenet",
+    "mobilenetv2",
+    "densenet121",
+    "resnet50",
+    "lenet5",
+    "vggnet",
+)
+
+
+def test_the_numbers_are_those_of_scipy_and_statsmodels():
+    results = published_grid()
+    contrasts = answer_questions(results, resamples=0)
+    (one,) = [c for c in contrasts if c.question == "RQ1" and c.measure == "own"]
+    pairs = {}
+    for run in (one for one in reversed(results) if one.note != "frozen base only"):
+        key = (run.dataset, run.network, run.pretraining, run.balancing)
+        pairs.setdefault(key, {})[run.size] = run.own.accuracy
+    both = np.array([(sizes[224], sizes[48]) for sizes in pairs.values() if len(sizes) == 2])
+    change = both[:, 0] - both[:, 1]
+    assert one.pairs == len(both)
+    assert one.difference == pytest.approx(change.mean())
+    assert one.effect == pytest.approx(change.mean() / change.std(ddof=1))
+    assert one.p_value == pytest.approx(stats.wilcoxon(both[:, 0], both[:, 1]).pvalue)
+    of_measure = [c for c in contrasts if c.measure == "own"]
+    corrected = multipletests([c.p_value for c in of_measure], method="holm")[1]
+    assert [c.p_holm for c in of_measure] == pytest.approx(corrected)
+
+
+def test_the_interval_over_pairs_is_students():
+    results = [
+        result(own=0.5 + 0.01 * n + change, network=name, balancing=way)
+        for n, name in enumerate(NETWORKS)
+        for way, change in (("simple", 0.0), ("conservative", 0.02 * (n % 4)))
+    ]
+    (one,) = [c for c in answer_questions(results, resamples=0) if c.measure == "own"]
+    change = np.array([0.02 * (n % 4) for n in range(len(NETWORKS))])
+    theirs = stats.ttest_1samp(change, 0).confidence_interval(0.95)
+    assert one.interval == pytest.approx(tuple(theirs))
+    assert "Student's t" in questions_markdown([one])
+    (few,) = [c for c in answer_questions(results[:4], resamples=0) if c.measure == "own"]
+    assert (few.pairs, few.interval) == (2, None)
+
+
+@pytest.mark.parametrize("pairs", [3, 5, 9])
+def test_the_interval_over_few_pairs_covers_as_often_as_it_says(pairs):
+    drawn = np.random.default_rng(pairs).normal(0.03, 0.05, (3000, pairs))
+    covered = np.mean([low <= 0.03 <= high for low, high in map(_over_pairs, drawn)])
+    assert 0.93 <= covered <= 0.97
+
+
+def test_a_difference_over_many_networks_is_an_answer():
+    results = [
+        result(btfer=0.4 + 0.01 * n + (0.1 if size == 224 else 0), network=name, size=size)
+        for n, name in enumerate(NETWORKS)
+        for size in (48, 224)
+    ]
+    (one,) = [c for c in answer_questions(results, resamples=500) if c.measure == "btfer"]
+    assert (one.first, one.second, one.pairs) == ("224 px", "48 px", 10)
+    assert one.difference == pytest.approx(0.1)
+    assert one.p_holm < 0.05
+    assert one.answer == "224 px is better than 48 px by 0.100, over the networks that were run"
+
+
+def test_noise_is_no_answer_and_says_how_few_pairs_there_are():
+    values = np.random.default_rng(3).normal(0.5, 0.02, (2, 5))
+    results = [
+        result(own=float(values[way, n]), network=name, balancing=("simple", "conservative")[way])
+        for way in (0, 1)
+        for n, name in enumerate(NETWORKS[:5])
+    ]
+    for one in answer_questions(results, resamples=500):
+        assert "cannot be told apart by 5 pairs (fewer than six pairs never can)" in one.answer
+
+
+def test_only_settings_that_differ_in_nothing_else_are_pairs():
+    results = [
+        result(pretraining="imagenet", network="vgg16"),
+        result(pretraining="scratch", network="vgg19"),
+        result(pretraining="scratch", network="vgg16", balancing="none"),
+        result(pretraining="scratch", network="vgg16", size=224),
+        result(pretraining="scratch", network="vgg16", dataset="fer2013"),
+        result(pretraining="scratch", network="vgg16", seed=1),
+    ]
+    assert answer_questions(results, resamples=0) == []
+    found = answer_questions([*results, result(pretraining="scratch", network="vgg16")], resamples=0)
+    assert {(c.question, c.pairs) for c in found} == {(name, 1) for name in QUESTIONS}
+
+
+def test_accuracies_on_different_own_splits_are_never_compared():
+    results = [result(dataset=name) for name in ("raf-db", "fer2013")]
+    assert {c.measure for c in answer_questions(results, resamples=0)} == {"btfer"}
+
+
+def test_faces_tell_of_these_networks_what_pairs_cannot(tmp_path):
+    rng = np.random.default_rng(0)
+    ability = rng.random(700)
+    results, rights = [], []
+    for network in ("vgg16", "vgg19"):
+        for way, level in (("conservative", 0.6), ("simple", 0.5)):
+            right = ability + rng.normal(0, 0.05, 700) < level
+            rights.append(right)
+            results.append(with_predictions(tmp_path, result(network=network, balancing=way), right))
+    (one,) = [c for c in answer_questions(results, tmp_path, resamples=2000) if c.measure == "btfer"]
+    change = (rights[0].astype(float) - rights[1] + rights[2] - rights[3]) / 2
+    theirs = stats.bootstrap(
+        (change,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(1)
+    )
+    assert one.faces == pytest.approx(tuple(theirs.confidence_interval), abs=0.004)
+    tests = [
+        mcnemar([[0, int((a & ~b).sum())], [int((b & ~a).sum()), 0]], exact=True).pvalue
+        for a, b in ((rights[0], rights[1]), (rights[2], rights[3]))
+    ]
+    assert one.better == sum(p < 0.05 for p in multipletests(tests, method="holm")[1]) == 2
+    assert one.worse == 0
+    assert "for these very networks; 2 pairs cannot tell whether for others, too" in one.answer
+    assert "[+0.0" in questions_markdown([one])
+    # Scored on other faces, answers are no pairs.
+    other = with_predictions(tmp_path, result(network="vgg16", balancing="none"), ability[:70] < 0.5)
+    apart = [c for c in answer_questions([*results, other], tmp_path, resamples=100) if c.second == "none"]
+    assert all(c.faces is None and c.better is None for c in apart)
+
+
+def own_split(out, one, right, set_hash):
+    """Move the predictions that `with_predictions` writes to the own split, of the set with this hash."""
+    written = with_predictions(out, one, right)
+    own = msgspec.structs.replace(written.btfer, name="test", set_hash=set_hash)
+    return msgspec.structs.replace(written, own=own, btfer=None)
+
+
+@pytest.mark.parametrize("differing", ["dataset", "seed"])
+def test_pairs_of_different_faces_have_no_interval_over_faces(tmp_path, differing):
+    rng = np.random.default_rng(0)
+    sets = {"dataset": ("raf-db", "fer2013"), "seed": (0, 1)}[differing]
+    for shared in (True, False):  # as many faces and the same ids, but other pictures
+        out = tmp_path / str(shared)
+        results = [
+            own_split(
+                out,
+                result(balancing=way, **{differing: value}),
+                rng.random(700) < level,
+                "same" if shared else str(value),
+            )
+            for value in sets
+            for way, level in (("conservative", 0.7), ("simple", 0.5))
+        ]
+        (one,) = answer_questions(results, out, resamples=100)
+        assert one.pairs == one.better == 2  # within a pair the faces are the same
+        assert (one.faces is not None) is shared
+
+
+def test_the_authors_numbers_say_what_else_differs():
+    theirs = answer_questions(published_grid(), resamples=0)
+    text = questions_markdown(theirs)
+    assert "differ in nothing else" not in text
+    for said in ("another copy", "MobileNet", "Learning rates", "repetitions", "stayed frozen"):
+        assert said in text
+    assert all(one.authors for one in theirs)
+    ours = answer_questions([result(size=48), result(size=224)], resamples=0)
+    assert not any(one.authors for one in ours)
+    assert "settings that differ in nothing else" in questions_markdown(ours)
+
+
+def test_a_base_that_stayed_frozen_is_paired_with_nothing():
+    (frozen,) = [one for one in published_results() if one.note.startswith("frozen base only")]
+    tuned = [
+        one for one in published_results() if (one.network, one.size) == ("densenet121", 48) and one != frozen
+    ]
+    assert answer_questions([*tuned, frozen], resamples=0) == answer_questions(tuned, resamples=0)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.floats(-0.5, 0.5), min_size=1, max_size=12))
+def test_the_signed_rank_test_is_symmetric_and_never_fails(differences):
+    values = np.array(differences)
+    p = signed_rank(values)
+    assert 0 <= p <= 1
+    assert p == pytest.approx(signed_rank(-values))
+    if len(values) < 6:
+        assert p > 0.05
+
+
+def test_json_and_markdown_name_every_question():
+    contrasts = answer_questions([result(size=48), result(size=224)], resamples=0)
+    said = json.loads(json.dumps(to_dict(contrasts)))
+    assert [one["name"] for one in said["questions"]] == list(QUESTIONS)
+    assert [len(one["contrasts"]) for one in said["questions"]] == [2, 0, 0, 0]
+    text = questions_markdown(contrasts)
+    assert all(question in text for question in QUESTIONS.values())
+    assert text.count("no two settings that differ in this only") == 3

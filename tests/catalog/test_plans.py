@@ -1,0 +1,137 @@
+"""Every question to the catalog costs at most a few look-ups a row: no statement scans a table within a loop."""
+
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from btfer_builder.catalog import (
+    Catalog,
+    agreement,
+    crawl,
+    crop,
+    dedupe,
+    dedupe_faces,
+    evaluate,
+    leakage,
+    release,
+    review,
+    sample,
+    suspicion,
+    takedown,
+    yields,
+)
+from btfer_builder.catalog import duplicates_of as catalog_peers
+from btfer_builder.catalog.funnel import funnel
+from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
+from tests.synthetic import fill_tables
+
+#: What may be scanned within a loop: the one rule, sets searched for leaks, values of the question.
+BOUNDED = {"consensus", "training_sets", "t", "json_each", "item"}
+
+#: Columns by which an index that SQLite makes for one statement finds few rows.
+KEYS = {"image_id", "face_id", "item_id", "url", "duplicate_of", "candidate_id"}
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory):
+    catalog = Catalog(tmp_path_factory.mktemp("plans") / "btfer.sqlite")
+    fill_tables(catalog, 2000)
+    return catalog
+
+
+def test_every_table_is_filled(catalog):
+    tables = [row[0] for row in catalog.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    assert [table for table in tables if not catalog.value(f"SELECT count(*) FROM {table}")] == []
+
+
+def test_no_statement_scans_a_table_within_a_loop(catalog, tmp_path):
+    statements = []
+    catalog.connection.set_trace_callback(statements.append)
+    ask_everything(catalog, tmp_path)
+    catalog.connection.set_trace_callback(None)
+    asked = {text for text in statements if re.match(r"\s*(WITH|SELECT|DELETE|UPDATE)", text)}
+    assert len(asked) > 50
+    found = {text: problems for text in asked if (problems := nested_scans(catalog.connection, text))}
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM faces a JOIN faces b ON a.x < b.x",
+        "SELECT (SELECT count(*) FROM hashes h WHERE h.phash = i.path) FROM images i",
+    ],
+)
+def test_a_scan_within_a_loop_is_seen(catalog, sql):
+    assert nested_scans(catalog.connection, sql)
+
+
+def nested_scans(db: sqlite3.Connection, sql: str) -> list[str]:
+    """Return the steps of a statement's plan that go over a whole table once for each row of another."""
+    steps = db.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+    inner = {step[0] for step in steps if step[3].startswith("CORRELATED")}
+    looping: set[int] = set()
+    problems = []
+    for number, parent, _, text in steps:
+        if parent in inner and not text.startswith(("SCAN", "SEARCH", "USE")):
+            inner.add(number)  # what a correlated subquery asks is asked for each row, too
+        if not (step := re.match(r"(SCAN|SEARCH) (\S+)", text)):
+            continue
+        nested, name = parent in looping or parent in inner, step[2]
+        looping.add(parent)
+        index = re.search(r"AUTOMATIC .*INDEX \((.*)\)", text)
+        no_key = index is not None and not set(re.findall(r"(\w+)[=>]", index[1])) & KEYS
+        if nested and (no_key or (step[1] == "SCAN" and name not in BOUNDED)):
+            problems.append(text)
+    return problems
+
+
+def ask_everything(catalog: Catalog, folder: Path) -> None:
+    face = catalog.value("SELECT item_id FROM decisions WHERE kind = 'face'")
+    image = catalog.value("SELECT duplicate_of FROM dedupes WHERE duplicate_of IS NOT NULL")
+    funnel(catalog)
+    write_manifests(catalog, folder, *MANIFESTS)
+    yields.yields(catalog)
+    release.query_yields(catalog)
+    release.sample_rows(catalog)
+    release.face_boxes(catalog)
+    sample.accepted_faces(catalog)
+    sample.sources(catalog)
+    for kind, item_id in (("image", image), ("face", face)):
+        review.review_items(catalog, kind)
+        review.emotions_found(catalog, kind, [item_id])
+        review.last_words(catalog, kind, "ana")
+        review.last_word(catalog, kind, "ana", item_id)
+        review.latest_decision(catalog, kind, "ana")
+        agreement.votes(catalog, kind, disputed=True)
+        agreement.consensus(catalog, kind)
+        catalog_peers.peers(catalog, kind, item_id)
+        suspicion.sharpness_of(catalog, kind)
+    dedupe.unhashed_images(catalog)
+    dedupe.hashed_images(catalog)
+    dedupe.reviewed_images(catalog)
+    dedupe_faces.unhashed_faces(catalog)
+    dedupe_faces.hashed_faces(catalog)
+    crop.uncropped_images(catalog, "", folder)
+    crop.cropped_otherwise(catalog, "")
+    crop.crops_to_remake(catalog)
+    crop_again = catalog.value("SELECT image_id FROM crops WHERE reason IS NOT NULL")
+    crop.add_crops(catalog, [crop.CropResult(crop_again, "no_face")], "")
+    evaluate.sampled_attributes(catalog)
+    evaluate.sampled_votes(catalog)
+    leakage.comparable_faces(catalog)
+    leakage.searched_sets(catalog)
+    leakage.leaked_sample(catalog)
+    cell = crawl.Cell("happy", "white", "female", "adult")
+    crawl.images_in_cell(catalog, cell)
+    crawl.waiting_in_cell(catalog, cell, ["openverse"])
+    crawl.waiting_urls(catalog, ["openverse"])
+    crawl.settle_refused(catalog, ["openverse"])
+    crawl.refused_images(catalog)
+    takedown.face_copies(catalog, [image])
+    takedown.neighbours_on_page(catalog, [image])
+    copy = catalog.value("SELECT image_id FROM dedupes WHERE duplicate_of = ?", image)
+    urls = takedown.addresses(catalog, [copy])
+    takedown.bury(catalog, [], image_ids=[copy], face_ids=[], urls=urls, sample=[], why="")

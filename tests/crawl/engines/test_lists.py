@@ -1,0 +1,155 @@
+"""Lists of addresses and folders of pictures as engines: every row gets its own words, and a mistake its line."""
+
+import pytest
+
+from btfer_builder.crawl.engines.folder import read_folder
+from btfer_builder.crawl.engines.urls import read_urls
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import EMOTIONS
+from tests.crawl.crawl_web import picture
+
+
+@pytest.fixture
+def listed(tmp_path):
+    """Return a function that reads a list of this content."""
+
+    def read(content: str | bytes, *emotions, name: str = "list.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return list(read_urls(path, emotions or EMOTIONS))
+
+    return read
+
+
+def test_every_column_arrives_where_it_belongs(listed):
+    ((search, [candidate]),) = listed(
+        "url,emotion,query,language,query_ethnicity,query_gender,query_age,page_url,title,license,license_url,creator,"
+        "attribution,else\n"
+        "https://a.example/1.jpg,joy,sonriendo,es,latino,female,adult,https://a.example,Hola,CC0,https://cc.example,Ana,"
+        "by Ana,ignored\n"
+    )
+    assert (search.engine, search.query, search.language, search.emotion) == (
+        "urls",
+        "sonriendo",
+        "es",
+        "happy",
+    )
+    assert (search.query_ethnicity, search.query_gender, search.query_age) == ("latino", "female", "adult")
+    assert (candidate.rank, candidate.url) == (0, "https://a.example/1.jpg")
+    assert (candidate.page_url, candidate.title, candidate.license) == ("https://a.example", "Hola", "CC0")
+    assert (candidate.license_url, candidate.creator, candidate.attribution) == (
+        "https://cc.example", "Ana", "by Ana",
+    )  # fmt: skip
+
+
+def test_rows_of_one_query_and_emotion_are_one_search_with_ranks(listed):
+    found = listed("url,emotion,query\nu1,sad,q\nu2,happy,q\nu3,sad,q\nu4,sad,r\n")
+    assert [(search.query, search.emotion, [c.url for c in found]) for search, found in found] == [
+        ("q", "sad", ["u1", "u3"]),
+        ("q", "happy", ["u2"]),
+        ("r", "sad", ["u4"]),
+    ]
+    assert [candidate.rank for candidate in found[0][1]] == [0, 1]
+
+
+def test_a_plain_list_takes_the_one_emotion_asked_for(listed):
+    ((search, found),) = listed(
+        "# mine\nhttps://a.example/1.jpg\n\n  https://a.example/2.jpg  \n", "fear", name="l.txt"
+    )
+    assert (search.query, search.emotion) == ("l.txt", "fear")
+    assert [candidate.url for candidate in found] == ["https://a.example/1.jpg", "https://a.example/2.jpg"]
+    assert found[0].license == "unknown"
+
+
+def test_rows_of_other_emotions_are_left_out(listed):
+    assert [search.emotion for search, _ in listed("url,emotion\nu,sad\nv,happy\n", "sad", "fear")] == ["sad"]
+
+
+def test_a_file_out_of_a_spreadsheet_is_read(listed):
+    ((_, [candidate]),) = listed('\ufeffurl, emotion ,title\r\n"u,1",Sad,"two\r\nlines"\r\n')
+    assert (candidate.url, candidate.title) == ("u,1", "two\nlines")
+
+
+def test_rows_without_a_query_keep_their_own_attributes(listed):
+    found = listed("url,emotion,query_gender\nu1,sad,female\nu2,sad,male\nu3,sad,female\n")
+    assert [(search.query_gender, len(rows)) for search, rows in found] == [("female", 2), ("male", 1)]
+    assert len({search.query for search, _ in found}) == 2, "the catalog tells searches apart by their query"
+
+
+def test_one_query_with_two_sets_of_attributes_is_refused(listed):
+    with pytest.raises(
+        BtferError, match=r"list\.csv, line 3: query 'q' has another language or other query_\*"
+    ):
+        listed("url,emotion,query,query_gender\nu1,sad,q,female\nu2,sad,q,male\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("url,emotion\nu,sad\n,sad\n", "line 3: no url"),
+        ("url,emotion\nu,bored\n", "line 2: 'bored' is no emotion"),
+        ("url\nu\n", "line 2: no emotion; add a column"),
+        ("https://a.example/1.jpg\n", "line 1: no emotion"),
+        (b"url\n\xff\xfe\n", "cannot be read as a list of addresses"),
+        ("url,emotion\n" + "x" * 200_000 + ",sad\n", "cannot be read as a list of addresses"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(listed, content, said):
+    with pytest.raises(BtferError) as error:
+        listed(content)
+    assert said in str(error.value)
+    assert "list.csv" in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "url,emotion\n", "# nothing\n"])
+def test_an_empty_list_has_no_searches(listed, content):
+    assert listed(content) == []
+
+
+def test_a_folder_is_no_list(tmp_path):
+    with pytest.raises(BtferError, match="cannot be read as a list"):
+        list(read_urls(tmp_path, EMOTIONS))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "mine"
+    for name in (
+        "happy/b.jpg",
+        "happy/a.png",
+        "happy/deeper/c.webp",
+        "Sadness/d.jpg",
+        "happy/.hidden.jpg",
+        "other/e.jpg",
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(picture(name))
+    (root / "happy" / "notes.txt").write_text("no picture")
+    return root
+
+
+def test_a_folder_an_emotion_is_a_search_in_the_order_of_names(folder):
+    found = list(read_folder(folder, EMOTIONS))
+    assert [(search.query, search.emotion) for search, _ in found] == [
+        ("mine/Sadness", "sad"),
+        ("mine/happy", "happy"),
+    ]
+    happy = found[1][1]
+    assert [candidate.title for candidate in happy] == ["a.png", "b.jpg", "c.webp", "notes.txt"]
+    assert [candidate.rank for candidate in happy] == [0, 1, 2, 3]
+    assert happy[0].url == (folder / "happy" / "a.png").as_uri()
+
+
+def test_the_current_folder_has_a_name_too(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    from pathlib import Path
+
+    assert [search.query for search, _ in read_folder(Path(), ("happy",))] == ["mine/happy"]
+
+
+def test_a_folder_without_any_emotion_is_refused(tmp_path):
+    (tmp_path / "cats").mkdir()
+    with pytest.raises(BtferError, match="no folder in it is named after an emotion"):
+        list(read_folder(tmp_path, EMOTIONS))
+    with pytest.raises(BtferError, match="no such folder"):
+        list(read_folder(tmp_path / "gone", EMOTIONS))

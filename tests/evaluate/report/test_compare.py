@@ -1,0 +1,243 @@
+"""Leaderboards out of reports, without TensorFlow: the models are functions."""
+
+import csv
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from btfer_builder.config import EvalRecipe
+from btfer_builder.errors import BtferError
+from btfer_builder.evaluate import evaluate_models
+from btfer_builder.evaluate.metrics.significance import mcnemar
+from btfer_builder.evaluate.report.compare import Leaderboard, Pair, Row, compare_reports, read_report
+from btfer_builder.evaluate.report.leaderboard import APART, markdown, said_of, write_leaderboards
+from btfer_builder.labels import EMOTIONS
+
+LEVELS = (10, 45, 80, 115, 150, 185, 220)
+
+#: Functions that are right on faces of the levels above, except where they are told to be wrong.
+LIBRARY = """
+import numpy as np
+def answers(batch, wrong):
+    levels = batch[:, 0, 0, 0].astype(int)
+    classes = np.array([[abs(level - one) for one in (10, 45, 80, 115, 150, 185, 220)] for level in levels]).argmin(1)
+    classes = np.where([level % 10 in wrong for level in levels], (classes + 1) % 7, classes)
+    return np.eye(7)[classes] * 0.9 + 0.1 / 7
+def good(batch): return answers(batch, ())
+def fair(batch): return answers(batch, (1, 2))
+def near(batch): return answers(batch, (2, 3))
+def poor(batch): return answers(batch, (1, 2, 3, 6, 7, 8))
+"""
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    (tmp_path / "models_of_test.py").write_text(LIBRARY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    yield ["models_of_test:" + name for name in ("good", "fair", "near", "poor")]
+    sys.modules.pop("models_of_test", None)
+
+
+@pytest.fixture
+def reports(make_set, library, tmp_path) -> list[Path]:
+    faces = make_set(
+        {e: [level + d for d in range(-4, 5)] for e, level in zip(EMOTIONS, LEVELS, strict=True)}
+    )
+    done = evaluate_models(
+        library, faces, EvalRecipe(resamples=200, size=8), tmp_path / "out", set_name="bright"
+    )
+    return [report.path for report in done]
+
+
+def test_the_leaderboard_ranks_and_ties(reports):
+    answers = [read_report(path) for path in reports]
+    (board,) = compare_reports(answers, resamples=500, seed=0)
+    assert board.n == 63
+    names = [row.model.partition(":")[2] for row in board.rows]
+    assert names[0] == "good"
+    assert names[-1] == "poor"
+    ranks = {name: (row.rank, row.tied) for name, row in zip(names, board.rows, strict=True)}
+    assert ranks == {"good": (1, False), "fair": (2, True), "near": (2, True), "poor": (4, False)}
+    assert board.tied == ((1, 2),)
+    assert board.p_any < 1e-6
+    assert len(board.pairs) == 6
+    right = {one.model: one.true == one.predicted for one in answers}
+    for pair in board.pairs:
+        first, second = right[pair.first], right[pair.second]
+        assert pair.only_first == (first & ~second).sum()
+        assert pair.only_second == (second & ~first).sum()
+        assert pair.accuracy_difference == pytest.approx(first.mean() - second.mean())
+        assert pair.p_value == mcnemar(first, second)
+        assert pair.p_value <= pair.p_holm <= 1
+        low, high = pair.accuracy_interval_95
+        assert low <= pair.accuracy_difference <= high
+    assert board.rows[0].accuracy == 1
+    assert board.rows[-1].accuracy_lost == pytest.approx(1 - board.rows[-1].accuracy)
+    assert board.notes == ()
+
+
+def test_the_paired_interval_is_narrower_than_that_of_two_sets(reports):
+    answers = [read_report(path) for path in reports]
+    (board,) = compare_reports(answers, resamples=2000, seed=0)
+    pair = next(p for p in board.pairs if {p.first[-4:], p.second[-4:]} == {"fair", "poor"})
+    first, second = (
+        next(a.true == a.predicted for a in answers if a.model == m) for m in (pair.first, pair.second)
+    )
+    rng = np.random.default_rng(1)
+    rows = rng.integers(0, 63, (2000, 63))
+    expected = np.quantile(first[rows].mean(axis=1) - second[rows].mean(axis=1), [0.025, 0.975])
+    assert pair.accuracy_interval_95 == pytest.approx(tuple(expected), abs=0.03)
+
+
+def test_scores_of_different_sets_stand_in_different_tables(
+    reports, make_set, library, tmp_path, monkeypatch
+):
+    from btfer_builder.datasets.labelled_faces import faces_in_folder
+
+    faces = faces_in_folder(tmp_path / "faces")[:-5]
+    (other,) = evaluate_models(library[:1], faces, EvalRecipe(resamples=0, size=8), tmp_path / "other")
+    boards = compare_reports([read_report(path) for path in [*reports, other.path]], resamples=0)
+    assert [board.n for board in boards] == [63, 58]
+    assert boards[0].pairs[0].accuracy_interval_95 is None
+    text = markdown(boards)
+    assert text.startswith(APART)
+    assert text.count("| rank |") == 2
+    folder = write_leaderboards(boards, tmp_path / "comparison")
+    page = (folder / "leaderboard.html").read_text()
+    assert "different sets of faces" in page
+    assert "<script" not in page
+
+
+def test_models_that_were_fed_differently_are_said_to_be(make_set, library, tmp_path):
+    faces = make_set({"happy": [115, 116], "sad": [185]})
+    first = evaluate_models(library[:1], faces, EvalRecipe(resamples=0, size=8), tmp_path / "out")
+    second = evaluate_models(library[1:2], faces, EvalRecipe(resamples=0, size=16), tmp_path / "out")
+    (board,) = compare_reports([read_report(one.path) for one in [*first, *second]], resamples=100)
+    (note,) = board.notes
+    assert note.startswith("The models were fed differently")
+    assert "8rgb/raw,none" in note
+    assert "16rgb/raw,cubic" in note
+
+
+def test_models_of_one_name_are_told_apart(make_set, library, tmp_path):
+    """As if functions of one name had been scored as files: what tells them apart is where they lie."""
+    faces = make_set({"happy": [115, 116], "sad": [185]})
+    recipe = EvalRecipe(resamples=0, size=8)
+    done = evaluate_models([library[0], library[3]], faces, recipe, tmp_path / "out")
+    for report, place in zip(done, ("/x/a/m.keras", "/x/b/m.keras"), strict=True):
+        metrics = report.path / "metrics.json"
+        metrics.write_text(
+            json.dumps(json.loads(metrics.read_text()) | {"model": "m.keras", "model_path": place})
+        )
+    answers = [read_report(report.path) for report in done]
+    (board,) = compare_reports(answers, resamples=10)
+    assert [row.model for row in board.rows] == ["a/m.keras", "b/m.keras"]
+    assert {board.pairs[0].first, board.pairs[0].second} == {"a/m.keras", "b/m.keras"}
+    # The same model with two reports on one set: their folders tell.
+    same = json.loads((done[0].path / "metrics.json").read_text())["model_path"]
+    twice = [replace(one, metrics=one.metrics | {"model_path": same}) for one in answers]
+    (board,) = compare_reports(twice, resamples=10)
+    assert [row.model for row in board.rows] == [f"m.keras ({report.path.name})" for report in done]
+
+
+def board_of(p_values, *, p_any=0.01, ranks=(1, 1, 1)):
+    row = Row(
+        1, False, "m", 0.5, (0.4, 0.6), 0.5, 0.5, None, 0.0, None, None, None, None, 2.0, "BTFER|n:2", "r"
+    )
+    rows = tuple(replace(row, rank=rank, tied=ranks.count(rank) > 1) for rank in ranks)
+    # An interval without 0 and a small p by itself: only the corrected p counts.
+    pairs = tuple(Pair("a", "b", 3, 1, 0.1, (0.01, 0.2), 0.1, (0.01, 0.2), 0.001, p) for p in p_values)
+    return Leaderboard("set", "1a2b3c4d", 60, rows, pairs, (), p_any, ())
+
+
+@pytest.mark.parametrize(
+    ("p_values", "ranks", "says"),
+    [
+        (
+            (0.2,),
+            (1, 1),
+            "These faces cannot tell these two models apart (McNemar's exact test, Holm-corrected, p <",
+        ),
+        ((0.2, 0.3, 1), (1, 1, 1), "These faces cannot tell any two of these models apart"),
+        ((0.01,), (1, 2), "The two models differ beyond chance"),
+        ((0.01, 1, 1), (1, 1, 2), "1 of 3 pairs differs beyond chance"),
+        (
+            (0.01, 0.01, 1),
+            (1, 2, 2),
+            "cannot tell the models of the other pair apart. A rank is 1 and one more for each",
+        ),
+        (
+            (0.01, 0.01, 0.01),
+            (1, 2, 3),
+            "3 of 3 pairs differ beyond chance (McNemar's exact test, Holm-corrected, p <",
+        ),
+    ],
+)
+@pytest.mark.parametrize("p_any", [0.001, 0.9])
+def test_what_is_said_of_models_is_what_the_corrected_tests_say(p_values, ranks, says, p_any):
+    said = said_of(board_of(p_values, ranks=ranks, p_any=p_any))
+    assert says in said
+    assert ("differ" in said) == any(p < 0.05 for p in p_values), "whatever Cochran's Q says"
+    assert ("= marks a shared one" in said) == (says[:5] != "These" and len(set(ranks)) < len(ranks))
+
+
+def test_the_page_claims_no_more_than_the_corrected_tests(tmp_path):
+    folder = write_leaderboards([board_of((0.2, 0.01, 1), ranks=(1, 2, 2))], tmp_path)
+    page = " ".join((folder / "leaderboard.html").read_text().split())
+    assert page.count('<tr class="soft">') == 2
+    assert "cannot tell the models of a grey row apart" in page
+    assert "<th>Better</th>" not in page
+    assert "+1.0 to +20.0" in page
+
+
+def test_names_are_text_in_every_form(reports, tmp_path):
+    name = '<b>x&"|`*_=[y](z)~.keras'
+    answers = [read_report(path) for path in reports]
+    answers[0] = replace(answers[0], metrics=answers[0].metrics | {"model": name, "model_path": f"/m/{name}"})
+    named = replace(answers[1], metrics=answers[1].metrics | {"model": "=1+1", "model_path": "/m/=1+1"})
+    folder = write_leaderboards(compare_reports([answers[0], named], resamples=10), tmp_path / "comparison")
+    page, text = ((folder / f"leaderboard.{end}").read_text() for end in ("html", "md"))
+    assert "<b>" not in page + text
+    assert "&lt;b&gt;x&amp;&#34;|`*_=[y](z)~.keras" in page
+    literal = r'&lt;b&gt;x&amp;"\|\`\*\_=\[y\](z)\~.keras'
+    assert f"| {literal} |" in text
+    assert text.count(literal) == 2
+    with (folder / "leaderboard.csv").open(newline="") as file:
+        assert {row["model"] for row in csv.DictReader(file)} == {name, "'=1+1"}
+
+
+def test_what_is_written(reports, tmp_path):
+    boards = compare_reports([read_report(path) for path in reports], resamples=100)
+    folder = write_leaderboards(boards, tmp_path / "comparison")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("comparison.json", "leaderboard.csv", "leaderboard.html", "leaderboard.md"),
+    ]
+    with (folder / "leaderboard.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["rank"] for row in rows] == ["1", "2", "2", "4"]
+    assert [row["tied"] for row in rows] == ["false", "true", "true", "false"]
+    assert float(rows[0]["accuracy_low"]) < 1 == float(rows[0]["accuracy"])
+    lines = (folder / "leaderboard.md").read_text().splitlines()
+    assert r"| 2= | models\_of\_test:fair |" in "\n".join(lines)
+    result = json.loads((folder / "comparison.json").read_text())
+    assert len(result["leaderboards"][0]["pairs"]) == 6
+
+
+def test_reports_that_are_none_or_were_changed(reports, tmp_path):
+    with pytest.raises(BtferError, match="no report"):
+        read_report(tmp_path)
+    metrics = reports[0] / "metrics.json"
+    content = json.loads(metrics.read_text())
+    assert read_report(metrics).model == "models_of_test:good"
+    metrics.write_text(json.dumps(content | {"accuracy": 0.5}))
+    with pytest.raises(BtferError, match="disagree"):
+        read_report(reports[0])
+    for broken in ("{", "[]", '{"model": "x"}', json.dumps(content | {"signature": 3})):
+        metrics.write_text(broken)
+        with pytest.raises(BtferError, match="not a report of this btfer"):
+            read_report(reports[0])

@@ -1,0 +1,245 @@
+"""What is written for people: the table, the page, the plot."""
+
+import csv
+import io
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from btfer_builder.config import EvalRecipe
+from btfer_builder.evaluate import LabelledFace
+from btfer_builder.evaluate.evaluate import make_job, measure
+from btfer_builder.evaluate.inference.outputs import Predictions
+from btfer_builder.evaluate.metrics.scores import ReliabilityBin, score
+from btfer_builder.evaluate.preprocessing.preprocessing_search import Tried
+from btfer_builder.evaluate.preprocessing.resolve import Declaration
+from btfer_builder.evaluate.report import charts
+from btfer_builder.evaluate.report.confusion_plot import confusion_png
+from btfer_builder.evaluate.report.face_thumbnails import cells, worst_errors
+from btfer_builder.evaluate.report.html import (
+    between,
+    counted,
+    percent,
+    points,
+    report_html,
+    short,
+    summary,
+    write_predictions,
+)
+from btfer_builder.labels import EMOTIONS
+
+
+def answers(*rows):
+    table = np.array(rows, dtype=np.float64)
+    return Predictions(table, np.nanargmax(table, axis=1), False, ("none",))
+
+
+def sure_of(column, chance):
+    row = np.full(7, (1 - chance) / 6)
+    row[column] = chance
+    return row
+
+
+def faces_of(folder, *names, emotion="sad"):
+    faces = []
+    for number, name in enumerate(names):
+        path = folder / f"{number}.png"
+        Image.new("RGB", (200, 100), (number, 0, 0)).save(path)
+        faces.append(LabelledFace(path, emotion, name))
+    return faces
+
+
+def test_predictions_table(tmp_path):
+    faces = faces_of(tmp_path, "=1+1", "@x", 'plain, with "quotes"', "-2")
+    first = sure_of(5, 0.7)
+    first[3] = np.nan
+    write_predictions(tmp_path / "p.csv", faces, answers(first, *[sure_of(1, 0.9)] * 3))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "p.csv").read_text())))
+    assert list(rows[0]) == [
+        "face_id",
+        "path",
+        "emotion",
+        "predicted",
+        "correct",
+        *(f"p_{e}" for e in EMOTIONS),
+    ]
+    assert [row["face_id"] for row in rows] == ["'=1+1", "'@x", 'plain, with "quotes"', "'-2"]
+    assert [row["correct"] for row in rows] == ["true", "false", "false", "false"]
+    assert rows[0]["p_sad"] == "0.700000"
+    assert rows[0]["p_happy"] == ""
+    assert rows[1]["predicted"] == "disgust"
+
+
+def test_worst_errors_are_the_surest_dozen(tmp_path):
+    faces = faces_of(tmp_path, *(f"id{number:02d}" for number in range(15)))
+    errors = worst_errors(faces, answers(sure_of(5, 0.99), *(sure_of(2, 0.4 + i / 100) for i in range(14))))
+    assert [error.face_id for error in errors] == [f"id{number:02d}" for number in range(14, 2, -1)]
+    assert {(error.true, error.predicted) for error in errors} == {("sad", "fear")}
+    assert errors[0].confidence == pytest.approx(0.53)
+
+
+def evaluation_of(faces, predictions, model, **settings):
+    recipe = EvalRecipe(labels=("angry", "<i>", *EMOTIONS[2:]), resamples=100, **settings)
+    job = make_job(model, recipe)
+    views = [predictions] * (1 + 40 * recipe.corruptions + len(recipe.resolutions))
+    tried = (
+        Tried("as <declared>", "8×8", 0.5, (0.2, 0.8)),
+        Tried("scale 0,255", "8×8", 0.9, (0.8, 1.0), 0.01),
+    )
+    return measure(
+        job,
+        Declaration(recipe, "sidecar <m>"),
+        faces,
+        views,
+        recipe=recipe,
+        named=("<set>", "0" * 64, "BTFER|n:2"),
+        tried=tried,
+    )
+
+
+def test_the_page_is_whole_and_escapes_names(tmp_path, brightness_model):
+    face = {"query_gender": "<b>woman", "language": "en"}
+    names = ["<script>alert(1)</script>", *(f"f{k}" for k in range(69))]
+    faces = [
+        replace(one, attributes=face | ({"query_gender": "man"} if k % 2 else {}), votes={"sad": 2})
+        for k, one in enumerate(faces_of(tmp_path, *names))
+    ]
+    predictions = answers(sure_of(0, 0.8), *[sure_of(5, 0.6)] * 34, *[sure_of(3, 0.7)] * 35)
+    model = replace(brightness_model, path=tmp_path / "a&b.keras")
+    model.path.write_bytes(b"")
+    evaluation = evaluation_of(faces, predictions, model, corruptions=True, resolutions=(48,))
+    page = report_html(evaluation).decode()
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "a&amp;b.keras" in page
+    for said in (
+        "&lt;b&gt;woman",
+        "as &lt;declared&gt;",
+        "sidecar &lt;m&gt;",
+        "&lt;set&gt;",
+        "class &lt;i&gt;",
+    ):
+        assert said in page, said
+    assert "BTFER|n:2" in page
+    assert "48.6%" in page
+    assert "average its confidence is 55.6 percentage points away" in page
+    assert "search intent" in page
+    assert "The declared preprocessing looks wrong" in page
+    assert not re.search(r"https?:|url\(|@import|<link|<iframe", page)
+    places = set(re.findall(r"""(?:src|srcset|href)=["']([^"']{0,22})""", page))
+    # Every cell with faces is linked to the faces behind it, and back.
+    assert places == {"data:image/jpeg;base64", "#sad-angry", "#sad-sad", "#sad-happy", "#matrix"}
+    for cell in ("sad-angry", "sad-sad", "sad-happy"):
+        assert f'<section class="cell" id="{cell}">' in page
+    assert page.count("<svg") == 1 + 8
+
+
+def test_groups_that_are_all_hidden_leave_no_empty_table(tmp_path, brightness_model):
+    faces = [
+        replace(one, attributes={"query_gender": word})
+        for one, word in zip(faces_of(tmp_path, "a", "b"), ("woman", "man"), strict=True)
+    ]
+    model = replace(brightness_model, path=tmp_path / "m.keras")
+    model.path.write_bytes(b"")
+    page = report_html(evaluation_of(faces, answers(sure_of(0, 0.8), sure_of(5, 0.6)), model)).decode()
+    assert "Hidden, having fewer than 30 faces: man, woman." in page
+    assert not re.search(r"<tbody>\s*</tbody>", page)
+
+
+def test_a_cell_shows_a_bounded_number_of_its_faces(tmp_path):
+    faces = faces_of(tmp_path, *(f"f{k:03d}" for k in range(60)))
+    predictions = answers(*[sure_of(5, 0.5 + k / 200) for k in range(30)], *[sure_of(1, 0.9)] * 30)
+    wrong, right = cells(faces, predictions)
+    assert (wrong.true, wrong.predicted, wrong.count, len(wrong.shown)) == ("sad", "disgust", 30, 24)
+    assert (right.predicted, right.count, len(right.shown)) == ("sad", 30, 12)
+    assert [face.face_id for face in right.shown] == [f"f{k:03d}" for k in range(29, 17, -1)]
+
+
+def test_thumbnails_are_small_and_made_anew(tmp_path):
+    import base64
+
+    faces = faces_of(tmp_path, "wide")
+    (error,) = worst_errors(faces, answers(sure_of(0, 0.8)))
+    picture = Image.open(io.BytesIO(base64.b64decode(error.picture.partition(",")[2])))
+    assert (picture.format, picture.size) == ("JPEG", (144, 72))
+
+
+def test_the_summary_says_how_good_and_where_it_fails():
+    text = " ".join(summary(score([0, 0, 0, 3, 3], [0, 2, 2, 3, 3])))
+    assert "3 of 5 faces, 60.0%" in text
+    assert "largest class would get 60.0%" in text
+    assert "happy best (100.0% of its faces) and angry least (33.3%; most often it takes it for fear)" in text
+    assert "least" not in " ".join(summary(score([0, 3], [0, 3])))
+    tied = " ".join(summary(score([0, 1, 2, 3, 4], [3, 3, 3, 3, 4])))
+    assert "happy and neutral best (100.0% of their faces) and angry, disgust and fear least (0.0%)." in tied
+    even = " ".join(summary(score([0, 0, 3], [1, 2, 3])))
+    assert even.endswith("angry least (0.0%)."), "it takes it for two emotions equally often"
+
+
+def test_the_plot_shades_what_the_counts_say():
+    counts = [[0] * 7 for _ in range(7)]
+    counts[0][0] = 12345
+    counts[1][6] = 1
+    picture = np.asarray(Image.open(io.BytesIO(confusion_png(counts))).convert("RGB"))
+    assert picture.shape == (1060, 1280, 3)
+    cells = np.argwhere((picture == (31, 95, 191)).all(axis=2))
+    # The two full cells: angry as angry on the top left, disgust as surprise right of it and lower.
+    assert cells[:, 0].min() < 150
+    assert len(cells) > 2 * 100 * 100
+    assert picture[0, 0].tolist() == [255, 255, 255]
+
+
+def test_numbers_for_people():
+    assert (percent(0.1234), percent(None), percent(-0.02)) == ("12.3%", "–", "−2.0%")
+    assert (between((-0.01, 0.2)), between(None)) == ("−1.0–20.0%", "")
+    assert (points(-0.0123), points(0.0123), points(0.0123, "")) == ("−1.2", "+1.2", "1.2")
+    assert (points(-0.0001), points(-0.0001, "")) == ("+0.0", "0.0"), "nothing is below zero by nothing"
+    assert [short(n) for n in (None, 1365703, 950, 3.8e9, 12.34)] == ["–", "1.37 M", "950", "3.8 G", "12.3"]
+    assert [short(n, "B") for n in (None, 872856, 12)] == ["–", "873 kB", "12 B"]
+    assert (short(999.9), short(999_999)) == ("1 k", "1 M")
+    assert [counted(n, "face") for n in (0, 1, 2100)] == ["0 faces", "1 face", "2,100 faces"]
+
+
+def test_charts_show_what_they_are_given():
+    bins = (ReliabilityBin(0.6, 0.7, 30, 0.65, 0.2), ReliabilityBin(0.9, 1.0, 10, 0.95, 1.0))
+    chart = str(charts.reliability_chart(bins, 40))
+    assert chart.count("<circle") == 2
+    assert "30 answers of 65% on average, 20% of them right" in chart
+    line = charts.Line("blur", [0.5, 0.25], [(0.4, 0.6), (0.2, 0.3)])
+    assert "5: 25.0% (20.0% to 30.0%)" in str(charts.curve_chart(line, ["0", "5"], "severity"))
+    assert "width:50.00%" in str(charts.interval_bar(0.5, (0.4, 0.6)))
+    one = str(charts.reliability_chart((ReliabilityBin(0.6, 0.7, 1, 0.65, 0.0),), 1))
+    assert "<title>1 answer of 65%, wrong</title>" in one
+    names = [f"{'x' * 30}-fold-{fold}.keras" for fold in (1, 2)]
+    long = str(charts.critical_difference_chart(names, [1.2, 1.9], []))
+    assert all(f"-fold-{fold}.keras" in re.sub("<title>.*?</title>", "", long) for fold in (1, 2))
+    assert all(f"<title>{name}</title>" in long for name in names)
+    view = str(charts.critical_difference_chart(["a<b", "c", "d"], [1.2, 1.9, 2.9], [(0, 1)]))
+    assert "a&lt;b" in view
+    assert view.count('class="clique"') == 1
+    assert view.count('class="lead"') == 3
+
+
+def test_importing_the_room_stays_light():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, btfer_builder.evaluate\n"
+        "heavy = 'tensorflow keras pandas cv2 sklearn matplotlib'.split()\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_names_that_are_no_text_are_shown(tmp_path):
+    face_id = b"\xff.png".decode("utf-8", "surrogateescape")
+    faces = [replace(face, face_id=face_id) for face in faces_of(tmp_path, "a")]
+    predictions = answers(sure_of(0, 0.8))
+    write_predictions(tmp_path / "p.csv", faces, predictions)
+    assert (tmp_path / "p.csv").read_text().splitlines()[1].startswith(r"\udcff.png,")
+    assert worst_errors(faces, predictions)[0].face_id == r"\udcff.png"

@@ -1,0 +1,182 @@
+"""Two pictures are the same one only if two signals agree: different people are kept, copies are found."""
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from btfer_builder.catalog.dedupe import HashedImage
+from btfer_builder.catalog.takedown import Look
+from btfer_builder.dedupe.candidates import LookAlikes
+from btfer_builder.dedupe.grouping import group_duplicates
+from btfer_builder.dedupe.match_tombstones import hold, mark_buried
+from btfer_builder.images.alignment import grey, likeness
+from btfer_builder.images.face_hashing import face_hash
+from btfer_builder.images.hashing import perceptual_hashes
+from btfer_builder.images.same_picture import (
+    RADIUS,
+    SAME_BITS,
+    SAME_LIKENESS,
+    bits,
+    candidates,
+    decide,
+    fine_distance,
+    values,
+)
+from btfer_builder.leakage.hash_manifest import ImageLooks
+from btfer_builder.leakage.stage import find_leaks
+from tests.photos import astronaut, hopper, mirror
+from tests.strangers import strangers
+
+distances = st.integers(0, 64)
+fine_distances = st.none() | st.integers(0, 256)
+likenesses = st.none() | st.floats(-1, 1)
+
+
+@given(distances, fine_distances, likenesses, st.integers(0, 16), st.integers(0, 128))
+def test_what_the_decision_keeps_to(distance, fine, alike, radius, same_bits):
+    verdict = decide(distance, fine, alike, radius=radius, same_bits=same_bits)
+    if verdict == "same":  # two signals agree
+        assert distance <= radius
+        assert (fine is not None and fine <= same_bits) or (alike is not None and alike >= SAME_LIKENESS)
+    if verdict == "undecided":
+        assert alike is None
+    if verdict == "different" and distance <= radius:
+        assert alike is not None
+
+
+@given(distances, st.integers(0, 256), st.floats(-1, 1), st.integers(0, 64), st.integers(0, 256))
+def test_closer_pictures_are_never_more_different(distance, fine, alike, nearer, finer):
+    if decide(distance, fine, alike) == "same":
+        assert decide(min(distance, nearer), min(fine, finer), alike) == "same"
+
+
+def image(name, pixels, order=0):
+    height, width = pixels.shape[:2]
+    looks = perceptual_hashes(pixels)
+    return HashedImage(name, width, height, "", *looks, None, False, order, frozenset({"happy"}))
+
+
+def grouped(**pictures):
+    """Group pictures with their pixels laid over one another, as the stage does."""
+
+    def measure(pairs):
+        return {
+            pair: likeness(
+                grey(pictures[pair.image_id]),
+                grey(mirror(pictures[pair.item_id]) if pair.mirrored else pictures[pair.item_id]),
+            )
+            for pair in pairs
+        }
+
+    images = [image(name, pixels, order) for order, (name, pixels) in enumerate(pictures.items())]
+    return {
+        result.image_id: result for result in group_duplicates(images, RADIUS, mirrored=True, measure=measure)
+    }
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_different_pictures_of_one_64_bit_hash_are_kept(turned):
+    one, other = strangers()
+    other = mirror(other) if turned else other
+    looks = image("a", one), image("b", other)
+    close = bits(looks[0].phash, looks[1].phash_mirrored if turned else looks[1].phash)
+    assert close <= RADIUS  # as 0.1.0 took them for the same
+    assert fine_distance(*looks, mirrored=turned) > SAME_BITS
+    results = grouped(a=one, b=other)
+    assert {result.state for result in results.values()} == {"kept"}
+
+
+def cropped(pixels):
+    height, width = pixels.shape[:2]
+    return pixels[: round(height * 0.95), : round(width * 0.95)]
+
+
+def compressed(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=30)
+    return np.asarray(Image.open(file))
+
+
+EDITS = {
+    "compressed": compressed,
+    "half": lambda pixels: cv2.resize(pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+    "flat": lambda pixels: (pixels * 0.7 + 40).astype(np.uint8),
+    "cropped": cropped,
+    "border": lambda pixels: np.asarray(ImageOps.expand(Image.fromarray(pixels), 9, "white")),
+    "border, cropped": lambda pixels: cropped(
+        np.asarray(ImageOps.expand(Image.fromarray(pixels), 9, "black"))
+    ),
+}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("photo", [astronaut(), hopper()], ids=["astronaut", "hopper"])
+def test_copies_are_found(photo, edit, turned):
+    copy = EDITS[edit](photo)
+    results = grouped(photo=photo, copy=np.ascontiguousarray(mirror(copy) if turned else copy))
+    (dropped,) = (result for result in results.values() if result.state == "dropped")
+    assert dropped.kind == ("mirrored" if turned else "near")
+    assert dropped.distance <= RADIUS
+    assert dropped.fine_distance <= SAME_BITS or dropped.likeness >= SAME_LIKENESS
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.data())
+def test_the_index_finds_what_comparing_each_with_each_finds(data):
+    hashes = st.integers(0, 2**64 - 1) | st.sampled_from([0, 1, 3, 0xFFFF, 2**64 - 1])
+
+    def one(name):
+        plain, mirrored, *parts = (f"{data.draw(hashes):016x}" for _ in range(10))
+        known = data.draw(st.booleans())
+        return HashedImage(
+            name, 1, 1, "", plain, mirrored, "", "", "".join(parts) if known else "", None, False, 0, frozenset()
+        )  # fmt: skip
+
+    images = [one(str(place)) for place in range(data.draw(st.integers(0, 5)))]
+    radius, turned = data.draw(st.integers(0, 3)), data.draw(st.booleans())
+    index = LookAlikes(images, radius, turned) if images else None
+    for place, own in enumerate(images):
+        expected = candidates(own, values(images), radius, turned)
+        assert sorted(index.of(place)) == sorted(found for found in expected if found[0] != place)
+
+
+def test_only_a_person_decides_on_what_a_64_bit_tombstone_matches():
+    one, other = strangers()
+    images = [image("a", one), image("b", other), image("c", hopper())]
+    plain, turned, *rest = perceptual_hashes(one)
+    marked, held = mark_buried(images, [Look("", "", "", plain, turned, "", "", "")], RADIUS, mirrored=True)
+    assert [found.reason for found in marked] == [None] * 3
+    assert held.keys() == {"a", "b"}
+    assert held["a"] == (0, None)
+    marked, held = mark_buried(images, [Look("", "", "", plain, turned, *rest)], RADIUS, mirrored=True)
+    assert [found.reason for found in marked] == ["taken_down", None, None]
+    assert held.keys() == {"b"}
+    results = {result.image_id: result for result in hold(group_duplicates(marked, RADIUS, True), held)}
+    assert (results["b"].state, results["b"].kind, results["b"].conflict) == ("kept", "taken_down", True)
+    assert (results["c"].kind, results["c"].conflict) == (None, False)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_copy_of_what_was_taken_down_is_dropped(turned):
+    copy = compressed(EDITS["half"](hopper()))
+    stone = Look("", "", "", *perceptual_hashes(hopper()))
+    marked, held = mark_buried([image("a", mirror(copy) if turned else copy)], [stone], RADIUS, mirrored=True)
+    assert ([found.reason for found in marked], held) == (["taken_down"], {})
+
+
+def test_a_training_set_is_looked_into_where_the_hashes_leave_it_open():
+    face, other = (
+        face_hash(name, Image.fromarray(p).convert("L")) for name, p in zip("ab", strangers(), strict=True)
+    )
+    theirs = [ImageLooks("b.png", other.phash, other.fine, other.phash_48, other.fine_48)]
+    assert find_leaks([face], theirs, "set", 8, 128)  # a list of hashes: better one too many
+    assert not find_leaks([face], theirs, "set", 8, 128, lambda *_: 0.5)
+    assert find_leaks([face], theirs, "set", 8, 128, lambda *_: 0.99)
+    itself = [ImageLooks("a.png", face.phash, face.fine, face.phash_48, face.fine_48)]
+    assert find_leaks([face], itself, "set", 8, 128, lambda *_: 0.0)  # the hashes decide: not looked at

@@ -1,0 +1,253 @@
+"""Faces that stand in a training set are found, whole, small, grey or mirrored; nothing else is."""
+
+import csv
+import json
+import os
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+
+from btfer_builder.catalog.evaluate import leaked_faces
+from btfer_builder.catalog.leakage import leaked_ids, leaked_sample, searched_sets
+from btfer_builder.catalog.review import add_decisions
+from btfer_builder.config import HashesRecipe, LeakageRecipe, SampleRecipe
+from btfer_builder.errors import BtferError
+from btfer_builder.leakage import stage as module
+from btfer_builder.leakage.hash_manifest import COLUMNS, hash_folder, read_hashes, write_hashes
+from btfer_builder.leakage.stage import close_pairs, forget, leakage
+from btfer_builder.records import Decision
+from btfer_builder.sample.stage import sample
+from btfer_builder.workspace import create_workspace
+from demo.pictures import encode
+from tests.dedupe.face_pictures import FACES
+from tests.factories import fill_catalog
+from tests.photos import btfer
+
+ALONE = HashesRecipe(workers=0)
+NAMES = ["astronaut", "hopper", "lfw 1", "lfw 18", "lfw 29", "lfw 42"]
+
+
+def lfw(number):
+    grey = (data.lfw_subset()[number] * 255).astype(np.uint8)
+    return np.repeat(cv2.resize(grey, (256, 256), interpolation=cv2.INTER_CUBIC)[..., None], 3, 2)
+
+
+@pytest.fixture
+def named(tmp_path):
+    """Six faces of two emotions."""
+    workspace = create_workspace(tmp_path / "workspace")
+    filled = fill_catalog(workspace, ("happy", "sad"), 3)
+    for face_id, name in zip(filled.face_ids, NAMES, strict=True):
+        path = workspace.catalog.value("SELECT path FROM faces WHERE face_id = ?", face_id)
+        (workspace.root / path).write_bytes(encode(FACES[name], "PNG"))
+    return SimpleNamespace(workspace=workspace, ids=dict(zip(NAMES, filled.face_ids, strict=True)))
+
+
+@pytest.fixture
+def training(tmp_path):
+    """A training set with three of our faces in the forms that sets have them in, among others."""
+    folder = tmp_path / "training"
+    (folder / "happy").mkdir(parents=True)
+    (folder / "notes.txt").write_text("not an image")
+    small = cv2.cvtColor(
+        cv2.resize(FACES["astronaut"], (48, 48), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
+    )
+    files = {
+        "happy/fer.png": encode(small, "PNG"),
+        "happy/mirrored.jpg": encode(np.ascontiguousarray(FACES["hopper"][:, ::-1]), quality=70),
+        "other.jpg": encode(cv2.resize(FACES["lfw 18"], (112, 112)), quality=60),
+        "broken.jpg": b"\xff\xd8\xff nothing",
+    }
+    files |= {f"stranger-{n}.jpg": encode(lfw(n)) for n in range(5, 15)}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+FOUND = {
+    "astronaut": ("happy/fer.png", "near"),
+    "hopper": ("happy/mirrored.jpg", "mirrored"),
+    "lfw 18": ("other.jpg", "near"),
+}
+
+
+def found(named):
+    of = {face_id: name for name, face_id in named.ids.items()}
+    rows = named.workspace.catalog.rows("SELECT * FROM leaks")
+    return {of[row["face_id"]]: (row["item"], row["kind"]) for row in rows}
+
+
+def contents(folder):
+    return {
+        path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_what_stands_in_a_folder_is_found_and_the_folder_only_read(named, training):
+    before = contents(training)
+    result = leakage(named.workspace, training, LeakageRecipe(), ALONE)
+    assert found(named) == FOUND
+    assert contents(training) == before
+    assert result.to_dict() == {
+        "against": str(training),
+        "images": 13,
+        "dropped": {"unreadable": 1},
+        "faces": 6,
+        "leaked": 3,
+        "in_sample": 0,
+        "path": str(named.workspace.manifests / "leakage.csv"),
+    }
+    with (named.workspace.manifests / "leakage.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["training_set"] for row in rows} == {"training"}
+    for row in rows:
+        assert int(row["distance"]) <= 8
+        assert int(row["fine_distance"]) <= 56
+
+
+def test_hashes_without_images_find_the_same(named, training, tmp_path):
+    done = btfer(named.workspace, "hashes", str(training), "--out", str(tmp_path / "hashes.csv"), "--json")
+    assert json.loads(done.stdout) == {
+        "path": str(tmp_path / "hashes.csv"), "images": 13, "dropped": {"unreadable": 1},
+    }  # fmt: skip
+    done = btfer(named.workspace, "leakage", "--against", str(tmp_path / "hashes.csv"), "--json")
+    assert json.loads(done.stdout)["leaked"] == 3
+    assert found(named) == FOUND
+
+
+def test_both_hashes_must_agree(named, training):
+    leakage(named.workspace, training, LeakageRecipe(fine_radius=0), ALONE)
+    loose = len(found(named))
+    leakage(named.workspace, training, LeakageRecipe(radius=16, fine_radius=0), ALONE)
+    assert len(found(named)) == loose < 3
+    leakage(named.workspace, training, LeakageRecipe(radius=16, fine_radius=128), ALONE)
+    assert set(found(named)) >= set(FOUND)
+
+
+def test_a_search_takes_the_place_of_the_earlier_one_in_the_same_set(named, training):
+    leakage(named.workspace, training, LeakageRecipe(), ALONE)
+    (training / "other.jpg").unlink()
+    leakage(named.workspace, training, LeakageRecipe(), ALONE)
+    assert set(found(named)) == set(FOUND) - {"lfw 18"}
+    assert named.workspace.catalog.value("SELECT count(*) FROM training_sets") == 1
+
+
+def test_leaked_faces_are_left_out_of_the_sample_and_the_signature_counts_them(named, training):
+    ids, catalog = named.ids, named.workspace.catalog
+    add_decisions(catalog, [Decision(face, "face", "accept", None, reviewer="ana") for face in ids.values()])
+    recipe = SampleRecipe(per_class=3, allow_short=True)
+    sample(named.workspace, recipe)
+    assert leaked_faces(catalog) is None  # nobody has looked
+    leakage(named.workspace, training, LeakageRecipe(), ALONE)
+    assert leaked_ids(catalog) == {ids[name] for name in FOUND}
+    assert leaked_faces(catalog) == 3
+    drawn = sample(named.workspace, recipe)
+    assert drawn.passed_over["leaked"] == 3
+    assert catalog.value("SELECT count(*) FROM sample") == 3
+    assert leaked_faces(catalog) == 0
+    with catalog.transaction() as db:
+        db.execute("DELETE FROM compared_faces WHERE face_id = ?", (ids["lfw 1"],))
+    assert leaked_faces(catalog) is None  # not for all of them
+
+
+def test_an_empty_folder_is_said(named, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = btfer(named.workspace, "leakage", "--against", str(tmp_path / "empty"))
+    assert done.returncode == 1
+    assert "has no images" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "has no column"),
+        ("a,b\n1,2\n", "has no column"),
+        (",".join(COLUMNS) + "\n", "no hashes"),
+        (",".join(COLUMNS) + "\nx,abc,,,\n", "line 2: phash"),
+        (",".join(COLUMNS) + f"\nx,{'0' * 16},{'0' * 64},{'0' * 16},{'g' * 64}\n", "line 2: fine_48"),
+        (",".join(COLUMNS) + f'\n"x,{"0" * 16}', "manifest of hashes"),
+        ("\x00", "has no column"),
+    ],
+)
+def test_a_manifest_that_is_none_is_said_with_its_line(tmp_path, text, said):
+    (tmp_path / "hashes.csv").write_text(text)
+    with pytest.raises(BtferError, match=said):
+        read_hashes(tmp_path / "hashes.csv")
+
+
+def test_a_manifest_comes_back_as_it_was(tmp_path, training):
+    (training / "=SUM(A1).png").write_bytes((training / "happy" / "fer.png").read_bytes())
+    manifest = hash_folder(training, ALONE)
+    assert write_hashes(tmp_path / "hashes.csv", manifest.looks) == 14
+    assert "'=SUM" in (tmp_path / "hashes.csv").read_text()
+    assert read_hashes(tmp_path / "hashes.csv").looks == manifest.looks
+
+
+def test_a_set_that_nobody_could_read_proves_nothing(named, tmp_path):
+    folder = tmp_path / "rubbish"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.jpg").write_bytes(b"no picture")
+    with pytest.raises(BtferError, match=r"none of its 3 images can be read \(unreadable\)"):
+        leakage(named.workspace, folder, LeakageRecipe(), ALONE)
+    assert leaked_sample(named.workspace.catalog) is None
+    assert searched_sets(named.workspace.catalog) == []
+
+
+def test_linked_folders_and_all_kinds_of_names_belong_to_the_set(named, training, tmp_path):
+    (training / "happy").rename(tmp_path / "elsewhere")
+    (training / "happy").symlink_to(tmp_path / "elsewhere")
+    (training / "happy" / "round").symlink_to(training)  # a loop is walked once
+    (training / "other.jpg").rename(training / "other.jfif")
+    (training / "grey.pgm").write_bytes(encode(FACES["lfw 42"][..., 0], "PPM"))
+    odd = os.fsencode(training) + b"/x\xff.jpg"
+    with open(odd, "wb") as file:
+        file.write(encode(FACES["lfw 29"]))
+    leakage(named.workspace, training, LeakageRecipe(), ALONE)
+    expected = {"lfw 18": ("other.jfif", "near"), "lfw 42": ("grey.pgm", "near")}
+    assert found(named) == FOUND | expected | {"lfw 29": (r"x\udcff.jpg", "near")}
+    manifest = hash_folder(training, ALONE)
+    write_hashes(tmp_path / "hashes.csv", manifest.looks)
+    assert read_hashes(tmp_path / "hashes.csv").looks == manifest.looks
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(training, monkeypatch):
+    def closed(path):
+        if os.fspath(path).endswith("happy"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", closed)  # as root nothing is closed to the tests
+    with pytest.raises(BtferError, match="happy: cannot be read: Permission denied"):
+        hash_folder(training, ALONE)
+
+
+def test_a_set_can_be_forgotten(named, training):
+    leakage(named.workspace, training, LeakageRecipe(), ALONE)
+    with pytest.raises(BtferError, match="0 of the training sets that were searched are called so"):
+        forget(named.workspace, "train")
+    assert "training" in btfer(named.workspace, "leakage").stdout
+    assert forget(named.workspace, "training") == str(training)
+    assert found(named) == {}
+    assert "no training set was searched yet" in btfer(named.workspace, "leakage").stdout
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_comparing_all_with_all_finds_what_banding_finds(data):
+    value = st.integers(0, 2**64 - 1).map(lambda bits: f"{bits & 0xFFFF0000FFFF:016x}")
+    ours, theirs = (data.draw(st.lists(value, min_size=1, max_size=30)) for _ in range(2))
+    theirs += ours[:3]
+    radius = data.draw(st.integers(0, 16))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BLOCK", 64)
+        compared = close_pairs(ours, theirs, radius)
+        patch.setattr(module, "FEW", -1)
+        banded = close_pairs(ours, theirs, radius)
+    assert sorted(compared) == sorted(banded)

@@ -1,0 +1,87 @@
+"""How faces are fed: each pretraining's own way, and the paper's one way for all."""
+
+import numpy as np
+import pytest
+
+from btfer_builder.errors import BtferError
+from btfer_builder.networks.preprocessing import Preprocessing, preprocessing_of
+from btfer_builder.networks.registry import NETWORKS
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (2, 5, 5, 3)).astype(np.float32)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.xdist_group("networks")
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("vgg16", "vgg16"),
+        ("vgg19", "vgg19"),
+        ("resnet50", "resnet50"),
+        ("mobilenet", "mobilenet"),
+        ("mobilenetv2", "mobilenet_v2"),
+        ("efficientnetv2b0", "efficientnet_v2"),
+        ("efficientnetb0", "efficientnet"),
+        ("nasnetmobile", "nasnet"),
+        ("densenet121", "densenet"),
+        ("inceptionv3", "inception_v3"),
+        ("xception", "xception"),
+        ("convnext-tiny", "convnext"),
+        ("efficientnetv2-s", "efficientnet_v2"),
+    ],
+)
+def test_imagenet_weights_are_fed_as_keras_feeds_them(name, module):
+    import keras
+
+    expected = getattr(keras.applications, module).preprocess_input(PIXELS.copy())
+    fed = preprocessing_of(name, "imagenet", size=5).apply(PIXELS)
+    assert fed.dtype == np.float32
+    assert fed == pytest.approx(expected, abs=1e-4)
+
+
+def test_vggface_weights_are_fed_blue_first_and_minus_their_mean():
+    grey = np.full((1, 2, 2, 3), (200, 150, 100), np.uint8)
+    first = preprocessing_of("vgg16", "vggface", size=224)
+    assert first.apply(grey)[0, 0, 0] == pytest.approx(
+        [100 - 93.594, 150 - 104.7624, 200 - 129.1863], abs=1e-4
+    )
+    for name in ("resnet50", "senet50"):
+        second = preprocessing_of(name, "vggface", size=224)
+        fed = second.apply(grey)[0, 0, 0]
+        assert fed == pytest.approx([100 - 91.4953, 150 - 103.8827, 200 - 131.0912], abs=1e-4)
+
+
+def test_the_paper_divides_by_255_whatever_the_weights():
+    for name, spec in NETWORKS.items():
+        for pretraining in spec.pretrainings:
+            fed = preprocessing_of(name, pretraining, paper=True, size=48)
+            if spec.channels == 3:
+                assert fed == Preprocessing(48, "rgb", "0,1")
+                assert fed.apply(PIXELS) == pytest.approx(PIXELS / 255)
+            else:
+                assert fed == Preprocessing(48, "grey", "0,255")
+                assert fed.apply(PIXELS).shape == (2, 5, 5, 1)
+
+
+def test_networks_that_scale_pixels_themselves_get_them_unscaled_from_scratch_too():
+    assert preprocessing_of("efficientnetv2b0", size=48).scale == "0,255"
+    assert preprocessing_of("lenet5", size=48).scale == "0,1"
+
+
+def test_the_pixels_that_are_passed_in_stay_as_they_are():
+    pixels = PIXELS.copy()
+    preprocessing_of("densenet121", "imagenet", size=5).apply(pixels)
+    np.testing.assert_array_equal(pixels, PIXELS)
+
+
+def test_a_sidecar_has_the_same_fields():
+    from btfer_builder.evaluate.preprocessing.sidecar import SidecarInput
+
+    fields = preprocessing_of("densenet121", "imagenet", size=48).to_dict()
+    assert fields.keys() <= set(SidecarInput.__struct_fields__)
+    assert SidecarInput(**fields).std == (0.229, 0.224, 0.225)
+
+
+def test_weights_that_do_not_exist_are_said():
+    with pytest.raises(BtferError, match="vit-s: there are no imagenet weights; choose scratch"):
+        preprocessing_of("vit-s", "imagenet", size=48)

@@ -1,0 +1,163 @@
+"""The measures of agreement, against published examples, the libraries and a plain bootstrap."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
+from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa, to_table
+
+from btfer_builder.catalog.review import add_decisions
+from btfer_builder.cli.main import main
+from btfer_builder.config import AgreementRecipe, ReviewRecipe
+from btfer_builder.errors import BtferError
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.records import Decision
+from btfer_builder.review.agreement import ANSWERS, measure
+from btfer_builder.review.kappa import cohen, fleiss
+from tests.factories import fill_catalog
+
+#: The example of Fleiss (1971), table 1: 30 patients, 6 psychiatrists, 5 diagnoses; κ = 0.430.
+PSYCHIATRISTS = np.array(
+    [[0, 0, 0, 6, 0], [0, 3, 0, 0, 3], [0, 1, 4, 0, 1], [0, 0, 0, 0, 6], [0, 3, 0, 3, 0], [2, 0, 4, 0, 0],
+     [0, 0, 4, 0, 2], [2, 0, 3, 1, 0], [2, 0, 0, 4, 0], [0, 0, 0, 0, 6], [1, 0, 0, 5, 0], [1, 1, 0, 4, 0],
+     [0, 3, 3, 0, 0], [1, 0, 0, 5, 0], [0, 2, 0, 3, 1], [0, 0, 5, 0, 1], [3, 0, 0, 1, 2], [5, 1, 0, 0, 0],
+     [0, 2, 0, 4, 0], [1, 0, 2, 0, 3], [0, 0, 0, 0, 6], [0, 1, 0, 5, 0], [0, 2, 0, 1, 3], [2, 0, 0, 4, 0],
+     [1, 0, 0, 4, 1], [0, 5, 0, 1, 0], [4, 0, 0, 0, 2], [0, 2, 0, 4, 0], [1, 0, 5, 0, 0], [0, 0, 0, 0, 6]]
+)  # fmt: skip
+
+
+def boot(resamples=4000, confidence=0.95, seed=0):
+    return resamples, confidence, np.random.default_rng(seed)
+
+
+def test_the_example_of_fleiss():
+    assert fleiss(PSYCHIATRISTS, *boot()).value == pytest.approx(0.430, abs=0.001)
+    # His κ of each diagnosis (p. 381).
+    for column, value in enumerate([0.248, 0.248, 0.517, 0.470, 0.565]):
+        one = np.stack([PSYCHIATRISTS[:, column], 6 - PSYCHIATRISTS[:, column]], axis=1)
+        assert fleiss(one, *boot()).value == pytest.approx(value, abs=0.005)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=60))
+def test_cohen_is_what_statsmodels_says(pairs):
+    first, second = np.array(pairs).T
+    ours = cohen(first, second, 4, *boot(100)).value
+    with np.errstate(all="ignore"):
+        theirs = cohens_kappa(to_table(np.array(pairs), bins=np.arange(5) - 0.5)[0], return_results=False)
+    assert ours == pytest.approx(theirs, nan_ok=True)
+
+
+def test_the_intervals_are_those_of_a_plain_bootstrap():
+    rng = np.random.default_rng(3)
+    first = rng.integers(0, 4, 80)
+    second = np.where(rng.random(80) < 0.6, first, rng.integers(0, 4, 80))
+    third = np.where(rng.random(80) < 0.6, first, rng.integers(0, 4, 80))
+    counts = np.stack([(np.stack([first, second, third]) == code).sum(axis=0) for code in range(4)], axis=1)
+    draws = [rng.integers(0, 80, 80) for _ in range(800)]
+    plain = [cohen_kappa_score(first[draw], second[draw]) for draw in draws]
+    ours = cohen(first, second, 4, *boot(confidence=0.9))
+    assert (ours.low, ours.high) == pytest.approx(np.quantile(plain, [0.05, 0.95]), abs=0.025)
+    plain = [fleiss_kappa(counts[draw]) for draw in draws]
+    ours = fleiss(counts, *boot(confidence=0.9))
+    assert (ours.low, ours.high) == pytest.approx(np.quantile(plain, [0.05, 0.95]), abs=0.025)
+
+
+def test_a_kappa_that_is_not_defined_is_none():
+    same = np.zeros(5, dtype=np.int64)
+    assert math.isnan(cohen(same, same, 4, *boot()).value)
+    assert cohen(same[:0], same[:0], 4, *boot()).to_dict() == {"kappa": None, "interval": [None, None]}
+    assert fleiss(np.array([[3, 0], [3, 0]]), *boot()).to_dict()["kappa"] is None
+    assert fleiss(np.zeros((0, 2), dtype=np.int64), *boot()).to_dict()["kappa"] is None
+
+
+@pytest.fixture
+def reviewed(workspace):
+    """Three reviewers: ana and bo answer all 28 faces, cy all but the last; ana is the consensus but for one."""
+    filled = fill_catalog(workspace, per_emotion=4)
+    said = []
+    for number, face in enumerate(filled.face_ids):
+        emotion = EMOTIONS[number // 4]
+        said.append(Decision(face, "face", "accept", emotion, None, "ana"))
+        swapped = "surprise" if emotion == "fear" and number % 2 else emotion
+        said.append(Decision(face, "face", "accept", swapped, None, "bo"))
+        if number == 0:
+            said.append(Decision(face, "face", "reject", None, "minor", "cy"))
+        elif number < 27:
+            said.append(Decision(face, "face", "accept", swapped if number == 9 else emotion, None, "cy"))
+    said.append(Decision(filled.face_ids[27], "face", "skip", None, None, "cy"))
+    said.append(Decision(filled.face_ids[3], "face", "reject", None, "minor", "ana", adjudicates=True))
+    add_decisions(workspace.catalog, said)
+    return filled
+
+
+def test_reviewers_are_measured_against_each_other_and_the_consensus(workspace, reviewed):
+    found = measure(workspace.catalog, "face", AgreementRecipe(), ReviewRecipe()).to_dict()
+    assert found["reviewers"] == {"ana": 28, "bo": 28, "cy": 27}
+    assert found["items"] == {"shared": 28, "disputed": 3, "open": 0}
+    assert (found["fleiss"]["items"], found["fleiss"]["reviewers"]) == (27, ["ana", "bo", "cy"])
+    assert [pair["items"] for pair in found["cohen"]] == [28, 27, 27]
+    first = found["cohen"][0]
+    assert first["reviewers"] == ["ana", "bo"]
+    fear, surprise = ANSWERS.index("fear"), ANSWERS.index("surprise")
+    assert first["confusion_matrix"][fear][surprise] == 2
+    assert first["confusion_matrix"][surprise][fear] == 0
+    assert sum(map(sum, first["confusion_matrix"])) == 28
+    said = {"ana": [], "bo": []}
+    for number in range(28):
+        emotion = EMOTIONS[number // 4]
+        said["ana"].append(emotion)
+        said["bo"].append("surprise" if emotion == "fear" and number % 2 else emotion)
+    assert first["kappa"] == pytest.approx(cohen_kappa_score(said["ana"], said["bo"]))
+    fears = [[word == "fear" for word in said[name]] for name in ("ana", "bo")]
+    assert first["per_class"]["fear"]["kappa"] == pytest.approx(cohen_kappa_score(*fears))
+    assert first["per_class"]["happy"]["kappa"] == 1
+    low, high = first["interval"]
+    assert low < first["kappa"] <= high
+    against = {one["reviewer"]: one for one in found["consensus"]}
+    # The adjudication is against all three; of the fears, bo and cy outvoted ana once and bo was outvoted once.
+    assert against["ana"]["agreement"] == pytest.approx(26 / 28)
+    assert against["bo"]["agreement"] == pytest.approx(26 / 28)
+    assert against["cy"]["agreement"] == pytest.approx(25 / 27)
+    assert against["ana"]["per_class"]["surprise"] == pytest.approx(4 / 5)
+    whole = np.array(found["confusion_matrix"])
+    assert (whole == whole.T).all()
+    assert whole.sum() == 2 * (28 + 27 + 27)
+
+
+def test_only_the_named_reviewers_are_compared(workspace, reviewed):
+    found = measure(workspace.catalog, "face", AgreementRecipe(), ReviewRecipe(reviewers=("bo", "cy")))
+    assert list(found.answered) == ["bo", "cy"]
+    assert len(found.pairs) == 1
+
+
+def test_without_two_answers_there_is_nothing_to_measure(workspace):
+    filled = fill_catalog(workspace, ["fear"], per_emotion=1)
+    add_decisions(workspace.catalog, [Decision(filled.face_ids[0], "face", "skip", None, None, "ana")])
+    add_decisions(workspace.catalog, [Decision(filled.face_ids[0], "face", "accept", "sad", None, "bo")])
+    with pytest.raises(BtferError, match="no two reviewers"):
+        measure(workspace.catalog, "face", AgreementRecipe(), ReviewRecipe())
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    done = CliRunner().invoke(main, ["agreement", *arguments], catch_exceptions=False)
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_the_command_prints_tables_or_json_and_puts_the_rule_in_force(workspace, reviewed):
+    place = ("-w", str(workspace.root))
+    text = run(*place, "--min-votes", "3", "--agreement", "0.6", "--resamples", "200")
+    assert "28 with two answers or more, 3 of them answered differently; 1 still open" in text
+    assert "at least 3 answers, 60% of them alike" in text
+    assert "ana and bo" in text
+    first = run(*place, "--json", "--resamples", "200", "--min-votes", "2")
+    assert first == run(*place, "--json", "--resamples", "200", "--min-votes", "2")
+    assert json.loads(first)["rule"] == {"min_votes": 2, "agreement": 0.5}
+    assert workspace.catalog.value("SELECT min_votes FROM consensus") == 2
+    assert "no two reviewers" in run(*place, "--round", "images", code=1)
