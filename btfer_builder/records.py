@@ -261,7 +261,7 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class SampledFace:
     """A face of the sample, its place in the draw of its class, and the SHA-256 of its file as it was drawn."""
 
     face_id: str
@@ -273,7 +273,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Undrawn:
+class UnsampledFace:
     """An accepted face the last draw passed over, and why; those in reserve by rank."""
 
     face_id: str

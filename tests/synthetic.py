@@ -177,7 +177,7 @@ def _fill_review(
 ) -> None:
     decisions: list[tuple[object, ...]] = []
 
-    def say(kind: str, item_id: str, reviewer: str, adjudicates: bool = False) -> None:
+    def echo_stderr(kind: str, item_id: str, reviewer: str, adjudicates: bool = False) -> None:
         verdict = rng.choices(("accept", "reject", "skip"), (90, 8, 2))[0]
         emotion = rng.choice(EMOTIONS) if verdict == "accept" else None
         reason = "low_quality" if verdict == "reject" else None
@@ -190,12 +190,12 @@ def _fill_review(
     for face_id, _ in faces:
         if rng.random() < 0.35:
             for reviewer in REVIEWERS[: rng.choices((1, 2, 3, 4), (75, 15, 6, 4))[0]]:
-                say("face", face_id, reviewer)
+                echo_stderr("face", face_id, reviewer)
             if rng.random() < 0.01:
-                say("face", face_id, "eve", adjudicates=True)
+                echo_stderr("face", face_id, "eve", adjudicates=True)
     for image_id in kept:
         if rng.random() < 0.04:
-            say("image", image_id, rng.choice(REVIEWERS))
+            echo_stderr("image", image_id, rng.choice(REVIEWERS))
     columns = "decision_id, kind, item_id, verdict, emotion, reason, reviewer, adjudicates, undoes"
     _insert(db, "decisions", columns, decisions, decided_at=_NOW)
 

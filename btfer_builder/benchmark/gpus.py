@@ -26,7 +26,7 @@ def cards_here() -> list[str]:
         return []
 
 
-def take_card() -> str | None:
+def acquire_gpu() -> str | None:
     """Let this process see one graphics card that no other worker has taken, before it imports TensorFlow.
 
     Returns

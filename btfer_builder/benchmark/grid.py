@@ -28,7 +28,7 @@ _OF_THE_GRID = {
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class RunSetting:
     """What tells two runs of a grid apart."""
 
     dataset: str
@@ -62,17 +62,17 @@ class PlannedRun:
     """
 
     run_id: str
-    setting: Setting
+    setting: RunSetting
     train: TrainRecipe
     data: Path
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class GridPlan:
     """The runs of a grid, in the order in which they are worked on, and what cannot be run (setting, why)."""
 
     runs: tuple[PlannedRun, ...]
-    impossible: tuple[tuple[Setting, str], ...]
+    impossible: tuple[tuple[RunSetting, str], ...]
 
 
 def load_benchmark(path: Path) -> BenchmarkRecipe:
@@ -117,7 +117,7 @@ def load_benchmark(path: Path) -> BenchmarkRecipe:
     )
 
 
-def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> Plan:
+def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> GridPlan:
     """Return the runs a recipe asks for: datasets, sizes, networks, pretrainings, balancings, seeds.
 
     Parameters
@@ -136,22 +136,22 @@ def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> Plan:
         _once(recipe.balancings),
         _once(recipe.seeds),
     ):
-        setting = Setting(dataset, size, network, pretraining, balancing, seed)
+        setting = RunSetting(dataset, size, network, pretraining, balancing, seed)
         spec = find_network(network)
         if pretraining not in spec.pretrainings:
             impossible.append((setting, f"there are no {pretraining} weights of {network}"))
-        elif misfit := spec.misfit(size):
-            impossible.append((setting, f"{network} {misfit}"))
+        elif size_error := spec.size_error(size):
+            impossible.append((setting, f"{network} {size_error}"))
         elif recipe.train.paper and spec.origin != "paper":
             impossible.append((setting, f"{network} is none of the authors' networks (train.paper)"))
         else:
             train = _train_recipe(recipe, setting)
             run_id = f"{setting.words}-{_digest(train, digests[dataset])}"
             runs.append(PlannedRun(run_id, setting, train, Path(recipe.datasets[dataset])))
-    return Plan(tuple(runs), tuple(impossible))
+    return GridPlan(tuple(runs), tuple(impossible))
 
 
-def _train_recipe(recipe: BenchmarkRecipe, setting: Setting) -> TrainRecipe:
+def _train_recipe(recipe: BenchmarkRecipe, setting: RunSetting) -> TrainRecipe:
     spec = find_network(setting.network)
     ours = recipe.train
     # A head or hidden layers that a network cannot have are left to it: the grid goes over many networks.

@@ -31,7 +31,7 @@ MEASURES = {"btfer": "BTFER", "own": "own split"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contrast:
+class PairedComparison:
     """One thing against another over all pairs of settings that differ in nothing else: first minus second.
 
     Attributes
@@ -86,7 +86,7 @@ class Contrast:
 
 def answer_questions(
     results: Sequence[Result], out: Path | None = None, *, resamples: int = 10_000, seed: int = 0
-) -> list[Contrast]:
+) -> list[PairedComparison]:
     """Compare all settings of a grid that differ in one thing only.
 
     Parameters
@@ -108,7 +108,7 @@ def answer_questions(
     results = [one for one in results if not one.note.startswith(FROZEN)]
     authors = not set(results).isdisjoint(published_results())
     predictions = _Predictions(out)
-    found: list[Contrast] = []
+    found: list[PairedComparison] = []
     for measure in MEASURES:
         contrasts = [
             _contrast(pairs, labels, measure, predictions, resamples, seed)
@@ -124,7 +124,7 @@ def answer_questions(
     return sorted(found, key=lambda one: order.index(one.question))
 
 
-def to_dict(contrasts: Sequence[Contrast]) -> dict[str, Any]:
+def to_dict(contrasts: Sequence[PairedComparison]) -> dict[str, Any]:
     """Return the form of `btfer benchmark --questions --json`."""
     return {
         "questions": [
@@ -193,7 +193,7 @@ def _contrast(
     predictions: "_Predictions",
     resamples: int,
     seed: int,
-) -> Contrast:
+) -> PairedComparison:
     first, second = (
         np.array([score.accuracy for pair in pairs if (score := _score(pair[place], measure)) is not None])
         for place in (0, 1)
@@ -204,7 +204,7 @@ def _contrast(
     faces, rights = predictions.pairs(pairs, measure)
     p_values = holm([mcnemar(one, other) for one, other in rights]) if rights else []
     signs = [one.mean() - other.mean() for one, other in rights]
-    return Contrast(
+    return PairedComparison(
         question=labels[0],
         first=labels[1],
         second=labels[2],
@@ -252,7 +252,7 @@ def _over_faces(rights: Sequence[tuple[Right, Right]], resamples: int, seed: int
     return float(low), float(high)
 
 
-def _answer(one: Contrast, p_holm: float) -> str:
+def _answer(one: PairedComparison, p_holm: float) -> str:
     """Say what can be told: by the pairs where there are enough of them, else by the faces."""
     more, less = f"{one.first} is better than {one.second}", f"{one.first} is worse than {one.second}"
     by = f"by {abs(one.difference):.3f}"

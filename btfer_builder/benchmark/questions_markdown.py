@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from btfer_builder.benchmark.questions import MEASURES, QUESTIONS, Contrast
+from btfer_builder.benchmark.questions import MEASURES, QUESTIONS, PairedComparison
 from btfer_builder.evaluate.metrics.scores import Interval
 
 _HEADS = (
@@ -39,7 +39,7 @@ _COLUMNS = (
 )
 
 
-def questions_markdown(contrasts: Sequence[Contrast]) -> str:
+def questions_markdown(contrasts: Sequence[PairedComparison]) -> str:
     """Return the answers for people."""
     parts = [_THEIRS if any(one.authors for one in contrasts) else _OURS, _COLUMNS]
     for name, text in QUESTIONS.items():
@@ -60,7 +60,7 @@ def questions_markdown(contrasts: Sequence[Contrast]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _row(one: Contrast) -> str:
+def _row(one: PairedComparison) -> str:
     cells = [
         f"{one.first} – {one.second}",
         one.within,

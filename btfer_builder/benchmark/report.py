@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from btfer_builder.benchmark.figures import Figure, make_figures, write_figures
-from btfer_builder.benchmark.questions import Contrast, answer_questions
+from btfer_builder.benchmark.questions import PairedComparison, answer_questions
 from btfer_builder.benchmark.questions_markdown import questions_markdown
 from btfer_builder.benchmark.results import Failure, Result
 from btfer_builder.benchmark.tables import Table, make_tables, write_tables
@@ -55,7 +55,7 @@ def _page(
     failed: Sequence[Failure],
     tables: Sequence[Table],
     figures: Sequence[Figure],
-    contrasts: Sequence[Contrast],
+    contrasts: Sequence[PairedComparison],
 ) -> str:
     parts = [f"# Benchmark\n\n{len(results)} runs finished, {len(failed)} failed. Made by `btfer benchmark`."]
     if failed:

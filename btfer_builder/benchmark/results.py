@@ -65,7 +65,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes
     ----------
     run_id, dataset, size, network, pretraining, balancing, seed
-        What it is; as in `Setting`.
+        What it is; as in `RunSetting`.
     params
         Parameters of the network.
     own

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from btfer_builder.benchmark.gpus import take_card
+from btfer_builder.benchmark.gpus import acquire_gpu
 from btfer_builder.benchmark.grid import PlannedRun
 from btfer_builder.benchmark.results import Failure, Result, Score, scoring_digest, write_result
 from btfer_builder.config import EvalRecipe
@@ -23,7 +23,7 @@ _one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class RunContext:
     """What all runs of a grid share.
 
     Attributes
@@ -47,13 +47,13 @@ class Circumstances:
     talk: bool = False
 
 
-def run_all(runs: Sequence[PlannedRun], shared: Circumstances) -> list[Result | Failure]:
+def run_all(runs: Sequence[PlannedRun], shared: RunContext) -> list[Result | Failure]:
     """Work on runs one after the other; one that fails is a `Failure` and does not end the others."""
     with _one_at_a_time:
         return [_guarded(run, shared) for run in runs]
 
 
-def _guarded(run: PlannedRun, shared: Circumstances) -> Result | Failure:
+def _guarded(run: PlannedRun, shared: RunContext) -> Result | Failure:
     folder = shared.out / "runs" / run.run_id
     try:
         result = run_one(run, shared)
@@ -69,7 +69,7 @@ def _guarded(run: PlannedRun, shared: Circumstances) -> Result | Failure:
     return failure
 
 
-def run_one(run: PlannedRun, shared: Circumstances) -> Result:
+def run_one(run: PlannedRun, shared: RunContext) -> Result:
     """Train a network and score it; a run that was begun goes on, and a finished one is only scored again.
 
     Raises
@@ -78,7 +78,7 @@ def run_one(run: PlannedRun, shared: Circumstances) -> Result:
         If it cannot be trained or scored.
     """
     if shared.own_card:
-        take_card()
+        acquire_gpu()
     import_tensorflow().get_logger().setLevel("ERROR")  # it warns of every second network it meets
     import keras
 
@@ -174,13 +174,13 @@ class _Voice:
     def __call__(self, moment: object) -> None:
         import time
 
-        from btfer_builder.io.terminal import say
+        from btfer_builder.io.terminal import echo_stderr
 
         epoch = getattr(moment, "finished", None)
         if not self.name or epoch is None or time.monotonic() - self.said < 60:
             return
         self.said = time.monotonic()
-        say(
+        echo_stderr(
             f"{self.name}: epoch {epoch.epoch}, loss {epoch.loss:.3f}, "
             f"validation loss {epoch.val_loss:.3f}, accuracy {epoch.val_accuracy:.3f}"
         )

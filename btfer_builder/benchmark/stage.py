@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
-from btfer_builder.benchmark.grid import Plan, PlannedRun, Setting, plan_runs
+from btfer_builder.benchmark.grid import GridPlan, PlannedRun, RunSetting, plan_runs
 from btfer_builder.benchmark.report import write_report
 from btfer_builder.benchmark.results import Failure, Result, read_result, scoring_digest
-from btfer_builder.benchmark.run import Circumstances, cross_domain_faces, run_all
+from btfer_builder.benchmark.run import RunContext, cross_domain_faces, run_all
 from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.datasets.splits import read_splits
 from btfer_builder.errors import BtferError
-from btfer_builder.io.terminal import bar, say
+from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
 
 
@@ -47,7 +47,7 @@ class Benchmark:
     ran: int
     failed: tuple[Failure, ...]
     missing: int
-    impossible: tuple[tuple[Setting, str], ...]
+    impossible: tuple[tuple[RunSetting, str], ...]
     out: Path
     files: tuple[Path, ...]
 
@@ -64,7 +64,7 @@ class Benchmark:
         }
 
 
-def plan_of(recipe: BenchmarkRecipe) -> Plan:
+def plan_of(recipe: BenchmarkRecipe) -> GridPlan:
     """Read the datasets of a recipe and plan its runs.
 
     Raises
@@ -85,7 +85,7 @@ def plan_of(recipe: BenchmarkRecipe) -> Plan:
     return plan
 
 
-def finished_runs(recipe: BenchmarkRecipe, plan: Plan) -> dict[str, Result]:
+def finished_runs(recipe: BenchmarkRecipe, plan: GridPlan) -> dict[str, Result]:
     """Return the results by id that are scored as the recipe says, on the BTFER sample as it is.
 
     Raises
@@ -142,7 +142,7 @@ def report_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
     return _finish(recipe, plan, failures, ran=0)
 
 
-def _finish(recipe: BenchmarkRecipe, plan: Plan, failures: dict[str, Failure], *, ran: int) -> Benchmark:
+def _finish(recipe: BenchmarkRecipe, plan: GridPlan, failures: dict[str, Failure], *, ran: int) -> Benchmark:
     out = Path(recipe.out)
     finished = finished_runs(recipe, plan)
     results = tuple(
@@ -164,7 +164,7 @@ def hash_of(faces: list[Any]) -> str:
 def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
     out = Path(recipe.out)
     several = bool(recipe.scheduler) or recipe.workers > 1
-    shared = Circumstances(
+    shared = RunContext(
         out=out, btfer=recipe.btfer, evaluation=recipe.eval, own_card=several, talk=not several
     )
     runner: Runner[PlannedRun, Result | Failure] = Runner(recipe.workers, 1, recipe.scheduler, out)
@@ -180,7 +180,7 @@ def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
                     )
                 if isinstance(outcome, Failure):
                     failures[run.run_id] = outcome
-                    say(f"{run.setting.words} failed: {outcome.error}")
+                    echo_stderr(f"{run.setting.words} failed: {outcome.error}")
             progress.update(len(shard))
     return failures
 

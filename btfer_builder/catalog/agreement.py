@@ -8,7 +8,7 @@ from btfer_builder.records import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ConsensusRule:
     """When votes make a verdict: so many answers at least, and such a share of them alike."""
 
     min_votes: int
@@ -25,13 +25,13 @@ class Vote:
     reason: str | None
 
 
-def rule(catalog: Catalog) -> Rule:
+def rule(catalog: Catalog) -> ConsensusRule:
     """Return the rule in force."""
-    return Rule(*catalog.rows("SELECT min_votes, agreement FROM consensus")[0])
+    return ConsensusRule(*catalog.rows("SELECT min_votes, agreement FROM consensus")[0])
 
 
 def choose_rule(
-    catalog: Catalog, chosen: Rule, check: Callable[[set[str]], None] = lambda unsettled: None
+    catalog: Catalog, chosen: ConsensusRule, check: Callable[[set[str]], None] = lambda unsettled: None
 ) -> None:
     """Put a rule in force: from now on every view of the catalog follows it.
 

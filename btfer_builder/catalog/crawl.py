@@ -22,7 +22,7 @@ _PASSING = ", ".join(f"'{reason}'" for reason in PASSING)
 _OPEN = f"(f.url IS NULL OR f.reason = 'license' OR (f.reason IN ({_PASSING}) AND f.tries < {MAX_TRIES}))"
 
 
-class Cell(NamedTuple):
+class QueryCell(NamedTuple):
     """What was searched for, whatever the words: the unit of balance."""
 
     emotion: str
@@ -31,9 +31,9 @@ class Cell(NamedTuple):
     query_age: str
 
 
-def cell_of(search: Search) -> Cell:
+def cell_of(search: Search) -> QueryCell:
     """Return the cell of a search."""
-    return Cell(search.emotion, search.query_ethnicity, search.query_gender, search.query_age)
+    return QueryCell(search.emotion, search.query_ethnicity, search.query_gender, search.query_age)
 
 
 def results_asked(catalog: Catalog, search: Search) -> int:
@@ -133,7 +133,7 @@ class WaitingUrl:
     local: bool
     sha1: str
     tries: int
-    cell: Cell
+    cell: QueryCell
 
 
 def waiting_urls(catalog: Catalog, engines: Sequence[str], license: Collection[str] = ()) -> list[WaitingUrl]:
@@ -163,14 +163,14 @@ def waiting_urls(catalog: Catalog, engines: Sequence[str], license: Collection[s
     return [
         WaitingUrl(
             row["url"], row["language"], bool(row["local"]), row["sha1"], row["tries"],
-            Cell(row["emotion"], row["query_ethnicity"], row["query_gender"], row["query_age"]),
+            QueryCell(row["emotion"], row["query_ethnicity"], row["query_gender"], row["query_age"]),
         )
         for row in rows
         if not row["url"].startswith(_TAKEN_DOWN)
     ]  # fmt: skip
 
 
-def settle_refused(catalog: Catalog, engines: Sequence[str], license: Collection[str] = ()) -> int:
+def settle_unfetchable(catalog: Catalog, engines: Sequence[str], license: Collection[str] = ()) -> int:
     """Commit the fate of every URL that must not be fetched: refused, taken down, or under another licence.
 
     A URL that is only under another licence waits again as soon as a crawl asks for less.
@@ -240,7 +240,7 @@ def add_fetches(catalog: Catalog, fetched: Iterable[tuple[Fetch, Image | None]])
         insert(db, "fetches", (fetch for fetch, _ in fetched), verb="INSERT OR REPLACE")
 
 
-def images_in_cell(catalog: Catalog, cell: Cell) -> set[str]:
+def images_in_cell(catalog: Catalog, cell: QueryCell) -> set[str]:
     """Return the ids of the images that were found for a cell, by whatever words and engines."""
     rows = catalog.rows(
         f"""SELECT DISTINCT f.image_id FROM searches s CROSS JOIN candidates c USING (search_id)
@@ -250,7 +250,7 @@ def images_in_cell(catalog: Catalog, cell: Cell) -> set[str]:
     return {row["image_id"] for row in rows}
 
 
-def waiting_in_cell(catalog: Catalog, cell: Cell, engines: Sequence[str]) -> int:
+def waiting_in_cell(catalog: Catalog, cell: QueryCell, engines: Sequence[str]) -> int:
     """Return how many URLs these engines found for a cell that nobody has asked for yet."""
     return int(
         catalog.value(
@@ -263,7 +263,7 @@ def waiting_in_cell(catalog: Catalog, cell: Cell, engines: Sequence[str]) -> int
     )
 
 
-_IN_CELL = " AND ".join(f"s.{name} = ?" for name in Cell._fields)
+_IN_CELL = " AND ".join(f"s.{name} = ?" for name in QueryCell._fields)
 
 
 def buried_images(catalog: Catalog) -> frozenset[str]:

@@ -45,7 +45,7 @@ class ReviewItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class CurrentDecision:
     """What a reviewer says of an item now, and the decision that says it."""
 
     decision_id: int
@@ -127,7 +127,9 @@ def item_path(catalog: Catalog, kind: Kind, item_id: str) -> str | None:
     return path
 
 
-def last_words(catalog: Catalog, kind: Kind, reviewer: str, adjudicates: bool = False) -> dict[str, Word]:
+def last_words(
+    catalog: Catalog, kind: Kind, reviewer: str, adjudicates: bool = False
+) -> dict[str, CurrentDecision]:
     """Return what a reviewer says now of each item of a round that has been decided, by item."""
     # The view `last_words` finds any reviewer's word on one item; all of one reviewer's are found faster so:
     # with max(), the other columns are those of the row that holds the maximum.
@@ -143,7 +145,7 @@ def last_words(catalog: Catalog, kind: Kind, reviewer: str, adjudicates: bool = 
 
 def last_word(
     catalog: Catalog, kind: Kind, reviewer: str, item_id: str, adjudicates: bool = False
-) -> Word | None:
+) -> CurrentDecision | None:
     """Return what a reviewer says now of one item."""
     rows = catalog.rows(
         """SELECT * FROM last_words
@@ -153,7 +155,9 @@ def last_word(
     return _word(rows[0]) if rows else None
 
 
-def latest_decision(catalog: Catalog, kind: Kind, reviewer: str, adjudicates: bool = False) -> Word | None:
+def latest_decision(
+    catalog: Catalog, kind: Kind, reviewer: str, adjudicates: bool = False
+) -> CurrentDecision | None:
     """Return the decision that the next undo of this reviewer takes back."""
     rows = catalog.rows(
         """SELECT * FROM decisions d WHERE kind = ? AND reviewer = ? AND adjudicates = ? AND verdict <> 'undo'
@@ -214,7 +218,7 @@ def undo(
     reviewer: str,
     decision_ids: Sequence[int] | None = None,
     adjudicates: bool = False,
-) -> list[Word] | None:
+) -> list[CurrentDecision] | None:
     """Take back decisions of this reviewer, all or none: the latest one unless others are named.
 
     A decision stays on record: the undoing is appended as a row of its own. A decision that was taken back
@@ -253,9 +257,9 @@ def undo(
         return words
 
 
-def _word(row: sqlite3.Row) -> Word:
+def _word(row: sqlite3.Row) -> CurrentDecision:
     decision = Decision(
         row["item_id"], row["kind"], row["verdict"], row["emotion"], row["reason"], row["reviewer"],
         bool(row["adjudicates"]),
     )  # fmt: skip
-    return Word(row["decision_id"], decision)
+    return CurrentDecision(row["decision_id"], decision)

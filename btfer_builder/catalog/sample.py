@@ -8,7 +8,7 @@ from typing import cast
 
 from btfer_builder.catalog.catalog import Catalog, insert
 from btfer_builder.labels import Emotion
-from btfer_builder.records import Chosen, Undrawn
+from btfer_builder.records import SampledFace, UnsampledFace
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,9 @@ def searched_cells(catalog: Catalog, attributes: tuple[str, ...]) -> list[tuple[
     return sorted(tuple(row) for row in rows)
 
 
-def replace_sample(catalog: Catalog, chosen: Iterable[Chosen], undrawn: Iterable[Undrawn] = ()) -> None:
+def replace_sample(
+    catalog: Catalog, chosen: Iterable[SampledFace], undrawn: Iterable[UnsampledFace] = ()
+) -> None:
     """Commit a sample in place of an earlier one, and why each other accepted face is not in it."""
     with catalog.transaction() as db:
         db.execute("DELETE FROM sample")

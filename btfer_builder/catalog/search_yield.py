@@ -15,7 +15,7 @@ GROUPINGS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Yield:
+class SearchYield:
     """What was found under one value: candidates, files, images that dedupe kept, images with an accepted face.
 
     An image counts where it was found first.
@@ -33,7 +33,7 @@ class Yield:
         return asdict(self)
 
 
-def yields(catalog: Catalog, groupings: Sequence[str] = tuple(GROUPINGS)) -> list[Yield]:
+def yields(catalog: Catalog, groupings: Sequence[str] = tuple(GROUPINGS)) -> list[SearchYield]:
     """Count what the searches brought, by engine, language, expression word and cell.
 
     Before dedupe has run, every file that is no copy counts as kept.
@@ -59,6 +59,6 @@ def yields(catalog: Catalog, groupings: Sequence[str] = tuple(GROUPINGS)) -> lis
                 sums[place] += row[name]
     order = {grouping: place for place, grouping in enumerate(groupings)}
     return [
-        Yield(by, value, *sums)
+        SearchYield(by, value, *sums)
         for (by, value), sums in sorted(found.items(), key=lambda item: (order[item[0][0]], item[0][1]))
     ]

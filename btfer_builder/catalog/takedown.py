@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from btfer_builder.catalog.catalog import Catalog, insert, now
 from btfer_builder.catalog.crawl import taken_down_url, url_sha256
-from btfer_builder.records import Chosen, Fetch
+from btfer_builder.records import Fetch, SampledFace
 
 #: Tables that keep ids: decisions are appended only, and the others say what is gone. Ids are hashes.
 _KEEP_IDS = {"decisions", "tombstones", "release_faces", "fetches"}
@@ -29,7 +29,7 @@ class Tombstone:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ImageFingerprint:
     """What a picture looks like: its hashes (see `ImageHash`), and its file where it has one in the workspace.
 
     Those beyond the 64-bit pHashes are empty where only 0.1.0 has hashed it.
@@ -66,13 +66,13 @@ def images_from(catalog: Catalog, urls: Collection[str]) -> list[str]:
     return [row["image_id"] for row in rows]
 
 
-def looks(catalog: Catalog) -> list[Look]:
+def looks(catalog: Catalog) -> list[ImageFingerprint]:
     """Return what every hashed image looks like."""
     rows = catalog.rows(
         """SELECT image_id, path, pixel_sha256, phash, phash_mirrored, phash_256, phash_256_mirrored, parts
            FROM hashes JOIN images USING (image_id) WHERE reason IS NULL ORDER BY image_id"""
     )
-    return [Look(*row) for row in rows]
+    return [ImageFingerprint(*row) for row in rows]
 
 
 def copies(catalog: Catalog, image_ids: Collection[str]) -> set[str]:
@@ -138,13 +138,13 @@ def neighbours_on_page(catalog: Catalog, image_ids: Collection[str]) -> list[str
     return sorted({row["image_id"] for row in rows if row["page_url"] in pages} - wanted)
 
 
-def buried_looks(catalog: Catalog) -> list[Look]:
+def buried_looks(catalog: Catalog) -> list[ImageFingerprint]:
     """Return what everything that was taken down looked like."""
     rows = catalog.rows(
         """SELECT coalesce(image_id, face_id, ''), '', '', phash, phash_mirrored, coalesce(phash_256, ''),
                   coalesce(phash_256_mirrored, ''), coalesce(parts, '') FROM tombstones WHERE phash IS NOT NULL"""
     )
-    return [Look(*row) for row in rows]
+    return [ImageFingerprint(*row) for row in rows]
 
 
 def buried_faces(catalog: Catalog) -> set[str]:
@@ -164,14 +164,14 @@ def is_buried(catalog: Catalog, name: str) -> bool:
     )  # fmt: skip
 
 
-def bury(
+def add_tombstones(
     catalog: Catalog,
     tombstones: Iterable[Tombstone],
     *,
     image_ids: Sequence[str],
     face_ids: Sequence[str],
     urls: Collection[str],
-    sample: Sequence[Chosen],
+    sample: Sequence[SampledFace],
     why: str,
 ) -> None:
     """Take pictures out of the catalog, all of it or none, and leave tombstones.

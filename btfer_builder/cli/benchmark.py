@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfer_builder.cli.options import common_options, recipe_options, with_flags
+from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
 from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import emit_json, table
 from btfer_builder.workspace import RECIPE_NAME, open_workspace
 
 if TYPE_CHECKING:
-    from btfer_builder.benchmark.questions import Contrast
+    from btfer_builder.benchmark.questions import PairedComparison
 
 EXAMPLE = """\
 # A grid of runs: btfer benchmark benchmark.toml. Paths are relative to this file.
@@ -84,9 +84,9 @@ def benchmark(
     from btfer_builder.benchmark.grid import load_benchmark
 
     options = {name: _absolute(name, value) for name, value in options.items()}
-    recipe = with_flags(load_benchmark(file), options)
+    recipe = apply_cli_options(load_benchmark(file), options)
     if not recipe.btfer:
-        recipe = with_flags(recipe, {"btfer": _sample_here(directory)})
+        recipe = apply_cli_options(recipe, {"btfer": _sample_here(directory)})
     if plan:
         _show_plan(recipe, as_json=as_json)
     elif questions:
@@ -200,7 +200,7 @@ def _published(out: Path, *, questions: bool, as_json: bool) -> None:
         click.echo(f"the authors' results: {len(files)} files, {out / 'README.md'}")
 
 
-def _answer(contrasts: "list[Contrast]", out: Path, *, as_json: bool) -> None:
+def _answer(contrasts: "list[PairedComparison]", out: Path, *, as_json: bool) -> None:
     from btfer_builder.benchmark.questions import QUESTIONS, to_dict
     from btfer_builder.benchmark.questions_markdown import questions_markdown
     from btfer_builder.io.atomic import write_bytes

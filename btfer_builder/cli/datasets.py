@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from btfer_builder.cli.options import common_options, recipe_options, with_flags
+from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
 from btfer_builder.config import DatasetRecipe
 from btfer_builder.io.terminal import emit_json, table
 from btfer_builder.workspace import recipe_of
@@ -50,7 +50,7 @@ def import_(
     from btfer_builder.datasets import import_dataset
     from btfer_builder.labels import EMOTIONS
 
-    recipe = with_flags(recipe_of(directory).dataset, options)
+    recipe = apply_cli_options(recipe_of(directory).dataset, options)
     result = import_dataset(kind, source, out, recipe)
     if as_json:
         emit_json(result.to_dict())

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from btfer_builder.cli.options import common_options, recipe_options, with_flags
+from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.io.terminal import emit_json, say, table, track
+from btfer_builder.io.terminal import echo_stderr, emit_json, table, track
 from btfer_builder.workspace import RECIPE_NAME, Workspace, open_workspace, recipe_of
 
 
@@ -83,7 +83,7 @@ def evaluate(
         raise click.UsageError("--training-data is for --try-preprocessing; name both or neither")
     if training_data is not None and data is not None and training_data.resolve() == data.resolve():
         raise click.UsageError("--training-data is the test set: never choose the preprocessing on that")
-    recipe = with_flags(recipe_of(directory).eval, options)
+    recipe = apply_cli_options(recipe_of(directory).eval, options)
     if not models:
         if recipe.preset == "none":
             raise click.UsageError("Missing argument 'MODEL...'.")
@@ -104,9 +104,9 @@ def evaluate(
     )
     for report in reports:
         fed = report.evaluation.preprocessing()
-        say(f"{report.model}: fed {fed['in_words']} (said by {fed['declared_by']})")
+        echo_stderr(f"{report.model}: fed {fed['in_words']} (said by {fed['declared_by']})")
         for note in report.notes:
-            say(f"{report.model}: {note}")
+            echo_stderr(f"{report.model}: {note}")
     result: dict[str, Any] = {"reports": [report.to_dict() for report in reports]}
     if not as_json:
         for one in result["reports"]:
@@ -142,14 +142,14 @@ def compare(
     """
     from btfer_builder.evaluate.report.model_names import COMPARISON
 
-    recipe = with_flags(recipe_of(directory).eval, options)
+    recipe = apply_cli_options(recipe_of(directory).eval, options)
     folder = reports[0].parent if reports else open_workspace(directory).reports
     paths = list(reports) or sorted(path.parent for path in folder.glob("*/metrics.json"))
     # A shell's reports/* names the comparison's own folder, too, and files that lie there.
     other = [path for path in paths if path.is_file() or _is_comparison(path)]
     paths = list({path.resolve(): path for path in paths if path not in other}.values())
     if skipped := [path.name for path in other if path.is_file()]:
-        say(f"left out, being no reports: {', '.join(skipped)}")
+        echo_stderr(f"left out, being no reports: {', '.join(skipped)}")
     if not paths:
         raise BtferError(f"{folder} has no reports yet: btfer eval MODEL")
     result = _compare(out or folder / COMPARISON, paths, recipe, as_json=as_json)
@@ -200,18 +200,18 @@ def convert(
     from btfer_builder.evaluate import faces_in_folder
     from btfer_builder.evaluate.convert import convert_model
     from btfer_builder.evaluate.loaders.registry import load_model
-    from btfer_builder.evaluate.preprocessing.resolve import declare, describe, plan_feeding
+    from btfer_builder.evaluate.preprocessing.resolve import describe, plan_feeding, resolve_preprocessing
 
-    recipe = with_flags(recipe_of(directory).eval, options)
+    recipe = apply_cli_options(recipe_of(directory).eval, options)
     feeding, faces = None, []
     if quantize == "int8" and data is not None:
         loaded = load_model(model, trust_model=trust_model)
         explicit = [name for name, value in options.items() if value is not None]
-        declared = declare(loaded, recipe, explicit)
+        declared = resolve_preprocessing(loaded, recipe, explicit)
         feeding, faces = plan_feeding(declared.recipe, loaded, explicit), faces_in_folder(data)
-        say(f"ranges are measured on faces fed {describe(feeding)} (said by {declared.source})")
+        echo_stderr(f"ranges are measured on faces fed {describe(feeding)} (said by {declared.source})")
         if declared.source == "recipe":
-            say("nobody said how this model is fed: write a sidecar, or its answers will be off")
+            echo_stderr("nobody said how this model is fed: write a sidecar, or its answers will be off")
     path = convert_model(
         model, to, quantize=quantize, output=out, faces=faces, feeding=feeding, trust_model=trust_model
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from btfer_builder.cli.options import common_options, recipe_options, with_flags
+from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
 from btfer_builder.config import HashesRecipe, LeakageRecipe
 from btfer_builder.io.terminal import emit_json, table
 from btfer_builder.workspace import Workspace, open_workspace, recipe_of
@@ -39,7 +39,7 @@ def hashes(
     """
     from btfer_builder.leakage.hash_manifest import hash_folder, write_hashes
 
-    manifest = hash_folder(folder, with_flags(recipe_of(directory).hashes, options))
+    manifest = hash_folder(folder, apply_cli_options(recipe_of(directory).hashes, options))
     count = write_hashes(out, manifest.looks)
     dropped = ", ".join(f"{n} {reason}" for reason, n in manifest.dropped.items())
     if as_json:
@@ -97,8 +97,8 @@ def leakage(
     if against is None:
         _show_sets(workspace, as_json=as_json)
         return
-    recipe = with_flags(workspace.recipe.leakage, options)
-    result = run_leakage(workspace, against, recipe, with_flags(workspace.recipe.hashes, options))
+    recipe = apply_cli_options(workspace.recipe.leakage, options)
+    result = run_leakage(workspace, against, recipe, apply_cli_options(workspace.recipe.hashes, options))
     if as_json:
         emit_json(result.to_dict())
         return

@@ -13,7 +13,7 @@ from btfer_builder.cli.benchmark import benchmark
 from btfer_builder.cli.datasets import dataset
 from btfer_builder.cli.evaluate import compare, convert, evaluate
 from btfer_builder.cli.leakage import hashes, leakage
-from btfer_builder.cli.options import common_options, recipe_options, with_flags
+from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
 from btfer_builder.cli.release import COMMANDS as RELEASE_COMMANDS
 from btfer_builder.cli.review import agreement, review
 from btfer_builder.cli.train import train
@@ -24,7 +24,7 @@ from btfer_builder.config import (
     QueriesRecipe,
 )
 from btfer_builder.errors import BtferError
-from btfer_builder.io.terminal import emit_json, say, table, track
+from btfer_builder.io.terminal import echo_stderr, emit_json, table, track
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.networks.registry import HEADS, PRETRAININGS, SIZES, UNITS
 from btfer_builder.workspace import Workspace, create_workspace, open_workspace
@@ -88,14 +88,14 @@ def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # n
     from btfer_builder.queries.plan import plan_queries
 
     workspace = open_workspace(directory)
-    planned = plan_queries(workspace.queries, with_flags(workspace.recipe.queries, options))
+    planned = plan_queries(workspace.queries, apply_cli_options(workspace.recipe.queries, options))
     if as_json:
         emit_json({"queries": [query.to_dict() for query in planned]})
         return
     for query in planned:
         click.echo(query.query)
     counts = Counter((query.language, query.emotion) for query in planned)
-    say(
+    echo_stderr(
         f"{len(planned)} queries: "
         + ", ".join(f"{n} {lang} {emotion}" for (lang, emotion), n in counts.items())
     )
@@ -133,11 +133,11 @@ def crawl(
     from btfer_builder.queries.plan import plan_queries
 
     workspace = open_workspace(directory)
-    recipe = with_flags(workspace.recipe.crawl, options)
+    recipe = apply_cli_options(workspace.recipe.crawl, options)
     if check:
         _check_engines(recipe, as_json)
         return
-    asked = with_flags(workspace.recipe.queries, options)
+    asked = apply_cli_options(workspace.recipe.queries, options)
     planned = plan_queries(workspace.queries, asked)
     try:
         run_crawl(workspace, recipe, planned, asked.emotion, path)
@@ -193,7 +193,7 @@ def dedupe(
 
     workspace = open_workspace(directory)
     run_dedupe = dedupe_faces if faces else dedupe_images
-    run_dedupe(workspace, with_flags(workspace.recipe.dedupe, options), regroup=regroup)
+    run_dedupe(workspace, apply_cli_options(workspace.recipe.dedupe, options), regroup=regroup)
     _show_stages(workspace, as_json, "dedupe-faces" if faces else "dedupe")
 
 
@@ -226,7 +226,7 @@ def crop(
 
     workspace = open_workspace(directory)
     recipe = paper_recipe(workspace.recipe.crop) if paper else workspace.recipe.crop
-    run_crop(workspace, with_flags(recipe, options), recrop=recrop)
+    run_crop(workspace, apply_cli_options(recipe, options), recrop=recrop)
     _show_stages(workspace, as_json, "crop")
 
 

@@ -63,7 +63,7 @@ def recipe_options(section: type[Section], *only: str) -> Callable[[Command], Co
     return decorate
 
 
-def with_flags(section: AnySection, options: dict[str, Any]) -> AnySection:
+def apply_cli_options(section: AnySection, options: dict[str, Any]) -> AnySection:
     """Return the section with the options that were given in place of its own values.
 
     Raises

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfer_builder.cli.options import common_options, given_flags, recipe_options, with_flags
+from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
 from btfer_builder.config import CrawlRecipe, ReleaseRecipe, SampleRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.io.terminal import emit_json, say, table
+from btfer_builder.io.terminal import echo_stderr, emit_json, table
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import open_workspace
 
@@ -47,7 +47,7 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
     from btfer_builder.sample.stale import say_if_stale
 
     workspace = open_workspace(directory)
-    recipe = with_flags(workspace.recipe.sample, options)
+    recipe = apply_cli_options(workspace.recipe.sample, options)
     result = run_sample(workspace, recipe, asked=None if redraw else given_flags(options))
     if as_json:
         emit_json(result.to_dict())
@@ -71,7 +71,7 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
             table("Cells", ["emotion", *result.stratify, "asked", "got", "short"], cells)
         left = {reason: n for reason, n in result.passed_over.items() if reason != "reserve"}
         if left:
-            say("not drawn: " + ", ".join(f"{n} {reason}" for reason, n in left.items()))
+            echo_stderr("not drawn: " + ", ".join(f"{n} {reason}" for reason, n in left.items()))
     if result.path is None:
         say_if_stale(workspace.catalog)
         raise BtferError(
@@ -99,16 +99,18 @@ def release(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
     from btfer_builder.release.stage import release as run_release
 
     workspace = open_workspace(directory)
-    result = run_release(workspace, out, with_flags(workspace.recipe.release, options))
+    result = run_release(workspace, out, apply_cli_options(workspace.recipe.release, options))
     if as_json:
         emit_json(result.to_dict())
         return
     facts = result.facts
     click.echo(f"{facts.title}: {facts.total} faces, written to {result.path}")
     if not facts.redistributable:
-        say(f"NOT FOR REDISTRIBUTION: {facts.licenses['unknown']} pictures have no known licence")
+        echo_stderr(f"NOT FOR REDISTRIBUTION: {facts.licenses['unknown']} pictures have no known licence")
     if facts.no_derivatives:
-        say(f"{facts.no_derivatives} pictures are under a NoDerivatives licence: a crop may not be allowed")
+        echo_stderr(
+            f"{facts.no_derivatives} pictures are under a NoDerivatives licence: a crop may not be allowed"
+        )
 
 
 @click.command("scan-release")
@@ -160,7 +162,7 @@ def rebuild(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
         reasons = result.to_dict()["reasons"]
         click.echo(f"{result.there} of {result.total} faces are there, in {result.path}")
         for reason, count in reasons.items():
-            say(f"{count} {reason}")
+            echo_stderr(f"{count} {reason}")
     if result.failed:
         raise BtferError(
             f"{len(result.failed)} faces could not be made; {out / 'rebuild.csv'} says which and why"
@@ -262,7 +264,7 @@ def _visits(directory: Path | None, options: dict[str, Any]) -> CrawlRecipe:
         if directory is not None:
             raise
         recipe = CrawlRecipe()
-    return with_flags(recipe, options)
+    return apply_cli_options(recipe, options)
 
 
 def _show_takedown(result: "Takedown") -> None:
@@ -290,22 +292,24 @@ def _show_takedown(result: "Takedown") -> None:
         f"{len(result.releases)} releases written anew"
     )
     if not traces.why:
-        say("nothing here shows it" + ("" if result.dry_run else "; its tombstone keeps it from coming"))
+        echo_stderr(
+            "nothing here shows it" + ("" if result.dry_run else "; its tombstone keeps it from coming")
+        )
     for path, version in result.releases if not result.dry_run else []:
-        say(
+        echo_stderr(
             f"{path} is version {version} now; its release.json lists what was removed. Upload it over the old one"
         )
     for path in result.gone_releases:
-        say(
+        echo_stderr(
             f"a release with this face was written to {path} and is not there any more: replace its copies by hand"
         )
     for path in traces.own_files:
-        say(f"your own file is left where it is: {path}")
+        echo_stderr(f"your own file is left where it is: {path}")
     if traces.same_page:
-        say(f"{len(traces.same_page)} other images are from the same pages, perhaps of the same person: "
+        echo_stderr(f"{len(traces.same_page)} other images are from the same pages, perhaps of the same person: "
             f"{', '.join(traces.same_page[:5])}")  # fmt: skip
     for emotion, count in result.short.items():
-        say(f"{emotion} is {count} short now: review more faces, then btfer sample and btfer release")
+        echo_stderr(f"{emotion} is {count} short now: review more faces, then btfer sample and btfer release")
 
 
 def _show_difference(found: "Difference") -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from btfer_builder.cli.options import common_options, given_flags, recipe_options, with_flags
+from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
-from btfer_builder.io.terminal import emit_json, say
+from btfer_builder.io.terminal import echo_stderr, emit_json
 from btfer_builder.records import Kind
 from btfer_builder.workspace import open_workspace
 
@@ -69,7 +69,7 @@ def review(
     if export_path and import_path:
         raise click.UsageError("--export and --import exclude each other")
     workspace = open_workspace(directory)
-    recipe = with_flags(workspace.recipe.review, options)
+    recipe = apply_cli_options(workspace.recipe.review, options)
     if recipe.blind and (adjudicate or suspect):
         raise click.UsageError("--blind excludes --adjudicate and --suspect, which show what it hides")
     catalog, reviewer = workspace.catalog, reviewer_name(recipe)
@@ -102,9 +102,9 @@ def review(
 
             model = ask_model(workspace, suspect)
         before = count_decisions(catalog)
-        say("Stop with Ctrl-C. Every decision is saved as it is made.")
+        echo_stderr("Stop with Ctrl-C. Every decision is saved as it is made.")
         if recipe.host not in LOOPBACK:
-            say(
+            echo_stderr(
                 f"Warning: {recipe.host} can be reached from other computers, and nothing is encrypted: whoever "
                 "reads the network can see the faces and decide in your name. An SSH tunnel is safer."
             )
@@ -155,12 +155,12 @@ def agreement(directory: Path | None, as_json: bool, round_name: str, **options:
     from btfer_builder.sample.stale import say_if_stale
 
     workspace = open_workspace(directory)
-    recipe = with_flags(workspace.recipe.review, options)
+    recipe = apply_cli_options(workspace.recipe.review, options)
     follow_rule(workspace.catalog, recipe, given_flags(options))
     found = measure(
         workspace.catalog,
         "image" if round_name == "images" else "face",
-        with_flags(workspace.recipe.agreement, options),
+        apply_cli_options(workspace.recipe.agreement, options),
         recipe,
     )
     write_manifests(workspace.catalog, workspace.manifests, "images", "faces")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfer_builder.cli.options import common_options, recipe_options, with_flags
+from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
 from btfer_builder.config import TrainRecipe
-from btfer_builder.io.terminal import bar, emit_json, say, table, track
+from btfer_builder.io.terminal import bar, echo_stderr, emit_json, table, track
 from btfer_builder.workspace import recipe_of
 
 if TYPE_CHECKING:
-    from btfer_builder.training import Moment, Run
+    from btfer_builder.training import Run, TrainingProgress
 
 
 @click.command()
@@ -52,9 +52,9 @@ def train(
     import_tensorflow()
     from btfer_builder.training import train as run_training
 
-    recipe = with_flags(recipe_of(directory).train, options)
+    recipe = apply_cli_options(recipe_of(directory).train, options)
     chosen = select(read_splits(data), share=recipe.validation_share, seed=recipe.seed, paper=recipe.paper)
-    say(
+    echo_stderr(
         f"{len(chosen.train):,} faces to learn from; {len(chosen.validation):,} choose the best epoch ({chosen.name})"
     )
     with _watching() as watch:
@@ -75,22 +75,22 @@ def train(
 
 
 @contextmanager
-def _watching() -> Iterator[Callable[["Moment"], None]]:
+def _watching() -> Iterator[Callable[["TrainingProgress"], None]]:
     """Show a line for each epoch that is over, and on a terminal a bar for the one under way."""
     shown: Any = None
     phase = 0
 
-    def watch(moment: "Moment") -> None:
+    def watch(moment: "TrainingProgress") -> None:
         nonlocal shown, phase
         if moment.phase != phase:
             phase = moment.phase
             what = "the base is frozen" if phase == 1 else "all layers learn"
-            say(f"phase {phase}: {what}, to epoch {moment.last_epoch} at most")
+            echo_stderr(f"phase {phase}: {what}, to epoch {moment.last_epoch} at most")
         if moment.finished:
             if shown is not None:
                 shown.close()
                 shown = None
-            say(_line(moment))
+            echo_stderr(_line(moment))
         elif sys.stderr.isatty():
             if shown is None:
                 shown = bar(moment.total, f"epoch {moment.epoch}", "faces")
@@ -105,7 +105,7 @@ def _watching() -> Iterator[Callable[["Moment"], None]]:
             shown.close()
 
 
-def _line(moment: "Moment") -> str:
+def _line(moment: "TrainingProgress") -> str:
     epoch = moment.finished
     assert epoch is not None  # noqa: S101 - the caller has looked
     return (

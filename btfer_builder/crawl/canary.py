@@ -7,7 +7,7 @@ from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.discover import CANARY, page_pause, page_session
 from btfer_builder.crawl.engines import SEARCH_ENGINES
 from btfer_builder.crawl.engines.base import Ask, SearchError, search_pages
-from btfer_builder.crawl.rate_limit import Pace
+from btfer_builder.crawl.rate_limit import RateLimiter
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def check_engine(name: str, recipe: CrawlRecipe) -> EngineCheck:
         Its base URL and contact; the licences are left out, so that the answer depends on the engine alone.
     """
     engine = SEARCH_ENGINES[name]
-    session = page_session(engine, recipe, Pace(page_pause(engine, recipe)), threading.Event())
+    session = page_session(engine, recipe, RateLimiter(page_pause(engine, recipe)), threading.Event())
     session.headers["Accept-Language"] = "en"
     found, error = [], ""
     try:

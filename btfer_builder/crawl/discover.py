@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from btfer_builder import __version__
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.crawl import (
-    Cell,
+    QueryCell,
     add_search,
     cell_of,
     fruitful_query,
@@ -28,11 +28,11 @@ from btfer_builder.crawl.engines.base import Ask, NothingParsedError, SearchEngi
 from btfer_builder.crawl.engines.folder import read_folder
 from btfer_builder.crawl.engines.urls import read_urls
 from btfer_builder.crawl.licenses import with_code
-from btfer_builder.crawl.rate_limit import Pace, user_agent
+from btfer_builder.crawl.rate_limit import RateLimiter, user_agent
 from btfer_builder.crawl.result_pages import PageSession
 from btfer_builder.crawl.ssrf_guard import is_loopback
 from btfer_builder.crawl.urls import canonical_url
-from btfer_builder.io.terminal import say
+from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import Emotion
 from btfer_builder.queries.phrases import Query
 from btfer_builder.records import Candidate, Search
@@ -44,12 +44,12 @@ CANARY = "smiling face"
 
 
 @dataclass
-class Asked:
+class EngineQueue:
     """One engine in this crawl: the searches still to be put to it, and what went wrong."""
 
     engine: SearchEngine
     recipe: CrawlRecipe
-    pace: Pace
+    pace: RateLimiter
     todo: deque[Search]
     failures: list[tuple[Search, str]] = field(default_factory=list)
     in_a_row: int = 0
@@ -65,7 +65,7 @@ def discover_searches(
     recipe: CrawlRecipe,
     stop: threading.Event,
     counts: Counts,
-) -> list[Asked]:
+) -> list[EngineQueue]:
     """Put every query to every search engine of the recipe, unless an earlier crawl did.
 
     Engines are asked side by side, each at its own pace; a search that was interrupted goes on at the page where it
@@ -95,7 +95,7 @@ def discover_searches(
         plan_searches(catalog, searches)
         todo = deque(search for search in searches if results_asked(catalog, search) < recipe.per_query)
         counts.add(to_search=len(todo))
-        everyone.append(Asked(engine, recipe, Pace(page_pause(engine, recipe)), todo))
+        everyone.append(EngineQueue(engine, recipe, RateLimiter(page_pause(engine, recipe)), todo))
     with ThreadPoolExecutor(max(1, len(everyone) * recipe.searches)) as threads:
         work = [
             threads.submit(_work, catalog, asked, stop, counts)
@@ -107,7 +107,7 @@ def discover_searches(
     return everyone
 
 
-def _work(catalog: Catalog, asked: Asked, stop: threading.Event, counts: Counts) -> None:
+def _work(catalog: Catalog, asked: EngineQueue, stop: threading.Event, counts: Counts) -> None:
     """Ask one search after the other; several threads do so for an engine."""
     session = page_session(asked.engine, asked.recipe, asked.pace, stop)
     while search := _next_search(catalog, asked, stop, counts):
@@ -122,7 +122,7 @@ def _work(catalog: Catalog, asked: Asked, stop: threading.Event, counts: Counts)
     session.close()
 
 
-def _note(asked: Asked, search: Search, error: SearchError | None) -> None:
+def _note(asked: EngineQueue, search: Search, error: SearchError | None) -> None:
     """Keep what went wrong, and leave an engine alone that only fails or asks for a long pause."""
     with asked.lock:
         asked.in_a_row = asked.in_a_row + 1 if error else 0
@@ -140,10 +140,12 @@ def _note(asked: Asked, search: Search, error: SearchError | None) -> None:
             return
         asked.left = len(asked.todo)
         asked.todo.clear()
-        say(f"{asked.engine.name}: {asked.closed}; it is not asked any further")
+        echo_stderr(f"{asked.engine.name}: {asked.closed}; it is not asked any further")
 
 
-def _next_search(catalog: Catalog, asked: Asked, stop: threading.Event, counts: Counts) -> Search | None:
+def _next_search(
+    catalog: Catalog, asked: EngineQueue, stop: threading.Event, counts: Counts
+) -> Search | None:
     """Return the next search whose cell needs more, and None when there is none; wait while that is not clear."""
     if not asked.recipe.target:
         with asked.lock:
@@ -158,11 +160,11 @@ def _next_search(catalog: Catalog, asked: Asked, stop: threading.Event, counts: 
     return None
 
 
-def _needed(catalog: Catalog, asked: Asked, counts: Counts) -> Search | None:
+def _needed(catalog: Catalog, asked: EngineQueue, counts: Counts) -> Search | None:
     """Take the first search out of the list whose cell has too little, even if all that waits for it is kept."""
     target, engines = asked.recipe.target, asked.recipe.engine
     nothing_comes = counts.idle >= 3
-    known: dict[Cell, tuple[int, int]] = {}
+    known: dict[QueryCell, tuple[int, int]] = {}
     for search in list(asked.todo):
         cell = cell_of(search)
         if cell not in known:
@@ -178,7 +180,7 @@ def _needed(catalog: Catalog, asked: Asked, counts: Counts) -> Search | None:
 
 
 def _ask(
-    catalog: Catalog, asked: Asked, search: Search, session: PageSession, counts: Counts
+    catalog: Catalog, asked: EngineQueue, search: Search, session: PageSession, counts: Counts
 ) -> SearchError | None:
     """Ask one search, committing page by page, and return why it ended early, if it did."""
     engine, recipe = asked.engine, asked.recipe
@@ -210,7 +212,7 @@ def _ask(
         return failure
 
 
-def _speaks(catalog: Catalog, asked: Asked, ask: Ask, session: PageSession, *, first: int) -> bool:
+def _speaks(catalog: Catalog, asked: EngineQueue, ask: Ask, session: PageSession, *, first: int) -> bool:
     """Return whether an engine still gives results where it must have some.
 
     Pages without a result may mean an end, a captcha or another form. What this very search, or else another one, has
@@ -243,7 +245,9 @@ def ready(candidate: Candidate) -> Candidate:
     return candidate if url == candidate.url else replace(candidate, url=url, found_url=candidate.url)
 
 
-def page_session(engine: SearchEngine, recipe: CrawlRecipe, pace: Pace, stop: threading.Event) -> PageSession:
+def page_session(
+    engine: SearchEngine, recipe: CrawlRecipe, pace: RateLimiter, stop: threading.Event
+) -> PageSession:
     """Return a session that asks an engine by our name, with its token if there is one."""
     agent = user_agent(__version__, recipe.contact)
     if engine.browser:

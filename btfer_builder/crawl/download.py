@@ -12,22 +12,22 @@ from urllib.parse import urlsplit
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.catalog import now
 from btfer_builder.catalog.crawl import (
-    Cell,
+    QueryCell,
     WaitingUrl,
     add_fetches,
     buried_images,
     images_in_cell,
     refused_images,
-    settle_refused,
+    settle_unfetchable,
     take_back,
     waiting_urls,
 )
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.counts import Counts
 from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
-from btfer_builder.crawl.rate_limit import Turns, backoff, unlimited
+from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
 from btfer_builder.crawl.temp_file import sweep
-from btfer_builder.io.terminal import StatusLine, say
+from btfer_builder.io.terminal import StatusLine, echo_stderr
 from btfer_builder.records import Fetch, Image
 from btfer_builder.workspace import Workspace
 
@@ -83,11 +83,11 @@ class _Download:
         self.left = 0  # of them, those not finished
         self.finished: list[tuple[Fetch, Image | None]] = []
         self.many = asyncio.Event()
-        self.images: dict[Cell, set[str]] = {}
+        self.images: dict[QueryCell, set[str]] = {}
         #: Hosts that are asked for nothing more, each with the reason its URLs are dropped for, if they are.
         self.closed: dict[str, tuple[str | None, str]] = {}
         self.buried: frozenset[str] = frozenset()
-        self.turns: Turns[FileJob] = Turns(recipe)
+        self.turns: HostScheduler[FileJob] = HostScheduler(recipe)
         self.thread = ThreadPoolExecutor(1)
 
     async def run(self, discovered: Callable[[], bool], show: Callable[[], None]) -> None:
@@ -112,7 +112,7 @@ class _Download:
                 await fetcher.close()
                 await self._ask_catalog(self._commit)  # after one that may still be under way
                 show()
-            await self._ask_catalog(settle_refused, self.catalog, self.engines, self.recipe.license)
+            await self._ask_catalog(settle_unfetchable, self.catalog, self.engines, self.recipe.license)
             await self._ask_catalog(self._take_back)
             show()
 
@@ -130,7 +130,7 @@ class _Download:
         self.counts.add(kept=-len(new))
         for image in refused:
             if image.used:
-                say(
+                echo_stderr(
                     f"{image.url}: its owner refuses ({image.reason}); take it out: btfer takedown {image.image_id}"
                 )
 
@@ -168,14 +168,14 @@ class _Download:
         """Return a number that changes when another thread has committed something: a page of a search."""
         return int(self.catalog.value("PRAGMA data_version"))
 
-    def _look(self) -> tuple[list[WaitingUrl], dict[Cell, set[str]]]:
+    def _look(self) -> tuple[list[WaitingUrl], dict[QueryCell, set[str]]]:
         """Return the URLs that are new, and the images of the cells that are new."""
         waiting = waiting_urls(self.catalog, self.engines, self.recipe.license)
         new = [url for url in waiting if url.url not in self.met]
         cells = {url.cell for url in new} - self.images.keys() if self.recipe.target else set()
         return new, {cell: images_in_cell(self.catalog, cell) for cell in cells}
 
-    def _add(self, new: list[WaitingUrl], images: dict[Cell, set[str]]) -> None:
+    def _add(self, new: list[WaitingUrl], images: dict[QueryCell, set[str]]) -> None:
         self.images.update(images)
         self.met.update(url.url for url in new)
         for url in new:
@@ -187,7 +187,7 @@ class _Download:
                 self.left += 1
                 self.counts.add(to_fetch=1)
 
-    def _is_enough(self, cell: Cell) -> bool:
+    def _is_enough(self, cell: QueryCell) -> bool:
         """Return whether a cell has all that was asked for; its other URLs may wait for another crawl."""
         return bool(self.recipe.target) and len(self.images.get(cell, ())) >= self.recipe.target
 
@@ -212,7 +212,9 @@ class _Download:
         if pause is not None and pause > self.recipe.max_wait:
             if job.host not in self.closed:
                 self._close(job.host)
-                say(f"{job.host} asks for a pause of {pause:.0f} s: what it has left waits for another crawl")
+                echo_stderr(
+                    f"{job.host} asks for a pause of {pause:.0f} s: what it has left waits for another crawl"
+                )
             return False
         free = unlimited(job.host, self.recipe)
         self.turns.pause(job.host, backoff(job.attempt, loopback=free) if pause is None else pause)

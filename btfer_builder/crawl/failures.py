@@ -5,7 +5,7 @@ import aiohttp
 from btfer_builder.crawl.ssrf_guard import PrivateAddressError
 
 
-class Refused(Exception):
+class FetchError(Exception):
     """A file that is dropped, with its reason, and the seconds its host asks to be left alone, if it does."""
 
     def __init__(self, reason: str, detail: str = "", pause: float | None = None) -> None:
@@ -20,7 +20,7 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def failed(error: Exception) -> Refused:
+def failed(error: Exception) -> FetchError:
     """Return the reason why an address failed; every exception has one, so that no address ends a batch.
 
     Parameters
@@ -29,15 +29,15 @@ def failed(error: Exception) -> Refused:
         What was raised while an address was read, its host looked up or asked, or its answer taken apart. Errors of
         this machine's disk must not come here.
     """
-    if isinstance(error, Refused):
+    if isinstance(error, FetchError):
         return error
     if isinstance(error, PrivateAddressError):
-        return Refused("private_address", str(error))
+        return FetchError("private_address", str(error))
     if isinstance(error, aiohttp.TooManyRedirects):
-        return Refused("too_many_redirects", f"more than {len(error.history) - 1}")
+        return FetchError("too_many_redirects", f"more than {len(error.history) - 1}")
     if isinstance(error, TimeoutError):
-        return Refused("timeout", str(error) or type(error).__name__)
+        return FetchError("timeout", str(error) or type(error).__name__)
     network = isinstance(error, aiohttp.ClientError | OSError) and not isinstance(error, aiohttp.InvalidURL)
     if isinstance(error, ValueError) and not network:  # that of a certificate is both
-        return Refused("bad_url", str(error))
-    return Refused("unreachable", f"{type(error).__name__}: {error}")
+        return FetchError("bad_url", str(error))
+    return FetchError("unreachable", f"{type(error).__name__}: {error}")

@@ -16,11 +16,11 @@ import aiohttp
 from btfer_builder import __version__
 from btfer_builder.catalog.catalog import now
 from btfer_builder.config import CrawlRecipe
-from btfer_builder.crawl.failures import Refused, failed, storable
+from btfer_builder.crawl.failures import FetchError, failed, storable
 from btfer_builder.crawl.rate_limit import retry_after, user_agent
 from btfer_builder.crawl.robots import Robots, header_refusal
 from btfer_builder.crawl.ssrf_guard import GuardedResolver, guarded_sockets
-from btfer_builder.crawl.temp_file import Part, beginning, images_of, inflated, local_chunks
+from btfer_builder.crawl.temp_file import TempFile, beginning, images_of, inflated, local_chunks
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import FORMATS, openers
 from btfer_builder.io.storage import RemoteFile, Root
@@ -82,7 +82,7 @@ class Fetcher:
             If the disk is full or cannot be written.
         """
         answer = Fetch(url, fetched_at=now())
-        part, size = Part(images_of(self.root)), 0
+        part, size = TempFile(images_of(self.root)), 0
         try:
             digest, check = hashlib.sha256(), hashlib.sha1(usedforsecurity=False) if sha1 else None
             async with (
@@ -93,13 +93,13 @@ class Fetcher:
                     answer = found
                     size += len(chunk)
                     if size > self.recipe.max_bytes:
-                        raise Refused("too_big", f"more than {self.recipe.max_bytes} bytes")
+                        raise FetchError("too_big", f"more than {self.recipe.max_bytes} bytes")
                     digest.update(chunk)
                     if check:
                         check.update(chunk)
                     part.write(chunk)
             if check and check.hexdigest() != sha1.lower():
-                raise Refused("other_file", f"its SHA-1 is {check.hexdigest()}, not {sha1}")
+                raise FetchError("other_file", f"its SHA-1 is {check.hexdigest()}, not {sha1}")
             file_format = sniff(part)
             image_id = digest.hexdigest()
             path = f"data/images/{image_id[:2]}/{image_id}.{FORMATS[file_format]}"
@@ -110,7 +110,7 @@ class Fetcher:
                 part.keep(file)
             fate = replace(answer, image_id=image_id, bytes=size)
             return Fetched(fate, Image(image_id, path, file_format, size))
-        except Refused as error:
+        except FetchError as error:
             fate = replace(answer, reason=error.reason, detail=error.detail, bytes=size)
             return Fetched(fate, None, error.pause)
         except TimeoutError:
@@ -149,17 +149,17 @@ class Fetcher:
                     if status != 200:
                         response.close()
                         pause = retry_after(response.headers.get("Retry-After")) if status >= 429 else None
-                        raise Refused(_refusal(status), f"HTTP {status}", pause)
+                        raise FetchError(_refusal(status), f"HTTP {status}", pause)
                     if refusal := header_refusal(response.headers):
                         response.close()  # before its body
-                        raise Refused(*refusal)
+                        raise FetchError(*refusal)
                     encoding = response.headers.get("content-encoding", "").strip().lower()
                     async for chunk in inflated(response.content.iter_any(), encoding):
                         yield fate, chunk
                     return
         except Exception as error:
             raise failed(error) from None
-        raise Refused("too_many_redirects", f"more than {MAX_REDIRECTS}")
+        raise FetchError("too_many_redirects", f"more than {MAX_REDIRECTS}")
 
     async def page(self, url: str) -> Page:
         """Return the text of a web page, up to `PAGE_BYTES`. Never raises for a bad URL or host."""
@@ -171,16 +171,16 @@ class Fetcher:
                 ) as response:
                     if response.status != 200:
                         response.close()
-                        raise Refused(_refusal(response.status))
+                        raise FetchError(_refusal(response.status))
                     return Page((await beginning(response, PAGE_BYTES)).decode("utf-8", "replace"))
         except Exception as error:
             return Page("", failed(error).reason)
 
     async def _check(self, url: str) -> None:
-        """Raise `Refused` if an address cannot be asked for, or must not be."""
+        """Raise `FetchError` if an address cannot be asked for, or must not be."""
         check_url(url)
         if refusal := await self.robots.refusal(url):
-            raise Refused(*refusal)
+            raise FetchError(*refusal)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -200,11 +200,11 @@ def check_url(url: str) -> None:
         parts = urlsplit(url)
         known = _is_host(parts.netloc)
     except ValueError as error:
-        raise Refused("bad_url", str(error)) from None
+        raise FetchError("bad_url", str(error)) from None
     if parts.scheme not in {"http", "https"}:
-        raise Refused("bad_url", f"not http or https: {url}")
+        raise FetchError("bad_url", f"not http or https: {url}")
     if not known or _CONTROL.search(url):
-        raise Refused("bad_url", f"no host has such a name: {url}")
+        raise FetchError("bad_url", f"no host has such a name: {url}")
 
 
 @lru_cache(maxsize=4096)
@@ -229,7 +229,7 @@ def _refusal(status: int) -> str:
     return "server_error" if status >= 500 else "http_error"
 
 
-def sniff(part: Part) -> str:
+def sniff(part: TempFile) -> str:
     """Return the image format of a file by its content; its name and content type are not asked.
 
     Raises
@@ -243,21 +243,21 @@ def sniff(part: Part) -> str:
     start = file.read(1024)
     file.seek(0)
     if not start:
-        raise Refused("empty")
+        raise FetchError("empty")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's on sizes and odd metadata are for dedupe to decide on
             with Picture.open(file, formats=openers()) as picture:
                 return str(picture.format)
     except Picture.DecompressionBombError as error:
-        raise Refused("too_large", str(error)) from None
+        raise FetchError("too_large", str(error)) from None
     except Exception as error:
         text = start.lower()
         page = b"<html" in text or b"<!doctype html" in text
         if start.startswith(b"8BPS") or (b"<svg" in text and not page):
-            raise Refused("unsupported_format", "SVG or PSD") from None
+            raise FetchError("unsupported_format", "SVG or PSD") from None
         kind = "a web page" if page else repr(start[:16])
-        raise Refused("not_an_image", f"{kind}: {type(error).__name__}") from None
+        raise FetchError("not_an_image", f"{kind}: {type(error).__name__}") from None
 
 
 def open_fetcher(root: Root, recipe: CrawlRecipe) -> Fetcher:

@@ -51,7 +51,7 @@ class TokenBucket:
         self._full_at = max(self._full_at, until + self.interval * (self.burst - 1))
 
 
-class Pace:
+class RateLimiter:
     """The pace of one engine, kept by all threads that ask it.
 
     Parameters
@@ -128,7 +128,7 @@ class _Host(Generic[AnyJob]):
     troubles: int = 0  # in a row, without an answer
 
 
-class Turns(Generic[AnyJob]):
+class HostScheduler(Generic[AnyJob]):
     """Whose turn is next: jobs wait at their host, and a host that must wait holds up no other.
 
     Parameters

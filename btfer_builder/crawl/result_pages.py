@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from icrawler.utils import ProxyPool, Session, Signal
 
-from btfer_builder.crawl.rate_limit import Pace, backoff, retry_after
+from btfer_builder.crawl.rate_limit import RateLimiter, backoff, retry_after
 from btfer_builder.crawl.ssrf_guard import resolves_publicly
 
 #: How often an engine is asked for a page that does not come, or comes with 429 or an error of the engine's own.
@@ -46,7 +46,7 @@ class PageSession(Session):  # type: ignore[misc]  # icrawler is untyped
     def __init__(
         self,
         headers: dict[str, str],
-        pace: Pace,
+        pace: RateLimiter,
         stop: threading.Event,
         *,
         max_wait: float = 120.0,

@@ -9,11 +9,11 @@ from pathlib import Path
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.counts import Counts
-from btfer_builder.crawl.discover import Asked, discover_listed, discover_searches
+from btfer_builder.crawl.discover import EngineQueue, discover_listed, discover_searches
 from btfer_builder.crawl.download import download
 from btfer_builder.crawl.engines import SEARCH_ENGINES
 from btfer_builder.errors import BtferError
-from btfer_builder.io.terminal import say
+from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import Emotion
 from btfer_builder.queries.phrases import Query
 from btfer_builder.workspace import Workspace
@@ -61,7 +61,7 @@ def crawl(
     if not recipe.contact and any(
         name not in recipe.engine_url and name not in listed for name in recipe.engine
     ):
-        say("No contact is set: whoever minds the crawl can only block it. Give yours with --contact")
+        echo_stderr("No contact is set: whoever minds the crawl can only block it. Give yours with --contact")
     catalog, stop, counts = workspace.catalog, threading.Event(), Counts()
     with workspace.stage("crawl"), catalog.run("crawl", recipe) as numbers:
         for engine in listed:
@@ -103,7 +103,7 @@ def check_engines(recipe: CrawlRecipe) -> None:
             )
 
 
-def _say_failures(asked: Sequence[Asked]) -> None:
+def _say_failures(asked: Sequence[EngineQueue]) -> None:
     failures = [failure for engine in asked for failure in engine.failures]
     if not failures:
         return

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import aiohttp
 
-from btfer_builder.crawl.failures import Refused, failed
+from btfer_builder.crawl.failures import FetchError, failed
 from btfer_builder.io.storage import File, RemoteFile, Root, local_root
 
 #: Files up to this many bytes are held in memory until they are whole, and written at once.
@@ -22,7 +22,7 @@ CHUNK = 1 << 16
 ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
 
 
-class Part:
+class TempFile:
     """An unfinished file of a workspace: in memory while it is small, then on disk under a name of its own."""
 
     def __init__(self, folder: Path) -> None:
@@ -115,7 +115,7 @@ def local_chunks(url: str) -> Iterator[bytes]:
             while chunk := file.read(CHUNK):
                 yield chunk
     except OSError as error:
-        raise Refused("unreachable", f"{url}: {error.strerror}") from None
+        raise FetchError("unreachable", f"{url}: {error.strerror}") from None
     except ValueError as error:
         raise failed(error) from None
 
@@ -147,7 +147,7 @@ async def inflated(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator
         With reason `unsupported_format` for another encoding, `unreachable` for a body that is not in it.
     """
     if encoding not in ENCODINGS:
-        raise Refused("unsupported_format", f"Content-Encoding: {encoding}")
+        raise FetchError("unsupported_format", f"Content-Encoding: {encoding}")
     if encoding in {"", "identity"}:
         async for chunk in chunks:
             yield chunk
@@ -162,6 +162,6 @@ async def inflated(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator
             while unpack.unconsumed_tail:
                 yield unpack.decompress(unpack.unconsumed_tail, CHUNK)
     except zlib.error as error:
-        raise Refused("unreachable", f"Content-Encoding: {encoding}: {error}") from None
+        raise FetchError("unreachable", f"Content-Encoding: {encoding}: {error}") from None
     if unpack is not None and not unpack.eof:
-        raise Refused("unreachable", f"Content-Encoding: {encoding}: it broke off")
+        raise FetchError("unreachable", f"Content-Encoding: {encoding}: it broke off")

@@ -22,7 +22,7 @@ from btfer_builder.crop.leaving_faces import leaving_faces
 from btfer_builder.crop.sweep import sweep_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import json_text
-from btfer_builder.io.terminal import bar, say
+from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import CropResult
 from btfer_builder.workspace import Workspace
@@ -76,7 +76,7 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
             if not recrop:
                 _check_losses(workspace, recipe, others)
             again = cropped_with(catalog, others)
-            say(f"crop: {again} images were cropped with other settings and are cropped again")
+            echo_stderr(f"crop: {again} images were cropped with other settings and are cropped again")
         settings = json_text(outcome_settings(recipe), sort_keys=True)
         runner: Runner[tuple[str, str], CropResult] = Runner(
             recipe.workers, SHARD_SIZE, recipe.scheduler, workspace.files

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from btfer_builder.config import DatasetKind, DatasetRecipe, SplitName, override
 from btfer_builder.datasets.convert import Converted
-from btfer_builder.datasets.duplicates import Twins, groups_of
+from btfer_builder.datasets.duplicates import DuplicatePair, groups_of
 from btfer_builder.datasets.readers.base import Item
 
 #: What the authors drew for val out of the pooled sets: 4,606 of 15,339 and 5,545 of 27,766 pictures.
@@ -29,7 +29,7 @@ def as_the_authors(
 
 
 def draw_splits(
-    pictures: Sequence[Converted], twins: Sequence[Twins], recipe: DatasetRecipe
+    pictures: Sequence[Converted], twins: Sequence[DuplicatePair], recipe: DatasetRecipe
 ) -> list[Converted]:
     """Return the pictures with those drawn for val and test in these splits, in the same order.
 

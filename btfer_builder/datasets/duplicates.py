@@ -11,7 +11,7 @@ from btfer_builder.leakage.stage import close_pairs
 
 
 @dataclass(frozen=True, slots=True)
-class Twins:
+class DuplicatePair:
     """Two pictures that are the same, as places in the list.
 
     Attributes
@@ -31,7 +31,7 @@ class Twins:
     fine_distance: int = 0
 
 
-def find_twins(pictures: Sequence[Converted], radius: int, fine_radius: int) -> list[Twins]:
+def find_twins(pictures: Sequence[Converted], radius: int, fine_radius: int) -> list[DuplicatePair]:
     """Return every pair of pictures of which both pHashes are within the radius, each pair once and the closest.
 
     Of many copies of the same pixels each is paired with the first only, and so are all near duplicates of them:
@@ -41,7 +41,9 @@ def find_twins(pictures: Sequence[Converted], radius: int, fine_radius: int) -> 
     for place, picture in enumerate(pictures):
         copies[picture.pixels].append(place)
     found = {
-        (same[0], other): Twins(same[0], other, "pixels") for same in copies.values() for other in same[1:]
+        (same[0], other): DuplicatePair(same[0], other, "pixels")
+        for same in copies.values()
+        for other in same[1:]
     }
     # A copy under another split or emotion than the first matters by itself: pair the first of each of these.
     for same in copies.values():
@@ -49,7 +51,7 @@ def find_twins(pictures: Sequence[Converted], radius: int, fine_radius: int) -> 
         for place in same:
             kinds.setdefault((pictures[place].item.split, pictures[place].item.emotion), place)
         for one, other in combinations(sorted(kinds.values()), 2):
-            found[one, other] = Twins(one, other, "pixels")
+            found[one, other] = DuplicatePair(one, other, "pixels")
     firsts = [same[0] for same in copies.values()]
     plain = [pictures[place].phash for place in firsts]
     for kind, coarse, fine in (("near", "phash", "fine"), ("mirrored", "phash_mirrored", "fine_mirrored")):
@@ -65,11 +67,11 @@ def find_twins(pictures: Sequence[Converted], radius: int, fine_radius: int) -> 
             if decide(distance, finely, radius=radius, same_bits=fine_radius) == "same" and (
                 known is None or (distance, finely) < (known.distance, known.fine_distance)
             ):
-                found[first, second] = Twins(first, second, kind, distance, finely)
+                found[first, second] = DuplicatePair(first, second, kind, distance, finely)
     return [found[pair] for pair in sorted(found)]
 
 
-def groups_of(count: int, twins: Sequence[Twins]) -> list[int]:
+def groups_of(count: int, twins: Sequence[DuplicatePair]) -> list[int]:
     """Return for each of `count` places the lowest place it hangs together with: what no two splits may share."""
     lowest = list(range(count))
 
@@ -85,7 +87,7 @@ def groups_of(count: int, twins: Sequence[Twins]) -> list[int]:
     return [root(place) for place in range(count)]
 
 
-def leaked(pictures: Sequence[Converted], twins: Sequence[Twins]) -> dict[str, list[int]]:
+def leaked(pictures: Sequence[Converted], twins: Sequence[DuplicatePair]) -> dict[str, list[int]]:
     """Return which pictures have a twin in another split, pair by pair of splits.
 
     The names are `train-val`, `train-test` and `val-test`; the places are those of the first of both splits, so of

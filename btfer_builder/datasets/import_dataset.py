@@ -13,7 +13,7 @@ from btfer_builder.config import DatasetKind, DatasetRecipe, SplitName
 from btfer_builder.datasets.class_counts import classes_png, classes_table
 from btfer_builder.datasets.convert import Converted, convert_items
 from btfer_builder.datasets.draw_splits import as_the_authors, draw_splits
-from btfer_builder.datasets.duplicates import Twins, find_twins, leaked
+from btfer_builder.datasets.duplicates import DuplicatePair, find_twins, leaked
 from btfer_builder.datasets.readers import affectnet, fer2013, folders, rafdb
 from btfer_builder.datasets.readers.base import DROPPED, Item
 from btfer_builder.errors import BtferError
@@ -195,7 +195,7 @@ def _write(
     result: Imported,
     everything: Sequence[Converted],
     pictures: Sequence[Converted],
-    twins: Sequence[Twins],
+    twins: Sequence[DuplicatePair],
     recipe: DatasetRecipe,
 ) -> None:
     import msgspec
@@ -234,7 +234,7 @@ def _write(
     write_json(folder / "import.json", said)
 
 
-def _twin_row(pictures: Sequence[Converted], pair: Twins) -> dict[str, object]:
+def _twin_row(pictures: Sequence[Converted], pair: DuplicatePair) -> dict[str, object]:
     both = (pictures[pair.first], pictures[pair.second])
     first, second = sorted(both, key=lambda one: _ORDER.index(one.item.split))
     return {
@@ -266,7 +266,7 @@ def _dropped(done: Sequence[Converted]) -> dict[str, int]:
     return dict(sorted(Counter(one.reason for one in done if one.reason is not None).items()))
 
 
-def _conflict(pictures: Sequence[Converted], pair: Twins) -> bool:
+def _conflict(pictures: Sequence[Converted], pair: DuplicatePair) -> bool:
     return pictures[pair.first].item.emotion != pictures[pair.second].item.emotion
 
 

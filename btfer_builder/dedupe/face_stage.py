@@ -14,11 +14,11 @@ from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.reviewed_work import count_work_on_faces, kept_faces, last_settings
 from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
-from btfer_builder.dedupe.faces import Pair, candidate_pairs, compare_faces, group_faces
+from btfer_builder.dedupe.faces import FacePair, candidate_pairs, compare_faces, group_faces
 from btfer_builder.dedupe.grouping import best_first, describe_groups
 from btfer_builder.images.alignment import Overlay
 from btfer_builder.images.face_hashing import hash_faces
-from btfer_builder.io.terminal import bar, say
+from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import DedupeResult, FaceDedupe, FaceHash
 from btfer_builder.workspace import Workspace
@@ -76,7 +76,7 @@ def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = 
             )
         replace_face_dedupes(catalog, outcome, groups)
         if reviewed:
-            say(f"reviewed faces that are copies of others and are dropped: {reviewed}")
+            echo_stderr(f"reviewed faces that are copies of others and are dropped: {reviewed}")
         write_manifests(catalog, workspace.manifests, "faces", "face_duplicates")
         counts |= {"faces": len(faces), "pairs": len(compared), "groups": len(groups)}
 
@@ -91,7 +91,9 @@ def hash_new_faces(workspace: Workspace, workers: int, scheduler: str) -> None:
             progress.update(len(shard))
 
 
-def _compare(workspace: Workspace, recipe: DedupeRecipe, faces: Sequence[HashedFace]) -> dict[Pair, Overlay]:
+def _compare(
+    workspace: Workspace, recipe: DedupeRecipe, faces: Sequence[HashedFace]
+) -> dict[FacePair, Overlay]:
     pairs = candidate_pairs(faces, recipe.mirrored)
     items = {(faces[pair.first].path, faces[pair.second].path, pair.mirrored): pair for pair in pairs}
     runner: Runner[tuple[str, str, bool], Overlay | None] = Runner(

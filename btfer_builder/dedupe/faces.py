@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from btfer_builder.catalog.dedupe_faces import HashedFace
-from btfer_builder.dedupe.grouping import Alike, Link, stars
+from btfer_builder.dedupe.grouping import Link, MatchKind, greedy_groups
 from btfer_builder.images.alignment import Overlay, grey, overlay
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.images.hamming import neighbours
@@ -19,7 +19,7 @@ COARSE_BITS, FINE_BITS = 12, 76
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class FacePair:
     """Two faces, by their places, that may show the same picture; the second one mirrored, perhaps."""
 
     first: int
@@ -27,7 +27,7 @@ class Pair:
     mirrored: bool
 
 
-def candidate_pairs(faces: Sequence[HashedFace], mirrored: bool) -> list[Pair]:
+def candidate_pairs(faces: Sequence[HashedFace], mirrored: bool) -> list[FacePair]:
     """Return all pairs of faces whose coarse and fine hashes are close, first < second, sorted.
 
     Parameters
@@ -57,7 +57,7 @@ def candidate_pairs(faces: Sequence[HashedFace], mirrored: bool) -> list[Pair]:
                 if place != other_place and not (flipped and other_flipped):
                     first_place, last_place = min(place, other_place), max(place, other_place)
                     found.add((first_place, last_place, flipped or other_flipped))
-    pairs = (Pair(*pair) for pair in sorted(found))
+    pairs = (FacePair(*pair) for pair in sorted(found))
     return [
         pair
         for pair in pairs
@@ -93,7 +93,7 @@ def compare_faces(items: Sequence[tuple[str, str, bool]], root: Root) -> list[Ov
 
 
 def group_faces(
-    faces: Sequence[HashedFace], compared: Mapping[Pair, Overlay], radius: int, difference: float
+    faces: Sequence[HashedFace], compared: Mapping[FacePair, Overlay], radius: int, difference: float
 ) -> list[FaceDedupe]:
     """Keep one face of every group: most photo pixels in the crop, then licence known, then found earliest.
 
@@ -117,7 +117,7 @@ def group_faces(
     }
     links: dict[int, list[Link]] = defaultdict(list)
     for pair, result in alike.items():
-        kind: Alike = "mirrored" if pair.mirrored else "near"
+        kind: MatchKind = "mirrored" if pair.mirrored else "near"
         links[pair.first].append(Link(pair.second, result.distance, kind))
         links[pair.second].append(Link(pair.first, result.distance, kind))
 
@@ -125,15 +125,15 @@ def group_faces(
         return iter(links.get(place, ()))
 
     places = {face.image_id: place for place, face in enumerate(faces)}
-    return [_face_result(result, places, alike) for result in stars(faces, of)]
+    return [_face_result(result, places, alike) for result in greedy_groups(faces, of)]
 
 
 def _face_result(
-    result: DedupeResult, places: Mapping[str, int], alike: Mapping[Pair, Overlay]
+    result: DedupeResult, places: Mapping[str, int], alike: Mapping[FacePair, Overlay]
 ) -> FaceDedupe:
     difference = None
     if result.duplicate_of is not None:
-        pair = Pair(places[result.duplicate_of], places[result.image_id], result.kind == "mirrored")
+        pair = FacePair(places[result.duplicate_of], places[result.image_id], result.kind == "mirrored")
         difference = alike[pair].difference
     return FaceDedupe(
         result.image_id,

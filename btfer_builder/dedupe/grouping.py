@@ -12,7 +12,7 @@ from btfer_builder.records import DedupeResult, DuplicateGroup, ImagePair, Kind
 
 Hashed = TypeVar("Hashed", bound=HashedImage)
 
-Alike = Literal["pixels", "near", "mirrored"]
+MatchKind = Literal["pixels", "near", "mirrored"]
 
 
 class Link(NamedTuple):
@@ -20,7 +20,7 @@ class Link(NamedTuple):
 
     place: int
     distance: int
-    kind: Alike
+    kind: MatchKind
     fine_distance: int | None = None
     likeness: float | None = None
 
@@ -30,7 +30,7 @@ Links = Callable[[int], Iterator[Link]]
 #: Lays pairs of images over one another; those that could not be compared are left out.
 Measure = Callable[[Sequence[ImagePair]], Mapping[ImagePair, float]]
 
-_REASON: dict[Alike, str] = {
+_REASON: dict[MatchKind, str] = {
     "pixels": "same_pixels",
     "near": "near_duplicate",
     "mirrored": "mirrored_duplicate",
@@ -70,7 +70,7 @@ def group_duplicates(
     ranked = best_first(images)
     links = _Links(ranked, radius, mirrored)
     while True:
-        grouped = stars(ranked, links.of)
+        grouped = greedy_groups(ranked, links.of)
         if not links.undecided:
             return results + grouped
         asked = sorted(links.undecided)
@@ -87,7 +87,7 @@ def _rank(image: HashedImage) -> tuple[int, bool, int]:
     return -image.width * image.height, not image.licensed, image.order
 
 
-def stars(ranked: Sequence[HashedImage], links: Links) -> list[DedupeResult]:
+def greedy_groups(ranked: Sequence[HashedImage], links: Links) -> list[DedupeResult]:
     """Keep each image that repeats none kept before it, and drop those it is linked to for it.
 
     Parameters

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from btfer_builder.catalog.dedupe import HashedImage
-from btfer_builder.catalog.takedown import Look
+from btfer_builder.catalog.takedown import ImageFingerprint
 from btfer_builder.images.same_picture import candidates, decide, fine_distance, values
 from btfer_builder.records import DedupeResult
 
@@ -13,7 +13,7 @@ HELD = "taken_down"
 
 
 def mark_buried(
-    images: Sequence[HashedImage], stones: Sequence[Look], radius: int, mirrored: bool
+    images: Sequence[HashedImage], stones: Sequence[ImageFingerprint], radius: int, mirrored: bool
 ) -> tuple[list[HashedImage], dict[str, tuple[int, int | None]]]:
     """Give the images that are the same picture as anything taken down the reason `taken_down`.
 

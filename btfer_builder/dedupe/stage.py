@@ -23,7 +23,7 @@ from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.dedupe.grouping import describe_groups, group_duplicates, unproven_copies
 from btfer_builder.dedupe.match_tombstones import hold, mark_buried
 from btfer_builder.images.hashing import compare_photos, hash_images, hash_images_exactly, hash_pixels
-from btfer_builder.io.terminal import bar, say
+from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import ImageHash, ImagePair
 from btfer_builder.workspace import Workspace
@@ -86,9 +86,11 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
         replace_dedupes(catalog, results, groups)
         given_way = leaving & {result.image_id for result in results if result.duplicate_of}
         if again := count_work_on_images(catalog, given_way)[0]:
-            say(f"reviewed photos that have given way to better copies, to be reviewed again: {again}")
+            echo_stderr(
+                f"reviewed photos that have given way to better copies, to be reviewed again: {again}"
+            )
         if held:
-            say(
+            echo_stderr(
                 f"photos that look like one that was taken down, kept out of the sample until reviewed: {len(held)}"
             )
         write_manifests(catalog, workspace.manifests, "images", "duplicates")

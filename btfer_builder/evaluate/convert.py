@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.loaders.base import Model, first_line
 from btfer_builder.evaluate.loaders.keras_file import load_network
-from btfer_builder.evaluate.loaders.registry import Model, first_line
 from btfer_builder.evaluate.preprocessing.resolve import Feeding, prepare
 from btfer_builder.evaluate.preprocessing.sidecar import read_sidecar, write_sidecar
 from btfer_builder.images.decode import Undecodable, decode_image

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from btfer_builder.evaluate.loaders.registry import Model, file_bytes
+from btfer_builder.evaluate.loaders.base import Model, file_bytes
 from btfer_builder.evaluate.preprocessing.resolve import Feeding
 
 #: Runs before the clock is read, runs it is read for, and seconds after which it is enough.

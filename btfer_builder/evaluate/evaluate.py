@@ -15,14 +15,20 @@ from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.efficiency import efficiency
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions, filled, read_labels
-from btfer_builder.evaluate.inference.predict import Job, Progress, predict_jobs
+from btfer_builder.evaluate.inference.predict import ModelRun, Progress, predict_jobs
 from btfer_builder.evaluate.inference.prefetch import View, as_it_is
-from btfer_builder.evaluate.loaders.registry import Model, load_model
+from btfer_builder.evaluate.loaders.base import Model
+from btfer_builder.evaluate.loaders.registry import load_model
 from btfer_builder.evaluate.metrics.bootstrap import intervals, score_statistics
 from btfer_builder.evaluate.metrics.groups import group_scores
 from btfer_builder.evaluate.metrics.scores import Scores, score, score_chances, score_votes
 from btfer_builder.evaluate.preprocessing.preprocessing_search import Tried, try_feedings, warning
-from btfer_builder.evaluate.preprocessing.resolve import Declaration, Feeding, declare, plan_feeding
+from btfer_builder.evaluate.preprocessing.resolve import (
+    Feeding,
+    ResolvedPreprocessing,
+    plan_feeding,
+    resolve_preprocessing,
+)
 from btfer_builder.evaluate.report.model_names import (
     distinct_names,
     identity,
@@ -115,7 +121,7 @@ def evaluate_models(
     digest = set_digest(faces, content_digests(faces, recipe.workers))
     check_set(digest, recipe.set_hash)
     loaded = [load_model(path, trust_model=recipe.trust_model) for path in models]
-    declared = [declare(model, recipe, explicit) for model in loaded]
+    declared = [resolve_preprocessing(model, recipe, explicit) for model in loaded]
     jobs = [make_job(model, one.recipe, explicit) for model, one in zip(loaded, declared, strict=True)]
     views: list[View] = [as_it_is]
     views += corruption_views(recipe.seed) if recipe.corruptions else []
@@ -160,7 +166,7 @@ def evaluate_models(
     return reports
 
 
-def make_job(model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()) -> Job:
+def make_job(model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()) -> ModelRun:
     """Put a model together with what its outputs mean and how it is fed; see `plan_feeding`.
 
     Raises
@@ -168,7 +174,7 @@ def make_job(model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()) -
     BtferError
         If the recipe does not fit the model.
     """
-    return Job(model, read_labels(recipe.labels, model), plan_feeding(recipe, model, explicit))
+    return ModelRun(model, read_labels(recipe.labels, model), plan_feeding(recipe, model, explicit))
 
 
 def true_classes(faces: Sequence[LabelledFace]) -> NDArray[np.int64]:
@@ -177,8 +183,8 @@ def true_classes(faces: Sequence[LabelledFace]) -> NDArray[np.int64]:
 
 
 def measure(
-    job: Job,
-    declaration: Declaration,
+    job: ModelRun,
+    declaration: ResolvedPreprocessing,
     faces: Sequence[LabelledFace],
     seen: Sequence[Predictions],
     *,
@@ -245,7 +251,11 @@ def measure(
 
 
 def _notes(
-    scores: Scores, labels: Labels, predictions: Predictions, feeding: Feeding, declaration: Declaration
+    scores: Scores,
+    labels: Labels,
+    predictions: Predictions,
+    feeding: Feeding,
+    declaration: ResolvedPreprocessing,
 ) -> tuple[str, ...]:
     notes = []
     absent = [emotion for emotion, one in scores.per_class.items() if not one.support]

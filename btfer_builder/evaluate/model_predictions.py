@@ -11,7 +11,7 @@ from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.evaluate import make_job
 from btfer_builder.evaluate.inference.predict import predict_jobs
 from btfer_builder.evaluate.loaders.registry import load_model
-from btfer_builder.evaluate.preprocessing.resolve import declare
+from btfer_builder.evaluate.preprocessing.resolve import resolve_preprocessing
 from btfer_builder.io.atomic import file_digest
 from btfer_builder.io.terminal import bar
 from btfer_builder.workspace import Workspace
@@ -43,7 +43,7 @@ def ask_model(workspace: Workspace, suspect: Path) -> str:
         If the model cannot be used, or a face cannot be read.
     """
     catalog, model = workspace.catalog, load_model(suspect)
-    recipe = declare(model, workspace.recipe.eval).recipe
+    recipe = resolve_preprocessing(model, workspace.recipe.eval).recipe
     job = make_job(model, recipe)
     fed = f"{file_digest(suspect)}|{job.labels}|{job.feeding}"
     name = hashlib.sha256(fed.encode()).hexdigest()[:16]

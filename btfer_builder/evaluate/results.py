@@ -8,11 +8,11 @@ from typing import Any
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.efficiency import Efficiency
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
-from btfer_builder.evaluate.loaders.registry import Model
+from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.metrics.groups import Grouping
-from btfer_builder.evaluate.metrics.scores import Chances, Interval, Scores, SoftScores
+from btfer_builder.evaluate.metrics.scores import Interval, ProbabilityScores, Scores, SoftScores
 from btfer_builder.evaluate.preprocessing.preprocessing_search import Tried
-from btfer_builder.evaluate.preprocessing.resolve import Declaration, Feeding, describe
+from btfer_builder.evaluate.preprocessing.resolve import Feeding, ResolvedPreprocessing, describe
 from btfer_builder.evaluate.robustness import CorruptionScore, ResolutionScore
 
 #: Of the form of `metrics.json`; a number that changes its meaning raises it.
@@ -49,14 +49,14 @@ class Evaluation:
     model: Model
     labels: Labels
     feeding: Feeding
-    declaration: Declaration
+    declaration: ResolvedPreprocessing
     faces: Sequence[LabelledFace]
     predictions: Predictions
     set_name: str
     set_digest: str
     signature: str
     scores: Scores
-    chances: Chances
+    chances: ProbabilityScores
     soft: SoftScores | None
     intervals: dict[str, Interval]
     groups: tuple[Grouping, ...]

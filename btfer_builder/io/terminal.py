@@ -43,7 +43,7 @@ def track(items: Sequence[Item], description: str, unit: str) -> Iterator[Item]:
             progress.update()
 
 
-def say(text: str) -> None:
+def echo_stderr(text: str) -> None:
     """Tell a person something; never on stdout, which belongs to the result."""
     from tqdm import tqdm
 

@@ -163,8 +163,8 @@ def _check(
     head: Head | None,
     units: Units | None,
 ) -> None:
-    if misfit := spec.misfit(size):
-        raise BtferError(f"{spec.name}: {misfit}")
+    if size_error := spec.size_error(size):
+        raise BtferError(f"{spec.name}: {size_error}")
     if classes < 2:
         raise BtferError(f"{spec.name}: needs at least 2 classes to tell apart, not {classes}")
     if pretraining not in spec.pretrainings:

@@ -70,9 +70,9 @@ class NetworkSpec:
     @property
     def sizes(self) -> tuple[int, ...]:
         """The resolutions of the paper it can be built at."""
-        return tuple(size for size in SIZES if not self.misfit(size))
+        return tuple(size for size in SIZES if not self.size_error(size))
 
-    def misfit(self, size: int) -> str:
+    def size_error(self, size: int) -> str:
         """Say why it cannot be built at a size; empty if it can."""
         if size < self.smallest:
             return f"needs images of at least {self.smallest} pixels, not {size}"

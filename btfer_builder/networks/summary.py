@@ -106,7 +106,7 @@ def list_networks(
         (spec, size)
         for spec in specs
         for size in sizes
-        if not spec.misfit(size)
+        if not spec.size_error(size)
         and (pretraining is None or pretraining in spec.pretrainings)
         and (head is None or head in spec.heads)
         and (units is None or units in spec.units)

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Page, open_fetcher
-from btfer_builder.crawl.rate_limit import Turns
+from btfer_builder.crawl.rate_limit import HostScheduler
 from btfer_builder.io.terminal import bar
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class FetchRequest:
     """An address to visit; a page is read as text, anything else is fetched as a picture."""
 
     url: str
@@ -29,10 +29,10 @@ class Visit:
 
 
 def visit(
-    visits: Sequence[Visit],
+    visits: Sequence[FetchRequest],
     root: Path,
     recipe: CrawlRecipe,
-    done: Callable[[Visit, Fetched | Page], None],
+    done: Callable[[FetchRequest, Fetched | Page], None],
     description: str,
 ) -> None:
     """Visit every address once and tell `done` what came of each, as it comes; a bad one ends nothing.
@@ -54,18 +54,18 @@ def visit(
 
 
 async def _visit(
-    visits: Sequence[Visit],
+    visits: Sequence[FetchRequest],
     root: Path,
     recipe: CrawlRecipe,
-    done: Callable[[Visit, Fetched | Page], None],
+    done: Callable[[FetchRequest, Fetched | Page], None],
     description: str,
 ) -> None:
     fetcher = open_fetcher(root, recipe)
-    turns: Turns[Visit] = Turns(recipe)
+    turns: HostScheduler[FetchRequest] = HostScheduler(recipe)
     for one in visits:
         turns.add(one)
     left = len(visits)
-    tries: dict[Visit, int] = {}
+    tries: dict[FetchRequest, int] = {}
 
     async def work() -> None:
         nonlocal left

@@ -20,7 +20,7 @@ from btfer_builder.images.hashing import pixel_hash
 from btfer_builder.io.atomic import write_bytes, write_csv
 from btfer_builder.release.audit import PUBLIC
 from btfer_builder.release.diff import release_info, rows_in
-from btfer_builder.release.fetch_many import Visit, visit
+from btfer_builder.release.fetch_many import FetchRequest, visit
 from btfer_builder.release.released_faces import is_web
 from btfer_builder.release.writers.tables import write_jsonl
 
@@ -87,11 +87,11 @@ def rebuild(folder: Path, recipe: CrawlRecipe) -> Rebuilt:
         photos = Path(tempfile.mkdtemp(dir=folder, prefix=".photos."))
         try:
 
-            def done(one: Visit, fetched: Fetched | Page) -> None:
+            def done(one: FetchRequest, fetched: Fetched | Page) -> None:
                 assert isinstance(fetched, Fetched)  # noqa: S101 - only pictures were asked for
                 failed.update(_crop_all(folder, photos, todo[one.url], fetched))
 
-            visit([Visit(url) for url in todo], photos, recipe, done, "rebuild")
+            visit([FetchRequest(url) for url in todo], photos, recipe, done, "rebuild")
         finally:
             shutil.rmtree(photos, ignore_errors=True)
         _write_tables(folder, rows, failed)

@@ -15,7 +15,7 @@ from btfer_builder.crawl.licenses import UNKNOWN
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import write_csv
 from btfer_builder.release.diff import faces_in
-from btfer_builder.release.fetch_many import Visit, visit
+from btfer_builder.release.fetch_many import FetchRequest, visit
 from btfer_builder.release.released_faces import is_web
 from btfer_builder.sample.provenance import best_source, license_of, licenses_in
 from btfer_builder.workspace import Workspace
@@ -99,7 +99,7 @@ def recheck(workspace: Workspace, recipe: CrawlRecipe, release: Path | None = No
     pictures: dict[str, Fetched] = {}
     pages: dict[str, Page] = {}
 
-    def done(one: Visit, answer: Fetched | Page) -> None:
+    def done(one: FetchRequest, answer: Fetched | Page) -> None:
         if isinstance(answer, Fetched):
             if answer.image:
                 (root / answer.image.path).unlink(missing_ok=True)
@@ -107,8 +107,10 @@ def recheck(workspace: Workspace, recipe: CrawlRecipe, release: Path | None = No
         else:
             pages[one.url] = answer
 
-    visits = {Visit(source.url) for _, source in origin.values() if is_web(source.url)}
-    visits |= {Visit(source.page_url, page=True) for _, source in origin.values() if is_web(source.page_url)}
+    visits = {FetchRequest(source.url) for _, source in origin.values() if is_web(source.url)}
+    visits |= {
+        FetchRequest(source.page_url, page=True) for _, source in origin.values() if is_web(source.page_url)
+    }
     with tempfile.TemporaryDirectory(prefix="btfer-recheck-") as folder:
         root = Path(folder)
         visit(sorted(visits, key=lambda one: (one.url, one.page)), root, recipe, done, "recheck")

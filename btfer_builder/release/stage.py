@@ -17,7 +17,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import file_digest
 from btfer_builder.release.audit import scan
 from btfer_builder.release.released_faces import ReleasedFace, members, released_faces
-from btfer_builder.release.statistics import Facts, gather
+from btfer_builder.release.statistics import ReleaseStatistics, compute_statistics
 from btfer_builder.release.writers.attribution import write_attribution
 from btfer_builder.release.writers.card import write_texts
 from btfer_builder.release.writers.croissant import write_croissant
@@ -34,7 +34,7 @@ class ReleaseResult:
     """What was released, and where."""
 
     path: Path
-    facts: Facts
+    facts: ReleaseStatistics
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form of `btfer release --json`."""
@@ -66,7 +66,7 @@ def release(workspace: Workspace, out: Path, recipe: ReleaseRecipe) -> ReleaseRe
         if out.exists() or out.is_symlink():
             raise BtferError(f"{out} exists already; name another folder, or remove it first")
         with building(out) as aside:
-            facts, faces = fill(workspace, aside, recipe)
+            facts, faces = write_release_files(workspace, aside, recipe)
             aside.rename(out)
         record(workspace, out, facts, faces)
         counts |= {"version": facts.version, "content_hash": facts.content_hash, "faces": facts.total}
@@ -87,25 +87,27 @@ def building(out: Path) -> Iterator[Path]:
     pattern = f".{out.name}.*.building"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        _tidy(out.parent, pattern)
+        _clean_up(out.parent, pattern)
         yield Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".building"))
     except OSError as error:
         raise BtferError(
             f"{out}: cannot be written: {error.strerror or error}; nothing of it is left there"
         ) from None
     finally:
-        _tidy(out.parent, pattern)
+        _clean_up(out.parent, pattern)
 
 
-def _tidy(folder: Path, pattern: str) -> None:
+def _clean_up(folder: Path, pattern: str) -> None:
     for leftover in folder.glob(pattern):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def fill(workspace: Workspace, folder: Path, recipe: ReleaseRecipe) -> tuple[Facts, list[ReleasedFace]]:
+def write_release_files(
+    workspace: Workspace, folder: Path, recipe: ReleaseRecipe
+) -> tuple[ReleaseStatistics, list[ReleasedFace]]:
     """Write everything a release is made of into an empty folder, and prove that it says no more than it should."""
     faces = released_faces(workspace, recipe)
-    facts = gather(workspace.catalog, faces, recipe)
+    facts = compute_statistics(workspace.catalog, faces, recipe)
     figures = folder / "figures"
     figures.mkdir()
     write_groups(figures / "groups.png", faces)
@@ -136,7 +138,7 @@ def fill(workspace: Workspace, folder: Path, recipe: ReleaseRecipe) -> tuple[Fac
     return facts, faces
 
 
-def record(workspace: Workspace, out: Path, facts: Facts, faces: list[ReleasedFace]) -> None:
+def record(workspace: Workspace, out: Path, facts: ReleaseStatistics, faces: list[ReleasedFace]) -> None:
     """Put a written release on record."""
     settings = msgspec.to_builtins(facts.recipe)
     add_release(

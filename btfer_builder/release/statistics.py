@@ -28,7 +28,7 @@ from btfer_builder.sample.provenance import LICENSES, host_of
 
 
 @dataclass(frozen=True)
-class Facts:
+class ReleaseStatistics:
     """What the card, the datasheet, Croissant and release.json say.
 
     Attributes
@@ -115,7 +115,9 @@ class Facts:
         }
 
 
-def gather(catalog: Catalog, faces: Sequence[ReleasedFace], recipe: ReleaseRecipe) -> Facts:
+def compute_statistics(
+    catalog: Catalog, faces: Sequence[ReleasedFace], recipe: ReleaseRecipe
+) -> ReleaseStatistics:
     """Count everything a release says of itself."""
     faces = list(faces)
     digest = content_hash(faces)
@@ -126,7 +128,7 @@ def gather(catalog: Catalog, faces: Sequence[ReleasedFace], recipe: ReleaseRecip
     days = sorted(day for face in faces if (day := face.source.fetched_at[:10]))
     licenses = Counter(face.license for face in faces)
     size = _side(faces[0])
-    return Facts(
+    return ReleaseStatistics(
         recipe=recipe,
         version=version,
         content_hash=digest,

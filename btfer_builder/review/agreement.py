@@ -22,7 +22,7 @@ ANSWERS: tuple[str, ...] = (*EMOTIONS, "accept", "reject")
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ReviewerPair:
     """Two reviewers on the items both answered; rows of the confusion matrix are the first one's answers."""
 
     reviewers: tuple[str, str]
@@ -73,7 +73,7 @@ class Agreement:
     shared: int
     disputed: int
     open: int
-    pairs: list[Pair]
+    pairs: list[ReviewerPair]
     fleiss_reviewers: list[str]
     fleiss_items: int
     fleiss: Kappa | None
@@ -205,11 +205,11 @@ def _table(said: Sequence[Vote]) -> dict[str, dict[str, int]]:
     return table
 
 
-def _pair(table: Mapping[str, Mapping[str, int]], one: str, other: str, boot: _Boot) -> Pair:
+def _pair(table: Mapping[str, Mapping[str, int]], one: str, other: str, boot: _Boot) -> ReviewerPair:
     both = sorted(set(table[one]) & set(table[other]))
     first = np.array([table[one][item] for item in both], dtype=np.int64)
     second = np.array([table[other][item] for item in both], dtype=np.int64)
-    return Pair(
+    return ReviewerPair(
         (one, other),
         len(both),
         cohen(first, second, len(ANSWERS), *boot),

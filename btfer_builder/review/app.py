@@ -37,7 +37,7 @@ from btfer_builder.review.requests import (
     kind_of,
     parse_body,
 )
-from btfer_builder.review.security import Guard, error, read_body
+from btfer_builder.review.security import AuthMiddleware, error, read_body
 from btfer_builder.review.session import KINDS, Session
 from btfer_builder.workspace import Workspace
 
@@ -112,7 +112,7 @@ def create_app(
             Route("/api/undo", _posting(page.undo), methods=["POST"]),
             Mount("/static", StaticFiles(directory=Path(str(files(__package__) / "static")))),
         ],
-        middleware=[Middleware(Guard, token=token, allowed_hosts=allowed_hosts)],
+        middleware=[Middleware(AuthMiddleware, token=token, allowed_hosts=allowed_hosts)],
         exception_handlers={HTTPException: _refused, BtferError: _failed},
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.agreement import Rule, choose_rule, rule
+from btfer_builder.catalog.agreement import ConsensusRule, choose_rule, rule
 from btfer_builder.catalog.review import ReviewItem, review_items
 from btfer_builder.catalog.reviewed_work import count_work_on_faces
 from btfer_builder.config import ReviewRecipe, changes
@@ -29,7 +29,7 @@ def check_sharing(reviewer: str, recipe: ReviewRecipe) -> None:
         )
 
 
-def sees(reviewer: str, item_id: str, recipe: ReviewRecipe) -> bool:
+def is_assigned(reviewer: str, item_id: str, recipe: ReviewRecipe) -> bool:
     """Whether an item is this reviewer's to look at.
 
     Where reviewers share the work, everyone sees the overlap, and each other item belongs to the one of them
@@ -48,7 +48,7 @@ def in_overlap(item_id: str, recipe: ReviewRecipe) -> bool:
 
 def items_for(catalog: Catalog, kind: Kind, reviewer: str, recipe: ReviewRecipe) -> list[ReviewItem]:
     """Return the items of a round that are this reviewer's: as found, or shuffled for those who review blind."""
-    items = [item for item in review_items(catalog, kind) if sees(reviewer, item.item_id, recipe)]
+    items = [item for item in review_items(catalog, kind) if is_assigned(reviewer, item.item_id, recipe)]
     return shuffled(items, reviewer, recipe.seed) if recipe.blind else items
 
 
@@ -72,7 +72,7 @@ def follow_rule(catalog: Catalog, recipe: ReviewRecipe, asked: Collection[str]) 
     BtferError
         If reviewed items would lose their verdict or get another because of a setting that was not.
     """
-    now = Rule(recipe.min_votes, recipe.agreement)
+    now = ConsensusRule(recipe.min_votes, recipe.agreement)
     forgotten = [
         change
         for change in changes(asdict(rule(catalog)), recipe, ("min_votes", "agreement"))

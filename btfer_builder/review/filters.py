@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from btfer_builder.catalog.review import ReviewItem, Word
+from btfer_builder.catalog.review import CurrentDecision, ReviewItem
 from btfer_builder.labels import Emotion
 from btfer_builder.review.ordering import Sort
 
@@ -29,7 +29,7 @@ NEXT = "next"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ItemQuery:
     """What a page of items is asked for.
 
     Attributes
@@ -58,14 +58,14 @@ class Asked:
     keep: bool = False
 
 
-def group_of(item: ReviewItem, word: Word | None, blind: bool) -> Emotion | None:
+def group_of(item: ReviewItem, word: CurrentDecision | None, blind: bool) -> Emotion | None:
     """Return the emotion an item is listed and counted under."""
     if blind:
         return None if word is None else word.decision.emotion
     return item.listed_under
 
 
-def shown(item: ReviewItem, word: Word | None, show: Show) -> bool:
+def shown(item: ReviewItem, word: CurrentDecision | None, show: Show) -> bool:
     """Whether a filter keeps an item."""
     verdict = None if word is None else word.decision.verdict
     if show == "undecided":
@@ -80,7 +80,7 @@ def shown(item: ReviewItem, word: Word | None, show: Show) -> bool:
 
 
 def cut(
-    listed: Sequence[ReviewItem], words: Mapping[str, Word], asked: Asked
+    listed: Sequence[ReviewItem], words: Mapping[str, CurrentDecision], asked: ItemQuery
 ) -> tuple[Sequence[ReviewItem], int, int]:
     """Return the items of the page that is asked for, its number, and how many pages there are."""
     pages = max(1, math.ceil(len(listed) / asked.per_page))
@@ -89,7 +89,7 @@ def cut(
     return listed[(page - 1) * asked.per_page : page * asked.per_page], page, pages
 
 
-def _place(listed: Sequence[ReviewItem], words: Mapping[str, Word], at: str) -> int | None:
+def _place(listed: Sequence[ReviewItem], words: Mapping[str, CurrentDecision], at: str) -> int | None:
     """Return where an item stands; for `NEXT` the first undecided one, or else the first that was skipped."""
     skipped = None
     for place, item in enumerate(listed):

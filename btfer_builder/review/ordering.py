@@ -25,7 +25,7 @@ SORTS: dict[Sort, str] = {
 
 
 @dataclass(frozen=True)
-class Signs:
+class ReviewSignals:
     """What is known beyond the items themselves.
 
     Attributes
@@ -60,7 +60,7 @@ class Signs:
         return EMOTIONS[list(row).index(share)], share
 
 
-def order(items: Sequence[ReviewItem], sort: Sort, signs: Signs) -> list[int]:
+def order(items: Sequence[ReviewItem], sort: Sort, signs: ReviewSignals) -> list[int]:
     """Return the places of the items, the most suspicious first; those nothing is known of come last.
 
     Items as suspicious as each other stay in their order.
@@ -89,7 +89,7 @@ def _places(column: NDArray[np.float64]) -> NDArray[np.float64] | None:
     return places
 
 
-def _column(items: Sequence[ReviewItem], sort: Sort, signs: Signs) -> NDArray[np.float64]:
+def _column(items: Sequence[ReviewItem], sort: Sort, signs: ReviewSignals) -> NDArray[np.float64]:
     """Return how suspicious each item is by one sign: the larger the worse, NaN where it is not known."""
     values = [_SIGNS[sort](item, signs) for item in items]
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
@@ -99,7 +99,7 @@ def _negative(value: float | None) -> float | None:
     return None if value is None else -value
 
 
-_SIGNS: dict[Sort, Callable[[ReviewItem, Signs], float | None]] = {
+_SIGNS: dict[Sort, Callable[[ReviewItem, ReviewSignals], float | None]] = {
     "confidence": lambda item, _: _negative(item.confidence),
     "sharpness": lambda item, signs: _negative(signs.sharpness.get(item.item_id)),
     "upscale": lambda item, _: item.upscale,

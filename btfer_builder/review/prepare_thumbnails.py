@@ -12,7 +12,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.images.thumbnails import THUMB_SIDE, jpeg, small
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.storage import Root, thumb_path
-from btfer_builder.io.terminal import say
+from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import Kind
 from btfer_builder.workspace import Workspace
@@ -94,7 +94,7 @@ def thumbs_in_background(workspace: Workspace, kinds: Sequence[Kind]) -> Iterato
         except (
             BtferError
         ) as problem:  # a full disk, say: the page still makes each picture as it is asked for
-            say(f"thumbnails: {problem}")
+            echo_stderr(f"thumbnails: {problem}")
 
     thread = threading.Thread(target=work, name="thumbnails", daemon=True)
     thread.start()

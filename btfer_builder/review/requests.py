@@ -13,7 +13,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.reasons import REVIEW_REASONS
 from btfer_builder.records import Kind
-from btfer_builder.review.filters import BLIND_SHOWS, SHOWS, Asked, Show
+from btfer_builder.review.filters import BLIND_SHOWS, SHOWS, ItemQuery, Show
 from btfer_builder.review.ordering import SORTS, Sort
 from btfer_builder.review.session import KINDS, RoundName
 
@@ -102,7 +102,7 @@ def emotion_of(request: Request) -> Emotion | None:
         raise HTTPException(400, f"emotion: {problem}") from None
 
 
-def asked_for(request: Request, recipe: ReviewRecipe) -> Asked:
+def asked_for(request: Request, recipe: ReviewRecipe) -> ItemQuery:
     """Return the page of items an address asks for.
 
     Raises
@@ -115,7 +115,7 @@ def asked_for(request: Request, recipe: ReviewRecipe) -> Asked:
         sort = _one_of(request, "sort", "found", ("found",))
     else:
         show, sort = _one_of(request, "show", "all", SHOWS), _one_of(request, "sort", "found", SORTS)
-    return Asked(
+    return ItemQuery(
         emotion=emotion_of(request),
         show=cast(Show, show),
         sort=cast(Sort, sort),

@@ -33,7 +33,7 @@ _STRANGER = (
 )
 
 
-class Guard:
+class AuthMiddleware:
     """ASGI middleware that refuses other hosts (DNS rebinding), strangers and other origins (CSRF).
 
     Parameters

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from btfer_builder.catalog.agreement import Vote
-from btfer_builder.catalog.review import ReviewItem, Word
+from btfer_builder.catalog.review import CurrentDecision, ReviewItem
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import Kind
-from btfer_builder.review.ordering import Signs
+from btfer_builder.review.ordering import ReviewSignals
 
 
-def word_json(word: Word | None) -> dict[str, Any] | None:
+def word_json(word: CurrentDecision | None) -> dict[str, Any] | None:
     """Return a reviewer's word."""
     if word is None:
         return None
@@ -22,10 +22,10 @@ def word_json(word: Word | None) -> dict[str, Any] | None:
 def item_json(
     item: ReviewItem,
     kind: Kind,
-    word: Word | None,
+    word: CurrentDecision | None,
     ballot: Sequence[Vote],
     found: Sequence[str],
-    signs: Signs,
+    signs: ReviewSignals,
 ) -> dict[str, Any]:
     """Return an item with all that is known of it.
 
@@ -64,7 +64,7 @@ def item_json(
     }
 
 
-def blind_json(item: ReviewItem, kind: Kind, word: Word | None) -> dict[str, Any]:
+def blind_json(item: ReviewItem, kind: Kind, word: CurrentDecision | None) -> dict[str, Any]:
     """Return an item without anything that tells what was searched for; the form is that of `item_json`."""
     hidden = dict.fromkeys(("emotion", "listed_under", "query", "confidence", "upscale", "sharpness"))
     return {

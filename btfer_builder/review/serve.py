@@ -64,7 +64,7 @@ def serve(
     listener = _listen(recipe.host, recipe.port)
     with listener:
         port = listener.getsockname()[1]
-        # What is served on all addresses is asked for by this computer's name; by number, `Guard` knows them.
+        # What is served on all addresses is asked for by this computer's name; by number, `AuthMiddleware` knows them.
         name = socket.gethostname() if recipe.host in _ANY else recipe.host
         app = create_app(
             workspace,

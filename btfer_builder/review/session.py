@@ -10,8 +10,8 @@ from typing import Any, Literal
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.agreement import Vote, votes
 from btfer_builder.catalog.review import (
+    CurrentDecision,
     ReviewItem,
-    Word,
     decide,
     decided_since,
     emotions_found,
@@ -28,8 +28,8 @@ from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import Decision, Kind
 from btfer_builder.review.assignment import items_for
 from btfer_builder.review.decisions import complete
-from btfer_builder.review.filters import Asked, cut, group_of, shown
-from btfer_builder.review.ordering import Signs, order
+from btfer_builder.review.filters import ItemQuery, cut, group_of, shown
+from btfer_builder.review.ordering import ReviewSignals, order
 from btfer_builder.review.serialization import blind_json, item_json, leading, word_json
 
 RoundName = Literal["images", "faces"]
@@ -49,7 +49,7 @@ class _Round:
 
     items: list[ReviewItem]
     version: tuple[int, ...]
-    words: dict[str, Word]
+    words: dict[str, CurrentDecision]
     votes: dict[str, list[Vote]]
     stale: bool = False
     lists: dict[tuple[object, ...], list[ReviewItem]] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Session:
         self._times: deque[float] = deque()
         self._lock = threading.RLock()
 
-    def page(self, kind: Kind, asked: Asked) -> dict[str, Any]:
+    def page(self, kind: Kind, asked: ItemQuery) -> dict[str, Any]:
         """Return a page of items as the page and programs read it."""
         with self._lock:
             held = self._round(kind, fresh=True)
@@ -215,7 +215,7 @@ class Session:
             for item_id in mine:
                 self._change(held, item_id, self._word(kind, item_id))
 
-    def _change(self, held: _Round, item_id: str, word: Word | None) -> None:
+    def _change(self, held: _Round, item_id: str, word: CurrentDecision | None) -> None:
         item, before = held.places.get(item_id), held.words.get(item_id)
         if word is None:
             held.words.pop(item_id, None)
@@ -230,13 +230,13 @@ class Session:
         for item in held.items:
             self._count(held, item, held.words.get(item.item_id), 1)
 
-    def _count(self, held: _Round, item: ReviewItem, word: Word | None, by: int) -> None:
+    def _count(self, held: _Round, item: ReviewItem, word: CurrentDecision | None, by: int) -> None:
         count = held.counts[group_of(item, word, self.recipe.blind)]
         count[0] += by
         count[1] += by * (word is not None)
         count[2] += by * (word is not None and word.decision.verdict == "skip")
 
-    def _list(self, kind: Kind, held: _Round, asked: Asked) -> list[ReviewItem]:
+    def _list(self, kind: Kind, held: _Round, asked: ItemQuery) -> list[ReviewItem]:
         key = (asked.emotion, asked.show, asked.sort)
         if key not in held.lists or not asked.keep:
             blind, words = self.recipe.blind, held.words
@@ -251,12 +251,12 @@ class Session:
             held.lists[key] = listed
         return held.lists[key]
 
-    def _signs(self, kind: Kind, item_ids: Sequence[str] | None = None) -> Signs:
+    def _signs(self, kind: Kind, item_ids: Sequence[str] | None = None) -> ReviewSignals:
         model = self.model if kind == "face" else None
         predictions = predictions_of(self.catalog, model, item_ids) if model else {}
-        return Signs(sharpness_of(self.catalog, kind, item_ids), predictions)
+        return ReviewSignals(sharpness_of(self.catalog, kind, item_ids), predictions)
 
-    def _word(self, kind: Kind, item_id: str) -> Word | None:
+    def _word(self, kind: Kind, item_id: str) -> CurrentDecision | None:
         return last_word(self.catalog, kind, self.reviewer, item_id, self.adjudicate)
 
     def _rate(self) -> float | None:

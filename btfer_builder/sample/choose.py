@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from btfer_builder.labels import EMOTIONS, Emotion
-from btfer_builder.sample.source_limits import Caps, Cell, Eligible, Room
+from btfer_builder.sample.source_limits import Cell, Eligible, SourceLimits, SplitAllocator
 
 #: The split of a sample that is not divided.
 ONLY_SPLIT = "test"
 
-ONE_PER_PHOTO = Caps()
+ONE_PER_PHOTO = SourceLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def choose(
     per_class: int,
     seed: int,
     *,
-    caps: Caps = ONE_PER_PHOTO,
+    caps: SourceLimits = ONE_PER_PHOTO,
     splits: Mapping[str, int] | None = None,
     reserve: int = 0,
     cells: Iterable[Cell] = (),
@@ -97,7 +97,7 @@ def choose(
         pools[eligible.emotion].append(eligible)
     quotas = dict(splits) if splits else {ONLY_SPLIT: per_class}
     wanted = sum(quotas.values())
-    room = Room(caps, quotas)
+    room = SplitAllocator(caps, quotas)
     known = set(cells)
     chosen: dict[Emotion, list[str]] = {emotion: [] for emotion in EMOTIONS}
     counts: dict[Emotion, list[CellCount]] = {}
@@ -124,7 +124,13 @@ def choose(
 
 
 def _draw_class(
-    pool: Sequence[Eligible], emotion: Emotion, wanted: int, seed: int, *, room: Room, cells: set[Cell]
+    pool: Sequence[Eligible],
+    emotion: Emotion,
+    wanted: int,
+    seed: int,
+    *,
+    room: SplitAllocator,
+    cells: set[Cell],
 ) -> tuple[list[str], list[CellCount]]:
     """Take the next face of whichever cell has given the fewest, until there are enough."""
     waiting: dict[Cell, list[Eligible]] = {cell: [] for cell in cells}

@@ -10,7 +10,7 @@ from pathlib import Path
 from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import File
 from btfer_builder.labels import EMOTIONS, Emotion
-from btfer_builder.records import Chosen
+from btfer_builder.records import SampledFace
 
 #: Ends the name of the earlier sample while the new one takes its place.
 _OLD = ".old"
@@ -23,8 +23,8 @@ def sample_path(face_id: str, emotion: Emotion, split: str, splits: Sequence[str
 
 
 def write_sample(
-    root: Path, target: Path, chosen: Sequence[Chosen], files: Mapping[str, File], splits: Sequence[str]
-) -> list[Chosen]:
+    root: Path, target: Path, chosen: Sequence[SampledFace], files: Mapping[str, File], splits: Sequence[str]
+) -> list[SampledFace]:
     """Build the folder aside, swap it in, and return the faces with the SHA-256 of their files.
 
     Parameters
@@ -65,11 +65,11 @@ def write_sample(
     except OSError as error:
         raise BtferError(f"{target}: cannot be written: {error.strerror}") from None
     finally:
-        tidy(target)
+        clean_up(target)
     return written
 
 
-def tidy(target: Path) -> None:
+def clean_up(target: Path) -> None:
     """Put the earlier sample back if none took its place, and clear away what a run, even a killed one, left."""
     for old in target.parent.glob(f".sample.*{_OLD}"):
         if not target.exists():

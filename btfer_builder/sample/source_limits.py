@@ -33,7 +33,7 @@ class Eligible(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
+class SourceLimits:
     """How many faces of a sample may come from one source; 0 is any number."""
 
     per_photo: int = 1
@@ -41,7 +41,7 @@ class Caps:
     per_creator: int = 0
 
 
-class Room:
+class SplitAllocator:
     """The faces taken so far and what they leave room for.
 
     Parameters
@@ -52,7 +52,7 @@ class Room:
         Faces of a class each split gets, in the order in which splits are named.
     """
 
-    def __init__(self, caps: Caps, quotas: Mapping[str, int]) -> None:
+    def __init__(self, caps: SourceLimits, quotas: Mapping[str, int]) -> None:
         self.split_of: dict[str, str] = {}
         self.passed_over: dict[str, str] = {}
         self._caps = caps

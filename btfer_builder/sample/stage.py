@@ -21,13 +21,13 @@ from btfer_builder.catalog.sample import (
 )
 from btfer_builder.config import SampleRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
-from btfer_builder.io.terminal import say
+from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS, Emotion
-from btfer_builder.records import Chosen, Undrawn
+from btfer_builder.records import SampledFace, UnsampledFace
 from btfer_builder.sample.choose import ONLY_SPLIT, CellCount, Draw, choose
-from btfer_builder.sample.folder import sample_path, tidy, write_sample
+from btfer_builder.sample.folder import clean_up, sample_path, write_sample
 from btfer_builder.sample.provenance import best_source, host_of, license_of
-from btfer_builder.sample.source_limits import Caps, Eligible
+from btfer_builder.sample.source_limits import Eligible, SourceLimits
 from btfer_builder.sample.split_groups import group_photos
 from btfer_builder.workspace import Workspace
 
@@ -94,7 +94,7 @@ def sample(
     """
     catalog, target = workspace.catalog, workspace.data / "sample"
     with workspace.stage("sample"), catalog.run("sample", recipe) as counts:
-        tidy(target)
+        clean_up(target)
         faces = accepted_faces(catalog)
         eligible, refused = eligible_faces(workspace, recipe, faces)
         draw = choose(
@@ -113,7 +113,7 @@ def sample(
             return result
         splits = tuple(recipe.splits) or (ONLY_SPLIT,)
         chosen = [
-            Chosen(face_id, emotion, rank, sample_path(face_id, emotion, split, splits), split)
+            SampledFace(face_id, emotion, rank, sample_path(face_id, emotion, split, splits), split)
             for emotion in EMOTIONS
             for rank, face_id in enumerate(draw.chosen[emotion])
             for split in [draw.split_of[face_id]]
@@ -175,12 +175,14 @@ def _check_earlier(
     refuse_loss(
         "sample", forgotten, lost="faces", reviewed=0, sampled=len(leaving), go_on="btfer sample --redraw"
     )
-    say(f"sample: {len(leaving)} of the {len(earlier)} faces of the earlier sample are not in this one")
+    echo_stderr(
+        f"sample: {len(leaving)} of the {len(earlier)} faces of the earlier sample are not in this one"
+    )
 
 
-def caps_of(recipe: SampleRecipe) -> Caps:
+def caps_of(recipe: SampleRecipe) -> SourceLimits:
     """Return the caps a recipe sets."""
-    return Caps(recipe.per_photo, recipe.per_host, recipe.per_creator)
+    return SourceLimits(recipe.per_photo, recipe.per_host, recipe.per_creator)
 
 
 def _groups(workspace: Workspace, source: dict[str, Source]) -> dict[str, str]:
@@ -213,10 +215,10 @@ def _result(
     )
 
 
-def _undrawn(faces: Sequence[AcceptedFace], draw: Draw, passed_over: dict[str, str]) -> list[Undrawn]:
+def _undrawn(faces: Sequence[AcceptedFace], draw: Draw, passed_over: dict[str, str]) -> list[UnsampledFace]:
     place = {face_id: rank for ids in draw.reserve.values() for rank, face_id in enumerate(ids)}
     return [
-        Undrawn(face.face_id, face.emotion, passed_over[face.face_id], place.get(face.face_id, 0))
+        UnsampledFace(face.face_id, face.emotion, passed_over[face.face_id], place.get(face.face_id, 0))
         for face in faces
         if face.face_id in passed_over
     ]

@@ -2,7 +2,7 @@
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.sample import sample_state
-from btfer_builder.io.terminal import say
+from btfer_builder.io.terminal import echo_stderr
 
 
 def stale_line(catalog: Catalog) -> str | None:
@@ -23,4 +23,4 @@ def stale_line(catalog: Catalog) -> str | None:
 def say_if_stale(catalog: Catalog) -> None:
     """Say it if the sample no longer fits the catalog."""
     if line := stale_line(catalog):
-        say(line)
+        echo_stderr(line)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.training.curves import curves_png
-from btfer_builder.training.prepare import Plan
+from btfer_builder.training.prepare import TrainingPlan
 from btfer_builder.training.results import (
     CURVES,
     MODEL,
@@ -25,7 +25,7 @@ from btfer_builder.training.state import State, save_state
 
 
 def keep_epoch(
-    plan: Plan, network: keras.Model, state: State, better: bool, arrays: Sequence[NDArray[Any]]
+    plan: TrainingPlan, network: keras.Model, state: State, better: bool, arrays: Sequence[NDArray[Any]]
 ) -> None:
     """Write what an epoch has changed.
 
@@ -63,7 +63,7 @@ def save_model(network: keras.Model, path: Path) -> None:
             aside.unlink(missing_ok=True)
 
 
-def write_results(plan: Plan, state: State, params: int, *, finished: bool, stopped: str = "") -> Run:
+def write_results(plan: TrainingPlan, state: State, params: int, *, finished: bool, stopped: str = "") -> Run:
     """Write `curves.png` and `run.json`, the latter last: a folder with a finished one is complete.
 
     Raises

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from btfer_builder.config import TrainRecipe
 from btfer_builder.training.results import Epoch
-from btfer_builder.training.state import Patience, State
+from btfer_builder.training.state import CallbackState, State
 
 #: Exponent of the focal loss (Lin et al. 2017, §3.2). Their α, one factor for all classes here, is left out.
 FOCUS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TrainingProgress:
     """Where a run is, for those who watch it.
 
     Attributes
@@ -65,7 +65,7 @@ class NotFinite(Exception):
 
 #: Told the state after each epoch, whether it is the best one, and all variables.
 Keep = Callable[[State, bool, Sequence[NDArray[Any]]], None]
-Watch = Callable[[Moment], None]
+Watch = Callable[[TrainingProgress], None]
 
 
 def loss_of(recipe: TrainRecipe) -> keras.losses.Loss:
@@ -169,7 +169,7 @@ def fit_phase(
             raise NotFinite
         done = min(round((step + 1) * batches.faces / batches.steps), batches.faces)
         watch(
-            Moment(
+            TrainingProgress(
                 state.phase,
                 len(state.history) + 1,
                 last,
@@ -193,12 +193,16 @@ def fit_phase(
             state,
             history=(*state.history, epoch),
             best=epoch if better else state.best,
-            plateau=Patience(_number(plateau.best), plateau.wait, plateau.cooldown_counter),
-            stopping=Patience(_number(stopping.best), stopping.wait),
+            plateau=CallbackState(_number(plateau.best), plateau.wait, plateau.cooldown_counter),
+            stopping=CallbackState(_number(stopping.best), stopping.wait),
         )
         keep(state, better, [variable.numpy() for variable in _variables(network, trainer)])
         faces = batches.faces
-        watch(Moment(state.phase, number, last, faces, faces, epoch.loss, epoch.accuracy, epoch, better))
+        watch(
+            TrainingProgress(
+                state.phase, number, last, faces, faces, epoch.loss, epoch.accuracy, epoch, better
+            )
+        )
 
     ours = keras.callbacks.LambdaCallback(
         on_train_begin=take_up,

@@ -35,7 +35,7 @@ HARMLESS = ("workers", "memory")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """A run before anything is decoded or built.
 
     Attributes
@@ -84,7 +84,7 @@ def make_plan(
     out: Path,
     selection: str,
     devices: Sequence[str],
-) -> Plan:
+) -> TrainingPlan:
     """Check the recipe, look at the faces' files and choose the devices.
 
     Raises
@@ -97,7 +97,7 @@ def make_plan(
     feeding = preprocessing_of(recipe.network, recipe.pretraining, recipe.paper, size=recipe.size)
     facts = set_facts(train, recipe.workers), set_facts(validation, recipe.workers)
     strategy = _strategy(devices)
-    return Plan(
+    return TrainingPlan(
         recipe,
         out,
         selection,
@@ -118,7 +118,7 @@ def run_key(recipe: TrainRecipe, facts: tuple[SetFacts, SetFacts], replicas: int
     return kept | {"train": facts[0].sha256, "validation": facts[1].sha256, "devices": replicas}
 
 
-def decode_faces(plan: Plan, progress: Progress) -> tuple[FaceStore, FaceStore]:
+def decode_faces(plan: TrainingPlan, progress: Progress) -> tuple[FaceStore, FaceStore]:
     """Decode training and validation faces into the network's size.
 
     Raises
@@ -147,7 +147,7 @@ def decode_faces(plan: Plan, progress: Progress) -> tuple[FaceStore, FaceStore]:
     return stores[1], stores[0]
 
 
-def build(plan: Plan) -> keras.Model:
+def build(plan: TrainingPlan) -> keras.Model:
     """Build the network with the weights it starts from.
 
     Raises
@@ -172,7 +172,7 @@ def build(plan: Plan) -> keras.Model:
     )
 
 
-def feed(plan: Plan, stores: tuple[FaceStore, FaceStore], first_epoch: int) -> Batches:
+def feed(plan: TrainingPlan, stores: tuple[FaceStore, FaceStore], first_epoch: int) -> Batches:
     """Return the batches from an epoch on, counted from 0."""
     recipe = plan.recipe
     size = recipe.batch_size * plan.replicas

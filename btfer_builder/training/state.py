@@ -18,7 +18,7 @@ STATE = ".state.npz"
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class CallbackState:
     """How long a callback of Keras has waited for a better validation loss."""
 
     best: float | None = None
@@ -51,8 +51,8 @@ class State:
     history: tuple[Epoch, ...] = ()
     best: Epoch | None = None
     ended: tuple[PhaseResult, ...] = ()
-    plateau: Patience = field(default_factory=Patience)
-    stopping: Patience = field(default_factory=Patience)
+    plateau: CallbackState = field(default_factory=CallbackState)
+    stopping: CallbackState = field(default_factory=CallbackState)
 
     def epochs_in(self, phase: int) -> list[Epoch]:
         """Return the epochs of a phase."""
@@ -60,7 +60,7 @@ class State:
 
     def begin(self, phase: int) -> "State":
         """Return the state at the beginning of a phase."""
-        return replace(self, phase=phase, plateau=Patience(), stopping=Patience())
+        return replace(self, phase=phase, plateau=CallbackState(), stopping=CallbackState())
 
 
 def save_state(folder: Path, state: State, arrays: Sequence[NDArray[Any]]) -> None:

@@ -20,7 +20,7 @@ from btfer_builder.training.checkpoint import keep_epoch, write_results
 from btfer_builder.training.loop import NotFinite, Watch, fit_phase, is_over
 from btfer_builder.training.pipeline import FaceStore, Progress
 from btfer_builder.training.prepare import (
-    Plan,
+    TrainingPlan,
     build,
     decode_faces,
     feed,
@@ -112,7 +112,7 @@ def train(
 
 
 def _run_phases(
-    plan: Plan,
+    plan: TrainingPlan,
     network: keras.Model,
     stores: tuple[FaceStore, FaceStore],
     state: State,
@@ -137,7 +137,7 @@ def _run_phases(
 
 
 def _run_phase(
-    plan: Plan,
+    plan: TrainingPlan,
     network: keras.Model,
     stores: tuple[FaceStore, FaceStore],
     state: State,
@@ -177,7 +177,7 @@ def _run_phase(
         raise stop(str(error), "make room and give the same command again: it goes on") from None
 
 
-def _phase_result(plan: Plan, network: keras.Model, state: State, why: str = "") -> PhaseResult:
+def _phase_result(plan: TrainingPlan, network: keras.Model, state: State, why: str = "") -> PhaseResult:
     rows = state.epochs_in(state.phase)
     seconds = round(sum(row.seconds for row in rows), 3)
     trainable = count_parameters(network)[1]

@@ -30,7 +30,7 @@ TABLES = {
     "crops": records.CropResult,
     "faces": records.Face,
     "decisions": records.Decision,
-    "sample": records.Chosen,
+    "sample": records.SampledFace,
 }
 
 

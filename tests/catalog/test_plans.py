@@ -18,11 +18,11 @@ from btfer_builder.catalog import (
     release,
     review,
     sample,
-    suspicion,
     takedown,
-    yields,
 )
 from btfer_builder.catalog import duplicates_of as catalog_peers
+from btfer_builder.catalog import review_signals as suspicion
+from btfer_builder.catalog import search_yield as yields
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 from tests.synthetic import fill_tables
@@ -124,14 +124,14 @@ def ask_everything(catalog: Catalog, folder: Path) -> None:
     leakage.comparable_faces(catalog)
     leakage.searched_sets(catalog)
     leakage.leaked_sample(catalog)
-    cell = crawl.Cell("happy", "white", "female", "adult")
+    cell = crawl.QueryCell("happy", "white", "female", "adult")
     crawl.images_in_cell(catalog, cell)
     crawl.waiting_in_cell(catalog, cell, ["openverse"])
     crawl.waiting_urls(catalog, ["openverse"])
-    crawl.settle_refused(catalog, ["openverse"])
+    crawl.settle_unfetchable(catalog, ["openverse"])
     crawl.refused_images(catalog)
     takedown.face_copies(catalog, [image])
     takedown.neighbours_on_page(catalog, [image])
     copy = catalog.value("SELECT image_id FROM dedupes WHERE duplicate_of = ?", image)
     urls = takedown.addresses(catalog, [copy])
-    takedown.bury(catalog, [], image_ids=[copy], face_ids=[], urls=urls, sample=[], why="")
+    takedown.add_tombstones(catalog, [], image_ids=[copy], face_ids=[], urls=urls, sample=[], why="")

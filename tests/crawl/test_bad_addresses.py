@@ -8,7 +8,7 @@ import pytest
 
 from btfer_builder.config import override
 from btfer_builder.crawl.canary import check_engine
-from btfer_builder.crawl.failures import Refused, failed
+from btfer_builder.crawl.failures import FetchError, failed
 from btfer_builder.crawl.fetch import open_fetcher
 from btfer_builder.crawl.ssrf_guard import PrivateAddressError
 from tests.crawl.bad_addresses import BAD
@@ -84,7 +84,7 @@ def test_a_robots_txt_is_unpacked_within_bounds(web, tmp_path, recipe):
         (aiohttp.InvalidURL("x"), "bad_url"), (UnicodeError("x"), "bad_url"), (ValueError("x"), "bad_url"),
         (aiohttp.ClientPayloadError("x"), "unreachable"), (EOFError(), "unreachable"), (KeyError("x"), "unreachable"),
         (RuntimeError("x"), "unreachable"), (RecursionError(), "unreachable"), (LookupError(), "unreachable"),
-        (Refused("robots", "y", 3.0), "robots"),
+        (FetchError("robots", "y", 3.0), "robots"),
     ],
 )  # fmt: skip
 def test_every_exception_is_a_reason(error, reason):

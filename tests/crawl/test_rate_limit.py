@@ -18,9 +18,9 @@ from btfer_builder.crawl.rate_limit import (
     BACKOFF,
     BACKOFF_MOST,
     DEAD_AFTER,
-    Pace,
+    HostScheduler,
+    RateLimiter,
     TokenBucket,
-    Turns,
     backoff,
     retry_after,
     unlimited,
@@ -128,7 +128,7 @@ class Clock:
         return self.now
 
 
-def run(turns: Turns, clock: Clock, count: int, *, hold: float = 0.0) -> list[tuple[float, Job]]:
+def run(turns: HostScheduler, clock: Clock, count: int, *, hold: float = 0.0) -> list[tuple[float, Job]]:
     """Take jobs as fast as is allowed; return when each was taken. Each is done `hold` seconds later."""
 
     async def take_all() -> list[tuple[float, Job]]:
@@ -154,7 +154,7 @@ def run(turns: Turns, clock: Clock, count: int, *, hold: float = 0.0) -> list[tu
 
 def test_a_host_is_asked_at_its_rate_and_its_connections_are_bounded():
     clock = Clock()
-    turns: Turns[Job] = Turns(CrawlRecipe(host_rate=2, per_host=2), clock)
+    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(host_rate=2, per_host=2), clock)
     for number in range(10):
         turns.add(Job("photos.example", number))
     taken = run(turns, clock, 10)
@@ -166,7 +166,7 @@ def test_a_host_is_asked_at_its_rate_and_its_connections_are_bounded():
 
 def test_slow_answers_hold_connections_and_not_the_other_hosts():
     clock = Clock()
-    turns: Turns[Job] = Turns(CrawlRecipe(host_rate=10, per_host=1), clock)
+    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(host_rate=10, per_host=1), clock)
     for number in range(5):
         turns.add(Job("slow.example", number))
     for number in range(5):
@@ -179,7 +179,7 @@ def test_slow_answers_hold_connections_and_not_the_other_hosts():
 
 def test_a_pause_holds_up_one_host_only():
     clock = Clock()
-    turns: Turns[Job] = Turns(CrawlRecipe(host_rate=10), clock)
+    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(host_rate=10), clock)
     for host in ("busy.example", "other.example"):
         for number in range(3):
             turns.add(Job(host, number))
@@ -193,7 +193,7 @@ def test_a_pause_holds_up_one_host_only():
 
 def test_a_host_can_ask_for_a_delay_of_its_own():
     clock = Clock()
-    turns: Turns[Job] = Turns(CrawlRecipe(host_rate=10), clock)
+    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(host_rate=10), clock)
     turns.slow_down("slow.example", 5)
     turns.slow_down("slow.example", 1)  # a file that asks for less changes nothing
     for number in range(3):
@@ -204,7 +204,7 @@ def test_a_host_can_ask_for_a_delay_of_its_own():
 
 def test_allowed_loopback_and_local_files_wait_for_nobody():
     clock = Clock()
-    turns: Turns[Job] = Turns(CrawlRecipe(allow_private_hosts=True, host_rate=1), clock)
+    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(allow_private_hosts=True, host_rate=1), clock)
     for number in range(20):
         turns.add(Job("127.0.0.1:8000", number))
         turns.add(Job("", number))
@@ -212,7 +212,7 @@ def test_allowed_loopback_and_local_files_wait_for_nobody():
 
 
 def test_jobs_can_be_taken_back():
-    turns: Turns[Job] = Turns(CrawlRecipe())
+    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe())
     for number in range(4):
         turns.add(Job("a.example", number))
         turns.add(Job("b.example", number))
@@ -224,7 +224,7 @@ def test_jobs_can_be_taken_back():
 
 def test_a_host_without_any_answer_is_dead_and_one_answer_revives_it():
     clock = Clock()
-    turns: Turns[Job] = Turns(CrawlRecipe(allow_private_hosts=True), clock)
+    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(allow_private_hosts=True), clock)
 
     async def fail(times: int, host: str, *, answered: bool) -> None:
         for _ in range(times):
@@ -242,7 +242,7 @@ def test_a_host_without_any_answer_is_dead_and_one_answer_revives_it():
 
 
 def test_threads_share_one_pace():
-    pace, at, lock = Pace(0.05), [], threading.Lock()
+    pace, at, lock = RateLimiter(0.05), [], threading.Lock()
 
     def ask() -> None:
         for _ in range(3):
@@ -260,7 +260,7 @@ def test_threads_share_one_pace():
 
 
 def test_nobody_waits_for_a_turn_when_all_is_to_stop():
-    pace, stop = Pace(60), threading.Event()
+    pace, stop = RateLimiter(60), threading.Event()
     pace.wait(stop)
     threading.Timer(0.05, stop.set).start()
     started = time.monotonic()

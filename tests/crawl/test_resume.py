@@ -120,12 +120,12 @@ def test_a_token_is_sent_to_the_engine_itself_only(web, run_crawl, monkeypatch):
     from btfer_builder.config import CrawlRecipe
     from btfer_builder.crawl.discover import page_session
     from btfer_builder.crawl.engines import SEARCH_ENGINES
-    from btfer_builder.crawl.rate_limit import Pace
+    from btfer_builder.crawl.rate_limit import RateLimiter
 
     monkeypatch.setenv("OPENVERSE_TOKEN", "geheim")
     run_crawl("q", engine=("openverse",), engine_url=web.engine_url("openverse"))
     assert "Authorization" not in web.headers[0]
-    own = page_session(SEARCH_ENGINES["openverse"], CrawlRecipe(), Pace(0), None)
+    own = page_session(SEARCH_ENGINES["openverse"], CrawlRecipe(), RateLimiter(0), None)
     assert own.headers["Authorization"] == "Bearer geheim"
 
 

@@ -19,7 +19,7 @@ from btfer_builder.crop.stage import crop, paper_recipe
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import thumb_path
-from btfer_builder.records import Chosen, Decision
+from btfer_builder.records import Decision, SampledFace
 from btfer_builder.workspace import Workspace, create_workspace
 from demo.pictures import encode
 from tests.photos import (
@@ -161,7 +161,7 @@ def test_a_deleted_face_is_made_again_and_its_place_in_the_sample_stays(workspac
     before = outcome(workspace)
     faces = workspace.catalog.rows("SELECT face_id, image_id, path FROM faces ORDER BY face_id")
     replace_sample(
-        workspace.catalog, [Chosen(row["face_id"], "happy", n, "-") for n, row in enumerate(faces)]
+        workspace.catalog, [SampledFace(row["face_id"], "happy", n, "-") for n, row in enumerate(faces)]
     )
     (workspace.root / faces[1]["path"]).unlink()
     crop(workspace, ALONE)
@@ -172,7 +172,7 @@ def test_a_deleted_face_is_made_again_and_its_place_in_the_sample_stays(workspac
 
 def test_a_face_that_does_not_come_back_leaves_the_sample(workspace):
     faces = [row[0] for row in table(workspace, "faces")]
-    replace_sample(workspace.catalog, [Chosen(face, "happy", n, "-") for n, face in enumerate(faces)])
+    replace_sample(workspace.catalog, [SampledFace(face, "happy", n, "-") for n, face in enumerate(faces)])
     crop(workspace, override(ALONE, size=64), recrop=True)
     assert sampled_faces(workspace.catalog) == []
 
@@ -262,7 +262,7 @@ def accept_all(workspace):
     add_decisions(
         workspace.catalog, [Decision(face, "face", "accept", "happy", None, "ana") for face in faces]
     )
-    replace_sample(workspace.catalog, [Chosen(face, "happy", n, "-") for n, face in enumerate(faces)])
+    replace_sample(workspace.catalog, [SampledFace(face, "happy", n, "-") for n, face in enumerate(faces)])
 
 
 def test_a_bare_run_again_keeps_what_was_reviewed(workspace, cropped):

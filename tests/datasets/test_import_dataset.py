@@ -18,7 +18,7 @@ from btfer_builder.datasets import import_dataset
 from btfer_builder.datasets.class_counts import classes_png, classes_table
 from btfer_builder.datasets.convert import Converted
 from btfer_builder.datasets.draw_splits import draw_splits
-from btfer_builder.datasets.duplicates import Twins, find_twins, groups_of, leaked
+from btfer_builder.datasets.duplicates import DuplicatePair, find_twins, groups_of, leaked
 from btfer_builder.datasets.readers.base import DROPPED, Item
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
@@ -281,7 +281,7 @@ def test_a_thousand_copies_are_a_thousand_pairs_not_half_a_million():
 )
 def test_drawing_never_parts_twins_and_never_takes_more_than_its_share(pairs, emotions, seed):
     pictures = [converted(f"p{n}", emotion=emotion) for n, emotion in enumerate(emotions)]
-    twins = [Twins(*sorted(pair), "near") for pair in pairs if pair[0] != pair[1]]
+    twins = [DuplicatePair(*sorted(pair), "near") for pair in pairs if pair[0] != pair[1]]
     drawn = draw_splits(pictures, twins, DatasetRecipe(seed=seed, val_share=0.2, test_share=0.2))
     assert [one.item.name for one in drawn] == [one.item.name for one in pictures]
     groups = groups_of(len(pictures), twins)

@@ -14,7 +14,7 @@ from btfer_builder.catalog.review import add_decisions, emotions_found, review_i
 from btfer_builder.catalog.sample import accepted_faces
 from btfer_builder.config import DedupeRecipe
 from btfer_builder.dedupe.face_stage import dedupe_faces
-from btfer_builder.dedupe.faces import Pair, candidate_pairs, group_faces
+from btfer_builder.dedupe.faces import FacePair, candidate_pairs, group_faces
 from btfer_builder.dedupe.grouping import best_first
 from btfer_builder.errors import BtferError
 from btfer_builder.images.alignment import Overlay
@@ -210,7 +210,7 @@ def test_stars_never_chains(named):
     dedupe_faces(named.workspace, ALONE)
     faces = best_first(hashed_faces(named.workspace.catalog))[:4]
     near = Overlay(2, 0.1)
-    chain = {Pair(0, 1, False): near, Pair(1, 2, False): near, Pair(2, 3, False): Overlay(2, 0.2)}
+    chain = {FacePair(0, 1, False): near, FacePair(1, 2, False): near, FacePair(2, 3, False): Overlay(2, 0.2)}
     results = {result.face_id: result for result in group_faces(faces, chain, 4, 0.15)}
     assert [results[face.image_id].state for face in faces] == ["kept", "dropped", "kept", "kept"]
     assert results[faces[1].image_id].difference == 0.1

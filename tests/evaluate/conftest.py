@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from btfer_builder.evaluate import LabelledFace, faces_in_folder
-from btfer_builder.evaluate.loaders.registry import Model
+from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.labels import EMOTIONS
 
 #: A face of this brightness is answered with the emotion of the same position by `brightness_model`.

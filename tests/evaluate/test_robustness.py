@@ -10,7 +10,7 @@ from skimage import data
 from btfer_builder.config import EvalRecipe
 from btfer_builder.evaluate import LabelledFace
 from btfer_builder.evaluate.inference.outputs import read_labels
-from btfer_builder.evaluate.inference.predict import Job, predict_jobs
+from btfer_builder.evaluate.inference.predict import ModelRun, predict_jobs
 from btfer_builder.evaluate.inference.prefetch import as_it_is
 from btfer_builder.evaluate.preprocessing.resolve import plan_feeding
 from btfer_builder.evaluate.robustness import (
@@ -78,7 +78,7 @@ def test_views_are_seen_by_every_model_and_decoded_once(make_set, brightness_mod
     real = ahead.decode_plain_png
     monkeypatch.setattr(ahead, "decode_plain_png", lambda content: decoded.append(content) or real(content))
     faces = make_set({emotion: [20, 120, 200] for emotion in EMOTIONS})
-    job = Job(
+    job = ModelRun(
         brightness_model,
         read_labels(EMOTIONS, brightness_model),
         plan_feeding(EvalRecipe(), brightness_model),

@@ -16,7 +16,7 @@ from btfer_builder.evaluate import LabelledFace
 from btfer_builder.evaluate.evaluate import make_job, measure, write_report
 from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.evaluate.metrics.scores import score_votes
-from btfer_builder.evaluate.preprocessing.resolve import Declaration
+from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
 from btfer_builder.io.atomic import json_text
 from btfer_builder.labels import EMOTIONS
 
@@ -33,7 +33,7 @@ def evaluated(model, emotions, rows, votes, *, path=Path("x.png"), corruptions=F
     recipe = EvalRecipe(labels=EMOTIONS, resamples=20, corruptions=corruptions)
     views = [predictions] * (41 if corruptions else 1)
     return measure(
-        make_job(model, recipe), Declaration(recipe, "flags"), faces, views, recipe=recipe,
+        make_job(model, recipe), ResolvedPreprocessing(recipe, "flags"), faces, views, recipe=recipe,
         named=("set", "0" * 64, "BTFER|n:1"), tried=(),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from btfer_builder.catalog.dedupe import HashedImage
-from btfer_builder.catalog.takedown import Look
+from btfer_builder.catalog.takedown import ImageFingerprint
 from btfer_builder.dedupe.candidates import LookAlikes
 from btfer_builder.dedupe.grouping import group_duplicates
 from btfer_builder.dedupe.match_tombstones import hold, mark_buried
@@ -150,11 +150,15 @@ def test_only_a_person_decides_on_what_a_64_bit_tombstone_matches():
     one, other = strangers()
     images = [image("a", one), image("b", other), image("c", hopper())]
     plain, turned, *rest = perceptual_hashes(one)
-    marked, held = mark_buried(images, [Look("", "", "", plain, turned, "", "", "")], RADIUS, mirrored=True)
+    marked, held = mark_buried(
+        images, [ImageFingerprint("", "", "", plain, turned, "", "", "")], RADIUS, mirrored=True
+    )
     assert [found.reason for found in marked] == [None] * 3
     assert held.keys() == {"a", "b"}
     assert held["a"] == (0, None)
-    marked, held = mark_buried(images, [Look("", "", "", plain, turned, *rest)], RADIUS, mirrored=True)
+    marked, held = mark_buried(
+        images, [ImageFingerprint("", "", "", plain, turned, *rest)], RADIUS, mirrored=True
+    )
     assert [found.reason for found in marked] == ["taken_down", None, None]
     assert held.keys() == {"b"}
     results = {result.image_id: result for result in hold(group_duplicates(marked, RADIUS, True), held)}
@@ -165,7 +169,7 @@ def test_only_a_person_decides_on_what_a_64_bit_tombstone_matches():
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_copy_of_what_was_taken_down_is_dropped(turned):
     copy = compressed(EDITS["half"](hopper()))
-    stone = Look("", "", "", *perceptual_hashes(hopper()))
+    stone = ImageFingerprint("", "", "", *perceptual_hashes(hopper()))
     marked, held = mark_buried([image("a", mirror(copy) if turned else copy)], [stone], RADIUS, mirrored=True)
     assert ([found.reason for found in marked], held) == (["taken_down"], {})
 

@@ -16,7 +16,7 @@ from btfer_builder.datasets.labelled_faces import faces_in_folder
 from btfer_builder.dedupe import stage
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.inference.prefetch import as_it_is, prepare_ahead, prepare_on_cluster
+from btfer_builder.evaluate.inference.prefetch import as_it_is, prefetch, prepare_on_cluster
 from btfer_builder.evaluate.preprocessing.resolve import Feeding
 from btfer_builder.evaluate.robustness import resolution_view
 from btfer_builder.parallel import CRASHED, Runner
@@ -184,7 +184,7 @@ def test_faces_are_prepared_for_models_there_as_here(address, tmp_path, monkeypa
     faces = faces_in_folder(Path())
     feedings = [Feeding(12, 12, 3, "rgb", "0,1"), Feeding(16, 8, 1, "grey", "-1,1")]
     views = [as_it_is, resolution_view(8)]
-    here = list(prepare_ahead(faces, feedings, views, 8, 2))
+    here = list(prefetch(faces, feedings, views, 8, 2))
     there = list(prepare_on_cluster(faces, feedings, views, 8, address))
     assert [view for view, _, _ in there] == [view for view, _, _ in here] == [0, 1] * 5
     for (_, arrays, ways), (_, others, same) in zip(here, there, strict=True):

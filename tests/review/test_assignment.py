@@ -11,7 +11,7 @@ from btfer_builder.catalog.review import review_items
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.review.assignment import check_sharing, in_overlap, items_for, sees, shuffled
+from btfer_builder.review.assignment import check_sharing, in_overlap, is_assigned, items_for, shuffled
 from btfer_builder.review.decisions import export_decisions, import_decisions
 
 IDS = [f"{number:064x}" for number in range(2000)]
@@ -23,7 +23,7 @@ def test_everyone_sees_the_overlap_and_exactly_one_each_other_item(seed, overlap
     recipe = ReviewRecipe(reviewers=("ana", "bo", "cy"), seed=seed, overlap=overlap)
     shared = 0
     for item_id in IDS[:500]:
-        who = [name for name in recipe.reviewers if sees(name, item_id, recipe)]
+        who = [name for name in recipe.reviewers if is_assigned(name, item_id, recipe)]
         assert len(who) == (3 if in_overlap(item_id, recipe) else 1)
         shared += len(who) == 3
     assert abs(shared / 500 - overlap) < 0.08
@@ -36,13 +36,13 @@ def test_a_tenth_is_shared_unless_told_otherwise():
 
 def test_another_reviewer_takes_a_fair_share_and_moves_nothing_else():
     two, three = ReviewRecipe(reviewers=("ana", "bo")), ReviewRecipe(reviewers=("bo", "cy", "ana"))
-    moved = [i for i in IDS if sees("ana", i, two) != sees("ana", i, three)]
-    assert all(sees("cy", item_id, three) for item_id in moved)
+    moved = [i for i in IDS if is_assigned("ana", i, two) != is_assigned("ana", i, three)]
+    assert all(is_assigned("cy", item_id, three) for item_id in moved)
     assert 0.1 < len(moved) / len(IDS) < 0.2
 
 
 def test_without_names_everyone_sees_everything():
-    assert all(sees("whoever", item_id, ReviewRecipe(overlap=0)) for item_id in IDS)
+    assert all(is_assigned("whoever", item_id, ReviewRecipe(overlap=0)) for item_id in IDS)
 
 
 def test_who_has_no_share_is_told():
@@ -99,7 +99,7 @@ def test_who_reviews_blind_accepts_nothing_unnamed(blind, filled):
 
 def test_shares_reach_the_page_and_the_spreadsheet(start, workspace, filled, tmp_path):
     recipe = ReviewRecipe(reviewers=("ana", "bo"), overlap=0.2)
-    mine = {item_id for item_id in filled.face_ids if sees("ana", item_id, recipe)}
+    mine = {item_id for item_id in filled.face_ids if is_assigned("ana", item_id, recipe)}
     server = start("ana", recipe=recipe)
     assert {item["item_id"] for item in server.get("/api/items", round="faces")["items"]} == mine
     assert server.get("/api/progress", round="faces")["items"] == len(mine) < 21

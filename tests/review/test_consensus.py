@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.catalog.agreement import Rule, choose_rule, consensus, rule, votes
+from btfer_builder.catalog.agreement import ConsensusRule, choose_rule, consensus, rule, votes
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.config import SampleRecipe
 from btfer_builder.labels import EMOTIONS
@@ -19,7 +19,7 @@ FACE = "f" * 64
 ANSWERS = ("happy", "sad", "reject", "skip")
 
 
-def say(workspace, answers, face=FACE, **more) -> None:
+def echo_stderr(workspace, answers, face=FACE, **more) -> None:
     add_decisions(
         workspace.catalog, [decision(face, f"r{n}", answer, **more) for n, answer in enumerate(answers)]
     )
@@ -54,8 +54,8 @@ def expected(answers, min_votes: int, percent: int) -> str | None:
 )
 def test_enough_alike_and_more_than_any_other(workspace, answers, min_votes, percent):
     face = f"{workspace.catalog.value('SELECT count(*) FROM decisions'):064x}"
-    choose_rule(workspace.catalog, Rule(min_votes, percent / 100))
-    say(workspace, answers, face)
+    choose_rule(workspace.catalog, ConsensusRule(min_votes, percent / 100))
+    echo_stderr(workspace, answers, face)
     answer, spread = ballot(workspace, face)
     assert answer == expected(answers, min_votes, percent)
     counts = Counter(answer for answer in answers if answer != "skip")
@@ -64,25 +64,27 @@ def test_enough_alike_and_more_than_any_other(workspace, answers, min_votes, per
 
 
 def test_a_share_is_reached_exactly(workspace):
-    choose_rule(workspace.catalog, Rule(1, 0.56))  # 0.56 × 25 is a little more than 14 for a computer
-    say(workspace, ["happy"] * 14 + ["sad"] * 11)
+    choose_rule(
+        workspace.catalog, ConsensusRule(1, 0.56)
+    )  # 0.56 × 25 is a little more than 14 for a computer
+    echo_stderr(workspace, ["happy"] * 14 + ["sad"] * 11)
     assert ballot(workspace)[0] == "happy"
-    choose_rule(workspace.catalog, Rule(1, 0.57))
+    choose_rule(workspace.catalog, ConsensusRule(1, 0.57))
     assert ballot(workspace)[0] is None
 
 
 def test_the_rule_is_kept_until_another_is_chosen(workspace):
-    assert rule(workspace.catalog) == Rule(1, 0.5)
-    choose_rule(workspace.catalog, Rule(2, 0.75))
-    assert rule(type(workspace.catalog)(workspace.catalog.path)) == Rule(2, 0.75)
-    say(workspace, ["happy"])
+    assert rule(workspace.catalog) == ConsensusRule(1, 0.5)
+    choose_rule(workspace.catalog, ConsensusRule(2, 0.75))
+    assert rule(type(workspace.catalog)(workspace.catalog.path)) == ConsensusRule(2, 0.75)
+    echo_stderr(workspace, ["happy"])
     assert ballot(workspace) == (None, "happy:1")
-    choose_rule(workspace.catalog, Rule(1, 0.75))
+    choose_rule(workspace.catalog, ConsensusRule(1, 0.75))
     assert ballot(workspace) == ("happy", "happy:1")
 
 
 def test_an_adjudication_settles_and_is_no_vote(workspace):
-    say(workspace, ["happy", "happy", "happy", "sad"])
+    echo_stderr(workspace, ["happy", "happy", "happy", "sad"])
     assert ballot(workspace) == ("happy", "happy:3;sad:1")
     add_decisions(workspace.catalog, [decision(FACE, "r0", "sad", adjudicates=True)])
     assert ballot(workspace) == ("sad", "happy:3;sad:1")
@@ -99,8 +101,8 @@ def test_an_adjudication_stands_when_the_votes_are_gone(workspace):
 
 def test_votes_and_consensus_are_of_items_that_are_there(workspace, filled):
     face = filled.face_ids[1]
-    say(workspace, ["happy", "sad", "skip"], face)
-    say(workspace, ["happy", "happy"], FACE)
+    echo_stderr(workspace, ["happy", "sad", "skip"], face)
+    echo_stderr(workspace, ["happy", "happy"], FACE)
     add_decisions(workspace.catalog, [decision(face, "chief", "sad", adjudicates=True)])
     said = [(vote.item_id, vote.reviewer, vote.answer) for vote in votes(workspace.catalog, "face")]
     assert said == [(face, "r0", "happy"), (face, "r1", "sad")]
@@ -113,11 +115,11 @@ def test_the_sample_follows_the_rule_and_carries_the_votes(workspace):
     filled = fill_catalog(workspace, per_emotion=2)
     for emotion, faces in filled.faces.items():
         other = "sad" if emotion != "sad" else "happy"
-        say(workspace, [emotion, emotion, other], faces[0])
-        say(workspace, [emotion, other], faces[1])
-    choose_rule(workspace.catalog, Rule(3, 0.9))
+        echo_stderr(workspace, [emotion, emotion, other], faces[0])
+        echo_stderr(workspace, [emotion, other], faces[1])
+    choose_rule(workspace.catalog, ConsensusRule(3, 0.9))
     assert sample(workspace, SampleRecipe(per_class=1)).path is None
-    choose_rule(workspace.catalog, Rule(3, 0.6))
+    choose_rule(workspace.catalog, ConsensusRule(3, 0.6))
     assert sample(workspace, SampleRecipe(per_class=1)).path is not None
     with (workspace.manifests / "sample.csv").open(newline="", encoding="utf-8") as file:
         rows = {row["face_id"]: row for row in csv.DictReader(file)}
@@ -133,9 +135,9 @@ def test_the_sample_follows_the_rule_and_carries_the_votes(workspace):
 def disputed(workspace, filled):
     """One face two reviewers disagree on, one all agree on, one only one has answered."""
     faces = filled.faces["happy"]
-    say(workspace, ["happy", "sad", "sad"], faces[0])
-    say(workspace, ["happy", "happy"], faces[1])
-    say(workspace, ["happy"], faces[2])
+    echo_stderr(workspace, ["happy", "sad", "sad"], faces[0])
+    echo_stderr(workspace, ["happy", "happy"], faces[1])
+    echo_stderr(workspace, ["happy"], faces[2])
     return faces
 
 
@@ -167,5 +169,5 @@ def test_what_was_said_as_an_adjudicator_is_not_the_reviewers_own_vote(start, wo
 def test_a_new_dispute_comes_into_the_queue(start, workspace, disputed):
     chief = start("chief", adjudicate=True)
     assert chief.get("/api/items", round="faces")["total"] == 1
-    say(workspace, ["sad"], disputed[1])  # r0 has thought again
+    echo_stderr(workspace, ["sad"], disputed[1])  # r0 has thought again
     assert chief.get("/api/items", round="faces")["total"] == 2

@@ -17,7 +17,7 @@ from btfer_builder.config import EvalRecipe
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import DedupeResult
 from btfer_builder.review import ordering as suspicion
-from btfer_builder.review.ordering import SORTS, Signs, order
+from btfer_builder.review.ordering import SORTS, ReviewSignals, order
 
 
 def item(item_id="a", **more) -> ReviewItem:
@@ -35,7 +35,7 @@ def test_each_order_holds_everything_and_puts_the_worst_first(rows):
         item(str(n), confidence=sure, upscale=upscale, distance=distance)
         for n, (sure, upscale, _, distance) in enumerate(rows)
     ]
-    signs = Signs({str(n): row[2] for n, row in enumerate(rows) if row[2] is not None})
+    signs = ReviewSignals({str(n): row[2] for n, row in enumerate(rows) if row[2] is not None})
     for sort in SORTS:
         assert sorted(order(items, sort, signs)) == list(range(len(items)))
     assert order(items, "found", signs) == list(range(len(items)))
@@ -71,12 +71,12 @@ def test_all_signs_together_find_what_is_bad_in_every_way():
         item("c", confidence=0.97),
         item("d", distance=8),
     ]
-    assert order(items, "suspicion", Signs({"a": 900.0, "b": 5.0, "c": 500.0, "d": 700.0}))[0] == 1
+    assert order(items, "suspicion", ReviewSignals({"a": 900.0, "b": 5.0, "c": 500.0, "d": 700.0}))[0] == 1
 
 
 def test_a_models_doubt_is_of_the_proposed_label():
     row = [0.1, 0.0, 0.0, 0.7, None, 0.15, 0.05]  # the model has no class neutral
-    signs = Signs(predictions=dict.fromkeys("abcd", row))
+    signs = ReviewSignals(predictions=dict.fromkeys("abcd", row))
     assert signs.doubt(item("a", listed_under="happy")) == pytest.approx(0.3)
     assert signs.doubt(item("b", listed_under="sad")) == pytest.approx(0.85)
     assert signs.doubt(item("c", listed_under="neutral")) is None

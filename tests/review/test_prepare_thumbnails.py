@@ -11,7 +11,7 @@ from btfer_builder.catalog.review_signals import sharpness_of
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.images.thumbnails import thumbnail
 from btfer_builder.io.storage import thumb_path
-from btfer_builder.review.filters import Asked
+from btfer_builder.review.filters import ItemQuery
 from btfer_builder.review.prepare_thumbnails import (
     make_all,
     make_thumbs,
@@ -50,7 +50,7 @@ def test_the_sharpness_of_photos_is_measured_on_the_way(workspace, filled):
     assert measured[soft] < measured[sharp] / 5
     assert sharpness_of(workspace.catalog, "image", [soft]) == {soft: measured[soft]}
     session = Session(workspace.catalog, "ana", ReviewRecipe())
-    listed = [item["item_id"] for item in session.page("image", Asked(sort="sharpness"))["items"]]
+    listed = [item["item_id"] for item in session.page("image", ItemQuery(sort="sharpness"))["items"]]
     assert listed.index(soft) < listed.index(sharp)
     with workspace.catalog.transaction() as db:
         db.execute("DELETE FROM sharpness WHERE image_id = ?", (soft,))

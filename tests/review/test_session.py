@@ -9,7 +9,7 @@ from btfer_builder.config import ReviewRecipe
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Decision
 from btfer_builder.review import session as session_module
-from btfer_builder.review.filters import NEXT, Asked
+from btfer_builder.review.filters import NEXT, ItemQuery
 from btfer_builder.review.session import Session
 from tests.factories import fill_catalog
 
@@ -46,12 +46,12 @@ def test_what_is_counted_step_by_step_is_what_a_new_session_counts(
     monkeypatch.setattr(session_module, "MANY", many)
     catalog, recipe = workspace.catalog, ReviewRecipe(blind=blind)
     held = Session(catalog, "ana", recipe)
-    held.page("face", Asked())
+    held.page("face", ItemQuery())
     for what, *rest in steps:
         if what == "undo":
             held.undo("face", None)
         elif what == "look":
-            held.page("face", Asked(show="undecided"))
+            held.page("face", ItemQuery(show="undecided"))
         else:
             number, word = rest
             kind, ids = ("image", filled.image_ids) if what == "photo" else ("face", filled.face_ids)
@@ -62,7 +62,7 @@ def test_what_is_counted_step_by_step_is_what_a_new_session_counts(
                 add_decisions(catalog, [said])
     anew = Session(catalog, "ana", recipe)
     assert counts(held) == counts(anew)
-    assert held.page("face", Asked()) == anew.page("face", Asked())
+    assert held.page("face", ItemQuery()) == anew.page("face", ItemQuery())
     while undo(catalog, "face", "ana"):
         pass
     assert held.progress("face")["decided"] == 0
@@ -72,7 +72,7 @@ def test_a_list_stays_as_it_was_while_it_is_worked_through(workspace, filled):
     session = Session(workspace.catalog, "ana", ReviewRecipe())
 
     def page(number: int, keep: bool) -> list[str]:
-        asked = Asked(show="undecided", per_page=5, page=number, keep=keep)
+        asked = ItemQuery(show="undecided", per_page=5, page=number, keep=keep)
         return [item["item_id"] for item in session.page("face", asked)["items"]]
 
     first = page(1, keep=False)
@@ -95,7 +95,7 @@ def test_each_filter_keeps_what_it_says(workspace, filled):
     )
 
     def shown(show: str, emotion: str | None = None) -> list[str]:
-        asked = Asked(show=show, emotion=emotion)
+        asked = ItemQuery(show=show, emotion=emotion)
         return [item["item_id"] for item in session.page("face", asked)["items"]]
 
     assert shown("decided") == [relabelled, rejected]
@@ -109,7 +109,7 @@ def test_each_filter_keeps_what_it_says(workspace, filled):
 def test_next_is_looked_for_in_the_list_that_is_shown(workspace, filled):
     session = Session(workspace.catalog, "ana", ReviewRecipe())
     session.decide([Decision(item, "face", "skip", reviewer="ana") for item in filled.face_ids[:12]])
-    asked = Asked(sort="confidence", per_page=4, at=NEXT)
+    asked = ItemQuery(sort="confidence", per_page=4, at=NEXT)
     assert session.page("face", asked)["page"] == 4
 
 

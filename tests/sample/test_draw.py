@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.sample.choose import choose, ranked
-from btfer_builder.sample.source_limits import Caps, Eligible, Room
+from btfer_builder.sample.source_limits import Eligible, SourceLimits, SplitAllocator
 from btfer_builder.sample.split_groups import group_photos
 
 #: A machine that is busy is no failure.
@@ -46,7 +46,7 @@ def chosen_faces(draw, faces):
 @EASY
 @given(pools(), st.integers(1, 6), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.integers(0, 9))
 def test_no_cap_is_broken_and_what_was_passed_over_has_its_reason(faces, n, photo, host, creator, seed):
-    draw = choose(faces, n, seed, caps=Caps(photo, host, creator), reserve=2)
+    draw = choose(faces, n, seed, caps=SourceLimits(photo, host, creator), reserve=2)
     drawn = chosen_faces(draw, faces)
     for cap, name in ((photo, "photo"), (host, "host"), (creator, "creator")):
         counts = Counter(value for face in drawn if (value := getattr(face, name)))
@@ -73,7 +73,10 @@ def test_no_cap_is_broken_and_what_was_passed_over_has_its_reason(faces, n, phot
 @given(pools(), st.integers(1, 6), st.randoms(), st.booleans())
 def test_the_order_of_the_faces_does_not_matter(faces, n, random, divided):
     options = dict(
-        caps=Caps(1, 3, 2), reserve=3, cells=CELLS, splits={"train": n, "test": 1} if divided else None
+        caps=SourceLimits(1, 3, 2),
+        reserve=3,
+        cells=CELLS,
+        splits={"train": n, "test": 1} if divided else None,
     )
     shuffled = list(faces)
     random.shuffle(shuffled)
@@ -83,7 +86,7 @@ def test_the_order_of_the_faces_does_not_matter(faces, n, random, divided):
 @EASY
 @given(pools(), st.integers(1, 12), st.integers(0, 9))
 def test_cells_are_filled_as_evenly_as_can_be(faces, n, seed):
-    draw = choose(faces, n, seed, caps=Caps(0), cells=CELLS)
+    draw = choose(faces, n, seed, caps=SourceLimits(0), cells=CELLS)
     drawn = {face.face_id: face for face in chosen_faces(draw, faces)}
     for emotion in EMOTIONS:
         there = Counter(face.cell for face in faces if face.emotion == emotion)
@@ -104,7 +107,7 @@ def test_cells_are_filled_as_evenly_as_can_be(faces, n, seed):
 @given(pools(), st.integers(1, 4), st.integers(1, 4), st.integers(0, 3), st.integers(0, 9))
 def test_splits_share_no_photo_creator_or_group(faces, train, test, val, seed):
     sizes = {"train": train, "test": test} | ({"val": val} if val else {})
-    draw = choose(faces, 1, seed, splits=sizes, caps=Caps(0))
+    draw = choose(faces, 1, seed, splits=sizes, caps=SourceLimits(0))
     for name in ("photo", "creator", "group"):
         splits = defaultdict(set)
         for face in chosen_faces(draw, faces):
@@ -149,8 +152,8 @@ def test_a_common_class_does_not_take_the_photos_of_a_rare_one():
 
 def test_the_reserve_is_next_in_rank_and_can_be_put_in():
     faces = [Eligible(f"{n:02}", "sad", f"p{n // 2}", creator=f"c{n // 6}") for n in range(40)]
-    draw = choose(faces, 5, 3, caps=Caps(1, 0, 2), reserve=4)
-    room = Room(Caps(1, 0, 2), {})
+    draw = choose(faces, 5, 3, caps=SourceLimits(1, 0, 2), reserve=4)
+    room = SplitAllocator(SourceLimits(1, 0, 2), {})
     for face in chosen_faces(draw, faces):
         room.put(face, "test")
     by_id = {face.face_id: face for face in faces}

@@ -26,11 +26,13 @@ def filled(tmp_path):
     """Six accepted faces of each emotion."""
     workspace = create_workspace(tmp_path)
     filled = fill_catalog(workspace, per_emotion=6)
-    say(workspace, "ana", {face: emotion for emotion, faces in filled.faces.items() for face in faces})
+    echo_stderr(
+        workspace, "ana", {face: emotion for emotion, faces in filled.faces.items() for face in faces}
+    )
     return workspace, filled
 
 
-def say(workspace, reviewer, answers, adjudicates=False):
+def echo_stderr(workspace, reviewer, answers, adjudicates=False):
     add_decisions(
         workspace.catalog,
         [
@@ -71,16 +73,16 @@ def test_only_labels_that_enough_reviewers_gave(filled):
     workspace, faces = filled
     happy = faces.faces["happy"]
     for reviewer in ("bo", "cy", "di"):
-        say(workspace, reviewer, dict.fromkeys(happy, "happy"))
-    say(workspace, "ed", dict.fromkeys(happy[:2], "sad"))  # 4 of 5
-    say(workspace, "flo", dict.fromkeys(happy[:1], "sad"))  # 4 of 6
+        echo_stderr(workspace, reviewer, dict.fromkeys(happy, "happy"))
+    echo_stderr(workspace, "ed", dict.fromkeys(happy[:2], "sad"))  # 4 of 5
+    echo_stderr(workspace, "flo", dict.fromkeys(happy[:1], "sad"))  # 4 of 6
     share = {face.face_id: face.agreement for face in accepted_faces(workspace.catalog)}
     assert [round(share[face], 3) for face in happy[:3]] == [0.667, 0.8, 1.0]
     for agreement, there in ((0.0, 6), (0.8, 5), (0.81, 4)):
         result = sample(workspace, SampleRecipe(per_class=6, agreement=agreement, allow_short=True))
         assert result.per_class["happy"] == there
     assert reasons(workspace) == {"low_agreement": 2}
-    say(workspace, "judge", {happy[0]: "happy"}, adjudicates=True)
+    echo_stderr(workspace, "judge", {happy[0]: "happy"}, adjudicates=True)
     result = sample(workspace, SampleRecipe(per_class=6, agreement=0.81, allow_short=True))
     assert result.per_class["happy"] == 5
 

@@ -19,9 +19,9 @@ def main(data: Path, out: Path, killed_in: int, devices: int, settings: str) -> 
         )
     from btfer_builder.config import TrainRecipe
     from btfer_builder.datasets.splits import read_splits
-    from btfer_builder.training import Moment, train
+    from btfer_builder.training import TrainingProgress, train
 
-    def watch(moment: Moment) -> None:
+    def watch(moment: TrainingProgress) -> None:
         if moment.epoch == killed_in and not moment.finished and moment.done < moment.total:
             os.kill(os.getpid(), signal.SIGKILL)
 

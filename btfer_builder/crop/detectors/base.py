@@ -41,7 +41,7 @@ def largest_first(detections: Iterable[Detection]) -> list[Detection]:
 
 
 class Detector(Protocol):
-    """What finds faces: `btfer_builder.crop.detectors.mtcnn.detector.find_faces`, and the package's own in `crop.reference`."""
+    """A function that finds the faces of a photo: `mtcnn.detector.find_faces` or that of `mtcnn_reference`."""
 
     def __call__(self, photo: "NDArray[np.uint8]") -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
         """Return boxes (n, 5): x1, y1, x2, y2, score, and landmarks (n, 10): five x, five y, of an RGB photo."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.loaders.registry import Model
+from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.preprocessing.resolve import Interpolation
 from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
 

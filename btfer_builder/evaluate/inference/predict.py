@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions, check_count, read_answers
-from btfer_builder.evaluate.inference.prefetch import View, as_it_is, prepare_ahead, prepare_on_cluster
-from btfer_builder.evaluate.loaders.registry import Model
+from btfer_builder.evaluate.inference.prefetch import View, as_it_is, prefetch, prepare_on_cluster
+from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.preprocessing.resolve import Feeding, Interpolation
 
 Progress = Callable[[Sequence[LabelledFace]], Iterable[LabelledFace]]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ModelRun:
     """A model to be asked, the meaning of its outputs, and how it is fed."""
 
     model: Model
@@ -37,12 +37,12 @@ def predict_faces(
     progress: Progress,
 ) -> Predictions:
     """Ask one model about every face, in order; see `predict_jobs`."""
-    job = Job(model, labels, feeding)
+    job = ModelRun(model, labels, feeding)
     return predict_jobs([job], faces, batch_size=batch_size, progress=progress)[0][0]
 
 
 def predict_jobs(
-    jobs: Sequence[Job],
+    jobs: Sequence[ModelRun],
     faces: Sequence[LabelledFace],
     *,
     batch_size: int,
@@ -87,7 +87,7 @@ def predict_jobs(
     ahead = (
         prepare_on_cluster(faces, feedings, views, batch_size, scheduler)
         if scheduler
-        else prepare_ahead(faces, feedings, views, batch_size, workers)
+        else prefetch(faces, feedings, views, batch_size, workers)
     )
     with closing(ahead) as batches, closing(_each(progress(faces))) as shown:
         next(
@@ -116,7 +116,7 @@ def _each(items: Iterable[LabelledFace]) -> Generator[LabelledFace, None, None]:
     yield from items
 
 
-def _ask(job: Job, batch: NDArray[Any]) -> NDArray[np.float32]:
+def _ask(job: ModelRun, batch: NDArray[Any]) -> NDArray[np.float32]:
     rows = job.model.predict(batch)
     if rows.shape != (len(batch), len(job.labels.outputs)):
         if rows.ndim == 2 and len(rows) == len(batch):

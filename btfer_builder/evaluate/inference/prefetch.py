@@ -52,7 +52,7 @@ class _Pending:
         return self.view, self.arrays, used
 
 
-def prepare_ahead(
+def prefetch(
     faces: Sequence[LabelledFace],
     feedings: Sequence[Feeding],
     views: Sequence[View],
@@ -143,7 +143,7 @@ def prepare_on_cluster(
     batch_size: int,
     scheduler: str,
 ) -> Generator[Prepared, None, None]:
-    """Yield what `prepare_ahead` yields, in the same order, decoded and resized on a Dask cluster.
+    """Yield what `prefetch` yields, in the same order, decoded and resized on a Dask cluster.
 
     Raises
     ------

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.loaders.registry import Model, first_line
+from btfer_builder.evaluate.loaders.base import Model, first_line
 
 
 def load_function(text: str) -> Model:

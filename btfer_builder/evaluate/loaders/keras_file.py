@@ -6,6 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.loaders.base import (
+    Loader,
+    Model,
+    check_image_shape,
+    check_scores_shape,
+    first_line,
+)
 from btfer_builder.evaluate.loaders.keras_check import (
     OWN_MODULE,
     check_config,
@@ -13,13 +20,6 @@ from btfer_builder.evaluate.loaders.keras_check import (
     check_keras_h5,
     is_own,
     parts_of,
-)
-from btfer_builder.evaluate.loaders.registry import (
-    Loader,
-    Model,
-    check_image_shape,
-    check_scores_shape,
-    first_line,
 )
 from btfer_builder.evaluate.loaders.tensorflow_graph import graph_flops, graph_predictor
 from btfer_builder.io.tensorflow_import import import_tensorflow

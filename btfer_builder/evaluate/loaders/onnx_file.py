@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.loaders.onnx_check import check_onnx
-from btfer_builder.evaluate.loaders.registry import (
+from btfer_builder.evaluate.loaders.base import (
     Model,
     Predict,
     check_image_shape,
     check_scores_shape,
     first_line,
 )
+from btfer_builder.evaluate.loaders.onnx_check import check_onnx
 
 #: Stands for a side that is left open.
 _OPEN = -1

@@ -1,73 +1,12 @@
-"""A model of any format as one structure with one predict function; which adapter loads which file."""
+"""Which loader reads which model file."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
-
-Loader = Literal["keras", "tf_keras", "saved_model", "tflite", "onnxruntime", "function"]
-Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
+from btfer_builder.evaluate.loaders.base import Model, is_function
 
 #: The formats and what their names end in; a folder is a SavedModel, PACKAGE.MODULE:CALLABLE a function.
 FORMATS = ".keras, .h5, .hdf5, .tflite, .onnx, a SavedModel's folder, or package.module:callable"
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A loaded model and what it wants to be fed.
-
-    Attributes
-    ----------
-    path
-        The file or folder it is from; a function's source file.
-    height, width
-        Of its input, in pixels; None where it takes any size.
-    channels
-        1 or 3.
-    outputs
-        Number of classes it tells apart; None where only its first answer tells.
-    loader
-        The library that understood the file.
-    predict
-        Takes a batch of shape (batch, height, width, channels) as `takes` says, returns float32 of shape
-        (batch, outputs).
-    takes
-        `float32`; `uint8` for whole numbers of 0–255, given as float32; or `uint8 rgb` for a function that does
-        its own preprocessing.
-    name
-        What it is called in reports, where that is not the file's name.
-    parameters
-        Number of its weights, None if the format does not tell.
-    flops
-        Counts the floating-point operations of one image (two for every product of a weight), None if unknown.
-    """
-
-    path: Path
-    height: int | None
-    width: int | None
-    channels: int
-    outputs: int | None
-    loader: Loader
-    predict: Predict
-    takes: Literal["float32", "uint8", "uint8 rgb"] = "float32"
-    name: str = ""
-    parameters: int | None = None
-    flops: Callable[[int, int], int | None] | None = None
-
-    @property
-    def title(self) -> str:
-        """The name a person knows it by."""
-        return self.name or self.path.name
-
-    @property
-    def stem(self) -> str:
-        """The name of its report's folder."""
-        return self.name.replace(":", ".") if self.name else self.path.stem
 
 
 def load_model(path: Path | str, *, trust_model: bool = False) -> Model:
@@ -113,58 +52,3 @@ def load_model(path: Path | str, *, trust_model: bool = False) -> Model:
 
         return load_onnx(path)
     raise BtferError(f"{path}: a model's name ends in {FORMATS}; save it with model.save('name.keras')")
-
-
-def is_function(text: str) -> bool:
-    """Whether the text names a function: `package.module:callable`."""
-    module, colon, function = text.partition(":")
-    parts = [*module.split("."), *function.split(".")]
-    return bool(colon) and all(part.isidentifier() for part in parts)
-
-
-def file_bytes(path: Path) -> int:
-    """Return the size of a file, or of all files of a folder, in bytes."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of somebody else's error, short enough for one of ours."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200].rstrip(".: ")
-
-
-def check_image_shape(path: Path, shape: tuple[Any, ...]) -> tuple[int | None, int | None, int]:
-    """Return height, width and channels of an input of shape (batch, height, width, channels).
-
-    Raises
-    ------
-    BtferError
-        If it is not one image with 1 or 3 channels last.
-    """
-    sides = [side if isinstance(side, int) and side > 0 else None for side in shape]
-    if len(sides) != 4 or sides[3] not in {1, 3}:
-        raise BtferError(
-            f"{path}: its input has the shape {shape}; "
-            "expected (None, height, width, channels) with 1 or 3 channels last"
-        )
-    return sides[1], sides[2], sides[3]
-
-
-def check_scores_shape(path: Path, shapes: list[tuple[Any, ...]]) -> int | None:
-    """Return the number of classes of the outputs; None where it is left open.
-
-    Raises
-    ------
-    BtferError
-        If the outputs are not one list of scores for each image.
-    """
-    if len(shapes) == 1 and len(shapes[0]) == 2:
-        classes = shapes[0][1]
-        if not isinstance(classes, int) or classes < 0:
-            return None
-        if classes >= 2:
-            return classes
-    raise BtferError(
-        f"{path}: its outputs have the shapes {shapes}; expected one list of scores, (None, number of classes)"
-    )

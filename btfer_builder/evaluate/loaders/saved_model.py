@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.loaders.base import Model, check_image_shape, check_scores_shape, first_line
 from btfer_builder.evaluate.loaders.graph_check import check_graph
-from btfer_builder.evaluate.loaders.registry import Model, check_image_shape, check_scores_shape, first_line
 from btfer_builder.evaluate.loaders.tensorflow_graph import graph_flops, graph_predictor
 from btfer_builder.io.tensorflow_import import import_tensorflow
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.loaders.registry import Predict, first_line
+from btfer_builder.evaluate.loaders.base import Predict, first_line
 from btfer_builder.io.tensorflow_import import import_tensorflow
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.loaders.registry import Model, check_image_shape, check_scores_shape, first_line
+from btfer_builder.evaluate.loaders.base import Model, check_image_shape, check_scores_shape, first_line
 from btfer_builder.evaluate.loaders.tflite_check import check_tflite
 from btfer_builder.io.tensorflow_import import import_tensorflow, silent_stderr
 

@@ -75,7 +75,7 @@ class ReliabilityBin:
 
 
 @dataclass(frozen=True, slots=True)
-class Chances:
+class ProbabilityScores:
     """How good the probabilities are, beyond the answers.
 
     Attributes
@@ -185,7 +185,7 @@ def score(true: NDArray[np.int64] | Sequence[int], predicted: NDArray[np.int64] 
     )
 
 
-def score_chances(true: NDArray[np.int64], shares: Table) -> Chances:
+def score_chances(true: NDArray[np.int64], shares: Table) -> ProbabilityScores:
     """Score probabilities.
 
     Parameters
@@ -205,7 +205,7 @@ def score_chances(true: NDArray[np.int64], shares: Table) -> Chances:
         aucs[emotion] = float(roc_auc_score(positive, shares[:, k])) if 0 < positive.sum() < n else None
     known = [auc for auc in aucs.values() if auc is not None]
     bins = reliability(true, shares)
-    return Chances(
+    return ProbabilityScores(
         top2_accuracy=within_two / n,
         top2_interval=wilson(within_two, n),
         roc_auc=sum(known) / len(known) if known else None,

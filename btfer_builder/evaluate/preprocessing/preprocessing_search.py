@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from btfer_builder.datasets.labelled_faces import LabelledFace
-from btfer_builder.evaluate.inference.predict import Job, Progress, predict_jobs
+from btfer_builder.evaluate.inference.predict import ModelRun, Progress, predict_jobs
 from btfer_builder.evaluate.metrics.scores import Interval, wilson
 from btfer_builder.evaluate.metrics.significance import holm, mcnemar
 from btfer_builder.evaluate.preprocessing.resolve import describe, usual_feedings
@@ -42,7 +42,7 @@ class Tried:
 
 
 def try_feedings(
-    job: Job,
+    job: ModelRun,
     faces: Sequence[LabelledFace],
     *,
     batch_size: int,
@@ -74,7 +74,7 @@ def try_feedings(
     model = replace(
         job.model, predict=lambda batch: np.nan_to_num(job.model.predict(batch), posinf=0, neginf=0)
     )
-    jobs = [Job(model, job.labels, feeding) for feeding in ways.values()]
+    jobs = [ModelRun(model, job.labels, feeding) for feeding in ways.values()]
     (answers,) = predict_jobs(jobs, chosen, batch_size=batch_size, workers=workers, progress=progress)
     true = np.array([EMOTIONS.index(face.emotion) for face in chosen])
     right = [one.predicted == true for one in answers]

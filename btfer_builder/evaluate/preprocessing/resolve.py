@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from btfer_builder.config import EvalRecipe, ResizeKernel, Scale
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.loaders.registry import Model
+from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.preprocessing.presets import PRESETS
 from btfer_builder.evaluate.preprocessing.sidecar import Sidecar, read_sidecar, sidecar_path
 
@@ -56,7 +56,7 @@ class Feeding:
 
 
 @dataclass(frozen=True, slots=True)
-class Declaration:
+class ResolvedPreprocessing:
     """Who said what about feeding a model.
 
     Attributes
@@ -75,7 +75,9 @@ class Declaration:
     overridden: tuple[str, ...] = ()
 
 
-def declare(model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()) -> Declaration:
+def resolve_preprocessing(
+    model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()
+) -> ResolvedPreprocessing:
     """Find out how a model wants to be fed: flags before preset flag before sidecar before recipe.
 
     Parameters
@@ -103,7 +105,7 @@ def declare(model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()) ->
     flags = [name for name in (*DECLARED, "labels") if name in explicit]
     if spoken is None:
         # Labels, a size or a kernel do not say what range of pixels the model was trained on.
-        return Declaration(recipe, "flags" if {"scale", "mean", "std"} & set(flags) else source)
+        return ResolvedPreprocessing(recipe, "flags" if {"scale", "mean", "std"} & set(flags) else source)
     said: dict[str, Any] = {name: getattr(spoken.input, name) for name in DECLARED}
     said["labels"] = spoken.labels.outputs or None
     said = {name: value for name, value in said.items() if value is not None}
@@ -123,7 +125,9 @@ def declare(model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()) ->
             f"--scale {recipe.scale} leaves out the {values} of the {whose}, in units of another scale; "
             f"give {' and '.join(f'--{name}' for name in dropped)} in units of this one"
         )
-    return Declaration(_with(recipe, kept), source + (" and flags" if differing else ""), tuple(overridden))
+    return ResolvedPreprocessing(
+        _with(recipe, kept), source + (" and flags" if differing else ""), tuple(overridden)
+    )
 
 
 def _with(recipe: EvalRecipe, values: dict[str, Any]) -> EvalRecipe:

@@ -70,7 +70,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ModelPair:
     """Two models on the same faces: first minus second, with what chance makes of it.
 
     Attributes
@@ -121,7 +121,7 @@ class Leaderboard:
     set_hash: str
     n: int
     rows: tuple[Row, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ModelPair, ...]
     tied: tuple[tuple[int, ...], ...]
     p_any: float
     notes: tuple[str, ...]
@@ -267,11 +267,13 @@ def _row(report: Answers, rank: int, tied: bool, mean_rank: float, best: float) 
     )
 
 
-def _pair(first: Answers, second: Answers, p_values: tuple[float, float], drawn: dict[str, Table]) -> Pair:
+def _pair(
+    first: Answers, second: Answers, p_values: tuple[float, float], drawn: dict[str, Table]
+) -> ModelPair:
     one, other = first.true == first.predicted, second.true == second.predicted
     accuracy = first.metrics["accuracy"] - second.metrics["accuracy"]
     f1 = first.metrics["macro"]["f1"] - second.metrics["macro"]["f1"]
-    return Pair(
+    return ModelPair(
         first=first.model,
         second=second.model,
         only_first=int((one & ~other).sum()),

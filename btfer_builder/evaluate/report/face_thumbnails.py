@@ -34,7 +34,7 @@ class ShownFace:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ConfusionCell:
     """The faces behind a cell of the confusion matrix: how many, and the first of them, the surest first."""
 
     true: Emotion
@@ -49,7 +49,7 @@ def worst_errors(faces: Sequence[LabelledFace], predictions: Predictions) -> lis
     return _show(faces, predictions, _surest(faces, predictions, wrong)[:MAX_ERRORS])
 
 
-def cells(faces: Sequence[LabelledFace], predictions: Predictions) -> list[Cell]:
+def cells(faces: Sequence[LabelledFace], predictions: Predictions) -> list[ConfusionCell]:
     """Return the cells of the confusion matrix that hold faces, row by row, with some of the faces."""
     rows: dict[tuple[Emotion, Emotion], list[int]] = {}
     for row, face in enumerate(faces):
@@ -60,7 +60,7 @@ def cells(faces: Sequence[LabelledFace], predictions: Predictions) -> list[Cell]
         for key in order
     }
     shown = iter(_show(faces, predictions, [row for key in order for row in picked[key]]))
-    return [Cell(*key, len(rows[key]), tuple(next(shown) for _ in picked[key])) for key in order]
+    return [ConfusionCell(*key, len(rows[key]), tuple(next(shown) for _ in picked[key])) for key in order]
 
 
 def _surest(faces: Sequence[LabelledFace], predictions: Predictions, rows: list[int]) -> list[int]:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from btfer_builder.evaluate.loaders.registry import Model
+from btfer_builder.evaluate.loaders.base import Model
 
 #: Folder among the reports that the comparison of all of them is written to; no model's report goes there.
 COMPARISON = "comparison"

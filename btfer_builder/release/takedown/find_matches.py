@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from btfer_builder.catalog.crawl import url_sha256
 from btfer_builder.catalog.takedown import (
-    Look,
+    ImageFingerprint,
     Tombstone,
     addresses,
     copies,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Traces:
+class TakedownMatches:
     """Everything a workspace holds of a picture.
 
     Attributes
@@ -70,7 +70,7 @@ class Traces:
     same_page: list[str] = field(default_factory=list)
 
 
-def find_traces(workspace: Workspace, target: str) -> Traces:
+def find_traces(workspace: Workspace, target: str) -> TakedownMatches:
     """Find every trace of a picture.
 
     Parameters
@@ -101,20 +101,20 @@ def find_traces(workspace: Workspace, target: str) -> Traces:
     if Path(target).is_file():
         return _of_picture(workspace, known, Path(target))
     if is_buried(catalog, target.lower()):
-        return Traces()
+        return TakedownMatches()
     raise BtferError(
         f"{target!r} is no face id, image id, address or picture file known here; a face id has 16 hex digits "
         "and is the name of its file, a picture file must exist"
     )
 
 
-def _of_picture(workspace: Workspace, known: list[Look], path: Path) -> Traces:
+def _of_picture(workspace: Workspace, known: list[ImageFingerprint], path: Path) -> TakedownMatches:
     try:
         pixels = decode_image(path)
     except Undecodable as error:
         raise BtferError(f"{path} cannot be read as a picture: {error.detail}") from None
     image_id = hashlib.sha256(path.read_bytes()).hexdigest()
-    look = Look(image_id, "", pixel_hash(pixels), *perceptual_hashes(pixels))
+    look = ImageFingerprint(image_id, "", pixel_hash(pixels), *perceptual_hashes(pixels))
     found = {look.image_id: "the same file" for look in known if look.image_id == image_id}
     found |= dict.fromkeys(images_named(workspace.catalog, image_id), "the same file")
     for other in known:
@@ -128,8 +128,8 @@ def _of_picture(workspace: Workspace, known: list[Look], path: Path) -> Traces:
 
 
 def _expand(
-    workspace: Workspace, known: list[Look], found: dict[str, str], tombstones: list[Tombstone]
-) -> Traces:
+    workspace: Workspace, known: list[ImageFingerprint], found: dict[str, str], tombstones: list[Tombstone]
+) -> TakedownMatches:
     """Add what looks like the images found, the groups they are in, and all that was made of them."""
     catalog, root = workspace.catalog, workspace.files
     why = dict(found)
@@ -151,7 +151,7 @@ def _expand(
     for face in faces:
         stones.append(_stone(root, face["face_id"], face["path"]))
     ids = [face["face_id"] for face in faces]
-    return Traces(
+    return TakedownMatches(
         dict(sorted(why.items())),
         ids,
         list(urls),
@@ -163,7 +163,9 @@ def _expand(
     )
 
 
-def _look_stone(look: Look, *, image_id: str | None = None, face_id: str | None = None) -> Tombstone:
+def _look_stone(
+    look: ImageFingerprint, *, image_id: str | None = None, face_id: str | None = None
+) -> Tombstone:
     return Tombstone(
         image_id=image_id,
         face_id=face_id,
@@ -181,13 +183,13 @@ def _stone(root: Root, face_id: str, path: str | None) -> Tombstone:
         pixels = decode_image(root / str(path))
     except (Undecodable, OSError):
         return Tombstone(face_id=face_id)
-    return _look_stone(Look(face_id, "", "", *perceptual_hashes(pixels)), face_id=face_id)
+    return _look_stone(ImageFingerprint(face_id, "", "", *perceptual_hashes(pixels)), face_id=face_id)
 
 
 def _alike(
     workspace: Workspace,
-    known: Sequence[Look],
-    targets: Sequence[Look],
+    known: Sequence[ImageFingerprint],
+    targets: Sequence[ImageFingerprint],
     pictures: "Mapping[str, NDArray[np.float32] | None]",
 ) -> dict[str, str]:
     """Return the images that are the same picture as a target, plain or mirrored, with how close they are.
@@ -211,7 +213,7 @@ def _alike(
     return found
 
 
-def _alike_faces(workspace: Workspace, look: Look, seen: "NDArray[np.float32]") -> dict[str, str]:
+def _alike_faces(workspace: Workspace, look: ImageFingerprint, seen: "NDArray[np.float32]") -> dict[str, str]:
     """Return the images whose face crops are the same picture: somebody may have sent the face alone."""
     recipe, found = workspace.recipe.dedupe, {}
     for face_id, image_id, path in face_paths(workspace.catalog):
@@ -219,7 +221,7 @@ def _alike_faces(workspace: Workspace, look: Look, seen: "NDArray[np.float32]") 
             pixels = decode_image(workspace.files / path)
         except Undecodable:
             continue
-        face = Look(face_id, path, "", *perceptual_hashes(pixels))
+        face = ImageFingerprint(face_id, path, "", *perceptual_hashes(pixels))
         for _, distance, mirrored in candidates(look, values([face]), recipe.radius, recipe.mirrored):
             fine = fine_distance(look, face, mirrored)
             verdict = decide(distance, fine, radius=recipe.radius)

@@ -12,10 +12,10 @@ from btfer_builder.catalog.sample import AcceptedFace, accepted_faces, last_reci
 from btfer_builder.config import SampleRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS, Emotion
-from btfer_builder.records import Chosen
+from btfer_builder.records import SampledFace
 from btfer_builder.sample.choose import ONLY_SPLIT, by_rank
 from btfer_builder.sample.folder import sample_path
-from btfer_builder.sample.source_limits import Eligible, Room
+from btfer_builder.sample.source_limits import Eligible, SplitAllocator
 from btfer_builder.sample.stage import caps_of, eligible_faces
 from btfer_builder.workspace import Workspace
 
@@ -32,7 +32,7 @@ class Replacement:
 
 def refill(
     workspace: Workspace, gone_faces: Collection[str], gone_images: Collection[str]
-) -> tuple[list[Chosen], list[Replacement]]:
+) -> tuple[list[SampledFace], list[Replacement]]:
     """Return the sample without some faces and with others in their places, and who took whose.
 
     The reserve comes first, in its order, then every other face that may be drawn, by rank; of the same cell if there
@@ -50,7 +50,7 @@ def refill(
     eligible, _ = eligible_faces(workspace, recipe, list(faces.values()))
     by_id = {face.face_id: face for face in eligible}
     splits = tuple(recipe.splits) or (ONLY_SPLIT,)
-    room = Room(caps_of(recipe), {})
+    room = SplitAllocator(caps_of(recipe), {})
     stay = [row for row in rows if row["face_id"] not in gone_faces]
     for row in stay:
         if face := by_id.get(row["face_id"]):
@@ -59,7 +59,7 @@ def refill(
     waiting = _waiting(workspace, recipe, [face for face in eligible if face.face_id not in in_sample])
     cells = {face.face_id: face.cell for face in _cells_of(workspace, recipe, gone_faces)}
     chosen = [
-        Chosen(row["face_id"], row["emotion"], row["rank"], row["path"], row["split"], row["sha256"])
+        SampledFace(row["face_id"], row["emotion"], row["rank"], row["path"], row["split"], row["sha256"])
         for row in stay
     ]
     replacements = []
@@ -76,7 +76,9 @@ def refill(
             waiting.remove(new)
             path = sample_path(new.face_id, emotion, split, splits)
             chosen.append(
-                Chosen(new.face_id, emotion, row["rank"], path, split, _sha256(workspace, faces[new.face_id]))
+                SampledFace(
+                    new.face_id, emotion, row["rank"], path, split, _sha256(workspace, faces[new.face_id])
+                )
             )
     return sorted(chosen, key=lambda face: (EMOTIONS.index(face.emotion), face.rank)), replacements
 

@@ -11,17 +11,17 @@ import msgspec
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 from btfer_builder.catalog.release import copies_with
 from btfer_builder.catalog.sample import accepted_faces, sampled_faces
-from btfer_builder.catalog.takedown import buried_faces, bury
+from btfer_builder.catalog.takedown import add_tombstones, buried_faces
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.crop.sweep import sweep_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import Emotion
-from btfer_builder.records import Chosen
-from btfer_builder.release.stage import building, fill, record
-from btfer_builder.release.takedown.find_matches import Traces, find_traces
+from btfer_builder.records import SampledFace
+from btfer_builder.release.stage import building, record, write_release_files
+from btfer_builder.release.takedown.find_matches import TakedownMatches, find_traces
 from btfer_builder.release.takedown.replacements import Replacement, drawn_with, refill
 from btfer_builder.sample.choose import ONLY_SPLIT
-from btfer_builder.sample.folder import tidy, write_sample
+from btfer_builder.sample.folder import clean_up, write_sample
 from btfer_builder.workspace import Workspace
 
 #: Everything that reads or writes what is taken out waits until it is.
@@ -41,7 +41,7 @@ class Takedown:
     """
 
     dry_run: bool
-    traces: Traces
+    traces: TakedownMatches
     replacements: list[Replacement]
     releases: list[tuple[str, int]] = field(default_factory=list)
     gone_releases: list[str] = field(default_factory=list)
@@ -106,7 +106,7 @@ def take_down(workspace: Workspace, target: str, *, why: str = "", dry_run: bool
             return Takedown(True, traces, replacements, [(str(p), v) for p, v, _ in here], elsewhere)
         with catalog.run("takedown", {}) as counts:
             _delete(workspace, traces)
-            bury(
+            add_tombstones(
                 catalog,
                 traces.tombstones,
                 image_ids=list(traces.why),
@@ -136,7 +136,7 @@ def _copies(
     return here, [str(path) for path, _, _ in found if not (path / "release.json").is_file()]
 
 
-def _delete(workspace: Workspace, traces: Traces) -> None:
+def _delete(workspace: Workspace, traces: TakedownMatches) -> None:
     """Delete files before the catalog forgets their names: a takedown that was killed finds them again."""
     in_sample = {row["face_id"]: workspace.root / row["path"] for row in sampled_faces(workspace.catalog)}
     sampled = [in_sample[face_id] for face_id in traces.faces if face_id in in_sample]
@@ -155,7 +155,7 @@ def _delete(workspace: Workspace, traces: Traces) -> None:
 def _write_sample(workspace: Workspace) -> None:
     """Write the sample's folder anew if it is not what the catalog says."""
     target = workspace.data / "sample"
-    tidy(target)
+    clean_up(target)
     rows = sampled_faces(workspace.catalog)
     if not target.exists() or {workspace.root / row["path"] for row in rows} == set(target.rglob("*.png")):
         return
@@ -166,7 +166,7 @@ def _write_sample(workspace: Workspace) -> None:
             f"{len(missing)} faces of the sample are no longer accepted: btfer sample draws it again"
         )
     chosen = [
-        Chosen(row["face_id"], row["emotion"], row["rank"], row["path"], row["split"], row["sha256"])
+        SampledFace(row["face_id"], row["emotion"], row["rank"], row["path"], row["split"], row["sha256"])
         for row in rows
     ]
     splits = tuple(drawn_with(workspace).splits) or (ONLY_SPLIT,)
@@ -178,7 +178,7 @@ def _write_again(workspace: Workspace, path: Path, settings: dict[str, Any]) -> 
     recipe = msgspec.convert(settings, ReleaseRecipe)
     try:
         with building(path) as aside:
-            facts, faces = fill(workspace, aside, recipe)
+            facts, faces = write_release_files(workspace, aside, recipe)
             old = aside.with_suffix(".old.building")
             path.rename(old)
             aside.rename(path)

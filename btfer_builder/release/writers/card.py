@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from btfer_builder.io.atomic import write_json
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REASONS
-from btfer_builder.release.statistics import Facts
+from btfer_builder.release.statistics import ReleaseStatistics
 from btfer_builder.release.writers.attribution import markdown
 from btfer_builder.sample.provenance import LICENSES
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-def write_texts(folder: Path, facts: Facts) -> None:
+def write_texts(folder: Path, facts: ReleaseStatistics) -> None:
     """Write README.md, DATASHEET.md and release.json."""
     for name in ("README.md", "DATASHEET.md"):
         (folder / name).write_text(render(name, facts), encoding="utf-8")
     write_json(folder / "release.json", facts.to_dict(), ensure_ascii=False)
 
 
-def render(name: str, facts: Facts) -> str:
+def render(name: str, facts: ReleaseStatistics) -> str:
     """Return a text of a release."""
     size = next((text for limit, text in _SIZES if facts.total < limit), "n>1M")
     return (

@@ -6,7 +6,7 @@ from typing import Any
 from btfer_builder.io.atomic import file_digest, write_json
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.release.released_faces import ReleasedFace
-from btfer_builder.release.statistics import Facts
+from btfer_builder.release.statistics import ReleaseStatistics
 from btfer_builder.release.writers.attribution import license_url
 
 #: The context every Croissant 1.0 file states (the specification's appendix 1).
@@ -72,7 +72,7 @@ _CITATION = (
 )
 
 
-def write_croissant(folder: Path, facts: Facts, faces: list[ReleasedFace]) -> None:
+def write_croissant(folder: Path, facts: ReleaseStatistics, faces: list[ReleasedFace]) -> None:
     """Write croissant.json; the table it describes must be there already."""
     urls = facts.recipe.urls_only
     table, form = (
@@ -121,7 +121,7 @@ def write_croissant(folder: Path, facts: Facts, faces: list[ReleasedFace]) -> No
     write_json(folder / "croissant.json", content, ensure_ascii=False)
 
 
-def _licenses(facts: Facts, faces: list[ReleasedFace]) -> list[str]:
+def _licenses(facts: ReleaseStatistics, faces: list[ReleasedFace]) -> list[str]:
     named = {license_url(face) for face in faces} - {""}
     return sorted(named) + ([] if facts.redistributable else ["Not for redistribution: see LICENSES.csv"])
 
@@ -147,7 +147,7 @@ def _image_field(table: str) -> dict[str, Any]:
     return field
 
 
-def _responsibility(facts: Facts) -> dict[str, Any]:
+def _responsibility(facts: ReleaseStatistics) -> dict[str, Any]:
     """Return the fields of the Croissant RAI vocabulary 1.0."""
     reviewers = sum(count * n for count, n in facts.reviewers.items()) / facts.total
     return {

@@ -13,8 +13,8 @@ from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import LabelledFace
 from btfer_builder.evaluate.inference.outputs import is_probability, read_labels, softmax
-from btfer_builder.evaluate.inference.predict import Job, predict_faces, predict_jobs
-from btfer_builder.evaluate.loaders.registry import Model
+from btfer_builder.evaluate.inference.predict import ModelRun, predict_faces, predict_jobs
+from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.preprocessing.resolve import Feeding, plan_feeding, prepare
 from btfer_builder.images.decode import decode_image
 from btfer_builder.labels import EMOTIONS
@@ -208,10 +208,12 @@ def test_several_models_at_once_answer_as_in_a_plain_loop(tmp_path):
         return Model(Path(f"{seed}.keras"), side, side, channels, 7, "keras", predict)
 
     jobs = [
-        Job(model := model_of(12, 3, 0), read_labels(EMOTIONS, model), Feeding(12, 12, 3, "rgb", "0,1")),
-        Job(model, read_labels(EMOTIONS, model), Feeding(12, 12, 3, "rgb", "-1,1", mean=(0.1,), std=(2.0,))),
-        Job(model, read_labels(EMOTIONS, model), Feeding(12, 12, 3, "bgr", "0,255", resize="nearest")),
-        Job(
+        ModelRun(model := model_of(12, 3, 0), read_labels(EMOTIONS, model), Feeding(12, 12, 3, "rgb", "0,1")),
+        ModelRun(
+            model, read_labels(EMOTIONS, model), Feeding(12, 12, 3, "rgb", "-1,1", mean=(0.1,), std=(2.0,))
+        ),
+        ModelRun(model, read_labels(EMOTIONS, model), Feeding(12, 12, 3, "bgr", "0,255", resize="nearest")),
+        ModelRun(
             model := model_of(50, 1, 1),
             read_labels(EMOTIONS, model),
             Feeding(50, 50, 1, "grey", "0,1", crop=0.7),

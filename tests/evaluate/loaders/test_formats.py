@@ -11,8 +11,9 @@ from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import LabelledFace, evaluate_model
 from btfer_builder.evaluate.convert import convert_model
+from btfer_builder.evaluate.loaders.base import file_bytes, is_function
 from btfer_builder.evaluate.loaders.graph_check import check_graph
-from btfer_builder.evaluate.loaders.registry import file_bytes, is_function, load_model
+from btfer_builder.evaluate.loaders.registry import load_model
 from btfer_builder.evaluate.preprocessing.resolve import Feeding
 from btfer_builder.io.atomic import file_digest
 from btfer_builder.labels import EMOTIONS

@@ -12,7 +12,12 @@ from btfer_builder.config import EvalRecipe, Preset
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import Sidecar, SidecarInput, SidecarLabels, read_sidecar, write_sidecar
 from btfer_builder.evaluate.preprocessing.presets import PRESETS, bundled_model
-from btfer_builder.evaluate.preprocessing.resolve import declare, describe, plan_feeding, usual_feedings
+from btfer_builder.evaluate.preprocessing.resolve import (
+    describe,
+    plan_feeding,
+    resolve_preprocessing,
+    usual_feedings,
+)
 from btfer_builder.evaluate.preprocessing.sidecar import sidecar_path
 from btfer_builder.labels import parse_emotion
 
@@ -77,13 +82,13 @@ def test_a_flag_beats_the_sidecar_and_says_so(tmp_path, brightness_model):
     model = replace(brightness_model, path=tmp_path / "m.keras", channels=3)
     said = SidecarInput(scale="-1,1", color="bgr", mean=(0.5,), crop=0.9)
     write_sidecar(model.path, Sidecar(input=said, labels=SidecarLabels(outputs=("sad", "happy"))))
-    declared = declare(model, EvalRecipe())
+    declared = resolve_preprocessing(model, EvalRecipe())
     assert declared.source == "sidecar m.btfer.toml"
     assert declared.recipe == EvalRecipe(
         scale="-1,1", color="bgr", mean=(0.5,), crop=0.9, labels=("sad", "happy")
     )
     flags = EvalRecipe(scale="0,1", color="bgr", labels=("happy", "sad"))
-    declared = declare(model, flags, {"scale", "color", "labels"})
+    declared = resolve_preprocessing(model, flags, {"scale", "color", "labels"})
     assert (declared.recipe.scale, declared.recipe.labels) == ("0,1", ("happy", "sad"))
     assert declared.recipe.crop == 0.9
     assert declared.recipe.mean == (), "a mean in units of another scale is no mean"
@@ -98,17 +103,17 @@ def test_a_flag_beats_the_sidecar_and_says_so(tmp_path, brightness_model):
 def test_a_mean_that_a_flag_makes_meaningless_is_said_to_be_left_out(tmp_path, brightness_model):
     model = replace(brightness_model, path=tmp_path / "m.keras", channels=3)
     write_sidecar(model.path, Sidecar(input=SidecarInput(scale="0,255", mean=(1.0, 2.0, 3.0), std=(4.0,))))
-    other = declare(model, EvalRecipe(scale="0,1"), {"scale"})
+    other = resolve_preprocessing(model, EvalRecipe(scale="0,1"), {"scale"})
     assert (other.recipe.mean, other.recipe.std) == ((), ())
     assert other.overridden[1] == (
         "--scale 0,1 leaves out the mean 1.0,2.0,3.0 and std 4.0 of the sidecar m.btfer.toml, in units of another "
         "scale; give --mean and --std in units of this one"
     )
     # A scale that is the declared one, or another mean in its units, takes nothing away.
-    same = declare(model, EvalRecipe(scale="0,255"), {"scale"})
+    same = resolve_preprocessing(model, EvalRecipe(scale="0,255"), {"scale"})
     assert (same.recipe.mean, same.recipe.std, same.overridden) == ((1.0, 2.0, 3.0), (4.0,), ())
     assert same.source == "sidecar m.btfer.toml"
-    mean = declare(model, EvalRecipe(mean=(9.0,)), {"mean"})
+    mean = resolve_preprocessing(model, EvalRecipe(mean=(9.0,)), {"mean"})
     assert (mean.recipe.mean, mean.recipe.std, mean.recipe.scale) == ((9.0,), (4.0,), "0,255")
     assert [said.split(" of the")[0] for said in mean.overridden] == ["--mean 9.0 overrides 1.0,2.0,3.0"]
 
@@ -116,10 +121,15 @@ def test_a_mean_that_a_flag_makes_meaningless_is_said_to_be_left_out(tmp_path, b
 def test_flags_that_say_what_the_sidecar_does_not_are_named_as_a_source(tmp_path, brightness_model):
     model = replace(brightness_model, path=tmp_path / "m.keras")
     write_sidecar(model.path, Sidecar(input=SidecarInput(scale="-1,1")))
-    added = declare(model, EvalRecipe(crop=0.8), {"crop"})
+    added = resolve_preprocessing(model, EvalRecipe(crop=0.8), {"crop"})
     assert (added.source, added.overridden) == ("sidecar m.btfer.toml and flags", ())
-    assert declare(model, EvalRecipe(batch_size=3), {"batch_size"}).source == "sidecar m.btfer.toml"
-    labelled = declare(model, EvalRecipe(preset="imagenet", labels=("sad", "happy")), {"preset", "labels"})
+    assert (
+        resolve_preprocessing(model, EvalRecipe(batch_size=3), {"batch_size"}).source
+        == "sidecar m.btfer.toml"
+    )
+    labelled = resolve_preprocessing(
+        model, EvalRecipe(preset="imagenet", labels=("sad", "happy")), {"preset", "labels"}
+    )
     assert labelled.source.startswith("preset imagenet (")
     assert labelled.source.endswith(") and flags")
 
@@ -128,20 +138,22 @@ def test_a_preset_flag_beats_the_sidecar_and_a_preset_of_the_recipe_does_not(tmp
     model = replace(brightness_model, path=tmp_path / "m.keras")
     write_sidecar(model.path, Sidecar(input=SidecarInput(scale="0,255")))
     recipe = EvalRecipe(preset="fer")
-    assert declare(model, recipe).recipe.scale == "0,255"
-    by_flag = declare(model, recipe, {"preset"})
+    assert resolve_preprocessing(model, recipe).recipe.scale == "0,255"
+    by_flag = resolve_preprocessing(model, recipe, {"preset"})
     assert by_flag.recipe.scale == "-1,1"
     assert "fer 25.10.3" in by_flag.source
-    assert declare(replace(model, path=tmp_path / "other.keras"), recipe).recipe.scale == "-1,1"
+    assert resolve_preprocessing(replace(model, path=tmp_path / "other.keras"), recipe).recipe.scale == "-1,1"
 
 
 def test_nobody_said_anything(tmp_path, brightness_model):
     model = replace(brightness_model, path=tmp_path / "m.keras")
-    assert declare(model, EvalRecipe(batch_size=3), {"batch_size"}).source == "recipe"
+    assert resolve_preprocessing(model, EvalRecipe(batch_size=3), {"batch_size"}).source == "recipe"
     for flags in ({"labels"}, {"resize", "size", "crop", "color"}):
-        assert declare(model, EvalRecipe(), flags).source == "recipe", "how its pixels are scaled is not said"
+        assert resolve_preprocessing(model, EvalRecipe(), flags).source == "recipe", (
+            "how its pixels are scaled is not said"
+        )
     for name in ("scale", "mean", "std"):
-        assert declare(model, EvalRecipe(), {name, "labels"}).source == "flags"
+        assert resolve_preprocessing(model, EvalRecipe(), {name, "labels"}).source == "flags"
 
 
 def test_every_preset_is_valid_and_states_its_source():

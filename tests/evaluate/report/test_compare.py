@@ -13,7 +13,7 @@ from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import evaluate_models
 from btfer_builder.evaluate.metrics.significance import mcnemar
-from btfer_builder.evaluate.report.compare import Leaderboard, Pair, Row, compare_reports, read_report
+from btfer_builder.evaluate.report.compare import Leaderboard, ModelPair, Row, compare_reports, read_report
 from btfer_builder.evaluate.report.leaderboard import APART, markdown, said_of, write_leaderboards
 from btfer_builder.labels import EMOTIONS
 
@@ -151,7 +151,7 @@ def board_of(p_values, *, p_any=0.01, ranks=(1, 1, 1)):
     )
     rows = tuple(replace(row, rank=rank, tied=ranks.count(rank) > 1) for rank in ranks)
     # An interval without 0 and a small p by itself: only the corrected p counts.
-    pairs = tuple(Pair("a", "b", 3, 1, 0.1, (0.01, 0.2), 0.1, (0.01, 0.2), 0.001, p) for p in p_values)
+    pairs = tuple(ModelPair("a", "b", 3, 1, 0.1, (0.01, 0.2), 0.1, (0.01, 0.2), 0.001, p) for p in p_values)
     return Leaderboard("set", "1a2b3c4d", 60, rows, pairs, (), p_any, ())
 
 

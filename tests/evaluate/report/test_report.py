@@ -15,7 +15,7 @@ from btfer_builder.evaluate.evaluate import make_job, measure
 from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.evaluate.metrics.scores import ReliabilityBin, score
 from btfer_builder.evaluate.preprocessing.preprocessing_search import Tried
-from btfer_builder.evaluate.preprocessing.resolve import Declaration
+from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
 from btfer_builder.evaluate.report import charts
 from btfer_builder.evaluate.report.confusion_plot import confusion_png
 from btfer_builder.evaluate.report.face_thumbnails import cells, worst_errors
@@ -91,7 +91,7 @@ def evaluation_of(faces, predictions, model, **settings):
     )
     return measure(
         job,
-        Declaration(recipe, "sidecar <m>"),
+        ResolvedPreprocessing(recipe, "sidecar <m>"),
         faces,
         views,
         recipe=recipe,
