@@ -17,13 +17,17 @@ from btfer_builder.catalog import (
     evaluate,
     leakage,
     release,
+    review,
+    sample,
+    suspicion,
+    takedown,
+    yields,
 )
 from btfer_builder.catalog import peers as catalog_peers
-from btfer_builder.catalog import review, sample, suspicion, takedown, yields
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 
-#: What may be scanned within a loop: the one rule (also as `c` beside it), sets searched for leaks, values of the question.
+#: What may be scanned within a loop: the one rule of consensus, the sets searched for leaks, values of the question.
 BOUNDED = {"consensus", "training_sets", "t", "json_each", "item"}
 
 #: Columns by which an index that SQLite makes for one statement finds few rows.
@@ -78,9 +82,8 @@ def nested_scans(db: sqlite3.Connection, sql: str) -> list[str]:
         nested, name = parent in looping or parent in inner, step[2]
         looping.add(parent)
         index = re.search(r"AUTOMATIC .*INDEX \((.*)\)", text)
-        if nested and index and not set(re.findall(r"(\w+)[=>]", index[1])) & KEYS:
-            problems.append(text)
-        elif nested and step[1] == "SCAN" and name not in BOUNDED:
+        whole = step[1] == "SCAN" and name not in BOUNDED
+        if nested and (whole or (index and not set(re.findall(r"(\w+)[=>]", index[1])) & KEYS)):
             problems.append(text)
     return problems
 
