@@ -85,7 +85,7 @@ def sources(catalog: Catalog) -> dict[str, list[Source]]:
     found: dict[str, list[Source]] = {}
     for row in catalog.rows(
         """SELECT image_id, url, page_url, license, license_url, creator, fetched_at
-           FROM candidate_fates WHERE image_id IS NOT NULL"""
+           FROM fetches JOIN candidates USING (url) WHERE image_id IS NOT NULL ORDER BY candidate_id"""
     ):
         found.setdefault(row["image_id"], []).append(Source(*row[1:]))
     return found

@@ -27,7 +27,7 @@ from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 from tests.synthetic import fill_tables
 
-#: What may be scanned within a loop: the one rule, sets searched for leaks, values of the question.
+#: What may be scanned within a loop: the one rule of consensus, the sets searched for leaks, values of the question.
 BOUNDED = {"consensus", "training_sets", "t", "json_each", "item"}
 
 #: Columns by which an index that SQLite makes for one statement finds few rows.
