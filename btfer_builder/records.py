@@ -28,7 +28,7 @@ class Search:
 class Candidate:
     """One search result with everything the engine said of it; empty where it said nothing.
 
-    `url` is what is fetched; `found_url` is how the engine wrote it, when that differs. `refused` is the reason why
+    `url` is what is fetched; `found_url` is how the engine wrote it, when that differs. `opt_out` is the reason why
     it must not be fetched at all, if the engine told one.
     """
 
@@ -42,7 +42,7 @@ class Candidate:
     attribution: str = ""
     sha1: str = ""
     found_url: str = ""
-    refused: str = ""
+    opt_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +125,14 @@ class ImagePair:
 class DuplicateGroup:
     """A group of duplicates: the item kept, how many were dropped for it, how far apart, and what decided.
 
-    `kept_for` is where the kept one is ahead of the next best: more pixels, a known licence, or found earlier.
+    `kept_because` is where the kept one is ahead of the next best: more pixels, a known licence, or found earlier.
     """
 
     kind: Kind
     item_id: str
     copies: int
     diameter: int
-    kept_for: Literal["pixels", "license", "earliest"]
+    kept_because: Literal["pixels", "license", "earliest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,20 +174,20 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class FaceHash:
-    """What a crop looks like: pHashes of 64 bits (16 hex digits) and, `fine`, of 256 (64), or why there are none.
+    """What a crop looks like: pHashes of 64 bits (16 hex digits) and of 256 (64), or why there are none.
 
     Those of `_48` are of the crop as a grey image of 48×48 pixels.
     """
 
     face_id: str
     phash: str = ""
-    fine: str = ""
+    phash_256: str = ""
     phash_mirrored: str = ""
-    fine_mirrored: str = ""
+    phash_256_mirrored: str = ""
     phash_48: str = ""
-    fine_48: str = ""
+    phash_256_48: str = ""
     phash_48_mirrored: str = ""
-    fine_48_mirrored: str = ""
+    phash_256_48_mirrored: str = ""
     reason: str | None = None
 
 

@@ -90,7 +90,7 @@ def _fill_crawl(db: sqlite3.Connection, rng: random.Random, images: list[str]) -
     _insert(
         db, "candidates",
         "candidate_id, search_id, rank, url, found_url, page_url, title, license, license_url, creator",
-        candidates, attribution="", sha1="", refused="",
+        candidates, attribution="", sha1="", opt_out="",
     )  # fmt: skip
     _insert(db, "fetches", "url, image_id, reason, http_status", fetches,
             detail="", content_type="image/jpeg", bytes=200_000, fetched_at=_NOW, tries=1)  # fmt: skip
@@ -125,7 +125,13 @@ def _fill_dedupe(db: sqlite3.Connection, rng: random.Random, images: list[str]) 
     )
     _insert(db, "dedupes", "image_id, state, reason, duplicate_of, kind, distance, conflict", results)
     _insert(
-        db, "duplicate_groups", "item_id, copies", copies.items(), kind="image", diameter=2, kept_for="pixels"
+        db,
+        "duplicate_groups",
+        "item_id, copies",
+        copies.items(),
+        kind="image",
+        diameter=2,
+        kept_because="pixels",
     )
     return kept
 
@@ -156,7 +162,7 @@ def _fill_crop(db: sqlite3.Connection, rng: random.Random, kept: list[str]) -> l
     _insert(db, "faces", ", ".join(["face_id, image_id, state, reason, path", *_BOXES]), faces)
     _insert(
         db, "face_hashes", "face_id, phash, phash_mirrored, phash_48, phash_48_mirrored", hashes,
-        fine="0" * 64, fine_mirrored="0" * 64, fine_48="0" * 64, fine_48_mirrored="0" * 64,
+        phash_256="0" * 64, phash_256_mirrored="0" * 64, phash_256_48="0" * 64, phash_256_48_mirrored="0" * 64,
     )  # fmt: skip
     columns = "face_id, state, reason, duplicate_of, kind, distance, difference, conflict"
     _insert(db, "face_dedupes", columns, results)
@@ -167,7 +173,7 @@ def _fill_crop(db: sqlite3.Connection, rng: random.Random, kept: list[str]) -> l
         copies.items(),
         kind="face",
         diameter=2,
-        kept_for="earliest",
+        kept_because="earliest",
     )
     return going_on
 
@@ -240,7 +246,7 @@ def _fill_rest(
         "url_sha256, image_id, face_id, phash, phash_mirrored",
         buried,
         taken_down_at=_NOW,
-        why="",
+        reason="",
     )
     _insert(db, "runs", "command, outcome", [("crawl", "done")], recipe="{}", version="0", started_at=_NOW)
 

@@ -74,9 +74,13 @@ def votes(catalog: Catalog, kind: Kind, *, disputed: bool = False) -> list[Vote]
     disputed
         Only those on items that reviewers answered differently.
     """
-    only = "AND w.item_id IN (SELECT item_id FROM ballots WHERE kind = ? AND answers > 1)" if disputed else ""
+    only = (
+        "AND w.item_id IN (SELECT item_id FROM vote_counts WHERE kind = ? AND answers > 1)"
+        if disputed
+        else ""
+    )
     rows = catalog.rows(
-        f"""SELECT w.item_id, w.reviewer, coalesce(w.emotion, w.verdict), w.reason FROM last_words w
+        f"""SELECT w.item_id, w.reviewer, coalesce(w.emotion, w.verdict), w.reason FROM current_decisions w
             WHERE w.kind = ? AND w.verdict <> 'skip' AND NOT w.adjudicates AND {_EXISTS[kind]} {only}
             ORDER BY w.item_id, w.reviewer""",
         kind, *([kind] if disputed else []),

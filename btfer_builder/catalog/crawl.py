@@ -39,7 +39,7 @@ def cell_of(search: Search) -> QueryCell:
 def results_asked(catalog: Catalog, search: Search) -> int:
     """Return how many results this search was already asked for: where to go on."""
     asked = catalog.value(
-        "SELECT asked FROM searches WHERE engine = ? AND query = ? AND emotion = ?",
+        "SELECT results_requested FROM searches WHERE engine = ? AND query = ? AND emotion = ?",
         search.engine, search.query, search.emotion,
     )  # fmt: skip
     return asked or 0
@@ -49,7 +49,7 @@ def plan_searches(catalog: Catalog, searches: Iterable[Search]) -> None:
     """Give searches their place before they are asked, so that their order does not depend on who answers first."""
     searches = [_storable(search) for search in searches]
     with catalog.transaction() as db:
-        insert(db, "searches", searches, verb="INSERT OR IGNORE", asked=0)
+        insert(db, "searches", searches, verb="INSERT OR IGNORE", results_requested=0)
 
 
 def add_search(
@@ -71,13 +71,13 @@ def add_search(
     search = _storable(search)
     candidates = _unnamed(catalog, [_storable(candidate) for candidate in candidates])
     with catalog.transaction() as db:
-        insert(db, "searches", [search], verb="INSERT OR IGNORE", asked=0)
+        insert(db, "searches", [search], verb="INSERT OR IGNORE", results_requested=0)
         (search_id,) = db.execute(
             "SELECT search_id FROM searches WHERE engine = ? AND query = ? AND emotion = ?",
             (search.engine, search.query, search.emotion),
         ).fetchone()
         db.execute(
-            "UPDATE searches SET asked = max(asked, ?), error = ? WHERE search_id = ?",
+            "UPDATE searches SET results_requested = max(results_requested, ?), error = ? WHERE search_id = ?",
             (asked, error, search_id),
         )
         return _insert_candidates(db, search_id, candidates)
@@ -153,7 +153,7 @@ def waiting_urls(catalog: Catalog, engines: Sequence[str], license: Collection[s
                        coalesce(f.tries, 0) * (f.reason IS NOT 'license') AS tries
                 FROM candidates c JOIN searches s USING (search_id) LEFT JOIN fetches f USING (url)
                 WHERE s.engine IN ({_marks(engines)}) AND {_OPEN}
-                  AND NOT EXISTS (SELECT 1 FROM candidates r WHERE r.url = c.url AND r.refused <> '')
+                  AND NOT EXISTS (SELECT 1 FROM candidates r WHERE r.url = c.url AND r.opt_out <> '')
                 GROUP BY c.url {f"HAVING max(c.license IN ({_marks(license)}))" if license else ""}) g
             JOIN candidates c ON c.candidate_id = g.first JOIN searches s USING (search_id)
             ORDER BY g.first""",
@@ -176,7 +176,7 @@ def settle_unfetchable(catalog: Catalog, engines: Sequence[str], license: Collec
     A URL that is only under another licence waits again as soon as a crawl asks for less.
     """
     rows = catalog.rows(
-        f"""SELECT c.url, (SELECT max(r.refused) FROM candidates r WHERE r.url = c.url) AS refused,
+        f"""SELECT c.url, (SELECT max(r.opt_out) FROM candidates r WHERE r.url = c.url) AS opt_out,
                    group_concat(DISTINCT c.license) AS said
             FROM candidates c JOIN searches s USING (search_id) LEFT JOIN fetches f USING (url)
             WHERE s.engine IN ({_marks(engines)}) AND {_OPEN} AND f.reason IS NOT 'license'
@@ -185,8 +185,8 @@ def settle_unfetchable(catalog: Catalog, engines: Sequence[str], license: Collec
     )
     fates = []
     for row in rows:
-        if row["refused"]:
-            reason, detail = row["refused"], "so said the engine"
+        if row["opt_out"]:
+            reason, detail = row["opt_out"], "so said the engine"
         elif row["url"].startswith(_TAKEN_DOWN):
             reason, detail = "taken_down", ""
         elif license and not set(row["said"].split(",")) & set(license):
@@ -211,10 +211,10 @@ class RefusedImage(NamedTuple):
 def refused_images(catalog: Catalog) -> list[RefusedImage]:
     """Return the images that must not have been fetched, as another engine said afterwards."""
     rows = catalog.rows(
-        """SELECT i.image_id, i.path, min(f.url) AS url, max(c.refused) AS reason,
+        """SELECT i.image_id, i.path, min(f.url) AS url, max(c.opt_out) AS reason,
                   EXISTS (SELECT 1 FROM hashes h WHERE h.image_id = i.image_id) AS used
            FROM candidates c JOIN fetches f USING (url) JOIN images i USING (image_id)
-           WHERE c.refused <> '' GROUP BY i.image_id ORDER BY i.image_id"""
+           WHERE c.opt_out <> '' GROUP BY i.image_id ORDER BY i.image_id"""
     )
     return [RefusedImage(*row) for row in rows]
 
@@ -256,7 +256,7 @@ def waiting_in_cell(catalog: Catalog, cell: QueryCell, engines: Sequence[str]) -
         catalog.value(
             f"""SELECT count(DISTINCT c.url) FROM searches s CROSS JOIN candidates c USING (search_id)
                 LEFT JOIN fetches f USING (url)
-                WHERE {_IN_CELL} AND s.engine IN ({_marks(engines)}) AND f.url IS NULL AND c.refused = ''""",
+                WHERE {_IN_CELL} AND s.engine IN ({_marks(engines)}) AND f.url IS NULL AND c.opt_out = ''""",
             *cell,
             *engines,
         )
@@ -286,7 +286,7 @@ def _unnamed(catalog: Catalog, candidates: Sequence[Candidate]) -> list[Candidat
     buried = _buried(catalog, "url_sha256")
     return [
         Candidate(
-            candidate.rank, taken_down_url(candidate.url), license=candidate.license, refused=candidate.refused,
+            candidate.rank, taken_down_url(candidate.url), license=candidate.license, opt_out=candidate.opt_out,
             found_url=candidate.found_url and taken_down_url(candidate.found_url),
         )
         if buried and url_sha256(candidate.url) in buried

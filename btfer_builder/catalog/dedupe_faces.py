@@ -38,7 +38,7 @@ def hashed_faces(catalog: Catalog) -> list[HashedFace]:
     rows = catalog.rows(
         """SELECT f.face_id, f.crop_width, f.crop_height, f.path, f.emotion, f.license <> 'unknown' AS licensed,
                   f.candidate_id, f.verdict IS 'reject' AS rejected,
-                  h.phash, h.phash_mirrored, h.fine, h.fine_mirrored, h.reason
+                  h.phash, h.phash_mirrored, h.phash_256, h.phash_256_mirrored, h.reason
            FROM face_rows f JOIN face_hashes h USING (face_id) JOIN faces cropped USING (face_id)
            WHERE cropped.state = 'kept' ORDER BY f.candidate_id, f.face_id"""
     )
@@ -50,8 +50,8 @@ def hashed_faces(catalog: Catalog) -> list[HashedFace]:
             pixel_sha256="",
             phash=row["phash"],
             phash_mirrored=row["phash_mirrored"],
-            phash_256=row["fine"],
-            phash_256_mirrored=row["fine_mirrored"],
+            phash_256=row["phash_256"],
+            phash_256_mirrored=row["phash_256_mirrored"],
             parts="",
             reason=row["reason"],
             licensed=bool(row["licensed"]),

@@ -18,7 +18,7 @@ def sampled_votes(catalog: Catalog) -> list[sqlite3.Row]:
     """Return how many reviewers give a face of the sample an emotion: face_id, emotion, votes."""
     return catalog.rows(
         """SELECT s.face_id, w.emotion, count(*) AS votes
-           FROM sample s JOIN last_words w ON w.kind = 'face' AND w.item_id = s.face_id
+           FROM sample s JOIN current_decisions w ON w.kind = 'face' AND w.item_id = s.face_id
            WHERE w.verdict = 'accept' AND w.emotion IS NOT NULL AND NOT w.adjudicates
            GROUP BY s.face_id, w.emotion"""
     )

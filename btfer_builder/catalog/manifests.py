@@ -32,7 +32,8 @@ MANIFESTS = {
                format, bytes, width, height, conflict
         FROM image_rows ORDER BY candidate_id""",
     "duplicates": """
-        SELECT d.image_id, d.duplicate_of, d.kind, d.distance, d.conflict, g.diameter, g.kept_for, d.fine_distance,
+        SELECT d.image_id, d.duplicate_of, d.kind, d.distance, d.conflict, g.diameter,
+               g.kept_because AS kept_for, d.fine_distance,
                d.likeness
         FROM dedupes d LEFT JOIN duplicate_groups g ON g.kind = 'image' AND g.item_id = d.duplicate_of
         WHERE d.kind IS NOT NULL
@@ -43,7 +44,8 @@ MANIFESTS = {
         HAVING count(DISTINCT c.url) > 1 OR count(DISTINCT s.emotion) > 1
         ORDER BY 2, 4, 1""",
     "face_duplicates": """
-        SELECT d.face_id, d.duplicate_of, d.kind, d.distance, d.difference, d.conflict, g.diameter, g.kept_for
+        SELECT d.face_id, d.duplicate_of, d.kind, d.distance, d.difference, d.conflict, g.diameter,
+               g.kept_because AS kept_for
         FROM face_copies d LEFT JOIN duplicate_groups g ON g.kind = 'face' AND g.item_id = d.duplicate_of
         WHERE d.duplicate_of IS NOT NULL ORDER BY 2, 4, 1""",
     "faces": f"""

@@ -127,11 +127,11 @@ def item_path(catalog: Catalog, kind: Kind, item_id: str) -> str | None:
     return path
 
 
-def last_words(
+def current_decisions(
     catalog: Catalog, kind: Kind, reviewer: str, adjudicates: bool = False
 ) -> dict[str, CurrentDecision]:
     """Return what a reviewer says now of each item of a round that has been decided, by item."""
-    # The view `last_words` finds any reviewer's word on one item; all of one reviewer's are found faster so:
+    # The view `current_decisions` finds any reviewer's word on one item; all of one reviewer's are found faster so:
     # with max(), the other columns are those of the row that holds the maximum.
     rows = catalog.rows(
         """SELECT item_id, kind, verdict, emotion, reason, reviewer, adjudicates, max(decision_id) AS decision_id
@@ -148,7 +148,7 @@ def last_word(
 ) -> CurrentDecision | None:
     """Return what a reviewer says now of one item."""
     rows = catalog.rows(
-        """SELECT * FROM last_words
+        """SELECT * FROM current_decisions
            WHERE kind = ? AND reviewer = ? AND item_id = ? AND adjudicates = ?""",
         kind, reviewer, item_id, adjudicates,
     )  # fmt: skip

@@ -197,7 +197,7 @@ def add_tombstones(
     catalog.connection.execute("PRAGMA secure_delete = ON")
     with catalog.transaction() as db:
         db.execute("PRAGMA defer_foreign_keys = ON")  # until all that refers to an image is gone
-        insert(db, "tombstones", tombstones, taken_down_at=moment, why=why)
+        insert(db, "tombstones", tombstones, taken_down_at=moment, reason=why)
         for url in urls:
             _unname(db, url)
             insert(

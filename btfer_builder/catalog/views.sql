@@ -23,7 +23,7 @@ FROM candidates c JOIN searches s USING (search_id) LEFT JOIN fetches f USING (u
 LEFT JOIN origins o ON o.image_id = f.image_id;
 
 -- A reviewer's last word on an item, unless undone; what was said as an adjudicator is a word of its own.
-CREATE VIEW last_words AS
+CREATE VIEW current_decisions AS
 SELECT d.* FROM decisions d
 WHERE d.verdict <> 'undo'
   AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.decision_id)
@@ -36,11 +36,11 @@ WHERE d.verdict <> 'undo'
 -- Every item somebody gave an answer to: how the votes are spread (`happy:3;sad:1`), and the verdict if there is
 -- one. Enough reviewers must have answered, enough of them alike, and more of them than any other way; the last
 -- adjudication stands above all votes. A skip is no answer.
-CREATE VIEW ballots AS
+CREATE VIEW vote_counts AS
 WITH answers AS (
     SELECT kind, item_id, verdict, emotion, min(reason) AS reason, coalesce(emotion, verdict) AS answer,
            sum(NOT adjudicates) AS votes, max(CASE WHEN adjudicates THEN decision_id END) AS adjudication
-    FROM last_words WHERE verdict <> 'skip' GROUP BY kind, item_id, verdict, emotion),
+    FROM current_decisions WHERE verdict <> 'skip' GROUP BY kind, item_id, verdict, emotion),
 counted AS (
     SELECT *, row_number() OVER item AS place, nth_value(votes, 2) OVER item AS next_votes,
            sum(votes) OVER item AS total, sum(votes > 0) OVER item AS answers,
@@ -62,14 +62,14 @@ FROM judged;
 
 -- What counts as decided.
 CREATE VIEW verdicts AS
-SELECT kind, item_id, verdict, emotion, reason, votes, adjudicated FROM ballots WHERE verdict IS NOT NULL;
+SELECT kind, item_id, verdict, emotion, reason, votes, adjudicated FROM vote_counts WHERE verdict IS NOT NULL;
 
 -- Images with where they come from, what dedupe and reviewers made of them, and the label to propose.
 -- The ballots of a round are counted once: SQLite would count those of a view again for each row it is joined to.
 -- Within coalesce, a condition on the verdict leaves it a LEFT JOIN: as an inner one, SQLite may begin with it and then
 -- compare all ballots of one verdict with each image.
 CREATE VIEW image_rows AS
-WITH counted AS MATERIALIZED (SELECT * FROM ballots WHERE kind = 'image')
+WITH counted AS MATERIALIZED (SELECT * FROM vote_counts WHERE kind = 'image')
 SELECT i.image_id, coalesce(v.emotion, s.emotion) AS emotion, d.state, d.reason, i.path, i.format, i.bytes,
        h.width, h.height, c.url, c.page_url, c.title, l.license, l.license_url, l.creator, l.attribution,
        s.engine, s.query, s.language, s.expression, s.query_ethnicity, s.query_gender, s.query_age,
@@ -98,7 +98,7 @@ WHERE d.state = 'dropped' AND (d.duplicate_of IS NULL OR EXISTS (
 -- The state and reason of a copy are those of dedupe: they come first, f.* has those of the crop once more. `found_as`
 -- is the label that the review of the photos leaves it with, `compared` whether dedupe has seen it.
 CREATE VIEW face_rows AS
-WITH counted AS MATERIALIZED (SELECT * FROM ballots WHERE kind = 'face')
+WITH counted AS MATERIALIZED (SELECT * FROM vote_counts WHERE kind = 'face')
 SELECT CASE WHEN copy.face_id IS NULL THEN f.state ELSE 'dropped' END AS state,
        coalesce(f.reason, copy.reason) AS reason, f.*, coalesce(v.emotion, i.emotion) AS emotion,
        (i.conflict OR coalesce(d.conflict, 0)) AND v.emotion IS NULL AS conflict,

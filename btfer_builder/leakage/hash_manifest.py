@@ -78,7 +78,9 @@ def hash_folder(folder: Path, recipe: HashesRecipe) -> Manifest:
                     dropped[result.reason] += 1
                 else:
                     hashed.append(
-                        ImageLooks(_shown(name), result.phash, result.fine, result.phash_48, result.fine_48)
+                        ImageLooks(
+                            _shown(name), result.phash, result.phash_256, result.phash_48, result.phash_256_48
+                        )
                     )
             progress.update(len(shard))
     if not hashed:

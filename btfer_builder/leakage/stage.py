@@ -31,10 +31,10 @@ from btfer_builder.workspace import Workspace
 
 #: How our faces are compared: the form, whether mirrored, and the fields of our hashes; theirs are the plain ones.
 _LOOKS = (
-    ("crop", "near", "phash", "fine"),
-    ("crop", "mirrored", "phash_mirrored", "fine_mirrored"),
-    ("48", "near", "phash_48", "fine_48"),
-    ("48", "mirrored", "phash_48_mirrored", "fine_48_mirrored"),
+    ("crop", "near", "phash", "phash_256"),
+    ("crop", "mirrored", "phash_mirrored", "phash_256_mirrored"),
+    ("48", "near", "phash_48", "phash_256_48"),
+    ("48", "mirrored", "phash_48_mirrored", "phash_256_48_mirrored"),
 )
 
 

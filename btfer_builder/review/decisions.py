@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.review import add_decisions, item_path, last_words, review_items
+from btfer_builder.catalog.review import add_decisions, current_decisions, item_path, review_items
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import unescape_cell, write_csv
@@ -120,7 +120,7 @@ def _export_rows(
     catalog: Catalog, kinds: Sequence[Kind], reviewer: str, recipe: ReviewRecipe
 ) -> Iterator[dict[str, object]]:
     for kind in kinds:
-        words = last_words(catalog, kind, reviewer)
+        words = current_decisions(catalog, kind, reviewer)
         for item in items_for(catalog, kind, reviewer, recipe):
             proposed = None if recipe.blind else item.proposed
             row: dict[str, object] = {"item_id": item.item_id, "kind": kind, "emotion": proposed}
@@ -212,7 +212,7 @@ class _Checker:
         """Whether the decision is what its reviewer says of the item already."""
         key = (decision.kind, decision.reviewer)
         if key not in self._words:
-            words = last_words(self.catalog, *key)
+            words = current_decisions(self.catalog, *key)
             self._words[key] = {item_id: word.decision for item_id, word in words.items()}
         return self._words[key].get(decision.item_id) == decision
 

@@ -12,13 +12,13 @@ from btfer_builder.catalog.agreement import Vote, votes
 from btfer_builder.catalog.review import (
     CurrentDecision,
     ReviewItem,
+    current_decisions,
     decide,
     decided_since,
     emotions_found,
     items_version,
     last_decision_id,
     last_word,
-    last_words,
     latest_decision,
     undo,
 )
@@ -191,7 +191,9 @@ class Session:
             for vote in votes(self.catalog, kind, disputed=True):
                 ballots.setdefault(vote.item_id, []).append(vote)
             items = [item for item in items if item.item_id in ballots]
-        held = _Round(items, version, last_words(self.catalog, kind, self.reviewer, self.adjudicate), ballots)
+        held = _Round(
+            items, version, current_decisions(self.catalog, kind, self.reviewer, self.adjudicate), ballots
+        )
         self._recount(held)
         return held
 
@@ -209,7 +211,7 @@ class Session:
                 row["item_id"] for row in news if row["kind"] == kind and row["reviewer"] == self.reviewer
             }
             if len(mine) > MANY:
-                held.words = last_words(self.catalog, kind, self.reviewer, self.adjudicate)
+                held.words = current_decisions(self.catalog, kind, self.reviewer, self.adjudicate)
                 self._recount(held)
                 continue
             for item_id in mine:

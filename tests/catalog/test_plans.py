@@ -102,7 +102,7 @@ def ask_everything(catalog: Catalog, folder: Path) -> None:
     for kind, item_id in (("image", image), ("face", face)):
         review.review_items(catalog, kind)
         review.emotions_found(catalog, kind, [item_id])
-        review.last_words(catalog, kind, "ana")
+        review.current_decisions(catalog, kind, "ana")
         review.last_word(catalog, kind, "ana", item_id)
         review.latest_decision(catalog, kind, "ana")
         agreement.votes(catalog, kind, disputed=True)

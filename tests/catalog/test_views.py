@@ -33,7 +33,7 @@ JOIN candidates l ON l.candidate_id = (
 JOIN searches s ON s.search_id = c.search_id
 LEFT JOIN hashes h ON h.image_id = i.image_id
 LEFT JOIN dedupes d ON d.image_id = i.image_id
-LEFT JOIN ballots v ON v.kind = 'image' AND v.item_id = i.image_id;
+LEFT JOIN vote_counts v ON v.kind = 'image' AND v.item_id = i.image_id;
 CREATE TEMP VIEW plain_copies AS
 SELECT d.* FROM face_dedupes d LEFT JOIN faces keeper ON keeper.face_id = d.duplicate_of AND keeper.state = 'kept'
 WHERE d.state = 'dropped' AND (d.duplicate_of IS NULL OR keeper.face_id IS NOT NULL);
@@ -45,7 +45,7 @@ SELECT f.face_id, f.image_id, CASE WHEN copy.face_id IS NULL THEN f.state ELSE '
 FROM faces f JOIN plain_images i ON i.image_id = f.image_id AND i.state = 'kept' AND i.verdict IS NOT 'reject'
 LEFT JOIN face_dedupes d ON d.face_id = f.face_id
 LEFT JOIN plain_copies copy ON copy.face_id = f.face_id AND f.state = 'kept'
-LEFT JOIN ballots v ON v.kind = 'face' AND v.item_id = f.face_id;
+LEFT JOIN vote_counts v ON v.kind = 'face' AND v.item_id = f.face_id;
 """
 PAIRS = {
     "plain_fates": "candidate_fates",
@@ -76,7 +76,7 @@ def test_ballots_give_what_counting_by_hand_gives(tmp_path, seed):
     for said in decisions:
         if said["verdict"] != "undo" and said["decision_id"] not in undone:
             words[said["kind"], said["item_id"], said["reviewer"], said["adjudicates"]] = said
-    assert {row[0] for row in catalog.rows("SELECT decision_id FROM last_words")} == {
+    assert {row[0] for row in catalog.rows("SELECT decision_id FROM current_decisions")} == {
         said["decision_id"] for said in words.values()
     }
     by_item = {}
@@ -86,7 +86,7 @@ def test_ballots_give_what_counting_by_hand_gives(tmp_path, seed):
     expected = {item: outcome(said, *rule) for item, said in by_item.items()}
     found = {
         (row["kind"], row["item_id"]): ((row["verdict"], row["emotion"]), row["votes"], row["adjudicated"])
-        for row in catalog.rows("SELECT * FROM ballots")
+        for row in catalog.rows("SELECT * FROM vote_counts")
     }
     assert found == expected
 
@@ -136,7 +136,7 @@ def random_catalog(folder, seed) -> Catalog:
             emotion = rng.choice(["happy", "sad", "fear"])
             add("searches", search_id=number, engine="e", query=f"q{number}", emotion=emotion, **words)
         empty = dict.fromkeys(
-            ("title", "license_url", "creator", "attribution", "sha1", "refused", "page_url"), ""
+            ("title", "license_url", "creator", "attribution", "sha1", "opt_out", "page_url"), ""
         )
         urls = [f"u{number}" for number in range(30)]
         for number in rng.sample(range(1, 1000), 60):

@@ -210,7 +210,7 @@ def test_what_was_taken_down_never_comes_back(web, workspace, crawl, rows):
         for url, image in ((f"{web.url}/gone.jpg", ""), ("https://elsewhere.example/x", picture("same.jpg"))):
             image_id = hashlib.sha256(image).hexdigest() if image else None
             db.execute(
-                "INSERT INTO tombstones (url_sha256, image_id, taken_down_at, why) VALUES (?, ?, '', '')",
+                "INSERT INTO tombstones (url_sha256, image_id, taken_down_at, reason) VALUES (?, ?, '', '')",
                 (url_sha256(url), image_id),
             )
     crawl("q", engine=("bing",))

@@ -91,7 +91,7 @@ def test_what_an_old_tombstone_matches_waits_for_a_label(tmp_path, names):
     workspace = Workspace(tmp_path)
     with workspace.catalog.transaction() as db:
         db.execute(
-            """INSERT INTO tombstones (phash, phash_mirrored, taken_down_at, why)
+            """INSERT INTO tombstones (phash, phash_mirrored, taken_down_at, reason)
                SELECT phash, phash_mirrored, '', '' FROM hashes WHERE image_id = ?""",
             (names["one.png"],),
         )

@@ -157,4 +157,4 @@ def test_what_decided_is_recorded(better, rule):
         image("b", 0b1111, order=8),
     ]
     (group,) = describe_groups("image", images, group_duplicates(images, 4, True))
-    assert (group.item_id, group.copies, group.diameter, group.kept_for) == ("best", 2, 4, rule)
+    assert (group.item_id, group.copies, group.diameter, group.kept_because) == ("best", 2, 4, rule)

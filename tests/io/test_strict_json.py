@@ -58,7 +58,7 @@ def test_there_is_one_way_to_write_json():
             re.sub(r"msgspec\.json", "", path.read_text()),
         )
     }
-    assert writers == {"files.py"}
+    assert writers == {"io/atomic.py"}
 
 
 @pytest.mark.parametrize("name", ["tojson", "application/json"])

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 
-from btfer_builder.catalog.review import last_words
+from btfer_builder.catalog.review import current_decisions
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REVIEW_REASONS
 from btfer_builder.review.app import REASON_KEYS
@@ -261,7 +261,7 @@ def test_two_reviewers_at_once_lose_nothing(server, start, workspace, filled):
         for job in [pool.submit(review, "ana", server, "fear"), pool.submit(review, "bob", bob, "sad")]:
             job.result()
     for who, emotion in (("ana", "fear"), ("bob", "sad")):
-        words = last_words(workspace.catalog, "face", who)
+        words = current_decisions(workspace.catalog, "face", who)
         assert set(words) == set(filled.face_ids)
         assert {word.decision.emotion for word in words.values()} == {emotion}
         assert sorted(word.decision_id for word in words.values()) == sorted(acknowledged[who])
@@ -275,7 +275,7 @@ def test_a_running_stage_neither_blocks_the_page_nor_loses_a_decision(server, wo
             assert server.get("/api/items", round="faces")["total"] == 21
             assert not posted.done()
         assert posted.result().status_code == 200
-    assert filled.face_ids[0] in last_words(workspace.catalog, "face", "ana")
+    assert filled.face_ids[0] in current_decisions(workspace.catalog, "face", "ana")
 
 
 def test_pictures_are_made_anew_upright_and_without_metadata(server, workspace, filled):

@@ -33,7 +33,7 @@ def decision(face: str, reviewer: str, answer: str, **more) -> Decision:
 
 def ballot(workspace, face=FACE) -> tuple[str | None, str | None]:
     rows = workspace.catalog.rows(
-        "SELECT coalesce(emotion, verdict) AS answer, votes FROM ballots WHERE item_id = ?", face
+        "SELECT coalesce(emotion, verdict) AS answer, votes FROM vote_counts WHERE item_id = ?", face
     )
     return (rows[0]["answer"], rows[0]["votes"]) if rows else (None, None)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.catalog.review import add_decisions, last_words
+from btfer_builder.catalog.review import add_decisions, current_decisions
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
@@ -43,7 +43,9 @@ def read(path) -> list[dict[str, str]]:
 
 
 def said(workspace, kind="face", reviewer="ana") -> dict[str, Decision]:
-    return {item: word.decision for item, word in last_words(workspace.catalog, kind, reviewer).items()}
+    return {
+        item: word.decision for item, word in current_decisions(workspace.catalog, kind, reviewer).items()
+    }
 
 
 def count_decisions(workspace) -> int:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from btfer_builder.catalog.review import add_decisions, last_words
+from btfer_builder.catalog.review import add_decisions, current_decisions
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Decision
 from tests.factories import fill_catalog
@@ -50,7 +50,7 @@ def test_five_reviewers_at_full_speed_lose_nothing(workspace, many, start):
         thread.join()
     for name, ids in acknowledged.items():
         assert len(ids) > 10, "this reviewer was starved"
-        words = last_words(workspace.catalog, "face", name)
+        words = current_decisions(workspace.catalog, "face", name)
         assert {face: word.decision_id for face, word in words.items()} == ids
 
 

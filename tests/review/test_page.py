@@ -5,7 +5,7 @@ import time
 import pytest
 
 from btfer_builder.catalog.dedupe import replace_dedupes
-from btfer_builder.catalog.review import add_decisions, last_words
+from btfer_builder.catalog.review import add_decisions, current_decisions
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Decision, DedupeResult
@@ -41,7 +41,7 @@ def page(browser, server):
 
 
 def said(workspace) -> dict[str, tuple]:
-    words = last_words(workspace.catalog, "face", "ana")
+    words = current_decisions(workspace.catalog, "face", "ana")
     return {
         item: (word.decision.verdict, word.decision.emotion or word.decision.reason)
         for item, word in words.items()
@@ -312,7 +312,7 @@ def test_near_duplicates_and_conflicts_stand_side_by_side_with_the_reasons(page,
     assert page.eval("document.activeElement.id") == "grid"
     page.press("2")
     page.until(SAVED)
-    assert list(last_words(workspace.catalog, "image", "ana")) == [kept]
+    assert list(current_decisions(workspace.catalog, "image", "ana")) == [kept]
     page.open(f"{server.url}/?round=faces&view=compare&page=1")
     page.until("document.querySelectorAll('#compare figure').length === 3")  # the face, its photo, the copy
     page.press("ArrowRight")
@@ -360,7 +360,9 @@ def test_an_adjudicator_sees_the_votes_and_settles(browser, workspace, filled, s
     assert "No answer leads" in browser.text("#verdict")
     browser.press("6")
     browser.until(SAVED)
-    rows = workspace.catalog.rows("SELECT emotion, votes, adjudicated FROM ballots WHERE item_id = ?", face)
+    rows = workspace.catalog.rows(
+        "SELECT emotion, votes, adjudicated FROM vote_counts WHERE item_id = ?", face
+    )
     assert tuple(rows[0]) == ("sad", "happy:1;sad:1", 1)
     assert browser.complaints() == []
 
@@ -377,7 +379,7 @@ def test_two_reviewers_at_once(chromium, workspace, filled, start):
         for tab in (one, other):
             tab.until(SAVED)
         assert said(workspace) == dict.fromkeys(filled.face_ids[:4], ("accept", "happy"))
-        bobs = last_words(workspace.catalog, "face", "bob")
+        bobs = current_decisions(workspace.catalog, "face", "bob")
         assert {item: word.decision.reason for item, word in bobs.items()} == dict.fromkeys(
             filled.face_ids[:5], "minor"
         )

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.review import last_words
+from btfer_builder.catalog.review import current_decisions
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.review.serve import serve
@@ -78,7 +78,7 @@ def test_an_acknowledged_decision_survives_kill_9(workspace, filled):
             process.send_signal(signal.SIGKILL)
             assert answer.status_code == 200
             process.wait()
-        word = last_words(Catalog(workspace.catalog.path), "face", "ana")[face_id]
+        word = current_decisions(Catalog(workspace.catalog.path), "face", "ana")[face_id]
         assert (word.decision_id, word.decision.emotion) == (answer.json()["decision_id"], "sad")
 
 

@@ -80,7 +80,7 @@ class FlickrParser(PageParser):
                 attribution=", ".join(filter(None, [title, name, terms.upper(), "via Flickr"]))
                 if terms
                 else "",
-                refused=refusal(tags),
+                opt_out=refusal(tags),
             )
 
 

@@ -46,7 +46,7 @@ class OpenverseParser(PageParser):
                     creator=words(result.get("creator")),
                     attribution=words(result.get("attribution")),
                     # Its sources' own tags, Flickr's among them.
-                    refused=refusal(_tag(tag) for tag in tags) if isinstance(tags, list) else "",
+                    opt_out=refusal(_tag(tag) for tag in tags) if isinstance(tags, list) else "",
                 )
 
 

@@ -184,7 +184,7 @@ def test_flickr_refuses_photos_whose_owners_want_no_computer_vision(web, search)
     web.results["q"] = [
         {"murl": f"https://a.example/{n}.jpg", "t": "t", "tags": tag} for n, tag in enumerate(tags)
     ]
-    assert [candidate.refused for candidate in search("flickr")] == ["", "no_cv", "no_cv", "no_cv", ""]
+    assert [candidate.opt_out for candidate in search("flickr")] == ["", "no_cv", "no_cv", "no_cv", ""]
 
 
 def test_openverse_passes_the_wish_of_flickrs_owners_on(web, search):
@@ -192,7 +192,7 @@ def test_openverse_passes_the_wish_of_flickrs_owners_on(web, search):
     web.results["q"] = [
         {"murl": f"https://a.example/{n}.jpg", "t": "t", "tags": tag} for n, tag in enumerate(tags)
     ]
-    found = [candidate.refused for candidate in search("openverse")]
+    found = [candidate.opt_out for candidate in search("openverse")]
     assert found == ["", "no_cv", "no_cv", "no_cv", "no_cv", "no_cv", "", ""]
 
 
@@ -205,7 +205,7 @@ def test_openverse_tags_of_another_form_are_no_wish(tags):
         "results": [{"url": "https://a.example/1.jpg", "tags": tags}],
     }
     (found,) = parse("openverse", json.dumps(answer).encode())
-    assert found.refused == ""
+    assert found.opt_out == ""
 
 
 @pytest.mark.parametrize(

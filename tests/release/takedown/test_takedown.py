@@ -373,5 +373,5 @@ def test_the_command(workspace, tmp_path):
     done = btfer(workspace, "takedown", person["face_id"], "--json", "--why", "asked")
     assert json.loads(done.stdout)["dry_run"] is False
     with sqlite3.connect(workspace.manifests / "btfer.sqlite") as db:
-        assert {why for (why,) in db.execute("SELECT why FROM tombstones")} == {"asked"}
+        assert {why for (why,) in db.execute("SELECT reason FROM tombstones")} == {"asked"}
     no_trace(workspace, person)
