@@ -175,7 +175,7 @@ def test_exact_copies_are_told_from_look_alikes():
 
 
 def test_mirrored_copies_count_only_when_asked():
-    images = [image("a", FAR[1], FAR[2]), image("m", FAR[2], FAR[1] ^ 1, order=1)]
+    images = [image("a", FAR[1], FAR[2] ^ 1), image("m", FAR[2], FAR[1] ^ 1, order=1)]
     assert by_id(images)["m"] == DedupeResult(
         "m", "dropped", "mirrored_duplicate", "a", "mirrored", 1, fine_distance=0
     )
