@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+#: Parts that are searched at the same time: more cost memory, fewer cost time.
+_TOGETHER = 3
+
+
 class LookAlikes:
     """For each image, those with a pHash within the radius, through the pairs of hash values.
 
@@ -34,8 +38,11 @@ class LookAlikes:
         known = values(looks)
         wholes = [*known.whole.T]
         turned = [*known.mirrored.T] if mirrored else []
-        self._banks = [_Bank(wholes, turned, None, radius)]
-        self._banks += [_Bank(wholes, turned, known.parts[:, part], radius) for part in range(len(PARTS))]
+        self._banks = [_Bank(wholes, turned, [], radius)]
+        self._banks += [
+            _Bank(wholes, turned, [*known.parts[:, start : start + _TOGETHER].T], radius)
+            for start in range(0, len(PARTS), _TOGETHER)
+        ]
         self._some: NDArray[np.bool_] = np.any([bank.some for bank in self._banks], axis=0)
 
     def of(self, image: int) -> Iterator[tuple[int, int, bool]]:
@@ -53,22 +60,22 @@ class LookAlikes:
 
 
 class _Bank:
-    """The pairs of wholes with wholes, or of wholes with one part."""
+    """The pairs of wholes with wholes, or of wholes with some parts."""
 
     def __init__(
         self,
         wholes: "list[NDArray[np.uint64]]",
         turned: "list[NDArray[np.uint64]]",
-        part: "NDArray[np.uint64] | None",
+        parts: "list[NDArray[np.uint64]]",
         radius: int,
     ) -> None:
         import numpy as np
 
         count = len(wholes[0])
-        roles = [*wholes, *turned] + ([] if part is None else [part])
-        # A pair is a role of the one with a role of the other: any whole, turned or not, with a whole or the part.
+        roles = [*wholes, *turned, *parts]
+        # A pair is a role of the one with a role of the other: any whole, turned or not, with a whole or a part.
         self._left = range(len(wholes) + len(turned))
-        self._right = range(len(wholes)) if part is None else range(len(roles) - 1, len(roles))
+        self._right = range(len(self._left), len(roles)) if parts else range(len(wholes))
         self._turned = range(len(wholes), len(wholes) + len(turned))
         found, position = np.unique(np.concatenate(roles), return_inverse=True)
         # Small integers: of a million images all this takes half a gigabyte.

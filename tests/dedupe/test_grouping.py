@@ -142,7 +142,7 @@ def test_the_best_is_kept(better, worse):
     results = by_id([image("worse", 0, **worse), image("better", 1, **better)])
     assert results["better"].state == "kept"
     assert results["worse"] == DedupeResult(
-        "worse", "dropped", "near_duplicate", "better", "near", 1, conflict=False
+        "worse", "dropped", "near_duplicate", "better", "near", 1, conflict=False, fine_distance=0
     )
 
 
@@ -175,8 +175,10 @@ def test_exact_copies_are_told_from_look_alikes():
 
 
 def test_mirrored_copies_count_only_when_asked():
-    images = [image("a", FAR[1], FAR[2]), image("m", FAR[2], FAR[1] ^ 1, order=1)]
-    assert by_id(images)["m"] == DedupeResult("m", "dropped", "mirrored_duplicate", "a", "mirrored", 1)
+    images = [image("a", FAR[1], FAR[2] ^ 1), image("m", FAR[2], FAR[1] ^ 1, order=1)]
+    assert by_id(images)["m"] == DedupeResult(
+        "m", "dropped", "mirrored_duplicate", "a", "mirrored", 1, fine_distance=0
+    )
     assert {result.state for result in by_id(images, mirrored=False).values()} == {"kept"}
 
 
