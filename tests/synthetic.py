@@ -54,7 +54,8 @@ def _fill_crawl(db: sqlite3.Connection, rng: random.Random, images: list[str]) -
     ]
     _insert(
         db, "searches",
-        "search_id, engine, query, language, emotion, query_ethnicity, query_gender, query_age, expression, asked",
+        "search_id, engine, query, language, emotion, query_ethnicity, query_gender, query_age, expression, "
+        "results_requested",
         ((number, *row) for number, row in enumerate(words, 1)),
     )  # fmt: skip
     ranks = dict.fromkeys(range(1, len(words) + 1), 0)
@@ -114,15 +115,34 @@ def _fill_dedupe(db: sqlite3.Connection, rng: random.Random, images: list[str]) 
             kept.append(image_id)
             results.append((image_id, "kept", None, None, None, None, rng.random() < 0.02))
         reason = "unreadable" if results[-1][2] == "unreadable" else None
+        fine = f"{rng.getrandbits(256):064x}"
+        parts = "".join(f"{rng.getrandbits(64):016x}" for _ in range(8))
         side = 500 if copied else rng.randint(1000, 1400)
-        hashes.append((image_id, side, side, image_id, *_hex(look[image_id], rng.getrandbits(64)), reason))
+        hashes.append(
+            (
+                image_id,
+                side,
+                side,
+                image_id,
+                *_hex(look[image_id], rng.getrandbits(64)),
+                reason,
+                fine,
+                fine,
+                parts,
+            )
+        )
     _insert(
         db,
         "hashes",
-        "image_id, width, height, pixel_sha256, phash, phash_mirrored, reason",
+        "image_id, width, height, pixel_sha256, phash, phash_mirrored, reason, "
+        "phash_256, phash_256_mirrored, parts",
         hashes,
         detail="",
     )
+    _insert(
+        db, "likenesses", "image_id, item_id",
+        (sorted((row[0], row[3])) for row in results if row[3]), mirrored=0, likeness=0.99,
+    )  # fmt: skip
     _insert(db, "dedupes", "image_id, state, reason, duplicate_of, kind, distance, conflict", results)
     _insert(
         db,

@@ -1,12 +1,12 @@
 """What a takedown writes and asks: every trace of a picture, its removal, and the tombstones that stay."""
 
-import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from btfer_builder.catalog.catalog import Catalog, insert, now
 from btfer_builder.catalog.crawl import taken_down_url, url_sha256
+from btfer_builder.io.atomic import json_text
 from btfer_builder.records import Fetch, SampledFace
 
 #: Tables that keep ids: decisions are appended only, and the others say what is gone. Ids are hashes.
@@ -193,7 +193,7 @@ def add_tombstones(
         Stands on the tombstones.
     """
     moment = now()
-    ids = json.dumps(sorted({*image_ids, *face_ids}))
+    ids = json_text(sorted({*image_ids, *face_ids}))
     catalog.connection.execute("PRAGMA secure_delete = ON")
     with catalog.transaction() as db:
         db.execute("PRAGMA defer_foreign_keys = ON")  # until all that refers to an image is gone

@@ -17,6 +17,7 @@ from btfer_builder.catalog import (
     leakage,
     release,
     review,
+    reviewed_work,
     sample,
     takedown,
 )
@@ -111,11 +112,18 @@ def ask_everything(catalog: Catalog, folder: Path) -> None:
         suspicion.sharpness_of(catalog, kind)
     dedupe.unhashed_images(catalog)
     dedupe.hashed_images(catalog)
-    dedupe.reviewed_images(catalog)
+    dedupe.likenesses(catalog)
+    reviewed_work.kept_images(catalog)
+    reviewed_work.kept_faces(catalog)
+    reviewed_work.count_work_on_images(catalog, [image])
+    reviewed_work.count_work_on_faces(catalog, [face])
+    reviewed_work.last_settings(catalog, "dedupe")
     dedupe_faces.unhashed_faces(catalog)
     dedupe_faces.hashed_faces(catalog)
-    crop.uncropped_images(catalog, "", folder)
-    crop.cropped_otherwise(catalog, "")
+    crop.uncropped_images(catalog, [""], folder)
+    crop.stored_settings(catalog)
+    crop.cropped_with(catalog, [""])
+    crop.faces_cropped_with(catalog, [""])
     crop.crops_to_remake(catalog)
     crop_again = catalog.value("SELECT image_id FROM crops WHERE reason IS NOT NULL")
     crop.add_crops(catalog, [crop.CropResult(crop_again, "no_face")], "")

@@ -131,7 +131,14 @@ def random_catalog(folder, seed) -> Catalog:
         def chance(share):
             return rng.random() < share
 
-        words = dict(language="en", query_ethnicity="", query_gender="", query_age="", expression="", asked=1)
+        words = dict(
+            language="en",
+            query_ethnicity="",
+            query_gender="",
+            query_age="",
+            expression="",
+            results_requested=1,
+        )
         for number in range(1, 7):
             emotion = rng.choice(["happy", "sad", "fear"])
             add("searches", search_id=number, engine="e", query=f"q{number}", emotion=emotion, **words)

@@ -15,7 +15,8 @@ def pictures(number: int, name: str = "") -> list[str]:
 
 def searches(workspace) -> list[tuple[str, int, str | None]]:
     return [
-        tuple(row) for row in workspace.catalog.rows("SELECT query, results_requested, error FROM searches ORDER BY 1")
+        tuple(row)
+        for row in workspace.catalog.rows("SELECT query, results_requested, error FROM searches ORDER BY 1")
     ]
 
 

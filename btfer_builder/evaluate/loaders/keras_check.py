@@ -79,6 +79,7 @@ _TENSORFLOW = (
 
 #: The layers of our own networks, and their module; no other package is imported for a model's sake.
 OWN_MODULE = "btfer_builder.networks.layers"
+_OWN_MODULES = frozenset({OWN_MODULE, "btfer_builder.protocol.layers"})  # the second one in files of 0.1
 _OWN = frozenset({"AddPositions", "LocalResponseNormalization", "StopHalfGradient"})
 
 #: Layers that run code out of the file; refused with a sentence of their own.
@@ -242,7 +243,7 @@ def _is_known(part: dict[str, Any], name: str, package: str, room: str) -> bool:
 
 def is_own(part: dict[str, Any]) -> bool:
     """Whether a part of a description is a layer of our own networks."""
-    return part.get("module") == OWN_MODULE or str(part.get("class_name")).startswith("btfer>")
+    return part.get("module") in _OWN_MODULES or str(part.get("class_name")).startswith("btfer>")
 
 
 def _check_function(path: Path, settings: object) -> None:
