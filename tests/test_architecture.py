@@ -1,6 +1,7 @@
 """The order of the rooms: no module imports from a later one, and there is no circle."""
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -69,3 +70,14 @@ def test_there_is_no_circle_of_rooms():
 
 def test_there_is_no_circle_of_modules():
     list(TopologicalSorter(_imports()).static_order())
+
+
+def test_the_page_of_the_architecture_names_files_that_exist():
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("## Where a new thing goes")[2].partition("## ")[0]
+    named = re.findall(r"`([a-z_]+/[\w/.]*)`", table)
+    assert len(named) > 15
+    missing = [
+        name for name in named if not any((root / name).exists() for root in (PACKAGE, PACKAGE.parent))
+    ]
+    assert missing == []
