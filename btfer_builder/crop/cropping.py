@@ -13,7 +13,8 @@ from btfer_builder.crop.detectors.base import Detection, detect_faces
 from btfer_builder.crop.geometry import Box, PixelBox, crop_box
 from btfer_builder.crop.render import remake_crop
 from btfer_builder.images.decode import Undecodable, decode_image
-from btfer_builder.io.atomic import json_text, write_bytes
+from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.json import json_text
 from btfer_builder.io.storage import Root
 from btfer_builder.records import CropResult, Face
 

@@ -21,7 +21,7 @@ from btfer_builder.crop.cropping import crop_images
 from btfer_builder.crop.leaving_faces import leaving_faces
 from btfer_builder.crop.sweep import sweep_faces
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import json_text
+from btfer_builder.io.json import json_text
 from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import CropResult

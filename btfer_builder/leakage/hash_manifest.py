@@ -12,7 +12,7 @@ from pathlib import Path
 from btfer_builder.config import HashesRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.images.face_hashing import hash_faces
-from btfer_builder.io.atomic import unescape_cell, write_csv
+from btfer_builder.io.csv import unescape_cell, write_csv
 from btfer_builder.io.terminal import bar
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import FaceHash

@@ -17,7 +17,8 @@ from btfer_builder.crop.render import remake_crop
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.images.hashing import pixel_hash
-from btfer_builder.io.atomic import write_bytes, write_csv
+from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.csv import write_csv
 from btfer_builder.release.audit import PUBLIC
 from btfer_builder.release.diff import release_info, rows_in
 from btfer_builder.release.fetch_many import FetchRequest, visit

@@ -4,7 +4,7 @@ import math
 
 import click
 
-from btfer_builder.io.terminal import table
+from btfer_builder.cli.output import table
 from btfer_builder.review.agreement import ANSWERS, Agreement
 from btfer_builder.review.kappa import Kappa
 
