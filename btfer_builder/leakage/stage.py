@@ -1,6 +1,5 @@
 """Look for the faces of the workspace in a training set: whole, as 48×48 grey, and mirrored."""
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +21,9 @@ from btfer_builder.config import HashesRecipe, LeakageRecipe
 from btfer_builder.dedupe.face_stage import hash_new_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.images.alignment import likeness
-from btfer_builder.images.hamming import neighbours
+from btfer_builder.images.hamming import hamming_distance, neighbours_between
 from btfer_builder.images.hashing import photo_grey
-from btfer_builder.images.same_picture import SAME_BITS, bits, decide
+from btfer_builder.images.same_picture import SAME_BITS, decide
 from btfer_builder.leakage.hash_manifest import COLUMNS, ImageLooks, hash_folder, read_hashes
 from btfer_builder.records import FaceHash, Leak, TrainingSet
 from btfer_builder.workspace import Workspace
@@ -36,13 +35,6 @@ _LOOKS = (
     ("48", "near", "phash_48", "phash_256_48"),
     ("48", "mirrored", "phash_48_mirrored", "phash_256_48_mirrored"),
 )
-
-
-#: So many pairs of hashes are compared one by one, in a few seconds; of more, only those that can be close.
-FEW = 1_000_000_000
-
-#: Pairs compared at a time.
-BLOCK = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +164,14 @@ def find_leaks(
     best: dict[str, tuple[tuple[int, int, int, str], Leak]] = {}
     for place, (form, kind, coarse, fine) in enumerate(_LOOKS):
         their_coarse, their_fine = ("phash", "fine") if form == "crop" else ("phash_48", "fine_48")
-        pairs = close_pairs(
+        pairs = neighbours_between(
             [getattr(face, coarse) for face in ours],
             [getattr(look, their_coarse) for look in theirs],
             radius,
         )
-        for one, other, distance in pairs:
+        for one, other, distance in pairs.tolist():
             face, look = ours[one], theirs[other]
-            finely = bits(getattr(face, fine), getattr(look, their_fine))
+            finely = hamming_distance(getattr(face, fine), getattr(look, their_fine))
             if finely > fine_radius:
                 continue
             verdict = decide(distance, finely, radius=radius, same_bits=same_bits)
@@ -193,41 +185,3 @@ def find_leaks(
                     best.get(face.face_id, (closeness, leak)), (closeness, leak), key=lambda pair: pair[0]
                 )
     return [best[face_id][1] for face_id in sorted(best)]
-
-
-def close_pairs(ours: Sequence[str], theirs: Sequence[str], radius: int) -> list[tuple[int, int, int]]:
-    """Return (place in ours, place in theirs, distance) of every pair of hashes within the radius."""
-    import numpy as np
-
-    if len(ours) * len(theirs) <= FEW:
-        return _compared(ours, theirs, radius)
-    places: tuple[dict[int, list[int]], dict[int, list[int]]] = (defaultdict(list), defaultdict(list))
-    for side, hashes in zip(places, (ours, theirs), strict=True):
-        for place, value in enumerate(hashes):
-            side[int(value, 16)].append(place)
-    values = np.array(sorted({*places[0], *places[1]}), dtype=np.uint64)
-    first, second, distance = neighbours(values, radius)
-    alike = [(value, value, 0) for value in places[0]]
-    alike += zip(values[first].tolist(), values[second].tolist(), distance.tolist(), strict=True)
-    alike += zip(values[second].tolist(), values[first].tolist(), distance.tolist(), strict=True)
-    return [
-        (one, other, bits)
-        for own, their, bits in alike
-        for one in places[0].get(own, ())
-        for other in places[1].get(their, ())
-    ]
-
-
-def _compared(ours: Sequence[str], theirs: Sequence[str], radius: int) -> list[tuple[int, int, int]]:
-    """Compare all with all, some of ours at a time: faces of one pose look alike, which costs nothing here."""
-    import numpy as np
-
-    own, other = (np.array([int(value, 16) for value in side], dtype=np.uint64) for side in (ours, theirs))
-    rows = max(1, BLOCK // max(1, len(other)))
-    found: list[tuple[int, int, int]] = []
-    for start in range(0, len(own), rows):
-        distance = np.bitwise_count(own[start : start + rows, None] ^ other)
-        first, second = np.nonzero(distance <= radius)
-        bits = distance[first, second]
-        found += zip((first + start).tolist(), second.tolist(), bits.tolist(), strict=True)
-    return found

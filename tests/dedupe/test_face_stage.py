@@ -13,8 +13,8 @@ from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.review import add_decisions, emotions_found, review_items
 from btfer_builder.catalog.sample import accepted_faces
 from btfer_builder.config import DedupeRecipe
+from btfer_builder.dedupe.face_grouping import FacePair, candidate_pairs, group_faces
 from btfer_builder.dedupe.face_stage import dedupe_faces
-from btfer_builder.dedupe.faces import FacePair, candidate_pairs, group_faces
 from btfer_builder.dedupe.grouping import best_first
 from btfer_builder.errors import BtferError
 from btfer_builder.images.alignment import Overlay

@@ -9,7 +9,8 @@ from btfer_builder.catalog.catalog import MIGRATIONS
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.config import DedupeRecipe
 from btfer_builder.dedupe.stage import dedupe
-from btfer_builder.images.same_picture import RADIUS, bits
+from btfer_builder.images.hamming import hamming_distance
+from btfer_builder.images.same_picture import RADIUS
 from btfer_builder.records import Decision
 from btfer_builder.release.takedown.find_matches import find_traces
 from btfer_builder.workspace import Workspace, create_workspace
@@ -34,7 +35,7 @@ def names(tmp_path):
     looks = {
         row["image_id"]: row["phash"] for row in workspace.catalog.rows("SELECT image_id, phash FROM hashes")
     }
-    assert bits(looks[found["one.png"]], looks[found["other.png"]]) <= RADIUS
+    assert hamming_distance(looks[found["one.png"]], looks[found["other.png"]]) <= RADIUS
     with workspace.catalog.transaction() as db:
         db.execute(
             """UPDATE dedupes SET state = 'dropped', reason = 'near_duplicate', duplicate_of = ?, kind = 'near',

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.images.hamming import neighbours
+from btfer_builder.images import hamming
+from btfer_builder.images.hamming import hamming_distance, neighbours, neighbours_between
 
 
 def brute_force(hashes, radius):
@@ -122,3 +123,24 @@ def test_a_crowd_does_not_fill_the_memory():
     tracemalloc.stop()
     assert pairs > 400_000
     assert peak < pairs * 8 * 8
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data())
+def test_comparing_all_with_all_finds_what_the_search_finds(data):
+    value = st.integers(0, 2**64 - 1).map(lambda bits: f"{bits & 0xFFFF0000FFFF:016x}")
+    ours, theirs = (data.draw(st.lists(value, max_size=30)) for _ in range(2))
+    theirs += ours[:3]
+    radius = data.draw(st.integers(0, 16))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hamming, "BLOCK", 64)
+        compared = neighbours_between(ours, theirs, radius)
+        patch.setattr(hamming, "MAX_COMPARISONS", -1)
+        searched = neighbours_between(ours, theirs, radius)
+    np.testing.assert_array_equal(compared, searched)
+    assert compared.tolist() == [
+        [i, j, hamming_distance(own, other)]
+        for i, own in enumerate(ours)
+        for j, other in enumerate(theirs)
+        if hamming_distance(own, other) <= radius
+    ]

@@ -26,7 +26,7 @@ def test_another_process_is_refused_until_the_holder_is_killed(tmp_path):
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         assert try_lock(path) is None
-        with pytest.raises(BtferError, match="^it is busy$"), lock_file(path, "it is busy"):
+        with pytest.raises(BtferError, match=r"^it is busy$"), lock_file(path, "it is busy"):
             pass
     finally:
         holder.send_signal(signal.SIGKILL)

@@ -8,8 +8,6 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from skimage import data
 
 from btfer_builder.catalog.evaluate import leaked_faces
@@ -17,9 +15,8 @@ from btfer_builder.catalog.leakage import leaked_ids, leaked_sample, searched_se
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.config import HashesRecipe, LeakageRecipe, SampleRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.leakage import stage as module
 from btfer_builder.leakage.hash_manifest import COLUMNS, hash_folder, read_hashes, write_hashes
-from btfer_builder.leakage.stage import close_pairs, forget, leakage
+from btfer_builder.leakage.stage import forget, leakage
 from btfer_builder.records import Decision
 from btfer_builder.sample.stage import sample
 from btfer_builder.workspace import create_workspace
@@ -236,18 +233,3 @@ def test_a_set_can_be_forgotten(named, training):
     assert forget(named.workspace, "training") == str(training)
     assert found(named) == {}
     assert "no training set was searched yet" in btfer(named.workspace, "leakage").stdout
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.data())
-def test_comparing_all_with_all_finds_what_banding_finds(data):
-    value = st.integers(0, 2**64 - 1).map(lambda bits: f"{bits & 0xFFFF0000FFFF:016x}")
-    ours, theirs = (data.draw(st.lists(value, min_size=1, max_size=30)) for _ in range(2))
-    theirs += ours[:3]
-    radius = data.draw(st.integers(0, 16))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BLOCK", 64)
-        compared = close_pairs(ours, theirs, radius)
-        patch.setattr(module, "FEW", -1)
-        banded = close_pairs(ours, theirs, radius)
-    assert sorted(compared) == sorted(banded)
