@@ -11,16 +11,15 @@ from pathlib import Path
 
 from btfer_builder.config import HashesRecipe
 from btfer_builder.errors import BtferError
+from btfer_builder.images.decode import IMAGE_SUFFIXES
 from btfer_builder.images.face_hashing import hash_faces
 from btfer_builder.io.csv import unescape_cell, write_csv
 from btfer_builder.io.terminal import bar
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import FaceHash
 
-#: Other files of a folder (labels, notes, archives) are no faces.
-SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .avif .pgm .ppm".split()  # noqa: SIM905 - a line to read
-)
+#: Suffixes of the files that are hashed: training sets also come in PGM and PPM.
+SUFFIXES = IMAGE_SUFFIXES | {".pgm", ".ppm"}
 
 _SHARD_SIZE = 64
 

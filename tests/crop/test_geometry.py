@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from btfer_builder.config import CropRecipe
-from btfer_builder.crop.geometry import MOST_PADDED, Box, PixelBox, crop_box, cut
+from btfer_builder.crop.geometry import MAX_PADDED_PIXELS, Box, PixelBox, crop_box, cut
 from btfer_builder.crop.stage import paper_recipe
 from tests.photos import astronaut
 
@@ -138,7 +138,7 @@ def test_what_would_fill_the_memory_is_made_smaller_first():
     photo[500:] += 50
     side = 150_000
     crop = cut(photo, PixelBox(600 - side // 2, 500 - side // 2, side, side), 64)
-    assert side**2 > MOST_PADDED
+    assert side**2 > MAX_PADDED_PIXELS
     np.testing.assert_array_equal(crop[[0, 0, -1, -1], [0, -1, 0, -1], 0], [0, 200, 50, 250])
     np.testing.assert_array_equal(crop[10, [30, 33], 0], [0, 200])
     np.testing.assert_array_equal(crop[[30, 33], 10, 0], [0, 50])
@@ -147,5 +147,5 @@ def test_what_would_fill_the_memory_is_made_smaller_first():
 def test_just_above_that_limit_the_crop_is_nearly_the_same(monkeypatch):
     photo, box = astronaut(), PixelBox(-200, -150, 600, 600)
     exact = cut(photo, box, 128).astype(int)
-    monkeypatch.setattr("btfer_builder.crop.geometry.MOST_PADDED", 500 * 500)
+    monkeypatch.setattr("btfer_builder.crop.geometry.MAX_PADDED_PIXELS", 500 * 500)
     assert np.abs(cut(photo, box, 128) - exact).mean() < 3

@@ -14,7 +14,7 @@ from btfer_builder.catalog.sample import replace_sample, sampled_faces
 from btfer_builder.config import CropRecipe, DedupeRecipe, override
 from btfer_builder.crop import stage
 from btfer_builder.crop.cropping import crop_images
-from btfer_builder.crop.leaving_faces import leaving_faces
+from btfer_builder.crop.lost_faces import lost_faces
 from btfer_builder.crop.stage import crop, paper_recipe
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
@@ -308,7 +308,7 @@ def test_what_would_leave_is_what_leaves(workspace, settings):
     before = {row[0] for row in table(workspace, "faces") if row[2] == "kept"}
     recipe = override(ALONE, **settings)
     stored = [row[1] for row in table(workspace, "crops")]
-    foreseen = leaving_faces(faces_cropped_with(workspace.catalog, stored[:1]), recipe)
+    foreseen = lost_faces(faces_cropped_with(workspace.catalog, stored[:1]), recipe)
     said = ""
     try:
         crop(workspace, recipe)
