@@ -91,7 +91,7 @@ def test_what_is_kept(named):
     ids = named.ids
     assert set(groups) == {ids["astronaut"], ids["larger hopper"]}
     assert groups[ids["astronaut"]]["copies"] == 2
-    assert {row["kept_for"] for row in groups.values()} == {"pixels"}
+    assert {row["kept_because"] for row in groups.values()} == {"pixels"}
     for row in named.workspace.catalog.rows("SELECT * FROM face_dedupes WHERE duplicate_of IS NOT NULL"):
         assert row["distance"] <= ALONE.face_radius
         assert 0 < row["difference"] <= ALONE.face_difference

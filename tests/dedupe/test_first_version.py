@@ -21,6 +21,9 @@ from tests.strangers import strangers
 ALONE = DedupeRecipe(workers=0)
 COPIED = ("images", "searches", "candidates", "fetches", "hashes", "dedupes")
 
+#: Columns that later migrations renamed.
+RENAMED = {("searches", "asked"): "results_requested", ("candidates", "refused"): "opt_out"}
+
 
 @pytest.fixture
 def names(tmp_path):
@@ -59,8 +62,11 @@ def _to_first_schema(workspace: Workspace) -> None:
     first.execute("PRAGMA user_version = 1")
     first.execute("ATTACH ? AS now", (str(now),))
     for table in COPIED:
-        columns = ", ".join(row[1] for row in first.execute(f"PRAGMA table_info({table})").fetchall())
-        first.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}")
+        columns = [row[1] for row in first.execute(f"PRAGMA table_info({table})").fetchall()]
+        renamed = [RENAMED.get((table, column), column) for column in columns]
+        first.execute(
+            f"INSERT INTO main.{table} ({', '.join(columns)}) SELECT {', '.join(renamed)} FROM now.{table}"
+        )
     first.commit()
     first.close()
 
