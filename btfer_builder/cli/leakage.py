@@ -40,7 +40,7 @@ def hashes(
     from btfer_builder.leakage.hash_manifest import hash_folder, write_hashes
 
     manifest = hash_folder(folder, apply_cli_options(recipe_of(directory).hashes, options))
-    count = write_hashes(out, manifest.looks)
+    count = write_hashes(out, manifest.rows)
     dropped = ", ".join(f"{n} {reason}" for reason, n in manifest.dropped.items())
     if as_json:
         emit_json({"path": str(out), "images": count, "dropped": manifest.dropped})

@@ -1,4 +1,4 @@
-"""What a face crop looks like, in hashes: coarse and fine, whole and as 48×48 grey, plain and mirrored."""
+"""Perceptual hashes of face crops: 64 and 256 bits, at full size and as 48×48 grey, plain and mirrored."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,17 +10,17 @@ from btfer_builder.records import FaceHash
 if TYPE_CHECKING:
     from PIL import Image
 
-#: FER2013 and many sets after it store faces as grey images of this side.
+#: FER2013 and many later sets store faces as grey images of this side.
 SMALL_SIDE = 48
 
-#: Side of the fine pHash: 16² = 256 bits tell apart what the 64 of the coarse one take for the same.
+#: Side of the fine pHash: 16² = 256 bits distinguish pictures that the 64 bits of the coarse one do not.
 FINE_SIDE = 16
 
 
 def hash_faces(
     items: Sequence[tuple[str, str]], root: Root, max_pixels: int = MAX_PIXELS, also: tuple[str, ...] = ()
 ) -> list[FaceHash]:
-    """Hash a shard of face crops; one that cannot be decoded gets its reason instead.
+    """Hash a shard of face crops; a crop that cannot be decoded gets a reason instead of hashes.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def hash_faces(
     max_pixels
         Images with more pixels are not decoded.
     also
-        Formats that are read besides those of `decode.FORMATS`.
+        Formats that are accepted in addition to `decode.FORMATS`.
     """
     return [_hash_face(face_id, root / path, max_pixels, also) for face_id, path in items]
 
@@ -51,12 +51,12 @@ def face_hash(face_id: str, grey: "Image.Image") -> FaceHash:
     from PIL import Image, ImageOps
 
     small = grey.resize((SMALL_SIDE, SMALL_SIDE), Image.Resampling.LANCZOS)
-    looks = [
-        hashes
+    hashes = [
+        value
         for image in (grey, ImageOps.mirror(grey), small, ImageOps.mirror(small))
-        for hashes in coarse_and_fine(image)
+        for value in coarse_and_fine(image)
     ]
-    return FaceHash(face_id, *looks)
+    return FaceHash(face_id, *hashes)
 
 
 def coarse_and_fine(grey: "Image.Image") -> tuple[str, str]:

@@ -28,7 +28,7 @@ from btfer_builder.images.same_picture import (
     fine_distance,
     hash_matrix,
 )
-from btfer_builder.leakage.hash_manifest import ImageLooks
+from btfer_builder.leakage.hash_manifest import ManifestRow
 from btfer_builder.leakage.stage import find_leaks
 from tests.photos import astronaut, hopper, mirror
 from tests.strangers import strangers
@@ -193,9 +193,9 @@ def test_a_training_set_is_looked_into_where_the_hashes_leave_it_open():
     face, other = (
         face_hash(name, Image.fromarray(p).convert("L")) for name, p in zip("ab", strangers(), strict=True)
     )
-    theirs = [ImageLooks("b.png", other.phash, other.phash_256, other.phash_48, other.phash_256_48)]
+    theirs = [ManifestRow("b.png", other.phash, other.phash_256, other.phash_48, other.phash_256_48)]
     assert find_leaks([face], theirs, "set", 8, 128)  # a list of hashes: better one too many
     assert not find_leaks([face], theirs, "set", 8, 128, lambda *_: 0.5)
     assert find_leaks([face], theirs, "set", 8, 128, lambda *_: 0.99)
-    itself = [ImageLooks("a.png", face.phash, face.phash_256, face.phash_48, face.phash_256_48)]
+    itself = [ManifestRow("a.png", face.phash, face.phash_256, face.phash_48, face.phash_256_48)]
     assert find_leaks([face], itself, "set", 8, 128, lambda *_: 0.0)  # the hashes decide: not looked at

@@ -156,7 +156,7 @@ def test_an_empty_folder_is_said(named, tmp_path):
     (tmp_path / "empty").mkdir()
     done = btfer(named.workspace, "leakage", "--against", str(tmp_path / "empty"))
     assert done.returncode == 1
-    assert "has no images" in done.stderr
+    assert "contains no images" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,9 @@ def test_a_manifest_that_is_none_is_said_with_its_line(tmp_path, text, said):
 def test_a_manifest_comes_back_as_it_was(tmp_path, training):
     (training / "=SUM(A1).png").write_bytes((training / "happy" / "fer.png").read_bytes())
     manifest = hash_folder(training, ALONE)
-    assert write_hashes(tmp_path / "hashes.csv", manifest.looks) == 14
+    assert write_hashes(tmp_path / "hashes.csv", manifest.rows) == 14
     assert "'=SUM" in (tmp_path / "hashes.csv").read_text()
-    assert read_hashes(tmp_path / "hashes.csv").looks == manifest.looks
+    assert read_hashes(tmp_path / "hashes.csv").rows == manifest.rows
 
 
 def test_a_set_that_nobody_could_read_proves_nothing(named, tmp_path):
@@ -209,8 +209,8 @@ def test_linked_folders_and_all_kinds_of_names_belong_to_the_set(named, training
     expected = {"lfw 18": ("other.jfif", "near"), "lfw 42": ("grey.pgm", "near")}
     assert found(named) == FOUND | expected | {"lfw 29": (r"x\udcff.jpg", "near")}
     manifest = hash_folder(training, ALONE)
-    write_hashes(tmp_path / "hashes.csv", manifest.looks)
-    assert read_hashes(tmp_path / "hashes.csv").looks == manifest.looks
+    write_hashes(tmp_path / "hashes.csv", manifest.rows)
+    assert read_hashes(tmp_path / "hashes.csv").rows == manifest.rows
 
 
 def test_a_folder_that_cannot_be_read_is_an_error(training, monkeypatch):
@@ -227,7 +227,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(training, monkeypatch):
 
 def test_a_set_can_be_forgotten(named, training):
     leakage(named.workspace, training, LeakageRecipe(), ALONE)
-    with pytest.raises(BtferError, match="0 of the training sets that were searched are called so"):
+    with pytest.raises(BtferError, match="0 of the training sets that were searched have this name"):
         forget(named.workspace, "train")
     assert "training" in btfer(named.workspace, "leakage").stdout
     assert forget(named.workspace, "training") == str(training)

@@ -133,7 +133,7 @@ def test_workers_that_cannot_start_are_not_blamed_on_the_items(tmp_path):
     assert ran.returncode == 1
     assert ran.stdout == ""
     assert BtferError.__name__ in ran.stderr
-    assert "worker processes die as they start" in ran.stderr
+    assert "worker processes die at startup" in ran.stderr
 
 
 PARENT = f"""
