@@ -11,7 +11,7 @@ from btfer_builder.crop import quality
 from btfer_builder.crop.blur_bystanders import bystanders
 from btfer_builder.crop.detectors.base import Detection, detect_faces
 from btfer_builder.crop.geometry import Box, PixelBox, crop_box
-from btfer_builder.crop.render import remake_crop
+from btfer_builder.crop.render import render_crop
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.json import json_text
@@ -88,7 +88,7 @@ def _write_crop(face: Face, photo: "NDArray[np.uint8]", root: Root, recipe: Crop
     """Write and measure the crop of a kept face."""
     if face.path is None:
         return face
-    crop = remake_crop(asdict(face), photo, recipe.size)
+    crop = render_crop(asdict(face), photo, recipe.size)
     write_bytes(root / face.path, png(crop))
     return replace(
         face,

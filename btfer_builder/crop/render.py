@@ -19,7 +19,7 @@ class FaceRow(Protocol):
         ...
 
 
-def remake_crop(face: FaceRow, photo: "NDArray[np.uint8]", size: int) -> "NDArray[np.uint8]":
+def render_crop(face: FaceRow, photo: "NDArray[np.uint8]", size: int) -> "NDArray[np.uint8]":
     """Render the crop of a face; the same row and photo always give the same pixels.
 
     Parameters

@@ -58,7 +58,9 @@ def mark_taken_down(
     return marked, {image_id: distances for image_id, distances in held.items() if image_id not in taken_down}
 
 
-def hold(results: Sequence[DedupeResult], held: Mapping[str, tuple[int, int | None]]) -> list[DedupeResult]:
+def hold_for_review(
+    results: Sequence[DedupeResult], held: Mapping[str, tuple[int, int | None]]
+) -> list[DedupeResult]:
     """Put images that only a reviewer can decide on in conflict: they stay out of the sample until labelled.
 
     A kept image is also held if one of the duplicates dropped for it is.

@@ -21,7 +21,7 @@ from btfer_builder.catalog.takedown import buried_looks
 from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.dedupe.grouping import describe_groups, group_duplicates, unproven_copies
-from btfer_builder.dedupe.match_tombstones import hold, mark_taken_down
+from btfer_builder.dedupe.match_tombstones import hold_for_review, mark_taken_down
 from btfer_builder.images.hashing import compare_photos, hash_images, hash_images_exactly, hash_pixels
 from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
@@ -70,7 +70,7 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
         images = [_limited(image, recipe.max_pixels) for image in hashed_images(catalog)]
         images, held = mark_taken_down(images, buried_looks(catalog), recipe.radius, recipe.mirrored)
         measure = partial(_measure, workspace, recipe)
-        results = hold(group_duplicates(images, recipe.radius, recipe.mirrored, measure), held)
+        results = hold_for_review(group_duplicates(images, recipe.radius, recipe.mirrored, measure), held)
         groups = describe_groups("image", images, results)
         lost = kept_images(catalog) - {result.image_id for result in results if result.state == "kept"}
         reviewed, sampled = count_work_on_images(catalog, lost)

@@ -82,7 +82,7 @@ def decode_image(path: File, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]
     """
     import numpy as np
 
-    with opened(path, max_pixels) as image:
+    with open_image(path, max_pixels) as image:
         return np.asarray(upright_rgb(image))
 
 
@@ -119,10 +119,12 @@ def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[n
 
 
 @contextmanager
-def opened(path: File, max_pixels: int = MAX_PIXELS, also: tuple[str, ...] = ()) -> "Iterator[Image.Image]":
+def open_image(
+    path: File, max_pixels: int = MAX_PIXELS, extra_formats: tuple[str, ...] = ()
+) -> "Iterator[Image.Image]":
     """Open an image file lazily; any exception in the block becomes `Undecodable`.
 
-    `also` names formats of Pillow that are accepted in addition to `FORMATS`.
+    `extra_formats` names formats of Pillow that are accepted in addition to `FORMATS`.
 
     Raises
     ------
@@ -136,7 +138,7 @@ def opened(path: File, max_pixels: int = MAX_PIXELS, also: tuple[str, ...] = ())
             # Silence Pillow's warnings about large images and odd metadata: `max_pixels` is our limit.
             warnings.simplefilter("ignore")
             source = io.BytesIO(path.read_bytes()) if isinstance(path, RemoteFile) else path
-            with Image.open(source, formats=openers() + also) as image:
+            with Image.open(source, formats=openers() + extra_formats) as image:
                 if image.width * image.height > max_pixels:
                     raise Undecodable(
                         "too_large", f"{image.width}×{image.height} pixels, at most {max_pixels}"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from btfer_builder.images.decode import MAX_PIXELS, Undecodable, opened, upright_rgb
+from btfer_builder.images.decode import MAX_PIXELS, Undecodable, open_image, upright_rgb
 from btfer_builder.io.storage import File, Root
 from btfer_builder.records import FaceHash
 
@@ -18,7 +18,10 @@ FINE_SIDE = 16
 
 
 def hash_faces(
-    items: Sequence[tuple[str, str]], root: Root, max_pixels: int = MAX_PIXELS, also: tuple[str, ...] = ()
+    items: Sequence[tuple[str, str]],
+    root: Root,
+    max_pixels: int = MAX_PIXELS,
+    extra_formats: tuple[str, ...] = (),
 ) -> list[FaceHash]:
     """Hash a shard of face crops; a crop that cannot be decoded gets a reason instead of hashes.
 
@@ -30,17 +33,17 @@ def hash_faces(
         The workspace, or the folder of a training set.
     max_pixels
         Images with more pixels are not decoded.
-    also
+    extra_formats
         Formats that are accepted in addition to `decode.FORMATS`.
     """
-    return [_hash_face(face_id, root / path, max_pixels, also) for face_id, path in items]
+    return [_hash_face(face_id, root / path, max_pixels, extra_formats) for face_id, path in items]
 
 
-def _hash_face(face_id: str, path: File, max_pixels: int, also: tuple[str, ...]) -> FaceHash:
+def _hash_face(face_id: str, path: File, max_pixels: int, extra_formats: tuple[str, ...]) -> FaceHash:
     if not path.is_file():
         return FaceHash(face_id, reason="missing_file")
     try:
-        with opened(path, max_pixels, also) as image:
+        with open_image(path, max_pixels, extra_formats) as image:
             return face_hash(face_id, upright_rgb(image).convert("L"))
     except Undecodable as error:
         return FaceHash(face_id, reason=error.reason)

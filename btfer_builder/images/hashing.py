@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from btfer_builder.images.alignment import SIDE, likeness
-from btfer_builder.images.decode import MAX_PIXELS, Undecodable, decode_image, opened, upright_rgb
+from btfer_builder.images.decode import MAX_PIXELS, Undecodable, decode_image, open_image, upright_rgb
 from btfer_builder.images.face_hashing import FINE_SIDE
 from btfer_builder.images.same_picture import PARTS
 from btfer_builder.io.storage import File, Root
@@ -72,7 +72,7 @@ def _hash_file(image_id: str, path: File, max_pixels: int, *, exact: bool) -> Im
     if not path.is_file():
         return ImageHash(image_id, reason="missing_file", detail=f"{path} is gone")
     try:
-        with opened(path, max_pixels) as image:
+        with open_image(path, max_pixels) as image:
             if image.format in {"JPEG", "MPO"} and not exact:
                 return _hash_reduced(image_id, image)
             return _hash_full(image_id, upright_rgb(image))
@@ -161,7 +161,7 @@ def photo_grey(path: File, max_pixels: int = MAX_PIXELS) -> "NDArray[np.float32]
     import numpy as np
 
     try:
-        with opened(path, max_pixels) as image:
+        with open_image(path, max_pixels) as image:
             is_jpeg = image.format in {"JPEG", "MPO"}
             grey = _reduced(image) if is_jpeg else _Grey(upright_rgb(image).convert("L"))
             return np.asarray(grey.square(SIDE), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Thumbnails and previews for the review page: decoded, resized and encoded again, never the raw file."""
+"""Pictures as the review page shows them: decoded, made small and written anew, never the raw file."""
 
 import io
 from pathlib import PurePosixPath
@@ -17,43 +17,43 @@ if TYPE_CHECKING:
 THUMB_SIDE = 256
 PREVIEW_SIDE = 1024
 
-#: At most this many at a time: decoding a photo at the limit of `decode_image` takes about a gigabyte.
+#: A photo at the limit of `decode_image` takes about a gigabyte while it is decoded.
 _DECODERS = BoundedSemaphore(4)
 
 
 def thumbnail(root: Root, kind: Kind, item_id: str, path: str) -> bytes | None:
-    """Return the thumbnail of an item as a JPEG, creating it if it is missing; None if the item cannot be decoded.
+    """Return the thumbnail of an item as a JPEG, made now if it is missing; None if there is nothing to show.
 
     Parameters
     ----------
     root
         The workspace.
     kind, item_id
-        The item; its id determines the file name of the thumbnail.
+        The item; its id names the thumbnail.
     path
-        Path of the item's file in the catalog.
+        The item's file as the catalog names it.
     """
-    file = thumb_path(root, kind, item_id)
+    kept = thumb_path(root, kind, item_id)
     try:
-        return file.read_bytes()
+        return kept.read_bytes()
     except OSError:
-        content = preview(root, path, THUMB_SIDE)
-        if content is not None:
-            write_bytes(file, content)
-        return content
+        made = preview(root, path, THUMB_SIDE)
+        if made is not None:
+            write_bytes(kept, made)
+        return made
 
 
 def preview(root: Root, path: str, side: int = PREVIEW_SIDE) -> bytes | None:
-    """Return a picture as an upright JPEG without metadata; None if it cannot be decoded.
+    """Return a picture as an upright JPEG without metadata, or None if there is none to show.
 
     Parameters
     ----------
     root
         The workspace.
     path
-        Path of the file in the catalog, relative to `root`.
+        The file as the catalog names it, relative to `root`.
     side
-        Longest side of the result in pixels; smaller pictures are not enlarged.
+        Longest side of the result in pixels; smaller pictures stay as they are.
     """
     with _DECODERS:
         picture = small(root, path, side)
@@ -61,9 +61,9 @@ def preview(root: Root, path: str, side: int = PREVIEW_SIDE) -> bytes | None:
 
 
 def small(root: Root, path: str, side: int) -> "Image.Image | None":
-    """Decode and resize a picture; return None if it cannot be decoded.
+    """Decode a picture and make it small; None if it cannot be decoded.
 
-    The catalog may come from somebody else, so paths that leave the workspace are rejected.
+    A catalog may come from somebody else: a path that leaves the workspace is not followed.
     """
     from PIL import Image
 
@@ -79,7 +79,7 @@ def small(root: Root, path: str, side: int) -> "Image.Image | None":
 
 
 def jpeg(picture: "Image.Image") -> bytes:
-    """Encode a picture as JPEG."""
+    """Return a picture as the bytes of a JPEG."""
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=88)
     return file.getvalue()

@@ -68,7 +68,7 @@ def hash_folder(folder: Path, recipe: HashesRecipe) -> HashManifest:
     hashed: list[ManifestRow] = []
     dropped: Counter[str] = Counter()
     function = partial(
-        hash_faces, root=folder, max_pixels=recipe.max_pixels, also=("PPM",)
+        hash_faces, root=folder, max_pixels=recipe.max_pixels, extra_formats=("PPM",)
     )  # Pillow reads PGM as PPM
     with bar(len(names), "hash", "images") as progress:
         for shard in runner.map(function, [(name, name) for name in names]):
@@ -108,7 +108,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _shown(name: str) -> str:
-    """Return a file's name as text that can be written, whatever its bytes are."""
+    """Return a file's name as it can be written, whatever its bytes are."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 

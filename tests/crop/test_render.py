@@ -17,7 +17,7 @@ from btfer_builder.crop.blur_bystanders import blur, bystanders
 from btfer_builder.crop.cropping import crop_images, png
 from btfer_builder.crop.detectors.base import detect_faces
 from btfer_builder.crop.geometry import Box, PixelBox, cut, place_in_crop
-from btfer_builder.crop.render import remake_crop
+from btfer_builder.crop.render import render_crop
 from btfer_builder.crop.stage import crop as crop_stage
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.images.decode import decode_image
@@ -236,6 +236,6 @@ def test_every_crop_is_made_again_from_the_catalog_alone(crawled, tmp_path, sett
     assert len(rows) == len(before) >= 3
     for row in rows:
         photo = decode_image(workspace.root / row["photo"])
-        again = remake_crop(row, photo, row["size"])
+        again = render_crop(row, photo, row["size"])
         assert png(again) == before[f"{row['face_id'][:2]}/{row['face_id']}.png"]
-        np.testing.assert_array_equal(remake_crop(lines[row["face_id"]], photo, row["size"]), again)
+        np.testing.assert_array_equal(render_crop(lines[row["face_id"]], photo, row["size"]), again)

@@ -13,7 +13,7 @@ from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.catalog.takedown import ImageFingerprint
 from btfer_builder.dedupe.candidates import CandidateIndex
 from btfer_builder.dedupe.grouping import group_duplicates
-from btfer_builder.dedupe.match_tombstones import hold, mark_taken_down
+from btfer_builder.dedupe.match_tombstones import hold_for_review, mark_taken_down
 from btfer_builder.images.alignment import grey, likeness
 from btfer_builder.images.face_hashing import face_hash
 from btfer_builder.images.hamming import hamming_distance
@@ -174,7 +174,9 @@ def test_only_a_person_decides_on_what_a_64_bit_tombstone_matches():
     )
     assert [found.reason for found in marked] == ["taken_down", None, None]
     assert held.keys() == {"b"}
-    results = {result.image_id: result for result in hold(group_duplicates(marked, RADIUS, True), held)}
+    results = {
+        result.image_id: result for result in hold_for_review(group_duplicates(marked, RADIUS, True), held)
+    }
     assert (results["b"].state, results["b"].kind, results["b"].conflict) == ("kept", "taken_down", True)
     assert (results["c"].kind, results["c"].conflict) == (None, False)
 
