@@ -1,4 +1,4 @@
-"""From a face to the rectangle around it and to the crop: where the face is, and that nothing is stretched."""
+"""The rectangle around a face and its crop: the position of the face and its proportions."""
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ sides = st.integers(1, 6000)
 
 @st.composite
 def recipes(draw, fit):
-    """Recipes that the stage lets through."""
+    """Recipes that the stage accepts."""
     size = draw(st.integers(16, 2048))
     unit = draw(st.sampled_from(["output", "source"]))
     margin = draw(st.integers(0, size * 2 // 5 if unit == "output" else 1024))
@@ -78,7 +78,7 @@ def test_twenty_of_256_pixels_are_the_default_margin():
 
 @st.composite
 def photos_and_boxes(draw):
-    """A photo and a box that touches it, often far over its borders."""
+    """A photo and a box that overlaps it and often extends far beyond it."""
     width, height = draw(st.integers(1, 60)), draw(st.integers(1, 60))
     box_width, box_height = draw(st.integers(1, 300)), draw(st.integers(1, 300))
     x = draw(st.integers(1 - box_width, width - 1))

@@ -1,4 +1,4 @@
-"""Turned crops, blurred bystanders, the limit of enlarging; and all of it made again from the catalog alone."""
+"""Rotated crops, blurred bystanders, the limit of upscaling, and rendering all of it again from the catalog."""
 
 import csv
 import json
@@ -216,7 +216,7 @@ SETTINGS = [
 
 @pytest.fixture(scope="module")
 def crawled(tmp_path_factory):
-    """A workspace with three photos that go on to be cropped; not to be changed."""
+    """A workspace with three photos to crop; not to be changed."""
     workspace = create_workspace(tmp_path_factory.mktemp("crawled"))
     photos = {"group": group(), "turned": turned(hopper(), 20), "border": astronaut(150, 60)}
     crawl_files(workspace, {"happy": {f"{name}.jpg": encode(photo) for name, photo in photos.items()}})

@@ -1,4 +1,4 @@
-"""The second pass: crops that show one picture are found whatever photo they are from, and leave with a reason."""
+"""The face stage: crops that show the same picture are found across photos and dropped with a reason."""
 
 from types import SimpleNamespace
 
@@ -206,7 +206,7 @@ def test_a_file_that_is_gone_or_broken_is_dropped_with_its_reason(named):
 
 
 def test_stars_never_chains(named):
-    """What is like the one dropped, but not like the one kept, is kept itself."""
+    """A face that is like a dropped one but not like the kept one is kept."""
     dedupe_faces(named.workspace, ALONE)
     faces = best_first(hashed_faces(named.workspace.catalog))[:4]
     near = Overlay(2, 0.1)

@@ -1,4 +1,4 @@
-"""A workspace that 0.1.0 has deduped: strangers it dropped come back, and nothing is downloaded again."""
+"""A workspace of 0.1.0: different people that it dropped come back, and nothing is downloaded again."""
 
 import sqlite3
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""The same pixels in two files are told from look-alikes, though JPEGs are not decoded whole at first."""
+"""Files with the same pixels are distinguished from similar ones, although JPEGs are first decoded at reduced scale."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The dedupe stage over a real workspace: what is kept, what a rerun does, and what a crash costs."""
+"""The dedupe stage on a real workspace: results, reruns and crashes."""
 
 import signal
 import time
@@ -37,7 +37,7 @@ def names(workspace):
 
 
 def outcome(workspace):
-    """Return what became of each file, by name: reason, what it repeats, whether it is in conflict."""
+    """Return the result of each file, by name: reason, duplicate of, conflict."""
     of = {image_id: name for name, image_id in names(workspace).items()}
     rows = workspace.catalog.rows("SELECT * FROM dedupes")
     return {

@@ -1,4 +1,4 @@
-"""The pairs within the radius are exactly those that comparing each with each finds."""
+"""The pairs within the radius are exactly those that comparing all hashes finds."""
 
 import tracemalloc
 
@@ -12,7 +12,7 @@ from btfer_builder.images.hamming import hamming_distance, neighbours, neighbour
 
 
 def brute_force(hashes, radius):
-    """Compare each with each: sorted (first, second, distance)."""
+    """Compare all with all: sorted (first, second, distance)."""
     first, second = np.triu_indices(len(hashes), 1)
     distance = np.bitwise_count(hashes[first] ^ hashes[second])
     near = distance <= radius
@@ -90,13 +90,13 @@ def test_pairs_at_the_very_edge(radius):
     ("count", "spread", "radius"), [(1500, 3, 8), (1000, 10, 8), (3000, 20, 8), (600, 6, 16)]
 )
 def test_crowds(count, spread, radius):
-    """Hashes that are all much alike, as those of one photo series."""
+    """Hashes that are all close, like those of a photo series."""
     rng = np.random.default_rng(count)
     check(flipped(np.full(count, 0x0123456789ABCDEF, np.uint64), spread, rng), radius)
 
 
 def test_hashes_that_share_most_bits():
-    """pHashes are not random: of a set of portraits some bits hardly ever change."""
+    """pHashes are not random: some bits hardly ever change in a set of portraits."""
     rng = np.random.default_rng(5)
     few = rng.choice(64, 14, replace=False).astype(np.uint64)
     values = rng.integers(0, 2, (3000, 14)).astype(np.uint64)
@@ -113,7 +113,7 @@ def test_none_and_one():
 
 
 def test_a_crowd_does_not_fill_the_memory():
-    """A pair agrees on many masks: kept once for each, the pairs of a crowd take many times their own size."""
+    """A pair agrees on many masks: stored once for each, the pairs would take many times their size."""
     rng = np.random.default_rng(1)
     crowd = flipped(np.full(1200, 5, np.uint64), 3, rng)
     hashes = np.unique(np.concatenate([crowd, rng.integers(0, 2**64, 8_000, dtype=np.uint64)]))

@@ -1,4 +1,4 @@
-"""Two pictures are the same one only if two signals agree: different people are kept, copies are found."""
+"""Two pictures are the same only if two signals agree: different people are kept, copies are found."""
 
 import io
 
@@ -63,7 +63,7 @@ def image(name, pixels, order=0):
 
 
 def grouped(**pictures):
-    """Group pictures with their pixels laid over one another, as the stage does."""
+    """Group pictures and compare their aligned pixels, as the stage does."""
 
     def measure(pairs):
         return {

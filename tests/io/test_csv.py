@@ -58,7 +58,7 @@ def test_any_text_is_read_back_and_no_spreadsheet_runs_it(scratch, cells):
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.one_of(text, nasty).filter(lambda cell: "\0" not in cell), min_size=1, max_size=6))
 def test_any_text_is_read_back_by_pandas(scratch, cells):
-    """But for NUL, at which pandas ends a cell."""
+    """Except NUL, at which pandas ends a cell."""
     write_csv(scratch, ["n", "cell"], [{"n": n, "cell": cell} for n, cell in enumerate(cells)])
     frame = pd.read_csv(scratch, dtype=str, keep_default_na=False)
     assert [unescape_cell(cell) for cell in frame["cell"]] == cells

@@ -16,7 +16,7 @@ from btfer_builder.io.json import json_text, write_json
 
 
 def strict(text: str | bytes) -> object:
-    """Read JSON as a parser does that knows the standard only."""
+    """Read JSON like a parser that only accepts the standard."""
 
     def refuse(word: str) -> None:
         raise AssertionError(f"{word} is no JSON")

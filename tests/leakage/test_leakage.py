@@ -1,4 +1,4 @@
-"""Faces that stand in a training set are found, whole, small, grey or mirrored; nothing else is."""
+"""Faces in a training set are found, at full size, small, grey or mirrored, and no others."""
 
 import csv
 import json
@@ -47,7 +47,7 @@ def named(tmp_path):
 
 @pytest.fixture
 def training(tmp_path):
-    """A training set with three of our faces in the forms that sets have them in, among others."""
+    """A training set with three of our faces, in the usual forms, and other faces."""
     folder = tmp_path / "training"
     (folder / "happy").mkdir(parents=True)
     (folder / "notes.txt").write_text("not an image")
