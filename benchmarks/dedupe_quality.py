@@ -33,7 +33,7 @@ from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.dedupe.grouping import group_duplicates
 from btfer_builder.images.alignment import grey, likeness
 from btfer_builder.images.hashing import perceptual_hashes
-from btfer_builder.images.same_picture import RADIUS, candidates, decide, fine_distance, values
+from btfer_builder.images.same_picture import RADIUS, decide, find_candidates, fine_distance, hash_matrix
 from btfer_builder.records import ImagePair
 
 Pixels = NDArray[np.uint8]
@@ -198,7 +198,7 @@ def precision(data: Path, faces: int, workers: int) -> dict[str, Any]:
 def is_found(photo: HashedImage, pixels: Pixels, edited: Pixels) -> bool:
     """Return whether dedupe takes the edited photo for the photo."""
     other = image_of("1", edited)
-    for _, distance, mirrored in candidates(photo, values([other]), RADIUS, mirrored=True):
+    for _, distance, mirrored in find_candidates(photo, hash_matrix([other]), RADIUS, mirrored=True):
         fine = fine_distance(photo, other, mirrored)
         verdict = decide(distance, fine)
         if verdict == "undecided":

@@ -14,6 +14,7 @@ from btfer_builder.catalog.crop import first_image_paths
 from btfer_builder.catalog.manifests import check_views, filled_csv
 from btfer_builder.config import Recipe, load_recipe, recipe_text
 from btfer_builder.errors import BtferError
+from btfer_builder.io.locks import lock_file
 from btfer_builder.io.storage import Root, Storage
 from btfer_builder.queries.plan import default_vocabulary
 
@@ -132,20 +133,9 @@ class Workspace:
         BtferError
             If another process is running the stage.
         """
-        from filelock import FileLock, Timeout
-
-        self.manifests.mkdir(exist_ok=True)
-        lock = FileLock(self.manifests / f".{name}.lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise BtferError(
-                f"another btfer {name} is running in {self.root}; wait for it, it loses nothing"
-            ) from None
-        try:
+        busy = f"another btfer {name} is running in {self.root}; wait for it, it loses nothing"
+        with lock_file(self.manifests / f".{name}.lock", busy):
             yield
-        finally:
-            lock.release()
 
 
 def _log(catalog: Path) -> Path:

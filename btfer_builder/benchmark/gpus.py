@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from btfer_builder.io.locks import try_lock
+
 if TYPE_CHECKING:
     from filelock import FileLock
 
@@ -35,16 +37,12 @@ def acquire_gpu() -> str | None:
         The card, or None: there is none, all are taken (this process then works on the processor), or TensorFlow
         was imported already and has what it has.
     """
-    from filelock import FileLock, Timeout
-
     if _held or "tensorflow" in sys.modules:
         return os.environ.get("CUDA_VISIBLE_DEVICES") if _held else None
     cards = cards_here()
     for card in cards:
-        lock = FileLock(Path(tempfile.gettempdir()) / f"btfer-card-{os.getuid()}-{card}.lock", timeout=0)
-        try:
-            lock.acquire()  # dies with this process
-        except Timeout:
+        lock = try_lock(Path(tempfile.gettempdir()) / f"btfer-card-{os.getuid()}-{card}.lock")
+        if lock is None:
             continue
         _held.append(lock)
         os.environ["CUDA_VISIBLE_DEVICES"] = card

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from btfer_builder.benchmark.run import RunContext, cross_domain_faces, run_all
 from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.datasets.splits import read_splits
 from btfer_builder.errors import BtferError
+from btfer_builder.io.locks import lock_file
 from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
 
@@ -119,7 +119,8 @@ def run_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
         If a set cannot be read, another process is at it, or `out` cannot be written.
     """
     plan, out = plan_of(recipe), Path(recipe.out)
-    with _alone(out):
+    busy = f"another btfer benchmark is running in {out}; wait for it, it loses nothing"
+    with lock_file(out / ".benchmark.lock", busy):
         finished = finished_runs(recipe, plan)
         todo = [run for run in plan.runs if run.run_id not in finished]
         failures = _run(todo, recipe) if todo else {}
@@ -189,24 +190,3 @@ def _digest(folder: Path) -> str:
     """Return the hash over a dataset's splits, pictures included: other data is another run."""
     rows = [f"{split} {hash_of(faces)}" for split, faces in read_splits(folder).items()]
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
-
-
-@contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Hold the benchmark's folder; the lock dies with its holder."""
-    from filelock import FileLock, Timeout
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / ".benchmark.lock", timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise BtferError(
-            f"another btfer benchmark is at work in {out}; wait for it, it loses nothing"
-        ) from None
-    except OSError as error:
-        raise BtferError(f"{out}: cannot be written: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from btfer_builder.benchmark.published import known_dataset, published
 from btfer_builder.benchmark.results import Result, as_frame
-from btfer_builder.io.atomic import write_bytes, write_csv
+from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.csv import write_csv
 
 if TYPE_CHECKING:
     import pandas as pd

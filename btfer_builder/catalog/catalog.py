@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from btfer_builder import __version__
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import json_text
+from btfer_builder.io.json import json_text
 from btfer_builder.reasons import REASONS
 
 if TYPE_CHECKING:

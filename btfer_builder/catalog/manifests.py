@@ -7,7 +7,7 @@ from pathlib import Path
 
 from btfer_builder.catalog.catalog import Catalog
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import write_csv
+from btfer_builder.io.csv import write_csv
 
 _PROVENANCE = (
     "url, page_url, title, license, license_url, creator, attribution, engine, query, language, expression, "

@@ -8,7 +8,7 @@ from typing import Any
 
 from btfer_builder.catalog.catalog import Catalog, now
 from btfer_builder.catalog.sample import ATTRIBUTES
-from btfer_builder.io.atomic import json_text
+from btfer_builder.io.json import json_text
 
 #: (emotion, split) by face id.
 Membership = dict[str, tuple[str, str]]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 
 from btfer_builder.catalog.catalog import Catalog
-from btfer_builder.io.atomic import json_text
+from btfer_builder.io.json import json_text
 from btfer_builder.records import Kind
 
 

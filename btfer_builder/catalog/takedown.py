@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from btfer_builder.catalog.catalog import Catalog, insert, now
 from btfer_builder.catalog.crawl import taken_down_url, url_sha256
-from btfer_builder.io.atomic import json_text
+from btfer_builder.io.json import json_text
 from btfer_builder.records import Fetch, SampledFace
 
 #: Tables that keep ids: decisions are appended only, and the others say what is gone. Ids are hashes.

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
+from btfer_builder.cli.output import emit_json, table
 from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.io.terminal import emit_json, table
 from btfer_builder.workspace import RECIPE_NAME, open_workspace
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
+from btfer_builder.cli.output import emit_json, table
 from btfer_builder.config import DatasetRecipe
-from btfer_builder.io.terminal import emit_json, table
 from btfer_builder.workspace import recipe_of
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
+from btfer_builder.cli.output import emit_json, table
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.io.terminal import echo_stderr, emit_json, table, track
+from btfer_builder.io.terminal import echo_stderr, track
 from btfer_builder.workspace import RECIPE_NAME, Workspace, open_workspace, recipe_of
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
+from btfer_builder.cli.output import emit_json, table
 from btfer_builder.config import HashesRecipe, LeakageRecipe
-from btfer_builder.io.terminal import emit_json, table
 from btfer_builder.workspace import Workspace, open_workspace, recipe_of
 
 
@@ -40,7 +40,7 @@ def hashes(
     from btfer_builder.leakage.hash_manifest import hash_folder, write_hashes
 
     manifest = hash_folder(folder, apply_cli_options(recipe_of(directory).hashes, options))
-    count = write_hashes(out, manifest.looks)
+    count = write_hashes(out, manifest.rows)
     dropped = ", ".join(f"{n} {reason}" for reason, n in manifest.dropped.items())
     if as_json:
         emit_json({"path": str(out), "images": count, "dropped": manifest.dropped})

@@ -14,6 +14,7 @@ from btfer_builder.cli.datasets import dataset
 from btfer_builder.cli.evaluate import compare, convert, evaluate
 from btfer_builder.cli.leakage import hashes, leakage
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
+from btfer_builder.cli.output import emit_json, table
 from btfer_builder.cli.release import COMMANDS as RELEASE_COMMANDS
 from btfer_builder.cli.review import agreement, review
 from btfer_builder.cli.train import train
@@ -24,7 +25,7 @@ from btfer_builder.config import (
     QueriesRecipe,
 )
 from btfer_builder.errors import BtferError
-from btfer_builder.io.terminal import echo_stderr, emit_json, table, track
+from btfer_builder.io.terminal import echo_stderr, track
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.networks.registry import HEADS, PRETRAININGS, SIZES, UNITS
 from btfer_builder.workspace import Workspace, create_workspace, open_workspace

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
+from btfer_builder.cli.output import emit_json, table
 from btfer_builder.config import CrawlRecipe, ReleaseRecipe, SampleRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.io.terminal import echo_stderr, emit_json, table
+from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import open_workspace
 

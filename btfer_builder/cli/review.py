@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
+from btfer_builder.cli.output import emit_json
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
-from btfer_builder.io.terminal import echo_stderr, emit_json
+from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.records import Kind
 from btfer_builder.workspace import open_workspace
 
@@ -149,8 +150,8 @@ def agreement(directory: Path | None, as_json: bool, round_name: str, **options:
       btfer agreement --reviewers ana,bo --round images --json
     """
     from btfer_builder.catalog.manifests import write_manifests
+    from btfer_builder.cli.agreement_tables import show_agreement
     from btfer_builder.review.agreement import measure
-    from btfer_builder.review.agreement_tables import show_agreement
     from btfer_builder.review.assignment import follow_rule
     from btfer_builder.sample.stale import say_if_stale
 

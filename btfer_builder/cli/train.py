@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
+from btfer_builder.cli.output import emit_json, table
 from btfer_builder.config import TrainRecipe
-from btfer_builder.io.terminal import bar, echo_stderr, emit_json, table, track
+from btfer_builder.io.terminal import bar, echo_stderr, track
 from btfer_builder.workspace import recipe_of
 
 if TYPE_CHECKING:

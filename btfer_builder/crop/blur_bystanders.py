@@ -9,20 +9,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: The blurred ellipse is so much larger than the box, which ends at the hair; the face of the crop keeps its own.
+#: Size of the blurred ellipse relative to the face box, which ends at the hair.
 REACH = 1.3
 
-#: Spread of the blur in widths of the face: some five blobs are left of it.
+#: Standard deviation of the blur in widths of the face: about five blobs of it remain.
 STRENGTH = 0.2
 
-#: Spread of the ellipse's soft edge, likewise.
+#: Standard deviation of the ellipse's soft edge, in the same unit.
 EDGE = 0.03
 
 
 def bystanders(face: Box, others: Sequence[Box], box: PixelBox, angle: float) -> list[Box]:
-    """Return which of the other faces of a photo reach into a crop.
+    """Return the other faces of a photo that reach into a crop.
 
-    One whose middle is near the face's own is that face, found twice.
+    A detection whose centre is close to that of the face itself is the same face, detected twice.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def bystanders(face: Box, others: Sequence[Box], box: PixelBox, angle: float) ->
 def blur(
     crop: "NDArray[np.uint8]", face: Box, others: Sequence[Box], box: PixelBox, angle: float
 ) -> "NDArray[np.uint8]":
-    """Return a crop with the other faces in it blurred beyond recognition, its own untouched.
+    """Return a crop with the other faces in it blurred beyond recognition and its own face unchanged.
 
     Parameters
     ----------
@@ -65,9 +65,9 @@ def blur(
 
 
 def _same(face: Box, other: Box) -> bool:
-    """Return whether the middle of the other box lies in the inner half of the face's ellipse.
+    """Return whether the centre of the other box is in the inner half of the face's ellipse.
 
-    Further out it may be another person, cheek to cheek, or a child before somebody's chin.
+    Further out, it may be another person: cheek to cheek, or a child in front of somebody's chin.
     """
     across = (other.x + other.width / 2 - face.x - face.width / 2) / (face.width / 2)
     down = (other.y + other.height / 2 - face.y - face.height / 2) / (face.height / 2)
@@ -75,7 +75,7 @@ def _same(face: Box, other: Box) -> bool:
 
 
 def _mask(face: Box, box: PixelBox, size: int, angle: float, reach: float) -> "NDArray[np.uint8]":
-    """Return 1 where a face's ellipse lies in a crop, 0 elsewhere: uint8, shape (size, size)."""
+    """Return the mask of a face's ellipse in a crop: uint8, shape (size, size), 1 inside."""
     import cv2
     import numpy as np
 

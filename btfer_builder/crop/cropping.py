@@ -1,4 +1,4 @@
-"""Crop a shard of images: decode, detect, choose the faces to keep, cut them out and write them."""
+"""Crop a shard of images: decode, detect faces, choose those to keep, render and write their crops."""
 
 import hashlib
 import multiprocessing
@@ -11,9 +11,10 @@ from btfer_builder.crop import quality
 from btfer_builder.crop.blur_bystanders import bystanders
 from btfer_builder.crop.detectors.base import Detection, detect_faces
 from btfer_builder.crop.geometry import Box, PixelBox, crop_box
-from btfer_builder.crop.render import remake_crop
+from btfer_builder.crop.render import render_crop
 from btfer_builder.images.decode import Undecodable, decode_image
-from btfer_builder.io.atomic import json_text, write_bytes
+from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.json import json_text
 from btfer_builder.io.storage import Root
 from btfer_builder.records import CropResult, Face
 
@@ -32,12 +33,12 @@ def crop_images(items: Sequence[tuple[str, str]], root: Root, recipe: CropRecipe
     root
         The workspace.
     recipe
-        How faces are chosen and cut out.
+        How faces are chosen and cropped.
     """
     import cv2
 
     if multiprocessing.parent_process() is not None:
-        cv2.setNumThreads(1)  # there is a worker for every core
+        cv2.setNumThreads(1)  # every core has its own worker
     return [_crop_image(image_id, root, path, recipe) for image_id, path in items]
 
 
@@ -51,7 +52,7 @@ def _crop_image(image_id: str, root: Root, path: str, recipe: CropRecipe) -> Cro
     height, width = photo.shape[:2]
     faces = place_faces(image_id, detect_faces(photo, recipe.detector), width, height, recipe)
     faces = [_write_crop(face, photo, root, recipe) for face in faces]
-    # With a margin as wide as the photo two faces may have one crop between them: it is one face then, not two.
+    # With a margin as wide as the photo, two faces may have the same crop; it is listed once.
     rows = {
         face.face_id: face for state in ("dropped", "kept") for face in reversed(faces) if face.state == state
     }
@@ -61,18 +62,18 @@ def _crop_image(image_id: str, root: Root, path: str, recipe: CropRecipe) -> Cro
 def place_faces(
     image_id: str, detections: Sequence[Detection], width: int, height: int, recipe: CropRecipe
 ) -> list[Face]:
-    """Return the faces of a photo with their crop boxes and ids, kept or dropped; no pixel is needed.
+    """Return the faces of a photo with their crop boxes and ids, kept or dropped, without looking at its pixels.
 
     Parameters
     ----------
     image_id
         The photo.
     detections
-        What the detector found in it, largest first.
+        The detected faces, largest first.
     width, height
         Size of the photo in pixels.
     recipe
-        How faces are chosen and cut out.
+        How faces are chosen and cropped.
     """
     faces = []
     for detection in detections:
@@ -84,10 +85,10 @@ def place_faces(
 
 
 def _write_crop(face: Face, photo: "NDArray[np.uint8]", root: Root, recipe: CropRecipe) -> Face:
-    """Write the crop of a face that is kept, and measure it."""
+    """Write and measure the crop of a kept face."""
     if face.path is None:
         return face
-    crop = remake_crop(asdict(face), photo, recipe.size)
+    crop = render_crop(asdict(face), photo, recipe.size)
     write_bytes(root / face.path, png(crop))
     return replace(
         face,
@@ -97,7 +98,7 @@ def _write_crop(face: Face, photo: "NDArray[np.uint8]", root: Root, recipe: Crop
 
 
 def _with_bystanders(face: Face, detections: Sequence[Detection], size: int) -> Face:
-    """Note the other faces of the photo that reach into a face's crop."""
+    """Record the other faces of the photo that reach into a face's crop."""
     own = Box(face.x, face.y, face.width, face.height)
     box = PixelBox(face.crop_x, face.crop_y, face.crop_width, face.crop_height)
     others = bystanders(own, [other.box for other in detections], box, face.crop_angle)
@@ -106,7 +107,7 @@ def _with_bystanders(face: Face, detections: Sequence[Detection], size: int) -> 
 
 
 def choose_faces(faces: Sequence[Face], recipe: CropRecipe) -> list[Face]:
-    """Mark each face kept or dropped with its reason; `faces` come largest first and all marked kept."""
+    """Mark each face as kept, or as dropped with its reason; `faces` are sorted largest first and all marked kept."""
     marked = []
     eligible = [face for face in faces if _defect(face, recipe) is None]
     for face in faces:
@@ -130,7 +131,7 @@ def _defect(face: Face, recipe: CropRecipe) -> str | None:
 
 
 def _image_reason(faces: Sequence[Face]) -> str | None:
-    """Return why no face of an image was kept: several good ones, or what was wrong with the largest."""
+    """Return why no face of an image was kept: several eligible faces, or the reason of the largest one."""
     if not faces:
         return "no_face"
     if any(face.state == "kept" for face in faces):
@@ -175,7 +176,7 @@ def _face(image_id: str, detection: Detection, box: PixelBox, size: int, *, alig
 
 
 def _named(face: Face, size: int) -> Face:
-    """Give a face the id and path that stand for its pixels: two crops that differ never have the same."""
+    """Set the id and path of a face: a hash of everything that determines the pixels of its crop."""
     identity = (
         f"{face.image_id} {face.crop_x} {face.crop_y} {face.crop_width} {face.crop_height} {size}"
         + (f" {face.crop_angle}" if face.crop_angle else "")
@@ -186,14 +187,17 @@ def _named(face: Face, size: int) -> Face:
 
 
 def png(pixels: "NDArray[np.uint8]") -> bytes:
-    """Return an RGB image as PNG bytes without any metadata.
+    """Encode an RGB image as PNG without metadata.
 
-    Simple filters and run lengths make files 2 % larger than Pillow's level 1, written and read in half the time.
+    Fast filters and run-length encoding make files 2 % larger than Pillow's level 1, in half the time.
     """
     import cv2
 
-    how = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    how += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]  # after the level, which sets one, too
-    how += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FAST_FILTERS]
-    _, content = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), how)
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    options += [
+        cv2.IMWRITE_PNG_STRATEGY,
+        cv2.IMWRITE_PNG_STRATEGY_RLE,
+    ]  # after the level, which also sets a strategy
+    options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FAST_FILTERS]
+    _, content = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
     return content.tobytes()

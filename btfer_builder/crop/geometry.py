@@ -1,4 +1,4 @@
-"""From a face box to the rectangle that is cut out, and from that to the crop's pixels."""
+"""Compute the rectangle to crop around a face, and cut it out of the photo."""
 
 import math
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: A crop that reaches over the border is made smaller first when it has more pixels: with a margin of nearly
-#: half the crop, what lies outside would fill any memory.
-MOST_PADDED = 100_000_000
+#: A crop that extends beyond the photo and has more pixels is reduced before it is padded: with a margin of nearly
+#: half the crop, the padding would fill any memory.
+MAX_PADDED_PIXELS = 100_000_000
 
-#: A turned crop whose longer side has more pixels is made smaller first, for the same reason.
-MOST_TURNED = 4096
+#: A rotated crop whose longer side has more pixels is reduced first, for the same reason.
+MAX_ROTATED_SIDE = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in photo pixels; (x, y) is its upper left corner, which may lie outside the photo."""
+    """A rectangle in photo pixels; (x, y) is its upper left corner, which may be outside the photo."""
 
     x: float
     y: float
@@ -41,9 +41,9 @@ class PixelBox:
 def crop_box(face: Box, photo_width: int, photo_height: int, recipe: CropRecipe) -> PixelBox:
     """Return the rectangle to cut out around a face (§2, stage 3: 20 pixels around the region, 256×256).
 
-    With `fit="square"` it is a square around the centre of the face box whose side is the box's longer side plus
-    the margin, so nothing is stretched; it may reach over the border of the photo. With `fit="stretch"` it is the
-    face box plus the margin, clamped to the photo, as the authors' extractor does.
+    With `fit="square"` it is a square around the centre of the face box, whose side is the longer side of the box plus
+    the margin: nothing is stretched, and it may extend beyond the photo. With `fit="stretch"` it is the face box plus
+    the margin, clamped to the photo, as in the authors' extractor.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def crop_box(face: Box, photo_width: int, photo_height: int, recipe: CropRecipe)
     photo_width, photo_height
         Size of the photo in pixels.
     recipe
-        `margin_unit="output"` measures the margin in the finished crop: of 256 pixels a margin of 20 leaves 216
-        for the face. `"source"` measures it in the photo.
+        With `margin_unit="output"` the margin is in pixels of the crop: 20 of 256 pixels leave 216 for the face. With
+        `"source"` it is in pixels of the photo.
     """
     width, height = face.width, face.height
     if recipe.fit == "square":
@@ -73,7 +73,7 @@ def crop_box(face: Box, photo_width: int, photo_height: int, recipe: CropRecipe)
 
 
 def _clamped(centre: float, reach: float, limit: int) -> tuple[int, int]:
-    """Return the whole pixels from centre − reach to centre + reach that lie in [0, limit), at least one."""
+    """Return the range of whole pixels from centre − reach to centre + reach within [0, limit), at least one."""
     low = min(max(0, round(centre - reach)), limit - 1)
     return low, max(low + 1, min(limit, round(centre + reach)))
 
@@ -81,22 +81,22 @@ def _clamped(centre: float, reach: float, limit: int) -> tuple[int, int]:
 def cut(photo: "NDArray[np.uint8]", box: PixelBox, size: int, angle: float = 0.0) -> "NDArray[np.uint8]":
     """Cut a rectangle out of a photo and scale it to `size` × `size`.
 
-    What lies outside the photo repeats its border pixels, so the face keeps its place and its proportions.
+    Outside the photo its border pixels are repeated, so the face keeps its position and proportions.
 
     Parameters
     ----------
     photo
         uint8, shape (height, width, 3).
     box
-        The rectangle; it must touch the photo.
+        The rectangle; it must overlap the photo.
     size
-        Side of the crop in pixels. Area averaging when it gets smaller, bicubic when it gets larger.
+        Side of the crop in pixels. Reduced by area averaging, enlarged bicubically.
     angle
-        Degrees the rectangle is turned clockwise about its centre.
+        Rotation of the rectangle about its centre, in degrees clockwise.
     """
     import cv2
 
-    inside = _turned(photo, box, angle) if angle else _upright(photo, box)
+    inside = _rotated(photo, box, angle) if angle else _upright(photo, box)
     shrinks = box.width >= size and box.height >= size
     kernel = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     crop: NDArray[np.uint8] = cv2.resize(inside, (size, size), interpolation=kernel)
@@ -106,7 +106,7 @@ def cut(photo: "NDArray[np.uint8]", box: PixelBox, size: int, angle: float = 0.0
 def place_in_crop(
     points: "NDArray[np.float64]", box: PixelBox, size: int, angle: float = 0.0
 ) -> "NDArray[np.float64]":
-    """Return where points (n, 2) of a photo lie in the crop that `cut` makes with the same arguments."""
+    """Return the positions of points (n, 2) of a photo in the crop that `cut` makes with the same arguments."""
     import numpy as np
 
     turned = np.deg2rad(angle)
@@ -117,7 +117,7 @@ def place_in_crop(
 
 
 def _upright(photo: "NDArray[np.uint8]", box: PixelBox) -> "NDArray[np.uint8]":
-    """Cut a rectangle out at the photo's own size."""
+    """Cut out a rectangle at the scale of the photo."""
     import cv2
 
     photo_height, photo_width = photo.shape[:2]
@@ -126,7 +126,7 @@ def _upright(photo: "NDArray[np.uint8]", box: PixelBox) -> "NDArray[np.uint8]":
     inside = photo[top:bottom, left:right]
     outside = (top - box.y, box.y + box.height - bottom, left - box.x, box.x + box.width - right)
     if any(outside):
-        if (shrink := (MOST_PADDED / (box.width * box.height)) ** 0.5) < 1:
+        if (shrink := (MAX_PADDED_PIXELS / (box.width * box.height)) ** 0.5) < 1:
             smaller = (max(1, round(side * shrink)) for side in (right - left, bottom - top))
             inside = cv2.resize(inside, tuple(smaller), interpolation=cv2.INTER_AREA)
             outside = tuple(round(side * shrink) for side in outside)
@@ -134,23 +134,23 @@ def _upright(photo: "NDArray[np.uint8]", box: PixelBox) -> "NDArray[np.uint8]":
     return inside
 
 
-def _turned(photo: "NDArray[np.uint8]", box: PixelBox, angle: float) -> "NDArray[np.uint8]":
-    """Cut a turned rectangle out at the photo's own size, or less if it is larger than MOST_TURNED."""
+def _rotated(photo: "NDArray[np.uint8]", box: PixelBox, angle: float) -> "NDArray[np.uint8]":
+    """Cut out a rotated rectangle at the scale of the photo, reduced if it is larger than MAX_ROTATED_SIDE."""
     import cv2
     import numpy as np
 
     photo_height, photo_width = photo.shape[:2]
     centre_x, centre_y = box.x + box.width / 2, box.y + box.height / 2
-    reach = math.hypot(box.width, box.height) / 2 + 2  # two pixels more for the bicubic kernel
+    reach = math.hypot(box.width, box.height) / 2 + 2  # plus two pixels for the bicubic kernel
     left, right = _clamped(centre_x, reach, photo_width)
     top, bottom = _clamped(centre_y, reach, photo_height)
     inside = photo[top:bottom, left:right]
-    shrink = min(1.0, MOST_TURNED / max(box.width, box.height))
+    shrink = min(1.0, MAX_ROTATED_SIDE / max(box.width, box.height))
     if shrink < 1:
         smaller = tuple(max(1, round(side * shrink)) for side in (right - left, bottom - top))
         inside = cv2.resize(inside, smaller, interpolation=cv2.INTER_AREA)
     size = max(1, round(box.width * shrink)), max(1, round(box.height * shrink))
-    # From the rectangle's pixels back to those of `inside`; a pixel's middle is at +0.5.
+    # Map the pixels of the rectangle to those of `inside`; the centre of a pixel is at +0.5.
     turned = math.radians(angle)
     back = np.array([[math.cos(turned), -math.sin(turned)], [math.sin(turned), math.cos(turned)]])
     scale_x, scale_y = inside.shape[1] / (right - left), inside.shape[0] / (bottom - top)

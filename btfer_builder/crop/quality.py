@@ -1,4 +1,4 @@
-"""What can be said of a face without judging it: how it is turned, how sharp and how bright its crop is."""
+"""Measures of a face for sorting: roll, yaw, and the sharpness and brightness of its crop."""
 
 import math
 from typing import TYPE_CHECKING
@@ -9,18 +9,18 @@ if TYPE_CHECKING:
 
     from btfer_builder.crop.detectors.base import Detection
 
-#: Sharpness is measured at this side, so that crops of all sizes compare.
+#: Sharpness is measured at this size, so that crops of all sizes can be compared.
 MEASURED_SIDE = 128
 
-#: Eyes closer than this share of the box tell nothing of the face's roll: it is seen from the side.
+#: Eyes closer than this fraction of the box belong to a face in profile, whose roll is not known.
 CLOSEST_EYES = 0.1
 
-#: How far the tip of the nose stands before the eyes, in halves of their distance (about 32 mm in adults).
+#: Distance of the tip of the nose from the plane of the eyes, in half eye distances (about 32 mm in adults).
 NOSE_DEPTH = 1.0
 
 
 def roll(face: "Detection") -> float:
-    """Return by how many degrees the eyes are turned clockwise, −180 to 180; 0 when they lie on each other."""
+    """Return the roll in degrees clockwise, −180 to 180; 0 if the eyes are too close to tell."""
     across, down = face.right_eye[0] - face.left_eye[0], face.right_eye[1] - face.left_eye[1]
     if math.hypot(across, down) < CLOSEST_EYES * face.box.width:
         return 0.0
@@ -28,21 +28,21 @@ def roll(face: "Detection") -> float:
 
 
 def yaw(face: "Detection") -> float:
-    """Return by about how many degrees the face looks to the viewer's right, −90 to 90.
+    """Return roughly how many degrees the face is turned to the viewer's right, −90 to 90.
 
-    In a turned face the tip of the nose, which stands before the eyes, leaves the middle between them. That takes
-    every nose for equally long, and landmarks of faces in profile are guesses: good for sorting, not for measuring.
+    The angle follows from how far the tip of the nose is off the middle of the eyes. It assumes noses of equal length,
+    and the landmarks of faces in profile are unreliable: use it for sorting, not for measuring.
     """
     turned = math.radians(roll(face))
     middle_x = (face.left_eye[0] + face.right_eye[0]) / 2
     middle_y = (face.left_eye[1] + face.right_eye[1]) / 2
-    aside = (face.nose[0] - middle_x) * math.cos(turned) + (face.nose[1] - middle_y) * math.sin(turned)
+    offset = (face.nose[0] - middle_x) * math.cos(turned) + (face.nose[1] - middle_y) * math.sin(turned)
     half = math.hypot(face.right_eye[0] - face.left_eye[0], face.right_eye[1] - face.left_eye[1]) / 2
-    return math.degrees(math.atan2(aside, half * NOSE_DEPTH)) if half else math.copysign(90.0, aside)
+    return math.degrees(math.atan2(offset, half * NOSE_DEPTH)) if half else math.copysign(90.0, offset)
 
 
 def sharpness(crop: "NDArray[np.uint8]") -> float:
-    """Return the variance of the Laplacian at 128×128 grey pixels (Pech-Pacheco et al. 2000); more is sharper.
+    """Return the variance of the Laplacian at 128×128 grey pixels (Pech-Pacheco et al. 2000); higher is sharper.
 
     Parameters
     ----------

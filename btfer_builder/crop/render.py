@@ -1,4 +1,4 @@
-"""Make a crop out of a photo and a face's row of the catalog, the first time and ever again."""
+"""Render a crop deterministically from a photo and a face's row of the catalog."""
 
 import json
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 
 
 class FaceRow(Protocol):
-    """A row of the catalog's `faces`, a line of `faces.csv`, or a dictionary with the same names."""
+    """A row of the table `faces`, a line of `faces.csv`, or a dictionary with the same keys."""
 
     def __getitem__(self, name: str, /) -> Any:  # noqa: ANN401 - what a column holds
         """Return a column's value."""
         ...
 
 
-def remake_crop(face: FaceRow, photo: "NDArray[np.uint8]", size: int) -> "NDArray[np.uint8]":
-    """Cut a face out as its row of the catalog says, pixel for pixel as it was cut out first.
+def render_crop(face: FaceRow, photo: "NDArray[np.uint8]", size: int) -> "NDArray[np.uint8]":
+    """Render the crop of a face; the same row and photo always give the same pixels.
 
     Parameters
     ----------
     face
         Columns x, y, width, height, crop_x, crop_y, crop_width, crop_height, crop_angle, blurred.
     photo
-        The upright photo, RGB, uint8, shape (height, width, 3).
+        The upright photo: RGB, uint8, shape (height, width, 3).
     size
-        Side of the crop in pixels, as `size` in the settings it was cropped with.
+        Side of the crop in pixels: the setting `size` with which the face was cropped.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The crop stage: every image that goes on and was not cropped with these settings yet."""
+"""The crop stage: crop the faces of every kept image that was not cropped with these settings yet."""
 
 import json
 from collections import Counter
@@ -18,46 +18,46 @@ from btfer_builder.catalog.takedown import face_paths
 from btfer_builder.config import CropRecipe, changes, outcome_settings, override
 from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.crop.cropping import crop_images
-from btfer_builder.crop.leaving_faces import leaving_faces
-from btfer_builder.crop.sweep import sweep_faces
+from btfer_builder.crop.lost_faces import lost_faces
+from btfer_builder.crop.orphaned_files import delete_orphaned_faces
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import json_text
+from btfer_builder.io.json import json_text
 from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import CropResult
 from btfer_builder.workspace import Workspace
 
-#: What `--paper` means: the authors' own extractor, 10 photo pixels a side, stretched, one face a photo.
+#: The settings of `--paper`, those of the authors' extractor: 10 photo pixels a side, stretched, one face a photo.
 PAPER = {
     "margin": 10, "margin_unit": "source", "fit": "stretch", "faces": "largest", "align": False, "blur_others": False,
 }  # fmt: skip
 
-#: An image takes a good part of a second, so little is worked on again after an interruption.
+#: Small, because an image takes up to a second: an interruption repeats little work.
 SHARD_SIZE = 4
 
 
 def paper_recipe(recipe: CropRecipe) -> CropRecipe:
-    """Return the recipe with the authors' settings."""
+    """Return the recipe with the settings of `--paper`."""
     return override(recipe, **PAPER)
 
 
 def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> None:
-    """Cut the faces out of every image that dedupe and reviewers kept (§2, stage 3).
+    """Crop the faces of every image that dedupe and reviewers kept (§2, stage 3).
 
-    Images cropped with other settings before are cropped again. Faces then get other ids; decisions on the old
-    ones stay on record and count again when the old settings come back.
+    Images that were cropped with other settings are cropped again. Their faces get new ids; decisions on the old ids
+    are kept and count again if the old settings return.
 
     Parameters
     ----------
     workspace, recipe
-        Where and how.
+        The workspace and the settings.
     recrop
-        Crop again even if faces that are reviewed or sampled leave by it.
+        Apply changed settings even if reviewed or sampled faces are lost.
 
     Raises
     ------
     BtferError
-        If the margin leaves no room for a face, or reviewed or sampled faces would leave.
+        If the margin leaves no room for a face, or reviewed or sampled faces would be lost.
     """
     if recipe.margin_unit == "output" and 2 * recipe.margin >= recipe.size:
         raise BtferError(
@@ -69,7 +69,9 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
         before = [path for _, _, path in face_paths(catalog)]
         stored = stored_settings(catalog)
         others = [settings for settings in stored if changes(json.loads(settings), recipe)]
-        todo = uncropped_images(catalog, [one for one in stored if one not in others], workspace.files)
+        todo = uncropped_images(
+            catalog, [settings for settings in stored if settings not in others], workspace.files
+        )
         if todo:
             workspace.check_images()
         if others:
@@ -87,17 +89,17 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
                 add_crops(catalog, results, settings)
                 progress.update(len(results))
                 counts["images"] = counts.get("images", 0) + len(results)
-        sweep_faces(workspace, before)
+        delete_orphaned_faces(workspace, before)
         write_manifests(catalog, workspace.manifests, "images", "faces")
 
 
 def _check_losses(workspace: Workspace, recipe: CropRecipe, others: Sequence[str]) -> None:
-    """Refuse settings that make reviewed or sampled faces leave; `others` are the settings of before."""
+    """Refuse settings by which reviewed or sampled faces are lost; `others` are the earlier settings."""
     catalog = workspace.catalog
     faces = faces_cropped_with(catalog, others)
-    leaving = leaving_faces(faces, recipe)
-    reviewed, sampled = count_work_on_faces(catalog, leaving)
-    before = Counter(row["settings"] for row in faces if row["face_id"] in leaving).most_common(1)
+    lost = lost_faces(faces, recipe)
+    reviewed, sampled = count_work_on_faces(catalog, lost)
+    before = Counter(row["settings"] for row in faces if row["face_id"] in lost).most_common(1)
     refuse_loss(
         "crop",
         changes(json.loads(before[0][0]), recipe) if before else (),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btfer_builder.datasets.readers.base import Item
-from btfer_builder.images.decode import Undecodable, opened, upright_rgb
+from btfer_builder.images.decode import Undecodable, open_image, upright_rgb
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,7 +65,7 @@ def _convert(item: Item, folder: Path, max_side: int, max_pixels: int) -> Conver
     try:
         if isinstance(item.source, bytes):
             return _write(light, _grey(item.source), folder, max_side)
-        with opened(item.source, max_pixels) as image:
+        with open_image(item.source, max_pixels) as image:
             return _write(light, upright_rgb(image), folder, max_side)
     except Undecodable as error:
         return Converted(light, reason=error.reason, detail=error.detail)

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from btfer_builder.config import DatasetKind, DatasetRecipe, SplitName, override
 from btfer_builder.datasets.convert import Converted
-from btfer_builder.datasets.duplicates import DuplicatePair, groups_of
+from btfer_builder.datasets.duplicates import DuplicatePair
 from btfer_builder.datasets.readers.base import Item
+from btfer_builder.images.same_picture import connected_groups
 
 #: What the authors drew for val out of the pooled sets: 4,606 of 15,339 and 5,545 of 27,766 pictures.
 POOLED: dict[DatasetKind, float] = {"rafdb": 0.3, "affectnet": 0.2}
@@ -48,7 +49,7 @@ def draw_splits(
     wanted = {split: share for split, share in shares.items() if split not in there and share > 0}
     if not wanted:
         return list(pictures)
-    group = groups_of(len(pictures), twins)
+    group = connected_groups(len(pictures), ((pair.first, pair.second) for pair in twins))
     members: dict[int, list[int]] = defaultdict(list)
     for place in range(len(pictures)):
         members[group[place]].append(place)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from btfer_builder.datasets.convert import Converted
-from btfer_builder.images.same_picture import bits, decide
-from btfer_builder.leakage.stage import close_pairs
+from btfer_builder.images.hamming import hamming_distance, neighbours_between
+from btfer_builder.images.same_picture import decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,36 +55,18 @@ def find_twins(pictures: Sequence[Converted], radius: int, fine_radius: int) -> 
     firsts = [same[0] for same in copies.values()]
     plain = [pictures[place].phash for place in firsts]
     for kind, coarse, fine in (("near", "phash", "fine"), ("mirrored", "phash_mirrored", "fine_mirrored")):
-        for one, other, distance in close_pairs(
-            [getattr(pictures[place], coarse) for place in firsts], plain, radius
-        ):
+        ours = [getattr(pictures[place], coarse) for place in firsts]
+        for one, other, distance in neighbours_between(ours, plain, radius).tolist():
             if one == other:
                 continue
             first, second = sorted((firsts[one], firsts[other]))
-            ours, theirs = getattr(pictures[firsts[one]], fine), pictures[firsts[other]].fine
-            finely = bits(ours, theirs)
+            finely = hamming_distance(getattr(pictures[firsts[one]], fine), pictures[firsts[other]].fine)
             known = found.get((first, second))
             if decide(distance, finely, radius=radius, same_bits=fine_radius) == "same" and (
                 known is None or (distance, finely) < (known.distance, known.fine_distance)
             ):
                 found[first, second] = DuplicatePair(first, second, kind, distance, finely)
     return [found[pair] for pair in sorted(found)]
-
-
-def groups_of(count: int, twins: Sequence[DuplicatePair]) -> list[int]:
-    """Return for each of `count` places the lowest place it hangs together with: what no two splits may share."""
-    lowest = list(range(count))
-
-    def root(place: int) -> int:
-        while lowest[place] != place:
-            lowest[place] = lowest[lowest[place]]
-            place = lowest[place]
-        return place
-
-    for pair in twins:
-        one, other = sorted((root(pair.first), root(pair.second)))
-        lowest[other] = one
-    return [root(place) for place in range(count)]
 
 
 def leaked(pictures: Sequence[Converted], twins: Sequence[DuplicatePair]) -> dict[str, list[int]]:

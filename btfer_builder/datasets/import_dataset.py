@@ -17,7 +17,9 @@ from btfer_builder.datasets.duplicates import DuplicatePair, find_twins, leaked
 from btfer_builder.datasets.readers import affectnet, fer2013, folders, rafdb
 from btfer_builder.datasets.readers.base import DROPPED, Item
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import write_bytes, write_csv, write_json
+from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.csv import write_csv
+from btfer_builder.io.json import write_json
 from btfer_builder.io.terminal import bar
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.parallel import Crashed, Runner

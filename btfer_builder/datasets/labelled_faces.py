@@ -7,11 +7,9 @@ from pathlib import Path
 from btfer_builder.catalog.evaluate import sampled_attributes, sampled_votes
 from btfer_builder.catalog.sample import sampled_faces
 from btfer_builder.errors import BtferError
+from btfer_builder.images.decode import IMAGE_SUFFIXES
 from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
 from btfer_builder.workspace import Workspace
-
-#: Files in a class folder with another suffix are no faces (checksums, notes, thumbnails of the desktop).
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
             raise BtferError(f"{folder}: {error}; rename the folder or move it away") from None
         images = [path for path in folder.rglob("*") if _is_face(path, folder)]
         if not images:
-            kinds = " ".join(sorted(SUFFIXES))
+            kinds = " ".join(sorted(IMAGE_SUFFIXES))
             raise BtferError(f"{folder}: has no images ({kinds}); put some in or remove the folder")
         for path in images:
             name = path.relative_to(directory).as_posix()
@@ -173,7 +171,7 @@ def _has_classes(folder: Path) -> bool:
 
 def _is_face(path: Path, folder: Path) -> bool:
     hidden = any(_hidden(part) for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
+    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()
 
 
 def _hidden(name: str) -> bool:

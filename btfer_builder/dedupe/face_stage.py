@@ -1,4 +1,4 @@
-"""The dedupe stage on face crops (`btfer dedupe --faces`): hash, compare, and group all anew."""
+"""The dedupe stage for face crops (`btfer dedupe --faces`): hash new faces, compare candidates and group all faces."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -14,7 +14,7 @@ from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.reviewed_work import count_work_on_faces, kept_faces, last_settings
 from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
-from btfer_builder.dedupe.faces import FacePair, candidate_pairs, compare_faces, group_faces
+from btfer_builder.dedupe.face_grouping import FacePair, candidate_pairs, compare_faces, group_faces
 from btfer_builder.dedupe.grouping import best_first, describe_groups
 from btfer_builder.images.alignment import Overlay
 from btfer_builder.images.face_hashing import hash_faces
@@ -23,26 +23,26 @@ from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import DedupeResult, FaceDedupe, FaceHash
 from btfer_builder.workspace import Workspace
 
-#: The settings on which it depends which faces are kept.
+#: The settings that decide which faces are kept.
 _SHAPING = ("face_radius", "face_difference", "mirrored")
 
 
 def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False) -> None:
     """Drop the face crops that show the same picture as another one (§2, stage 3).
 
-    Photos that look different as a whole may show one face: cropped, in a collage, beside an advertisement.
+    Photos that differ as a whole may show the same picture of a face: cropped, in a collage, in an advertisement.
 
     Parameters
     ----------
     workspace, recipe
-        Where and how.
+        The workspace and the settings.
     regroup
-        Group with settings other than before even if reviewed or sampled faces are dropped by it.
+        Apply changed settings even if reviewed or sampled faces are dropped.
 
     Raises
     ------
     BtferError
-        If reviewed or sampled faces would leave because of settings other than before.
+        If changed settings would drop reviewed or sampled faces.
     """
     catalog = workspace.catalog
     with workspace.stage("dedupe"), catalog.run("dedupe-faces", recipe) as counts:
@@ -51,7 +51,7 @@ def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = 
         failed = [
             FaceDedupe(face.image_id, "dropped", face.reason) for face in faces if face.reason is not None
         ]
-        # A face that reviewers rejected must not take another one's place.
+        # A face that reviewers rejected must not replace another one.
         rejected = [
             FaceDedupe(face.image_id, "kept") for face in faces if face.reason is None and face.rejected
         ]
@@ -63,8 +63,8 @@ def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = 
         ]
         groups = describe_groups("face", ranked, as_images)
         outcome = [*failed, *rejected, *results]
-        leaving = kept_faces(catalog) & {face.face_id for face in outcome if face.state == "dropped"}
-        reviewed, sampled = count_work_on_faces(catalog, leaving)
+        lost = kept_faces(catalog) & {face.face_id for face in outcome if face.state == "dropped"}
+        reviewed, sampled = count_work_on_faces(catalog, lost)
         if not regroup:
             refuse_loss(
                 "dedupe",
@@ -76,13 +76,13 @@ def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = 
             )
         replace_face_dedupes(catalog, outcome, groups)
         if reviewed:
-            echo_stderr(f"reviewed faces that are copies of others and are dropped: {reviewed}")
+            echo_stderr(f"reviewed faces dropped as copies of other faces: {reviewed}")
         write_manifests(catalog, workspace.manifests, "faces", "face_duplicates")
         counts |= {"faces": len(faces), "pairs": len(compared), "groups": len(groups)}
 
 
 def hash_new_faces(workspace: Workspace, workers: int, scheduler: str) -> None:
-    """Hash every kept face that has no hash yet; each shard is committed."""
+    """Hash every kept face that has no hash yet and commit each shard."""
     todo = unhashed_faces(workspace.catalog)
     runner: Runner[tuple[str, str], FaceHash] = Runner(workers, scheduler=scheduler, root=workspace.files)
     with bar(len(todo), "hash", "faces") as progress:

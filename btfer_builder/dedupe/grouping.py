@@ -1,12 +1,12 @@
-"""Decide which of a group of duplicates is kept, without chains, and which groups are in conflict."""
+"""Group duplicates without chains, decide which image of a group is kept, and which groups are in conflict."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
 from btfer_builder.catalog.dedupe import HashedImage
-from btfer_builder.dedupe.candidates import LookAlikes
-from btfer_builder.images.hamming import neighbours
+from btfer_builder.dedupe.candidates import CandidateIndex
+from btfer_builder.images.hamming import diameter, hash_array, neighbours
 from btfer_builder.images.same_picture import decide, fine_distance
 from btfer_builder.records import DedupeResult, DuplicateGroup, ImagePair, Kind
 
@@ -16,9 +16,9 @@ MatchKind = Literal["pixels", "near", "mirrored"]
 
 
 class Link(NamedTuple):
-    """What an image is alike to: its place, how closely (64-bit pHash) and how, and what else was measured."""
+    """A duplicate: the index of the image, the distance of the 64-bit pHashes, the kind, and further measures."""
 
-    place: int
+    image: int
     distance: int
     kind: MatchKind
     fine_distance: int | None = None
@@ -27,7 +27,7 @@ class Link(NamedTuple):
 
 Links = Callable[[int], Iterator[Link]]
 
-#: Lays pairs of images over one another; those that could not be compared are left out.
+#: Returns the similarity of pairs of images; pairs that cannot be compared are left out.
 Measure = Callable[[Sequence[ImagePair]], Mapping[ImagePair, float]]
 
 _REASON: dict[MatchKind, str] = {
@@ -36,7 +36,7 @@ _REASON: dict[MatchKind, str] = {
     "mirrored": "mirrored_duplicate",
 }
 
-#: Reduced decoding moves a pHash by so many bits at most; images with the same pixels are no further apart.
+#: Decoding at reduced scale changes at most this many bits of a pHash, so images with equal pixels are this close.
 REDUCED_BITS = 2
 
 
@@ -49,8 +49,8 @@ def group_duplicates(
 ) -> list[DedupeResult]:
     """Keep one image of every group: most pixels, then licence known, then found earliest.
 
-    Images are taken in that order. One that repeats no image kept so far is kept itself, and only images that are
-    the same picture as a kept one are dropped for it: groups are stars, never chains. A group found under two
+    Images are processed in that order. An image that is a duplicate of no image kept so far is kept, and only images
+    that are duplicates of a kept one are dropped: groups are stars, never chains. A group that was found under two
     emotions is a conflict.
 
     Parameters
@@ -60,9 +60,10 @@ def group_duplicates(
     radius
         Largest Hamming distance of the 64-bit pHashes of near duplicates, in bits.
     mirrored
-        Whether a mirrored copy is a duplicate, too.
+        Whether a mirrored copy is also a duplicate.
     measure
-        Asked for pairs that the hashes leave open, as long as there are any; pairs it does not return are kept.
+        Called for the pairs that the hashes do not decide, until there are none; pairs that it does not return are
+        no duplicates.
     """
     results = [
         DedupeResult(image.image_id, "dropped", image.reason) for image in images if image.reason is not None
@@ -73,13 +74,13 @@ def group_duplicates(
         grouped = greedy_groups(ranked, links.of)
         if not links.undecided:
             return results + grouped
-        asked = sorted(links.undecided)
+        pairs = sorted(links.undecided)
         links.undecided.clear()
-        links.likeness |= dict.fromkeys(asked, 0.0) | dict(measure(asked))
+        links.likeness |= dict.fromkeys(pairs, 0.0) | dict(measure(pairs))
 
 
 def best_first(images: Sequence[Hashed]) -> list[Hashed]:
-    """Return the images that can be kept, in the order in which they are: by pixels, licence, and time."""
+    """Return the images that can be kept, best first: by number of pixels, licence and time."""
     return sorted((image for image in images if image.reason is None), key=_rank)
 
 
@@ -88,14 +89,14 @@ def _rank(image: HashedImage) -> tuple[int, bool, int]:
 
 
 def greedy_groups(ranked: Sequence[HashedImage], links: Links) -> list[DedupeResult]:
-    """Keep each image that repeats none kept before it, and drop those it is linked to for it.
+    """Keep each image that is a duplicate of none kept before it, and drop its own duplicates.
 
     Parameters
     ----------
     ranked
-        Best first.
+        Images, best first.
     links
-        What an image, by its place in `ranked`, is alike to; both ways.
+        Returns the duplicates of an image by its index in `ranked`; symmetric.
     """
     results = []
     taken: set[int] = set()
@@ -105,7 +106,7 @@ def greedy_groups(ranked: Sequence[HashedImage], links: Links) -> list[DedupeRes
         taken.add(index)
         group: dict[int, Link] = {}
         for link in links(index):
-            other = link.place
+            other = link.image
             if other not in taken and (other not in group or _closeness(link) < _closeness(group[other])):
                 group[other] = link
         taken.update(group)
@@ -130,16 +131,16 @@ def greedy_groups(ranked: Sequence[HashedImage], links: Links) -> list[DedupeRes
 
 
 def _closeness(link: Link) -> tuple[int, int]:
-    """Order the ways in which two images are alike; at the same distance, plain is closer than mirrored."""
+    """Return the key that orders links; at the same distance, plain is closer than mirrored."""
     return link.distance, ("pixels", "near", "mirrored").index(link.kind)
 
 
 def describe_groups(
     kind: Kind, images: Sequence[HashedImage], results: Sequence[DedupeResult]
 ) -> list[DuplicateGroup]:
-    """Return of each group how far its members are apart and why its best one was kept.
+    """Return for each group its diameter and the rule by which its best image was kept.
 
-    The diameter is the largest Hamming distance of any two members, each turned as the kept one is.
+    The diameter is the largest Hamming distance between any two members, mirrored copies turned like the kept image.
     """
     known = {image.image_id: image for image in images}
     members: dict[str, list[DedupeResult]] = defaultdict(list)
@@ -161,75 +162,64 @@ def describe_groups(
             rule = "pixels"
         elif best[1] != second[1]:
             rule = "license"
-        groups.append(DuplicateGroup(kind, kept, len(dropped), _diameter(hashes), rule))
+        groups.append(DuplicateGroup(kind, kept, len(dropped), diameter(hashes), rule))
     return groups
 
 
-def _diameter(hashes: set[str]) -> int:
-    import numpy as np
-
-    values = np.array([int(value, 16) for value in hashes], dtype=np.uint64)
-    return max(int(np.bitwise_count(values ^ value).max()) for value in values)
-
-
 def unproven_copies(images: Sequence[HashedImage]) -> list[str]:
-    """Return the images without a pixel hash that may have the very pixels of another: as large, and alike."""
-    import numpy as np
-
-    by_look: dict[str, list[HashedImage]] = defaultdict(list)
+    """Return the images without a pixel hash that may have the same pixels as another: same size and close pHash."""
+    by_hash: dict[str, list[HashedImage]] = defaultdict(list)
     for image in images:
         if image.reason is None:
-            by_look[image.phash].append(image)
-    looks = np.array(sorted(int(look, 16) for look in by_look), dtype=np.uint64)
-    first, second, _ = neighbours(looks, REDUCED_BITS)
-    alike: list[tuple[str, ...]] = [(look,) for look in by_look]
-    alike += [
-        (f"{int(one):016x}", f"{int(other):016x}") for one, other in zip(looks[first], looks[second], strict=True)
-    ]  # fmt: skip
-    suspects = set()
-    for some_looks in alike:
-        together = [image for look in some_looks for image in by_look[look]]
+            by_hash[image.phash].append(image)
+    hashes = sorted(by_hash)
+    first, second, _ = neighbours(hash_array(hashes), REDUCED_BITS)
+    close: list[tuple[str, ...]] = [(value,) for value in hashes]
+    close += [(hashes[i], hashes[j]) for i, j in zip(first.tolist(), second.tolist(), strict=True)]
+    unproven = set()
+    for values in close:
+        together = [image for value in values for image in by_hash[value]]
         sizes = Counter((image.width, image.height) for image in together)
-        suspects |= {
+        unproven |= {
             image.image_id
             for image in together
             if not image.pixel_sha256 and sizes[image.width, image.height] > 1
         }
-    return sorted(suspects)
+    return sorted(unproven)
 
 
 class _Links:
-    """For each image, those with its pixels and those that are the same picture.
+    """The duplicates of each image: those with the same pixels, and those that are the same picture.
 
     Attributes
     ----------
     likeness
-        How alike the pixels of pairs are, as far as they were compared.
+        Similarity of the pixels of the pairs that were compared.
     undecided
-        Pairs that came up and were not.
+        Pairs that came up and still have to be compared.
     """
 
     def __init__(self, images: Sequence[HashedImage], radius: int, mirrored: bool) -> None:
         self._images = images
         self._radius = radius
-        self._alike = LookAlikes(images, radius, mirrored)
+        self._candidates = CandidateIndex(images, radius, mirrored)
         self._same: Mapping[str, list[int]] = defaultdict(list)
-        for place, image in enumerate(images):
+        for index, image in enumerate(images):
             if image.pixel_sha256:
-                self._same[image.pixel_sha256].append(place)
+                self._same[image.pixel_sha256].append(index)
         self.likeness: dict[ImagePair, float] = {}
         self.undecided: set[ImagePair] = set()
 
     def of(self, image: int) -> Iterator[Link]:
-        """Yield everything an image is the same picture as."""
+        """Yield the duplicates of an image."""
         own = self._images[image]
         copies = set(self._same.get(own.pixel_sha256, ())) - {image}
-        for place in copies:
-            yield Link(place, 0, "pixels", 0)
-        for place, distance, mirrored in self._alike.of(image):
-            if place in copies:
+        for index in copies:
+            yield Link(index, 0, "pixels", 0)
+        for index, distance, mirrored in self._candidates.of(image):
+            if index in copies:
                 continue
-            other = self._images[place]
+            other = self._images[index]
             fine = fine_distance(own, other, mirrored)
             first, second = sorted((own.image_id, other.image_id))
             pair = ImagePair(first, second, mirrored)
@@ -238,4 +228,4 @@ class _Links:
             if verdict == "undecided":
                 self.undecided.add(pair)
             elif verdict == "same":
-                yield Link(place, distance, "mirrored" if mirrored else "near", fine, likeness)
+                yield Link(index, distance, "mirrored" if mirrored else "near", fine, likeness)

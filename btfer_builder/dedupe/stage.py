@@ -1,4 +1,4 @@
-"""The dedupe stage: hash what is new, then group everything anew."""
+"""The dedupe stage for photos: hash new images, then group all images."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,33 +21,33 @@ from btfer_builder.catalog.takedown import buried_looks
 from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.dedupe.grouping import describe_groups, group_duplicates, unproven_copies
-from btfer_builder.dedupe.match_tombstones import hold, mark_buried
+from btfer_builder.dedupe.match_tombstones import hold_for_review, mark_taken_down
 from btfer_builder.images.hashing import compare_photos, hash_images, hash_images_exactly, hash_pixels
 from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import ImageHash, ImagePair
 from btfer_builder.workspace import Workspace
 
-#: The settings on which it depends what is kept; the others are of the second pass.
+#: The settings that decide which images are kept; the others concern faces.
 _SHAPING = ("radius", "mirrored", "exact_hash", "max_pixels")
 
 
 def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False) -> None:
-    """Hash every image that has no hash yet and decide for all which are kept (§2, stage 2).
+    """Hash every image that has no hash yet and decide which images are kept (§2, stage 2).
 
-    Every finished shard is committed: an interrupted run goes on where it was.
+    Every finished shard is committed, so an interrupted run continues where it stopped.
 
     Parameters
     ----------
     workspace, recipe
-        Where and how.
+        The workspace and the settings.
     regroup
-        Group with settings other than before even if reviewed or sampled images are dropped by it.
+        Apply changed settings even if reviewed or sampled images are dropped.
 
     Raises
     ------
     BtferError
-        If reviewed or sampled images would leave because of settings other than before.
+        If changed settings would drop reviewed or sampled images.
     """
     catalog = workspace.catalog
     with workspace.stage("dedupe"), catalog.run("dedupe", recipe) as counts:
@@ -68,12 +68,12 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
                 progress.update(len(shard))
         _prove_copies(workspace, recipe)
         images = [_limited(image, recipe.max_pixels) for image in hashed_images(catalog)]
-        images, held = mark_buried(images, buried_looks(catalog), recipe.radius, recipe.mirrored)
+        images, held = mark_taken_down(images, buried_looks(catalog), recipe.radius, recipe.mirrored)
         measure = partial(_measure, workspace, recipe)
-        results = hold(group_duplicates(images, recipe.radius, recipe.mirrored, measure), held)
+        results = hold_for_review(group_duplicates(images, recipe.radius, recipe.mirrored, measure), held)
         groups = describe_groups("image", images, results)
-        leaving = kept_images(catalog) - {result.image_id for result in results if result.state == "kept"}
-        reviewed, sampled = count_work_on_images(catalog, leaving)
+        lost = kept_images(catalog) - {result.image_id for result in results if result.state == "kept"}
+        reviewed, sampled = count_work_on_images(catalog, lost)
         if not regroup:
             refuse_loss(
                 "dedupe",
@@ -84,14 +84,12 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
                 go_on="btfer dedupe --regroup",
             )
         replace_dedupes(catalog, results, groups)
-        given_way = leaving & {result.image_id for result in results if result.duplicate_of}
-        if again := count_work_on_images(catalog, given_way)[0]:
-            echo_stderr(
-                f"reviewed photos that have given way to better copies, to be reviewed again: {again}"
-            )
+        replaced = lost & {result.image_id for result in results if result.duplicate_of}
+        if again := count_work_on_images(catalog, replaced)[0]:
+            echo_stderr(f"reviewed photos replaced by better copies, to be reviewed again: {again}")
         if held:
             echo_stderr(
-                f"photos that look like one that was taken down, kept out of the sample until reviewed: {len(held)}"
+                f"photos similar to one that was taken down, kept out of the sample until reviewed: {len(held)}"
             )
         write_manifests(catalog, workspace.manifests, "images", "duplicates")
         counts |= {"images": len(results), "kept": sum(result.state == "kept" for result in results)}
@@ -99,7 +97,7 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
 
 
 def _prove_copies(workspace: Workspace, recipe: DedupeRecipe) -> None:
-    """Decode whole the JPEGs that may have the pixels of another file: most images look like no other."""
+    """Decode the JPEGs that may have the pixels of another file at full scale, and commit their pixel hashes."""
     catalog = workspace.catalog
     todo = image_paths(catalog, unproven_copies(hashed_images(catalog)))
     runner: Runner[tuple[str, str], str] = Runner(
@@ -116,7 +114,7 @@ def _prove_copies(workspace: Workspace, recipe: DedupeRecipe) -> None:
 def _measure(
     workspace: Workspace, recipe: DedupeRecipe, pairs: Sequence[ImagePair]
 ) -> dict[ImagePair, float]:
-    """Lay pairs of photos over one another, those that no earlier run did; each shard is committed."""
+    """Return the similarity of pairs of photos; those that no earlier run compared are compared and committed."""
     catalog = workspace.catalog
     known = likenesses(catalog)
     measured = {pair: known[pair] for pair in pairs if pair in known}
@@ -135,19 +133,19 @@ def _measure(
     )
     with bar(len(todo), "compare", "pairs") as progress:
         for shard in shards:
-            found = [
+            results = [
                 (todo[item], likeness)
                 for item, likeness in shard
                 if likeness is not None and not isinstance(likeness, Crashed)
             ]
-            add_likenesses(catalog, found)
-            measured |= dict(found)
+            add_likenesses(catalog, results)
+            measured |= dict(results)
             progress.update(len(shard))
     return measured
 
 
 def _limited(image: HashedImage, max_pixels: int) -> HashedImage:
-    """Drop an image that another limit has let in: what is kept depends on the recipe, not on earlier ones."""
+    """Drop an image above the current limit that was hashed under a higher one."""
     if image.reason is None and image.width * image.height > max_pixels:
         return replace(image, reason="too_large")
     return image

@@ -50,7 +50,8 @@ from btfer_builder.evaluate.signature import (
     make_signature,
     set_digest,
 )
-from btfer_builder.io.atomic import file_digest, write_bytes, write_json
+from btfer_builder.io.atomic import file_digest, write_bytes
+from btfer_builder.io.json import write_json
 from btfer_builder.labels import EMOTIONS
 
 

@@ -14,7 +14,8 @@ from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
 from btfer_builder.evaluate.preprocessing.resolve import Feeding
-from btfer_builder.io.atomic import file_digest, json_text
+from btfer_builder.io.atomic import file_digest
+from btfer_builder.io.json import json_text
 from btfer_builder.workspace import Workspace
 
 SUMS = "SHA256SUMS"

@@ -1,1 +1,1 @@
-"""Decode, hash, compare and draw pictures."""
+"""Decode, hash, compare and draw images."""

@@ -1,4 +1,4 @@
-"""Turn any image file, however hostile, into an upright RGB array, or say why it cannot be."""
+"""Decode untrusted image files into upright RGB arrays."""
 
 import io
 import warnings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-#: The formats we decode; everything else Pillow knows (EPS, PDF, ...) stays closed to the network.
+#: The formats that are decoded, with their suffixes; Pillow's other formats (EPS, PDF, …) are never opened.
 FORMATS = {
     "JPEG": "jpg",
     "MPO": "jpg",
@@ -28,12 +28,17 @@ FORMATS = {
     "AVIF": "avif",
 }
 
-#: Images with more pixels are refused before a pixel is decoded (a decompression bomb).
+#: Suffixes of the files in a folder that are taken for images.
+IMAGE_SUFFIXES = frozenset(
+    {f".{suffix}" for suffix in FORMATS.values()} | {".jpeg", ".jpe", ".jfif", ".tiff"}
+)
+
+#: Images with more pixels are refused before they are decoded (decompression bombs).
 MAX_PIXELS = 100_000_000
 
 
 class Undecodable(Exception):
-    """An image that is dropped; `reason` is one of `unreadable` and `too_large`, `detail` says more."""
+    """An image cannot be decoded: `reason` is `unreadable` or `too_large`, `detail` describes the error."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -46,7 +51,7 @@ class Undecodable(Exception):
 
 @cache
 def openers() -> tuple[str, ...]:
-    """Return the names under which this Pillow opens our formats; MPO opens as JPEG, and AVIF may be missing."""
+    """Return the formats that this Pillow can open; MPO opens as JPEG, and AVIF may be missing."""
     from PIL import Image
 
     Image.init()
@@ -54,14 +59,14 @@ def openers() -> tuple[str, ...]:
 
 
 def decode_image(path: File, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]":
-    """Decode an image file: first frame, EXIF orientation applied, on white where it is transparent.
+    """Decode the first frame of an image file, with its EXIF orientation applied, over white where it is transparent.
 
     Parameters
     ----------
     path
-        The file; its name is not trusted, its content decides the format.
+        The file; the format is determined by its content, not by its name.
     max_pixels
-        Images with more pixels (width × height) are refused unread.
+        Images with more pixels (width × height) are refused before they are decoded.
 
     Returns
     -------
@@ -73,24 +78,24 @@ def decode_image(path: File, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]
     Undecodable
         With reason `too_large` or `unreadable`.
     BtferError
-        If it is on storage that cannot be reached.
+        If the file is on storage that cannot be reached.
     """
     import numpy as np
 
-    with opened(path, max_pixels) as image:
+    with open_image(path, max_pixels) as image:
         return np.asarray(upright_rgb(image))
 
 
 def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8] | None":
-    """Decode a PNG such as we write them, in two thirds of Pillow's time; None for any other content.
+    """Decode a plain PNG, such as a face crop, in two thirds of Pillow's time; return None for any other content.
 
-    Plain is RGB of 8 bits without transparency, animation or orientation. All checksums must be right: OpenCV would
-    otherwise fill up what is missing.
+    A plain PNG is 8-bit RGB without transparency, animation or orientation. Its checksums are verified, because OpenCV
+    silently fills in missing data.
 
     Returns
     -------
     ndarray of uint8, shape (height, width, 3), or None
-        RGB, what `decode_image` returns for it.
+        RGB, as from `decode_image`.
     """
     import cv2
     import numpy as np
@@ -99,25 +104,27 @@ def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[n
         return None
     if int.from_bytes(content[16:20]) * int.from_bytes(content[20:24]) > max_pixels:
         return None
-    view, place = memoryview(content), 8
-    while place < len(content):
-        end = place + 8 + int.from_bytes(content[place : place + 4])
-        kind = content[place + 4 : place + 8]
+    view, start = memoryview(content), 8
+    while start < len(content):
+        end = start + 8 + int.from_bytes(content[start : start + 4])
+        kind = content[start + 4 : start + 8]
         if kind in {b"tRNS", b"eXIf", b"acTL"}:
             return None
-        if zlib.crc32(view[place + 4 : end]) != int.from_bytes(content[end : end + 4]):
+        if zlib.crc32(view[start + 4 : end]) != int.from_bytes(content[end : end + 4]):
             return None
         if kind == b"IEND":
             return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
-        place = end + 4
+        start = end + 4
     return None
 
 
 @contextmanager
-def opened(path: File, max_pixels: int = MAX_PIXELS, also: tuple[str, ...] = ()) -> "Iterator[Image.Image]":
-    """Open an image file by its header; whatever fails while it is open is the file's fault.
+def open_image(
+    path: File, max_pixels: int = MAX_PIXELS, extra_formats: tuple[str, ...] = ()
+) -> "Iterator[Image.Image]":
+    """Open an image file lazily; any exception in the block becomes `Undecodable`.
 
-    `also` names formats of Pillow besides `FORMATS`.
+    `extra_formats` names formats of Pillow that are accepted in addition to `FORMATS`.
 
     Raises
     ------
@@ -128,10 +135,10 @@ def opened(path: File, max_pixels: int = MAX_PIXELS, also: tuple[str, ...] = ())
 
     try:
         with warnings.catch_warnings():
-            # Pillow's own bomb limit and its remarks on odd metadata are ours to decide on.
+            # Silence Pillow's warnings about large images and odd metadata: `max_pixels` is our limit.
             warnings.simplefilter("ignore")
             source = io.BytesIO(path.read_bytes()) if isinstance(path, RemoteFile) else path
-            with Image.open(source, formats=openers() + also) as image:
+            with Image.open(source, formats=openers() + extra_formats) as image:
                 if image.width * image.height > max_pixels:
                     raise Undecodable(
                         "too_large", f"{image.width}×{image.height} pixels, at most {max_pixels}"
@@ -146,7 +153,7 @@ def opened(path: File, max_pixels: int = MAX_PIXELS, also: tuple[str, ...] = ())
 
 
 def upright_rgb(image: "Image.Image") -> "Image.Image":
-    """Decode an opened image: EXIF orientation applied, on white where it is transparent, RGB."""
+    """Decode an opened image as RGB, with its EXIF orientation applied, over white where it is transparent."""
     from PIL import ImageOps
 
     image.load()
@@ -159,7 +166,7 @@ def _to_rgb(image: "Image.Image") -> "Image.Image":
     import numpy as np
     from PIL import Image
 
-    if image.mode.startswith("I") or image.mode == "F":  # 16-bit and wider grey; fractions
+    if image.mode.startswith("I") or image.mode == "F":  # grey of 16 bits and more, and floats
         values = np.asarray(image, dtype=np.float64)
         brightest = values.max(initial=0)
         span = 1.0 if image.mode == "F" and brightest <= 1 else 255.0 if brightest <= 255 else 65535.0

@@ -1,26 +1,29 @@
-"""What a face crop looks like, in hashes: coarse and fine, whole and as 48×48 grey, plain and mirrored."""
+"""Perceptual hashes of face crops: 64 and 256 bits, at full size and as 48×48 grey, plain and mirrored."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from btfer_builder.images.decode import MAX_PIXELS, Undecodable, opened, upright_rgb
+from btfer_builder.images.decode import MAX_PIXELS, Undecodable, open_image, upright_rgb
 from btfer_builder.io.storage import File, Root
 from btfer_builder.records import FaceHash
 
 if TYPE_CHECKING:
     from PIL import Image
 
-#: FER2013 and many sets after it store faces as grey images of this side.
+#: FER2013 and many later sets store faces as grey images of this side.
 SMALL_SIDE = 48
 
-#: Side of the fine pHash: 16² = 256 bits tell apart what the 64 of the coarse one take for the same.
+#: Side of the fine pHash: 16² = 256 bits distinguish pictures that the 64 bits of the coarse one do not.
 FINE_SIDE = 16
 
 
 def hash_faces(
-    items: Sequence[tuple[str, str]], root: Root, max_pixels: int = MAX_PIXELS, also: tuple[str, ...] = ()
+    items: Sequence[tuple[str, str]],
+    root: Root,
+    max_pixels: int = MAX_PIXELS,
+    extra_formats: tuple[str, ...] = (),
 ) -> list[FaceHash]:
-    """Hash a shard of face crops; one that cannot be decoded gets its reason instead.
+    """Hash a shard of face crops; a crop that cannot be decoded gets a reason instead of hashes.
 
     Parameters
     ----------
@@ -30,17 +33,17 @@ def hash_faces(
         The workspace, or the folder of a training set.
     max_pixels
         Images with more pixels are not decoded.
-    also
-        Formats that are read besides those of `decode.FORMATS`.
+    extra_formats
+        Formats that are accepted in addition to `decode.FORMATS`.
     """
-    return [_hash_face(face_id, root / path, max_pixels, also) for face_id, path in items]
+    return [_hash_face(face_id, root / path, max_pixels, extra_formats) for face_id, path in items]
 
 
-def _hash_face(face_id: str, path: File, max_pixels: int, also: tuple[str, ...]) -> FaceHash:
+def _hash_face(face_id: str, path: File, max_pixels: int, extra_formats: tuple[str, ...]) -> FaceHash:
     if not path.is_file():
         return FaceHash(face_id, reason="missing_file")
     try:
-        with opened(path, max_pixels, also) as image:
+        with open_image(path, max_pixels, extra_formats) as image:
             return face_hash(face_id, upright_rgb(image).convert("L"))
     except Undecodable as error:
         return FaceHash(face_id, reason=error.reason)
@@ -51,12 +54,12 @@ def face_hash(face_id: str, grey: "Image.Image") -> FaceHash:
     from PIL import Image, ImageOps
 
     small = grey.resize((SMALL_SIDE, SMALL_SIDE), Image.Resampling.LANCZOS)
-    looks = [
-        hashes
+    hashes = [
+        value
         for image in (grey, ImageOps.mirror(grey), small, ImageOps.mirror(small))
-        for hashes in coarse_and_fine(image)
+        for value in coarse_and_fine(image)
     ]
-    return FaceHash(face_id, *looks)
+    return FaceHash(face_id, *hashes)
 
 
 def coarse_and_fine(grey: "Image.Image") -> tuple[str, str]:

@@ -1,6 +1,6 @@
-"""Find all pairs of 64-bit hashes within a Hamming radius: exact, and far from comparing each with each."""
+"""Hamming distances of perceptual hashes, and an exact search for all pairs of 64-bit hashes within a radius."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 from math import comb
@@ -14,25 +14,123 @@ if TYPE_CHECKING:
 
 BITS = 64
 
-#: Hashes are dealt into at most 2 to the power of so many buckets at a time: the table of them stays in the cache.
+#: `neighbours_between` compares every pair if there are at most this many, which takes a few seconds.
+MAX_COMPARISONS = 1_000_000_000
+
+#: Pairs that `neighbours_between` compares at a time.
+BLOCK = 1 << 21
+
+#: Hashes are sorted into at most 2 to the power of this many buckets, so that their table fits into the cache.
 _MOST_KEY_BITS = 22
 
-#: What dealing a hash into a bucket costs, in comparisons of two hashes (measured), and what a round of them costs.
-_DEAL, _ROUND = 2.0, 1500.0
+#: Cost of sorting a hash into a bucket and of one round of it, in comparisons of two hashes (measured).
+_SORT, _ROUND = 2.0, 1500.0
+
+
+def hamming_distance(first: str, second: str) -> int:
+    """Return the number of bits in which two hashes of hex digits differ."""
+    return (int(first, 16) ^ int(second, 16)).bit_count()
+
+
+def hash_array(hashes: Iterable[str]) -> "NDArray[np.uint64]":
+    """Return 64-bit hashes of hex digits as an array."""
+    import numpy as np
+
+    return np.array([int(value, 16) for value in hashes], dtype=np.uint64)
+
+
+def diameter(hashes: Iterable[str]) -> int:
+    """Return the largest distance between any two of some 64-bit hashes."""
+    import numpy as np
+
+    values = hash_array(hashes)
+    return max(int(np.bitwise_count(values ^ value).max()) for value in values)
+
+
+def nearest_distances(rows: "NDArray[np.uint64]", targets: "NDArray[np.uint64]") -> "NDArray[np.uint8]":
+    """Return for each row of hashes, shape (n, k), the smallest distance of any of them to any target."""
+    import numpy as np
+
+    nearest: NDArray[np.uint8] = np.bitwise_count(rows[:, :, None] ^ targets).min(axis=(1, 2))
+    return nearest
+
+
+def neighbours_between(ours: Sequence[str], theirs: Sequence[str], radius: int) -> "NDArray[np.int64]":
+    """Return all pairs of one of our hashes and one of theirs whose distance is at most `radius`.
+
+    Few hashes are compared all with all, because hashes of faces in one pose agree on many bits and a search would
+    save nothing. Of many, only the distinct values are searched with `neighbours`.
+
+    Parameters
+    ----------
+    ours, theirs
+        64-bit hashes of hex digits; repetitions are allowed.
+    radius
+        Largest distance, 0–16 bits.
+
+    Returns
+    -------
+    ndarray of int64, shape (n, 3)
+        Index in ours, index in theirs, distance; sorted.
+    """
+    import numpy as np
+
+    own, other = hash_array(ours), hash_array(theirs)
+    if len(own) * len(other) <= MAX_COMPARISONS:
+        return _compare_all(own, other, radius)
+    values, inverse = np.unique(np.concatenate([own, other]), return_inverse=True)
+    first, second, distance = neighbours(values, radius)
+    same = np.arange(len(values))
+    left = np.concatenate([same, first, second])
+    right = np.concatenate([same, second, first])
+    between = np.concatenate([np.zeros(len(values), np.uint8), distance, distance])
+    own_order, own_start, own_count = _group(inverse[: len(own)], len(values))
+    other_order, other_start, other_count = _group(inverse[len(own) :], len(values))
+    # Every pair of values stands for all pairs of their indices.
+    pairs = own_count[left] * other_count[right]
+    source = np.repeat(np.arange(len(left)), pairs)
+    within = np.arange(len(source)) - np.repeat(np.cumsum(pairs) - pairs, pairs)
+    row, column = np.divmod(within, other_count[right[source]])
+    one = own_order[own_start[left[source]] + row]
+    two = other_order[other_start[right[source]] + column]
+    found = np.column_stack([one, two, between[source]]).astype(np.int64)
+    return found[np.lexsort([two, one])]
+
+
+def _group(
+    values: "NDArray[np.intp]", count: int
+) -> "tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]":
+    """Return the order that sorts values below `count`, and where each value starts there and how often it occurs."""
+    import numpy as np
+
+    counts = np.bincount(values, minlength=count)
+    return np.argsort(values, kind="stable"), np.cumsum(counts) - counts, counts
+
+
+def _compare_all(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius: int) -> "NDArray[np.int64]":
+    import numpy as np
+
+    rows = max(1, BLOCK // max(1, len(other)))
+    found = [np.empty((0, 3), np.int64)]
+    for start in range(0, len(own), rows):
+        distance = np.bitwise_count(own[start : start + rows, None] ^ other)
+        first, second = np.nonzero(distance <= radius)
+        found.append(np.column_stack([first + start, second, distance[first, second]]).astype(np.int64))
+    return np.concatenate(found)
 
 
 def neighbours(hashes: "NDArray[np.uint64]", radius: int) -> "Pairs":
     """Return all pairs of distinct hashes whose Hamming distance is at most `radius`.
 
-    The 64 bits are dealt into B blocks. Two hashes within the radius differ in at most `radius` blocks, so they
-    agree on some B − radius of them (pigeonhole): for every choice of that many blocks, only hashes that agree
-    on all of these are compared. One choice is worked on at a time, so beside the pairs found, some 60 bytes a
-    hash are needed.
+    The 64 bits are divided into B blocks. Two hashes within the radius differ in at most `radius` blocks, so they
+    agree on at least B − radius of them (pigeonhole principle): for every choice of that many blocks, only hashes
+    that agree on all of them are compared. The choices are worked on one after the other, so memory is needed for
+    the pairs found and some 60 bytes a hash.
 
     Parameters
     ----------
     hashes
-        Without repetitions, shape (n,), n below 2³¹; a thousand copies of one picture are one hash here.
+        Without repetitions, shape (n,), n below 2³¹.
     radius
         Largest distance, 0–16 bits.
 
@@ -46,9 +144,9 @@ def neighbours(hashes: "NDArray[np.uint64]", radius: int) -> "Pairs":
     hashes = np.ascontiguousarray(hashes, dtype=np.uint64)
     found = [np.empty(0, np.int64)]
     if radius > 0 and len(hashes) > 1:  # distinct hashes are at least one bit apart
-        dealt, choices = _plan(hashes, radius)
+        arranged, choices = _plan(hashes, radius)
         for choice in choices:
-            found += _agreeing(dealt, choice, radius)
+            found += _agreeing(arranged, choice, radius)
     pairs = np.concatenate(found)
     del found
     pairs.sort()
@@ -65,8 +163,8 @@ class _Choice:
     blocks
         (first bit, bits) of each.
     differing
-        Masks of the blocks a pair must differ on to be counted here: it may agree on several choices, and is
-        counted under the one of the lowest blocks it agrees on.
+        Masks of the blocks on which a pair must differ to be counted here. A pair may agree on several choices; it
+        is counted for the one with the lowest blocks.
     """
 
     blocks: "tuple[tuple[int, int], ...]"
@@ -78,16 +176,16 @@ class _Choice:
 
 
 def _agreeing(hashes: "NDArray[np.uint64]", choice: _Choice, radius: int) -> "Iterator[NDArray[np.int64]]":
-    """Yield the pairs within the radius that are counted under a choice of blocks, as first × 2³² + second."""
+    """Yield the pairs within the radius that are counted for a choice of blocks, as first × 2³² + second."""
     import numpy as np
 
     buckets = len(hashes).bit_length() + 2
     key, keyed = _keys(hashes, choice, min(_MOST_KEY_BITS, buckets))
-    order = _deal(key)
-    dealt = hashes[order]
+    order = _counting_sort(key)
+    arranged = hashes[order]
     in_bucket, agreeing = np.uint64(keyed), np.uint64(choice.mask)
-    # Every hash of a bucket is compared with the next one there, then with the one after that, and so on.
-    step, difference = 1, dealt[1:] ^ dealt[:-1]
+    # Every hash of a bucket is compared with the next one in it, then with the one after that, and so on.
+    step, difference = 1, arranged[1:] ^ arranged[:-1]
     start = np.flatnonzero((difference & in_bucket) == 0)
     difference = difference[start]
     while len(start):
@@ -100,8 +198,8 @@ def _agreeing(hashes: "NDArray[np.uint64]", choice: _Choice, radius: int) -> "It
             hit = hit[counted]
             yield order[hit] << 32 | order[hit + step]  # a bucket keeps the order of the hashes
         step += 1
-        start = start[: np.searchsorted(start, len(dealt) - step)]
-        difference = dealt[start] ^ dealt[start + step]
+        start = start[: np.searchsorted(start, len(arranged) - step)]
+        difference = arranged[start] ^ arranged[start + step]
         alive = np.flatnonzero((difference & in_bucket) == 0)
         start, difference = start[alive], difference[alive]
 
@@ -120,10 +218,10 @@ def _keys(hashes: "NDArray[np.uint64]", choice: _Choice, most: int) -> "tuple[ND
     return key.astype(np.int32), keyed
 
 
-def _deal(key: "NDArray[np.int32]") -> "NDArray[np.int64]":
+def _counting_sort(key: "NDArray[np.int32]") -> "NDArray[np.int64]":
     """Return the stable order that sorts the keys.
 
-    That a sparse matrix is turned from rows to columns by counting makes this several times as fast as a sort.
+    Converting a sparse matrix from rows to columns is a counting sort, several times as fast as `argsort`.
     """
     import numpy as np
     from scipy.sparse import csr_array
@@ -135,9 +233,9 @@ def _deal(key: "NDArray[np.int32]") -> "NDArray[np.int64]":
 
 
 def _plan(hashes: "NDArray[np.uint64]", radius: int) -> "tuple[NDArray[np.uint64], Iterator[_Choice]]":
-    """Return the hashes with their bits dealt into the number of blocks that costs least, and the choices of them.
+    """Return the hashes with their bits arranged in the number of blocks that costs least, and the choices of blocks.
 
-    Real hashes agree on more bits than random ones. How many pairs agree is therefore counted in a sample.
+    Real hashes agree on more bits than random ones, so the number of pairs that agree is estimated from a sample.
     """
     import numpy as np
 
@@ -145,16 +243,16 @@ def _plan(hashes: "NDArray[np.uint64]", radius: int) -> "tuple[NDArray[np.uint64
     pairs = len(hashes) * (len(hashes) - 1) / 2
 
     def cost(blocks: int) -> float:
-        if blocks == radius:  # no block at all to agree on: each with each
+        if blocks == radius:  # hashes need not agree on any block: all pairs are compared
             return pairs + _ROUND * len(hashes)
-        dealt, agreeing = _deal_bits(sample, blocks), []
+        arranged, agreeing = _arrange_bits(sample, blocks), []
         for choice in islice(_choices(blocks, radius), 0, None, max(1, comb(blocks, radius) // 12)):
-            _, copies = np.unique(dealt & np.uint64(choice.mask), return_counts=True)
+            _, copies = np.unique(arranged & np.uint64(choice.mask), return_counts=True)
             agreeing.append((copies * (copies - 1.0)).sum() / (len(sample) * (len(sample) - 1)))
-        return comb(blocks, radius) * (_DEAL * len(hashes) + _ROUND + pairs * float(np.mean(agreeing)))
+        return comb(blocks, radius) * (_SORT * len(hashes) + _ROUND + pairs * float(np.mean(agreeing)))
 
     blocks = min(range(radius, radius + 6), key=cost)
-    return _deal_bits(hashes, blocks), _choices(blocks, radius)
+    return _arrange_bits(hashes, blocks), _choices(blocks, radius)
 
 
 def _choices(blocks: int, radius: int) -> Iterator[_Choice]:
@@ -171,18 +269,18 @@ def _choices(blocks: int, radius: int) -> Iterator[_Choice]:
         yield _Choice(tuple(fields[block] for block in chosen), differing)
 
 
-def _deal_bits(hashes: "NDArray[np.uint64]", blocks: int) -> "NDArray[np.uint64]":
-    """Move the bits: those of a block, every `blocks`-th, come to stand side by side.
+def _arrange_bits(hashes: "NDArray[np.uint64]", blocks: int) -> "NDArray[np.uint64]":
+    """Rearrange the bits so that those of a block, every `blocks`-th, are adjacent.
 
-    Neighbouring bits of a pHash are neighbouring frequencies and go together; dealt out, blocks tell more apart.
+    Adjacent bits of a pHash belong to similar frequencies and are correlated; blocks of distant bits distinguish more.
     """
     import numpy as np
 
-    dealt = np.zeros_like(hashes)
+    arranged = np.zeros_like(hashes)
     source = [bit for block in range(blocks) for bit in range(block, BITS, blocks)]
     for target, bit in enumerate(source):
-        dealt |= (hashes >> np.uint64(bit) & np.uint64(1)) << np.uint64(target)
-    return dealt
+        arranged |= (hashes >> np.uint64(bit) & np.uint64(1)) << np.uint64(target)
+    return arranged
 
 
 def _field(block: tuple[int, int]) -> int:

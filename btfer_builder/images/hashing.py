@@ -1,4 +1,4 @@
-"""Hash images: their pixels exactly, and what they look like (pHashes of 64 and 256 bits), also mirrored."""
+"""Hash images: an exact hash of the pixels, and perceptual hashes of 64 and 256 bits, plain and mirrored."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from btfer_builder.images.alignment import SIDE, likeness
-from btfer_builder.images.decode import MAX_PIXELS, Undecodable, decode_image, opened, upright_rgb
+from btfer_builder.images.decode import MAX_PIXELS, Undecodable, decode_image, open_image, upright_rgb
 from btfer_builder.images.face_hashing import FINE_SIDE
 from btfer_builder.images.same_picture import PARTS
 from btfer_builder.io.storage import File, Root
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-#: Side of the grey image a pHash is made of.
+#: Side of the grey image from which a pHash is computed.
 _SIDE = 32
 
-#: A JPEG is decoded at 1/8, 1/4 or 1/2 as long as its sides keep so many pixels: 4 for each of the grey image.
+#: A JPEG is decoded at 1/8, 1/4 or 1/2 scale if its sides keep this many pixels, 4 for each of the grey image.
 _REDUCED_SIDE = 128
 
 #: Side of the grey image whose parts are hashed.
 _PARTS_SIDE = 128
 
-#: A border is at most this share of a side wide, and its grey values differ by no more than this.
+#: Largest width of a border as a fraction of the side, and largest difference of the grey values in it.
 _BORDER, _BORDER_GREYS = 0.08, 12
 
-#: Bytes given to the decoder at a time: a file as a whole is decoded faster than in Pillow's pieces of 64 kB.
+#: Bytes passed to the decoder at a time: decoding a whole file is faster than Pillow's blocks of 64 kB.
 _ONE_READ = 1 << 24
 
 
 def hash_images(items: Sequence[tuple[str, str]], root: Root, max_pixels: int) -> list[ImageHash]:
-    """Hash a shard of images; one that cannot be decoded gets its reason instead.
+    """Hash a shard of images; an image that cannot be decoded gets a reason instead of hashes.
 
-    JPEGs are decoded at reduced scale, four times as fast: at most 2 of the 64 bits are not those of
-    `imagehash.phash`, and there is no pixel hash yet (`hash_pixels`). Other formats can only be decoded whole,
-    and get all hashes at once.
+    JPEGs are decoded at reduced scale, which is four times as fast: at most 2 of the 64 bits differ from
+    `imagehash.phash`, and the pixel hash is left to `hash_pixels`. Other formats can only be decoded at full scale
+    and get all hashes.
 
     Parameters
     ----------
@@ -53,12 +53,12 @@ def hash_images(items: Sequence[tuple[str, str]], root: Root, max_pixels: int) -
 
 
 def hash_images_exactly(items: Sequence[tuple[str, str]], root: Root, max_pixels: int) -> list[ImageHash]:
-    """Hash a shard of images, all of them decoded whole: bit for bit `imagehash.phash`, and the pixel hash."""
+    """Hash a shard of images decoded at full scale: pHashes equal to `imagehash.phash`, and pixel hashes."""
     return [_hash_file(image_id, root / path, max_pixels, exact=True) for image_id, path in items]
 
 
 def hash_pixels(items: Sequence[tuple[str, str]], root: Root, max_pixels: int) -> list[str]:
-    """Return the pixel hash of each image of a shard, empty where a file cannot be decoded any more."""
+    """Return the pixel hash of each image of a shard, empty if a file can no longer be decoded."""
     hashes = []
     for _, path in items:
         try:
@@ -72,20 +72,20 @@ def _hash_file(image_id: str, path: File, max_pixels: int, *, exact: bool) -> Im
     if not path.is_file():
         return ImageHash(image_id, reason="missing_file", detail=f"{path} is gone")
     try:
-        with opened(path, max_pixels) as image:
+        with open_image(path, max_pixels) as image:
             if image.format in {"JPEG", "MPO"} and not exact:
                 return _hash_reduced(image_id, image)
-            return _hash_whole(image_id, upright_rgb(image))
+            return _hash_full(image_id, upright_rgb(image))
     except Undecodable as error:
         return ImageHash(image_id, reason=error.reason, detail=error.detail)
 
 
-def _hash_whole(image_id: str, image: "Image.Image") -> ImageHash:
+def _hash_full(image_id: str, image: "Image.Image") -> ImageHash:
     import numpy as np
 
     pixels = np.asarray(image)
-    look = _look(_Grey(image.convert("L")))
-    return ImageHash(image_id, image.width, image.height, pixel_hash(pixels), *look)
+    hashes = _perceptual_hashes(_Grey(image.convert("L")))
+    return ImageHash(image_id, image.width, image.height, pixel_hash(pixels), *hashes)
 
 
 def _hash_reduced(image_id: str, image: "Image.Image") -> ImageHash:
@@ -94,42 +94,42 @@ def _hash_reduced(image_id: str, image: "Image.Image") -> ImageHash:
     width, height = image.size
     if image.getexif().get(ExifTags.Base.Orientation) in {5, 6, 7, 8}:
         width, height = height, width
-    return ImageHash(image_id, width, height, "", *_look(_reduced(image)), reduced=True)
+    return ImageHash(image_id, width, height, "", *_perceptual_hashes(_reduced(image)), reduced=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Grey:
-    """A grey image, or the part of it that is the picture; it may still have to be turned upright."""
+    """A grey image, the box of the picture in it, and an EXIF orientation that is still to be applied."""
 
     image: "Image.Image"
     box: tuple[float, float, float, float] | None = None
 
     def square(self, side: int) -> "Image.Image":
-        """Return the picture upright, reduced to a square."""
+        """Return the upright picture resized to a square."""
         from PIL import Image, ImageOps
 
         return ImageOps.exif_transpose(self.image.resize((side, side), Image.Resampling.LANCZOS, self.box))
 
 
 def _reduced(image: "Image.Image") -> _Grey:
-    """Decode an opened JPEG: its decoder can leave the high frequencies out, which is most of the work."""
+    """Decode an opened JPEG at reduced scale: skipping the high frequencies saves most of the work."""
     scaled = image.draft("L", (_REDUCED_SIDE, _REDUCED_SIDE))
     image.decodermaxblock = _ONE_READ  # type: ignore[attr-defined]  # of every ImageFile
     image.load()
     grey = image if image.mode == "L" else image.convert("RGB").convert("L")  # CMYK
-    # The box is the picture: of the last column and row it may fill a part only.
+    # The picture may fill only a part of the last column and row.
     return _Grey(grey, scaled[1] if scaled else None)
 
 
 def compare_photos(
     items: Sequence[tuple[str, str, bool]], root: Root, max_pixels: int = MAX_PIXELS
 ) -> list[float | None]:
-    """Lay a shard of pairs of photos over one another and return how alike each pair is.
+    """Align the photos of each pair of a shard and return their similarity.
 
     Parameters
     ----------
     items
-        (path, path of the other, whether that one is mirrored), relative to `root`.
+        (path, path of the other photo, whether the other is mirrored), relative to `root`.
     root
         The workspace.
     max_pixels
@@ -138,17 +138,17 @@ def compare_photos(
     Returns
     -------
     list
-        None where one cannot be decoded any more.
+        The similarity (`alignment.likeness`) of each pair; None if a photo can no longer be decoded.
     """
     results: list[float | None] = []
     known: dict[str, NDArray[np.float32] | None] = {}
-    for one, other, mirrored in items:
-        # Pairs come sorted: the first photo is that of the pair before, mostly.
+    for path, other_path, mirrored in items:
+        # Pairs are sorted: the first photo is usually that of the previous pair.
         known = {
-            path: known[path] if path in known else photo_grey(root / path, max_pixels)
-            for path in (one, other)
+            name: known[name] if name in known else photo_grey(root / name, max_pixels)
+            for name in (path, other_path)
         }
-        first, second = known[one], known[other]
+        first, second = known[path], known[other_path]
         if first is None or second is None:
             results.append(None)
         else:
@@ -157,11 +157,11 @@ def compare_photos(
 
 
 def photo_grey(path: File, max_pixels: int = MAX_PIXELS) -> "NDArray[np.float32] | None":
-    """Return a photo as the small grey image that `overlay.likeness` compares, None if it cannot be decoded."""
+    """Return a photo as the small grey image that `alignment.likeness` compares; None if it cannot be decoded."""
     import numpy as np
 
     try:
-        with opened(path, max_pixels) as image:
+        with open_image(path, max_pixels) as image:
             is_jpeg = image.format in {"JPEG", "MPO"}
             grey = _reduced(image) if is_jpeg else _Grey(upright_rgb(image).convert("L"))
             return np.asarray(grey.square(SIDE), dtype=np.float32)
@@ -170,7 +170,7 @@ def photo_grey(path: File, max_pixels: int = MAX_PIXELS) -> "NDArray[np.float32]
 
 
 def pixel_hash(pixels: "NDArray[np.uint8]") -> str:
-    """Return the SHA-256 of an image's shape and RGB bytes: equal for the same picture in two file formats."""
+    """Return the SHA-256 of an image's shape and RGB bytes, which does not depend on the file format."""
     import numpy as np
 
     digest = hashlib.sha256(repr(pixels.shape).encode())
@@ -179,7 +179,7 @@ def pixel_hash(pixels: "NDArray[np.uint8]") -> str:
 
 
 def perceptual_hashes(pixels: "NDArray[np.uint8]") -> tuple[str, str, str, str, str]:
-    """Return what an image looks like, in hex digits.
+    """Return the perceptual hashes of an image in hex digits.
 
     Parameters
     ----------
@@ -189,22 +189,22 @@ def perceptual_hashes(pixels: "NDArray[np.uint8]") -> tuple[str, str, str, str, 
     Returns
     -------
     phash, phash_mirrored
-        The 64-bit pHash of the image and of its mirror image, equal to `imagehash.phash` bit by bit.
+        The 64-bit pHashes of the image and of its mirror image, equal to `imagehash.phash`.
     phash_256, phash_256_mirrored
-        The same of 256 bits.
+        The same with 256 bits.
     parts
         See `records.ImageHash`.
     """
     from PIL import Image
 
-    return _look(_Grey(Image.fromarray(pixels).convert("L")))
+    return _perceptual_hashes(_Grey(Image.fromarray(pixels).convert("L")))
 
 
-def _look(grey: _Grey) -> tuple[str, str, str, str, str]:
+def _perceptual_hashes(grey: _Grey) -> tuple[str, str, str, str, str]:
     import imagehash
     from PIL import ImageOps
 
-    # Of the sides that imagehash reduces an image to; made once for a picture and its mirror image.
+    # imagehash reduces images to these sizes; each is computed once for the picture and its mirror image.
     small, fine = grey.square(_SIDE), grey.square(4 * FINE_SIDE)
     plain, mirrored = (str(imagehash.phash(image)) for image in (small, ImageOps.mirror(small)))
     fine_plain, fine_mirrored = (
@@ -214,7 +214,7 @@ def _look(grey: _Grey) -> tuple[str, str, str, str, str]:
 
 
 def _parts(square: "Image.Image", plain: str, mirrored: str) -> str:
-    """Return the pHashes of a picture's body, of the mirror image of that, and of the body's parts."""
+    """Return the pHashes of the picture without its border, of the mirror image of that, and of its parts."""
     import numpy as np
     from PIL import Image
     from scipy.fft import dctn
@@ -231,7 +231,7 @@ def _parts(square: "Image.Image", plain: str, mirrored: str) -> str:
     ]
     waves = dctn(np.stack(small), axes=(1, 2))[:, :8, :8]
     turned = waves[:1].copy()
-    turned[:, :, 1::2] *= -1  # what mirroring does to a wave
+    turned[:, :, 1::2] *= -1  # mirroring changes the sign of the odd frequencies
     waves = np.concatenate([waves[:1], turned, waves[1:]]).reshape(-1, 64)
     hashes = np.packbits(waves > np.median(waves, axis=1, keepdims=True), axis=1).tobytes().hex()
     whole = (left, top, right, bottom) == (0, 0, *square.size)
@@ -239,7 +239,7 @@ def _parts(square: "Image.Image", plain: str, mirrored: str) -> str:
 
 
 def _body(grey: "NDArray[np.int16]") -> tuple[int, int, int, int]:
-    """Return the box (left, top, right, bottom) of what is within a plain border, if there is one."""
+    """Return the box (left, top, right, bottom) of the picture without a plain border."""
 
     def plain_lines(lines: "NDArray[np.int16]") -> int:
         most = int(len(lines) * _BORDER)
@@ -247,7 +247,7 @@ def _body(grey: "NDArray[np.int16]") -> tuple[int, int, int, int]:
         for count, line in enumerate(lines[:most]):
             if abs(line - level).max() > _BORDER_GREYS:
                 return count
-        return 0  # a plain background, and no border
+        return 0  # a plain background, not a border
 
     top, bottom = plain_lines(grey), plain_lines(grey[::-1])
     left, right = plain_lines(grey.T), plain_lines(grey.T[::-1])

@@ -1,8 +1,10 @@
-"""Decide whether two pictures are the same one: the only place that knows how close is close enough."""
+"""Decide whether two pictures are the same: the only place that defines the thresholds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from btfer_builder.images.hamming import hamming_distance, nearest_distances
 
 if TYPE_CHECKING:
     import numpy as np
@@ -10,19 +12,19 @@ if TYPE_CHECKING:
 
 Verdict = Literal["same", "different", "undecided"]
 
-#: Largest Hamming distance of two 64-bit pHashes that are looked at more closely.
+#: Largest Hamming distance between the 64-bit pHashes of two candidates.
 RADIUS = 8
 
-#: Pictures whose 256-bit pHashes differ in so many bits at most are the same. Of 35,887 tight faces no two pictures
-#: of different people or moments are that close; most are 72 to 130 bits apart.
+#: Pictures whose 256-bit pHashes differ in at most this many bits are the same. Among 35,887 tight faces no two
+#: pictures of different people or moments are that close; most are 72 to 130 bits apart.
 SAME_BITS = 32
 
-#: Otherwise their pixels decide, laid over one another: from this correlation of fine structure on they are the same.
+#: Otherwise the aligned pixels decide: pictures whose fine structure correlates at least this much are the same.
 #: Different people reach 0.85, the same person a moment later 0.95 in rare cases, copies 0.96 and more.
 SAME_LIKENESS = 0.95
 
-#: The parts of a picture that are hashed beside the whole, as shares cut off (left, top, right, bottom): what a copy
-#: that is cropped by some 5 % looks like. Each is some 5 % smaller, wherever the copy was cropped.
+#: The parts of a picture that are hashed besides the whole, as fractions cut off (left, top, right, bottom). They
+#: imitate copies that are cropped by about 5 % in the middle or at a corner.
 PARTS = (
     (0.025, 0.025, 0.025, 0.025),
     (0.05, 0.05, 0.05, 0.05),
@@ -35,8 +37,8 @@ PARTS = (
 _DIGITS = 16
 
 
-class Looks(Protocol):
-    """What hashes tell of a picture; those beyond the first two are empty where only 0.1.0 has hashed it."""
+class PerceptualHashes(Protocol):
+    """The perceptual hashes of a picture; of one hashed by version 0.1.0, all but the first two are empty."""
 
     @property
     def phash(self) -> str:
@@ -44,7 +46,7 @@ class Looks(Protocol):
 
     @property
     def phash_mirrored(self) -> str:
-        """The same of the mirror image."""
+        """The same for the mirror image."""
 
     @property
     def phash_256(self) -> str:
@@ -52,11 +54,11 @@ class Looks(Protocol):
 
     @property
     def phash_256_mirrored(self) -> str:
-        """The same of the mirror image."""
+        """The same for the mirror image."""
 
     @property
     def parts(self) -> str:
-        """Of the picture without its border, of the mirror image of that, and of the parts: 16 hex digits each."""
+        """The hashes of the picture without its border, of the mirror image of that, and of the parts, concatenated."""
 
 
 def decide(
@@ -67,25 +69,25 @@ def decide(
     radius: int = RADIUS,
     same_bits: int = SAME_BITS,
 ) -> Verdict:
-    """Decide whether two pictures are the same one.
+    """Decide whether two pictures are the same.
 
-    The 64-bit pHash alone never says so: tight faces of different people are often that close.
+    The 64-bit pHash alone is not enough: those of tight faces of different people are often as close.
 
     Parameters
     ----------
     distance
-        Hamming distance of the 64-bit pHashes, of the wholes or of a whole and a part.
+        Hamming distance of the 64-bit pHashes of the two pictures, or of a picture and a part of the other.
     fine_distance
-        The same of the 256-bit pHashes of the wholes; None where one of them is not known.
+        Hamming distance of the 256-bit pHashes; None if one of them is not known.
     likeness
-        How alike the pixels are (`overlay.likeness`); None where they were not compared.
+        Similarity of the pixels (`alignment.likeness`); None if they were not compared.
     radius, same_bits
         Largest distances of the same picture.
 
     Returns
     -------
-    str
-        `undecided` where only the pixels can tell and they were not compared.
+    {"same", "different", "undecided"}
+        `undecided` if only the pixels can decide and they were not compared.
     """
     if distance > radius:
         return "different"
@@ -96,29 +98,27 @@ def decide(
     return "same" if likeness >= SAME_LIKENESS else "different"
 
 
-def bits(one: str, other: str) -> int:
-    """Return the Hamming distance of two hashes of hex digits."""
-    return (int(one, 16) ^ int(other, 16)).bit_count()
+def fine_distance(first: PerceptualHashes, second: PerceptualHashes, mirrored: bool) -> int | None:
+    """Return the Hamming distance of the 256-bit pHashes, None if one is not known.
 
-
-def fine_distance(one: Looks, other: Looks, mirrored: bool) -> int | None:
-    """Return the Hamming distance of the 256-bit pHashes, None where one is not known; `mirrored` turns the other."""
-    turned = other.phash_256_mirrored if mirrored else other.phash_256
-    return bits(one.phash_256, turned) if one.phash_256 and turned else None
+    `mirrored` compares with the mirror image of the second picture.
+    """
+    other = second.phash_256_mirrored if mirrored else second.phash_256
+    return hamming_distance(first.phash_256, other) if first.phash_256 and other else None
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class HashMatrix:
     """The 64-bit pHashes of many pictures, one row a picture.
 
     Attributes
     ----------
     whole
-        Of the picture, and of it without its border.
+        The hashes of the picture and of the picture without its border.
     mirrored
-        The same of its mirror image.
+        The same for its mirror image.
     parts
-        Of its parts.
+        The hashes of its parts.
     """
 
     whole: "NDArray[np.uint64]"
@@ -126,45 +126,59 @@ class Values:
     parts: "NDArray[np.uint64]"
 
 
-def values(looks: Sequence[Looks]) -> Values:
-    """Return the hashes of pictures as numbers; where there are none of parts, the whole takes their place."""
+def hash_matrix(pictures: Sequence[PerceptualHashes]) -> HashMatrix:
+    """Return the hashes of pictures as integers; the hash of the whole is repeated for parts that are not known."""
     import numpy as np
 
-    rows = np.empty((len(looks), 4 + len(PARTS)), dtype=np.uint64)
-    for row, look in zip(rows, looks, strict=True):
-        plain, mirrored = int(look.phash, 16), int(look.phash_mirrored, 16)
-        if look.parts:
+    rows = np.empty((len(pictures), 4 + len(PARTS)), dtype=np.uint64)
+    for row, picture in zip(rows, pictures, strict=True):
+        plain, mirrored = int(picture.phash, 16), int(picture.phash_mirrored, 16)
+        if picture.parts:
             body, body_mirrored, *parts = (
-                int(look.parts[start : start + _DIGITS], 16) for start in range(0, len(look.parts), _DIGITS)
+                int(picture.parts[start : start + _DIGITS], 16)
+                for start in range(0, len(picture.parts), _DIGITS)
             )
             row[:] = (plain, body, mirrored, body_mirrored, *parts)
         else:
             row[:] = (plain, plain, mirrored, mirrored, *[plain] * len(PARTS))
-    return Values(rows[:, :2], rows[:, 2:4], rows[:, 4:])
+    return HashMatrix(rows[:, :2], rows[:, 2:4], rows[:, 4:])
 
 
-def candidates(target: Looks, others: Values, radius: int, mirrored: bool) -> list[tuple[int, int, bool]]:
-    """Return (place, distance, whether mirrored) of every picture that may be the target, compared one by one.
+def find_candidates(
+    target: PerceptualHashes, pictures: HashMatrix, radius: int, mirrored: bool
+) -> list[tuple[int, int, bool]]:
+    """Return the pictures that may be the same as the target, each compared with it.
 
-    Either may be the part of the other. A picture that is close both ways is there twice.
+    Either may be a part of the other.
+
+    Returns
+    -------
+    list of (index, distance, whether mirrored)
+        A picture that is close both ways is listed twice.
     """
     import numpy as np
 
-    own = values([target])
-
-    def closest(ours: "NDArray[np.uint64]", theirs: "NDArray[np.uint64]") -> "NDArray[np.uint8]":
-        """Compare our wholes with their wholes and parts, and their wholes with ours."""
-        wholes = np.concatenate([others.whole, others.parts], axis=1)
-        own_wholes = np.concatenate([own.whole, own.parts], axis=1)
-        one = np.bitwise_count(wholes[:, :, None] ^ ours[0]).min(axis=(1, 2))
-        other = np.bitwise_count(theirs[:, :, None] ^ own_wholes[0]).min(axis=(1, 2))
-        nearest: NDArray[np.uint8] = np.minimum(one, other)
-        return nearest
-
+    own = hash_matrix([target])
+    wholes = np.concatenate([pictures.whole, pictures.parts], axis=1)
+    own_wholes = np.concatenate([own.whole, own.parts], axis=1)
+    ways = [(False, own.whole, pictures.whole)]
+    ways += [(True, own.mirrored, pictures.mirrored)] if mirrored else []
     found = []
-    ways = [(False, own.whole, others.whole)]
-    ways += [(True, own.mirrored, others.mirrored)] if mirrored else []
     for turned, ours, theirs in ways:
-        near = closest(ours, theirs)
-        found += [(int(place), int(near[place]), turned) for place in np.flatnonzero(near <= radius)]
+        nearest = np.minimum(nearest_distances(wholes, ours[0]), nearest_distances(theirs, own_wholes[0]))
+        found += [(int(index), int(nearest[index]), turned) for index in np.flatnonzero(nearest <= radius)]
     return found
+
+
+def connected_groups(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """Return for each of `count` items the lowest item it is connected to, over any number of pairs."""
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ends = np.array(list(pairs), dtype=np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))
+    _, labels = connected_components(graph, directed=False)
+    _, lowest = np.unique(labels, return_index=True)
+    groups: list[int] = lowest[labels].tolist()
+    return groups

@@ -1,1 +1,1 @@
-"""Files, storage and the terminal."""
+"""Files, locks, storage and the terminal."""

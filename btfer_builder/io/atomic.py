@@ -1,26 +1,15 @@
-"""Write files so that nobody ever sees half of one, JSON that every parser takes, and CSV that no spreadsheet runs."""
+"""Write files atomically, and digest them."""
 
-import csv
 import hashlib
-import io
-import json
-import math
 import os
-import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import File, RemoteFile
-
-#: Spreadsheets take a cell that begins with one of these for a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-#: What a cell may begin with that needs a closer look.
-_SUSPECT = frozenset((*FORMULA_STARTS, "'"))
 
 
 def file_digest(path: Path) -> str:
@@ -35,16 +24,16 @@ def file_digest(path: Path) -> str:
 
 
 def setting_digest(path: str) -> str:
-    """Return the digest of the file a setting names, or the setting where there is no such file.
+    """Return the digest of the file that a setting names, or the setting itself if there is no such file.
 
-    So a setting is the same wherever the same file lies, and another one when the file is.
+    A setting is then the same wherever the same file is, and another one when the file changes.
     """
     return file_digest(Path(path)) if Path(path).is_file() else path
 
 
 @contextmanager
-def write_aside(path: Path) -> Iterator[IO[bytes]]:
-    """Open a new file that takes the place of `path` when it is whole, and is gone if it never becomes so.
+def open_atomic(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file that replaces `path` on success and is deleted on failure.
 
     Raises
     ------
@@ -56,84 +45,24 @@ def write_aside(path: Path) -> Iterator[IO[bytes]]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
         raise BtferError(f"{path}: cannot be written: {error.strerror}") from None
-    aside = Path(name)
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            yield file  # no fsync: after a power cut the catalog, which has one, says what to make again
-        aside.chmod(0o644)  # mkstemp makes files only their owner may read
-        aside.replace(path)
+            yield file  # no fsync: after a power cut the catalog, which has one, says what to write again
+        temporary.chmod(0o644)  # mkstemp creates files that only their owner may read
+        temporary.replace(path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise BtferError(f"{path}: cannot be written: {error.strerror or error}") from None
     except BaseException:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
 def write_bytes(path: File, content: bytes) -> None:
-    """Put `content` in the place of the file, all at once."""
+    """Write a file atomically, on this machine or on other storage."""
     if isinstance(path, RemoteFile):
         path.write_bytes(content)
         return
-    with write_aside(path) as file:
+    with open_atomic(path) as file:
         file.write(content)
-
-
-def json_text(
-    value: object, *, indent: int | None = None, ensure_ascii: bool = True, sort_keys: bool = False
-) -> str:
-    """Return a value as strict JSON (RFC 8259); all JSON of the package is written by it.
-
-    A number that is not finite, as a score that is not defined, becomes null: JSON has no other word for it, and many
-    parsers refuse a file with NaN in it.
-    """
-    options: dict[str, Any] = {"indent": indent, "ensure_ascii": ensure_ascii, "sort_keys": sort_keys}
-    try:
-        return json.dumps(value, allow_nan=False, **options)
-    except ValueError:
-        return json.dumps(_finite(value), allow_nan=False, **options)
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401 - any part of a JSON value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(part) for key, part in value.items()}
-    return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
-
-
-def write_json(path: File, value: object, *, ensure_ascii: bool = True) -> None:
-    """Write a file of JSON for people and programs, all at once; see `json_text`."""
-    write_bytes(path, json_text(value, indent=2, ensure_ascii=ensure_ascii).encode() + b"\n")
-
-
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object] | sqlite3.Row]) -> int:
-    """Write a table for people and pandas, all at once, and return how many rows it has.
-
-    Text that a spreadsheet would run as a formula gets an apostrophe before it; `None` becomes an empty cell.
-    The rows of a query have these columns, in this order.
-    """
-    count = 0
-    with write_aside(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        writer = csv.writer(text)
-        writer.writerow(columns)
-        for row in rows:
-            # Looking up each column by its name costs more than the query that finds the row.
-            values = row if isinstance(row, sqlite3.Row) else [row[column] for column in columns]
-            writer.writerow(map(_cell, values))
-            count += 1
-        text.detach()
-    return count
-
-
-def _cell(value: object) -> object:
-    # After apostrophes of its own, too: what is read back is then always what was written.
-    if isinstance(value, str) and value[:1] in _SUSPECT and value.lstrip("'").startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
-
-
-def unescape_cell(cell: str) -> str:
-    """Undo what `write_csv` did to a cell."""
-    return cell[1:] if cell[:1] == "'" and cell.lstrip("'").startswith(FORMULA_STARTS) else cell

@@ -1,4 +1,4 @@
-"""HDF5 files of other people: everything they hold must be inside them."""
+"""Check that untrusted HDF5 files contain all of their data."""
 
 from math import prod
 from pathlib import Path
@@ -8,46 +8,46 @@ import h5py  # type: ignore[import-untyped]
 
 from btfer_builder.errors import BtferError, UnsafeFile
 
-#: Filters that the library itself has; it looks for all others in folders of plug-ins.
+#: Filters that are built into the library; it searches plug-in folders for all others.
 _FILTERS = frozenset(range(h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SCALEOFFSET + 1)) | {h5py.h5z.FILTER_LZF}
 
-#: An array may be this large, or this many times as large as the bytes that are stored of it.
+#: Largest size of an array in bytes, or as a multiple of its stored bytes.
 MAX_BYTES, MAX_EXPANSION = 1 << 28, 100
 
 
 def check_hdf5(source: Path | IO[bytes], name: str) -> None:
-    """Refuse a file that names other files, or has arrays far larger than what is stored of them.
+    """Raise an error for a file that refers to other files or has arrays far larger than their stored data.
 
-    All groups are walked, used or not, without following any link but those to objects of the file.
+    All groups are visited, used or not, following only links to objects of the same file.
 
     Parameters
     ----------
     source
-        The file, or its bytes as an open file.
+        The file, or an open binary file.
     name
-        Named in the error.
+        The name of the file in error messages.
 
     Raises
     ------
     UnsafeFile
-        If it has a soft, external or user-defined link, an array in external storage, a virtual array, an array
-        with a filter that is no part of HDF5, or one that is too large.
+        If the file has a soft, external or user-defined link, an array in external storage, a virtual array, an array
+        with a filter that is not built into HDF5, or an array that is too large.
     BtferError
-        If it is no HDF5 file, or damaged.
+        If it is not an HDF5 file, or damaged.
     """
     try:
         with h5py.File(source, "r") as file:
             _walk(file["/"].id, name)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError):  # whatever h5py makes of a damaged file
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError):  # what h5py raises for a damaged file
         raise BtferError(f"{name}: not an HDF5 file (or damaged); save it again with Keras") from None
 
 
 def _walk(root: Any, name: str) -> None:  # noqa: ANN401 - h5py has no types
     todo, seen = [("", root)], {h5py.h5o.get_info(root).addr}
     while todo:
-        place, group = todo.pop()
+        parent, group = todo.pop()
         for key in group:
-            where = f"{place}/{key.decode(errors='replace')}"
+            where = f"{parent}/{key.decode(errors='replace')}"
             kind = group.links.get_info(key).type
             if kind != h5py.h5l.TYPE_HARD:
                 link = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "an external link"}

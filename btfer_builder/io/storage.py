@@ -1,4 +1,4 @@
-"""Where images and faces are: below the workspace, or on shared storage that fsspec reaches (s3://…)."""
+"""The location of images and faces: a folder, or shared storage that fsspec supports (s3://…)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +9,15 @@ from typing import Any
 from btfer_builder.errors import BtferError
 from btfer_builder.records import Kind
 
-#: The folders of `data/` that may be elsewhere: what is many and large. The rest is a workspace's own.
+#: The folders of `data/` that may be on shared storage, those with many large files.
 SHARED = ("images", "faces")
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file on other storage, with those of a path's methods that are needed. A write is seen whole or not at all.
+    """A file on shared storage, with the methods of `pathlib.Path` that are needed. Writes are atomic.
 
-    All but a missing file is a `BtferError`: storage that cannot be reached must not look like a broken image.
+    Every error except a missing file is a `BtferError`: unreachable storage must not look like a broken image.
     """
 
     url: str
@@ -26,16 +26,16 @@ class RemoteFile:
         return self.url
 
     def is_file(self) -> bool:
-        """Whether it is there."""
+        """Return whether the file exists."""
         system, path = _filesystem(self.url)
         try:
             with _reached(self.url):
-                return bool(system.info(path)["type"] == "file")  # isfile() takes any trouble for "no"
+                return bool(system.info(path)["type"] == "file")  # isfile() returns False for any error
         except FileNotFoundError:
             return False
 
     def is_dir(self) -> bool:
-        """Whether there is anything below it: such storage has no folders."""
+        """Return whether there are files below this path: object storage has no folders."""
         system, path = _filesystem(self.url)
         try:
             with _reached(self.url):
@@ -44,26 +44,26 @@ class RemoteFile:
             return False
 
     def files(self) -> list[str]:
-        """Return the files below it, by their paths from here."""
+        """Return the files below this path, relative to it."""
         system, path = _filesystem(self.url)
         with _reached(self.url):
-            return [str(found).removeprefix(path).lstrip("/") for found in system.find(path)]
+            return [str(name).removeprefix(path).lstrip("/") for name in system.find(path)]
 
     def read_bytes(self) -> bytes:
-        """Return its content; raise FileNotFoundError if it is not there."""
+        """Return the content; raise FileNotFoundError if the file does not exist."""
         system, path = _filesystem(self.url)
         with _reached(self.url):
             return bytes(system.cat_file(path))
 
     def write_bytes(self, content: bytes) -> None:
-        """Put the content in its place, all at once."""
+        """Write the content atomically."""
         system, path = _filesystem(self.url)
         with _reached(self.url):
             system.pipe_file(path, content)
 
     def unlink(self, missing_ok: bool = False) -> None:
-        """Delete it."""
-        if self.is_file():  # S3 deletes what is not there without a word
+        """Delete the file."""
+        if self.is_file():  # S3 does not report a missing file
             system, path = _filesystem(self.url)
             with _reached(self.url):
                 system.rm_file(path)
@@ -73,14 +73,14 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A workspace whose images and faces are elsewhere; `storage / path` is where a file of the catalog is.
+    """A workspace with images and faces in another place; `storage / path` is the location of a file of the catalog.
 
     Parameters
     ----------
     root
-        The workspace, for everything else.
+        The workspace, for all other files.
     data
-        A folder, of the workspace if it is relative, or an address that fsspec knows; credentials come from the
+        A folder, relative to the workspace or absolute, or a URL that fsspec supports; credentials are read from the
         environment.
     """
 
@@ -88,7 +88,7 @@ class Storage:
     data: str
 
     def __truediv__(self, path: str | PurePosixPath) -> Path | RemoteFile:
-        """Return the file a path of the catalog names (`data/images/…`), wherever it is."""
+        """Return the location of a path of the catalog (`data/images/…`)."""
         parts = PurePosixPath(path).parts
         if parts[:1] != ("data",) or parts[1:2] == () or parts[1] not in SHARED or ".." in parts:
             return self.root / path
@@ -100,7 +100,7 @@ class Storage:
         return self.data
 
 
-#: What the paths of the catalog are relative to, and what such a path leads to.
+#: What the paths of the catalog are relative to, and the type of a resolved path.
 Root = Path | Storage
 File = Path | RemoteFile
 
@@ -111,24 +111,24 @@ def local_root(root: Root) -> Path:
 
 
 def thumb_path(root: Root, kind: Kind, item_id: str) -> Path:
-    """Return where the thumbnail of an item is kept, whether it is there or not."""
+    """Return the path of an item's thumbnail, which may not exist yet."""
     return local_root(root) / "data" / "thumbs" / f"{kind}s" / item_id[:2] / f"{item_id}.jpg"
 
 
 def files_below(root: Root, folder: str) -> list[str]:
-    """Return the paths, as the catalog writes them, of all files below a folder of the workspace."""
-    place = root / folder
-    if isinstance(place, Path):
-        names = [path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()]
+    """Return the paths of all files below a folder of the workspace, as in the catalog."""
+    location = root / folder
+    if isinstance(location, Path):
+        names = [path.relative_to(location).as_posix() for path in location.rglob("*") if path.is_file()]
     else:
-        names = place.files()
+        names = location.files()
     return [f"{folder}/{name}" for name in sorted(names)]
 
 
 def _filesystem(url: str) -> tuple[Any, str]:
-    """Return fsspec's file system and the path in it; one of each kind is kept by fsspec itself.
+    """Return the fsspec file system of a URL and the path in it; fsspec caches file systems.
 
-    No listing is kept: other machines write there, too.
+    Listings are not cached, because other machines also write to the storage.
     """
     try:
         from fsspec.core import url_to_fs
@@ -139,7 +139,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise BtferError(f"{url}: {error}") from None
     except ValueError as error:
-        raise BtferError(f"{url}: no address that fsspec knows: {error}") from None
+        raise BtferError(f"{url}: not a URL that fsspec supports: {error}") from None
     return system, path
 
 
@@ -149,8 +149,8 @@ def _reached(url: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
-    except Exception as error:  # each kind of storage has errors of its own
+    except Exception as error:  # every storage has its own exceptions
         raise BtferError(
-            f"{url}: the storage does not do it ({type(error).__name__}: {str(error)[:200]}); is it up, and are "
-            "the credentials in the environment right? Then run it again: nothing done is lost"
+            f"{url}: the storage cannot be used ({type(error).__name__}: {str(error)[:200]}); check that it is running "
+            "and that the credentials in the environment are right, then run it again: nothing done is lost"
         ) from None

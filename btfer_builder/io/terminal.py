@@ -1,11 +1,9 @@
-"""The one way to show progress and to print a result: text for people, one JSON object for programs."""
+"""Show progress and messages on stderr."""
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
-
-from btfer_builder.io.atomic import json_text
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -14,9 +12,9 @@ Item = TypeVar("Item")
 
 
 def bar(total: int | None, description: str, unit: str) -> "tqdm[Any]":
-    """Return a progress bar with its rate, on stderr; a log file gets a line now and then instead of a flood.
+    """Return a progress bar on stderr; a log file gets a line every ten seconds or more.
 
-    Nothing to do shows nothing.
+    With a `total` of 0 nothing is shown.
     """
     from tqdm import tqdm
 
@@ -36,7 +34,7 @@ def bar(total: int | None, description: str, unit: str) -> "tqdm[Any]":
 
 
 def track(items: Sequence[Item], description: str, unit: str) -> Iterator[Item]:
-    """Yield the items while a bar moves."""
+    """Yield the items and show a progress bar."""
     with bar(len(items), description, unit) as progress:
         for item in items:
             yield item
@@ -44,46 +42,14 @@ def track(items: Sequence[Item], description: str, unit: str) -> Iterator[Item]:
 
 
 def echo_stderr(text: str) -> None:
-    """Tell a person something; never on stdout, which belongs to the result."""
+    """Print a message on stderr: stdout is for the result."""
     from tqdm import tqdm
 
     tqdm.write(text, file=sys.stderr)
 
 
-def emit_json(result: Mapping[str, object]) -> None:
-    """Print the result for a program: one JSON object on stdout."""
-    sys.stdout.write(json_text(result, ensure_ascii=False) + "\n")
-
-
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a short table on stdout; columns of numbers are aligned to the right."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = [list(row) for row in rows]
-    shown = Table(
-        # A title is text: brackets in it are no markup.
-        title=Text(title, "bold"),
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
-    for index, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[index], int | float) or row[index] == "–" for row in rows)
-        shown.add_column(column, justify="right" if numeric else "left", header_style="dim", overflow="fold")
-    for row in rows:
-        shown.add_row(*(Text(f"{cell:.3f}" if isinstance(cell, float) else f"{cell}") for cell in row))
-    console = Console(file=sys.stdout, highlight=False)
-    if not console.is_terminal:
-        console.width = 160  # a file has no width: nothing is folded in it that need not be
-    console.print()
-    console.print(shown)
-
-
 class StatusLine:
-    """One line of changing counts on stderr: in its place on a terminal, now and then a new one in a log file."""
+    """A line of counts on stderr, updated in place on a terminal and printed every `every` seconds in a log file."""
 
     def __init__(self, every: float = 30.0) -> None:
         self.every = every
@@ -99,7 +65,7 @@ class StatusLine:
         return self
 
     def show(self, text: str) -> None:
-        """Show the counts as they are now."""
+        """Show the current counts."""
         self._text = text
         if self._bar is not None:
             self._bar.set_description_str(text)

@@ -1,4 +1,4 @@
-"""Hashes of a folder of faces, and the CSV that carries them to others without the images."""
+"""Hash a folder of faces, and share the hashes as a CSV without the images."""
 
 import csv
 import os
@@ -11,23 +11,22 @@ from pathlib import Path
 
 from btfer_builder.config import HashesRecipe
 from btfer_builder.errors import BtferError
+from btfer_builder.images.decode import IMAGE_SUFFIXES
 from btfer_builder.images.face_hashing import hash_faces
-from btfer_builder.io.atomic import unescape_cell, write_csv
+from btfer_builder.io.csv import unescape_cell, write_csv
 from btfer_builder.io.terminal import bar
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import FaceHash
 
-#: Other files of a folder (labels, notes, archives) are no faces.
-SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .avif .pgm .ppm".split()  # noqa: SIM905 - a line to read
-)
+#: Suffixes of the files that are hashed: training sets also come in PGM and PPM.
+SUFFIXES = IMAGE_SUFFIXES | {".pgm", ".ppm"}
 
 _SHARD_SIZE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class ImageLooks:
-    """A row of the manifest: an image's name, its pHashes of 64 and 256 bits, and those as 48×48 grey."""
+class ManifestRow:
+    """A row of the manifest: an image's name, its 64-bit and 256-bit pHashes, and those of it as 48×48 grey."""
 
     name: str
     phash: str
@@ -37,24 +36,24 @@ class ImageLooks:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
-    """The hashes of a set of images, and how many of its files could not be hashed, by reason."""
+class HashManifest:
+    """The hashes of a set of images, and the number of files that could not be hashed, by reason."""
 
-    looks: tuple[ImageLooks, ...]
+    rows: tuple[ManifestRow, ...]
     dropped: dict[str, int]
 
 
-COLUMNS = tuple(field.name for field in fields(ImageLooks))
+COLUMNS = tuple(field.name for field in fields(ManifestRow))
 _DIGITS = {"phash": 16, "fine": 64, "phash_48": 16, "fine_48": 64}
 
 
-def hash_folder(folder: Path, recipe: HashesRecipe) -> Manifest:
+def hash_folder(folder: Path, recipe: HashesRecipe) -> HashManifest:
     """Hash every image below a folder, which is only read.
 
     Raises
     ------
     BtferError
-        If there is no image, none of them can be read, or a folder cannot be.
+        If there are no images, none of them can be decoded, or a folder cannot be read.
     """
     names = sorted(
         path.relative_to(folder).as_posix()
@@ -63,12 +62,14 @@ def hash_folder(folder: Path, recipe: HashesRecipe) -> Manifest:
     )
     if not names:
         raise BtferError(
-            f"{folder}: has no images ({' '.join(sorted(SUFFIXES))}); name the folder they are in"
+            f"{folder}: contains no images ({' '.join(sorted(SUFFIXES))}); name the folder that does"
         )
     runner: Runner[tuple[str, str], FaceHash] = Runner(recipe.workers, _SHARD_SIZE)
-    hashed: list[ImageLooks] = []
+    hashed: list[ManifestRow] = []
     dropped: Counter[str] = Counter()
-    function = partial(hash_faces, root=folder, max_pixels=recipe.max_pixels, also=("PPM",))  # .pgm too
+    function = partial(
+        hash_faces, root=folder, max_pixels=recipe.max_pixels, extra_formats=("PPM",)
+    )  # Pillow reads PGM as PPM
     with bar(len(names), "hash", "images") as progress:
         for shard in runner.map(function, [(name, name) for name in names]):
             for (name, _), result in shard:
@@ -78,24 +79,23 @@ def hash_folder(folder: Path, recipe: HashesRecipe) -> Manifest:
                     dropped[result.reason] += 1
                 else:
                     hashed.append(
-                        ImageLooks(
+                        ManifestRow(
                             _shown(name), result.phash, result.phash_256, result.phash_48, result.phash_256_48
                         )
                     )
             progress.update(len(shard))
     if not hashed:
         raise BtferError(
-            f"{folder}: none of its {len(names)} images can be read ({', '.join(dropped)}); that says nothing of "
-            "what stands in it"
+            f"{folder}: none of its {len(names)} images can be read ({', '.join(dropped)}); nothing was compared"
         )
-    return Manifest(tuple(sorted(hashed, key=lambda look: look.name)), dict(sorted(dropped.items())))
+    return HashManifest(tuple(sorted(hashed, key=lambda row: row.name)), dict(sorted(dropped.items())))
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, through links too, each folder once; one that cannot be read is an error."""
+    """Yield the files below a folder, following links, each folder once; a folder that cannot be read is an error."""
 
     def fail(error: OSError) -> None:
-        raise BtferError(f"{error.filename}: cannot be read: {error.strerror}; what is in it would be missed")
+        raise BtferError(f"{error.filename}: cannot be read: {error.strerror}; its images would be missed")
 
     seen: set[tuple[int, int]] = set()
     for root, folders, files in os.walk(folder, onerror=fail, followlinks=True):
@@ -112,20 +112,20 @@ def _shown(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def write_hashes(path: Path, looks: Iterable[ImageLooks]) -> int:
-    """Write a manifest, all at once, and return how many images it has."""
-    return write_csv(path, COLUMNS, (dict(zip(COLUMNS, astuple(look), strict=True)) for look in looks))
+def write_hashes(path: Path, rows: Iterable[ManifestRow]) -> int:
+    """Write a manifest and return the number of its images."""
+    return write_csv(path, COLUMNS, (dict(zip(COLUMNS, astuple(row), strict=True)) for row in rows))
 
 
-def read_hashes(path: Path) -> Manifest:
-    """Read a manifest, whoever wrote it.
+def read_hashes(path: Path) -> HashManifest:
+    """Read a manifest.
 
     Raises
     ------
     BtferError
-        If it is no manifest; the text names the line.
+        If the file is not a manifest; the message names the line.
     """
-    looks = []
+    rows = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
@@ -135,18 +135,18 @@ def read_hashes(path: Path) -> Manifest:
                     f"{path}: has no column {', '.join(sorted(missing))}; expected what `btfer hashes` writes"
                 )
             for row in reader:
-                looks.append(_read_row(path, reader.line_num, row))
+                rows.append(_read_row(path, reader.line_num, row))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BtferError(f"{path}: cannot be read as a manifest of hashes: {error}") from None
-    if not looks:
-        raise BtferError(f"{path}: has no hashes in it")
-    return Manifest(tuple(looks), {})
+    if not rows:
+        raise BtferError(f"{path}: contains no hashes; run `btfer hashes` again")
+    return HashManifest(tuple(rows), {})
 
 
-def _read_row(path: Path, line: int, row: "dict[str, str | None]") -> ImageLooks:
+def _read_row(path: Path, line: int, row: "dict[str, str | None]") -> ManifestRow:
     for column, digits in _DIGITS.items():
         if not re.fullmatch(f"[0-9a-f]{{{digits}}}", row[column] or ""):
             raise BtferError(
                 f"{path}, line {line}: {column} is {str(row[column])[:80]!r}, expected {digits} hex digits"
             )
-    return ImageLooks(unescape_cell(row["name"] or ""), *(str(row[column]) for column in _DIGITS))
+    return ManifestRow(unescape_cell(row["name"] or ""), *(str(row[column]) for column in _DIGITS))

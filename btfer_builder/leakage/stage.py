@@ -1,6 +1,5 @@
-"""Look for the faces of the workspace in a training set: whole, as 48×48 grey, and mirrored."""
+"""Search a training set for the faces of the workspace: at full size, as 48×48 grey, and mirrored."""
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,15 +21,15 @@ from btfer_builder.config import HashesRecipe, LeakageRecipe
 from btfer_builder.dedupe.face_stage import hash_new_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.images.alignment import likeness
-from btfer_builder.images.hamming import neighbours
+from btfer_builder.images.hamming import hamming_distance, neighbours_between
 from btfer_builder.images.hashing import photo_grey
-from btfer_builder.images.same_picture import SAME_BITS, bits, decide
-from btfer_builder.leakage.hash_manifest import COLUMNS, ImageLooks, hash_folder, read_hashes
+from btfer_builder.images.same_picture import SAME_BITS, decide
+from btfer_builder.leakage.hash_manifest import COLUMNS, ManifestRow, hash_folder, read_hashes
 from btfer_builder.records import FaceHash, Leak, TrainingSet
 from btfer_builder.workspace import Workspace
 
-#: How our faces are compared: the form, whether mirrored, and the fields of our hashes; theirs are the plain ones.
-_LOOKS = (
+#: How faces are compared: the form, the kind, and the fields of our hashes; theirs are always the plain ones.
+_COMPARISONS = (
     ("crop", "near", "phash", "phash_256"),
     ("crop", "mirrored", "phash_mirrored", "phash_256_mirrored"),
     ("48", "near", "phash_48", "phash_256_48"),
@@ -38,23 +37,16 @@ _LOOKS = (
 )
 
 
-#: So many pairs of hashes are compared one by one, in a few seconds; of more, only those that can be close.
-FEW = 1_000_000_000
-
-#: Pairs compared at a time.
-BLOCK = 1 << 21
-
-
 @dataclass(frozen=True, slots=True)
 class LeakageResult:
-    """What a search found, and what could not be hashed of the training set, by reason."""
+    """The result of a search, and the number of images of the training set that could not be hashed, by reason."""
 
     count: LeakCount
     dropped: dict[str, int]
     path: Path
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the form of `btfer leakage --json`."""
+        """Return the output of `btfer leakage --json`."""
         return {
             "against": self.count.source,
             "images": self.count.images,
@@ -69,23 +61,23 @@ class LeakageResult:
 def leakage(
     workspace: Workspace, against: Path, recipe: LeakageRecipe, hashing: HashesRecipe
 ) -> LeakageResult:
-    """Compare every face that goes on with a training set, and commit what was found in it.
+    """Compare every kept face with a training set and commit the faces that were found in it.
 
     Parameters
     ----------
     workspace
-        The workspace; faces found are left out of the next sample.
+        The workspace; faces that are found are left out of the next sample.
     against
-        A folder of images, or a CSV of `btfer hashes`. It is only read.
+        A folder of images, or a CSV written by `btfer hashes`. It is only read.
     recipe
-        How close is the same.
+        The thresholds.
     hashing
-        How both are hashed.
+        How the training set is hashed.
 
     Raises
     ------
     BtferError
-        If the training set has no images, or the CSV is none of hashes.
+        If the training set has no images, or the CSV is not a manifest of hashes.
     """
     catalog, source = workspace.catalog, str(against.resolve())
     with workspace.stage("leakage"), catalog.run("leakage", recipe) as counts:
@@ -93,13 +85,13 @@ def leakage(
         hash_new_faces(workspace, hashing.workers, "")
         ours = comparable_faces(catalog)
         compare = partial(_compare, workspace, against) if against.is_dir() else None
-        leaks = find_leaks(ours, theirs.looks, source, recipe.radius, recipe.fine_radius, compare)
-        digest = sha256("\n".join(sorted(",".join(_hashes(look)) for look in theirs.looks)).encode())
+        leaks = find_leaks(ours, theirs.rows, source, recipe.radius, recipe.fine_radius, compare)
+        digest = sha256("\n".join(sorted(",".join(_hashes(row)) for row in theirs.rows)).encode())
         training_set = TrainingSet(
             source,
             against.name,
             digest.hexdigest(),
-            len(theirs.looks),
+            len(theirs.rows),
             sum(theirs.dropped.values()),
             recipe.radius,
             recipe.fine_radius,
@@ -112,33 +104,34 @@ def leakage(
 
 
 def forget(workspace: Workspace, name: str) -> str:
-    """Forget a training set, by its path or its last part, and return its path.
+    """Remove a training set, named by its path or the last part of it, and return its path.
 
     Raises
     ------
     BtferError
-        If none or several are called so.
+        If no set or more than one has this name.
     """
     catalog = workspace.catalog
     with workspace.stage("leakage"), catalog.run("leakage", {"forget": name}):
-        known = [one.source for one in searched_sets(catalog)]
-        meant = [one for one in known if one in {name, str(Path(name).resolve())} or Path(one).name == name]
-        if len(meant) != 1:
+        known = [training_set.source for training_set in searched_sets(catalog)]
+        path = str(Path(name).resolve())
+        matches = [source for source in known if source in {name, path} or Path(source).name == name]
+        if len(matches) != 1:
             raise BtferError(
-                f"{name}: {len(meant)} of the training sets that were searched are called so; they are "
+                f"{name}: {len(matches)} of the training sets that were searched have this name; searched: "
                 + (", ".join(known) or "none yet")
             )
-        forget_set(catalog, meant[0])
+        forget_set(catalog, matches[0])
         write_manifests(catalog, workspace.manifests, "leakage")
-        return meant[0]
+        return matches[0]
 
 
-def _hashes(look: ImageLooks) -> list[str]:
-    return [getattr(look, column) for column in COLUMNS[1:]]
+def _hashes(row: ManifestRow) -> list[str]:
+    return [getattr(row, column) for column in COLUMNS[1:]]
 
 
 def _compare(workspace: Workspace, folder: Path, face_id: str, name: str, mirrored: bool) -> float | None:
-    """Lay a face over an image of a training set; None where one of them cannot be decoded any more."""
+    """Return the similarity of a face and an image of a training set; None if one can no longer be decoded."""
     paths = workspace.files / face_path(workspace.catalog, face_id), folder / name
     ours, theirs = (photo_grey(path) for path in paths)
     if ours is None or theirs is None:
@@ -148,86 +141,48 @@ def _compare(workspace: Workspace, folder: Path, face_id: str, name: str, mirror
 
 def find_leaks(
     ours: Sequence[FaceHash],
-    theirs: Sequence[ImageLooks],
+    theirs: Sequence[ManifestRow],
     source: str,
     radius: int,
     fine_radius: int,
     compare: Callable[[str, str, bool], float | None] | None = None,
 ) -> list[Leak]:
-    """Return for each of our faces that stands in the training set the image of it that is closest.
+    """Return for each of our faces that is in the training set the closest image of it.
 
     Parameters
     ----------
     ours, theirs
-        Hashes; both the coarse and the fine ones must be close.
+        Hashes; both the coarse and the fine pHashes must be close.
     source
         The training set.
     radius, fine_radius
         Largest Hamming distances of the 64-bit and the 256-bit pHashes.
     compare
-        How alike the pixels of one of our faces and one of their images are, mirrored or not. Without it, what
-        the hashes leave open counts as found: a list of hashes cannot be looked into.
+        Returns the similarity of the pixels of one of our faces and one of their images, mirrored or not. Without
+        it, pairs that the hashes do not decide count as found: a list of hashes has no pixels.
     """
     same_bits = min(SAME_BITS, fine_radius)
     best: dict[str, tuple[tuple[int, int, int, str], Leak]] = {}
-    for place, (form, kind, coarse, fine) in enumerate(_LOOKS):
+    for priority, (form, kind, coarse, fine) in enumerate(_COMPARISONS):
         their_coarse, their_fine = ("phash", "fine") if form == "crop" else ("phash_48", "fine_48")
-        pairs = close_pairs(
+        pairs = neighbours_between(
             [getattr(face, coarse) for face in ours],
-            [getattr(look, their_coarse) for look in theirs],
+            [getattr(row, their_coarse) for row in theirs],
             radius,
         )
-        for one, other, distance in pairs:
-            face, look = ours[one], theirs[other]
-            finely = bits(getattr(face, fine), getattr(look, their_fine))
-            if finely > fine_radius:
+        for index, their_index, distance in pairs.tolist():
+            face, row = ours[index], theirs[their_index]
+            fine_bits = hamming_distance(getattr(face, fine), getattr(row, their_fine))
+            if fine_bits > fine_radius:
                 continue
-            verdict = decide(distance, finely, radius=radius, same_bits=same_bits)
+            verdict = decide(distance, fine_bits, radius=radius, same_bits=same_bits)
             if verdict == "undecided" and compare is not None:
-                alike = compare(face.face_id, look.name, kind == "mirrored")
-                verdict = decide(distance, finely, alike, radius=radius, same_bits=same_bits)
+                similarity = compare(face.face_id, row.name, kind == "mirrored")
+                verdict = decide(distance, fine_bits, similarity, radius=radius, same_bits=same_bits)
             if verdict != "different":
-                closeness = (distance, finely, place, look.name)
-                leak = Leak(source, face.face_id, look.name, kind, form, distance, finely)
+                closeness = (distance, fine_bits, priority, row.name)
+                leak = Leak(source, face.face_id, row.name, kind, form, distance, fine_bits)
                 best[face.face_id] = min(
                     best.get(face.face_id, (closeness, leak)), (closeness, leak), key=lambda pair: pair[0]
                 )
     return [best[face_id][1] for face_id in sorted(best)]
-
-
-def close_pairs(ours: Sequence[str], theirs: Sequence[str], radius: int) -> list[tuple[int, int, int]]:
-    """Return (place in ours, place in theirs, distance) of every pair of hashes within the radius."""
-    import numpy as np
-
-    if len(ours) * len(theirs) <= FEW:
-        return _compared(ours, theirs, radius)
-    places: tuple[dict[int, list[int]], dict[int, list[int]]] = (defaultdict(list), defaultdict(list))
-    for side, hashes in zip(places, (ours, theirs), strict=True):
-        for place, value in enumerate(hashes):
-            side[int(value, 16)].append(place)
-    values = np.array(sorted({*places[0], *places[1]}), dtype=np.uint64)
-    first, second, distance = neighbours(values, radius)
-    alike = [(value, value, 0) for value in places[0]]
-    alike += zip(values[first].tolist(), values[second].tolist(), distance.tolist(), strict=True)
-    alike += zip(values[second].tolist(), values[first].tolist(), distance.tolist(), strict=True)
-    return [
-        (one, other, bits)
-        for own, their, bits in alike
-        for one in places[0].get(own, ())
-        for other in places[1].get(their, ())
-    ]
-
-
-def _compared(ours: Sequence[str], theirs: Sequence[str], radius: int) -> list[tuple[int, int, int]]:
-    """Compare all with all, some of ours at a time: faces of one pose look alike, which costs nothing here."""
-    import numpy as np
-
-    own, other = (np.array([int(value, 16) for value in side], dtype=np.uint64) for side in (ours, theirs))
-    rows = max(1, BLOCK // max(1, len(other)))
-    found: list[tuple[int, int, int]] = []
-    for start in range(0, len(own), rows):
-        distance = np.bitwise_count(own[start : start + rows, None] ^ other)
-        first, second = np.nonzero(distance <= radius)
-        bits = distance[first, second]
-        found += zip((first + start).tolist(), second.tolist(), bits.tolist(), strict=True)
-    return found

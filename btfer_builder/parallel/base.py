@@ -1,8 +1,8 @@
-"""What all ways of running have in common: the mark of an item whose worker died."""
+"""The result of an item whose worker died; a module of its own so that all runners can import it."""
 
 
 class Crashed:
-    """Takes the place of a result when working on the item killed its worker."""
+    """The result of an item that killed its worker."""
 
 
 CRASHED = Crashed()

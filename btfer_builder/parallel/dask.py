@@ -1,4 +1,4 @@
-"""Map a function over shards on a Dask cluster that is there already: the contract of the local pool."""
+"""Run a function over shards on an existing Dask cluster, with the guarantees of the local pool."""
 
 import logging
 import re
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: How long a cluster may be without any worker, in seconds: workers that died are started again meanwhile.
+#: Seconds that a cluster may have no worker, so that workers that died can be restarted.
 PATIENCE = 60.0
 
-_GONE = "the Dask scheduler is gone; run it again, nothing done is lost"
+_GONE = "the connection to the Dask scheduler was lost; run it again, nothing done is lost"
 
 
 def map_on_cluster(
@@ -38,39 +38,39 @@ def map_on_cluster(
 ) -> Iterator[list[tuple[Item, Result | Crashed]]]:
     """Yield the results of each shard as it is done, in no particular order.
 
-    Dask gives the tasks of a worker that died to another one. A shard whose workers died again and again (its
-    `allowed-failures`) is put aside; when all others are done, it is halved, alone, down to the guilty item.
+    Dask gives the tasks of a worker that died to another worker. A shard that exceeds Dask's `allowed-failures` is run
+    alone after all others, and halved until a single item is left, whose result is `CRASHED`.
 
     Parameters
     ----------
     scheduler
         Address, `tcp://HOST:PORT`.
     function
-        As in `Runner.map`; every worker has this version of btfer installed.
+        As in `Runner.map`; all workers need the same version of btfer.
     shards
-        What a task gets.
+        The items of each task.
     root
-        Where images are, on storage that this machine and all workers see; None looks after nothing.
+        The folder or storage of the images, which all workers must see; None skips the check.
 
     Raises
     ------
     BtferError
-        If no scheduler answers, a worker has another btfer or does not see `root`, or all workers are gone.
+        If no scheduler answers, a worker has another version of btfer or does not see `root`, or there are no workers.
     """
     if not shards:
         return
     with _client(scheduler) as client, _token(root) as token:
         task = partial(_work, function, token, __version__)
         waiting, suspects = deque(shards), []
-        under_way: dict[Future, Sequence[Item]] = {}
+        running: dict[Future, Sequence[Item]] = {}
         finished: SimpleQueue[Future] = SimpleQueue()
-        while waiting or under_way:
+        while waiting or running:
             room = 2 * max(1, sum(client.nthreads().values()))
-            while waiting and len(under_way) < room:
+            while waiting and len(running) < room:
                 shard = waiting.popleft()
-                under_way[_submit(client, task, shard, finished)] = shard
+                running[_submit(client, task, shard, finished)] = shard
             future = _next(client, finished)
-            shard = under_way.pop(future)
+            shard = running.pop(future)
             results = _results(future)
             if results is None:
                 suspects.append(shard)
@@ -83,9 +83,9 @@ def map_on_cluster(
 def _narrow_down(
     client: "Client", task: Callable[[Sequence[Item]], list[Result]], shard: Sequence[Item]
 ) -> Iterator[list[tuple[Item, Result | Crashed]]]:
-    """Work on a shard alone; if it kills its workers, halve it until only the guilty item is left."""
+    """Run a shard alone; if it kills its workers, halve it until a single item is left."""
     finished: SimpleQueue[Future] = SimpleQueue()
-    future = _submit(client, task, shard, finished)  # kept: Dask forgets a task whose future nobody holds
+    future = _submit(client, task, shard, finished)  # keep a reference: Dask drops tasks without futures
     _next(client, finished)
     results: list[Result] | None = _results(future)
     if results is not None:
@@ -104,7 +104,7 @@ def _work(
     version: str,
     shard: Sequence[Item],
 ) -> list[Result]:
-    """Work on a shard on whatever machine this is, if it can give the result that the others give."""
+    """Run the function on a worker, after checking its version of btfer and that it sees the images."""
     if version != __version__:
         raise BtferError(
             f"the worker on {socket.gethostname()} has btfer {__version__}, not {version}; install the same"
@@ -129,8 +129,8 @@ def _submit(
 
 
 def _next(client: "Client", finished: "SimpleQueue[Future]") -> "Future":
-    """Wait until a task is finished, whatever its end, and return it."""
-    alone_since = None
+    """Wait until a task succeeds or fails, and return its future."""
+    idle_since = None
     while True:
         try:
             return finished.get(timeout=2)
@@ -138,12 +138,12 @@ def _next(client: "Client", finished: "SimpleQueue[Future]") -> "Future":
             if client.status != "running":
                 raise BtferError(_GONE) from None
             if client.nthreads():
-                alone_since = None
-            elif alone_since is None:
-                alone_since = time.monotonic()
-            elif time.monotonic() - alone_since > PATIENCE:
+                idle_since = None
+            elif idle_since is None:
+                idle_since = time.monotonic()
+            elif time.monotonic() - idle_since > PATIENCE:
                 raise BtferError(
-                    f"the Dask cluster has had no worker for {PATIENCE:.0f} s; start some (dask worker) and run it "
+                    f"the Dask cluster has had no worker for {PATIENCE:.0f} s; start workers (dask worker) and run it "
                     "again, nothing done is lost"
                 ) from None
 
@@ -174,7 +174,7 @@ def _client(scheduler: str) -> "Iterator[Client]":
         raise BtferError(
             f"--scheduler {scheduler!r}: expected the address of a Dask scheduler, as tcp://HOST:8786"
         )
-    # It tells of everything that dies; what a death costs is told by the results.
+    # Dask logs every worker that dies; the results show what that means.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = Client(scheduler, timeout=5, set_as_default=False)
@@ -185,12 +185,12 @@ def _client(scheduler: str) -> "Iterator[Client]":
     try:
         yield client
     finally:
-        client.close()  # what was not finished is not worked on any more
+        client.close()  # cancels unfinished tasks
 
 
 @contextmanager
 def _token(root: Root | None) -> Iterator[File | None]:
-    """Put a file below `root` for as long as there is work: who sees it, sees this very folder."""
+    """Create a temporary file below `root`: a worker that sees the file sees the same folder."""
     if root is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""Work on shards in a pool of processes of this machine that survives a worker's death."""
+"""Run a function over shards in a pool of processes, and recover from workers that die."""
 
 import multiprocessing
 import os
@@ -22,37 +22,37 @@ def map_in_pool(
 ) -> Iterator[list[tuple[Item, Result | Crashed]]]:
     """Yield the results of each shard as it is done, in no particular order.
 
-    When a worker dies, the shards then in progress are run again one by one; the shard that kills its worker again
-    is halved until one item is left, and that item's result is `CRASHED`.
+    If a worker dies, the unfinished shards are run again one by one. A shard that kills its worker again is halved
+    until a single item is left, whose result is `CRASHED`.
 
     Parameters
     ----------
     workers
-        Processes, at least 1.
+        Number of processes, at least 1.
     function
         As in `Runner.map`.
     shards
-        What a worker gets at a time.
+        The items that a worker gets at a time.
 
     Raises
     ------
     BtferError
-        If no worker can be started at all.
+        If no worker can be started.
     """
     queue = deque(shards)
     while queue:
-        under_way: dict[Future[list[Result]], Sequence[Item]] = {}
+        running: dict[Future[list[Result]], Sequence[Item]] = {}
         pool = _pool(workers)
         try:
-            while queue or under_way:
-                while queue and len(under_way) < workers * 2:
-                    under_way[pool.submit(function, queue[0])] = queue[0]
-                    queue.popleft()  # only now: a pool that broke meanwhile refuses the shard
-                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+            while queue or running:
+                while queue and len(running) < workers * 2:
+                    running[pool.submit(function, queue[0])] = queue[0]
+                    queue.popleft()  # after `submit`, which raises if the pool has broken
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
                     results = future.result()
-                    yield list(zip(under_way.pop(future), results, strict=True))
+                    yield list(zip(running.pop(future), results, strict=True))
         except BrokenProcessPool:
-            for suspect in under_way.values():
+            for suspect in running.values():
                 yield from _narrow_down(function, suspect)
         finally:
             pool.shutdown(cancel_futures=True)
@@ -61,14 +61,14 @@ def map_in_pool(
 def _narrow_down(
     function: Callable[[Sequence[Item]], list[Result]], shard: Sequence[Item]
 ) -> Iterator[list[tuple[Item, Result | Crashed]]]:
-    """Work on a shard alone; if it kills its worker, halve it until only the guilty item is left."""
+    """Run a shard alone; if it kills its worker, halve it until a single item is left."""
     with _pool(1) as pool:
         try:
             pool.submit(os.getpid).result()
         except BrokenProcessPool:
             raise BtferError(
-                "worker processes die as they start; a script that calls this needs "
-                '`if __name__ == "__main__":`, or work without them: workers = 0'
+                "worker processes die at startup; a script that calls this needs "
+                '`if __name__ == "__main__":`, or set workers = 0'
             ) from None
         try:
             results = pool.submit(function, shard).result()
@@ -85,13 +85,13 @@ def _narrow_down(
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    # spawn: a forked copy of a process with threads (SQLite, progress bars) can hang.
+    # Not fork: a forked copy of a process with threads (SQLite, progress bars) can hang.
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
 
 
 def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and die with it: a worker whose parent was killed would wait for ever."""
+    """Ignore Ctrl-C, which the parent handles, and exit with the parent: a worker would otherwise wait forever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 

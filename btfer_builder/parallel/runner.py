@@ -1,4 +1,4 @@
-"""The one way to work on many items: how many processes, which cluster, how many items at a time."""
+"""Run a function over many items in this process, in a pool of processes or on a Dask cluster."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Runner(Generic[Item, Result]):
-    """The only concurrency for CPU work.
+    """Runs CPU-bound functions in parallel.
 
     Parameters
     ----------
     workers
-        Processes; 0 works in this process (a decoder that crashes then takes the command with it).
+        Number of processes; 0 works in this process, where a crash of a decoder ends the command.
     shard_size
-        Items a worker gets at a time, and so what is committed at a time.
+        Number of items that a worker gets, and that are committed, at a time.
     scheduler
-        Address of a Dask cluster that works in the place of this machine's processes; empty for none.
+        Address of a Dask cluster to use instead of processes; empty for none.
     root
-        What the paths in the items are relative to, which a cluster must see, too; None leaves that to the items.
+        The folder or storage of the files, which the workers of a cluster must see; None skips the check.
     """
 
     workers: int
@@ -38,20 +38,21 @@ class Runner(Generic[Item, Result]):
     ) -> Iterator[list[tuple[Item, Result | Crashed]]]:
         """Yield the results of each shard as it is done, in no particular order.
 
-        A worker that dies takes nothing along: the shards then under way are worked on again one by one, the one
-        that kills again is halved down to the guilty item, and that item's result is `CRASHED`.
+        If a worker dies, the unfinished shards are run again one by one. A shard that kills its worker again is halved
+        until a single item is left, whose result is `CRASHED`.
 
         Parameters
         ----------
         function
-            Importable and pure: a shard of items in, one result for each out; files may be written, atomically.
+            An importable function that takes a shard of items and returns one result for each. It may write files
+            atomically but has no other side effects.
         items
             Picklable items.
 
         Raises
         ------
         BtferError
-            If no worker can be started at all, or the cluster cannot be used.
+            If no worker can be started, or the cluster cannot be used.
         """
         shards = [items[i : i + self.shard_size] for i in range(0, len(items), self.shard_size)]
         if self.scheduler:

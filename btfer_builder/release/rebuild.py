@@ -13,11 +13,12 @@ from typing import Any
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Page
 from btfer_builder.crop.cropping import png
-from btfer_builder.crop.render import remake_crop
+from btfer_builder.crop.render import render_crop
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.images.hashing import pixel_hash
-from btfer_builder.io.atomic import write_bytes, write_csv
+from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.csv import write_csv
 from btfer_builder.release.audit import PUBLIC
 from btfer_builder.release.diff import release_info, rows_in
 from btfer_builder.release.fetch_many import FetchRequest, visit
@@ -116,7 +117,7 @@ def _crop_all(
         for row in rows:
             failed[row["face_id"]] = "changed"
             if image.image_id == row["face"]["image_id"]:
-                crop = remake_crop(row["face"], photo, row["size"])
+                crop = render_crop(row["face"], photo, row["size"])
                 failed[row["face_id"]] = "other_pixels"
                 if pixel_hash(crop) == row["pixel_sha256"]:
                     write_bytes(folder / row["file_name"], png(crop))

@@ -13,7 +13,7 @@ from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Page
 from btfer_builder.crawl.licenses import UNKNOWN
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import write_csv
+from btfer_builder.io.csv import write_csv
 from btfer_builder.release.diff import faces_in
 from btfer_builder.release.fetch_many import FetchRequest, visit
 from btfer_builder.release.released_faces import is_web

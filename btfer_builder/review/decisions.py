@@ -12,7 +12,7 @@ from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.review import add_decisions, current_decisions, item_path, review_items
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import unescape_cell, write_csv
+from btfer_builder.io.csv import unescape_cell, write_csv
 from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.reasons import REVIEW_REASONS
 from btfer_builder.records import Decision, Kind, Verdict

@@ -1,10 +1,10 @@
 """Which photos belong together: the same creator, or near duplicates of each other, in chains too."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from btfer_builder.catalog.dedupe import HashedImage
-from btfer_builder.dedupe.candidates import LookAlikes
-from btfer_builder.images.same_picture import decide, fine_distance
+from btfer_builder.dedupe.candidates import CandidateIndex
+from btfer_builder.images.same_picture import connected_groups, decide, fine_distance
 from btfer_builder.records import ImagePair
 
 
@@ -36,51 +36,36 @@ def group_photos(
     dict
         The smallest image id of its group, by image id.
     """
-    links = [(("image", image), ("creator", creator)) for image, creator in creators.items() if creator]
-    # Images that look the very same are one node: a thousand copies of one picture are compared once.
-    looks: dict[tuple[str, ...], HashedImage] = {}
-    of_image: dict[str, str] = {}
+    ids = sorted({*creators, *(image.image_id for image in images if image.reason is None)})
+    index = {image_id: position for position, image_id in enumerate(ids)}
+    links: list[tuple[int, int]] = []
+    first_of: dict[str, int] = {}
+    for image_id, creator in creators.items():
+        if creator:
+            links.append((index[image_id], first_of.setdefault(creator, index[image_id])))
+    # Images with equal hashes are compared once, however many copies there are.
+    distinct: dict[tuple[str, ...], HashedImage] = {}
+    hashed = set()
     for image in images:
         if image.reason is None:
-            look = (image.phash, image.phash_mirrored, image.phash_256, image.phash_256_mirrored, image.parts)
-            of_image[image.image_id] = looks.setdefault(look, image).image_id
-    links += [(("image", image), ("image", first)) for image, first in of_image.items()]
-    distinct = list(looks.values())
-    alike = LookAlikes(distinct, radius, mirrored)
-    for place, one in enumerate(distinct):
-        for other_place, distance, turned in alike.of(place):
-            other = distinct[other_place]
-            fine = fine_distance(one, other, turned)
-            if decide(distance, fine, radius=radius) == "same":
-                links.append((("image", one.image_id), ("image", other.image_id)))
+            hashes = (
+                image.phash, image.phash_mirrored, image.phash_256, image.phash_256_mirrored, image.parts
+            )  # fmt: skip
+            links.append((index[image.image_id], index[distinct.setdefault(hashes, image).image_id]))
+            hashed.add(image.image_id)
+    compared = list(distinct.values())
+    candidates = CandidateIndex(compared, radius, mirrored)
+    for position, image in enumerate(compared):
+        for other_position, distance, turned in candidates.of(position):
+            other = compared[other_position]
+            if decide(distance, fine_distance(image, other, turned), radius=radius) == "same":
+                links.append((index[image.image_id], index[other.image_id]))
     links += [
-        (("image", pair.image_id), ("image", pair.item_id))
+        (index[pair.image_id], index[pair.item_id])
         for pair, likeness in likenesses.items()
         if (mirrored or not pair.mirrored)
-        and pair.image_id in of_image
-        and pair.item_id in of_image
-        and decide(0, None, likeness) == "same"  # it was a candidate
+        and {pair.image_id, pair.item_id} <= hashed
+        and decide(0, None, likeness) == "same"  # only candidates were compared
     ]
-    nodes = {("image", image) for image in creators} | {node for link in links for node in link}
-    groups = _components(sorted(nodes), links)
-    smallest: dict[int, str] = {}
-    for node, group in groups.items():
-        if node[0] == "image":
-            smallest[group] = min(smallest.get(group, node[1]), node[1])
-    return {node[1]: smallest[group] for node, group in groups.items() if node[0] == "image"}
-
-
-Node = tuple[str, str]
-
-
-def _components(nodes: Sequence[Node], links: Iterable[tuple[Node, Node]]) -> dict[Node, int]:
-    """Return the number of the connected component of every node."""
-    import numpy as np
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    place = {node: index for index, node in enumerate(nodes)}
-    ends = np.array([(place[one], place[other]) for one, other in links], dtype=np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(nodes), len(nodes)))
-    _, label = connected_components(graph, directed=False)
-    return dict(zip(nodes, label.tolist(), strict=True))
+    groups = connected_groups(len(ids), links)
+    return {image_id: ids[group] for image_id, group in zip(ids, groups, strict=True)}

@@ -16,7 +16,8 @@ from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.preprocessing.sidecar import Sidecar, SidecarInput, SidecarLabels, write_sidecar
 from btfer_builder.evaluate.signature import content_digests, set_digest
-from btfer_builder.io.atomic import write_csv, write_json
+from btfer_builder.io.csv import write_csv
+from btfer_builder.io.json import write_json
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.networks.preprocessing import Preprocessing
 from btfer_builder.training.class_weights import class_counts

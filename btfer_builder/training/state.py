@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import json_text, write_aside
+from btfer_builder.io.atomic import open_atomic
+from btfer_builder.io.json import json_text
 from btfer_builder.training.results import Epoch, PhaseResult
 
 STATE = ".state.npz"
@@ -72,7 +73,7 @@ def save_state(folder: Path, state: State, arrays: Sequence[NDArray[Any]]) -> No
         If it cannot be written.
     """
     said = np.frombuffer(json_text(asdict(state)).encode(), np.uint8)
-    with write_aside(folder / STATE) as file:
+    with open_atomic(folder / STATE) as file:
         named = {f"v{number:05d}": array for number, array in enumerate(arrays)}
         np.savez(file, allow_pickle=False, state=said, **named)
 

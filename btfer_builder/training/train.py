@@ -1,19 +1,19 @@
 """Train a network: go through the phases, take up what was interrupted, stop with a clear word."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from btfer_builder.config import TrainRecipe
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
+from btfer_builder.io.locks import lock_file
 from btfer_builder.networks.flops import count_parameters
 from btfer_builder.networks.heads import freeze_base, unfreeze
 from btfer_builder.training.checkpoint import keep_epoch, write_results
@@ -92,7 +92,8 @@ def train(
         written, or the loss is no number any more. The best epoch so far is then kept in `out`.
     """
     plan = make_plan(train, validation, recipe, out, selection, devices)
-    with _held(out):
+    busy = f"{out}: another process is training there; choose another --out"
+    with lock_file(out / ".lock", busy):
         if restart:
             _forget(out)
         done = read_run(out)
@@ -182,23 +183,6 @@ def _phase_result(plan: TrainingPlan, network: keras.Model, state: State, why: s
     seconds = round(sum(row.seconds for row in rows), 3)
     trainable = count_parameters(network)[1]
     return PhaseResult(state.phase, len(rows), why or is_over(state, plan.recipe), trainable, seconds)
-
-
-@contextlib.contextmanager
-def _held(out: Path) -> Iterator[None]:
-    """Make the folder and hold it for this process; the lock dies with its holder."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / ".lock", timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise BtferError(f"{out}: another process is training there; choose another --out") from None
-    except OSError as error:
-        raise BtferError(f"{out}: cannot be written ({error.strerror}); choose another --out") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _forget(out: Path) -> None:

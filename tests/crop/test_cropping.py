@@ -1,4 +1,4 @@
-"""Which faces of a photo are kept, and why the others and whole images are not; without a detector."""
+"""Which faces of a photo are kept, and why others and whole images are dropped; without a detector."""
 
 import io
 from dataclasses import replace
@@ -138,7 +138,7 @@ def test_a_kept_face_goes_before_a_dropped_one_with_the_same_crop(tmp_path, monk
 
 
 def test_every_image_that_cannot_be_read_has_its_reason(tmp_path):
-    """They never get as far as the detector."""
+    """They never reach the detector."""
     files = {"page": b"<html>", "bomb": bomb(), "cut": encode(astronaut())[:3000]}
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)

@@ -1,4 +1,4 @@
-"""From a face to the rectangle around it and to the crop: where the face is, and that nothing is stretched."""
+"""The rectangle around a face and its crop: the position of the face and its proportions."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from btfer_builder.config import CropRecipe
-from btfer_builder.crop.geometry import MOST_PADDED, Box, PixelBox, crop_box, cut
+from btfer_builder.crop.geometry import MAX_PADDED_PIXELS, Box, PixelBox, crop_box, cut
 from btfer_builder.crop.stage import paper_recipe
 from tests.photos import astronaut
 
@@ -19,7 +19,7 @@ sides = st.integers(1, 6000)
 
 @st.composite
 def recipes(draw, fit):
-    """Recipes that the stage lets through."""
+    """Recipes that the stage accepts."""
     size = draw(st.integers(16, 2048))
     unit = draw(st.sampled_from(["output", "source"]))
     margin = draw(st.integers(0, size * 2 // 5 if unit == "output" else 1024))
@@ -78,7 +78,7 @@ def test_twenty_of_256_pixels_are_the_default_margin():
 
 @st.composite
 def photos_and_boxes(draw):
-    """A photo and a box that touches it, often far over its borders."""
+    """A photo and a box that overlaps it and often extends far beyond it."""
     width, height = draw(st.integers(1, 60)), draw(st.integers(1, 60))
     box_width, box_height = draw(st.integers(1, 300)), draw(st.integers(1, 300))
     x = draw(st.integers(1 - box_width, width - 1))
@@ -138,7 +138,7 @@ def test_what_would_fill_the_memory_is_made_smaller_first():
     photo[500:] += 50
     side = 150_000
     crop = cut(photo, PixelBox(600 - side // 2, 500 - side // 2, side, side), 64)
-    assert side**2 > MOST_PADDED
+    assert side**2 > MAX_PADDED_PIXELS
     np.testing.assert_array_equal(crop[[0, 0, -1, -1], [0, -1, 0, -1], 0], [0, 200, 50, 250])
     np.testing.assert_array_equal(crop[10, [30, 33], 0], [0, 200])
     np.testing.assert_array_equal(crop[[30, 33], 10, 0], [0, 50])
@@ -147,5 +147,5 @@ def test_what_would_fill_the_memory_is_made_smaller_first():
 def test_just_above_that_limit_the_crop_is_nearly_the_same(monkeypatch):
     photo, box = astronaut(), PixelBox(-200, -150, 600, 600)
     exact = cut(photo, box, 128).astype(int)
-    monkeypatch.setattr("btfer_builder.crop.geometry.MOST_PADDED", 500 * 500)
+    monkeypatch.setattr("btfer_builder.crop.geometry.MAX_PADDED_PIXELS", 500 * 500)
     assert np.abs(cut(photo, box, 128) - exact).mean() < 3

@@ -1,4 +1,4 @@
-"""What is measured of a face moves the way the face does."""
+"""The measures of a face follow its rotation and its image quality."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from tests.photos import mirror
 
 
 def turned(photo, angle):
-    """Return a photo turned clockwise about its middle."""
+    """Return a photo rotated clockwise about its centre."""
     height, width = photo.shape[:2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), -angle, 1)
     return cv2.warpAffine(photo, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
@@ -40,7 +40,7 @@ def test_a_mirrored_face_looks_the_other_way():
 
 @given(st.floats(-40, 40), st.floats(-60, 60))
 def test_angles_of_a_known_head(roll, yaw):
-    half, depth = 30, 30  # the nose stands as far before the eyes as they are from the middle
+    half, depth = 30, 30  # the nose is as far in front of the eyes as they are from the middle
     eye, nose = half * np.cos(np.radians(yaw)), depth * np.sin(np.radians(yaw))
     turn = np.radians(roll)
     axes = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])

@@ -1,4 +1,4 @@
-"""Turned crops, blurred bystanders, the limit of enlarging; and all of it made again from the catalog alone."""
+"""Rotated crops, blurred bystanders, the limit of upscaling, and rendering all of it again from the catalog."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ from btfer_builder.crop.blur_bystanders import blur, bystanders
 from btfer_builder.crop.cropping import crop_images, png
 from btfer_builder.crop.detectors.base import detect_faces
 from btfer_builder.crop.geometry import Box, PixelBox, cut, place_in_crop
-from btfer_builder.crop.render import remake_crop
+from btfer_builder.crop.render import render_crop
 from btfer_builder.crop.stage import crop as crop_stage
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.images.decode import decode_image
@@ -216,7 +216,7 @@ SETTINGS = [
 
 @pytest.fixture(scope="module")
 def crawled(tmp_path_factory):
-    """A workspace with three photos that go on to be cropped; not to be changed."""
+    """A workspace with three photos to crop; not to be changed."""
     workspace = create_workspace(tmp_path_factory.mktemp("crawled"))
     photos = {"group": group(), "turned": turned(hopper(), 20), "border": astronaut(150, 60)}
     crawl_files(workspace, {"happy": {f"{name}.jpg": encode(photo) for name, photo in photos.items()}})
@@ -236,6 +236,6 @@ def test_every_crop_is_made_again_from_the_catalog_alone(crawled, tmp_path, sett
     assert len(rows) == len(before) >= 3
     for row in rows:
         photo = decode_image(workspace.root / row["photo"])
-        again = remake_crop(row, photo, row["size"])
+        again = render_crop(row, photo, row["size"])
         assert png(again) == before[f"{row['face_id'][:2]}/{row['face_id']}.png"]
-        np.testing.assert_array_equal(remake_crop(lines[row["face_id"]], photo, row["size"]), again)
+        np.testing.assert_array_equal(render_crop(lines[row["face_id"]], photo, row["size"]), again)

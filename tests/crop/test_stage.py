@@ -14,7 +14,7 @@ from btfer_builder.catalog.sample import replace_sample, sampled_faces
 from btfer_builder.config import CropRecipe, DedupeRecipe, override
 from btfer_builder.crop import stage
 from btfer_builder.crop.cropping import crop_images
-from btfer_builder.crop.leaving_faces import leaving_faces
+from btfer_builder.crop.lost_faces import lost_faces
 from btfer_builder.crop.stage import crop, paper_recipe
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
@@ -59,7 +59,7 @@ def workspace(finished, tmp_path):
 
 @pytest.fixture
 def cropped(monkeypatch):
-    """Return what the stage worked on since this was last asked."""
+    """Return the images that the stage processed since the last call."""
     worked_on = []
 
     def crop_and_note(items, root, recipe):
@@ -151,7 +151,7 @@ def test_a_folder_of_images_that_is_not_there_drops_nothing(workspace):
 
 
 def hash_and_dedupe_anew(workspace):
-    """Ask for hashes that are not there any more."""
+    """Look up hashes that no longer exist."""
     workspace.catalog.connection.execute("DELETE FROM hashes")
     workspace.catalog.connection.commit()
     dedupe(workspace, DedupeRecipe(workers=0))
@@ -178,7 +178,7 @@ def test_a_face_that_does_not_come_back_leaves_the_sample(workspace):
 
 
 def test_an_image_file_that_is_gone_says_so_and_is_cropped_when_it_is_back(workspace):
-    """It is gone between dedupe and crop, as from a disk that is not mounted."""
+    """The file disappears between dedupe and crop, as from a disk that is not mounted."""
     before = outcome(workspace)
     image = image_of(workspace, "hopper.jpg")
     path = workspace.root / workspace.catalog.value("SELECT path FROM images WHERE image_id = ?", image)
@@ -193,7 +193,7 @@ def test_an_image_file_that_is_gone_says_so_and_is_cropped_when_it_is_back(works
 
 
 def test_images_that_no_longer_go_on_are_left_alone(workspace, cropped, capsys):
-    """A larger copy of a photo takes its place: its faces stay on record, but out of sight."""
+    """A larger copy replaces a photo, whose faces stay in the catalog but are not shown."""
     crawl_files(workspace, {"happy": {"larger.png": encode(data.astronaut()[0:310, 50:410], "PNG")}})
     dedupe(workspace, DedupeRecipe(workers=0, radius=16))
     crop(workspace, ALONE)
@@ -303,12 +303,12 @@ def test_a_bare_run_again_keeps_what_was_reviewed(workspace, cropped):
     ],
 )
 def test_what_would_leave_is_what_leaves(workspace, settings):
-    """Foreseen from the catalog alone, and then done."""
+    """Predicted from the catalog, and then done."""
     accept_all(workspace)
     before = {row[0] for row in table(workspace, "faces") if row[2] == "kept"}
     recipe = override(ALONE, **settings)
     stored = [row[1] for row in table(workspace, "crops")]
-    foreseen = leaving_faces(faces_cropped_with(workspace.catalog, stored[:1]), recipe)
+    foreseen = lost_faces(faces_cropped_with(workspace.catalog, stored[:1]), recipe)
     said = ""
     try:
         crop(workspace, recipe)
@@ -327,7 +327,7 @@ def test_the_files_of_faces_that_leave_go_even_if_all_leave(workspace):
 
 
 def test_crops_of_the_first_version_are_not_made_again(workspace, cropped):
-    """What it stored had other keys."""
+    """The settings it stored have other keys."""
     accept_all(workspace)
     with workspace.catalog.transaction() as db:
         db.execute(

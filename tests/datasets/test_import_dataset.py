@@ -18,9 +18,10 @@ from btfer_builder.datasets import import_dataset
 from btfer_builder.datasets.class_counts import classes_png, classes_table
 from btfer_builder.datasets.convert import Converted
 from btfer_builder.datasets.draw_splits import draw_splits
-from btfer_builder.datasets.duplicates import DuplicatePair, find_twins, groups_of, leaked
+from btfer_builder.datasets.duplicates import DuplicatePair, find_twins, leaked
 from btfer_builder.datasets.readers.base import DROPPED, Item
 from btfer_builder.errors import BtferError
+from btfer_builder.images.same_picture import connected_groups
 from btfer_builder.labels import EMOTIONS
 
 PLAIN = DatasetRecipe(workers=0, val_share=0, test_share=0)
@@ -284,7 +285,7 @@ def test_drawing_never_parts_twins_and_never_takes_more_than_its_share(pairs, em
     twins = [DuplicatePair(*sorted(pair), "near") for pair in pairs if pair[0] != pair[1]]
     drawn = draw_splits(pictures, twins, DatasetRecipe(seed=seed, val_share=0.2, test_share=0.2))
     assert [one.item.name for one in drawn] == [one.item.name for one in pictures]
-    groups = groups_of(len(pictures), twins)
+    groups = connected_groups(len(pictures), ((pair.first, pair.second) for pair in twins))
     for group in set(groups):
         assert len({one.item.split for one, own in zip(drawn, groups, strict=True) if own == group}) == 1
     total = Counter(emotions)

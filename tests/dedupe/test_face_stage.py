@@ -1,4 +1,4 @@
-"""The second pass: crops that show one picture are found whatever photo they are from, and leave with a reason."""
+"""The face stage: crops that show the same picture are found across photos and dropped with a reason."""
 
 from types import SimpleNamespace
 
@@ -13,8 +13,8 @@ from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.review import add_decisions, emotions_found, review_items
 from btfer_builder.catalog.sample import accepted_faces
 from btfer_builder.config import DedupeRecipe
+from btfer_builder.dedupe.face_grouping import FacePair, candidate_pairs, group_faces
 from btfer_builder.dedupe.face_stage import dedupe_faces
-from btfer_builder.dedupe.faces import FacePair, candidate_pairs, group_faces
 from btfer_builder.dedupe.grouping import best_first
 from btfer_builder.errors import BtferError
 from btfer_builder.images.alignment import Overlay
@@ -91,7 +91,7 @@ def test_what_is_kept(named):
     ids = named.ids
     assert set(groups) == {ids["astronaut"], ids["larger hopper"]}
     assert groups[ids["astronaut"]]["copies"] == 2
-    assert {row["kept_for"] for row in groups.values()} == {"pixels"}
+    assert {row["kept_because"] for row in groups.values()} == {"pixels"}
     for row in named.workspace.catalog.rows("SELECT * FROM face_dedupes WHERE duplicate_of IS NOT NULL"):
         assert row["distance"] <= ALONE.face_radius
         assert 0 < row["difference"] <= ALONE.face_difference
@@ -206,7 +206,7 @@ def test_a_file_that_is_gone_or_broken_is_dropped_with_its_reason(named):
 
 
 def test_stars_never_chains(named):
-    """What is like the one dropped, but not like the one kept, is kept itself."""
+    """A face that is like a dropped one but not like the kept one is kept."""
     dedupe_faces(named.workspace, ALONE)
     faces = best_first(hashed_faces(named.workspace.catalog))[:4]
     near = Overlay(2, 0.1)

@@ -1,4 +1,4 @@
-"""A workspace that 0.1.0 has deduped: strangers it dropped come back, and nothing is downloaded again."""
+"""A workspace of 0.1.0: different people that it dropped come back, and nothing is downloaded again."""
 
 import sqlite3
 from importlib.resources import files
@@ -9,7 +9,8 @@ from btfer_builder.catalog.catalog import MIGRATIONS
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.config import DedupeRecipe
 from btfer_builder.dedupe.stage import dedupe
-from btfer_builder.images.same_picture import RADIUS, bits
+from btfer_builder.images.hamming import hamming_distance
+from btfer_builder.images.same_picture import RADIUS
 from btfer_builder.records import Decision
 from btfer_builder.release.takedown.find_matches import find_traces
 from btfer_builder.workspace import Workspace, create_workspace
@@ -19,6 +20,9 @@ from tests.strangers import strangers
 
 ALONE = DedupeRecipe(workers=0)
 COPIED = ("images", "searches", "candidates", "fetches", "hashes", "dedupes")
+
+#: Columns that later migrations renamed.
+RENAMED = {("searches", "asked"): "results_requested", ("candidates", "refused"): "opt_out"}
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def names(tmp_path):
     looks = {
         row["image_id"]: row["phash"] for row in workspace.catalog.rows("SELECT image_id, phash FROM hashes")
     }
-    assert bits(looks[found["one.png"]], looks[found["other.png"]]) <= RADIUS
+    assert hamming_distance(looks[found["one.png"]], looks[found["other.png"]]) <= RADIUS
     with workspace.catalog.transaction() as db:
         db.execute(
             """UPDATE dedupes SET state = 'dropped', reason = 'near_duplicate', duplicate_of = ?, kind = 'near',
@@ -58,8 +62,11 @@ def _to_first_schema(workspace: Workspace) -> None:
     first.execute("PRAGMA user_version = 1")
     first.execute("ATTACH ? AS now", (str(now),))
     for table in COPIED:
-        columns = ", ".join(row[1] for row in first.execute(f"PRAGMA table_info({table})").fetchall())
-        first.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}")
+        columns = [row[1] for row in first.execute(f"PRAGMA table_info({table})").fetchall()]
+        renamed = [RENAMED.get((table, column), column) for column in columns]
+        first.execute(
+            f"INSERT INTO main.{table} ({', '.join(columns)}) SELECT {', '.join(renamed)} FROM now.{table}"
+        )
     first.commit()
     first.close()
 

@@ -34,7 +34,7 @@ def distance(one, other):
 
 
 def turned(one, other):
-    """Return how far one is from the other's mirror image, in the direction in which they are closer."""
+    """Return the distance of one to the mirror image of the other, in the closer direction."""
     return min(distance(one.phash, other.phash_mirrored), distance(one.phash_mirrored, other.phash))
 
 

@@ -1,4 +1,4 @@
-"""The same pixels in two files are told from look-alikes, though JPEGs are not decoded whole at first."""
+"""Files with the same pixels are distinguished from similar ones, although JPEGs are first decoded at reduced scale."""
 
 import io
 
@@ -134,7 +134,7 @@ def test_groups_say_how_wide_they_are_and_why_their_best_was_kept(workspace):
     widest = max((hashes[one] ^ hashes[other]).bit_count() for one in near for other in near)
     assert (group["kind"], group["copies"], group["diameter"]) == ("image", 4, widest)
     assert widest <= 16
-    assert group["kept_for"] == "earliest"  # five files of the same size
+    assert group["kept_because"] == "earliest"  # five files of the same size
     header, *rows = (workspace.manifests / "duplicates.csv").read_text().splitlines()
     assert header.split(",") == [
         "image_id", "duplicate_of", "kind", "distance", "conflict", "diameter", "kept_for", "fine_distance", "likeness",

@@ -1,4 +1,4 @@
-"""The dedupe stage over a real workspace: what is kept, what a rerun does, and what a crash costs."""
+"""The dedupe stage on a real workspace: results, reruns and crashes."""
 
 import signal
 import time
@@ -37,7 +37,7 @@ def names(workspace):
 
 
 def outcome(workspace):
-    """Return what became of each file, by name: reason, what it repeats, whether it is in conflict."""
+    """Return the result of each file, by name: reason, duplicate of, conflict."""
     of = {image_id: name for name, image_id in names(workspace).items()}
     rows = workspace.catalog.rows("SELECT * FROM dedupes")
     return {
@@ -202,15 +202,15 @@ def test_what_is_kept_depends_on_the_limit_of_now(workspace):
     assert outcome(workspace) == before
 
 
-def test_reviewed_photos_that_give_way_are_said(workspace, capsys):
+def test_reviewed_photos_that_are_replaced_are_counted(workspace, capsys):
     dedupe(workspace, ALONE)
     add_decisions(
         workspace.catalog, [Decision(names(workspace)["a.png"], "image", "accept", "sad", None, "ana")]
     )
     dedupe(workspace, ALONE)
-    assert "given way" not in capsys.readouterr().err
+    assert "replaced" not in capsys.readouterr().err
     larger = cv2.resize(astronaut(), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     crawl_files(workspace, {"happy": {"larger.png": encode(larger, "PNG")}})
     dedupe(workspace, ALONE)
     assert outcome(workspace)["a.png"][:2] == ("near_duplicate", "larger.png")
-    assert "given way to better copies, to be reviewed again: 1" in capsys.readouterr().err
+    assert "replaced by better copies, to be reviewed again: 1" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from btfer_builder.cli.main import main
-from btfer_builder.io.terminal import table
+from btfer_builder.cli.output import table
 from btfer_builder.labels import EMOTIONS
 
 LIBRARY = """

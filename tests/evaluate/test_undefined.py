@@ -17,7 +17,7 @@ from btfer_builder.evaluate.evaluate import make_job, measure, write_report
 from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.evaluate.metrics.scores import score_votes
 from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
-from btfer_builder.io.atomic import json_text
+from btfer_builder.io.json import json_text
 from btfer_builder.labels import EMOTIONS
 
 

@@ -1,4 +1,4 @@
-"""Two crops laid over one another: copies agree everywhere, another expression differs somewhere."""
+"""Aligned crops: copies agree everywhere, another expression differs somewhere."""
 
 import io
 
@@ -65,7 +65,7 @@ def test_a_copy_is_found(face, copy):
 @pytest.mark.parametrize("face", FACES)
 @pytest.mark.parametrize("kind", EXPRESSIONS)
 def test_another_expression_of_the_person_is_no_copy(face, kind):
-    """Nothing but mouth or brows changed: two photos of a sequence differ in more."""
+    """Only mouth or brows differ: two photos of a sequence differ more."""
     changed = expression(FACES[face], kind)
     assert not same(FACES[face], changed)
     assert not same(FACES[face], compressed(turned(changed, (2, 1)), 70))

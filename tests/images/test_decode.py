@@ -1,4 +1,4 @@
-"""Any file becomes an upright RGB array or a reason, whatever is in it."""
+"""Any file is decoded to an upright RGB array or gets a reason, whatever its content."""
 
 import io
 import os
@@ -375,7 +375,7 @@ def test_mutated_images_never_fail_otherwise(scratch, data):
 
 
 def test_warnings_of_the_library_are_not_shown(tmp_path):
-    """A header of more pixels than Pillow likes, yet allowed here, is our decision."""
+    """Our limit applies, not Pillow's, to an image with more pixels than Pillow allows."""
     (tmp_path / "large.png").write_bytes(bomb(10_000))
     script = "from pathlib import Path\nfrom btfer_builder.images.decode import *\n"
     script += f"try: decode_image(Path({str(tmp_path / 'large.png')!r}))\n"

@@ -1,4 +1,4 @@
-"""The pairs within the radius are exactly those that comparing each with each finds."""
+"""The pairs within the radius are exactly those that comparing all hashes finds."""
 
 import tracemalloc
 
@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.images.hamming import neighbours
+from btfer_builder.images import hamming
+from btfer_builder.images.hamming import hamming_distance, neighbours, neighbours_between
 
 
 def brute_force(hashes, radius):
-    """Compare each with each: sorted (first, second, distance)."""
+    """Compare all with all: sorted (first, second, distance)."""
     first, second = np.triu_indices(len(hashes), 1)
     distance = np.bitwise_count(hashes[first] ^ hashes[second])
     near = distance <= radius
@@ -89,13 +90,13 @@ def test_pairs_at_the_very_edge(radius):
     ("count", "spread", "radius"), [(1500, 3, 8), (1000, 10, 8), (3000, 20, 8), (600, 6, 16)]
 )
 def test_crowds(count, spread, radius):
-    """Hashes that are all much alike, as those of one photo series."""
+    """Hashes that are all close, like those of a photo series."""
     rng = np.random.default_rng(count)
     check(flipped(np.full(count, 0x0123456789ABCDEF, np.uint64), spread, rng), radius)
 
 
 def test_hashes_that_share_most_bits():
-    """pHashes are not random: of a set of portraits some bits hardly ever change."""
+    """pHashes are not random: some bits hardly ever change in a set of portraits."""
     rng = np.random.default_rng(5)
     few = rng.choice(64, 14, replace=False).astype(np.uint64)
     values = rng.integers(0, 2, (3000, 14)).astype(np.uint64)
@@ -112,7 +113,7 @@ def test_none_and_one():
 
 
 def test_a_crowd_does_not_fill_the_memory():
-    """A pair agrees on many masks: kept once for each, the pairs of a crowd take many times their own size."""
+    """A pair agrees on many masks: stored once for each, the pairs would take many times their size."""
     rng = np.random.default_rng(1)
     crowd = flipped(np.full(1200, 5, np.uint64), 3, rng)
     hashes = np.unique(np.concatenate([crowd, rng.integers(0, 2**64, 8_000, dtype=np.uint64)]))
@@ -122,3 +123,24 @@ def test_a_crowd_does_not_fill_the_memory():
     tracemalloc.stop()
     assert pairs > 400_000
     assert peak < pairs * 8 * 8
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data())
+def test_comparing_all_with_all_finds_what_the_search_finds(data):
+    value = st.integers(0, 2**64 - 1).map(lambda bits: f"{bits & 0xFFFF0000FFFF:016x}")
+    ours, theirs = (data.draw(st.lists(value, max_size=30)) for _ in range(2))
+    theirs += ours[:3]
+    radius = data.draw(st.integers(0, 16))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hamming, "BLOCK", 64)
+        compared = neighbours_between(ours, theirs, radius)
+        patch.setattr(hamming, "MAX_COMPARISONS", -1)
+        searched = neighbours_between(ours, theirs, radius)
+    np.testing.assert_array_equal(compared, searched)
+    assert compared.tolist() == [
+        [i, j, hamming_distance(own, other)]
+        for i, own in enumerate(ours)
+        for j, other in enumerate(theirs)
+        if hamming_distance(own, other) <= radius
+    ]

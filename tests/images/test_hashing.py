@@ -1,4 +1,4 @@
-"""Hashes are imagehash's bit for bit, the mirrored one too, and the exact one sees pixels only."""
+"""pHashes equal those of imagehash, also mirrored ones, and the pixel hash depends on the pixels only."""
 
 import imagehash
 import numpy as np

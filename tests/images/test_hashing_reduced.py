@@ -1,4 +1,4 @@
-"""JPEGs decoded at reduced scale: at most 2 bits from `imagehash.phash`, and every broken file found out."""
+"""JPEGs decoded at reduced scale: at most 2 bits from `imagehash.phash`, and every broken file is detected."""
 
 import io
 import random

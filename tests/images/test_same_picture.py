@@ -1,4 +1,4 @@
-"""Two pictures are the same one only if two signals agree: different people are kept, copies are found."""
+"""Two pictures are the same only if two signals agree: different people are kept, copies are found."""
 
 import io
 
@@ -11,23 +11,24 @@ from PIL import Image, ImageOps
 
 from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.catalog.takedown import ImageFingerprint
-from btfer_builder.dedupe.candidates import LookAlikes
+from btfer_builder.dedupe.candidates import CandidateIndex
 from btfer_builder.dedupe.grouping import group_duplicates
-from btfer_builder.dedupe.match_tombstones import hold, mark_buried
+from btfer_builder.dedupe.match_tombstones import hold_for_review, mark_taken_down
 from btfer_builder.images.alignment import grey, likeness
 from btfer_builder.images.face_hashing import face_hash
+from btfer_builder.images.hamming import hamming_distance
 from btfer_builder.images.hashing import perceptual_hashes
 from btfer_builder.images.same_picture import (
     RADIUS,
     SAME_BITS,
     SAME_LIKENESS,
-    bits,
-    candidates,
+    connected_groups,
     decide,
+    find_candidates,
     fine_distance,
-    values,
+    hash_matrix,
 )
-from btfer_builder.leakage.hash_manifest import ImageLooks
+from btfer_builder.leakage.hash_manifest import ManifestRow
 from btfer_builder.leakage.stage import find_leaks
 from tests.photos import astronaut, hopper, mirror
 from tests.strangers import strangers
@@ -62,7 +63,7 @@ def image(name, pixels, order=0):
 
 
 def grouped(**pictures):
-    """Group pictures with their pixels laid over one another, as the stage does."""
+    """Group pictures and compare their aligned pixels, as the stage does."""
 
     def measure(pairs):
         return {
@@ -84,7 +85,7 @@ def test_different_pictures_of_one_64_bit_hash_are_kept(turned):
     one, other = strangers()
     other = mirror(other) if turned else other
     looks = image("a", one), image("b", other)
-    close = bits(looks[0].phash, looks[1].phash_mirrored if turned else looks[1].phash)
+    close = hamming_distance(looks[0].phash, looks[1].phash_mirrored if turned else looks[1].phash)
     assert close <= RADIUS  # as 0.1.0 took them for the same
     assert fine_distance(*looks, mirrored=turned) > SAME_BITS
     results = grouped(a=one, b=other)
@@ -140,28 +141,42 @@ def test_the_index_finds_what_comparing_each_with_each_finds(data):
 
     images = [one(str(place)) for place in range(data.draw(st.integers(0, 5)))]
     radius, turned = data.draw(st.integers(0, 3)), data.draw(st.booleans())
-    index = LookAlikes(images, radius, turned) if images else None
+    index = CandidateIndex(images, radius, turned) if images else None
     for place, own in enumerate(images):
-        expected = candidates(own, values(images), radius, turned)
+        expected = find_candidates(own, hash_matrix(images), radius, turned)
         assert sorted(index.of(place)) == sorted(found for found in expected if found[0] != place)
+
+
+@given(st.integers(0, 12), st.data())
+def test_groups_are_named_by_their_lowest_member(count, data):
+    item = st.integers(0, max(0, count - 1))
+    pairs = data.draw(st.lists(st.tuples(item, item), max_size=12 if count else 0))
+    expected = list(range(count))
+    for _ in range(count):
+        for pair in pairs:
+            low, high = sorted(expected[place] for place in pair)
+            expected = [low if group == high else group for group in expected]
+    assert connected_groups(count, pairs) == expected
 
 
 def test_only_a_person_decides_on_what_a_64_bit_tombstone_matches():
     one, other = strangers()
     images = [image("a", one), image("b", other), image("c", hopper())]
     plain, turned, *rest = perceptual_hashes(one)
-    marked, held = mark_buried(
+    marked, held = mark_taken_down(
         images, [ImageFingerprint("", "", "", plain, turned, "", "", "")], RADIUS, mirrored=True
     )
     assert [found.reason for found in marked] == [None] * 3
     assert held.keys() == {"a", "b"}
     assert held["a"] == (0, None)
-    marked, held = mark_buried(
+    marked, held = mark_taken_down(
         images, [ImageFingerprint("", "", "", plain, turned, *rest)], RADIUS, mirrored=True
     )
     assert [found.reason for found in marked] == ["taken_down", None, None]
     assert held.keys() == {"b"}
-    results = {result.image_id: result for result in hold(group_duplicates(marked, RADIUS, True), held)}
+    results = {
+        result.image_id: result for result in hold_for_review(group_duplicates(marked, RADIUS, True), held)
+    }
     assert (results["b"].state, results["b"].kind, results["b"].conflict) == ("kept", "taken_down", True)
     assert (results["c"].kind, results["c"].conflict) == (None, False)
 
@@ -170,7 +185,9 @@ def test_only_a_person_decides_on_what_a_64_bit_tombstone_matches():
 def test_a_copy_of_what_was_taken_down_is_dropped(turned):
     copy = compressed(EDITS["half"](hopper()))
     stone = ImageFingerprint("", "", "", *perceptual_hashes(hopper()))
-    marked, held = mark_buried([image("a", mirror(copy) if turned else copy)], [stone], RADIUS, mirrored=True)
+    marked, held = mark_taken_down(
+        [image("a", mirror(copy) if turned else copy)], [stone], RADIUS, mirrored=True
+    )
     assert ([found.reason for found in marked], held) == (["taken_down"], {})
 
 
@@ -178,9 +195,9 @@ def test_a_training_set_is_looked_into_where_the_hashes_leave_it_open():
     face, other = (
         face_hash(name, Image.fromarray(p).convert("L")) for name, p in zip("ab", strangers(), strict=True)
     )
-    theirs = [ImageLooks("b.png", other.phash, other.phash_256, other.phash_48, other.phash_256_48)]
+    theirs = [ManifestRow("b.png", other.phash, other.phash_256, other.phash_48, other.phash_256_48)]
     assert find_leaks([face], theirs, "set", 8, 128)  # a list of hashes: better one too many
     assert not find_leaks([face], theirs, "set", 8, 128, lambda *_: 0.5)
     assert find_leaks([face], theirs, "set", 8, 128, lambda *_: 0.99)
-    itself = [ImageLooks("a.png", face.phash, face.phash_256, face.phash_48, face.phash_256_48)]
+    itself = [ManifestRow("a.png", face.phash, face.phash_256, face.phash_48, face.phash_256_48)]
     assert find_leaks([face], itself, "set", 8, 128, lambda *_: 0.0)  # the hashes decide: not looked at

@@ -1,20 +1,15 @@
-"""Files appear whole or not at all, and a CSV cell is read back as it was written."""
+"""Files are replaced as a whole or not at all."""
 
-import csv
-import os
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import FORMULA_STARTS, unescape_cell, write_aside, write_bytes, write_csv
+from btfer_builder.io.atomic import open_atomic, write_bytes
 
 
 def test_a_file_is_made_with_its_folders_and_readable_for_all(tmp_path):
@@ -26,7 +21,7 @@ def test_a_file_is_made_with_its_folders_and_readable_for_all(tmp_path):
 def test_the_earlier_file_stays_until_the_new_one_is_whole(tmp_path):
     path = tmp_path / "file"
     write_bytes(path, b"earlier")
-    with write_aside(path) as file:
+    with open_atomic(path) as file:
         file.write(b"lat")
         file.flush()
         assert path.read_bytes() == b"earlier"
@@ -42,7 +37,7 @@ def test_an_exception_leaves_nothing_behind(tmp_path, error, earlier):
         path.write_bytes(earlier)
 
     def interrupted():
-        with write_aside(path) as file:
+        with open_atomic(path) as file:
             file.write(b"half")
             raise error
 
@@ -51,20 +46,6 @@ def test_an_exception_leaves_nothing_behind(tmp_path, error, earlier):
     assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == (
         {} if earlier is None else {"file": earlier}
     )
-
-
-def test_rows_that_fail_leave_the_earlier_table(tmp_path):
-    path = tmp_path / "table.csv"
-    write_csv(path, ["a"], [{"a": 1}])
-
-    def rows():
-        yield {"a": 2}
-        raise RuntimeError("no more")
-
-    with pytest.raises(RuntimeError, match="no more"):
-        write_csv(path, ["a"], rows())
-    assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
-    assert path.read_text() == "a\n1\n"
 
 
 def test_readers_never_see_half_a_file(tmp_path):
@@ -92,7 +73,7 @@ def test_a_folder_that_cannot_be_written_is_said_in_one_line():
     for folder in ("/proc", "/proc/no/such/folder"):
         path = Path(folder) / "table.csv"
         with pytest.raises(BtferError, match=rf"^{path}: cannot be written: \w+"):
-            write_csv(path, ["a"], [])
+            write_bytes(path, b"")
 
 
 def test_a_folder_below_a_file_is_said_in_one_line(tmp_path):
@@ -131,65 +112,11 @@ def test_a_killed_writer_leaves_the_earlier_file(tmp_path):
     script = f"""
 import os
 from pathlib import Path
-from btfer_builder.io.atomic import write_aside
-with write_aside(Path({str(path)!r})) as file:
+from btfer_builder.io.atomic import open_atomic
+with open_atomic(Path({str(path)!r})) as file:
     file.write(b"x" * 1_000_000)
     file.flush()
     os.kill(os.getpid(), 9)
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
     assert path.read_bytes() == b"earlier"
-
-
-#: SQLite, where every text comes from, takes no lone surrogates.
-text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-nasty = st.text(
-    st.sampled_from([*FORMULA_STARTS, "'", '"', ",", "\n", "\r", "\0", " ", "ñ", "1", "A"]), max_size=8
-)
-
-
-@pytest.fixture(scope="module")
-def scratch(tmp_path_factory):
-    return tmp_path_factory.mktemp("files") / "table.csv"
-
-
-@settings(deadline=None, max_examples=250)
-@given(st.lists(st.one_of(text, nasty), min_size=1, max_size=6))
-@example(["=1+1", "'=1+1", "''=1+1", "'", "''", "'a", "-", "@x", "\t", "\r", "'\r"])
-def test_any_text_is_read_back_and_no_spreadsheet_runs_it(scratch, cells):
-    assert write_csv(scratch, ["n", "cell"], [{"n": n, "cell": cell} for n, cell in enumerate(cells)]) == len(
-        cells
-    )
-    with scratch.open(encoding="utf-8", newline="") as file:
-        read = [row["cell"] for row in csv.DictReader(file)]
-    assert [unescape_cell(cell) for cell in read] == cells
-    assert not any(cell.startswith(FORMULA_STARTS) for cell in read)
-    for cell, shown in zip(cells, read, strict=True):
-        if not cell.lstrip("'").startswith(FORMULA_STARTS):
-            assert shown == cell  # nothing else is touched
-
-
-@settings(deadline=None, max_examples=150)
-@given(st.lists(st.one_of(text, nasty).filter(lambda cell: "\0" not in cell), min_size=1, max_size=6))
-def test_any_text_is_read_back_by_pandas(scratch, cells):
-    """But for NUL, at which pandas ends a cell."""
-    write_csv(scratch, ["n", "cell"], [{"n": n, "cell": cell} for n, cell in enumerate(cells)])
-    frame = pd.read_csv(scratch, dtype=str, keep_default_na=False)
-    assert [unescape_cell(cell) for cell in frame["cell"]] == cells
-
-
-def test_nothing_is_an_empty_cell_and_numbers_stay_numbers(tmp_path):
-    write_csv(tmp_path / "t.csv", ["a", "b", "c"], [{"a": None, "b": -1, "c": 0.5}])
-    assert (tmp_path / "t.csv").read_bytes() == b"a,b,c\r\n,-1,0.5\r\n"
-
-
-def test_nothing_of_ours_depends_on_the_locale(tmp_path):
-    script = f"""
-from pathlib import Path
-from btfer_builder.io.atomic import write_csv
-write_csv(Path({str(tmp_path / "t.csv")!r}), ["a"], [{{"a": "ni\\xf1a"}}])
-"""
-    subprocess.run(
-        [sys.executable, "-X", "utf8=0", "-c", script], check=True, env=os.environ | {"LC_ALL": "C"}
-    )
-    assert (tmp_path / "t.csv").read_bytes() == "a\r\nniña\r\n".encode()

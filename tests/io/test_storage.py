@@ -1,4 +1,4 @@
-"""Images and faces on a real S3-compatible server: the same set comes out, here and on a cluster."""
+"""Images and faces on a real S3-compatible server: the results are the same, locally and on a cluster."""
 
 import socket
 import subprocess
@@ -21,13 +21,13 @@ from btfer_builder.workspace import Workspace, create_workspace
 from tests.parallel.dask_cluster import cluster
 from tests.photos import btfer, crawl_files, some_photos, table
 
-#: What stands in the tables, but for the moments.
+#: The contents of the tables, without times.
 TABLES = ("images", "hashes", "dedupes", "duplicate_groups", "crops", "faces", "sample")
 
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory):
-    """Start a server in a process of its own, and yield the address of an empty bucket."""
+    """Start a server in a separate process, and yield the address of an empty bucket."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""A real Dask cluster on loopback: a scheduler and workers, each a process of its own."""
+"""A real Dask cluster on loopback: a scheduler and workers in separate processes."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A decoder that dies, for workers to import: as light as what it stands for."""
+"""A decoder that dies, for workers to import; it imports nothing heavy, like a real one."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A Dask cluster gives what this machine gives, whichever of its workers die meanwhile."""
+"""A Dask cluster gives the same results as this machine, even if workers die."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ def runner(address, tmp_path):
 
 
 def slowly(shard, *, folder):
-    """Say who works on what, and take long enough to be killed meanwhile."""
+    """Report which worker runs which item, slowly enough to be killed."""
     (folder / f"{shard[0]}-{os.getpid()}").touch()
     time.sleep(0.3)
     return double(shard)
@@ -154,7 +154,7 @@ def test_a_cluster_that_has_lost_its_workers_is_not_waited_for_for_ever(tmp_path
 
 
 def test_a_worker_that_sees_another_folder_refuses(tmp_path):
-    """Two machines may have a folder of the same name: the file that was put there tells them apart."""
+    """Two machines may have folders of the same name: the temporary file distinguishes them."""
     with pytest.raises(BtferError, match="does not see"):
         module._work(double, tmp_path / "manifests" / "token", module.__version__, [1])
 

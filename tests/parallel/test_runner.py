@@ -1,4 +1,4 @@
-"""Results are the same for any number of workers, and a worker's death costs one item."""
+"""Results are the same for any number of workers, and an item that kills its worker loses no others."""
 
 import ctypes
 import os
@@ -92,7 +92,7 @@ def test_many_deaths_lose_nothing(workers):
 
 
 def test_a_death_while_results_are_put_away_loses_nothing():
-    """The pool breaks between two results that came together: no new shard can be handed in then."""
+    """The pool breaks between two results that arrive together, and refuses the next shard."""
     got = {}
     for shard in Runner(2, 1).map(partial(die_late, guilty={0}), range(9)):
         got |= dict(shard)
@@ -133,7 +133,7 @@ def test_workers_that_cannot_start_are_not_blamed_on_the_items(tmp_path):
     assert ran.returncode == 1
     assert ran.stdout == ""
     assert BtferError.__name__ in ran.stderr
-    assert "worker processes die as they start" in ran.stderr
+    assert "worker processes die at startup" in ran.stderr
 
 
 PARENT = f"""

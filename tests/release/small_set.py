@@ -16,7 +16,7 @@ from btfer_builder.catalog.review import add_decisions
 from btfer_builder.cli.main import main
 from btfer_builder.config import CrawlRecipe, SampleRecipe
 from btfer_builder.crop.cropping import png
-from btfer_builder.crop.render import remake_crop
+from btfer_builder.crop.render import render_crop
 from btfer_builder.images.decode import decode_image
 from btfer_builder.images.hashing import hash_images
 from btfer_builder.labels import EMOTIONS
@@ -70,7 +70,7 @@ def cut_again(workspace: Workspace) -> None:
     rows = workspace.catalog.rows("SELECT f.*, i.path AS photo FROM faces f JOIN images i USING (image_id)")
     for row in rows:
         photo = decode_image(workspace.root / row["photo"])
-        (workspace.root / row["path"]).write_bytes(png(remake_crop(row, photo, SIZE)))
+        (workspace.root / row["path"]).write_bytes(png(render_crop(row, photo, SIZE)))
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Photos are scaled down to this longest side for detection: time and memory grow with the pixels.
+#: Photos are reduced to this longest side for detection, which bounds time and memory.
 DETECTION_SIDE = 2000
 
-#: The network cannot see smaller pictures: its smallest window is 12 pixels at 0.6 of the size.
+#: Smaller photos have no face: the smallest window of the network is 12 pixels at 0.6 of their size.
 SMALLEST_SIDE = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A face: its box, the detector's confidence (0–1), and five landmarks (x, y), all in photo pixels.
+    """A face: its box, the detector's confidence (0–1) and five landmarks (x, y), in photo pixels.
 
-    Left and right are the viewer's: `left_eye` is the one further left in the photo.
+    Left and right are the viewer's: `left_eye` is the eye further left in the photo.
     """
 
     box: Box
@@ -36,21 +36,21 @@ class Detection:
 
 
 def largest_first(detections: Iterable[Detection]) -> list[Detection]:
-    """Return the faces of a photo in the order in which they are numbered, chosen and blurred."""
+    """Return the faces of a photo sorted by size, the order in which they are chosen and blurred."""
     return sorted(detections, key=lambda face: (-face.box.width * face.box.height, face.box.x, face.box.y))
 
 
 class Detector(Protocol):
-    """A function that finds the faces of a photo: `mtcnn.detector.find_faces` or that of `mtcnn_reference`."""
+    """A function that finds the faces of a photo, such as `mtcnn.detector.find_faces`."""
 
     def __call__(self, photo: "NDArray[np.uint8]") -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-        """Return boxes (n, 5): x1, y1, x2, y2, score, and landmarks (n, 10): five x, five y, of an RGB photo."""
+        """Return the boxes (n, 5), x1, y1, x2, y2, score, and landmarks (n, 10), five x and five y, of an RGB photo."""
         ...
 
 
 @cache
 def load_detector(name: DetectorName = "mtcnn") -> Detector:
-    """Return a detector by its name in the recipe; its networks are loaded when it is first used."""
+    """Return a detector by its name in the recipe; its networks are loaded on first use."""
     if name == "mtcnn-reference":
         from btfer_builder.crop.detectors import mtcnn_reference as reference
 
@@ -63,15 +63,15 @@ def load_detector(name: DetectorName = "mtcnn") -> Detector:
 def detect_faces(photo: "NDArray[np.uint8]", detector: DetectorName = "mtcnn") -> list[Detection]:
     """Find all faces in a photo, largest first.
 
-    Boxes are rounded to whole pixels (of the photo as the detector sees it), as the `mtcnn` package rounds them, so
-    that crops have the same ids whichever implementation found them.
+    Boxes are rounded to whole pixels of the photo that the detector sees, like those of the `mtcnn` package, so that
+    crops have the same ids with both implementations.
 
     Parameters
     ----------
     photo
         RGB, uint8, shape (height, width, 3).
     detector
-        `mtcnn`, or `mtcnn-reference` for the plain package.
+        `mtcnn`, or `mtcnn-reference` for the package itself.
     """
     import cv2
 
@@ -88,7 +88,7 @@ def detect_faces(photo: "NDArray[np.uint8]", detector: DetectorName = "mtcnn") -
     sizes = (boxes[:, 2:4] - boxes[:, :2]).round()
     detections = []
     for corner, size, score, points in zip(corners, sizes, boxes[:, 4], landmarks, strict=True):
-        if size.min() <= 0:  # clipped away at the border
+        if size.min() <= 0:  # outside the photo
             continue
         x, y = points[:5] * zoom_x, points[5:] * zoom_y
         detections.append(

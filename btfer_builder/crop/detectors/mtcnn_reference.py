@@ -1,4 +1,4 @@
-"""The plain `mtcnn` package as a detector: what the fast one is compared with, and takes TensorFlow to run."""
+"""The `mtcnn` package as a detector, the reference for the faster implementation; needs TensorFlow."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 def find_faces(photo: "NDArray[np.uint8]") -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
     """Find the faces of a photo with mtcnn 1.0.0.
 
-    Its smallest face size is left at 20: larger ones silently lose faces, as the package counts the levels of its
-    pyramid without it. Photos are given one at a time: it misplaces boxes in batches of mixed sizes.
+    The smallest face size is the default of 20: with larger ones the package silently loses faces, because it ignores
+    the setting when it counts the levels of its pyramid. Photos are passed one at a time, because the package
+    misplaces boxes in batches of mixed sizes.
 
     Parameters
     ----------
@@ -29,13 +30,13 @@ def find_faces(photo: "NDArray[np.uint8]") -> "tuple[NDArray[np.float64], NDArra
     import numpy as np
 
     found = np.asarray(_mtcnn().detect_faces(photo, box_format="xyxy", output_type="numpy"), dtype=np.float64)
-    found = found.reshape(-1, 16)  # number of the photo in its batch, box, score, landmarks
+    found = found.reshape(-1, 16)  # index of the photo in the batch, box, score, landmarks
     return found[:, 1:6], found[:, 6:]
 
 
 @cache
 def _mtcnn() -> Any:  # noqa: ANN401 - an untyped package
-    """Load the networks once a process; one thread, so that any number of workers gives the same numbers."""
+    """Load the networks once a process, with one thread, so that results do not depend on the number of workers."""
     tf = import_tensorflow(gpu=False)
     from mtcnn import MTCNN
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from btfer_builder.config import SplitName
 from btfer_builder.errors import BtferError
+from btfer_builder.images.decode import IMAGE_SUFFIXES
 from btfer_builder.labels import Emotion, parse_emotion
 
 #: Why a picture of a labelled set is not imported, each reason with its meaning.
@@ -18,9 +19,6 @@ DROPPED: dict[str, str] = {
     "crashed_decoder": "decoding it killed the worker",
     "leaked": "it stands in a split that is tested on as well (--leaked drop)",
 }
-
-#: Other files of a folder (labels, notes, archives) are no pictures.
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 
 #: What other people call the splits.
 SPLITS: dict[str, SplitName] = {
@@ -85,7 +83,7 @@ def class_folders(
         emotion = meaning(classes.name, numbered or {})
         reason = None if emotion else "other_class"
         for path in sorted(classes.rglob("*")):
-            if path.suffix.lower() in SUFFIXES and not hidden(path) and path.is_file():
+            if path.suffix.lower() in IMAGE_SUFFIXES and not hidden(path) and path.is_file():
                 name = path.relative_to(root).as_posix()
                 yield Item(name, split, classes.name, emotion, path, reason)
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import SUFFIXES, Item, class_folders, hidden, split_folders
+from btfer_builder.datasets.readers.base import Item, class_folders, hidden, split_folders
 from btfer_builder.errors import BtferError
+from btfer_builder.images.decode import IMAGE_SUFFIXES
 from btfer_builder.labels import Emotion
 
 #: The number of each class, as the set's readme has them.
@@ -86,4 +87,4 @@ def _listed(source: Path, listing: Path) -> Iterator[Item]:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not hidden(path) and path.is_file()
+    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden(path) and path.is_file()

@@ -24,7 +24,7 @@ from btfer_builder.evaluate.metrics.significance import (
 )
 from btfer_builder.evaluate.report.model_names import distinct_names
 from btfer_builder.evaluate.signature import parse_signature
-from btfer_builder.io.atomic import unescape_cell
+from btfer_builder.io.csv import unescape_cell
 from btfer_builder.labels import EMOTIONS
 
 #: Below it a difference counts as one, after Holm's correction.

@@ -13,7 +13,7 @@ from btfer_builder.evaluate.metrics.scores import Interval, Scores
 from btfer_builder.evaluate.report.face_thumbnails import cells, printable, worst_errors
 from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.robustness import MEANINGS, SEVERITIES
-from btfer_builder.io.atomic import write_csv
+from btfer_builder.io.csv import write_csv
 from btfer_builder.labels import EMOTIONS
 
 if TYPE_CHECKING:

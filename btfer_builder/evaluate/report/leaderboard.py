@@ -6,7 +6,9 @@ from pathlib import Path
 
 from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard, Row
 from btfer_builder.evaluate.report.html import between, counted, environment, percent, short
-from btfer_builder.io.atomic import write_bytes, write_csv, write_json
+from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.csv import write_csv
+from btfer_builder.io.json import write_json
 
 #: Says why there is more than one table.
 APART = (

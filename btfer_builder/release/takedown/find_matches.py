@@ -27,7 +27,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.images.alignment import grey, likeness
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.images.hashing import perceptual_hashes, photo_grey, pixel_hash
-from btfer_builder.images.same_picture import candidates, decide, fine_distance, values
+from btfer_builder.images.same_picture import decide, find_candidates, fine_distance, hash_matrix
 from btfer_builder.io.storage import Root, thumb_path
 from btfer_builder.workspace import Workspace
 
@@ -197,10 +197,10 @@ def _alike(
     `pictures` are the pixels of targets that have no file in the workspace.
     """
     recipe, found = workspace.recipe.dedupe, {}
-    hashes = values(known)
+    hashes = hash_matrix(known)
     for target in targets:
         ours = pictures.get(target.image_id)
-        for place, distance, mirrored in candidates(target, hashes, recipe.radius, recipe.mirrored):
+        for place, distance, mirrored in find_candidates(target, hashes, recipe.radius, recipe.mirrored):
             look = known[place]
             fine = fine_distance(target, look, mirrored)
             verdict = decide(distance, fine, radius=recipe.radius)
@@ -222,7 +222,9 @@ def _alike_faces(workspace: Workspace, look: ImageFingerprint, seen: "NDArray[np
         except Undecodable:
             continue
         face = ImageFingerprint(face_id, path, "", *perceptual_hashes(pixels))
-        for _, distance, mirrored in candidates(look, values([face]), recipe.radius, recipe.mirrored):
+        for _, distance, mirrored in find_candidates(
+            look, hash_matrix([face]), recipe.radius, recipe.mirrored
+        ):
             fine = fine_distance(look, face, mirrored)
             verdict = decide(distance, fine, radius=recipe.radius)
             if verdict == "undecided":

@@ -13,7 +13,7 @@ from btfer_builder.catalog.release import copies_with
 from btfer_builder.catalog.sample import accepted_faces, sampled_faces
 from btfer_builder.catalog.takedown import add_tombstones, buried_faces
 from btfer_builder.config import ReleaseRecipe
-from btfer_builder.crop.sweep import sweep_faces
+from btfer_builder.crop.orphaned_files import delete_orphaned_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import Emotion
 from btfer_builder.records import SampledFace
@@ -115,7 +115,7 @@ def take_down(workspace: Workspace, target: str, *, why: str = "", dry_run: bool
                 sample=chosen,
                 why=why,
             )
-            sweep_faces(workspace)
+            delete_orphaned_faces(workspace)
             there = [name for name in MANIFESTS if (workspace.manifests / f"{name}.csv").exists()]
             write_manifests(catalog, workspace.manifests, *there)
             _write_sample(workspace)

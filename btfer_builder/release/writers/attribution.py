@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from btfer_builder.crawl.licenses import page_code
-from btfer_builder.io.atomic import write_csv
+from btfer_builder.io.csv import write_csv
 from btfer_builder.release.released_faces import ReleasedFace, is_web
 from btfer_builder.sample.provenance import LICENSES
 

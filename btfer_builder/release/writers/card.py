@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from btfer_builder.io.atomic import write_json
+from btfer_builder.io.json import write_json
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REASONS
 from btfer_builder.release.statistics import ReleaseStatistics

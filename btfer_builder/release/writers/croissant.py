@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from btfer_builder.io.atomic import file_digest, write_json
+from btfer_builder.io.atomic import file_digest
+from btfer_builder.io.json import write_json
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.release.released_faces import ReleasedFace
 from btfer_builder.release.statistics import ReleaseStatistics

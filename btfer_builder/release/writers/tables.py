@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import json_text
+from btfer_builder.io.json import json_text
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.release.released_faces import ReleasedFace
 

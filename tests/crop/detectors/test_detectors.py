@@ -1,4 +1,4 @@
-"""The real detector finds the people in real photographs, where they are, and nobody where nobody is."""
+"""The real detector finds the people in real photographs and nobody in others."""
 
 import io
 from functools import cache
@@ -35,7 +35,7 @@ def found(name):
 
 
 def overlap(box, place):
-    """Return the intersection over the union."""
+    """Return the intersection over union."""
     x, y, width, height = place
     across = max(0, min(box.x + box.width, x + width) - max(box.x, x))
     down = max(0, min(box.y + box.height, y + height) - max(box.y, y))
@@ -129,7 +129,7 @@ def test_a_photo_that_lies_on_its_side_gives_an_upright_crop(crop_one, tmp_path)
 
 
 def test_the_crop_can_be_made_again_from_its_row(crop_one, tmp_path):
-    """Image, box and size are all there is to a crop; the file has no metadata."""
+    """A crop is determined by image, box and size, and its file has no metadata."""
     result = crop_one(encode(astronaut()), size=100)
     (face,) = result.faces
     assert isinstance(face, Face)
@@ -184,7 +184,7 @@ def test_a_photo_without_a_face_says_so(crop_one):
 
 
 def test_a_face_at_the_border_keeps_its_place_in_the_crop(crop_one, tmp_path):
-    """The box reaches over the border: what is missing repeats the border's pixels."""
+    """The box extends beyond the photo: border pixels are repeated."""
     result = crop_one(encode(np.ascontiguousarray(data.astronaut()[66:300, 180:420]), "PNG"))
     (face,) = result.faces
     assert face.crop_x < 0

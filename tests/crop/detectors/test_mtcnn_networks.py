@@ -1,4 +1,4 @@
-"""The networks compute what layer by layer arithmetic computes with the package's weights, and take no others."""
+"""The networks agree with layer-by-layer arithmetic on the package's weights, and accept no other weights."""
 
 import shutil
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""Of overlapping boxes the best one stays, compared with the rule written out box by box."""
+"""The best of overlapping boxes is kept, compared with a plain implementation."""
 
 import numpy as np
 import pytest

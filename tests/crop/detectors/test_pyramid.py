@@ -1,4 +1,4 @@
-"""The pyramid has the levels of the package, and they look as OpenCV's area averaging makes them."""
+"""The pyramid has the levels of the package, and they equal OpenCV's area averaging."""
 
 import cv2
 import numpy as np

@@ -1,7 +1,7 @@
-"""MTCNN (Zhang et al. 2016) face by face as the `mtcnn` package finds them, several times faster, without TensorFlow.
+"""MTCNN (Zhang et al. 2016) with the results of the `mtcnn` package, several times faster and without TensorFlow.
 
-The steps are those of mtcnn 1.0.0, its peculiarities included, so that boxes, landmarks and scores agree. Its faults
-are not: a larger smallest face loses nothing, and one photo never disturbs another.
+The steps and their peculiarities are those of mtcnn 1.0.0, so that boxes, landmarks and scores agree. Its faults are
+not reproduced: a larger smallest face size loses no faces, and photos do not affect each other.
 """
 
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ Boxes = NDArray[np.float64]  # (n, 5): x1, y1, x2, y2, score
 STRIDE = 2
 PNET_THRESHOLD, RNET_THRESHOLD, ONET_THRESHOLD = 0.6, 0.7, 0.8
 
-#: PNet's output is computed in tiles of about so many columns and cells: what they need stays in the processor's cache.
+#: PNet's output is computed in tiles of about this many columns and cells, which fit into the processor's cache.
 TILE_COLUMNS, TILE_CELLS = 150, 6000
-#: Crops that RNet and ONet see at a time, for the same reason.
+#: Crops that RNet and ONet process at a time, for the same reason.
 CHUNK = 24
 
 
@@ -52,7 +52,7 @@ def find_faces(photo: NDArray[np.uint8], min_face_size: int = 20) -> tuple[Boxes
     photo
         RGB, uint8, shape (height, width, 3).
     min_face_size
-        Smallest face that is looked for, in pixels, at least 12; twice the size takes a quarter of the time.
+        Smallest face to find, in pixels, at least 12; twice the size takes a quarter of the time.
 
     Returns
     -------
@@ -85,8 +85,8 @@ def _propose(pnet: "InferenceSession", photo: Float, min_face_size: int) -> Boxe
 
 
 def _windows(pnet: "InferenceSession", level: Float) -> Boxes:
-    """Return the windows of one level that may show a face, in its pixels, best first."""
-    # One more than fit when a side is odd: PNet's pooling fills the last window up.
+    """Return the windows of a level that may contain a face, in pixels of the level, best first."""
+    # If a side is odd, there is one more window than fits: PNet's pooling pads the last one.
     rows, columns = ((side - CELL + 1) // STRIDE + 1 for side in level.shape[:2])
     width = -(-columns // -(-columns // TILE_COLUMNS))
     height = TILE_CELLS // width
@@ -97,35 +97,35 @@ def _windows(pnet: "InferenceSession", level: Float) -> Boxes:
             tile = level[_pixels(top, bottom), _pixels(left, right)]
             (heads,) = pnet.run(None, {"image": np.ascontiguousarray(tile.transpose(2, 0, 1))[None]})
             heads = heads[0]
-            y, x = np.nonzero(heads[5] > heads[4])  # a score above one half; few are
+            y, x = np.nonzero(heads[5] > heads[4])  # score > 0.5, which is rare
             if len(y):
                 found.append(np.column_stack([x + left, y + top, heads[:, y, x].T]))
     if not found:
         return np.empty((0, 5))
     cells = np.concatenate(found)
-    cells = cells[np.lexsort(cells[:, :2].T)]  # row by row: scores tie, and then the order counts
+    cells = cells[np.lexsort(cells[:, :2].T)]  # in row order, which decides between equal scores
     score = _scores(cells[:, 6:].astype(np.float32))
     likely = score > PNET_THRESHOLD
     corner = cells[likely, :2] * STRIDE
-    # mtcnn's windows begin at +1 and are 11 pixels wide.
+    # The windows of mtcnn start at +1 and are 11 pixels wide.
     window = np.concatenate([corner + 1, corner + CELL], axis=1)
     return _sorted(np.column_stack([window + cells[likely, 2:6] * (CELL - 1), score[likely]]))
 
 
 def _pixels(first: int, end: int) -> slice:
-    """Return the pixels that PNet's cells from `first` to before `end` see; an odd level ends a pixel earlier."""
+    """Return the pixels covered by PNet's cells in [first, end); an odd level ends a pixel earlier."""
     return slice(first * STRIDE, (end - 1) * STRIDE + CELL)
 
 
 def _refine(rnet: "InferenceSession", photo: Float, boxes: Boxes) -> Boxes:
-    heads = _look(rnet, photo, boxes, 24)
+    heads = _run(rnet, photo, boxes, 24)
     boxes = _shifted(boxes, heads[:, :4], _scores(heads[:, 4:]))
     boxes = boxes[boxes[:, 4] > RNET_THRESHOLD]
     return _square(suppress(_sorted(boxes), 0.7))
 
 
 def _finish(onet: "InferenceSession", photo: Float, boxes: Boxes) -> tuple[Boxes, Boxes]:
-    heads = _look(onet, photo, boxes, 48)
+    heads = _run(onet, photo, boxes, 48)
     offsets, points = heads[:, :4], heads[:, 4:14]
     size = boxes[:, 2:4] - boxes[:, :2] + 1
     x = size[:, :1] * points[:, :5] + boxes[:, :1] - 1
@@ -138,8 +138,8 @@ def _finish(onet: "InferenceSession", photo: Float, boxes: Boxes) -> tuple[Boxes
     return faces[:, :5], faces[:, 5:]
 
 
-def _look(session: "InferenceSession", photo: Float, boxes: Boxes, size: int) -> Float:
-    """Return a network's outputs for boxes of the photo, cut out at `size` × `size`."""
+def _run(session: "InferenceSession", photo: Float, boxes: Boxes, size: int) -> Float:
+    """Return the outputs of a network for boxes of the photo, resized to `size` × `size`."""
     parts = [
         session.run(None, {"image": _crops(photo, boxes[i : i + CHUNK], size)})[0]
         for i in range(0, len(boxes), CHUNK)
@@ -148,13 +148,13 @@ def _look(session: "InferenceSession", photo: Float, boxes: Boxes, size: int) ->
 
 
 def _crops(photo: Float, boxes: Boxes, size: int) -> Float:
-    """Cut out boxes at `size` × `size`, bilinear, as TensorFlow's crop_and_resize: float32 (n, 3, size, size).
+    """Crop boxes and resize them bilinearly, like TensorFlow's `crop_and_resize`: float32 (n, 3, size, size).
 
-    What lies outside the photo is MEAN, which the networks see as 0.
+    Pixels outside the photo are MEAN, which the networks see as 0.
     """
     height, width = photo.shape[:2]
     steps = np.arange(size) / (size - 1)
-    # Box corners are taken as shares of the photo and then as shares of its pixel centres.
+    # mtcnn converts box corners to fractions of the photo, then to fractions of the range of its pixel centres.
     x = (boxes[:, :1] + (boxes[:, 2:3] - boxes[:, :1]) * steps) * ((width - 1) / width)
     y = (boxes[:, 1:2] + (boxes[:, 3:4] - boxes[:, 1:2]) * steps) * ((height - 1) / height)
     x[(x < 0) | (x > width - 1)] = -9
@@ -170,9 +170,9 @@ def _crops(photo: Float, boxes: Boxes, size: int) -> Float:
 
 
 def _scores(logits: Float) -> Float:
-    """Return the softmax of the second of two logits, shape (n, 2), in float32 as mtcnn does.
+    """Return the softmax of the second of two logits, shape (n, 2), in float32 like mtcnn.
 
-    mtcnn orders boxes by these, and they tie: more precise ones would order them otherwise.
+    mtcnn sorts boxes by these scores; in float64 ties would be broken and the order would differ.
     """
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     scores: Float = powers[:, 1] / powers.sum(axis=1)
@@ -180,7 +180,7 @@ def _scores(logits: Float) -> Float:
 
 
 def _shifted(boxes: Boxes, offsets: Float, scores: Float) -> Boxes:
-    """Move box corners by offsets in units of the box's size, and give the boxes new scores."""
+    """Shift box corners by offsets in units of the box size, and set new scores."""
     size = boxes[:, 2:4] - boxes[:, :2] + 1
     return np.column_stack([boxes[:, :4] + offsets * np.tile(size, 2), scores])
 

@@ -1,7 +1,7 @@
-"""The three networks of MTCNN for ONNX Runtime, built out of the weights that the `mtcnn` package carries (MIT).
+"""The three networks of MTCNN for ONNX Runtime, built from the weights of the `mtcnn` package (MIT).
 
-What they compute is what the package's Keras networks compute. How differs: ONNX Runtime's fast kernels know neither
-PReLU nor channel counts that fill no block, so both are put in terms of what they know.
+They compute the same function as the Keras networks of the package. ONNX Runtime's fast kernels support neither PReLU
+nor channel counts that are not a multiple of the block size, so both are expressed in supported operations.
 """
 
 import hashlib
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 Float = NDArray[np.float32]
 
-#: The networks see (pixel − 127.5) / 128. Convolutions without padding can do that with their own weights.
+#: The input of the networks is (pixel − 127.5) / 128, which is folded into the weights of the first convolution.
 MEAN, SPREAD = 127.5, 128.0
 
-#: The files of weights, as mtcnn 1.0.0 ships them.
+#: SHA-256 of the weight files of mtcnn 1.0.0.
 SHA256 = {
     "pnet": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
     "rnet": "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
     "onet": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
 }
 
-#: ONNX Runtime has its fast convolution kernels for channel counts that are multiples of this.
+#: ONNX Runtime's fast convolution kernels need channel counts that are multiples of this.
 BLOCK = 16
 
 
@@ -115,7 +115,7 @@ def rnet() -> "InferenceSession":
     weights = _weights("rnet")
     graph = _Graph()
     x = _blocks(graph, weights[:9], pools=[(3, "SAME_UPPER"), (3, "VALID"), None])
-    _dense(graph, x, weights[9:], place=(3, 3, 64))
+    _dense(graph, x, weights[9:], shape=(3, 3, 64))
     return _session(graph, ["n", 3, 24, 24])
 
 
@@ -124,7 +124,7 @@ def onet() -> "InferenceSession":
     weights = _weights("onet")
     graph = _Graph()
     x = _blocks(graph, weights[:12], pools=[(3, "SAME_UPPER"), (3, "VALID"), (2, "SAME_UPPER"), None])
-    _dense(graph, x, weights[12:], place=(3, 3, 128))
+    _dense(graph, x, weights[12:], shape=(3, 3, 128))
     return _session(graph, ["n", 3, 48, 48])
 
 
@@ -134,14 +134,14 @@ def _weights(network: str) -> list[Float]:
     Raises
     ------
     BtferError
-        If the `mtcnn` package is not there or carries other weights than those we know.
+        If the `mtcnn` package is missing or its weights are not those of version 1.0.0.
     """
     import joblib
 
-    package = find_spec("mtcnn")  # found, not imported: importing it imports TensorFlow
+    package = find_spec("mtcnn")  # located, not imported: importing it imports TensorFlow
     if package is None or package.origin is None:
         raise BtferError(
-            "the package mtcnn, which carries the detector's weights, is missing: pip install mtcnn"
+            "the package mtcnn, which contains the detector's weights, is missing: pip install mtcnn"
         )
     path = Path(package.origin).parent / "assets" / "weights" / f"{network}.lz4"
     try:
@@ -150,28 +150,28 @@ def _weights(network: str) -> list[Float]:
         raise BtferError(
             f"{path}: {error.strerror}; install mtcnn again: pip install 'mtcnn>=1.0,<2'"
         ) from None
-    # The file is a pickle, and would run whatever somebody put in it.
+    # The file is a pickle and could run arbitrary code.
     if hashlib.sha256(content).hexdigest() != SHA256[network]:
         raise BtferError(f"{path} is not the file of mtcnn 1.0.0; install it again: pip install mtcnn==1.0.0")
     return [np.asarray(array, dtype=np.float32) for array in joblib.load(io.BytesIO(content))]
 
 
 def _of_pixels(kernel: Float, bias: Float) -> tuple[Float, Float]:
-    """Return the first convolution's weights for pixels as they are, 0–255."""
+    """Return the weights of the first convolution for unscaled pixels, 0–255."""
     shift = (kernel * (MEAN / SPREAD)).sum(axis=(0, 1, 2), dtype=np.float64).astype(np.float32)
     return kernel / np.float32(SPREAD), bias - shift
 
 
 def _pooled_first_block(graph: _Graph, kernel: Float, bias: Float, slope: Float) -> tuple[str, Float]:
-    """Add PNet's first convolution, PReLU and pooling so that only a quarter of the pixels gets the PReLU.
+    """Add PNet's first convolution, pooling and PReLU, with the PReLU after the pooling, on a quarter of the pixels.
 
-    PReLU rises where its slope a ≥ 0: then it may as well follow the pooling. Where a < 0 it is max(x, a·x), so the
-    maximum of pooled x and pooled a·x. Of the ten channels six are such: with their copies they just fill a block.
+    PReLU with a slope a ≥ 0 is monotonic and commutes with max pooling. With a < 0 it is max(x, a·x), the maximum of
+    pooled x and pooled a·x. Six of the ten channels have a negative slope; with their copies they fill one block.
 
     Returns
     -------
     name, signs
-        The output and, for its channels, −1 where it stands with the other sign (a > 1), else 1.
+        The output and, for each of its channels, −1 if its sign is flipped (a > 1), else 1.
     """
     slope = slope.reshape(-1)
     kernel, bias = _of_pixels(kernel, bias)
@@ -196,7 +196,7 @@ def _pooled_first_block(graph: _Graph, kernel: Float, bias: Float, slope: Float)
 
 
 def _blocks(graph: _Graph, weights: list[Float], pools: list[tuple[int, str] | None]) -> str:
-    """Add blocks of convolution, PReLU and pooling; their channels are filled up with zeros to whole blocks."""
+    """Add blocks of convolution, PReLU and pooling; channels are padded with zeros to multiples of BLOCK."""
     x, filled = "image", 3
     for index, pool in enumerate(pools):
         kernel, bias, slope = weights[index * 3 : index * 3 + 3]
@@ -212,14 +212,14 @@ def _blocks(graph: _Graph, weights: list[Float], pools: list[tuple[int, str] | N
     return x
 
 
-def _dense(graph: _Graph, x: str, weights: list[Float], place: tuple[int, int, int]) -> None:
-    """Add the hidden dense layer and all output layers as one.
+def _dense(graph: _Graph, x: str, weights: list[Float], shape: tuple[int, int, int]) -> None:
+    """Add the hidden dense layer, and all output layers as one.
 
-    The hidden layer's kernel expects (width, height, channels), the order of the weights' origin in Caffe; `place`
-    says how many of each. It is put in the order that a network of ours has.
+    The kernel of the hidden layer expects (width, height, channels), as in the original Caffe weights; `shape` gives
+    the three sizes. It is reordered to (channels, height, width).
     """
     kernel, bias, slope = weights[:3]
-    kernel = kernel.reshape(*place, -1).transpose(2, 1, 0, 3).reshape(kernel.shape)
+    kernel = kernel.reshape(*shape, -1).transpose(2, 1, 0, 3).reshape(kernel.shape)
     x = graph.add("Gemm", [graph.add("Flatten", [x]), graph.constant(kernel), graph.constant(bias)])
     straight = graph.add("Mul", [x, graph.constant(slope.reshape(1, -1))])
     bent = graph.add("Mul", [graph.add("Relu", [x]), graph.constant(1 - slope.reshape(1, -1))])
@@ -244,11 +244,11 @@ def _session(graph: _Graph, shape: list[str | int]) -> "InferenceSession":
         ir_version=9,
     )
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # photos are worked on side by side; three nets' threads would only spin
+    options.intra_op_num_threads = 1  # photos are processed in parallel; more threads would only spin
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_mem_pattern = (
-        False  # every photo has a size of its own: planning memory for each costs more
+        False  # photos differ in size, and planning memory for each costs more than it saves
     )
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(

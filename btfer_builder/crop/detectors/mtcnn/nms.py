@@ -1,37 +1,37 @@
-"""Of boxes that overlap, keep the best (non-maximum suppression as the `mtcnn` package does it)."""
+"""Non-maximum suppression like that of the `mtcnn` package: keep the best of overlapping boxes."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Boxes = NDArray[np.float64]
 
-#: Boxes that are compared with all their neighbours at a time; bounds the memory for a photo full of windows.
+#: Boxes that are compared with their neighbours at a time, which bounds the memory.
 CHUNK = 512
 
 
 def suppress(boxes: Boxes, threshold: float, *, of_smaller: bool = False) -> Boxes:
-    """Drop every box that overlaps a better one, even one that was dropped itself (mtcnn is not greedy).
+    """Drop every box that overlaps a better one, even one that is dropped itself (mtcnn is not greedy).
 
     Parameters
     ----------
     boxes
-        float64, shape (n, 4 or more): x1, y1, x2, y2, best first; further columns are carried along.
+        float64, shape (n, 4 or more): x1, y1, x2, y2, best first; further columns are kept.
     threshold
-        Largest overlap, as intersection over union, or over the smaller box.
+        Largest overlap: intersection over union, or over the area of the smaller box.
     of_smaller
-        Which of the two.
+        Whether to divide by the area of the smaller box.
 
     Returns
     -------
     ndarray of float64
-        The rows that are kept, in their order.
+        The kept rows, in order.
     """
     if len(boxes) < 2:
         return boxes
     if len(boxes) <= CHUNK:
         rank = np.arange(len(boxes))
         return boxes[~_covered(boxes, rank, boxes, rank, threshold=threshold, of_smaller=of_smaller)]
-    # From left to right, only boxes that begin before a chunk ends and less than the widest box before it can overlap.
+    # Sorted by left edge, only boxes from one width of the widest box before a chunk to its right end can overlap it.
     rank = np.argsort(boxes[:, 0])
     placed = boxes[rank]
     widest = max(0.0, float((placed[:, 2] - placed[:, 0]).max()))
@@ -60,7 +60,7 @@ def _covered(
     threshold: float,
     of_smaller: bool,
 ) -> NDArray[np.bool_]:
-    """Return which of the boxes overlap another one of better rank too much."""
+    """Return the mask of the boxes that overlap a better one by more than the threshold."""
     x1, y1, x2, y2 = boxes[:, :4].T[:, :, None]
     other_x1, other_y1, other_x2, other_y2 = others[:, :4].T
     area, other_area = (x2 - x1) * (y2 - y1), (other_x2 - other_x1) * (other_y2 - other_y1)
@@ -68,7 +68,7 @@ def _covered(
     high = np.maximum(0, np.minimum(y2, other_y2) - np.maximum(y1, other_y1))
     shared = wide * high
     whole = np.minimum(area, other_area) if of_smaller else area + other_area - shared
-    with np.errstate(divide="ignore", invalid="ignore"):  # boxes without area overlap nothing
+    with np.errstate(divide="ignore", invalid="ignore"):  # boxes without area overlap no others
         too_much = shared / whole > threshold
     covered: NDArray[np.bool_] = (too_much & (others_rank < rank[:, None])).any(axis=1)
     return covered

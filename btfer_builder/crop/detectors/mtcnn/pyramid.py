@@ -1,4 +1,4 @@
-"""The pyramid of ever smaller copies of a photo that a detector with one window size looks at."""
+"""The image pyramid: copies of a photo in decreasing sizes, for a detector with a fixed window."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ SCALE_FACTOR = 0.709
 #: Side of the detector's window.
 CELL = 12
 
-#: Rows of the photo that are averaged at a time: they are still in the processor's cache for the next level.
+#: Rows of the photo that are averaged at a time, so that they stay in the processor's cache for all levels.
 BAND = 64
 
 
 def levels(height: int, width: int, min_face_size: int = 20) -> list[tuple[float, int, int]]:
     """Return the levels of the image pyramid: scale, height, width.
 
-    Levels smaller than the window are left out. mtcnn 1.0.0 counts levels without the smallest face, and for a
-    larger one ends in levels too small to look at, whereupon it reports no faces at all.
+    Levels smaller than the window are left out. mtcnn 1.0.0 ignores the smallest face size when it counts levels; for
+    larger sizes it gets levels smaller than the window and reports no faces at all.
 
     Parameters
     ----------
     height, width
         Size of the photo in pixels.
     min_face_size
-        Smallest face that is looked for, in pixels; at least 12.
+        Smallest face to find, in pixels; at least 12.
     """
     first = CELL / min_face_size
     count = round(-((np.log(min(height, width) / CELL) / np.log(SCALE_FACTOR)) + 1))
@@ -40,10 +40,10 @@ def levels(height: int, width: int, min_face_size: int = 20) -> list[tuple[float
 
 
 def shrink(photo: Float, sizes: Sequence[tuple[int, int]]) -> list[Float]:
-    """Shrink a photo to several sizes by averaging areas, as `cv2.INTER_AREA` does, in a third of its time.
+    """Reduce a photo to several sizes by area averaging, like `cv2.INTER_AREA` but in a third of the time.
 
-    OpenCV shrinks rows first, which costs as much for a small level as for a large one. Here rows are averaged first,
-    for all sizes at once as the product with a sparse matrix, and only what is left of them is shrunk by OpenCV.
+    OpenCV resizes along the rows first, which costs as much for small levels as for large ones. Here the rows are
+    averaged first, for all sizes at once by a product with a sparse matrix, and OpenCV resizes the result.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def shrink(photo: Float, sizes: Sequence[tuple[int, int]]) -> list[Float]:
 
 @dataclass(frozen=True, slots=True)
 class _Averages:
-    """The rows of all results, each an average of neighbouring lines of the photo."""
+    """The rows of all results, each an average of adjacent lines of the photo."""
 
     band: NDArray[
         np.int64
@@ -97,12 +97,12 @@ class _Averages:
 
 
 def _averages(lines: int, heights: Sequence[int]) -> _Averages:
-    """Return which lines of a photo each row averages: row i covers [i, i + 1) · lines / height."""
+    """Return the lines of the photo that each row averages: row i covers [i, i + 1) · lines / height."""
     level = np.repeat(np.arange(len(heights)), heights)
     row = np.concatenate([np.arange(height) for height in heights])
     step = lines / np.array(heights, dtype=np.float64)[level]
     low, high = row * step, np.minimum((row + 1) * step, lines)
-    first = (low + 1e-6).astype(np.int32)  # a line that is covered by less is not covered
+    first = (low + 1e-6).astype(np.int32)  # ignore lines that are covered by less
     last = np.maximum(np.ceil(high - 1e-6).astype(np.int32), first + 1)
     band = (last - 1) // BAND
     order = np.lexsort([row, level, band])

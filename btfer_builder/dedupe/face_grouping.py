@@ -1,4 +1,4 @@
-"""The second pass, on face crops: which show the same picture, by hashes first and laid over one another then."""
+"""Group the face crops that show the same picture: hashes name candidates, aligned pixels decide."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,19 +8,19 @@ from btfer_builder.catalog.dedupe_faces import HashedFace
 from btfer_builder.dedupe.grouping import Link, MatchKind, greedy_groups
 from btfer_builder.images.alignment import Overlay, grey, overlay
 from btfer_builder.images.decode import Undecodable, decode_image
-from btfer_builder.images.hamming import neighbours
+from btfer_builder.images.hamming import neighbours_between
 from btfer_builder.images.same_picture import fine_distance
 from btfer_builder.io.storage import Root
 from btfer_builder.records import DedupeResult, FaceDedupe
 
-#: Crops are compared when their hashes are this close: of 96 faces shifted by 5 of 256 pixels, or enlarged by 5 %,
+#: Crops are compared if their hashes are this close: of 96 faces shifted by 5 of 256 pixels, or enlarged by 5 %,
 #: 97 % are, and of 9510 pairs of different people none (the closest: 10 and 78 bits).
 COARSE_BITS, FINE_BITS = 12, 76
 
 
 @dataclass(frozen=True, slots=True)
 class FacePair:
-    """Two faces, by their places, that may show the same picture; the second one mirrored, perhaps."""
+    """Two faces, by their indices, that may show the same picture, or one the mirror image of the other."""
 
     first: int
     second: int
@@ -33,30 +33,17 @@ def candidate_pairs(faces: Sequence[HashedFace], mirrored: bool) -> list[FacePai
     Parameters
     ----------
     faces
-        Those that can be compared, best first.
+        Hashed faces, best first.
     mirrored
-        Whether a mirrored copy is a duplicate, too.
+        Whether a mirrored copy is also a duplicate.
     """
-    import numpy as np
-
-    looks = [(int(face.phash, 16), place, False) for place, face in enumerate(faces)]
-    if mirrored:
-        looks += [(int(face.phash_mirrored, 16), place, True) for place, face in enumerate(faces)]
-    by_value: dict[int, list[tuple[int, bool]]] = defaultdict(list)
-    for value, place, flipped in looks:
-        by_value[value].append((place, flipped))
-    values = np.array(sorted(by_value), dtype=np.uint64)
-    first, second, _ = neighbours(values, COARSE_BITS)
-    close = [(value, value) for value in by_value]
-    close += zip(values[first].tolist(), values[second].tolist(), strict=True)
+    plain = [face.phash for face in faces]
+    others = plain + [face.phash_mirrored for face in faces] if mirrored else plain
     found: set[tuple[int, int, bool]] = set()
-    for one, other in close:
-        for place, flipped in by_value[one]:
-            for other_place, other_flipped in by_value[other]:
-                # Both mirrored is the pair itself once more.
-                if place != other_place and not (flipped and other_flipped):
-                    first_place, last_place = min(place, other_place), max(place, other_place)
-                    found.add((first_place, last_place, flipped or other_flipped))
+    for index, other, _ in neighbours_between(plain, others, COARSE_BITS).tolist():
+        turned, other_index = divmod(other, len(faces))
+        if index != other_index:
+            found.add((min(index, other_index), max(index, other_index), bool(turned)))
     pairs = (FacePair(*pair) for pair in sorted(found))
     return [
         pair
@@ -67,24 +54,24 @@ def candidate_pairs(faces: Sequence[HashedFace], mirrored: bool) -> list[FacePai
 
 
 def compare_faces(items: Sequence[tuple[str, str, bool]], root: Root) -> list[Overlay | None]:
-    """Lay a shard of pairs of crops over one another.
+    """Align the two crops of each pair of a shard and compare them.
 
     Parameters
     ----------
     items
-        (path, path of the other, whether that one is mirrored), relative to `root`.
+        (path, path of the other crop, whether the other is mirrored), relative to `root`.
     root
         The workspace.
 
     Returns
     -------
     list
-        None where the two are different pictures, or one cannot be decoded any more.
+        None if the two cannot be aligned, or one can no longer be decoded.
     """
     results: list[Overlay | None] = []
-    for one, other, mirrored in items:
+    for path, other_path, mirrored in items:
         try:
-            crops = decode_image(root / one), decode_image(root / other)
+            crops = decode_image(root / path), decode_image(root / other_path)
         except Undecodable:
             results.append(None)
             continue
@@ -97,18 +84,19 @@ def group_faces(
 ) -> list[FaceDedupe]:
     """Keep one face of every group: most photo pixels in the crop, then licence known, then found earliest.
 
-    Two crops are one picture when both measures of the overlay say so. Groups are stars, as those of images.
+    Two crops show the same picture if both measures of the comparison are small enough. Groups are stars, like those
+    of images (`grouping.greedy_groups`).
 
     Parameters
     ----------
     faces
-        Those that were compared, best first.
+        The faces that were compared, best first.
     compared
-        What laying them over one another gave.
+        The result for each pair.
     radius
-        Largest Hamming distance of the overlaid crops' pHashes.
+        Largest Hamming distance of the aligned crops' pHashes.
     difference
-        Largest difference at any place, in standard deviations.
+        Largest local difference, in standard deviations.
     """
     alike = {
         pair: result
@@ -121,19 +109,19 @@ def group_faces(
         links[pair.first].append(Link(pair.second, result.distance, kind))
         links[pair.second].append(Link(pair.first, result.distance, kind))
 
-    def of(place: int) -> Iterator[Link]:
-        return iter(links.get(place, ()))
+    def links_of(index: int) -> Iterator[Link]:
+        return iter(links.get(index, ()))
 
-    places = {face.image_id: place for place, face in enumerate(faces)}
-    return [_face_result(result, places, alike) for result in greedy_groups(faces, of)]
+    indices = {face.image_id: index for index, face in enumerate(faces)}
+    return [_face_result(result, indices, alike) for result in greedy_groups(faces, links_of)]
 
 
 def _face_result(
-    result: DedupeResult, places: Mapping[str, int], alike: Mapping[FacePair, Overlay]
+    result: DedupeResult, indices: Mapping[str, int], alike: Mapping[FacePair, Overlay]
 ) -> FaceDedupe:
     difference = None
     if result.duplicate_of is not None:
-        pair = FacePair(places[result.duplicate_of], places[result.image_id], result.kind == "mirrored")
+        pair = FacePair(indices[result.duplicate_of], indices[result.image_id], result.kind == "mirrored")
         difference = alike[pair].difference
     return FaceDedupe(
         result.image_id,

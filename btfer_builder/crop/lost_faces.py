@@ -1,4 +1,4 @@
-"""Foresee which faces leave when images are cropped with other settings, out of the catalog alone."""
+"""Predict from the catalog which faces are lost if images are cropped with other settings."""
 
 import json
 import sqlite3
@@ -11,26 +11,24 @@ from btfer_builder.crop.detectors.base import Detection, largest_first
 from btfer_builder.crop.geometry import Box
 
 
-def leaving_faces(rows: Iterable[sqlite3.Row], recipe: CropRecipe) -> set[str]:
-    """Return the kept faces that are not there any more after a crop with these settings.
+def lost_faces(rows: Iterable[sqlite3.Row], recipe: CropRecipe) -> set[str]:
+    """Return the kept faces that no longer exist after a crop with these settings.
 
-    What was detected is in the catalog, and a face's id follows from it. Only another detector, or a photo of
-    unknown size, may find other faces: then all of its faces count as leaving.
+    The catalog stores the detections, and a face's id follows from them. With another detector, or if a photo's size
+    is not known, the faces cannot be predicted and all faces of the photo count as lost.
 
     Parameters
     ----------
     rows
-        As `catalog.crop.faces_cropped_with` returns them.
+        The result of `catalog.crop.faces_cropped_with`.
     recipe
-        The settings.
+        The new settings.
     """
-    leaving: set[str] = set()
+    lost: set[str] = set()
     for image_id, faces in groupby(rows, key=lambda row: str(row["image_id"])):
         before = list(faces)
-        leaving |= {row["face_id"] for row in before if row["state"] == "kept"} - _kept(
-            image_id, before, recipe
-        )
-    return leaving
+        lost |= {row["face_id"] for row in before if row["state"] == "kept"} - _kept(image_id, before, recipe)
+    return lost
 
 
 def _kept(image_id: str, rows: Sequence[sqlite3.Row], recipe: CropRecipe) -> set[str]:

@@ -1,4 +1,4 @@
-"""Delete face files that the catalog does not name: those of other settings, or of a crop that was killed."""
+"""Delete face files that the catalog does not name: those of other settings or of an interrupted crop."""
 
 import re
 from collections.abc import Collection
@@ -10,24 +10,24 @@ from btfer_builder.workspace import Workspace
 _FACE = re.compile(r"data/faces/[0-9a-f]{2}/([0-9a-f]{16})\.png")
 
 
-def sweep_faces(workspace: Workspace, before: Collection[str] = ()) -> None:
-    """Delete what nobody would find when a person is to be taken out.
+def delete_orphaned_faces(workspace: Workspace, before: Collection[str] = ()) -> None:
+    """Delete the face files that the catalog does not name, which a takedown would not find.
 
-    Where the catalog names none of the files that are there, they are not its own, and all of them stay. The caller
-    holds the stage `crop`.
+    If the catalog names none of the existing files, they belong to another catalog, and nothing is deleted. The caller
+    holds the lock of the stage `crop`.
 
     Parameters
     ----------
     workspace
-        Where.
+        The workspace.
     before
         Files that the catalog named until now.
     """
     named = {path for _, _, path in face_paths(workspace.catalog)}
-    there = files_below(workspace.files, "data/faces")
-    if not (named | set(before)) & set(there):
+    existing = files_below(workspace.files, "data/faces")
+    if not (named | set(before)) & set(existing):
         return
-    for path in there:
+    for path in existing:
         if (face := _FACE.fullmatch(path)) and path not in named:
             (workspace.files / path).unlink(missing_ok=True)
             thumb_path(workspace.root, "face", face[1]).unlink(missing_ok=True)

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import btfer_builder
-from btfer_builder.io.atomic import json_text, write_json
-from btfer_builder.io.terminal import emit_json
+from btfer_builder.cli.output import emit_json
+from btfer_builder.io.json import json_text, write_json
 
 
 def strict(text: str | bytes) -> object:
-    """Read JSON as a parser does that knows the standard only."""
+    """Read JSON like a parser that only accepts the standard."""
 
     def refuse(word: str) -> None:
         raise AssertionError(f"{word} is no JSON")
@@ -58,7 +58,7 @@ def test_there_is_one_way_to_write_json():
             re.sub(r"msgspec\.json", "", path.read_text()),
         )
     }
-    assert writers == {"io/atomic.py"}
+    assert writers == {"io/json.py"}
 
 
 @pytest.mark.parametrize("name", ["tojson", "application/json"])
