@@ -11,7 +11,7 @@ import tensorflow as tf
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from btfer_builder.config import TrainRecipe
+from btfer_builder.config import TrainRecipe, stored_settings
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.networks.flops import count_parameters
@@ -101,7 +101,7 @@ def train(
             forget_state(out)
             return done
         state, arrays = load_state(out) or (State(plan.key, plan.first_phase), [])
-        _check_same(out, state.key, plan.key)
+        _check_same(out, stored_settings(TrainRecipe, state.key), plan.key)
         stores = decode_faces(plan, progress)
         with precision(recipe), plan.strategy.scope():
             network = build(plan)

@@ -123,10 +123,10 @@ def test_classes_that_are_none_of_the_seven_are_said(room):
         (["typed_models:happy", "--resolutions", "4"], 1, "expected sides of 8 to 2048"),
         (["typed_models:happy", "--resolutions", "big"], 2, "expected numbers"),
         (["typed_models:happy", "--mean", "x"], 2, "expected numbers"),
-        (["typed_models:happy", "--try-preprocessing"], 2, "needs --training-data"),
+        (["typed_models:happy", "--check-preprocessing"], 2, "needs --training-data"),
         (["typed_models:happy", "--training-data", "faces"], 2, "name both or neither"),
         (
-            ["typed_models:happy", "--try-preprocessing", "--training-data", "faces"],
+            ["typed_models:happy", "--check-preprocessing", "--training-data", "faces"],
             2,
             "never choose the preprocessing on that",
         ),

@@ -163,7 +163,7 @@ def test_a_hostile_box_does_too(copy, name, value):
 
 
 def test_private_hosts_are_not_asked_unless_allowed(out, web):
-    failed = rebuild(out, CrawlRecipe(tries=1, deadline=5, host_rate=10)).failed
+    failed = rebuild(out, CrawlRecipe(tries=1, timeout=5, requests_per_second=10)).failed
     assert set(failed.values()) == {"private_address"}
     assert web["asked"] == []
 

@@ -16,7 +16,7 @@ def btfer(*arguments, code=0):
 
 def test_train_then_eval_from_the_command_line(faces, tmp_path):
     data, out = tmp_path / "set", tmp_path / "run"
-    settings = ["--network", "lenet5", "--phase2-epochs", "2", "--batch-size", "8", "--balancing", "simple"]
+    settings = ["--network", "lenet5", "--finetune-epochs", "2", "--batch-size", "8", "--balancing", "simple"]
     shown = btfer("train", data, *settings, "--out", out)
     assert "best: epoch 2, accuracy" in shown.stdout
     assert "on 14 validation faces (val)" in shown.stdout
@@ -39,7 +39,7 @@ def test_the_recipe_of_the_workspace_says_how(faces, tmp_path):
     assert 'network = "resnet18"' in text
     recipe.write_text(
         text.replace('network = "resnet18"', 'network = "lenet5"').replace(
-            "phase2_epochs = 200", "phase2_epochs = 1"
+            "finetune_epochs = 200", "finetune_epochs = 1"
         )
     )
     out = tmp_path / "run"
