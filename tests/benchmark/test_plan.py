@@ -82,7 +82,7 @@ def test_two_things_to_do_are_refused(tmp_path):
     for flags in (["--plan", "--report"], ["--published", "--plan"]):
         done = CliRunner().invoke(main, ["benchmark", str(path), *flags])
         assert done.exit_code == 2
-        assert "name one" in done.stderr
+        assert "exclude each other" in done.stderr
 
 
 def test_what_is_asked_for_twice_is_run_once():

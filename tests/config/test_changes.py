@@ -93,3 +93,13 @@ def test_settings_as_they_are_printed_are_read_back(recipe):
     lines = [f"{name} = {toml_value(value)}" for name, value in outcome_settings(recipe).items()]
     read = override(type(recipe)(), **tomllib.loads("\n".join(lines)))
     assert msgspec.to_builtins(read) == msgspec.to_builtins(recipe)
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=5)
+
+
+@given(st.dictionaries(TEXT, TEXT))
+def test_any_text_is_printed_as_valid_toml(table):
+    import tomllib
+
+    assert tomllib.loads(f"table = {toml_value(table)}") == {"table": table}

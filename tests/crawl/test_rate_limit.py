@@ -104,8 +104,8 @@ def test_only_loopback_that_is_allowed_needs_no_sparing():
 
 @pytest.mark.parametrize(
     "below",
-    [{"requests_per_second": 11}, {"requests_per_second": 0}, {"per_host": 9}, {"tries": 6}, {"concurrent_searches": 9}, {"query_delay": -1},
-     {"max_wait": -1}, {"connections": 257}],
+    [{"requests_per_second": 11}, {"requests_per_second": 0}, {"per_host": 9}, {"tries": 6},
+     {"concurrent_searches": 9}, {"query_delay": -1}, {"max_wait": -1}, {"connections": 257}],
 )  # fmt: skip
 def test_nobody_goes_below_the_floors_by_accident(below):
     with pytest.raises(msgspec.ValidationError):

@@ -20,7 +20,7 @@ def test_train_then_eval_from_the_command_line(faces, tmp_path):
     shown = btfer("train", data, *settings, "--out", out)
     assert "best: epoch 2, accuracy" in shown.stdout
     assert "on 14 validation faces (val)" in shown.stdout
-    assert "30 faces to learn from" in shown.stderr
+    assert "30 training faces" in shown.stderr
     assert shown.stderr.count("epoch   ") == 2
     said = json.loads(btfer("train", data, *settings, "--out", out, "--json").stdout)["run"]
     assert said["finished"]
