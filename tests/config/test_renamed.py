@@ -1,6 +1,7 @@
 """Old names of settings: read wherever 0.1 wrote them, and the ids of its runs stay."""
 
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -18,7 +19,7 @@ from btfer_builder.config import (
     settings_of,
     stored_settings,
 )
-from btfer_builder.config.renamed import IN_IDS, SETTINGS, with_new_names
+from btfer_builder.config.renamed import IN_IDS, OPTIONS, SETTINGS, with_new_names
 from btfer_builder.errors import BtferError
 
 NAMES = {field.name: type(field.default) for field in msgspec.structs.fields(Recipe)}
@@ -41,6 +42,9 @@ SCORED_BY_0_1_0 = (
     '"size": 0, "mean": [], "std": [], "resize": "auto", "crop": 1.0, "preset": "none", "corruptions": false, '
     '"resolutions": [], "efficiency": false, "resamples": 10000, "seed": 0, "set_hash": ""}'
 )
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "upgrading.md"
 
 
 def other_value(section, name):
@@ -100,3 +104,13 @@ def test_a_setting_added_since_is_in_an_id_only_if_it_is_not_at_its_default(monk
 def test_settings_without_old_names_are_returned_as_they_are():
     settings = {"per_query": 3, "timeout": 2}
     assert with_new_names(CrawlRecipe, settings) == settings
+
+
+def test_the_page_about_upgrading_lists_every_renamed_setting_and_option():
+    rows = PAGE.read_text(encoding="utf-8").splitlines()
+    renamed = [(f"`{old}`", f"`{new}`") for old, new in OPTIONS.items()]
+    for table, _, old, new in RENAMED:
+        flags = (f"`--{name.replace('_', '-')}`" for name in (old, new))
+        renamed += [(f"`{old}`", f"`{new}`"), tuple(flags), (f"`[{table}]`", f"`{old}`")]
+    for before, after in renamed:
+        assert any(before in row and after in row for row in rows), (before, after)
