@@ -105,7 +105,7 @@ def test_a_captcha_in_the_middle_is_no_end_and_loses_nothing(web, workspace, run
 
 def test_an_engine_that_asks_for_an_hour_is_left_alone_at_once(web, workspace, run_crawl, capfd):
     web.found_for = lambda query: pictures(5, query)
-    settings = {"engine": ("openverse",), "engine_url": web.engine_url("openverse"), "searches": 1}
+    settings = {"engine": ("openverse",), "engine_url": web.engine_url("openverse"), "concurrent_searches": 1}
     web.engine_fault = {None: "429-for-an-hour"}
     with pytest.raises(
         BtferError, match=r"1 searches failed\. .*HTTP 429.* 4 more were not put to openverse"
@@ -207,7 +207,7 @@ def test_the_order_of_answers_changes_nothing(web, tmp_path, recipe):
     queries = [Query(letter, "en", "happy", "latino", "female", "adult", letter) for letter in "abcdefgh"]
     outcomes = []
     for number, settings in enumerate(
-        ({"searches": 1, "connections": 1}, {"searches": 8, "connections": 32})
+        ({"concurrent_searches": 1, "connections": 1}, {"concurrent_searches": 8, "connections": 32})
     ):
         workspace = create_workspace(tmp_path / str(number))
         engines = ("openverse", "bing")

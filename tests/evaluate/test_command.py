@@ -124,11 +124,11 @@ def test_classes_that_are_none_of_the_seven_are_said(room):
         (["typed_models:happy", "--resolutions", "big"], 2, "expected numbers"),
         (["typed_models:happy", "--mean", "x"], 2, "expected numbers"),
         (["typed_models:happy", "--check-preprocessing"], 2, "needs --training-data"),
-        (["typed_models:happy", "--training-data", "faces"], 2, "name both or neither"),
+        (["typed_models:happy", "--training-data", "faces"], 2, "needs --check-preprocessing"),
         (
             ["typed_models:happy", "--check-preprocessing", "--training-data", "faces"],
             2,
-            "never choose the preprocessing on that",
+            "choose the preprocessing on other faces",
         ),
         (["typed_models:happy", "--scale", "0,1"], 1, "does its own preprocessing"),
         (["--preset", "deepface"], 1, "brings no model"),
