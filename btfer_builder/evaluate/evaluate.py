@@ -283,7 +283,7 @@ def _notes(
     if declaration.source == "recipe" and not feeding.raw:
         notes.append(
             "Nobody said how this model was fed in training (no sidecar, no preset, no --scale, --mean or --std), so "
-            "the recipe's values were used; check them with --check-preprocessing."
+            "the recipe's values were used; check them with --try-preprocessing."
         )
     notes += [f"{sentence}." for sentence in declaration.overridden]
     return tuple(notes)

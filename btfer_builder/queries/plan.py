@@ -1,4 +1,4 @@
-"""The search phrases that the settings select, in a fixed order."""
+"""The search phrases a recipe asks for: read, checked against each other, filtered, in one fixed order."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,30 +8,30 @@ from btfer_builder.config import Age, Language, QueriesRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.queries.phrases import Query, folded, make_phrases, read_vocabulary
 
-#: The age groups that `no_minors` excludes.
+#: The ages `no_minors` leaves out.
 MINORS: tuple[Age, ...] = ("toddler", "child")
 
 
 def plan_queries(vocabulary_dir: Path, recipe: QueriesRecipe) -> list[Query]:
-    """Return the search phrases that the settings select.
+    """Return the search phrases of a recipe.
 
     Parameters
     ----------
     vocabulary_dir : Path
-        The folder with `<language>.yaml` for each selected language; other languages are not read.
+        The folder with `<language>.yaml` for each language of the recipe; other languages are not read.
     recipe : QueriesRecipe
-        The selected languages, emotions, ethnicities, genders and age groups; `no_minors` excludes `MINORS`.
+        The languages, emotions, ethnicities, genders and ages wanted; `no_minors` leaves out `MINORS`.
 
     Returns
     -------
     list of Query
         Ordered by language, emotion, expression (as in the vocabulary), ethnicity, gender and age, each in
-        the order of its type in `config.collection`; may be empty.
+        the order of its type in `recipe/`, however the recipe lists them; perhaps none.
 
     Raises
     ------
     BtferError
-        If a vocabulary is missing or invalid, or two phrases, selected or not, are the same search.
+        If a vocabulary is missing or wrong, or two phrases, wanted or not, are one and the same search.
     """
     languages = [language for language in get_args(Language) if language in recipe.language]
     queries = [
@@ -39,8 +39,8 @@ def plan_queries(vocabulary_dir: Path, recipe: QueriesRecipe) -> list[Query]:
         for language in languages
         for query in make_phrases(read_vocabulary(vocabulary_dir / f"{language}.yaml"), language)
     ]
-    _refuse_duplicates(queries, vocabulary_dir)
-    return [query for query in queries if _is_selected(query, recipe)]
+    _refuse_twins(queries, vocabulary_dir)
+    return [query for query in queries if _wanted(query, recipe)]
 
 
 def default_vocabulary() -> Path:
@@ -50,7 +50,7 @@ def default_vocabulary() -> Path:
     return installed if installed.is_dir() else here.parents[1] / "queries"
 
 
-def _is_selected(query: Query, recipe: QueriesRecipe) -> bool:
+def _wanted(query: Query, recipe: QueriesRecipe) -> bool:
     return (
         query.emotion in recipe.emotion
         and query.query_ethnicity in recipe.ethnicity
@@ -60,15 +60,15 @@ def _is_selected(query: Query, recipe: QueriesRecipe) -> bool:
     )
 
 
-def _refuse_duplicates(queries: Iterable[Query], folder: Path) -> None:
-    """Raise an error for two phrases that are the same search: its images would get two sets of attributes."""
+def _refuse_twins(queries: Iterable[Query], folder: Path) -> None:
+    """Raise for two phrases that are one search: its images would get two sets of attributes."""
     first: dict[str, Query] = {}
     for query in queries:
-        earlier = first.setdefault(folded(query.query), query)
-        if earlier is not query:
-            files = " and ".join(dict.fromkeys(f"{folder / each.language}.yaml" for each in (earlier, query)))
+        twin = first.setdefault(folded(query.query), query)
+        if twin is not query:
+            files = " and ".join(dict.fromkeys(f"{folder / each.language}.yaml" for each in (twin, query)))
             raise BtferError(
-                f"{files}: {_described(earlier)} and {_described(query)} are the same search; change one"
+                f"{files}: {_described(twin)} and {_described(query)} are one and the same search; change one"
             )
 
 

@@ -95,7 +95,7 @@ def create_app(
     adjudicate
         Show what reviewers disagree on, and settle it.
     model
-        The name under which the catalog holds what the model of `--model` says.
+        The name under which the catalog holds what the model of `--suspect` says.
     """
     recipe = recipe or ReviewRecipe()
     session = Session(workspace.catalog, reviewer, recipe, adjudicate=adjudicate, model=model)

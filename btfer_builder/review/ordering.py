@@ -33,7 +33,7 @@ class ReviewSignals:
     sharpness
         Variance of the Laplacian of a photo's thumbnail or a face's crop, by item.
     predictions
-        What the model of `--model` says, by item: a probability an emotion, None where it has no such class.
+        What the model of `--suspect` says, by item: a probability an emotion, None where it has no such class.
         Empty without a model.
     """
 

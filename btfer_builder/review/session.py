@@ -78,7 +78,7 @@ class Session:
     adjudicate
         Show what reviewers disagree on with their votes, and settle it.
     model
-        The name under which `predictions` holds what the model of `--model` says.
+        The name under which `predictions` holds what the model of `--suspect` says.
     """
 
     def __init__(
