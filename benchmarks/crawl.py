@@ -116,7 +116,7 @@ def ours(port: int, phrases: list[str], per_phrase: int, connections: int, folde
         engine=(engine,),  # type: ignore[arg-type]  # one of two
         engine_url={engine: f"http://127.0.0.1:{port}{path}"},
         per_query=per_phrase,
-        searches=8,
+        concurrent_searches=8,
         connections=connections,
         per_host=8,
         allow_private_hosts=True,

@@ -1,10 +1,10 @@
-"""`python -m btfer_builder` is `btfer`."""
+"""Make `python -m btfer_builder` the same as `btfer`."""
 
 import sys
 
 
 def run() -> None:
-    """Run the command line; Ctrl-C ends it without a traceback even while it is still importing."""
+    """Run the command line; Ctrl-C ends it without a traceback, also during imports."""
     try:
         from btfer_builder.cli.main import main
 

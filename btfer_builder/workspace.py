@@ -1,4 +1,4 @@
-"""A workspace: where its files are, its recipe and its catalog, and one command at a time on a stage."""
+"""A workspace: its files, its settings, its catalog, and a lock for each stage."""
 
 import os
 import shutil
@@ -20,65 +20,65 @@ from btfer_builder.queries.plan import default_vocabulary
 
 RECIPE_NAME = "btfer.toml"
 
-#: So many images are looked for before all of them are taken to be somewhere else.
+#: Number of images to look for before the folder of images is considered wrong.
 _LOOKED_FOR = 200
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folder a set is built in."""
+    """The folder in which a set is built."""
 
     root: Path
 
     @property
     def queries(self) -> Path:
-        """The vocabulary the search phrases are made of."""
+        """The folder with the vocabulary of the search phrases."""
         return self.root / "queries"
 
     @property
     def data(self) -> Path:
-        """Images, faces and the sample."""
+        """The folder with images, faces and the sample."""
         return self.root / "data"
 
     @cached_property
     def files(self) -> Root:
-        """What the paths of images and faces in the catalog are relative to."""
+        """The root of the paths of images and faces in the catalog."""
         elsewhere = self.recipe.storage.data
         return Storage(self.root, elsewhere) if elsewhere else self.root
 
     @property
     def manifests(self) -> Path:
-        """The catalog and its views."""
+        """The folder with the catalog and its CSV views."""
         return self.root / "manifests"
 
     @property
     def reports(self) -> Path:
-        """What models scored."""
+        """The folder with the reports on models."""
         return self.root / "reports"
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The recipe as `btfer.toml` states it."""
+        """The settings in `btfer.toml`."""
         return load_recipe(self.root / RECIPE_NAME)
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The one truth about this workspace: made where nothing was done yet, else opened.
+        """The catalog; created in a new workspace, otherwise opened.
 
         Raises
         ------
         BtferError
-            If it is missing or empty though there is what was made from it, or is another workspace's.
+            If it is missing or empty although there are files made from it, or belongs to another workspace.
         """
         path = self.manifests / "btfer.sqlite"
-        # Looked at twice: another command may just be filling a new one, its rows before its pictures.
+        # Checked twice: another command may be filling a new catalog, its rows before its images.
         if not holds_rows(path) and (left := self._left_behind(path)) and not holds_rows(path):
-            state = "has nothing in it" if path.exists() else "is missing"
-            # SQLite would write what is in the log of one catalog into another one.
+            state = "is empty" if path.exists() else "is missing"
+            # SQLite would apply the log of this catalog to the restored one.
             logs = f" (delete {path.name}-wal and -shm first)" if _log(path).exists() else ""
             raise BtferError(
                 f"{path} {state}, but {left}: restore the catalog from a backup{logs}, or move data/ and manifests/ "
-                "away to begin again. Nothing was changed"
+                "away to start again. Nothing was changed"
             )
         self.manifests.mkdir(exist_ok=True)
         catalog = Catalog(path)
@@ -86,60 +86,60 @@ class Workspace:
         return catalog
 
     def _left_behind(self, catalog: Path) -> str | None:
-        """Say what shows that there was a catalog here; None in a new workspace."""
+        """Return the evidence that there was a catalog, as a clause of a message; None in a new workspace."""
         if view := filled_csv(self.manifests):
             return f"{view} has rows"
         if not _has_bytes(catalog) and _has_bytes(_log(catalog)):
-            return f"{_log(catalog)} is there"
+            return f"{_log(catalog)} exists"
         for name in ("images", "faces", "sample", "thumbs"):
-            place = self.files / f"data/{name}"
-            if isinstance(place, Path):
-                found = any(path.is_file() and path.name[0] != "." for path in place.rglob("*"))
+            folder = self.files / f"data/{name}"
+            if isinstance(folder, Path):
+                has_images = any(path.is_file() and path.name[0] != "." for path in folder.rglob("*"))
             else:
-                found = place.is_dir()
-            if found:
-                return f"{place} holds pictures"
+                has_images = folder.is_dir()
+            if has_images:
+                return f"{folder} holds images"
         return None
 
     def check_images(self) -> None:
-        """Check that images of the catalog are where they should be.
+        """Check that the images of the catalog are in their folder.
 
-        A share that is not mounted, or the catalog of another workspace, is no reason to drop all of them.
+        Otherwise a stage would drop all of them where a network share is not mounted.
 
         Raises
         ------
         BtferError
-            If the folder is gone, or holds none of them.
+            If the folder does not exist or holds none of the images.
         """
         folder = self.files / "data/images"
         if not folder.is_dir():
             raise BtferError(
-                f"{folder} is not there, and images of the catalog should be in it; is the storage mounted, is "
+                f"{folder} does not exist, but the catalog has images in it; is the storage mounted, is "
                 "storage.data right? Nothing was dropped"
             )
         paths = first_image_paths(self.catalog, _LOOKED_FOR)
         if not any((self.files / path).is_file() for path in paths):
             raise BtferError(
                 f"{folder} has none of the first {len(paths)} images of {self.catalog.path}; is the right storage "
-                "mounted, is this the workspace's own catalog? Nothing was dropped"
+                "mounted, is this the catalog of this workspace? Nothing was dropped"
             )
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Hold a stage for this process; a second one is told so. The lock dies with its holder.
+        """Lock a stage for this process. The lock is released when the process ends, however it ends.
 
         Raises
         ------
         BtferError
-            If another process is running the stage.
+            If another process runs the stage.
         """
-        busy = f"another btfer {name} is running in {self.root}; wait for it, it loses nothing"
+        busy = f"another btfer {name} is running in {self.root}; wait until it ends"
         with lock_file(self.manifests / f".{name}.lock", busy):
             yield
 
 
 def _log(catalog: Path) -> Path:
-    """Return the file in which SQLite keeps what is not written into the catalog yet."""
+    """Return the write-ahead log of a catalog."""
     return catalog.with_name(f"{catalog.name}-wal")
 
 
@@ -148,26 +148,28 @@ def _has_bytes(path: Path) -> bool:
 
 
 def open_workspace(directory: Path | None) -> Workspace:
-    """Open the workspace named by `-w`, else by `BTFER_WORKSPACE`, else the current folder.
+    """Open a workspace: the given folder, else that of `BTFER_WORKSPACE`, else the current folder.
 
     Raises
     ------
     BtferError
-        If the folder is no workspace.
+        If the folder is not a workspace.
     """
     root = (directory or Path(os.environ.get("BTFER_WORKSPACE") or ".")).absolute()
     if not (root / RECIPE_NAME).is_file():
-        raise BtferError(f"{root} is no workspace: it has no {RECIPE_NAME}. Make one with: btfer init {root}")
+        raise BtferError(
+            f"{root} is not a workspace: it has no {RECIPE_NAME}. Create one with: btfer init {root}"
+        )
     return Workspace(root)
 
 
 def recipe_of(directory: Path | None) -> Recipe:
-    """Return the recipe of the workspace, or the defaults where no workspace is named and there is none.
+    """Return the settings of the workspace, or the defaults if none is given and there is none.
 
     Raises
     ------
     BtferError
-        If a workspace is named that is none, or its recipe is wrong.
+        If the given folder is not a workspace, or its settings are invalid.
     """
     root = directory or Path(os.environ.get("BTFER_WORKSPACE") or ".")
     if directory is None and not (root / RECIPE_NAME).is_file():
@@ -176,14 +178,14 @@ def recipe_of(directory: Path | None) -> Recipe:
 
 
 def create_workspace(directory: Path) -> Workspace:
-    """Make a folder a workspace: its recipe with every default stated, and the vocabulary to edit.
+    """Create a workspace: `btfer.toml` with every default, and the vocabulary of the search phrases.
 
-    What is already there is left as it is, so a workspace can be completed by a second call.
+    Existing files are kept, so that a second call completes a workspace.
 
     Raises
     ------
     BtferError
-        If the folder cannot be made or written.
+        If the folder cannot be created or written.
     """
     workspace = Workspace(directory.absolute())
     try:
@@ -196,5 +198,5 @@ def create_workspace(directory: Path) -> Workspace:
             if not (workspace.queries / vocabulary.name).exists():
                 shutil.copyfile(vocabulary, workspace.queries / vocabulary.name)
     except OSError as error:
-        raise BtferError(f"{directory}: cannot be made a workspace: {error.strerror}") from None
+        raise BtferError(f"{directory}: cannot create a workspace: {error.strerror}") from None
     return workspace

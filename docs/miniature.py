@@ -41,7 +41,7 @@ miniature = "sets/frames"
 
 [train]
 batch_size = 8
-phase2_epochs = 20
+finetune_epochs = 20
 learning_rate = 0.0005
 validation_share = 0.25
 """

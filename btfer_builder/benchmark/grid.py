@@ -10,15 +10,19 @@ from typing import TypeVar
 
 import msgspec
 
-from btfer_builder.config import Balancing, BenchmarkRecipe, Pretraining, TrainRecipe, explain
+from btfer_builder.config import (
+    Balancing,
+    BenchmarkRecipe,
+    Pretraining,
+    TrainRecipe,
+    convert_settings,
+    id_settings,
+)
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import setting_digest
 from btfer_builder.networks.registry import NETWORKS, find_network
 
 Value = TypeVar("Value")
-
-#: Settings of the training that change nothing of its result, so they are no part of a run's id.
-_WITHOUT_EFFECT = ("workers", "memory")
 
 #: Settings of the training that the grid gives each run.
 _OF_THE_GRID = {
@@ -85,13 +89,11 @@ def load_benchmark(path: Path) -> BenchmarkRecipe:
     """
     try:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
-        recipe = msgspec.convert(said, BenchmarkRecipe)
+        recipe = convert_settings(said, BenchmarkRecipe, path)
     except FileNotFoundError:
         raise BtferError(f"{path}: no such file; write one (btfer benchmark --example shows it)") from None
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BtferError(f"{path}: not valid TOML: {error}") from None
-    except msgspec.ValidationError as error:
-        raise BtferError(f"{path}: {explain(error)}") from None
     for name in said.get("train", {}):
         if name in _OF_THE_GRID:
             raise BtferError(f"{path}: train.{name}: the grid says that; give it as {_OF_THE_GRID[name]}")
@@ -169,9 +171,8 @@ def _train_recipe(recipe: BenchmarkRecipe, setting: RunSetting) -> TrainRecipe:
 
 
 def _digest(train: TrainRecipe, data: str) -> str:
-    said = {name: value for name, value in msgspec.to_builtins(train).items() if name not in _WITHOUT_EFFECT}
-    said["weights"] = setting_digest(train.weights)
-    return hashlib.sha256(msgspec.json.encode([said, data], order="deterministic")).hexdigest()[:8]
+    settings = id_settings(train) | {"weights": setting_digest(train.weights)}
+    return hashlib.sha256(msgspec.json.encode([settings, data], order="deterministic")).hexdigest()[:8]
 
 
 def _once(values: tuple[Value, ...]) -> tuple[Value, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from btfer_builder.config import EvalRecipe
+from btfer_builder.config import EvalRecipe, id_settings
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.scores import wilson
 from btfer_builder.io.atomic import write_bytes
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 #: Of the form of `result.json`; a number that changes its meaning raises it.
 SCHEMA = 1
-
-#: Settings of the scoring that change nothing of a report.
-_WITHOUT_EFFECT = ("workers", "scheduler", "batch_size", "trust_model")
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 
@@ -109,8 +106,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 def scoring_digest(recipe: EvalRecipe) -> str:
     """Return eight digits of the hash over how models are scored; another one asks for other reports."""
-    said = {name: value for name, value in msgspec.to_builtins(recipe).items() if name not in _WITHOUT_EFFECT}
-    return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()[:8]
+    settings = id_settings(recipe)
+    return hashlib.sha256(msgspec.json.encode(settings, order="deterministic")).hexdigest()[:8]
 
 
 def write_result(folder: Path, result: Result) -> None:

@@ -1,1 +1,1 @@
-"""The command line: one thin function a command; heavy things are imported inside."""
+"""The command line: one thin function for each command, which imports what it needs when it runs."""

@@ -1,4 +1,4 @@
-"""The command of the paper's grid: benchmark; heavy things are imported inside."""
+"""The command about the grid of the paper: benchmark."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,17 +18,17 @@ EXAMPLE = """\
 # A grid of runs: btfer benchmark benchmark.toml. Paths are relative to this file.
 networks = ["resnet18", "vgg16", "sequential-4-conv"]   # btfer networks lists them
 sizes = [48, 224]
-pretrainings = ["scratch", "imagenet", "vggface"]       # what a network has no weights of is left out
+pretrainings = ["scratch", "imagenet", "vggface"]       # combinations without weights are left out
 balancings = ["simple", "conservative"]
 seeds = [0]
 btfer = "sample"          # class folders or a workspace, for the cross-domain accuracy
 out = "benchmark"
 
-[datasets]                # folders of train, val and test: btfer dataset import makes them
+[datasets]                # folders with train, val and test, as btfer dataset import writes them
 raf-db = "sets/raf-db"
 fer2013 = "sets/fer2013"
 
-[weights]                 # only where they cannot be fetched
+[weights]                 # only for weights that cannot be downloaded
 # vgg16-vggface = "rcmalli_vggface_tf_notop_vgg16.h5"
 
 [train]                   # any setting of btfer train
@@ -40,13 +40,11 @@ fer2013 = "sets/fer2013"
 @click.argument(
     "file", type=click.Path(path_type=Path, dir_okay=False), default=Path("benchmark.toml"), required=False
 )
-@click.option("--plan", is_flag=True, help="Only list the runs and which of them are missing.")
-@click.option("--report", is_flag=True, help="Only write tables and figures of what is finished.")
-@click.option("--questions", is_flag=True, help="Only answer the paper's questions (RQ1 to RQ3).")
-@click.option(
-    "--published", is_flag=True, help="Do that with the authors' own results instead; runs nothing."
-)
-@click.option("--example", is_flag=True, help="Print a benchmark.toml to begin with.")
+@click.option("--plan", is_flag=True, help="Only list the runs and their state.")
+@click.option("--report", is_flag=True, help="Only write tables and figures of the finished runs.")
+@click.option("--questions", is_flag=True, help="Only answer the research questions (RQ1 to RQ3).")
+@click.option("--published", is_flag=True, help="Use the results published by the authors instead of runs.")
+@click.option("--example", is_flag=True, help="Print an example of benchmark.toml.")
 @recipe_options(BenchmarkRecipe, "btfer", "out", "workers", "scheduler")
 @common_options
 def benchmark(
@@ -60,10 +58,10 @@ def benchmark(
     example: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Run a grid and write the paper's tables.
+    """Run the benchmark of the paper.
 
-    FILE (benchmark.toml) names networks, sizes, pretrainings, balancings and datasets. Runs what is missing, goes on
-    after a stop, then writes Tables 2 to 6, Figures 14 to 28 and the answers to RQ1 to RQ3.
+    FILE (benchmark.toml) lists networks, sizes, pretrainings, balancings and datasets. Runs the missing combinations,
+    then writes Tables 2 to 6, Figures 14 to 28 and the answers to RQ1 to RQ3.
 
     \b
     Examples:
@@ -77,7 +75,9 @@ def benchmark(
         click.echo(EXAMPLE, nl=False)
         return
     if plan + report + questions > 1 or (published and (plan or report)):
-        raise click.UsageError("--plan, --report and --questions are three things to do; name one")
+        raise click.UsageError(
+            "--plan, --report and --questions exclude each other, and --published goes with --questions only"
+        )
     if published:
         _published(Path(options["out"] or "authors"), questions=questions, as_json=as_json)
         return
@@ -96,12 +96,12 @@ def benchmark(
 
 
 def _absolute(name: str, value: Any) -> Any:  # noqa: ANN401
-    """Paths on the command line are relative to where one is, those in the file to the file."""
+    """Return paths of the command line as absolute; those in the file are relative to it."""
     return str(Path(value).absolute()) if value and name in {"btfer", "out"} else value
 
 
 def _sample_here(directory: Path | None) -> str:
-    """Return the workspace whose sample is scored on, if there is one with a sample."""
+    """Return the workspace, if there is one with a sample."""
     from btfer_builder.datasets.labelled_faces import faces_in_sample
     from btfer_builder.sample.stale import say_if_stale
 
@@ -125,33 +125,33 @@ def _run(recipe: BenchmarkRecipe, file: Path, *, report: bool, as_json: bool) ->
     else:
         rows = [
             (
-                one.dataset,
-                one.size,
-                f"{one.network} – {one.pretraining}",
-                one.balancing,
-                one.seed,
-                one.own.accuracy,
-                one.btfer.accuracy if one.btfer else "",
+                result.dataset,
+                result.size,
+                f"{result.network} – {result.pretraining}",
+                result.balancing,
+                result.seed,
+                result.own.accuracy,
+                result.btfer.accuracy if result.btfer else "",
             )
-            for one in done.results
+            for result in done.results
         ]
-        heads = ["dataset", "pixels", "network – from", "balancing", "seed", "accuracy", "BTFER"]
+        heads = ["dataset", "pixels", "network – pretraining", "balancing", "seed", "accuracy", "BTFER"]
         table(done.out.name, heads, rows)
         click.echo(f"{len(done.results)} runs finished, {done.ran} of them now; {len(done.failed)} failed")
         if done.missing:
             click.echo(
-                f"{done.missing} more are missing, or scored otherwise: btfer benchmark {file} runs them"
+                f"{done.missing} runs are missing or were scored with other settings; run: btfer benchmark {file}"
             )
-        for why in dict.fromkeys(why for _, why in done.impossible):
-            click.echo(f"left out: {why}")
+        for reason in dict.fromkeys(reason for _, reason in done.impossible):
+            click.echo(f"left out: {reason}")
         if not recipe.btfer:
-            click.echo("no cross-domain accuracy: name a folder of class folders with --btfer")
+            click.echo("no cross-domain accuracy: give a folder of class folders with --btfer")
         click.echo(f"{done.out / 'README.md'}")
     if done.failed and not report:
         first = done.failed[0]
         raise BtferError(
-            f"{len(done.failed)} of the runs failed (the first, {first.run_id}: {first.error}); "
-            "the same command tries them again"
+            f"{len(done.failed)} runs failed; the first, {first.run_id}: {first.error}. Run the same command again to "
+            "retry them"
         )
 
 
@@ -162,13 +162,13 @@ def _show_plan(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
     missing = {run.run_id for run in planned.runs} - finished_runs(recipe, planned).keys()
     if as_json:
         runs = [{"run_id": run.run_id, "finished": run.run_id not in missing} for run in planned.runs]
-        impossible = [{"setting": setting.words, "why": why} for setting, why in planned.impossible]
+        impossible = [{"setting": setting.words, "why": reason} for setting, reason in planned.impossible]
         emit_json({"runs": runs, "impossible": impossible})
         return
     rows = [(run.run_id, "missing" if run.run_id in missing else "finished") for run in planned.runs]
     table(f"{len(planned.runs)} runs, {len(missing)} missing", ["run", ""], rows)
-    for why in dict.fromkeys(why for _, why in planned.impossible):
-        click.echo(f"left out: {why}")
+    for reason in dict.fromkeys(reason for _, reason in planned.impossible):
+        click.echo(f"left out: {reason}")
 
 
 def _show_questions(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
@@ -197,7 +197,7 @@ def _published(out: Path, *, questions: bool, as_json: bool) -> None:
     if as_json:
         emit_json({"path": str(out), "files": [str(path) for path in files]})
     else:
-        click.echo(f"the authors' results: {len(files)} files, {out / 'README.md'}")
+        click.echo(f"results of the authors: {len(files)} files, {out / 'README.md'}")
 
 
 def _answer(contrasts: "list[PairedComparison]", out: Path, *, as_json: bool) -> None:
@@ -212,9 +212,9 @@ def _answer(contrasts: "list[PairedComparison]", out: Path, *, as_json: bool) ->
         return
     for name, text in QUESTIONS.items():
         click.echo(f"\n{name}. {text}")
-        own = [one for one in contrasts if one.question == name]
-        for one in own:
-            click.echo(f"  {one.within}, accuracy on {one.measure}: {one.answer}")
-        if not own:
-            click.echo("  the grid has no two settings that differ in this only")
+        answers = [item for item in contrasts if item.question == name]
+        for item in answers:
+            click.echo(f"  {item.within}, accuracy on {item.measure}: {item.answer}")
+        if not answers:
+            click.echo("  the grid has no two settings that differ only in this")
     click.echo(f"\n{path}")

@@ -1,4 +1,4 @@
-"""The commands about labelled sets of others: dataset import."""
+"""The commands about labelled data sets of others: dataset import."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from btfer_builder.workspace import recipe_of
 
 @click.group()
 def dataset() -> None:
-    """Bring labelled sets into one form.
+    """Import labelled data sets.
 
     \b
     Example:
@@ -37,8 +37,8 @@ def import_(
 ) -> None:
     """Import SOURCE as OUT/train/happy/….png.
 
-    FER2013's CSV, the folder of RAF-DB (basic/), AffectNet's train and val, or any folder of class folders. Splits the
-    set has not are drawn; classes are mapped to the seven emotions; pictures that stand in two splits are reported.
+    SOURCE is the CSV file of FER2013, the folder of RAF-DB (basic/) or AffectNet, or any folder of class folders.
+    Missing splits are drawn, classes are mapped to the seven emotions, and images in two splits are reported.
 
     \b
     Examples:
@@ -60,23 +60,21 @@ def import_(
     ]
     rows.append(("all", *(sum(classes.values()) for classes in result.counts.values())))
     table(out.name, ["emotion", *result.counts], rows)
-    said = ", ".join(f"{count} {reason}" for reason, count in result.dropped.items()) or "none"
-    click.echo(f"{result.came_in} pictures came in; dropped: {said}")
+    dropped = ", ".join(f"{count} {reason}" for reason, count in result.dropped.items()) or "none"
+    click.echo(f"{result.came_in} images read; dropped: {dropped}")
     for pair, count in result.leakage.items():
         learned, tested = pair.split("-")
         if count and recipe.leaked != "drop":
             click.echo(
-                f"leakage: {count} pictures of {learned} stand in {tested}, too (--leaked drop drops them)"
+                f"leakage: {count} images of {learned} are also in {tested} (--leaked drop drops them)"
             )
     for split, share in (("val", recipe.val_share), ("test", recipe.test_share)):
         if share and split not in result.counts and not recipe.paper:
             click.echo(
-                f"no {split}: {share * 100:.3g} % of each class is less than one picture; "
-                f"give a larger --{split}-share"
+                f"no {split}: {share * 100:.3g} % of each class is less than one image; use a larger --{split}-share"
             )
     if result.repeated or result.conflicts:
         click.echo(
-            f"{result.repeated} pictures repeat one of their own split; {result.conflicts} pairs are the same "
-            "picture under two emotions"
+            f"{result.repeated} duplicates within a split; {result.conflicts} duplicates under two emotions"
         )
-    click.echo(f"{out}: twins.csv, dropped.csv, classes.md, classes.png")
+    click.echo(f"wrote {out}: twins.csv, dropped.csv, classes.md, classes.png")

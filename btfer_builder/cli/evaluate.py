@@ -1,4 +1,4 @@
-"""The commands of the evaluate room: eval, compare and convert; heavy things are imported inside."""
+"""The commands about trained models: eval, compare, convert."""
 
 import os
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
+from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
 from btfer_builder.cli.output import emit_json, table
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
@@ -16,7 +16,7 @@ from btfer_builder.workspace import RECIPE_NAME, Workspace, open_workspace, reci
 
 
 class ModelType(click.ParamType[Any]):
-    """A file or folder that exists, or `package.module:callable`."""
+    """An existing file or folder, or `package.module:callable`."""
 
     name = "model"
 
@@ -26,10 +26,10 @@ class ModelType(click.ParamType[Any]):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Path | str:
-        """Return the path, or the function's name as it is."""
+        """Return the path, or the name of the function."""
         path = Path(value)
         if path.exists():
-            return path if path.name.strip(".") else path.resolve()  # a report is called as the model is
+            return path if path.name.strip(".") else path.resolve()  # a report has the name of its model
         module, colon, function = str(value).partition(":")
         if colon and all(part.isidentifier() for part in [*module.split("."), *function.split(".")]):
             return str(value)
@@ -42,15 +42,15 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.command("eval")
 @click.argument("models", nargs=-1, type=ModelType(), metavar="MODEL...")
 @click.option(
-    "--data", type=_FOLDER, help="Score on this folder of class folders instead of the workspace's sample."
+    "--data", type=_FOLDER, help="Folder of class folders to score on. [default: the sample of the workspace]"
 )
-@click.option(
-    "--try-preprocessing",
+@renamed_option(
+    "--check-preprocessing",
     is_flag=True,
-    help="Score the usual ways of feeding the model on --training-data; warn if the declared one looks wrong.",
+    help="Score common kinds of preprocessing on --training-data; warn if the declared one looks wrong.",
 )
 @click.option(
-    "--training-data", type=_FOLDER, help="A folder of class folders of the domain the model was trained on."
+    "--training-data", type=_FOLDER, help="Folder of class folders from the training domain of the model."
 )
 @recipe_options(EvalRecipe)
 @common_options
@@ -59,14 +59,14 @@ def evaluate(
     as_json: bool,
     models: tuple[Path | str, ...],
     data: Path | None,
-    try_preprocessing: bool,
+    check_preprocessing: bool,
     training_data: Path | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Score trained models on the sample.
 
-    Models are .keras, .h5, .hdf5, .tflite or .onnx files, SavedModel folders, or package.module:callable. Every
-    image of the set is scored, in a fixed order; several models share what is decoded and are compared.
+    A model is a .keras, .h5, .hdf5, .tflite or .onnx file, a SavedModel folder, or package.module:callable. Every face
+    is scored, in a fixed order. Several models are also compared.
 
     \b
     Examples:
@@ -78,18 +78,18 @@ def evaluate(
     from btfer_builder.evaluate.preprocessing.presets import bundled_model
     from btfer_builder.evaluate.report.model_names import COMPARISON
 
-    if try_preprocessing and training_data is None:
-        raise click.UsageError("--try-preprocessing needs --training-data, a folder of the training domain")
-    if training_data is not None and not try_preprocessing:
-        raise click.UsageError("--training-data is for --try-preprocessing; name both or neither")
+    if check_preprocessing and training_data is None:
+        raise click.UsageError("--check-preprocessing needs --training-data, a folder of the training domain")
+    if training_data is not None and not check_preprocessing:
+        raise click.UsageError("--training-data needs --check-preprocessing")
     if training_data is not None and data is not None and training_data.resolve() == data.resolve():
-        raise click.UsageError("--training-data is the test set: never choose the preprocessing on that")
+        raise click.UsageError("--training-data is the test set; choose the preprocessing on other faces")
     recipe = apply_cli_options(recipe_of(directory).eval, options)
     if not models:
         if recipe.preset == "none":
             raise click.UsageError("Missing argument 'MODEL...'.")
         models = (bundled_model(recipe.preset),)
-    # Faces that are named need no workspace; the sample does.
+    # Only the sample needs a workspace.
     faces, set_name, leak = _sample(open_workspace(directory)) if data is None else _folder(data)
     folder = _reports(directory)
     reports = evaluate_models(
@@ -101,17 +101,17 @@ def evaluate(
         set_name=set_name,
         explicit=[name for name, value in options.items() if value is not None],
         leak=leak,
-        training_faces=faces_in_folder(training_data) if try_preprocessing and training_data else (),
+        training_faces=faces_in_folder(training_data) if check_preprocessing and training_data else (),
     )
     for report in reports:
         fed = report.evaluation.preprocessing()
-        echo_stderr(f"{report.model}: fed {fed['in_words']} (said by {fed['declared_by']})")
+        echo_stderr(f"{report.model}: preprocessing {fed['in_words']} (from {fed['declared_by']})")
         for note in report.notes:
             echo_stderr(f"{report.model}: {note}")
     result: dict[str, Any] = {"reports": [report.to_dict() for report in reports]}
     if not as_json:
-        for one in result["reports"]:
-            _show_report(one)
+        for item in result["reports"]:
+            _show_report(item)
     if len(reports) > 1:
         paths = [report.path for report in reports]
         result["comparison"] = _compare(folder / COMPARISON, paths, recipe, as_json=as_json)
@@ -121,9 +121,11 @@ def evaluate(
 
 @click.command()
 @click.argument("reports", nargs=-1, type=click.Path(path_type=Path, exists=True), metavar="[REPORT]...")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write to.")
-@click.option("--resamples", type=click.IntRange(0, 1_000_000), help="As in btfer eval.")
-@click.option("--seed", type=click.IntRange(0), help="As in btfer eval.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Output folder.")
+@click.option(
+    "--resamples", type=click.IntRange(0, 1_000_000), help="Number of bootstrap resamples, as in btfer eval."
+)
+@click.option("--seed", type=click.IntRange(0), help="Random seed, as in btfer eval.")
 @common_options
 def compare(
     directory: Path | None,
@@ -134,8 +136,8 @@ def compare(
 ) -> None:
     """Rank models by their reports.
 
-    Paired tests on the same faces, corrected for their number; a rank counts the models that are better beyond chance.
-    Without REPORT, all reports of the workspace. Written as CSV, Markdown, HTML and JSON beside the reports.
+    Compares models pairwise on the same faces, with a correction for multiple tests; a rank counts the models that are
+    significantly better. Without REPORT, compares all reports of the workspace. Writes CSV, Markdown, HTML and JSON.
 
     \b
     Example:
@@ -146,13 +148,13 @@ def compare(
     recipe = apply_cli_options(recipe_of(directory).eval, options)
     folder = reports[0].parent if reports else open_workspace(directory).reports
     paths = list(reports) or sorted(path.parent for path in folder.glob("*/metrics.json"))
-    # A shell's reports/* names the comparison's own folder, too, and files that lie there.
+    # reports/* also matches the folder of an earlier comparison, and files.
     other = [path for path in paths if path.is_file() or _is_comparison(path)]
     paths = list({path.resolve(): path for path in paths if path not in other}.values())
     if skipped := [path.name for path in other if path.is_file()]:
-        echo_stderr(f"left out, being no reports: {', '.join(skipped)}")
+        echo_stderr(f"ignored, not reports: {', '.join(skipped)}")
     if not paths:
-        raise BtferError(f"{folder} has no reports yet: btfer eval MODEL")
+        raise BtferError(f"{folder} has no reports yet; run: btfer eval MODEL")
     result = _compare(out or folder / COMPARISON, paths, recipe, as_json=as_json)
     if as_json:
         emit_json(result)
@@ -160,22 +162,26 @@ def compare(
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path, exists=True), metavar="MODEL")
-@click.option("--to", type=click.Choice(["tflite", "onnx"]), required=True, help="The format.")
+@click.option("--to", type=click.Choice(["tflite", "onnx"]), required=True, help="Output format.")
 @click.option(
     "--quantize",
     type=click.Choice(["none", "float16", "int8"]),
     default="none",
     show_default=True,
-    help="Smaller weights, for tflite; int8 also computes in integers and needs --data.",
+    help="Quantization of tflite models; int8 also quantizes activations and needs --data.",
 )
 @click.option(
-    "--data", type=_FOLDER, help="For int8: class folders of the training domain, to measure ranges on."
+    "--data",
+    type=_FOLDER,
+    help="For int8: folder of class folders from the training domain, for calibration.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write. [default: beside MODEL]"
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Output file. [default: next to MODEL]"
 )
-@click.option("--preset", type=click.Choice(["fer", "deepface"]), help="For int8: how a public model is fed.")
-@click.option("--trust-model", is_flag=True, help="Also convert code the file brings along.")
+@click.option(
+    "--preset", type=click.Choice(["fer", "deepface"]), help="For int8: preprocessing of a public model."
+)
+@click.option("--trust-model", is_flag=True, help="Also convert code contained in the model file.")
 @common_options
 def convert(
     directory: Path | None,
@@ -188,10 +194,10 @@ def convert(
     trust_model: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Make a model small.
+    """Convert a model to TensorFlow Lite or ONNX.
 
-    Turns a Keras model into TensorFlow Lite or ONNX, with its sidecar. Score both with btfer eval --efficiency to see
-    size, latency and the accuracy lost side by side.
+    Converts a Keras model and its sidecar. Score both models with btfer eval --efficiency to compare size, latency and
+    accuracy.
 
     \b
     Examples:
@@ -210,9 +216,11 @@ def convert(
         explicit = [name for name, value in options.items() if value is not None]
         declared = resolve_preprocessing(loaded, recipe, explicit)
         feeding, faces = plan_feeding(declared.recipe, loaded, explicit), faces_in_folder(data)
-        echo_stderr(f"ranges are measured on faces fed {describe(feeding)} (said by {declared.source})")
+        echo_stderr(f"calibration with preprocessing {describe(feeding)} (from {declared.source})")
         if declared.source == "recipe":
-            echo_stderr("nobody said how this model is fed: write a sidecar, or its answers will be off")
+            echo_stderr(
+                "no preprocessing is declared for this model: write a sidecar, or its predictions may be wrong"
+            )
     path = convert_model(
         model, to, quantize=quantize, output=out, faces=faces, feeding=feeding, trust_model=trust_model
     )
@@ -220,7 +228,7 @@ def convert(
     if as_json:
         emit_json({"path": str(path), "bytes": sizes[1], "bytes_before": sizes[0]})
     else:
-        click.echo(f"written to {path}: {sizes[1] / 1e6:.3g} MB instead of {sizes[0] / 1e6:.3g} MB")
+        click.echo(f"wrote {path}: {sizes[1] / 1e6:.3g} MB instead of {sizes[0] / 1e6:.3g} MB")
 
 
 def _is_comparison(path: Path) -> bool:
@@ -228,13 +236,13 @@ def _is_comparison(path: Path) -> bool:
 
 
 def _reports(directory: Path | None) -> Path:
-    """Return the folder of the workspace's reports, or one right here."""
+    """Return the reports folder of the workspace, or of the current folder."""
     root = directory or Path(os.environ.get("BTFER_WORKSPACE") or ".")
     return open_workspace(root).reports if (root / RECIPE_NAME).is_file() else Path("reports")
 
 
 def _sample(workspace: Workspace) -> tuple[list[Any], str, int | None]:
-    """Return the faces of the sample, its name, and how many are known to have leaked."""
+    """Return the faces of the sample, its name, and the number of known leaks."""
     from btfer_builder.evaluate import faces_in_sample
     from btfer_builder.evaluate.signature import known_leakage
     from btfer_builder.sample.stale import say_if_stale
@@ -244,7 +252,7 @@ def _sample(workspace: Workspace) -> tuple[list[Any], str, int | None]:
 
 
 def _folder(data: Path) -> tuple[list[Any], str, int | None]:
-    """Return the faces of a folder and the set's name; nobody knows how many of them have leaked."""
+    """Return the faces of a folder and the name of the set; the number of leaks is unknown."""
     from btfer_builder.evaluate import faces_in_folder
     from btfer_builder.evaluate.signature import check_sums, set_name
 

@@ -1,4 +1,4 @@
-"""The commands about training sets: hashes and leakage."""
+"""The commands about training sets of others: hashes, leakage."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
+from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
 from btfer_builder.cli.output import emit_json, table
 from btfer_builder.config import HashesRecipe, LeakageRecipe
 from btfer_builder.workspace import Workspace, open_workspace, recipe_of
@@ -18,7 +18,7 @@ from btfer_builder.workspace import Workspace, open_workspace, recipe_of
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     required=True,
-    help="The CSV to write: names and hashes, no images.",
+    help="CSV file to write, with names and hashes of the images.",
 )
 @recipe_options(HashesRecipe)
 @common_options
@@ -29,9 +29,9 @@ def hashes(
     out: Path,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Hash the faces of another set.
+    """Hash the images of another data set.
 
-    Writes a CSV that tells others whether their faces stand in the set, and shows them nothing of it.
+    Writes a CSV with which others can check for leakage without access to the images.
 
     \b
     Example:
@@ -45,18 +45,16 @@ def hashes(
     if as_json:
         emit_json({"path": str(out), "images": count, "dropped": manifest.dropped})
     else:
-        click.echo(
-            f"hashes of {count} images written to {out}" + (f"; dropped: {dropped}" if dropped else "")
-        )
+        click.echo(f"wrote hashes of {count} images to {out}" + (f"; dropped: {dropped}" if dropped else ""))
 
 
 @click.command()
 @click.option(
     "--against",
     type=click.Path(path_type=Path, exists=True),
-    help="The training set: a folder of images, or a CSV of btfer hashes.",
+    help="Training set: a folder of images, or a CSV of btfer hashes.",
 )
-@click.option("--forget", metavar="SET", help="A set searched earlier that is to count no more.")
+@renamed_option("--remove", metavar="SET", help="Remove a training set that was checked earlier.")
 @recipe_options(LeakageRecipe)
 @recipe_options(HashesRecipe)
 @common_options
@@ -64,35 +62,35 @@ def leakage(
     directory: Path | None,
     as_json: bool,
     against: Path | None,
-    forget: str | None,
+    remove: str | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Look for the faces in a training set.
+    """Find faces that are also in a training set.
 
-    Also mirrored and as 48×48 grey images. Faces that are found are left out of the next sample, and the
-    signature of every evaluation says how many there were. The training set is only read. Without --against:
-    the sets that were searched.
+    Also finds mirrored faces and 48×48 grey images. Matches are excluded from the next sample, and the signature of
+    every evaluation states their number. The training set is only read. Without --against, lists the training sets
+    that were checked.
 
     \b
     Examples:
       btfer leakage --against fer2013/train
       btfer leakage
-      btfer leakage --forget fer2013/train
+      btfer leakage --remove fer2013/train
     """
-    from btfer_builder.leakage.stage import forget as run_forget
+    from btfer_builder.leakage.stage import forget as remove_set
     from btfer_builder.leakage.stage import leakage as run_leakage
     from btfer_builder.sample.stale import say_if_stale
 
-    if against and forget:
-        raise click.UsageError("--against and --forget are two things to do; name one")
+    if against and remove:
+        raise click.UsageError("--against and --remove exclude each other")
     workspace = open_workspace(directory)
     say_if_stale(workspace.catalog)
-    if forget:
-        source = run_forget(workspace, forget)
+    if remove:
+        source = remove_set(workspace, remove)
         if as_json:
             emit_json({"forgotten": source})
         else:
-            click.echo(f"{source} counts no more")
+            click.echo(f"removed {source}")
         return
     if against is None:
         _show_sets(workspace, as_json=as_json)
@@ -105,7 +103,7 @@ def leakage(
     count = result.count
     table(
         f"Faces in {against.name}",
-        ["images there", "not readable", "faces compared", "found there", "of them in the sample"],
+        ["images", "not readable", "faces compared", "matches", "in the sample"],
         [(count.images, sum(result.dropped.values()), count.compared, count.leaked, count.in_sample)],
     )
     click.echo(f"{result.path}" + ("; draw the sample again: btfer sample" if count.in_sample else ""))
@@ -116,13 +114,13 @@ def _show_sets(workspace: Workspace, *, as_json: bool) -> None:
 
     known = searched_sets(workspace.catalog)
     if as_json:
-        emit_json({"searched": [asdict(one) for one in known]})
+        emit_json({"searched": [asdict(item) for item in known]})
     elif known:
-        rows = [(one.source, one.images, one.compared, one.leaked, one.in_sample) for one in known]
+        rows = [(item.source, item.images, item.compared, item.leaked, item.in_sample) for item in known]
         table(
-            "Training sets that were searched",
-            ["set", "images there", "faces compared", "found there", "of them in the sample"],
+            "Training sets that were checked",
+            ["set", "images", "faces compared", "matches", "in the sample"],
             rows,
         )
     else:
-        click.echo("no training set was searched yet: btfer leakage --against DIR")
+        click.echo("no training set was checked yet: btfer leakage --against DIR")

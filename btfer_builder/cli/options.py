@@ -1,20 +1,26 @@
-"""Options every command shares, and options made out of a section of the recipe."""
+"""Options of all commands, and options made from the settings of a section."""
 
 import functools
 import sqlite3
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import msgspec
+from click.core import ParameterSource
 from msgspec import inspect
 
 from btfer_builder.config import AnySection, Section, Setting, explain, override, settings_of
+from btfer_builder.config.renamed import OPTIONS, SETTINGS
 from btfer_builder.errors import BtferError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: Where a context keeps the values of options that were given under their old names.
+_RENAMED = f"{__name__}.renamed"
 
 
 def common_options(command: Command) -> Command:
@@ -23,7 +29,7 @@ def common_options(command: Command) -> Command:
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any command
         try:
-            return command(*args, **kwargs)
+            return command(*args, **kwargs | _given_under_old_names())
         except BtferError as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(1)
@@ -34,14 +40,14 @@ def common_options(command: Command) -> Command:
             sys.exit(1)
 
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs."),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
         click.option(
             "-w",
             "--workspace",
             "directory",
             metavar="DIR",
             type=click.Path(path_type=Path, file_okay=False),
-            help="The workspace; else BTFER_WORKSPACE, else the current folder.",
+            help="Workspace. [default: BTFER_WORKSPACE, else the current folder]",
         ),
     ):
         guarded = option(guarded)
@@ -49,22 +55,29 @@ def common_options(command: Command) -> Command:
 
 
 def recipe_options(section: type[Section], *only: str) -> Callable[[Command], Command]:
-    """Add an option for every setting of a section; one that is not given leaves the recipe's value.
+    """Add an option for every setting of a section, or for those named in `only`.
 
-    `only` names the settings, if they are not all.
+    An option that is not given leaves the value of `btfer.toml`.
     """
 
     def decorate(command: Command) -> Command:
+        old_names = {new: old for old, new in SETTINGS.get(section, {}).items()}
         for setting in reversed(settings_of(section)):
             if not only or setting.name in only:
-                command = _option(setting)(command)
+                command = _setting_option(setting, old_names.get(setting.name))(command)
         return command
 
     return decorate
 
 
+def renamed_option(flag: str, **settings: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - as click.option
+    """Add an option that had another name before and is still accepted under that one."""
+    old = next(old for old, new in OPTIONS.items() if new == flag)
+    return _option(flag, flag[2:].replace("-", "_"), old=old, **settings)
+
+
 def apply_cli_options(section: AnySection, options: dict[str, Any]) -> AnySection:
-    """Return the section with the options that were given in place of its own values.
+    """Return the section with the values of the options that were given.
 
     Raises
     ------
@@ -84,20 +97,20 @@ def given_flags(options: dict[str, Any]) -> set[str]:
     return {name for name, value in options.items() if value is not None}
 
 
-def _option(setting: Setting) -> Callable[[Command], Command]:
-    flag = "--" + setting.name.replace("_", "-")
+def _setting_option(setting: Setting, old: str | None) -> Callable[[Command], Command]:
     kind, text = setting.type, setting.help
     options: dict[str, Any] = {"default": None, "type": _click_type(kind)}
     shown = setting.default
     if isinstance(kind, inspect.BoolType):
-        flag += f"/--no-{flag[2:]}" if not flag.startswith("--no-") else ""
         options |= {"is_flag": True, "type": None}
         shown = None
     elif isinstance(kind, inspect.VarTupleType) and isinstance(kind.item_type, inspect.LiteralType):
         options |= {"type": _click_type(kind.item_type), "multiple": True}
-        options |= {"callback": lambda _c, _o, value: value or None}  # click says () for an option not given
+        options |= {
+            "callback": lambda _c, _o, value: value or None
+        }  # click gives () for an option that is not given
         shown = "all" if len(setting.default) > 1 else setting.default[0]
-        text += " May be given several times."
+        text += " Can be given several times."
     elif isinstance(kind, inspect.VarTupleType):
         options |= {
             "callback": lambda _c, _o, value: None if value is None else _split(value, kind.item_type),
@@ -110,17 +123,53 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
         options |= {"multiple": True, "metavar": "NAME=URL", "callback": lambda _c, _o, value: _pairs(value)}
     if shown not in (None, "", {}):
         text += f" [default: {shown}]"
-    return click.option(flag, setting.name, help=text, **options)
+    option = partial(_option, _flag(setting.name, kind), setting.name, help=text, **options)
+    return option(old=_flag(old, kind) if old else "")
 
 
-def _click_type(kind: inspect.Type) -> Any:  # noqa: ANN401 - whatever click takes for a type
+def _flag(name: str, kind: inspect.Type) -> str:
+    """Return the option of a setting: `--min-votes`, or `--blind/--no-blind`."""
+    flag = "--" + name.replace("_", "-")
+    negated = isinstance(kind, inspect.BoolType) and not flag.startswith("--no-")
+    return f"{flag}/--no-{flag[2:]}" if negated else flag
+
+
+def _option(flag: str, name: str, *, old: str = "", **settings: Any) -> Callable[[Command], Command]:  # noqa: ANN401
+    """Return an option that is also accepted under its old name, which the help does not show."""
+    option = click.option(flag, name, **settings)
+    if not old:
+        return option
+    callback = settings.get("callback")
+
+    def take(context: click.Context, parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401
+        if context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE:
+            click.echo(f"{old} is now {flag}", err=True)
+            taken = callback(context, parameter, value) if callback else value
+            context.meta.setdefault(_RENAMED, {})[name] = taken
+
+    hidden = settings | {"hidden": True, "expose_value": False, "callback": take, "help": f"Now {flag}."}
+    alias = click.option(old, f"old_{name}", **hidden)
+    return lambda command: option(alias(command))
+
+
+def _given_under_old_names() -> dict[str, Any]:
+    """Return the values of options given under their old names; the new name takes precedence."""
+    context = click.get_current_context()
+    return {
+        name: value
+        for name, value in context.meta.get(_RENAMED, {}).items()
+        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE
+    }
+
+
+def _click_type(kind: inspect.Type) -> Any:  # noqa: ANN401 - any type of click
     if isinstance(kind, inspect.LiteralType):
         return click.Choice([str(value) for value in kind.values])
     return {inspect.IntType: int, inspect.FloatType: float}.get(type(kind), str)
 
 
 def _split(value: str, kind: inspect.Type) -> tuple[Any, ...]:
-    """Read A,B,... as strings, or as numbers where the setting is a list of them; nothing is none of them."""
+    """Read A,B,... as strings or numbers; an empty value is an empty list."""
     if not value.strip():
         return ()
     convert = {inspect.IntType: int, inspect.FloatType: float}.get(type(kind), str)

@@ -1,25 +1,24 @@
-"""The commands that draw a sample, give it to others, and take people out of it again."""
+"""The commands about releases: release, scan-release, rebuild, takedown, recheck, diff."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
+from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
 from btfer_builder.cli.output import emit_json, table
-from btfer_builder.config import CrawlRecipe, ReleaseRecipe, SampleRecipe
+from btfer_builder.config import CrawlRecipe, ReleaseRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
-from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import open_workspace
 
 if TYPE_CHECKING:
     from btfer_builder.release.diff import Difference
     from btfer_builder.release.takedown.stage import Takedown
 
-#: What of the crawl's recipe decides how addresses are visited.
-_VISITS = (
-    "connections", "per_host", "host_rate", "tries", "max_wait", "deadline", "max_bytes", "contact",
+#: Settings of [crawl] that apply to the download of known URLs.
+_DOWNLOAD = (
+    "connections", "per_host", "requests_per_second", "tries", "max_wait", "timeout", "max_bytes", "contact",
     "allow_private_hosts",
 )  # fmt: skip
 
@@ -27,70 +26,13 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 @click.command()
-@recipe_options(SampleRecipe)
-@click.option(
-    "--redraw", is_flag=True, help="Replace a sample that was drawn with settings that are not given now."
-)
-@common_options
-def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) -> None:  # noqa: ANN401
-    """Draw the balanced set.
-
-    Exactly so many accepted faces for every emotion; the same ones on every machine. An option that is given replaces
-    what the earlier sample was drawn with; one that was given then and is forgotten now does not.
-
-    \b
-    Examples:
-      btfer sample --per-class 300 --seed 0
-      btfer sample --stratify query_ethnicity,query_gender --per-creator 3 --agreement 0.7
-      btfer sample --license cc0,by,by-sa --splits train=200,val=50,test=50
-    """
-    from btfer_builder.sample.stage import sample as run_sample
-    from btfer_builder.sample.stale import say_if_stale
-
-    workspace = open_workspace(directory)
-    recipe = apply_cli_options(workspace.recipe.sample, options)
-    result = run_sample(workspace, recipe, asked=None if redraw else given_flags(options))
-    if as_json:
-        emit_json(result.to_dict())
-    else:
-        rows = [
-            (
-                emotion,
-                result.accepted[emotion],
-                result.per_class[emotion],
-                result.reserve[emotion],
-                result.short.get(emotion, 0),
-            )
-            for emotion in EMOTIONS
-        ]
-        asked = sum(recipe.splits.values()) or recipe.per_class
-        table(f"Sample of {asked} a class", ["emotion", "accepted", "drawn", "reserve", "missing"], rows)
-        if len(result.splits) > 1:
-            table("Splits", ["split", "faces"], result.splits.items())
-        if result.cells:
-            cells = [(cell.emotion, *cell.cell, cell.asked, cell.got, cell.short) for cell in result.cells]
-            table("Cells", ["emotion", *result.stratify, "asked", "got", "short"], cells)
-        left = {reason: n for reason, n in result.passed_over.items() if reason != "reserve"}
-        if left:
-            echo_stderr("not drawn: " + ", ".join(f"{n} {reason}" for reason, n in left.items()))
-    if result.path is None:
-        say_if_stale(workspace.catalog)
-        raise BtferError(
-            "some classes are short, nothing was written. Crawl or review more, take a smaller --per-class, "
-            "or --allow-short"
-        )
-    if not as_json:
-        click.echo(f"written to {result.path}")
-
-
-@click.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @recipe_options(ReleaseRecipe)
 @common_options
 def release(directory: Path | None, as_json: bool, out: Path, **options: Any) -> None:  # noqa: ANN401
-    """Write the sample to a folder for others.
+    """Write the sample as a data set to publish.
 
-    With dataset card, datasheet, licences, checksums, Croissant file, Parquet and plots. OUT must not exist.
+    Writes dataset card, datasheet, licences, checksums, Croissant file, Parquet table and plots. OUT must not exist.
 
     \b
     Examples:
@@ -105,12 +47,12 @@ def release(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
         emit_json(result.to_dict())
         return
     facts = result.facts
-    click.echo(f"{facts.title}: {facts.total} faces, written to {result.path}")
+    click.echo(f"{facts.title}: wrote {facts.total} faces to {result.path}")
     if not facts.redistributable:
-        echo_stderr(f"NOT FOR REDISTRIBUTION: {facts.licenses['unknown']} pictures have no known licence")
+        echo_stderr(f"NOT FOR REDISTRIBUTION: {facts.licenses['unknown']} images have no known licence")
     if facts.no_derivatives:
         echo_stderr(
-            f"{facts.no_derivatives} pictures are under a NoDerivatives licence: a crop may not be allowed"
+            f"{facts.no_derivatives} images are under a NoDerivatives licence: a crop may not be allowed"
         )
 
 
@@ -118,9 +60,9 @@ def release(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
 @click.argument("out", type=_FOLDER)
 @common_options
 def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
-    """Prove that a release says no more than it should.
+    """Audit a release for leaked metadata.
 
-    Reads every file: EXIF, GPS, IPTC, XMP, comments, times, names, addresses, checksums.
+    Checks every file for EXIF, GPS, IPTC, XMP, comments, times, names and addresses, and verifies the checksums.
 
     \b
     Example:
@@ -133,22 +75,24 @@ def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
         emit_json(result.to_dict())
     else:
         if result.findings:
-            table("Found", ["file", "what"], [(finding.file, finding.what) for finding in result.findings])
+            table(
+                "Findings", ["file", "finding"], [(finding.file, finding.what) for finding in result.findings]
+            )
         click.echo(
-            f"{result.files} files and {result.pictures} pictures read, {len(result.findings)} findings"
+            f"{result.files} files and {result.pictures} images checked, {len(result.findings)} findings"
         )
     if result.findings:
-        raise BtferError(f"{out} says more than it should, or is not whole; release it again")
+        raise BtferError(f"{out} leaks metadata or is incomplete; release it again")
 
 
 @click.command()
 @click.argument("out", type=_FOLDER)
-@recipe_options(CrawlRecipe, *_VISITS)
+@recipe_options(CrawlRecipe, *_DOWNLOAD)
 @common_options
 def rebuild(directory: Path | None, as_json: bool, out: Path, **options: Any) -> None:  # noqa: ANN401
-    """Fetch the pictures of a release of addresses.
+    """Download the images of a release without images.
 
-    Cuts the faces out again and checks every hash. Run again, it goes on with what is missing.
+    Downloads the photos, crops the faces again and checks every hash. Run it again to retry missing faces.
 
     \b
     Example:
@@ -156,30 +100,32 @@ def rebuild(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
     """
     from btfer_builder.release.rebuild import rebuild as run_rebuild
 
-    result = run_rebuild(out, _visits(directory, options))
+    result = run_rebuild(out, _download_settings(directory, options))
     if as_json:
         emit_json(result.to_dict())
     else:
         reasons = result.to_dict()["reasons"]
-        click.echo(f"{result.there} of {result.total} faces are there, in {result.path}")
+        click.echo(f"{result.there} of {result.total} faces are in {result.path}")
         for reason, count in reasons.items():
             echo_stderr(f"{count} {reason}")
     if result.failed:
         raise BtferError(
-            f"{len(result.failed)} faces could not be made; {out / 'rebuild.csv'} says which and why"
+            f"{len(result.failed)} faces could not be rebuilt; {out / 'rebuild.csv'} lists them with reasons"
         )
 
 
 @click.command()
 @click.argument("target")
-@click.option("--dry-run", is_flag=True, help="Show everything that would be done, and do nothing.")
-@click.option("--why", default="", metavar="TEXT", help="Stands on the tombstone. Name nobody in it.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done without doing it.")
+@renamed_option(
+    "--reason", default="", metavar="TEXT", help="Reason to record with the tombstone; do not name people."
+)
 @common_options
-def takedown(directory: Path | None, as_json: bool, target: str, dry_run: bool, why: str) -> None:
-    """Take a picture out for good.
+def takedown(directory: Path | None, as_json: bool, target: str, dry_run: bool, reason: str) -> None:
+    """Remove an image permanently.
 
-    TARGET is a face id, an image id, an address, or a picture file. Photos, crops and near duplicates are deleted, a
-    tombstone keeps them from coming back, a face in reserve takes the place, and releases are written anew.
+    TARGET is a face id, an image id, a URL or an image file. Deletes the photo, its crops and near duplicates, records
+    a tombstone so that they are not crawled again, draws replacements from the reserve and rewrites releases.
 
     \b
     Examples:
@@ -189,7 +135,7 @@ def takedown(directory: Path | None, as_json: bool, target: str, dry_run: bool, 
     """
     from btfer_builder.release.takedown.stage import take_down
 
-    result = take_down(open_workspace(directory), target, why=why, dry_run=dry_run)
+    result = take_down(open_workspace(directory), target, why=reason, dry_run=dry_run)
     if as_json:
         emit_json(result.to_dict())
         return
@@ -198,12 +144,12 @@ def takedown(directory: Path | None, as_json: bool, target: str, dry_run: bool, 
 
 @click.command()
 @click.argument("out", type=_FOLDER, required=False)
-@recipe_options(CrawlRecipe, *_VISITS)
+@recipe_options(CrawlRecipe, *_DOWNLOAD)
 @common_options
 def recheck(directory: Path | None, as_json: bool, out: Path | None, **options: Any) -> None:  # noqa: ANN401
-    """Visit the sources of a release again.
+    """Check the sources of a release.
 
-    Lists what has vanished, changed, or is under another licence; of the sample if no release is named.
+    Lists images that are gone, have changed or are under another licence. Without OUT, checks the current sample.
 
     \b
     Example:
@@ -215,20 +161,20 @@ def recheck(directory: Path | None, as_json: bool, out: Path | None, **options: 
     workspace = open_workspace(directory)
     if out is None:
         say_if_stale(workspace.catalog)
-    result = run_recheck(workspace, _visits(directory, options), out)
-    found = result.to_dict()
+    result = run_recheck(workspace, _download_settings(directory, options), out)
+    report = result.to_dict()
     if as_json:
-        emit_json(found)
+        emit_json(report)
         return
-    if found["faces"]:
+    if report["faces"]:
         rows = [
-            (one["face_id"], one["state"], one["reason"], one["license"], one["license_now"])
-            for one in found["faces"]
+            (face["face_id"], face["state"], face["reason"], face["license"], face["license_now"])
+            for face in report["faces"]
         ]
-        table("Not as it was", ["face", "source", "reason", "licence", "licence now"], rows)
-    states = ", ".join(f"{count} {state}" for state, count in found["states"].items())
-    licences = ", ".join(f"{count} {state}" for state, count in found["licenses"].items())
-    click.echo(f"sources: {states}; licences: {licences}\nwritten to {result.path}")
+        table("Changed sources", ["face", "source", "reason", "licence", "current licence"], rows)
+    states = ", ".join(f"{count} {state}" for state, count in report["states"].items())
+    licences = ", ".join(f"{count} {state}" for state, count in report["licenses"].items())
+    click.echo(f"sources: {states}; licences: {licences}\nwrote {result.path}")
 
 
 @click.command()
@@ -238,7 +184,7 @@ def recheck(directory: Path | None, as_json: bool, out: Path | None, **options: 
 def diff(directory: Path | None, as_json: bool, earlier: Path, later: Path) -> None:
     """Compare two releases.
 
-    Lists the faces that were added, removed, relabelled or moved to another split.
+    Lists faces that were added, removed, relabelled or moved to another split.
 
     \b
     Example:
@@ -253,12 +199,8 @@ def diff(directory: Path | None, as_json: bool, earlier: Path, later: Path) -> N
         _show_difference(found)
 
 
-#: In the order in which they are listed.
-COMMANDS = (sample, release, scan_release, rebuild, takedown, recheck, diff)
-
-
-def _visits(directory: Path | None, options: dict[str, Any]) -> CrawlRecipe:
-    """Return how addresses are visited: as the workspace says, if there is one."""
+def _download_settings(directory: Path | None, options: dict[str, Any]) -> CrawlRecipe:
+    """Return the settings of downloads: those of the workspace, or the defaults where there is none."""
     try:
         recipe = open_workspace(directory).recipe.crawl
     except BtferError:
@@ -272,45 +214,47 @@ def _show_takedown(result: "Takedown") -> None:
     traces = result.traces
     if traces.why:
         table(
-            "Images", ["image", "why"], [(image_id[:16] + "…", why) for image_id, why in traces.why.items()]
+            "Images", ["image", "match"], [(image_id[:16] + "…", why) for image_id, why in traces.why.items()]
         )
     if result.replacements:
         rows = [
-            (one.face_id, one.emotion, one.split, one.by or "(nobody left)") for one in result.replacements
+            (item.face_id, item.emotion, item.split, item.by or "(none left)") for item in result.replacements
         ]
-        table("In the sample", ["face", "emotion", "split", "replaced by"], rows)
+        table("Faces of the sample", ["face", "emotion", "split", "replaced by"], rows)
     lists = (
-        ("addresses", traces.urls), ("files", traces.files), ("reports", traces.reports),
+        ("URLs", traces.urls), ("files", traces.files), ("reports", traces.reports),
         ("releases", [path for path, _ in result.releases]),
     )  # fmt: skip
     for name, items in lists:
         for item in items:
-            click.echo(f"{name[:-1] if name != 'addresses' else 'address'}: {item}")
+            click.echo(f"{name[:-1]}: {item}")
     will = "would be" if result.dry_run else "were"
     click.echo(
         f"\n{len(traces.why)} images, {len(traces.faces)} faces and {len(traces.files)} files {will} deleted, "
-        f"{sum(one.by is not None for one in result.replacements)} faces of the sample replaced, "
-        f"{len(result.releases)} releases written anew"
+        f"{sum(item.by is not None for item in result.replacements)} faces of the sample replaced, "
+        f"{len(result.releases)} releases rewritten"
     )
     if not traces.why:
         echo_stderr(
-            "nothing here shows it" + ("" if result.dry_run else "; its tombstone keeps it from coming")
+            "no match" + ("" if result.dry_run else "; tombstone recorded: the image will not be crawled")
         )
     for path, version in result.releases if not result.dry_run else []:
         echo_stderr(
-            f"{path} is version {version} now; its release.json lists what was removed. Upload it over the old one"
+            f"{path} is now version {version}; release.json lists what was removed. Publish it in place of the old one"
         )
     for path in result.gone_releases:
         echo_stderr(
-            f"a release with this face was written to {path} and is not there any more: replace its copies by hand"
+            f"a release with this face was written to {path}, which is gone; replace its copies manually"
         )
     for path in traces.own_files:
-        echo_stderr(f"your own file is left where it is: {path}")
+        echo_stderr(f"your own file is not deleted: {path}")
     if traces.same_page:
-        echo_stderr(f"{len(traces.same_page)} other images are from the same pages, perhaps of the same person: "
+        echo_stderr(f"{len(traces.same_page)} other images are from the same pages and may show the same person: "
             f"{', '.join(traces.same_page[:5])}")  # fmt: skip
     for emotion, count in result.short.items():
-        echo_stderr(f"{emotion} is {count} short now: review more faces, then btfer sample and btfer release")
+        echo_stderr(
+            f"{emotion}: {count} faces missing; review more faces, then run btfer sample and btfer release"
+        )
 
 
 def _show_difference(found: "Difference") -> None:

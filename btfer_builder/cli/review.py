@@ -1,11 +1,17 @@
-"""The commands by which people clean the set, and measure how far they agree."""
+"""The commands about reviewers: review, agreement."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
+from btfer_builder.cli.options import (
+    apply_cli_options,
+    common_options,
+    given_flags,
+    recipe_options,
+    renamed_option,
+)
 from btfer_builder.cli.output import emit_json
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
 from btfer_builder.io.terminal import echo_stderr
@@ -19,24 +25,29 @@ from btfer_builder.workspace import open_workspace
     "--round",
     "round_name",
     type=click.Choice(["images", "faces"]),
-    help="Photos before they are cropped, or faces. [default: faces; both for --export]",
+    help="Review photos (before cropping) or faces. [default: faces; both for --export]",
 )
 @click.option(
-    "--export", "export_path", type=click.Path(path_type=Path, dir_okay=False), help="Write a CSV to fill in."
+    "--export",
+    "export_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a CSV file to fill in.",
 )
 @click.option(
     "--import",
     "import_path",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Read the decisions of a CSV.",
+    help="Read decisions from a CSV file.",
 )
 @click.option(
-    "--adjudicate", is_flag=True, help="Show what reviewers disagree on with their votes, and settle it."
+    "--adjudicate",
+    is_flag=True,
+    help="Show the items on which reviewers disagree, with their votes, and decide them.",
 )
-@click.option(
-    "--suspect",
+@renamed_option(
+    "--model",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A model to ask about every face, to look first where it doubts the label.",
+    help="Model whose predictions order the faces: those that contradict the label come first.",
 )
 @common_options
 def review(
@@ -46,17 +57,17 @@ def review(
     export_path: Path | None,
     import_path: Path | None,
     adjudicate: bool,
-    suspect: Path | None,
+    model: Path | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Clean the set by hand.
+    """Review images and faces.
 
-    A page where one key labels and advances, or a CSV for a spreadsheet.
+    Serves a page on which one key labels an item and moves on, or exports a CSV file for a spreadsheet.
 
     \b
     Examples:
       btfer review --reviewer ana
-      btfer review --reviewer ana --reviewers ana,bo,cy --blind      three share the work, 10 % is seen by all
+      btfer review --reviewer ana --reviewers ana,bo,cy --blind      three reviewers; all see 10 % of the items
       btfer review --reviewer ana --adjudicate
       btfer review --export faces.csv    then fill it in, and:    btfer review --import faces.csv
     """
@@ -71,8 +82,8 @@ def review(
         raise click.UsageError("--export and --import exclude each other")
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.review, options)
-    if recipe.blind and (adjudicate or suspect):
-        raise click.UsageError("--blind excludes --adjudicate and --suspect, which show what it hides")
+    if recipe.blind and (adjudicate or model):
+        raise click.UsageError("--blind excludes --adjudicate and --model, which show what it hides")
     catalog, reviewer = workspace.catalog, reviewer_name(recipe)
     follow_rule(catalog, recipe, given_flags(options))
     result: dict[str, object]
@@ -86,28 +97,26 @@ def review(
             catalog, export_path, kinds=kinds[round_name], reviewer=reviewer, recipe=recipe
         )
         result = {"path": str(export_path), "items": count}
-        text = (
-            f"{count} items written to {export_path}: fill in verdict (accept, reject, skip), then import it"
-        )
+        text = f"wrote {count} items to {export_path}; fill in verdict (accept, reject, skip), then import the file"
     elif import_path:
         done = import_decisions(catalog, import_path, reviewer=reviewer, blind=recipe.blind)
         result = {"added": done.added, "unchanged": done.unchanged, "empty": done.empty}
         text = (
-            f"{done.added} decisions added, {done.unchanged} were there already, {done.empty} rows had none"
+            f"{done.added} decisions added, {done.unchanged} unchanged, {done.empty} rows without a decision"
         )
     else:
         check_sharing(reviewer, recipe)
-        model = None
-        if suspect is not None:
+        predictions = None
+        if model is not None:
             from btfer_builder.evaluate.model_predictions import ask_model
 
-            model = ask_model(workspace, suspect)
+            predictions = ask_model(workspace, model)
         before = count_decisions(catalog)
-        echo_stderr("Stop with Ctrl-C. Every decision is saved as it is made.")
+        echo_stderr("Stop with Ctrl-C. Every decision is saved immediately.")
         if recipe.host not in LOOPBACK:
             echo_stderr(
-                f"Warning: {recipe.host} can be reached from other computers, and nothing is encrypted: whoever "
-                "reads the network can see the faces and decide in your name. An SSH tunnel is safer."
+                f"Warning: {recipe.host} can be reached from other computers without encryption: anyone on the network "
+                "can see the faces and decide in your name. An SSH tunnel is safer."
             )
         serve(
             workspace,
@@ -115,7 +124,7 @@ def review(
             round_name="images" if round_name == "images" else "faces",
             on_ready=lambda url: emit_json({"url": url}) if as_json else click.echo(f"Review at {url}"),
             adjudicate=adjudicate,
-            model=model,
+            model=predictions,
         )
         text = f"{count_decisions(catalog) - before} decisions recorded"
     write_manifests(catalog, workspace.manifests, "decisions", "images", "faces")
@@ -135,14 +144,14 @@ def review(
     type=click.Choice(["images", "faces"]),
     default="faces",
     show_default=True,
-    help="Photos before they are cropped, or faces.",
+    help="Decisions on photos (before cropping) or on faces.",
 )
 @common_options
 def agreement(directory: Path | None, as_json: bool, round_name: str, **options: Any) -> None:  # noqa: ANN401
-    """Measure how far reviewers agree.
+    """Measure the agreement between reviewers.
 
-    Cohen's and Fleiss' kappa with intervals, overall and for each class, each reviewer against the consensus, and
-    what is mixed up with what. The rule of consensus that is given here (or in btfer.toml) is in force from now on.
+    Cohen's and Fleiss' kappa with intervals, overall and for each class; each reviewer against the consensus; and the
+    confusion matrix of labels. The consensus rule given here or in btfer.toml applies from now on.
 
     \b
     Examples:
@@ -158,7 +167,7 @@ def agreement(directory: Path | None, as_json: bool, round_name: str, **options:
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.review, options)
     follow_rule(workspace.catalog, recipe, given_flags(options))
-    found = measure(
+    result = measure(
         workspace.catalog,
         "image" if round_name == "images" else "face",
         apply_cli_options(workspace.recipe.agreement, options),
@@ -167,6 +176,6 @@ def agreement(directory: Path | None, as_json: bool, round_name: str, **options:
     write_manifests(workspace.catalog, workspace.manifests, "images", "faces")
     say_if_stale(workspace.catalog)
     if as_json:
-        emit_json(found.to_dict())
+        emit_json(result.to_dict())
     else:
-        show_agreement(found)
+        show_agreement(result)

@@ -1,4 +1,4 @@
-"""The commands of the paper's protocol: train."""
+"""The commands about networks: networks, train."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ from btfer_builder.cli.options import apply_cli_options, common_options, recipe_
 from btfer_builder.cli.output import emit_json, table
 from btfer_builder.config import TrainRecipe
 from btfer_builder.io.terminal import bar, echo_stderr, track
+from btfer_builder.networks.registry import HEADS, PRETRAININGS, SIZES, UNITS
 from btfer_builder.workspace import recipe_of
 
 if TYPE_CHECKING:
@@ -20,11 +21,50 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("data", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DATA")
+@click.argument("names", nargs=-1, metavar="[NETWORK]...")
+@click.option("--size", type=int, multiple=True, help="Side of the input in pixels. [default: 48 and 224]")
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the results."
+    "--pretraining",
+    type=click.Choice(PRETRAININGS),
+    help="Only networks with these pretrained weights.",
 )
-@click.option("--restart", is_flag=True, help="Begin anew, whatever run lies in that folder.")
+@click.option("--head", type=click.Choice(HEADS), help="Only networks that support this head, built with it.")
+@click.option(
+    "--units", type=click.Choice(UNITS), help="Only networks with a new head, built with these hidden layers."
+)
+@common_options
+def networks(
+    directory: Path | None,
+    as_json: bool,
+    names: tuple[str, ...],
+    size: tuple[int, ...],
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """List the available networks.
+
+    Builds each network without weights to count its parameters and operations.
+
+    \b
+    Examples:
+      btfer networks --size 48
+      btfer networks vgg16 resnet50 --pretraining vggface --head flatten
+    """
+    from btfer_builder.networks.summary import list_networks
+
+    wrap = partial(track, description="networks", unit="networks")
+    rows = list_networks(names, sizes=size or SIZES, progress=wrap, **options)
+    if as_json:
+        emit_json({"networks": [row.to_dict() for row in rows]})
+        return
+    for side in dict.fromkeys(row.size for row in rows):
+        columns = ["network", "head", "parameters", "trainable", "phase 1", "GFLOPs", "origin", "description"]
+        table(f"{side}×{side} pixels", columns, [row.to_cells() for row in rows if row.size == side])
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DATA")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Output folder.")
+@click.option("--restart", is_flag=True, help="Discard a run in the output folder and start again.")
 @recipe_options(TrainRecipe)
 @common_options
 def train(
@@ -37,9 +77,9 @@ def train(
 ) -> None:
     """Train a network on labelled faces.
 
-    DATA holds a folder for each emotion, or the folders train, val and test with those in them. The best epoch is
-    chosen on val, or without it on a share of train, never on test. A run that was interrupted is taken up by the same
-    command. The model comes with a sidecar, so that btfer eval feeds it rightly.
+    DATA contains a folder for each emotion, or the folders train, val and test with such folders. The best epoch is
+    selected on val, or on a fraction of train if there is no val, never on test. The same command continues an
+    interrupted run. A sidecar tells btfer eval the preprocessing of the model.
 
     \b
     Examples:
@@ -56,7 +96,7 @@ def train(
     recipe = apply_cli_options(recipe_of(directory).train, options)
     chosen = select(read_splits(data), share=recipe.validation_share, seed=recipe.seed, paper=recipe.paper)
     echo_stderr(
-        f"{len(chosen.train):,} faces to learn from; {len(chosen.validation):,} choose the best epoch ({chosen.name})"
+        f"{len(chosen.train):,} training faces; {len(chosen.validation):,} validation faces ({chosen.name})"
     )
     with _watching() as watch:
         run = run_training(
@@ -77,7 +117,7 @@ def train(
 
 @contextmanager
 def _watching() -> Iterator[Callable[["TrainingProgress"], None]]:
-    """Show a line for each epoch that is over, and on a terminal a bar for the one under way."""
+    """Print a line after each epoch, and on a terminal show a progress bar during it."""
     shown: Any = None
     phase = 0
 
@@ -85,8 +125,8 @@ def _watching() -> Iterator[Callable[["TrainingProgress"], None]]:
         nonlocal shown, phase
         if moment.phase != phase:
             phase = moment.phase
-            what = "the base is frozen" if phase == 1 else "all layers learn"
-            echo_stderr(f"phase {phase}: {what}, to epoch {moment.last_epoch} at most")
+            what = "base frozen" if phase == 1 else "all layers trainable"
+            echo_stderr(f"phase {phase}: {what}, until epoch {moment.last_epoch} at most")
         if moment.finished:
             if shown is not None:
                 shown.close()
@@ -108,7 +148,7 @@ def _watching() -> Iterator[Callable[["TrainingProgress"], None]]:
 
 def _line(moment: "TrainingProgress") -> str:
     epoch = moment.finished
-    assert epoch is not None  # noqa: S101 - the caller has looked
+    assert epoch is not None  # noqa: S101 - checked by the caller
     return (
         f"epoch {epoch.epoch:>3}  loss {epoch.loss:.4f}  accuracy {epoch.accuracy:.4f}  "
         f"validation {epoch.val_loss:.4f} {epoch.val_accuracy:.4f}  rate {epoch.learning_rate:.2g}  "
@@ -121,7 +161,7 @@ def _show(run: "Run") -> None:
         (phase.phase, phase.epochs, f"{phase.trainable:,}", f"{phase.seconds:,.0f} s", phase.ended)
         for phase in run.phases
     ]
-    table(run.recipe.network, ["phase", "epochs", "weights that learn", "took", "ended because"], rows)
+    table(run.recipe.network, ["phase", "epochs", "trainable", "time", "ended by"], rows)
     click.echo(
         f"best: epoch {run.best_epoch}, accuracy {run.validation_accuracy:.3f}, loss {run.validation_loss:.3f} "
         f"on {run.validation.n:,} validation faces ({run.selection})"

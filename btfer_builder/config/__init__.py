@@ -1,6 +1,23 @@
-"""The recipe: `btfer.toml` as one frozen, checked structure a stage; flags override it for one run."""
+"""The settings of `btfer.toml`, one frozen and checked structure for each section."""
 
-from btfer_builder.config.acquisition import (
+from btfer_builder.config.base import (
+    AnySection,
+    LicenseCode,
+    Pretraining,
+    Section,
+    Setting,
+    override,
+    settings_of,
+)
+from btfer_builder.config.benchmark import BenchmarkRecipe
+from btfer_builder.config.changes import (
+    Change,
+    changes,
+    id_settings,
+    outcome_settings,
+    stored_settings,
+)
+from btfer_builder.config.collection import (
     Age,
     CrawlRecipe,
     CropRecipe,
@@ -13,17 +30,6 @@ from btfer_builder.config.acquisition import (
     QueriesRecipe,
     StorageRecipe,
 )
-from btfer_builder.config.base import (
-    AnySection,
-    LicenseCode,
-    Pretraining,
-    Section,
-    Setting,
-    override,
-    settings_of,
-)
-from btfer_builder.config.benchmark import BenchmarkRecipe
-from btfer_builder.config.changes import Change, changes, outcome_settings
 from btfer_builder.config.curation import (
     AgreementRecipe,
     ReleaseRecipe,
@@ -31,20 +37,19 @@ from btfer_builder.config.curation import (
     SampleRecipe,
     SplitName,
 )
-from btfer_builder.config.datasets import DatasetKind, DatasetRecipe
-from btfer_builder.config.load import Recipe, explain, load_recipe, recipe_text
+from btfer_builder.config.datasets import DatasetKind, DatasetRecipe, HashesRecipe, LeakageRecipe
+from btfer_builder.config.load import Recipe, convert_settings, explain, load_recipe, recipe_text
 from btfer_builder.config.models import (
     Balancing,
     Color,
     EvalRecipe,
-    HashesRecipe,
-    LeakageRecipe,
     Loss,
     Preset,
     ResizeKernel,
     Scale,
     TrainRecipe,
 )
+from btfer_builder.config.renamed import with_new_names
 
 __all__ = [
     "Age",
@@ -84,10 +89,14 @@ __all__ = [
     "StorageRecipe",
     "TrainRecipe",
     "changes",
+    "convert_settings",
     "explain",
+    "id_settings",
     "load_recipe",
     "outcome_settings",
     "override",
     "recipe_text",
     "settings_of",
+    "stored_settings",
+    "with_new_names",
 ]

@@ -1,5 +1,6 @@
-"""A section of the recipe, its settings, and the kinds of values several sections share."""
+"""A section of `btfer.toml`, its settings, and the types that several sections share."""
 
+import re
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -7,12 +8,16 @@ from msgspec import Meta
 
 LicenseCode = Annotated[str, Meta(pattern="^(cc0|pdm|by|by-sa|by-nc|by-nd|by-nc-sa|by-nc-nd|unknown)$")]
 Pretraining = Literal["scratch", "imagenet", "vggface"]
-Workers = Annotated[int, Meta(ge=0, le=1024, description="Worker processes; 0 works in this process.")]
+Workers = Annotated[
+    int, Meta(ge=0, le=1024, description="Number of worker processes; 0: work in the main process.")
+]
 Scheduler = Annotated[
-    str, Meta(max_length=200, description="Work on this Dask cluster instead, as tcp://HOST:PORT.")
+    str,
+    Meta(max_length=200, description="Dask cluster to use in place of worker processes, as tcp://HOST:PORT."),
 ]
 MaxPixels = Annotated[
-    int, Meta(ge=10_000, description="Images with more pixels are dropped before they are decoded.")
+    int,
+    Meta(ge=10_000, description="Maximum pixels of an image; larger ones are dropped without being decoded."),
 ]
 
 
@@ -24,7 +29,7 @@ AnySection = TypeVar("AnySection", bound=Section)
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One field of a section as a command-line option needs it."""
+    """A setting of a section, as its command-line option needs it."""
 
     name: str
     type: msgspec.inspect.Type
@@ -33,7 +38,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 def settings_of(section: type[Section]) -> list[Setting]:
-    """Return the settings of a section in the order they are written."""
+    """Return the settings of a section in the order of `btfer.toml`."""
     info = msgspec.inspect.type_info(section)
     assert isinstance(info, msgspec.inspect.StructType)  # noqa: S101 - a Section is a Struct
     settings = []
@@ -49,7 +54,7 @@ def settings_of(section: type[Section]) -> list[Setting]:
 
 
 def override(section: AnySection, **values: Any) -> AnySection:  # noqa: ANN401 - values are checked here
-    """Return the section with some settings replaced and checked; `None` leaves a setting as it is.
+    """Return a copy of the section with other values, checked; `None` keeps the current value.
 
     Raises
     ------
@@ -61,14 +66,20 @@ def override(section: AnySection, **values: Any) -> AnySection:  # noqa: ANN401 
 
 
 def toml_value(value: object) -> str:
-    """Return a setting's value as `btfer.toml` states it."""
+    """Return a value in TOML: a string, number, boolean, or a list or table of them."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return msgspec.json.encode(value).decode()
+        # Strings of TOML have the escapes of JSON; DEL must be escaped too.
+        return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
     if isinstance(value, tuple | list):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
     if isinstance(value, dict):
-        pairs = ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items())
+        pairs = ", ".join(f"{toml_key(key)} = {toml_value(item)}" for key, item in value.items())
         return f"{{ {pairs} }}" if pairs else "{}"
-    return str(value)
+    return repr(value)
+
+
+def toml_key(name: str) -> str:
+    """Return a key in TOML, quoted if it must be."""
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else toml_value(name)

@@ -1,4 +1,4 @@
-"""Recipe of the grid of runs: `benchmark.toml`, or the part of it that is given on the command line."""
+"""The grid of runs: `benchmark.toml`."""
 
 from typing import Annotated
 
@@ -16,49 +16,50 @@ Seed = Annotated[int, Meta(ge=0, lt=2**31)]
 class BenchmarkRecipe(Section, frozen=True, kw_only=True):
     """Networks × sizes × pretrainings × balancings × datasets × seeds, and how each is trained and scored (§4).
 
-    What a network cannot be (48 pixels too small, no such weights) is left out of the grid and said.
+    Combinations that a network does not support (size, weights) are left out of the grid and reported.
     """
 
-    networks: Annotated[tuple[str, ...], Meta(min_length=1, description="As btfer networks calls them.")] = (
+    networks: Annotated[
+        tuple[str, ...], Meta(min_length=1, description="Names of the networks, as listed by btfer networks.")
+    ] = (
         "resnet18",
         "vgg16",
         "sequential-4-conv",
     )
-    sizes: Annotated[tuple[Size, ...], Meta(min_length=1, description="Sides of the input in pixels.")] = (
-        48,
+    sizes: Annotated[tuple[Size, ...], Meta(min_length=1, description="Input sides in pixels.")] = (48,)
+    pretrainings: Annotated[tuple[Pretraining, ...], Meta(min_length=1, description="Initial weights.")] = (
+        "scratch",
     )
-    pretrainings: Annotated[
-        tuple[Pretraining, ...], Meta(min_length=1, description="Weights to start from.")
-    ] = ("scratch",)
     balancings: Annotated[
-        tuple[Balancing, ...], Meta(min_length=1, description="Ways to balance the classes.")
+        tuple[Balancing, ...], Meta(min_length=1, description="Methods of class balancing.")
     ] = ("simple", "conservative")
-    seeds: Annotated[tuple[Seed, ...], Meta(min_length=1, description="Each setting is run with each.")] = (
-        0,
-    )
+    seeds: Annotated[
+        tuple[Seed, ...],
+        Meta(min_length=1, description="Random seeds; every combination is run with each of them."),
+    ] = (0,)
     datasets: Annotated[
         dict[DatasetName, str],
-        Meta(description="Folders of splits of class folders, by what they are called."),
+        Meta(description="Folders with train, val and test, by name of the data set."),
     ] = msgspec.field(default_factory=dict)
     weights: Annotated[
         dict[str, str],
-        Meta(description='Files of pretrained weights, as "vgg16-vggface"; else they are fetched.'),
+        Meta(
+            description='Files of pretrained weights by name, such as "vgg16-vggface"; others are downloaded.'
+        ),
     ] = msgspec.field(default_factory=dict)
     btfer: Annotated[
         str,
         Meta(
-            description="Folder of class folders for the cross-domain accuracy; else the workspace's sample."
+            description="Folder of class folders for the cross-domain accuracy. Empty: the sample of the workspace."
         ),
     ] = ""
-    out: Annotated[str, Meta(min_length=1, description="Folder of the runs, tables and figures.")] = (
+    out: Annotated[str, Meta(min_length=1, description="Output folder of runs, tables and figures.")] = (
         "benchmark"
     )
     workers: Annotated[
         int,
-        Meta(
-            ge=1, le=64, description="Runs at a time on this machine; of several, each has a graphics card."
-        ),
+        Meta(ge=1, le=64, description="Concurrent runs on this machine; with several, each has its own GPU."),
     ] = 1
     scheduler: Scheduler = ""
-    train: Annotated[TrainRecipe, Meta(description="How each is trained, as in btfer train.")] = TrainRecipe()
-    eval: Annotated[EvalRecipe, Meta(description="What is measured, as in btfer eval.")] = EvalRecipe()
+    train: Annotated[TrainRecipe, Meta(description="Settings of btfer train for every run.")] = TrainRecipe()
+    eval: Annotated[EvalRecipe, Meta(description="Settings of btfer eval for every model.")] = EvalRecipe()

@@ -1,4 +1,8 @@
-"""Compare the settings something was made with to those of now: one rule for every stage."""
+"""Compare the settings a result was made with to the current ones: one rule for stages, training and benchmark.
+
+Old names are mapped to the current ones, settings that were not stored have their default, and settings that cannot
+change the result are left out.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -7,14 +11,21 @@ from typing import Any
 import msgspec
 
 from btfer_builder.config.base import Section, toml_value
+from btfer_builder.config.models import EvalRecipe, TrainRecipe
+from btfer_builder.config.renamed import IN_IDS, old_name, with_new_names
 
-#: Settings that say how a stage works, never what comes out of it.
+#: Settings that change how fast a stage runs, but not its result.
 _NEUTRAL = frozenset({"workers", "scheduler"})
+#: More of them, which other sections do not have or where they change the result.
+_NEUTRAL_IN: dict[type[Section], frozenset[str]] = {
+    TrainRecipe: frozenset({"memory"}),
+    EvalRecipe: frozenset({"batch_size", "trust_model"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A setting whose value was another one before."""
+    """A setting with another value than before."""
 
     name: str
     before: Any
@@ -25,29 +36,48 @@ class Change:
 
 
 def outcome_settings(section: Section) -> dict[str, Any]:
-    """Return the settings that shape what a stage makes, in the form JSON gives them back."""
+    """Return the settings that can change the result, as JSON represents them."""
     plain = msgspec.json.decode(msgspec.json.encode(section))
-    return {name: value for name, value in plain.items() if name not in _NEUTRAL}
+    neutral = _NEUTRAL | _NEUTRAL_IN.get(type(section), frozenset())
+    return {name: value for name, value in plain.items() if name not in neutral}
+
+
+def stored_settings(section: type[Section], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings that any version stored, under their current names, with defaults for those added since."""
+    return outcome_settings(section()) | with_new_names(section, stored)
 
 
 def changes(before: Mapping[str, Any] | None, now: Section, only: Collection[str] = ()) -> list[Change]:
-    """Return the settings that shape the outcome and were others before.
+    """Return the settings that can change the result and had another value before.
 
     Parameters
     ----------
     before
-        Settings as they were stored, by this or an earlier version. A setting that is not among them has its
-        default: it was added since, and the default is what the stage did before. None: nothing was made yet.
+        Settings as this or an earlier version stored them. A setting that is missing was added since and has its
+        default. None: nothing was made yet.
     now
-        The settings of now.
+        The current settings.
     only
-        The names of the settings to compare, if not all.
+        Names of the settings to compare. Empty: all of them.
     """
     if before is None:
         return []
-    earlier = outcome_settings(type(now)()) | dict(before)
+    earlier = stored_settings(type(now), before)
     return [
         Change(name, earlier[name], value)
         for name, value in outcome_settings(now).items()
         if (not only or name in only) and earlier[name] != value
     ]
+
+
+def id_settings(section: Section) -> dict[str, Any]:
+    """Return what an id is hashed over: settings by their names of 0.1; those added since only if not at their default.
+
+    So a result keeps its id when a setting is renamed or added.
+    """
+    defaults, known = outcome_settings(type(section)()), IN_IDS[type(section)]
+    named = {old_name(type(section), name): name for name in defaults}
+    values = outcome_settings(section)
+    return {
+        old: values[name] for old, name in named.items() if old in known or values[name] != defaults[name]
+    }

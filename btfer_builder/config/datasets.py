@@ -1,4 +1,4 @@
-"""Recipe of how somebody's labelled set is brought into one form: dataset import."""
+"""Sections about data sets of others: hashes, leakage, dataset."""
 
 from typing import Annotated, Literal
 
@@ -9,46 +9,80 @@ from btfer_builder.config.base import MaxPixels, Section, Workers
 DatasetKind = Literal["fer2013", "rafdb", "affectnet", "folder"]
 
 
+class HashesRecipe(Section, frozen=True, kw_only=True):
+    """How data sets of others are hashed."""
+
+    max_pixels: MaxPixels = 100_000_000
+    workers: Workers = 2
+
+
+class LeakageRecipe(Section, frozen=True, kw_only=True):
+    """When a face counts as contained in a training set."""
+
+    radius: Annotated[
+        int, Meta(ge=0, le=16, description="Maximum Hamming distance between 64-bit pHashes.")
+    ] = 8
+    fine_radius: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=128,
+            description="Maximum Hamming distance between 256-bit pHashes; both conditions must hold.",
+        ),
+    ] = 56
+
+
 class DatasetRecipe(Section, frozen=True, kw_only=True):
-    """How a labelled set is imported: its splits, and what counts as the same picture in two of them."""
+    """How a labelled data set is imported, and when images of two splits are duplicates."""
 
     val_share: Annotated[
         float,
-        Meta(ge=0, le=0.5, description="Share of train that becomes val where the set has none; 0 for none."),
+        Meta(
+            ge=0, le=0.5, description="Fraction of train to use as val if the set has none; 0: no val split."
+        ),
     ] = 0.1
     test_share: Annotated[
         float,
         Meta(
-            ge=0, le=0.5, description="Share of train that becomes test where the set has none; 0 for none."
+            ge=0,
+            le=0.5,
+            description="Fraction of train to use as test if the set has none; 0: no test split.",
         ),
     ] = 0.1
     leaked: Annotated[
         Literal["keep", "drop"],
         Meta(
-            description="What is done with pictures of train that stand in val or test too; always reported."
+            description="Keep or drop training images that are also in val or test; they are always reported."
         ),
     ] = "keep"
     radius: Annotated[
         int,
-        Meta(ge=0, le=16, description="Largest Hamming distance of two 64-bit pHashes of near duplicates."),
+        Meta(
+            ge=0, le=16, description="Maximum Hamming distance between the 64-bit pHashes of near duplicates."
+        ),
     ] = 4
     fine_radius: Annotated[
-        int, Meta(ge=0, le=128, description="The same of the 256-bit pHashes; both must be close.")
+        int,
+        Meta(
+            ge=0,
+            le=128,
+            description="Maximum Hamming distance between their 256-bit pHashes; both conditions must hold.",
+        ),
     ] = 32
     max_side: Annotated[
         int,
         Meta(
             ge=0,
             le=4096,
-            description="Larger pictures are scaled down to this side; 0 keeps all as they are.",
+            description="Downscale larger images to this side in pixels; 0: no scaling.",
         ),
     ] = 0
-    seed: Annotated[int, Meta(ge=0, description="Another seed draws other pictures for val and test.")] = 0
+    seed: Annotated[int, Meta(ge=0, description="Random seed of the splits.")] = 0
     paper: Annotated[
         bool,
         Meta(
-            description="The authors' splits, without a test: FER2013's two tests are val; of RAF-DB and AffectNet "
-            "all is pooled and 30 and 20 % of it drawn."
+            description="Use the authors' splits, without test: both test sets of FER2013 become val; RAF-DB and "
+            "AffectNet are pooled and 30 % and 20 % are drawn as val."
         ),
     ] = False
     max_pixels: MaxPixels = 100_000_000

@@ -1,26 +1,33 @@
-"""`btfer.toml`: read, checked, and written with every default."""
+"""Read `btfer.toml`, check it, and write it with every default."""
 
+import re
 import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
-from btfer_builder.config.acquisition import (
+from btfer_builder.config.base import Section, settings_of, toml_value
+from btfer_builder.config.collection import (
     CrawlRecipe,
     CropRecipe,
     DedupeRecipe,
     QueriesRecipe,
     StorageRecipe,
 )
-from btfer_builder.config.base import settings_of, toml_value
 from btfer_builder.config.curation import AgreementRecipe, ReleaseRecipe, ReviewRecipe, SampleRecipe
-from btfer_builder.config.datasets import DatasetRecipe
-from btfer_builder.config.models import EvalRecipe, HashesRecipe, LeakageRecipe, TrainRecipe
+from btfer_builder.config.datasets import DatasetRecipe, HashesRecipe, LeakageRecipe
+from btfer_builder.config.models import EvalRecipe, TrainRecipe
+from btfer_builder.config.renamed import with_new_names
 from btfer_builder.errors import BtferError
+
+AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything `btfer.toml` may say; each section but `storage` is the recipe of one command."""
+    """The sections of `btfer.toml`; each but `storage` has the settings of one command."""
 
     storage: StorageRecipe = StorageRecipe()
     queries: QueriesRecipe = QueriesRecipe()
@@ -44,27 +51,91 @@ def load_recipe(path: Path) -> Recipe:
     Raises
     ------
     BtferError
-        If the file is no TOML, names an unknown setting, or holds a value out of range; the text says which.
+        If the file is not valid TOML, has an unknown setting or a value out of range; the message names it.
     """
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Recipe)
+        return convert_settings(tomllib.loads(path.read_text(encoding="utf-8")), Recipe, path)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BtferError(f"{path}: not valid TOML: {error}") from None
+
+
+def convert_settings(values: Mapping[str, Any], kind: type[AnyStruct], path: Path) -> AnyStruct:
+    """Return the settings of a TOML file as a checked structure; settings may have their old names.
+
+    Parameters
+    ----------
+    values
+        Content of the file.
+    kind
+        The structure; fields of it that are sections are tables of the file.
+    path
+        The file, for messages.
+
+    Raises
+    ------
+    BtferError
+        If a setting is unknown, given twice, or has a value out of range; the message names it.
+    """
+    current = dict(values)
+    for field in msgspec.structs.fields(kind):
+        table = current.get(field.name)
+        if isinstance(field.default, Section) and isinstance(table, dict):
+            try:
+                current[field.name] = with_new_names(type(field.default), table)
+            except BtferError as error:
+                raise BtferError(f"{path}: {field.name}: {error}") from None
+    try:
+        return msgspec.convert(current, kind)
     except msgspec.ValidationError as error:
-        raise BtferError(f"{path}: {explain(error)}") from None
+        raise BtferError(f"{path}: {explain(error, kind)}") from None
 
 
-def explain(error: msgspec.ValidationError) -> str:
-    """Say a validation error in the words of the recipe: `crop.size: Expected int >= 16`."""
-    text, _, place = str(error).replace(" - at `key` in `$", " - at `$").partition(" - at `$")
-    name = place.strip("`.")
+def explain(error: msgspec.ValidationError, kind: type[msgspec.Struct] | None = None) -> str:
+    """Return a validation error with the name of the setting: `crop.size: Expected int >= 16`.
+
+    With the structure that was read, an unknown name or value comes with the nearest valid one, or with all values.
+    """
+    text, _, at = str(error).replace(" - at `key` in `$", " - at `$").partition(" - at `$")
+    name = at.strip("`.")
+    if kind is not None:
+        text += _suggestion(text, _names_at(msgspec.inspect.type_info(kind), name))
+        text = text.replace("Object contains unknown field", "unknown setting")
     return f"{name}: {text}" if name else text
 
 
+def _names_at(kind: msgspec.inspect.Type, name: str) -> list[str]:
+    """Return the names or values that are valid at a place as `crop.fit` or `queries.emotion[0]`."""
+    for part in filter(None, re.split(r"[.\[]", name)):
+        kind = _plain(kind)
+        if isinstance(kind, msgspec.inspect.StructType):
+            kind = next((field.type for field in kind.fields if field.encode_name == part), kind)
+        elif isinstance(kind, msgspec.inspect.VarTupleType):
+            kind = kind.item_type
+    kind = _plain(kind)
+    if isinstance(kind, msgspec.inspect.DictType):
+        kind = _plain(kind.key_type)
+    if isinstance(kind, msgspec.inspect.StructType):
+        return [field.encode_name for field in kind.fields]
+    return [str(value) for value in kind.values] if isinstance(kind, msgspec.inspect.LiteralType) else []
+
+
+def _plain(kind: msgspec.inspect.Type) -> msgspec.inspect.Type:
+    return kind.type if isinstance(kind, msgspec.inspect.Metadata) else kind
+
+
+def _suggestion(text: str, valid: list[str]) -> str:
+    wrong = re.search(r"(unknown field|enum value) [`'](.*)[`']", text)
+    if wrong is None:
+        return ""
+    if nearest := get_close_matches(wrong[2], valid, n=1):
+        return f"; did you mean `{nearest[0]}`?"
+    return f"; choose from {', '.join(valid)}" if valid and wrong[1] == "enum value" else ""
+
+
 def recipe_text() -> str:
-    """Return a `btfer.toml` that states every setting with its default and meaning."""
+    """Return a `btfer.toml` with every setting, its default and its meaning."""
     lines = [
-        "# The recipe of this workspace. A command's flag of the same name overrides it for one run.",
+        "# Settings of this workspace. A command-line option of the same name overrides a setting for one run.",
         "",
     ]
     for section in msgspec.structs.fields(Recipe):

@@ -1,10 +1,10 @@
-"""Recipes of what is done with models and the sets they learn from: hashes, leakage, train, eval."""
+"""Sections about models: train, eval."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from btfer_builder.config.base import MaxPixels, Pretraining, Scheduler, Section, Workers
+from btfer_builder.config.base import Pretraining, Scheduler, Section
 from btfer_builder.labels import EMOTIONS
 
 Scale = Literal["0,1", "-1,1", "0,255"]
@@ -26,152 +26,162 @@ Preset = Literal[
 ]
 
 
-class HashesRecipe(Section, frozen=True, kw_only=True):
-    """How other sets of faces are hashed."""
-
-    max_pixels: MaxPixels = 100_000_000
-    workers: Workers = 2
-
-
-class LeakageRecipe(Section, frozen=True, kw_only=True):
-    """When a face stands in a training set; both kinds of hashes must agree."""
-
-    radius: Annotated[
-        int, Meta(ge=0, le=16, description="Largest Hamming distance of two 64-bit pHashes.")
-    ] = 8
-    fine_radius: Annotated[
-        int, Meta(ge=0, le=128, description="Largest Hamming distance of two 256-bit pHashes.")
-    ] = 56
-
-
 class TrainRecipe(Section, frozen=True, kw_only=True):
     """How a network is trained (§3.4–3.5, §4.2)."""
 
-    network: Annotated[str, Meta(min_length=1, max_length=40, description="As btfer networks calls it.")] = (
-        "resnet18"
-    )
-    size: Annotated[int, Meta(ge=8, le=2048, description="Side of its input in pixels.")] = 48
-    pretraining: Annotated[Pretraining, Meta(description="Weights it starts from.")] = "scratch"
+    network: Annotated[
+        str,
+        Meta(min_length=1, max_length=40, description="Name of the network, as listed by btfer networks."),
+    ] = "resnet18"
+    size: Annotated[int, Meta(ge=8, le=2048, description="Side of the input in pixels.")] = 48
+    pretraining: Annotated[Pretraining, Meta(description="Initial weights.")] = "scratch"
     weights: Annotated[
-        str, Meta(max_length=4096, description="File of these weights; else they are fetched.")
+        str,
+        Meta(max_length=4096, description="File with the pretrained weights. Empty: they are downloaded."),
     ] = ""
     head: Annotated[
         Literal["auto", "gap", "flatten"],
-        Meta(description="How feature maps become a vector; auto is the network's own way."),
+        Meta(description="How feature maps are reduced to a vector; auto: as the network's definition does."),
     ] = "auto"
     units: Annotated[
         Literal["auto", "256-128", "256-256", "1024-1024-512"],
-        Meta(description="Hidden layers of a base's new head; auto is the authors' 256-128."),
+        Meta(description="Hidden layers of the new head on a base; auto: 256-128, as the authors."),
     ] = "auto"
     balancing: Annotated[
         Balancing,
         Meta(
-            description="Weights of the classes: simple or conservative (3 at most); or faces drawn again, or left out."
+            description="Class balancing: class weights (simple, or conservative: at most 3), oversampling or "
+            "undersampling."
         ),
     ] = "none"
-    loss: Annotated[Loss, Meta(description="What is minimised.")] = "crossentropy"
-    batch_size: Annotated[int, Meta(ge=1, le=4096, description="Faces of a step on each device.")] = 32
-    learning_rate: Annotated[float, Meta(gt=0, le=1, description="Of Adam, at the beginning of a phase.")] = (
-        1e-4
-    )
-    phase1_epochs: Annotated[
+    loss: Annotated[Loss, Meta(description="Loss function.")] = "crossentropy"
+    batch_size: Annotated[int, Meta(ge=1, le=4096, description="Batch size on each device.")] = 32
+    learning_rate: Annotated[
+        float, Meta(gt=0, le=1, description="Learning rate of Adam at the start of each phase.")
+    ] = 1e-4
+    head_epochs: Annotated[
         int,
-        Meta(ge=0, le=10_000, description="Epochs at most while a pretrained base is frozen; 0 for none."),
+        Meta(
+            ge=0,
+            le=10_000,
+            description="Maximum epochs with the pretrained base frozen (phase 1); 0: skip this phase.",
+        ),
     ] = 30
-    phase2_epochs: Annotated[
+    finetune_epochs: Annotated[
         int,
         Meta(
             ge=1,
             le=10_000,
-            description="Epochs at most while all layers learn; a scratch network's only ones.",
+            description="Maximum epochs with all layers trainable (phase 2); the only phase without pretraining.",
         ),
     ] = 200
-    plateau_patience: Annotated[
-        int, Meta(ge=1, le=10_000, description="Epochs without a better validation loss that lower the rate.")
+    lr_patience: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="Epochs without a lower validation loss before the learning rate is reduced.",
+        ),
     ] = 10
-    plateau_factor: Annotated[float, Meta(gt=0, lt=1, description="What the rate is then multiplied by.")] = (
-        0.5
+    lr_factor: Annotated[
+        float, Meta(gt=0, lt=1, description="Factor by which the learning rate is then multiplied.")
+    ] = 0.5
+    min_learning_rate: Annotated[float, Meta(ge=0, le=1, description="Lower bound of the learning rate.")] = (
+        1e-10
     )
-    min_learning_rate: Annotated[float, Meta(ge=0, le=1, description="Where lowering it ends.")] = 1e-10
-    stop_patience: Annotated[
-        int, Meta(ge=1, le=10_000, description="Epochs without a better validation loss that end a phase.")
+    early_stopping_patience: Annotated[
+        int, Meta(ge=1, le=10_000, description="Epochs without a lower validation loss before a phase ends.")
     ] = 20
-    augment: Annotated[bool, Meta(description="Turn, shift, zoom and flip the training faces at random.")] = (
+    augment: Annotated[bool, Meta(description="Rotate, shift, zoom and flip training faces at random.")] = (
         True
     )
     validation_share: Annotated[
         float,
-        Meta(gt=0, lt=1, description="Share of train the best epoch is chosen on, if there is no val split."),
+        Meta(gt=0, lt=1, description="Fraction of train used for validation if there is no val split."),
     ] = 0.1
     seed: Annotated[
-        int, Meta(ge=0, lt=2**31, description="Of the weights, the order, the augmentation and the shares.")
+        int,
+        Meta(ge=0, lt=2**31, description="Random seed of weights, order, augmentation and validation faces."),
     ] = 0
     mixed_precision: Annotated[
-        bool, Meta(description="Compute in half precision: float16 on graphics cards, bfloat16 else.")
+        bool, Meta(description="Use mixed precision: float16 on GPUs, bfloat16 on CPUs.")
     ] = False
-    deterministic: Annotated[
-        bool, Meta(description="Take only operations that repeat bit by bit, slower on graphics cards.")
-    ] = False
+    deterministic: Annotated[bool, Meta(description="Use deterministic operations only; slower on GPUs.")] = (
+        False
+    )
     memory: Annotated[
-        int, Meta(ge=0, description="Megabytes of decoded faces kept; if there are more, none is kept.")
+        int,
+        Meta(
+            ge=0,
+            description="Maximum megabytes of decoded faces kept in memory; a larger set is decoded in every epoch.",
+        ),
     ] = 4096
-    workers: Annotated[int, Meta(ge=1, le=64, description="Threads that decode faces.")] = 2
+    workers: Annotated[int, Meta(ge=1, le=64, description="Number of threads that decode faces.")] = 2
     paper: Annotated[
         bool,
-        Meta(description="As the authors: pixels/255, nearest neighbour, the best epoch chosen on test."),
+        Meta(
+            description="Train as the authors: pixels/255, nearest-neighbour resizing, best epoch selected on test."
+        ),
     ] = False
 
 
 class EvalRecipe(Section, frozen=True, kw_only=True):
-    """How a model is fed and what is measured; a model's sidecar says it better, a flag overrides both."""
+    """How faces are preprocessed and what is measured. Precedence: flag, preset, sidecar, this section."""
 
     labels: Annotated[
-        tuple[str, ...], Meta(description="The model's classes in the order of its outputs, comma-separated.")
+        tuple[str, ...], Meta(description="Classes of the model in the order of its outputs.")
     ] = EMOTIONS
-    scale: Annotated[Scale, Meta(description="Range the model expects its pixels in.")] = "0,1"
-    color: Annotated[
-        Color, Meta(description="Channel order; auto takes grey for one channel and rgb for three.")
-    ] = "auto"
+    scale: Annotated[Scale, Meta(description="Pixel range that the model expects.")] = "0,1"
+    color: Annotated[Color, Meta(description="Channel order; auto: grey for one channel, rgb for three.")] = (
+        "auto"
+    )
     size: Annotated[
-        int, Meta(ge=0, le=2048, description="Side of the model's input in pixels; 0 reads it off the model.")
+        int, Meta(ge=0, le=2048, description="Side of the input in pixels; 0: as the model declares.")
     ] = 0
     mean: Annotated[
         tuple[float, ...],
-        Meta(max_length=3, description="Subtracted after scaling: one value, or one a channel."),
+        Meta(max_length=3, description="Mean subtracted after scaling: one value, or one per channel."),
     ] = ()
     std: Annotated[
         tuple[float, ...],
-        Meta(max_length=3, description="Divided by after subtracting: one value, or one a channel."),
+        Meta(max_length=3, description="Standard deviation to divide by: one value, or one per channel."),
     ] = ()
     resize: Annotated[
         ResizeKernel,
-        Meta(description="Kernel of the resizing; auto averages to shrink and is bicubic to enlarge."),
+        Meta(description="Interpolation; auto: area for downscaling, bicubic for upscaling."),
     ] = "auto"
     crop: Annotated[
-        float, Meta(gt=0, le=1, description="Share of the face's central square that the model sees.")
+        float, Meta(gt=0, le=1, description="Fraction of the face's side to keep as a central crop.")
     ] = 1.0
-    preset: Annotated[
-        Preset, Meta(description="Feed the model as a public library feeds its own, labels included.")
-    ] = "none"
-    batch_size: Annotated[int, Meta(ge=1, le=4096, description="Images predicted at a time.")] = 64
-    workers: Annotated[int, Meta(ge=1, le=64, description="Threads that decode and resize.")] = 2
+    preset: Annotated[Preset, Meta(description="Use the preprocessing and labels of a public library.")] = (
+        "none"
+    )
+    batch_size: Annotated[int, Meta(ge=1, le=4096, description="Batch size for prediction.")] = 64
+    workers: Annotated[int, Meta(ge=1, le=64, description="Number of threads that decode and resize.")] = 2
     scheduler: Scheduler = ""
     corruptions: Annotated[
-        bool, Meta(description="Also score blurred, noisy, compressed, dark, … faces in 5 severities.")
+        bool, Meta(description="Also score corrupted faces (blur, noise, compression, …) at 5 severities.")
     ] = False
     resolutions: Annotated[
-        tuple[int, ...], Meta(description="Also score the faces scaled down to these sides first, as 48,96.")
+        tuple[int, ...],
+        Meta(description="Also score faces downscaled to these sides first, for example 48,96."),
     ] = ()
     efficiency: Annotated[
-        bool, Meta(description="Also measure latency and images/s, and count floating-point operations.")
+        bool, Meta(description="Also measure latency and throughput, and count floating-point operations.")
     ] = False
     resamples: Annotated[
-        int, Meta(ge=0, le=1_000_000, description="Bootstrap resamples behind the intervals; 0 for none.")
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Number of bootstrap resamples for the intervals; 0: no intervals.",
+        ),
     ] = 10_000
-    seed: Annotated[int, Meta(ge=0, description="Of the bootstrap and the corruptions.")] = 0
+    seed: Annotated[int, Meta(ge=0, description="Random seed of the bootstrap and the corruptions.")] = 0
     set_hash: Annotated[
-        str, Meta(max_length=64, description="Refuse the set unless its signature has this hash.")
+        str, Meta(max_length=64, description="Require the set hash of the signature to be this one.")
     ] = ""
     trust_model: Annotated[
-        bool, Meta(description="Run code the model's file brings along (Lambda layers). It can do anything.")
+        bool,
+        Meta(description="Run code contained in the model file (Lambda layers). Such code can do anything."),
     ] = False

@@ -1,4 +1,4 @@
-"""Refuse what would throw people's work away: one sentence, and the way on, for every stage."""
+"""Refuse changes of settings that would drop reviewed or sampled items, with one message for all stages."""
 
 from collections.abc import Sequence
 
@@ -15,38 +15,38 @@ def refuse_loss(
     reviewed: int,
     sampled: int,
     go_on: str,
-    would: str = "leave",
+    would: str = "be dropped",
 ) -> None:
-    """Refuse settings other than before if they make reviewed or sampled items leave.
+    """Raise an error if changed settings would drop reviewed or sampled items.
 
     Parameters
     ----------
     section
-        The section of the recipe they belong to.
+        The section of the settings.
     changed
-        What is another setting than before; without any, what leaves does not leave because of them.
+        The changed settings. Empty: items are dropped for other reasons, which is allowed.
     lost
-        What leaves: `images`, `faces` or `items`.
+        What is dropped: `images`, `faces` or `items`.
     reviewed, sampled
-        How many of those that leave a reviewer has decided on, and how many faces of the sample are among them.
+        Number of reviewed items and of faces of the sample among them.
     go_on
-        How to go on all the same.
+        The command that applies the settings nevertheless.
     would
-        What would happen to them.
+        What would happen to the items.
 
     Raises
     ------
     BtferError
-        If something would be lost.
+        If reviewed or sampled items would be dropped.
     """
     if not changed or not (reviewed or sampled):
         return
-    what = [f"{reviewed} reviewed {lost}"] * bool(reviewed) + [f"{sampled} faces of the sample"] * bool(
+    losses = [f"{reviewed} reviewed {lost}"] * bool(reviewed) + [f"{sampled} faces of the sample"] * bool(
         sampled
     )
     lines = "".join(f"\n  {change.name} = {toml_value(change.before)}" for change in changed)
     raise BtferError(
-        f"{section}: {' and '.join(what)} would {would}, as the settings are not those of before: "
-        f"{', '.join(map(str, changed))}. Nothing was changed. To go on all the same: {go_on}. "
-        f"To keep them, set in btfer.toml:\n  [{section}]{lines}"
+        f"{section}: {' and '.join(losses)} would {would} because of changed settings: "
+        f"{', '.join(map(str, changed))}. Nothing was changed. To apply them: {go_on}. "
+        f"To keep the earlier ones, set in btfer.toml:\n  [{section}]{lines}"
     )

@@ -96,11 +96,11 @@ def discover_searches(
         todo = deque(search for search in searches if results_asked(catalog, search) < recipe.per_query)
         counts.add(to_search=len(todo))
         everyone.append(EngineQueue(engine, recipe, RateLimiter(page_pause(engine, recipe)), todo))
-    with ThreadPoolExecutor(max(1, len(everyone) * recipe.searches)) as threads:
+    with ThreadPoolExecutor(max(1, len(everyone) * recipe.concurrent_searches)) as threads:
         work = [
             threads.submit(_work, catalog, asked, stop, counts)
             for asked in everyone
-            for _ in range(recipe.searches)
+            for _ in range(recipe.concurrent_searches)
         ]
     for done in work:
         done.result()

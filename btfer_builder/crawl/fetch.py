@@ -86,7 +86,7 @@ class Fetcher:
         try:
             digest, check = hashlib.sha256(), hashlib.sha1(usedforsecurity=False) if sha1 else None
             async with (
-                asyncio.timeout(self.recipe.deadline),
+                asyncio.timeout(self.recipe.timeout),
                 aclosing(self._chunks(url, language, local)) as chunks,
             ):
                 async for found, chunk in chunks:
@@ -114,7 +114,7 @@ class Fetcher:
             fate = replace(answer, reason=error.reason, detail=error.detail, bytes=size)
             return Fetched(fate, None, error.pause)
         except TimeoutError:
-            detail = f"after {self.recipe.deadline:g} s"
+            detail = f"after {self.recipe.timeout:g} s"
             return Fetched(replace(answer, reason="timeout", detail=detail, bytes=size), None)
         except OSError as error:  # the disk's: the network's were turned into reasons where they came up
             raise BtferError(
@@ -164,7 +164,7 @@ class Fetcher:
     async def page(self, url: str) -> Page:
         """Return the text of a web page, up to `PAGE_BYTES`. Never raises for a bad URL or host."""
         try:
-            async with asyncio.timeout(self.recipe.deadline):
+            async with asyncio.timeout(self.recipe.timeout):
                 await self._check(url)
                 async with self.session.get(
                     url, headers={"Accept": "text/html"}, max_redirects=MAX_REDIRECTS

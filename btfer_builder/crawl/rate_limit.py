@@ -134,7 +134,7 @@ class HostScheduler(Generic[AnyJob]):
     Parameters
     ----------
     recipe
-        `per_host` connections at a time and `host_rate` files a second for each host.
+        `per_host` connections at a time and `requests_per_second` files a second for each host.
     clock
         Seconds, for tests.
     """
@@ -219,7 +219,7 @@ class HostScheduler(Generic[AnyJob]):
         host = self.hosts.get(name)
         if host is None:
             free = not name or unlimited(name, self.recipe)  # without a name: files of this machine
-            interval = 0.0 if free else 1 / self.recipe.host_rate
+            interval = 0.0 if free else 1 / self.recipe.requests_per_second
             host = self.hosts[name] = _Host(TokenBucket(interval, self.recipe.per_host))
         return host
 

@@ -77,13 +77,13 @@ def loss_of(recipe: TrainRecipe) -> keras.losses.Loss:
 
 def epochs_of(phase: int, recipe: TrainRecipe) -> int:
     """Return the most epochs a phase may have."""
-    return recipe.phase1_epochs if phase == 1 else recipe.phase2_epochs
+    return recipe.head_epochs if phase == 1 else recipe.finetune_epochs
 
 
 def is_over(state: State, recipe: TrainRecipe) -> str:
     """Say what has ended the phase a state is in; empty if it goes on."""
-    if state.stopping.wait >= recipe.stop_patience:
-        return f"no better validation loss for {recipe.stop_patience} epochs"
+    if state.stopping.wait >= recipe.early_stopping_patience:
+        return f"no better validation loss for {recipe.early_stopping_patience} epochs"
     if len(state.epochs_in(state.phase)) >= epochs_of(state.phase, recipe):
         return "all epochs done"
     return ""
@@ -145,11 +145,11 @@ def fit_phase(
             variable.assign(array)
     plateau = keras.callbacks.ReduceLROnPlateau(
         "val_loss",
-        factor=recipe.plateau_factor,
-        patience=recipe.plateau_patience,
+        factor=recipe.lr_factor,
+        patience=recipe.lr_patience,
         min_lr=recipe.min_learning_rate,
     )
-    stopping = keras.callbacks.EarlyStopping("val_loss", patience=recipe.stop_patience)
+    stopping = keras.callbacks.EarlyStopping("val_loss", patience=recipe.early_stopping_patience)
     begun = len(state.history)
     last = begun - len(state.epochs_in(state.phase)) + epochs_of(state.phase, recipe)
     started = time.monotonic()

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import msgspec
 import tensorflow as tf
 
-from btfer_builder.config import TrainRecipe
+from btfer_builder.config import TrainRecipe, outcome_settings
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.preprocessing.resolve import Feeding
@@ -29,9 +28,6 @@ from btfer_builder.training.pipeline import (
     validation_batches,
 )
 from btfer_builder.training.results import SetFacts, kernel_of, set_facts
-
-#: Settings that change how fast a run is and not what comes out.
-HARMLESS = ("workers", "memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +70,7 @@ class TrainingPlan:
         """1 where a pretrained base is frozen at first; the authors also froze random ones."""
         recipe = self.recipe
         frozen = find_network(recipe.network).has_base and (recipe.pretraining != "scratch" or recipe.paper)
-        return 1 if frozen and recipe.phase1_epochs else 2
+        return 1 if frozen and recipe.head_epochs else 2
 
 
 def make_plan(
@@ -112,10 +108,8 @@ def make_plan(
 
 def run_key(recipe: TrainRecipe, facts: tuple[SetFacts, SetFacts], replicas: int) -> dict[str, Any]:
     """Return what makes a run the one it is, by name."""
-    said: dict[str, Any] = msgspec.to_builtins(recipe)
-    kept = {name: value for name, value in said.items() if name not in HARMLESS}
-    kept["weights"] = setting_digest(recipe.weights)
-    return kept | {"train": facts[0].sha256, "validation": facts[1].sha256, "devices": replicas}
+    settings = outcome_settings(recipe) | {"weights": setting_digest(recipe.weights)}
+    return settings | {"train": facts[0].sha256, "validation": facts[1].sha256, "devices": replicas}
 
 
 def decode_faces(plan: TrainingPlan, progress: Progress) -> tuple[FaceStore, FaceStore]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from btfer_builder import __version__
-from btfer_builder.config import TrainRecipe
+from btfer_builder.config import TrainRecipe, with_new_names
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.preprocessing.sidecar import Sidecar, SidecarInput, SidecarLabels, write_sidecar
@@ -166,10 +166,19 @@ def read_run(folder: Path) -> Run | None:
     try:
         said = json.loads(path.read_bytes())
         known = {name: said[name] for name in Run.__dataclass_fields__ if name != "path"}
+        known["recipe"] = with_new_names(TrainRecipe, known["recipe"])
         return msgspec.convert({**known, "path": folder}, Run, dec_hook=_as_it_is)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        msgspec.ValidationError,
+        BtferError,
+    ) as error:
         raise BtferError(f"{path}: not a readable run ({error}); remove the folder and train again") from None
 
 

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from btfer_builder.config import TrainRecipe
+from btfer_builder.config import TrainRecipe, stored_settings
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.io.locks import lock_file
@@ -102,7 +102,7 @@ def train(
             forget_state(out)
             return done
         state, arrays = load_state(out) or (State(plan.key, plan.first_phase), [])
-        _check_same(out, state.key, plan.key)
+        _check_same(out, stored_settings(TrainRecipe, state.key), plan.key)
         stores = decode_faces(plan, progress)
         with precision(recipe), plan.strategy.scope():
             network = build(plan)

@@ -20,7 +20,7 @@ btfer = "cross"
 stripes = "set"
 
 [train]
-phase2_epochs = 2
+finetune_epochs = 2
 batch_size = 16
 augment = false
 deterministic = true

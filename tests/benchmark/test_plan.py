@@ -51,7 +51,7 @@ def test_ids_stay_until_something_changes_the_result():
     assert ids(replace(FULL, train=TrainRecipe(workers=7, memory=100))) == ids()
     # More of the grid leaves the ids of what was there.
     assert set(ids()) <= set(ids(replace(FULL, networks=(*FULL.networks, "vgg19"), seeds=(0, 1, 2))))
-    for other in (TrainRecipe(learning_rate=1e-3), TrainRecipe(paper=True), TrainRecipe(phase2_epochs=7)):
+    for other in (TrainRecipe(learning_rate=1e-3), TrainRecipe(paper=True), TrainRecipe(finetune_epochs=7)):
         assert not set(ids()) & set(ids(replace(FULL, train=other)))
     assert not set(ids()) & set(ids(digests={"raf-db": "c" * 64, "fer2013": "d" * 64}))
 
@@ -82,7 +82,7 @@ def test_two_things_to_do_are_refused(tmp_path):
     for flags in (["--plan", "--report"], ["--published", "--plan"]):
         done = CliRunner().invoke(main, ["benchmark", str(path), *flags])
         assert done.exit_code == 2
-        assert "name one" in done.stderr
+        assert "exclude each other" in done.stderr
 
 
 def test_what_is_asked_for_twice_is_run_once():

@@ -151,7 +151,7 @@ def test_storage_elsewhere_counts_too(root):
     (root / "btfer.toml").write_text(recipe.replace('data = ""', f'data = "{root.parent / "elsewhere"}"'))
     code, said = run(root, "crop")
     assert code == 1
-    assert "elsewhere/images holds pictures" in said
+    assert "elsewhere/images holds images" in said
 
 
 def test_a_new_workspace_and_one_with_headers_only_begin(tmp_path, monkeypatch):

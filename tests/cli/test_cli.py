@@ -120,8 +120,19 @@ def test_a_folder_that_is_no_workspace_is_said_in_one_line(name, tmp_path):
     ("recipe", "said"),
     [
         ("[crop]\nsize = 3", "crop.size"),
-        ("[crop]\nsiz = 256", "siz"),
-        ("[corp]\nsize = 256", "corp"),
+        ("[crop]\nsiz = 256", "crop: unknown setting `siz`; did you mean `size`?"),
+        ("[corp]\nsize = 256", "unknown setting `corp`; did you mean `crop`?"),
+        ("[crop]\nzzz = 256", "crop: unknown setting `zzz`"),
+        ("[crop]\nfit = 'sqare'", "crop.fit: Invalid enum value 'sqare'; did you mean `square`?"),
+        ("[crop]\nfit = 'x'", "crop.fit: Invalid enum value 'x'; choose from square, stretch"),
+        (
+            "[queries]\nemotion = ['hapy']",
+            "queries.emotion[0]: Invalid enum value 'hapy'; did you mean `happy`?",
+        ),
+        (
+            "[sample]\nsplits = { trian = 3 }",
+            "sample.splits: Invalid enum value 'trian'; did you mean `train`?",
+        ),
         ("[sample]\nper_class = 'many'", "sample.per_class"),
         ("[queries]\nemotion = ['joyful']", "queries.emotion"),
         ("[crop\nsize = 3", "not valid TOML"),

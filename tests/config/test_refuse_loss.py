@@ -66,7 +66,7 @@ def test_a_sample_is_not_replaced_because_flags_were_forgotten(reviewed):
     run(reviewed, "sample", *splits)
     assert drawn(reviewed) == before
     said = run(reviewed, "sample", "--per-class", "2", code=1)
-    assert "faces of the sample would leave" in said
+    assert "faces of the sample would be dropped" in said
     assert "seed 5 → 0" in said
     assert "per_class" not in said  # it was asked for
     assert "btfer sample --redraw" in said
@@ -113,7 +113,7 @@ def kept_images(workspace):
 def test_a_wider_radius_drops_no_reviewed_image_unasked(photos):
     before = kept_images(photos)
     said = run(photos, "dedupe", "--workers", "0", code=1)
-    assert "reviewed images would leave" in said
+    assert "reviewed images would be dropped" in said
     assert "radius 0 → 8, mirrored false → true" in said
     assert kept_images(photos) == before
     keep(photos, said)

@@ -33,7 +33,7 @@ def recipe(web: Web) -> CrawlRecipe:
         engine_url={"bing": web.search_url},
         per_query=40,
         query_delay=0,
-        deadline=5,
+        timeout=5,
         max_bytes=1_000_000,
         allow_private_hosts=True,
     )

@@ -111,7 +111,7 @@ def test_everything_else_is_dropped_for_its_reason(web, fetch, path):
 @pytest.mark.parametrize("path", ["hang", "drip", "drip-head"])
 def test_the_deadline_is_for_the_whole_file_and_not_for_each_read(web, fetch, path):
     started = time.monotonic()
-    fate, _ = fetch(f"{web.url}/{path}", deadline=0.3)
+    fate, _ = fetch(f"{web.url}/{path}", timeout=0.3)
     assert fate.reason == "timeout", fate
     assert 0.3 <= time.monotonic() - started < 4
 

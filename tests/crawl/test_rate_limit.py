@@ -104,8 +104,8 @@ def test_only_loopback_that_is_allowed_needs_no_sparing():
 
 @pytest.mark.parametrize(
     "below",
-    [{"host_rate": 11}, {"host_rate": 0}, {"per_host": 9}, {"tries": 6}, {"searches": 9}, {"query_delay": -1},
-     {"max_wait": -1}, {"connections": 257}],
+    [{"requests_per_second": 11}, {"requests_per_second": 0}, {"per_host": 9}, {"tries": 6},
+     {"concurrent_searches": 9}, {"query_delay": -1}, {"max_wait": -1}, {"connections": 257}],
 )  # fmt: skip
 def test_nobody_goes_below_the_floors_by_accident(below):
     with pytest.raises(msgspec.ValidationError):
@@ -154,7 +154,7 @@ def run(turns: HostScheduler, clock: Clock, count: int, *, hold: float = 0.0) ->
 
 def test_a_host_is_asked_at_its_rate_and_its_connections_are_bounded():
     clock = Clock()
-    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(host_rate=2, per_host=2), clock)
+    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(requests_per_second=2, per_host=2), clock)
     for number in range(10):
         turns.add(Job("photos.example", number))
     taken = run(turns, clock, 10)
@@ -166,7 +166,7 @@ def test_a_host_is_asked_at_its_rate_and_its_connections_are_bounded():
 
 def test_slow_answers_hold_connections_and_not_the_other_hosts():
     clock = Clock()
-    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(host_rate=10, per_host=1), clock)
+    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(requests_per_second=10, per_host=1), clock)
     for number in range(5):
         turns.add(Job("slow.example", number))
     for number in range(5):
@@ -179,7 +179,7 @@ def test_slow_answers_hold_connections_and_not_the_other_hosts():
 
 def test_a_pause_holds_up_one_host_only():
     clock = Clock()
-    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(host_rate=10), clock)
+    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(requests_per_second=10), clock)
     for host in ("busy.example", "other.example"):
         for number in range(3):
             turns.add(Job(host, number))
@@ -193,7 +193,7 @@ def test_a_pause_holds_up_one_host_only():
 
 def test_a_host_can_ask_for_a_delay_of_its_own():
     clock = Clock()
-    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(host_rate=10), clock)
+    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(requests_per_second=10), clock)
     turns.slow_down("slow.example", 5)
     turns.slow_down("slow.example", 1)  # a file that asks for less changes nothing
     for number in range(3):
@@ -204,7 +204,9 @@ def test_a_host_can_ask_for_a_delay_of_its_own():
 
 def test_allowed_loopback_and_local_files_wait_for_nobody():
     clock = Clock()
-    turns: HostScheduler[Job] = HostScheduler(CrawlRecipe(allow_private_hosts=True, host_rate=1), clock)
+    turns: HostScheduler[Job] = HostScheduler(
+        CrawlRecipe(allow_private_hosts=True, requests_per_second=1), clock
+    )
     for number in range(20):
         turns.add(Job("127.0.0.1:8000", number))
         turns.add(Job("", number))

@@ -62,7 +62,7 @@ def test_a_phrase_without_results_is_asked_once_and_fails_nothing(web, workspace
 def test_a_page_without_results_is_an_end_if_the_engine_still_speaks(web, workspace, run_crawl):
     """Bing's pages do not tell. What it has found for another phrase, or for this one, must still come."""
     web.results |= {"q": pictures(25), "r": pictures(40, "r")}
-    run_crawl("q", "r", "nothing", searches=1)
+    run_crawl("q", "r", "nothing", concurrent_searches=1)
     assert searches(workspace) == [("nothing", 40, None), ("q", 40, None), ("r", 40, None)]
     assert asked(web, "nothing") == [0, 0]
     assert funnel(workspace.catalog)[0].kept == 65
@@ -73,7 +73,7 @@ def test_a_page_without_results_is_an_end_if_the_engine_still_speaks(web, worksp
 
 def test_the_first_phrase_may_be_the_one_without_results(web, workspace, run_crawl):
     web.results["smiling face"] = pictures(3)
-    run_crawl("nothing", searches=1)
+    run_crawl("nothing", concurrent_searches=1)
     assert searches(workspace) == [("nothing", 40, None)]
     assert web.searched == [("nothing", 0), ("smiling face", 0), ("nothing", 0)]
     assert web.files_asked == 0, "the canary is no search of ours"
@@ -105,7 +105,7 @@ def test_a_captcha_in_the_middle_is_no_end_and_loses_nothing(web, workspace, run
 
 def test_an_engine_that_asks_for_an_hour_is_left_alone_at_once(web, workspace, run_crawl, capfd):
     web.found_for = lambda query: pictures(5, query)
-    settings = {"engine": ("openverse",), "engine_url": web.engine_url("openverse"), "searches": 1}
+    settings = {"engine": ("openverse",), "engine_url": web.engine_url("openverse"), "concurrent_searches": 1}
     web.engine_fault = {None: "429-for-an-hour"}
     with pytest.raises(
         BtferError, match=r"1 searches failed\. .*HTTP 429.* 4 more were not put to openverse"
@@ -190,7 +190,7 @@ def test_the_rest_of_a_dead_host_is_not_waited_for(web, workspace, run_crawl):
         *(f"http://localhost:{web.url[-5:]}/{n}.png" for n in range(3)),
     ]
     started = time.monotonic()
-    assert run_crawl("q", deadline=0.3, per_host=2) == 33
+    assert run_crawl("q", timeout=0.3, per_host=2) == 33
     assert time.monotonic() - started < 10
     stage = funnel(workspace.catalog)[0]
     assert (stage.kept, stage.dropped) == (3, {"timeout": 30})
@@ -207,7 +207,7 @@ def test_the_order_of_answers_changes_nothing(web, tmp_path, recipe):
     queries = [Query(letter, "en", "happy", "latino", "female", "adult", letter) for letter in "abcdefgh"]
     outcomes = []
     for number, settings in enumerate(
-        ({"searches": 1, "connections": 1}, {"searches": 8, "connections": 32})
+        ({"concurrent_searches": 1, "connections": 1}, {"concurrent_searches": 8, "connections": 32})
     ):
         workspace = create_workspace(tmp_path / str(number))
         engines = ("openverse", "bing")
@@ -226,7 +226,7 @@ def test_a_cell_with_enough_images_is_searched_no_further(web, workspace, run_cr
     phrases = [
         (letter, emotion) for emotion in ("happy", "sad") for letter in (f"{emotion}{n}" for n in range(6))
     ]
-    run_crawl(*phrases, target=30, per_query=20, searches=1, connections=2)
+    run_crawl(*phrases, target=30, per_query=20, concurrent_searches=1, connections=2)
     per_emotion = funnel(workspace.catalog)[0].per_emotion
     assert all(30 <= per_emotion[emotion] <= 33 for emotion in ("happy", "sad")), per_emotion
     assert len(web.searched) == 4, "two phrases of twenty are enough"
@@ -234,7 +234,7 @@ def test_a_cell_with_enough_images_is_searched_no_further(web, workspace, run_cr
     files = web.files_asked
     run_crawl(*phrases, target=30, per_query=20)
     assert (len(web.searched), web.files_asked) == (4, files)
-    run_crawl(*phrases, target=45, per_query=20, searches=1)
+    run_crawl(*phrases, target=45, per_query=20, concurrent_searches=1)
     assert funnel(workspace.catalog)[0].per_emotion["happy"] >= 45
     assert len(web.searched) == 6
 

@@ -94,7 +94,7 @@ def test_headers_decide_before_the_body(web, fetch_all, path, reason):
 
 def test_not_a_byte_of_a_refused_body_is_waited_for(web, fetch_all):
     started = time.monotonic()
-    (fate,) = fetch_all(f"{web.url}/noai-endless", deadline=5)
+    (fate,) = fetch_all(f"{web.url}/noai-endless", timeout=5)
     assert (fate.reason, fate.bytes, fate.http_status) == ("noai", 0, 200)
     assert time.monotonic() - started < 2
     assert web.sent_endlessly < 20_000_000, "no more than the buffers of two sockets hold"

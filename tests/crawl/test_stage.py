@@ -77,7 +77,7 @@ def stage_of(workspace):
 
 def test_every_kind_of_result_gets_the_one_right_fate(web, workspace, run_crawl, candidates):
     web.results["q"] = list(FATES)
-    assert run_crawl("q", deadline=1) == len(FATES)
+    assert run_crawl("q", timeout=1) == len(FATES)
     rows = candidates()
     assert {row["url"].removeprefix(web.url): row["reason"] or None for row in rows} == FATES
     assert [int(row["rank"]) for row in rows] == list(range(len(FATES)))
@@ -105,9 +105,9 @@ def test_nothing_private_is_fetched_unless_allowed(web, workspace, run_crawl):
 def test_a_second_crawl_asks_nobody_anything(web, workspace, run_crawl):
     passing = {"timeout", "unreachable", "server_error"}
     web.results["q"] = [path for path, reason in FATES.items() if reason not in passing]
-    run_crawl("q", deadline=1)
+    run_crawl("q", timeout=1)
     before = web.requests.copy(), workspace.catalog.rows("SELECT * FROM candidate_fates")
-    assert run_crawl("q", deadline=1) == 0
+    assert run_crawl("q", timeout=1) == 0
     after = web.requests, workspace.catalog.rows("SELECT * FROM candidate_fates")
     assert after == before
 
@@ -116,12 +116,12 @@ def test_what_may_pass_is_tried_by_three_crawls_and_no_more(web, workspace, run_
     passing = ["/500", "/503", "/reset", "/close", "/drip"]
     web.results["q"] = ["/a.jpg", "/404", *passing]
     for crawls in (1, 2, 3):
-        assert run_crawl("q", deadline=0.5, tries=1) == (7 if crawls == 1 else 5)
+        assert run_crawl("q", timeout=0.5, tries=1) == (7 if crawls == 1 else 5)
         tries = {row["url"].removeprefix(web.url): int(row["tries"]) for row in candidates()}
         assert tries == {"/a.jpg": 1, "/404": 1, **dict.fromkeys(passing, crawls)}
         assert stage_of(workspace).waiting == 0
     before = web.requests.copy()
-    assert run_crawl("q", deadline=0.5) == 0
+    assert run_crawl("q", timeout=0.5) == 0
     assert web.requests == before
 
 
@@ -200,7 +200,7 @@ def test_one_search_that_fails_does_not_stop_the_others(web, workspace, run_craw
     with pytest.raises(
         BtferError, match=r"1 searches failed\. The first: bing, 'q'.*asks whether we are human"
     ):
-        run_crawl("q", "r", "s", searches=1)
+        run_crawl("q", "r", "s", concurrent_searches=1)
     assert stage_of(workspace).kept == 2
     searched = len(web.searched)
     assert run_crawl("q", "r", "s") == 1
@@ -210,7 +210,7 @@ def test_one_search_that_fails_does_not_stop_the_others(web, workspace, run_craw
 def test_an_engine_that_only_fails_is_soon_left_alone(web, workspace, run_crawl, capfd):
     web.engine_fault = {None: "503"}
     with pytest.raises(BtferError, match=r"3 searches failed\..* 5 more were not put to bing"):
-        run_crawl(*"abcdefgh", searches=1)
+        run_crawl(*"abcdefgh", concurrent_searches=1)
     assert {query for query, _ in web.searched} == {"a", "b", "c"}
     assert "not asked any further" in capfd.readouterr().err
 

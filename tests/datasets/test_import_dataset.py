@@ -309,7 +309,7 @@ def test_a_split_of_nothing_is_said(tmp_path):
     command = ["dataset", "import", "folder", str(tmp_path / "few"), str(tmp_path / "out"), "--workers", "0"]
     shown = CliRunner().invoke(main, [*command, "--val-share", "0.1", "--test-share", "0.4"])
     assert shown.exit_code == 0, shown.output
-    assert "no val: 10 % of each class is less than one picture; give a larger --val-share" in shown.stdout
+    assert "no val: 10 % of each class is less than one image; use a larger --val-share" in shown.stdout
     assert "no test" not in shown.stdout
 
 
@@ -318,8 +318,8 @@ def test_the_command_says_what_came_in_and_gives_json(tmp_path):
     command = ["dataset", "import", "folder", str(root)]
     shown = CliRunner().invoke(main, [*command, str(tmp_path / "a"), "--workers", "0"])
     assert shown.exit_code == 0, shown.output
-    assert "14 pictures came in; dropped: none" in shown.stdout
-    assert "leakage: 2 pictures of train stand in test" in shown.stdout
+    assert "14 images read; dropped: none" in shown.stdout
+    assert "leakage: 2 images of train are also in test" in shown.stdout
     assert "--leaked drop drops them" in shown.stdout
     left = CliRunner().invoke(main, [*command, str(tmp_path / "c"), "--workers", "0", "--leaked", "drop"])
     assert "leakage" not in left.stdout

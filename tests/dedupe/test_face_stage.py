@@ -243,7 +243,7 @@ def test_other_settings_drop_no_reviewed_face_unasked(named):
     add_decisions(workspace.catalog, [Decision(ids["frown"], "face", "accept", "happy", reviewer="ana")])
     before = outcome(named)
     looser = DedupeRecipe(workers=0, face_difference=2.0)
-    with pytest.raises(BtferError, match=r"1 reviewed faces would leave.*face_difference 0\.15 → 2\.0"):
+    with pytest.raises(BtferError, match=r"1 reviewed faces would be dropped.*face_difference 0\.15 → 2\.0"):
         dedupe_faces(workspace, looser)
     assert outcome(named) == before
     dedupe_faces(workspace, looser, regroup=True)

@@ -98,7 +98,7 @@ def test_several_models_are_compared(room):
 def test_how_a_model_was_fed_is_said(room):
     result = CliRunner().invoke(main, ["eval", "typed_models:happy", "--data", "faces", "--resamples", "0"])
     assert result.exit_code == 0
-    assert "typed_models:happy: fed 256×256 rgb as uint8" in result.stderr
+    assert "typed_models:happy: preprocessing 256×256 rgb as uint8" in result.stderr
     assert "accuracy 0.143 (0.050 to 0.346) over 21 faces" in result.stdout
 
 
@@ -123,12 +123,12 @@ def test_classes_that_are_none_of_the_seven_are_said(room):
         (["typed_models:happy", "--resolutions", "4"], 1, "expected sides of 8 to 2048"),
         (["typed_models:happy", "--resolutions", "big"], 2, "expected numbers"),
         (["typed_models:happy", "--mean", "x"], 2, "expected numbers"),
-        (["typed_models:happy", "--try-preprocessing"], 2, "needs --training-data"),
-        (["typed_models:happy", "--training-data", "faces"], 2, "name both or neither"),
+        (["typed_models:happy", "--check-preprocessing"], 2, "needs --training-data"),
+        (["typed_models:happy", "--training-data", "faces"], 2, "needs --check-preprocessing"),
         (
-            ["typed_models:happy", "--try-preprocessing", "--training-data", "faces"],
+            ["typed_models:happy", "--check-preprocessing", "--training-data", "faces"],
             2,
-            "never choose the preprocessing on that",
+            "choose the preprocessing on other faces",
         ),
         (["typed_models:happy", "--scale", "0,1"], 1, "does its own preprocessing"),
         (["--preset", "deepface"], 1, "brings no model"),
@@ -221,7 +221,7 @@ def test_compare_takes_all_that_a_shell_names(room):
     done = CliRunner().invoke(main, ["compare", *map(str, (room / "reports").iterdir()), "--json"])
     assert done.exit_code == 0, done.output
     assert len(json.loads(done.stdout)["leaderboards"][0]["rows"]) == 2
-    assert "left out, being no reports: notes.txt" in done.stderr
+    assert "ignored, not reports: notes.txt" in done.stderr
 
 
 @pytest.mark.tensorflow

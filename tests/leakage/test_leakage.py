@@ -232,4 +232,4 @@ def test_a_set_can_be_forgotten(named, training):
     assert "training" in btfer(named.workspace, "leakage").stdout
     assert forget(named.workspace, "training") == str(training)
     assert found(named) == {}
-    assert "no training set was searched yet" in btfer(named.workspace, "leakage").stdout
+    assert "no training set was checked yet" in btfer(named.workspace, "leakage").stdout

@@ -29,7 +29,7 @@ FACES = 5
 PER_CLASS = 3
 SIZE = 48
 
-VISITS = CrawlRecipe(allow_private_hosts=True, deadline=5, connections=4, tries=1)
+VISITS = CrawlRecipe(allow_private_hosts=True, timeout=5, connections=4, tries=1)
 
 
 def small_set(

@@ -104,7 +104,7 @@ def test_what_vanished_or_changed_is_left_out_and_said(out, web, workspace):
     done = btfer(workspace, "rebuild", str(out), "--allow-private-hosts", "--tries", "1", "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)["reasons"] == {"changed": 1, "not_an_image": 1, "not_found": 1}
-    assert "3 faces could not be made" in done.stderr
+    assert "3 faces could not be rebuilt" in done.stderr
 
 
 def test_other_pixels_are_not_taken_for_the_face(out, web):
@@ -163,7 +163,7 @@ def test_a_hostile_box_does_too(copy, name, value):
 
 
 def test_private_hosts_are_not_asked_unless_allowed(out, web):
-    failed = rebuild(out, CrawlRecipe(tries=1, deadline=5, host_rate=10)).failed
+    failed = rebuild(out, CrawlRecipe(tries=1, timeout=5, requests_per_second=10)).failed
     assert set(failed.values()) == {"private_address"}
     assert web["asked"] == []
 

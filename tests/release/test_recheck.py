@@ -84,7 +84,7 @@ def test_addresses_that_cannot_be_asked_end_no_batch(workspace, web):
             if column == "url":
                 db.execute("UPDATE fetches SET url = ? WHERE url = ?", (url, base + path))
             db.execute(f"UPDATE candidates SET {column} = ? WHERE url = ?", (url, base + path))
-    done = btfer(workspace, "recheck", "--allow-private-hosts", "--tries", "1", "--deadline", "2", "--json")
+    done = btfer(workspace, "recheck", "--allow-private-hosts", "--tries", "1", "--timeout", "2", "--json")
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["states"] == {
         "same": 21 - (len(bad) + 1) // 2,

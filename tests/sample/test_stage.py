@@ -145,7 +145,7 @@ def test_a_short_class_writes_nothing_and_leaves_the_earlier_sample(workspace):
     assert command.returncode == 1
     answer = json.loads(command.stdout)
     assert (answer["path"], answer["short"]) == (None, dict.fromkeys(EMOTIONS, 2))
-    assert "some classes are short" in command.stderr
+    assert "some classes have too few faces" in command.stderr
     assert state(workspace) == earlier
 
 

@@ -16,11 +16,11 @@ def btfer(*arguments, code=0):
 
 def test_train_then_eval_from_the_command_line(faces, tmp_path):
     data, out = tmp_path / "set", tmp_path / "run"
-    settings = ["--network", "lenet5", "--phase2-epochs", "2", "--batch-size", "8", "--balancing", "simple"]
+    settings = ["--network", "lenet5", "--finetune-epochs", "2", "--batch-size", "8", "--balancing", "simple"]
     shown = btfer("train", data, *settings, "--out", out)
     assert "best: epoch 2, accuracy" in shown.stdout
     assert "on 14 validation faces (val)" in shown.stdout
-    assert "30 faces to learn from" in shown.stderr
+    assert "30 training faces" in shown.stderr
     assert shown.stderr.count("epoch   ") == 2
     said = json.loads(btfer("train", data, *settings, "--out", out, "--json").stdout)["run"]
     assert said["finished"]
@@ -39,7 +39,7 @@ def test_the_recipe_of_the_workspace_says_how(faces, tmp_path):
     assert 'network = "resnet18"' in text
     recipe.write_text(
         text.replace('network = "resnet18"', 'network = "lenet5"').replace(
-            "phase2_epochs = 200", "phase2_epochs = 1"
+            "finetune_epochs = 200", "finetune_epochs = 1"
         )
     )
     out = tmp_path / "run"

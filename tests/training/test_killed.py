@@ -39,7 +39,9 @@ def test_a_run_that_was_killed_ends_like_one_that_was_not(faces, tmp_path):
     from btfer_builder.training import train
 
     # Dropout, augmentation and drawn faces: everything that a seed decides.
-    recipe = TrainRecipe(network="sequential-3-conv", phase2_epochs=3, batch_size=16, balancing="oversample")
+    recipe = TrainRecipe(
+        network="sequential-3-conv", finetune_epochs=3, batch_size=16, balancing="oversample"
+    )
     done = start(tmp_path / "set", tmp_path / "parts", recipe, killed_in=3)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert len(rows_of(tmp_path / "parts")) == 2
@@ -56,7 +58,7 @@ def test_two_devices_share_a_batch_and_compute_what_one_does(faces, tmp_path):
 
     # Without dropout, whose draws depend on how a batch is shared.
     recipe = TrainRecipe(
-        network="lenet5", phase2_epochs=2, batch_size=5, learning_rate=1e-3, balancing="simple"
+        network="lenet5", finetune_epochs=2, batch_size=5, learning_rate=1e-3, balancing="simple"
     )
     done = start(tmp_path / "set", tmp_path / "two", recipe, devices=2)
     assert done.returncode == 0, done.stderr
@@ -81,7 +83,7 @@ def test_a_file_that_may_not_grow_so_large_is_said_and_leaves_no_half_of_it(face
 
     out = tmp_path / "run"
     with pytest.raises(BtferError, match=r"File too large, .*; make room and give the same command again"):
-        train(*faces, TrainRecipe(network="lenet5", phase2_epochs=1), out)
+        train(*faces, TrainRecipe(network="lenet5", finetune_epochs=1), out)
     assert {path.name for path in out.iterdir()} == {
         ".lock",
         "model.keras",

@@ -12,13 +12,13 @@ from btfer_builder.errors import BtferError
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
 
-SCRATCH = TrainRecipe(network="lenet5", phase2_epochs=2, batch_size=8, learning_rate=1e-3)
+SCRATCH = TrainRecipe(network="lenet5", finetune_epochs=2, batch_size=8, learning_rate=1e-3)
 #: As a network of a base and a head; the fixture builds a tiny one in its place.
 BASE = TrainRecipe(
     network="mobilenet",
     pretraining="imagenet",
-    phase1_epochs=2,
-    phase2_epochs=3,
+    head_epochs=2,
+    finetune_epochs=3,
     batch_size=8,
     learning_rate=1e-3,
     balancing="simple",
@@ -92,7 +92,7 @@ def test_btfer_eval_scores_the_model_as_training_did(faces, tmp_path):
     from btfer_builder.config import EvalRecipe
     from btfer_builder.evaluate import evaluate_model
 
-    done = run(faces, change(SCRATCH, size=60, balancing="conservative", phase2_epochs=3), tmp_path / "run")
+    done = run(faces, change(SCRATCH, size=60, balancing="conservative", finetune_epochs=3), tmp_path / "run")
     report = evaluate_model(done.model, faces[1], EvalRecipe(), tmp_path, lambda items: items)
     assert report.scores.accuracy == pytest.approx(done.validation_accuracy)
     assert report.evaluation.chances.log_loss == pytest.approx(done.validation_loss, rel=1e-3)
@@ -100,7 +100,7 @@ def test_btfer_eval_scores_the_model_as_training_did(faces, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(faces, tmp_path):
-    recipe = change(SCRATCH, phase2_epochs=1)
+    recipe = change(SCRATCH, finetune_epochs=1)
     one, same, other = (
         run(faces, change(recipe, seed=seed), tmp_path / str(number)) for number, seed in enumerate((0, 0, 1))
     )
@@ -131,18 +131,18 @@ def test_phase_1_leaves_the_base_alone_and_phase_2_begins_at_its_best_epoch(face
     [
         ({"pretraining": "scratch"}, [2]),
         ({"pretraining": "scratch", "paper": True}, [1, 2]),
-        ({"phase1_epochs": 0}, [2]),
+        ({"head_epochs": 0}, [2]),
     ],
 )
 def test_only_a_pretrained_base_is_frozen_at_first(faces, tmp_path, tiny_network, settings, phases):
-    done = run(faces, change(BASE, **({"phase1_epochs": 1, "phase2_epochs": 1} | settings)), tmp_path)
+    done = run(faces, change(BASE, **({"head_epochs": 1, "finetune_epochs": 1} | settings)), tmp_path)
     assert [phase.phase for phase in done.phases] == phases
 
 
 def test_phase_2_that_makes_nothing_better_leaves_the_model_of_phase_1(
     faces, tmp_path, tiny_network, monkeypatch
 ):
-    recipe = change(BASE, phase1_epochs=3, phase2_epochs=4, stop_patience=2)
+    recipe = change(BASE, head_epochs=3, finetune_epochs=4, early_stopping_patience=2)
     with pytest.raises(KeyboardInterrupt):
         run(faces, recipe, tmp_path, watch=stop_after(3))
     from btfer_builder.training import loop as fitting
@@ -161,12 +161,12 @@ def test_a_plateau_lowers_the_rate_and_ends_the_phase_also_over_an_interruption(
     """With a rate that changes nothing, the loss never gets better."""
     recipe = change(
         SCRATCH,
-        phase2_epochs=20,
+        finetune_epochs=20,
         learning_rate=1e-30,
         min_learning_rate=0.0,
-        plateau_patience=2,
-        stop_patience=5,
-        plateau_factor=0.5,
+        lr_patience=2,
+        early_stopping_patience=5,
+        lr_factor=0.5,
     )
     from btfer_builder.training import prepare
 
@@ -344,7 +344,7 @@ def test_the_focal_loss_is_the_crossentropy_of_faces_that_are_still_wrong():
 def test_mixed_precision_ends_with_the_run_and_gives_a_model_that_loads(faces, tmp_path):
     import keras
 
-    done = run(faces, change(SCRATCH, mixed_precision=True, phase2_epochs=1), tmp_path)
+    done = run(faces, change(SCRATCH, mixed_precision=True, finetune_epochs=1), tmp_path)
     assert keras.config.dtype_policy().name == "float32"
     model = keras.saving.load_model(done.model, compile=False)
     assert model.layers[1].compute_dtype == "bfloat16"

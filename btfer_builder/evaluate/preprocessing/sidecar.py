@@ -2,12 +2,13 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from btfer_builder.config import Color, ResizeKernel, Scale, explain
+from btfer_builder.config.base import toml_key, toml_value
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import write_bytes
 
@@ -89,7 +90,7 @@ def read_sidecar(model: Path) -> Sidecar | None:
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BtferError(f"{path}: not a readable sidecar: {error}; correct it or remove it") from None
     except msgspec.ValidationError as error:
-        raise BtferError(f"{path}: {explain(error)}; correct it or remove it") from None
+        raise BtferError(f"{path}: {explain(error, Sidecar)}; correct it or remove it") from None
 
 
 def write_sidecar(model: Path, sidecar: Sidecar) -> Path:
@@ -121,21 +122,9 @@ def _text(sidecar: Sidecar) -> str:
     for table, values in msgspec.to_builtins(sidecar).items():
         said = {name: value for name, value in values.items() if value not in (None, (), [])}
         if said:
-            lines += ["", f"[{table}]", *(f"{_key(name)} = {_toml(value)}" for name, value in said.items())]
+            lines += [
+                "",
+                f"[{table}]",
+                *(f"{toml_key(name)} = {toml_value(value)}" for name, value in said.items()),
+            ]
     return "\n".join(lines) + "\n"
-
-
-def _key(name: str) -> str:
-    plain = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
-    return name if plain else _toml(name)
-
-
-def _toml(value: Any) -> str:  # noqa: ANN401 - what msgspec.to_builtins gives
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        # TOML's basic strings know JSON's escapes; DEL is the one character more it wants escaped.
-        return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return repr(value)

@@ -370,7 +370,7 @@ def test_the_command(workspace, tmp_path):
     assert "1 images, 1 faces" in shown.stdout
     assert "would be deleted" in shown.stdout
     assert (workspace.root / person["path"]).exists()
-    done = btfer(workspace, "takedown", person["face_id"], "--json", "--why", "asked")
+    done = btfer(workspace, "takedown", person["face_id"], "--json", "--reason", "asked")
     assert json.loads(done.stdout)["dry_run"] is False
     with sqlite3.connect(workspace.manifests / "btfer.sqlite") as db:
         assert {why for (why,) in db.execute("SELECT reason FROM tombstones")} == {"asked"}

@@ -1,0 +1,186 @@
+"""Sections about collecting images and faces: storage, queries, crawl, dedupe, crop."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from btfer_builder.config.base import LicenseCode, MaxPixels, Scheduler, Section, Workers
+from btfer_builder.labels import EMOTIONS, Emotion
+
+Language = Literal["en", "es"]
+Ethnicity = Literal["white", "black", "asian", "latino", "indian"]
+Gender = Literal["female", "male"]
+Age = Literal["toddler", "child", "adult", "middle-aged", "elderly"]
+EngineName = Literal["openverse", "wikimedia", "flickr", "bing", "google", "baidu", "urls", "folder"]
+DetectorName = Literal["mtcnn", "mtcnn-reference"]
+
+
+class StorageRecipe(Section, frozen=True, kw_only=True):
+    """Where images and faces are stored; credentials come from the environment."""
+
+    data: Annotated[
+        str,
+        Meta(
+            max_length=500,
+            description="A folder or an address such as s3://bucket/set. Empty: data/ of the workspace.",
+        ),
+    ] = ""
+
+
+class QueriesRecipe(Section, frozen=True, kw_only=True):
+    """Which search phrases are used (§2, stage 1)."""
+
+    language: Annotated[tuple[Language, ...], Meta(description="Languages of the search phrases.")] = (
+        "en",
+        "es",
+    )
+    emotion: Annotated[tuple[Emotion, ...], Meta(description="Emotions to search for.")] = EMOTIONS
+    ethnicity: Annotated[tuple[Ethnicity, ...], Meta(description="Ethnicities to search for.")] = (
+        "white",
+        "black",
+        "asian",
+        "latino",
+        "indian",
+    )
+    gender: Annotated[tuple[Gender, ...], Meta(description="Genders to search for.")] = ("female", "male")
+    age: Annotated[tuple[Age, ...], Meta(description="Age groups to search for.")] = (
+        "toddler",
+        "child",
+        "adult",
+        "middle-aged",
+        "elderly",
+    )
+    no_minors: Annotated[bool, Meta(description="Exclude toddlers and children.")] = False
+
+
+class CrawlRecipe(Section, frozen=True, kw_only=True):
+    """Which engines are searched and how files are downloaded."""
+
+    engine: Annotated[tuple[EngineName, ...], Meta(description="Search engines to use.")] = ("openverse",)
+    engine_url: Annotated[
+        dict[str, str], Meta(description="Base URL of an engine in place of its own, as NAME=URL.")
+    ] = msgspec.field(default_factory=dict)
+    license: Annotated[
+        tuple[LicenseCode, ...],
+        Meta(
+            description="Download only files under these licences, such as cc0,by,by-sa. Empty: any licence or none."
+        ),
+    ] = ()
+    per_query: Annotated[int, Meta(ge=1, le=1000, description="Results requested for each query.")] = 100
+    target: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Stop at this many images for each combination of query attributes; 0: no limit.",
+        ),
+    ] = 0
+    query_delay: Annotated[
+        float,
+        Meta(ge=0, le=3600, description="Minimum seconds between two requests to a search engine."),
+    ] = 1.0
+    concurrent_searches: Annotated[
+        int, Meta(ge=1, le=8, description="Concurrent searches on each engine.")
+    ] = 2
+    connections: Annotated[int, Meta(ge=1, le=256, description="Concurrent downloads.")] = 16
+    per_host: Annotated[int, Meta(ge=1, le=8, description="Concurrent connections to each host.")] = 2
+    requests_per_second: Annotated[
+        float, Meta(gt=0, le=10, description="Average requests per second to each host.")
+    ] = 2.0
+    tries: Annotated[
+        int, Meta(ge=1, le=5, description="Maximum attempts for each file when a host is busy or fails.")
+    ] = 3
+    max_wait: Annotated[
+        float,
+        Meta(ge=0, le=3600, description="Maximum seconds to wait when a host asks for a pause."),
+    ] = 120.0
+    timeout: Annotated[
+        float, Meta(gt=0, le=3600, description="Maximum seconds for the download of one file.")
+    ] = 30.0
+    max_bytes: Annotated[int, Meta(ge=1024, description="Maximum file size in bytes.")] = 30_000_000
+    contact: Annotated[
+        str,
+        Meta(max_length=200, description="Your e-mail address or web page, sent in the User-Agent header."),
+    ] = ""
+    allow_private_hosts: Annotated[
+        bool, Meta(description="Allow downloads from loopback and private addresses.")
+    ] = False
+
+
+class DedupeRecipe(Section, frozen=True, kw_only=True):
+    """When two images are duplicates (§2, stage 2)."""
+
+    radius: Annotated[
+        int,
+        Meta(
+            ge=0, le=16, description="Maximum Hamming distance between the 64-bit pHashes of near duplicates."
+        ),
+    ] = 8
+    mirrored: Annotated[bool, Meta(description="Treat mirrored copies as duplicates.")] = True
+    exact_hash: Annotated[
+        bool,
+        Meta(
+            description="Decode JPEGs at full size, so that hashes equal those of imagehash exactly; four times slower."
+        ),
+    ] = False
+    face_radius: Annotated[
+        int,
+        Meta(ge=0, le=8, description="Maximum Hamming distance between two aligned face crops (--faces)."),
+    ] = 4
+    face_difference: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=2,
+            description="Maximum local difference between duplicate face crops, in standard deviations (--faces).",
+        ),
+    ] = 0.15
+    max_pixels: MaxPixels = 100_000_000
+    workers: Workers = 2
+    scheduler: Scheduler = ""
+
+
+class CropRecipe(Section, frozen=True, kw_only=True):
+    """How faces are detected and cropped (§2, stage 3)."""
+
+    detector: Annotated[
+        DetectorName,
+        Meta(
+            description="Face detector: the fast MTCNN, or the original mtcnn package (TensorFlow) for comparison."
+        ),
+    ] = "mtcnn"
+    size: Annotated[int, Meta(ge=16, le=2048, description="Side of the square crop in pixels.")] = 256
+    margin: Annotated[
+        int, Meta(ge=0, le=1024, description="Margin around the face box on every side, in pixels.")
+    ] = 20
+    margin_unit: Annotated[
+        Literal["output", "source"],
+        Meta(description="Measure the margin in pixels of the crop (output) or of the photo (source)."),
+    ] = "output"
+    fit: Annotated[
+        Literal["square", "stretch"],
+        Meta(description="Crop a square around the face, or stretch the face box to a square."),
+    ] = "square"
+    faces: Annotated[
+        Literal["largest", "all", "single"],
+        Meta(description="Keep the largest face, all faces, or only photos with a single face."),
+    ] = "largest"
+    min_confidence: Annotated[float, Meta(ge=0, le=1, description="Minimum confidence of the detector.")] = (
+        0.95
+    )
+    min_face_size: Annotated[
+        int, Meta(ge=12, le=4096, description="Minimum width and height of a face in the photo, in pixels.")
+    ] = 40
+    max_upscale: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=128,
+            description="Maximum enlargement of a crop, for example 2 for twice the size; 0: no limit.",
+        ),
+    ] = 0.0
+    align: Annotated[bool, Meta(description="Rotate crops so that the eyes are level.")] = False
+    blur_others: Annotated[bool, Meta(description="Blur the faces of other people inside a crop.")] = False
+    max_pixels: MaxPixels = 100_000_000
+    workers: Workers = 2
+    scheduler: Scheduler = ""

@@ -1,0 +1,102 @@
+"""Options made from settings, and options under their old names."""
+
+import json
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from btfer_builder.cli.main import main
+from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
+from btfer_builder.config import CrawlRecipe, TrainRecipe
+from btfer_builder.config.renamed import OPTIONS, SETTINGS
+from tests.cli.test_cli import every_command
+
+
+def flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+OLD_FLAGS = OPTIONS | {flag(old): flag(new) for names in SETTINGS.values() for old, new in names.items()}
+
+
+def options_of(command: click.Command, *, hidden: bool) -> set[str]:
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    return {name for option in options if option.hidden is hidden for name in option.opts}
+
+
+@click.command()
+@renamed_option("--reason", default="", help="Why.")
+@recipe_options(CrawlRecipe)
+@recipe_options(TrainRecipe, "lr_patience", "lr_factor")
+@common_options
+def echo(directory, as_json, reason, **options):
+    """Print the settings that result from the options."""
+    crawl, train = apply_cli_options(CrawlRecipe(), options), apply_cli_options(TrainRecipe(), options)
+    given = [crawl.timeout, crawl.concurrent_searches, train.lr_patience, train.lr_factor]
+    click.echo(json.dumps([reason, *given]))
+
+
+def run(*arguments: str) -> tuple[list, list[str]]:
+    result = CliRunner().invoke(echo, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout), result.stderr.splitlines()
+
+
+def test_an_old_option_sets_the_new_one_and_says_so_in_one_line():
+    old = (
+        "--why",
+        "asked",
+        "--deadline=7",
+        "--searches",
+        "3",
+        "--plateau-patience",
+        "4",
+        "--plateau-factor",
+        "0.3",
+    )
+    new = (
+        "--reason",
+        "asked",
+        "--timeout=7",
+        "--concurrent-searches",
+        "3",
+        "--lr-patience",
+        "4",
+        "--lr-factor",
+        "0.3",
+    )
+    values, lines = run(*old)
+    assert (values, []) == run(*new) == (["asked", 7.0, 3, 4, 0.3], [])
+    assert sorted(lines) == [
+        "--deadline is now --timeout",
+        "--plateau-factor is now --lr-factor",
+        "--plateau-patience is now --lr-patience",
+        "--searches is now --concurrent-searches",
+        "--why is now --reason",
+    ]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_new_option_takes_precedence_over_the_old_one(order):
+    words = [("--deadline", "7"), ("--timeout", "8")][::order]
+    assert run(*words[0], *words[1])[0][1] == 8.0
+
+
+def test_a_value_out_of_range_names_the_new_option():
+    result = CliRunner().invoke(echo, ["--deadline", "-1"])
+    assert result.exit_code == 2
+    assert "--timeout: Expected" in result.stderr
+
+
+def test_every_command_with_a_renamed_option_accepts_the_old_one_hidden():
+    for name, command in every_command(main).items():
+        shown, hidden = options_of(command, hidden=False), options_of(command, hidden=True)
+        assert {OLD_FLAGS[old] for old in hidden} == shown & set(OLD_FLAGS.values())
+        help_text = command.get_help(click.Context(command))
+        assert not [old for old in hidden if f"{old} " in help_text], name
+
+
+def test_every_old_option_is_accepted_by_some_command():
+    accepted = set().union(*(options_of(command, hidden=True) for command in every_command(main).values()))
+    assert accepted == OLD_FLAGS.keys()
