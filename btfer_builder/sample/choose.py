@@ -159,10 +159,5 @@ def by_rank(faces: Iterable[Eligible], seed: int) -> list[Eligible]:
     return sorted(faces, key=lambda face: _rank(seed, face.face_id))
 
 
-def ranked(face_ids: Sequence[str], seed: int) -> list[str]:
-    """Return face ids in the order of the draw."""
-    return sorted(face_ids, key=lambda face_id: _rank(seed, face_id))
-
-
 def _rank(seed: int, text: str) -> bytes:
     return hashlib.sha256(f"{seed}|{text}".encode()).digest()

@@ -33,7 +33,7 @@ def write_contact_sheet(path: Path, faces: Sequence[ReleasedFace]) -> None:
         own = sorted(
             (face for face in faces if face.emotion == emotion), key=lambda face: (face.rank, face.face_id)
         )
-        draw.text((GAP * 2, top + SIDE // 2), emotion, write_release_files="#222222", font=font, anchor="lm")
+        draw.text((GAP * 2, top + SIDE // 2), emotion, fill="#222222", font=font, anchor="lm")
         for column, face in enumerate(own[:PER_ROW]):
             with Image.open(face.path) as picture:
                 small = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)

@@ -245,7 +245,7 @@ def test_a_gap_is_filled_from_the_same_cell_if_it_can(workspace):
     with catalog.transaction() as db:
         db.execute(
             """INSERT INTO searches SELECT search_id + 100, engine, query || ' man', language, emotion, query_ethnicity,
-               'male', query_age, expression, asked, error FROM searches WHERE query NOT LIKE 'also%'"""
+               'male', query_age, expression, results_requested, error FROM searches WHERE query NOT LIKE 'also%'"""
         )
         db.execute("UPDATE candidates SET search_id = search_id + 100 WHERE rank > 3")
     sample(workspace, SampleRecipe(per_class=2, stratify=("query_gender",)))
