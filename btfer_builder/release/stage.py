@@ -2,9 +2,6 @@
 
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ import msgspec
 from btfer_builder.catalog.release import add_release
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import file_digest
+from btfer_builder.io.atomic import build_folder, file_digest
 from btfer_builder.release.audit import scan
 from btfer_builder.release.released_faces import ReleasedFace, members, released_faces
 from btfer_builder.release.statistics import ReleaseStatistics, compute_statistics
@@ -65,41 +62,11 @@ def release(workspace: Workspace, out: Path, recipe: ReleaseRecipe) -> ReleaseRe
     with workspace.stage("release"), catalog.run("release", recipe) as counts:
         if out.exists() or out.is_symlink():
             raise BtferError(f"{out} exists already; name another folder, or remove it first")
-        with building(out) as aside:
-            facts, faces = write_release_files(workspace, aside, recipe)
-            aside.rename(out)
-        record(workspace, out, facts, faces)
+        with build_folder(out) as building:
+            facts, faces = write_release_files(workspace, building, recipe)
+        record_release(workspace, out, facts, faces)
         counts |= {"version": facts.version, "content_hash": facts.content_hash, "faces": facts.total}
     return ReleaseResult(out, facts)
-
-
-@contextmanager
-def building(out: Path) -> Iterator[Path]:
-    """Make a folder beside `out` to build in, which is gone at the end unless it was renamed.
-
-    So is what a killed run left there.
-
-    Raises
-    ------
-    BtferError
-        If the disk is full or cannot be written.
-    """
-    pattern = f".{out.name}.*.building"
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _clean_up(out.parent, pattern)
-        yield Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".building"))
-    except OSError as error:
-        raise BtferError(
-            f"{out}: cannot be written: {error.strerror or error}; nothing of it is left there"
-        ) from None
-    finally:
-        _clean_up(out.parent, pattern)
-
-
-def _clean_up(folder: Path, pattern: str) -> None:
-    for leftover in folder.glob(pattern):
-        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def write_release_files(
@@ -138,7 +105,7 @@ def write_release_files(
     return facts, faces
 
 
-def record(workspace: Workspace, out: Path, facts: ReleaseStatistics, faces: list[ReleasedFace]) -> None:
+def record_release(workspace: Workspace, out: Path, facts: ReleaseStatistics, faces: list[ReleasedFace]) -> None:
     """Put a written release on record."""
     settings = msgspec.to_builtins(facts.recipe)
     add_release(

@@ -25,7 +25,7 @@ from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import SampledFace, UnsampledFace
 from btfer_builder.sample.choose import ONLY_SPLIT, CellCount, Draw, choose
-from btfer_builder.sample.folder import clean_up, sample_path, write_sample
+from btfer_builder.sample.folder import restore_sample, sample_path, write_sample
 from btfer_builder.sample.provenance import best_source, host_of, license_of
 from btfer_builder.sample.source_limits import Eligible, SourceLimits
 from btfer_builder.sample.split_groups import group_photos
@@ -94,7 +94,7 @@ def sample(
     """
     catalog, target = workspace.catalog, workspace.data / "sample"
     with workspace.stage("sample"), catalog.run("sample", recipe) as counts:
-        clean_up(target)
+        restore_sample(target)
         faces = accepted_faces(catalog)
         eligible, refused = eligible_faces(workspace, recipe, faces)
         draw = choose(

@@ -15,13 +15,14 @@ from btfer_builder.catalog.takedown import add_tombstones, buried_faces
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.crop.sweep import sweep_faces
 from btfer_builder.errors import BtferError
+from btfer_builder.io.atomic import build_folder, restore_folder
 from btfer_builder.labels import Emotion
 from btfer_builder.records import SampledFace
-from btfer_builder.release.stage import building, record, write_release_files
+from btfer_builder.release.stage import record_release, write_release_files
 from btfer_builder.release.takedown.find_matches import TakedownMatches, find_traces
 from btfer_builder.release.takedown.replacements import Replacement, drawn_with, refill
 from btfer_builder.sample.choose import ONLY_SPLIT
-from btfer_builder.sample.folder import clean_up, write_sample
+from btfer_builder.sample.folder import restore_sample, write_sample
 from btfer_builder.workspace import Workspace
 
 #: Everything that reads or writes what is taken out waits until it is.
@@ -132,6 +133,8 @@ def _copies(
     found = [
         (Path(path), version, settings) for path, version, settings in copies_with(workspace.catalog, faces)
     ]
+    for path, _, _ in found:
+        restore_folder(path)  # a takedown that was killed in between
     here = [copy for copy in found if (copy[0] / "release.json").is_file()]
     return here, [str(path) for path, _, _ in found if not (path / "release.json").is_file()]
 
@@ -155,7 +158,7 @@ def _delete(workspace: Workspace, traces: TakedownMatches) -> None:
 def _write_sample(workspace: Workspace) -> None:
     """Write the sample's folder anew if it is not what the catalog says."""
     target = workspace.data / "sample"
-    clean_up(target)
+    restore_sample(target)
     rows = sampled_faces(workspace.catalog)
     if not target.exists() or {workspace.root / row["path"] for row in rows} == set(target.rglob("*.png")):
         return
@@ -177,15 +180,12 @@ def _write_again(workspace: Workspace, path: Path, settings: dict[str, Any]) -> 
     """Put the next version of a release in the place of one that holds what was taken out."""
     recipe = msgspec.convert(settings, ReleaseRecipe)
     try:
-        with building(path) as aside:
-            facts, faces = write_release_files(workspace, aside, recipe)
-            old = aside.with_suffix(".old.building")
-            path.rename(old)
-            aside.rename(path)
+        with build_folder(path, overwrite=True) as building:
+            facts, faces = write_release_files(workspace, building, recipe)
     except BtferError as error:
         raise BtferError(
             f"the picture is out of the workspace, but {path} still holds it and could not be written again "
             f"({error}); delete that folder, or mend it and run the same command again"
         ) from None
-    record(workspace, path, facts, faces)
+    record_release(workspace, path, facts, faces)
     return str(path), facts.version

@@ -311,10 +311,12 @@ def test_no_later_crawl_brings_it_back(tmp_path, workspace):
 
 
 MOMENTS = {
-    "while deleting": "takedown.bury = lambda *_, **__: die()",
+    "while deleting": "takedown.add_tombstones = lambda *_, **__: die()",
     "before the sample is written": "takedown._write_sample = lambda *_: die()",
     "before the release is written": "takedown._write_again = lambda *_: die()",
-    "before the release is swapped": "takedown.record = lambda *_: die()",
+    "in the swap of the release": "rename = Path.rename\n"
+    "Path.rename = lambda path, target: die() if Path(target).name == 'out' else rename(path, target)",
+    "after the release is written": "takedown.record_release = lambda *_: die()",
 }
 
 
@@ -324,7 +326,7 @@ def test_killed_at_any_moment_the_same_command_finishes_it(workspace, tmp_path, 
     out = release(workspace, tmp_path / "out", ReleaseRecipe()).path
     script = (
         "import os, signal; from pathlib import Path\n"
-        "from btfer_builder.release import takedown\n"
+        "from btfer_builder.release.takedown import stage as takedown\n"
         "from btfer_builder.workspace import Workspace\n"
         "die = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"{MOMENTS[moment]}\n"
