@@ -116,7 +116,9 @@ def import_dataset(kind: DatasetKind, source: Path, out: Path, recipe: DatasetRe
     items = list(READERS[kind](source))
     if recipe.paper:
         items, recipe = as_the_authors(kind, items, recipe)
-    with build_folder(out, leftovers=(f".{glob.escape(out.name)}.importing",)) as building:  # 0.1.0 named it so
+    with build_folder(
+        out, leftovers=(f".{glob.escape(out.name)}.importing",)
+    ) as building:  # 0.1.0 named it so
         (building / "pictures").mkdir()
         done = [Converted(_light(item), reason=item.reason) for item in items if item.reason]
         done += _convert([item for item in items if not item.reason], building / "pictures", recipe)

@@ -11,19 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from btfer_builder.errors import BtferError
-from btfer_builder.labels import EMOTIONS
+from btfer_builder.release import schema
 from btfer_builder.release.audit_images import picture_metadata
 from btfer_builder.release.diff import release_info, rows_in
+from btfer_builder.release.released_faces import NO_ATTRIBUTION
 from btfer_builder.sample.provenance import LICENSES
-
-#: What may be said of a face in public.
-PUBLIC = {
-    "file_name", "face_id", "emotion", "label", "split", "license", "agreement", "reviewers", "query_ethnicity",
-    "query_gender", "query_age", "query_language", "sha256", "image",
-    *(f"votes_{emotion}" for emotion in EMOTIONS),
-}  # fmt: skip
-#: What a release of addresses says besides.
-PUBLIC_URLS = PUBLIC | {"url", "size", "pixel_sha256", "face"}
 
 _FACE_NAME = re.compile(r"[0-9a-f]{16,64}")
 _WEB = re.compile(r"https?://|www\.|[\w.+-]+@[\w-]+\.\w")
@@ -110,17 +102,20 @@ def _text(name: str, content: bytes) -> Iterator[str]:
     if match := _LOCAL.search(content):
         yield f"a path of the machine it was made on ({match[0].decode('utf-8', 'replace')})"
     text = content.decode("utf-8", "replace")
-    if name.endswith("metadata.jsonl"):
-        yield from _rows(text, PUBLIC)
-    elif name == "sources.jsonl":
-        yield from _rows(text, PUBLIC_URLS)
-    elif name == "LICENSES.csv":
-        for row in csv.DictReader(text.splitlines()):
-            if row.get("creator") and row.get("license") not in set(LICENSES) - {"cc0", "pdm"}:
+    if name.endswith(schema.METADATA):
+        yield from _rows(text, schema.METADATA)
+    elif name == schema.SOURCES:
+        yield from _rows(text, schema.SOURCES)
+    elif name == schema.LICENSES:
+        reader = csv.DictReader(text.splitlines())
+        if more := set(reader.fieldnames or ()) - set(schema.names(schema.LICENSES)):
+            yield f"columns that are not public: {', '.join(sorted(more))}"
+        for row in reader:
+            if row.get("creator") and row.get("license") not in set(LICENSES) - set(NO_ATTRIBUTION):
                 yield f"names the creator of {row.get('face_id')}, whose licence asks for none"
 
 
-def _rows(text: str, public: set[str]) -> Iterator[str]:
+def _rows(text: str, table: str) -> Iterator[str]:
     for line in text.splitlines():
         try:
             row = json.loads(line)
@@ -129,17 +124,18 @@ def _rows(text: str, public: set[str]) -> Iterator[str]:
         if not isinstance(row, dict):
             yield "a line that is no JSON object"
             return
-        if what := _row(row, public):
+        if what := _row(row, table):
             yield what
             return
 
 
-def _row(row: Mapping[str, Any], public: set[str]) -> str | None:
-    if more := sorted(set(row) - public):
-        return f"says more of a face than is public: {', '.join(more)}"
-    for key, value in row.items():
-        if isinstance(value, str) and key != "url" and _WEB.search(value):
-            return f"an address in {key}: {value[:60]}"
+def _row(row: Mapping[str, Any], table: str) -> str | None:
+    known = {column.name: column for column in schema.columns(table)}
+    if more := sorted(set(row) - set(known)):
+        return f"columns that are not public: {', '.join(more)}"
+    for name, value in row.items():
+        if isinstance(value, str) and known[name].dtype != "url" and _WEB.search(value):
+            return f"an address in {name}: {value[:60]}"
     return None
 
 
@@ -164,7 +160,7 @@ def _parquet(path: Path) -> tuple[list[str], int]:
                 whats += picture_metadata(image.get("bytes") or b"")
                 if not _FACE_NAME.fullmatch(Path(image.get("path") or "").stem):
                     whats.append("a file name that is no hash")
-                whats.append(_row({key: value for key, value in row.items() if key != "image"}, PUBLIC) or "")
+                whats.append(_row(row, schema.PARQUET) or "")
     except (OSError, ValueError) as error:
         whats.append(f"cannot be read: {error}")
     return list(dict.fromkeys(filter(None, whats))), pictures
@@ -189,7 +185,7 @@ def _tar(path: Path) -> tuple[list[str], int]:
                     pictures += 1
                     whats += picture_metadata(content)
                 elif kind == "json":
-                    whats += _rows(content.decode("utf-8", "replace"), PUBLIC)
+                    whats += _rows(content.decode("utf-8", "replace"), schema.METADATA)
     except (tarfile.TarError, OSError) as error:
         whats.append(f"cannot be read: {error}")
     return list(dict.fromkeys(whats)), pictures

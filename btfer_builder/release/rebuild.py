@@ -18,7 +18,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.images.hashing import pixel_hash
 from btfer_builder.io.atomic import write_bytes, write_csv
-from btfer_builder.release.audit import PUBLIC
+from btfer_builder.release import schema
 from btfer_builder.release.diff import release_info, rows_in
 from btfer_builder.release.fetch_many import FetchRequest, visit
 from btfer_builder.release.released_faces import is_web
@@ -77,7 +77,7 @@ def rebuild(folder: Path, recipe: CrawlRecipe) -> Rebuilt:
         )
     rows = rows_in(folder)
     for number, row in enumerate(rows, start=1):
-        _check(folder / "sources.jsonl", number, row)
+        _check(folder / schema.SOURCES, number, row)
     failed: dict[str, str] = {}
     todo: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -146,11 +146,11 @@ def _write_tables(folder: Path, rows: Sequence[Mapping[str, Any]], failed: Mappi
         for row in rows:
             if row["split"] == split and row["face_id"] not in failed:
                 content = (folder / row["file_name"]).read_bytes()
-                public = {name: value for name, value in row.items() if name in PUBLIC - {"split"}}
+                public = {name: row[name] for name in schema.names(schema.METADATA) if name in row}
                 public["file_name"] = row["file_name"].removeprefix(f"{split}/")
                 said.append(public | {"sha256": hashlib.sha256(content).hexdigest()})
         if said:
-            write_jsonl(folder / split / "metadata.jsonl", said)
+            write_jsonl(folder / split / schema.METADATA, said)
     fates = (
         {"face_id": row["face_id"], "state": "dropped" if row["face_id"] in failed else "kept",
          "reason": failed.get(row["face_id"])}

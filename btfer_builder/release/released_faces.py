@@ -1,6 +1,7 @@
 """What a release is made of: the sampled faces with their sources, checked against what was drawn."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +11,25 @@ from btfer_builder.catalog.evaluate import sampled_votes
 from btfer_builder.catalog.release import Membership, face_boxes, sample_rows
 from btfer_builder.catalog.sample import AcceptedFace, Source, accepted_faces, sample_state, sources
 from btfer_builder.config import ReleaseRecipe
-from btfer_builder.crawl.licenses import UNKNOWN
+from btfer_builder.crawl.licenses import UNKNOWN, page_code
 from btfer_builder.errors import BtferError
-from btfer_builder.labels import EMOTIONS, Emotion
+from btfer_builder.io.text import one_line
+from btfer_builder.labels import Emotion
 from btfer_builder.sample.provenance import LICENSES, best_source, license_of
 from btfer_builder.sample.stale import stale_line
 from btfer_builder.workspace import Workspace
 
 #: Licences under which others may not pass on what they changed; whether a crop is a change is for a lawyer.
 NO_DERIVATIVES = ("by-nd", "by-nc-nd")
+#: Licences that do not require to name the creator.
+NO_ATTRIBUTION = ("cc0", "pdm", UNKNOWN)
+
+#: Address of a licence whose version the engine did not state.
+_DEEDS = {
+    "cc0": "https://creativecommons.org/publicdomain/zero/1.0/",
+    "pdm": "https://creativecommons.org/publicdomain/mark/1.0/",
+}
+_OTHER_DEEDS = "https://creativecommons.org/share-your-work/cclicenses/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +69,37 @@ class ReleasedFace:
         """Where the face is in its split's folder."""
         return f"{self.emotion}/{self.face_id}.png"
 
-    def metadata(self) -> dict[str, Any]:
-        """Return what is said of the face in public: nothing of its creator, page, title or address."""
-        return {
-            "file_name": self.file_name,
-            "face_id": self.face_id,
-            "emotion": self.emotion,
-            "label": EMOTIONS.index(self.emotion),
-            "license": self.license,
-            "agreement": round(self.face.agreement, 4),
-            "reviewers": self.face.votes,
-            **{f"votes_{emotion}": self.given.get(emotion, 0) for emotion in EMOTIONS},
-            **self.face.attributes,
-            "query_language": self.face.language,
-            "sha256": self.sha256,
-        }
+    @property
+    def size(self) -> int:
+        """Side of the face in pixels."""
+        from PIL import Image
+
+        with Image.open(self.path) as image:
+            return image.width
+
+    @property
+    def license_url(self) -> str:
+        """Address of the licence's text; empty for an unknown licence."""
+        given = self.source.license_url.strip()
+        if self.license not in LICENSES:
+            return ""
+        if page_code(given) == self.license:
+            return given
+        version = re.search(r"\b[1-4]\.[05]\b", self.source.license)
+        if version and self.license not in _DEEDS:
+            return f"https://creativecommons.org/licenses/{self.license}/{version[0]}/"
+        return _DEEDS.get(self.license, _OTHER_DEEDS)
+
+    @property
+    def creator(self) -> str:
+        """Whom to name; empty if the licence does not require a name, which protects people."""
+        return "" if self.license in NO_ATTRIBUTION else one_line(self.source.creator)
+
+    @property
+    def source_page(self) -> str:
+        """Page of the photo, else its address, where a known licence can be checked."""
+        urls = (self.source.page_url, self.source.url) if self.license in LICENSES else ()
+        return next((url for url in urls if is_web(url)), "")
 
 
 def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[ReleasedFace]:

@@ -12,6 +12,7 @@ from btfer_builder.catalog.release import add_release
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import build_folder, file_digest
+from btfer_builder.release import schema
 from btfer_builder.release.audit import scan
 from btfer_builder.release.released_faces import ReleasedFace, members, released_faces
 from btfer_builder.release.statistics import ReleaseStatistics, compute_statistics
@@ -19,7 +20,7 @@ from btfer_builder.release.writers.attribution import write_attribution
 from btfer_builder.release.writers.card import write_texts
 from btfer_builder.release.writers.croissant import write_croissant
 from btfer_builder.release.writers.figures import write_contact_sheet, write_groups
-from btfer_builder.release.writers.tables import source_row, write_jsonl, write_parquet, write_shards
+from btfer_builder.release.writers.tables import write_jsonl, write_parquet, write_shards
 from btfer_builder.workspace import Workspace
 
 #: Time of every file: 1980-01-01, the earliest a zip file can hold. An archive of a release is then repeatable, too.
@@ -79,11 +80,11 @@ def write_release_files(
     figures.mkdir()
     write_groups(figures / "groups.png", faces)
     if recipe.urls_only:
-        write_jsonl(folder / "sources.jsonl", (source_row(face) for face in faces))
+        write_jsonl(folder / schema.SOURCES, schema.rows(faces, schema.SOURCES))
     else:
         _write_pictures(folder, faces)
         write_contact_sheet(figures / "contact_sheet.png", faces)
-        write_parquet(folder / "faces.parquet", faces)
+        write_parquet(folder / schema.PARQUET, faces)
         if recipe.webdataset:
             write_shards(folder / "shards", faces)
     write_attribution(folder, faces)
@@ -105,7 +106,9 @@ def write_release_files(
     return facts, faces
 
 
-def record_release(workspace: Workspace, out: Path, facts: ReleaseStatistics, faces: list[ReleasedFace]) -> None:
+def record_release(
+    workspace: Workspace, out: Path, facts: ReleaseStatistics, faces: list[ReleasedFace]
+) -> None:
     """Put a written release on record."""
     settings = msgspec.to_builtins(facts.recipe)
     add_release(
@@ -128,7 +131,7 @@ def _write_pictures(folder: Path, faces: list[ReleasedFace]) -> None:
             (folder / split / emotion).mkdir(parents=True)
         for face in own:
             shutil.copyfile(face.path, folder / split / face.file_name)
-        write_jsonl(folder / split / "metadata.jsonl", (face.metadata() for face in own))
+        write_jsonl(folder / split / schema.METADATA, schema.rows(own, schema.METADATA))
 
 
 def _settle(folder: Path) -> None:

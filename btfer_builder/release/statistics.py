@@ -127,7 +127,7 @@ def compute_statistics(
     hosts = Counter(host_of(face.source) for face in faces)
     days = sorted(day for face in faces if (day := face.source.fetched_at[:10]))
     licenses = Counter(face.license for face in faces)
-    size = _side(faces[0])
+    size = faces[0].size
     return ReleaseStatistics(
         recipe=recipe,
         version=version,
@@ -178,10 +178,3 @@ def _kappa(catalog: Catalog) -> float | None:
     counts = np.array([[given.count(kind) for kind in kinds] for given in shared])
     value = fleiss(counts, 1, 0.95, np.random.default_rng(0)).value
     return None if math.isnan(value) else value
-
-
-def _side(face: ReleasedFace) -> int:
-    from PIL import Image
-
-    with Image.open(face.path) as picture:
-        return picture.width

@@ -125,8 +125,8 @@ def test_who_and_when_of_a_tar_file(out):
 @pytest.mark.parametrize(
     ("more", "what"),
     [
-        ({"creator": "Ana"}, "says more of a face than is public: creator"),
-        ({"page_url": "https://x.example"}, "says more of a face than is public: page_url"),
+        ({"creator": "Ana"}, "columns that are not public: creator"),
+        ({"page_url": "https://x.example"}, "columns that are not public: page_url"),
         ({"query_age": "see https://x.example/ana"}, "an address in query_age: see https://x.example/ana"),
         ({"emotion": "ana@mail.example"}, "an address in emotion: ana@mail.example"),
     ],

@@ -61,9 +61,7 @@ def test_no_cap_is_broken_and_what_was_passed_over_has_its_reason(faces, n, phot
             assert face.emotion not in short  # a class is short only if caps are in the way
     for emotion, reserve in draw.reserve.items():
         rest = [
-            face.face_id
-            for face in by_rank(faces, seed)
-            if draw.passed_over.get(face.face_id) == "reserve"
+            face.face_id for face in by_rank(faces, seed) if draw.passed_over.get(face.face_id) == "reserve"
         ]
         assert reserve == [face_id for face_id in rest if face_id in reserve]
         assert not set(reserve) & set(draw.chosen[emotion])

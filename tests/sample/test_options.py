@@ -27,9 +27,7 @@ def filled(tmp_path):
     """Six accepted faces of each emotion."""
     workspace = create_workspace(tmp_path)
     filled = fill_catalog(workspace, per_emotion=6)
-    review(
-        workspace, "ana", {face: emotion for emotion, faces in filled.faces.items() for face in faces}
-    )
+    review(workspace, "ana", {face: emotion for emotion, faces in filled.faces.items() for face in faces})
     return workspace, filled
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from btfer_builder.io.atomic import write_json
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REASONS
+from btfer_builder.release import schema
 from btfer_builder.release.statistics import ReleaseStatistics
 from btfer_builder.release.writers.attribution import markdown
 from btfer_builder.sample.provenance import LICENSES
@@ -37,9 +38,21 @@ def render(name: str, facts: ReleaseStatistics) -> str:
             emotions=EMOTIONS,
             license_names={**LICENSES, "unknown": "unknown"},
             reasons=REASONS,
+            columns=_columns(facts),
             size_category=size,
         )
     )
+
+
+def _columns(facts: ReleaseStatistics) -> list[tuple[schema.Column, list[str]]]:
+    """Return the columns of this release, each with the files that have it."""
+    tables = (
+        (schema.SOURCES, schema.LICENSES)
+        if facts.recipe.urls_only
+        else (schema.METADATA, schema.PARQUET, schema.LICENSES)
+    )
+    found = [(column, [table for table in tables if table in column.files]) for column in schema.COLUMNS]
+    return [(column, files) for column, files in found if files]
 
 
 @cache

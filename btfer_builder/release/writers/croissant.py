@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from btfer_builder.io.atomic import file_digest, write_json
-from btfer_builder.labels import EMOTIONS
+from btfer_builder.release import schema
 from btfer_builder.release.released_faces import ReleasedFace
 from btfer_builder.release.statistics import ReleaseStatistics
-from btfer_builder.release.writers.attribution import license_url
 
 #: The context every Croissant 1.0 file states (the specification's appendix 1).
 _CONTEXT: dict[str, Any] = {
@@ -49,20 +48,14 @@ _CONTEXT: dict[str, Any] = {
     "transform": "cr:transform",
 }
 
-_FIELDS = {
-    "face_id": ("sc:Text", "Name of the face: a hash of its photo, its box and its size."),
-    "split": ("sc:Text", "train, val or test."),
-    "emotion": ("sc:Text", "What the face shows according to its reviewers."),
-    "label": ("sc:Integer", "The emotion as a number, 0 to 6 in alphabetical order."),
-    "license": ("sc:Text", "Licence of the photo."),
-    "agreement": ("sc:Float", "Share of the reviewers who gave the face its label."),
-    "reviewers": ("sc:Integer", "How many reviewers answered."),
-    **{f"votes_{emotion}": ("sc:Integer", f"How many of them said {emotion}.") for emotion in EMOTIONS},
-    "query_ethnicity": ("sc:Text", "What was searched for; not who the person is."),
-    "query_gender": ("sc:Text", "What was searched for; not who the person is."),
-    "query_age": ("sc:Text", "What was searched for; not who the person is."),
-    "query_language": ("sc:Text", "Language of the search phrase."),
-    "sha256": ("sc:Text", "SHA-256 of the picture file."),
+#: Data types of the columns in the vocabulary of schema.org; a column of another type has no field.
+_TYPES = {
+    "string": "sc:Text",
+    "url": "sc:URL",
+    "int64": "sc:Integer",
+    "class_label": "sc:Integer",
+    "float64": "sc:Float",
+    "image": "sc:ImageObject",
 }
 
 _CITATION = (
@@ -75,9 +68,8 @@ _CITATION = (
 def write_croissant(folder: Path, facts: ReleaseStatistics, faces: list[ReleasedFace]) -> None:
     """Write croissant.json; the table it describes must be there already."""
     urls = facts.recipe.urls_only
-    table, form = (
-        ("sources.jsonl", "application/jsonlines") if urls else ("faces.parquet", "application/x-parquet")
-    )
+    table = schema.SOURCES if urls else schema.PARQUET
+    form = "application/jsonlines" if urls else "application/x-parquet"
     digest = file_digest(folder / table)
     content = {
         "@context": _CONTEXT,
@@ -113,8 +105,9 @@ def write_croissant(folder: Path, facts: ReleaseStatistics, faces: list[Released
                 "@id": "faces",
                 "name": "faces",
                 "key": {"@id": "faces/face_id"},
-                "field": [_field(name, table, *what) for name, what in _FIELDS.items()]
-                + [_url_field(table) if urls else _image_field(table)],
+                "field": [
+                    _field(column, table) for column in schema.columns(table) if column.dtype in _TYPES
+                ],
             }
         ],
     }
@@ -122,29 +115,22 @@ def write_croissant(folder: Path, facts: ReleaseStatistics, faces: list[Released
 
 
 def _licenses(facts: ReleaseStatistics, faces: list[ReleasedFace]) -> list[str]:
-    named = {license_url(face) for face in faces} - {""}
+    named = {face.license_url for face in faces} - {""}
     return sorted(named) + ([] if facts.redistributable else ["Not for redistribution: see LICENSES.csv"])
 
 
-def _field(name: str, table: str, kind: str, description: str) -> dict[str, Any]:
+def _field(column: schema.Column, table: str) -> dict[str, Any]:
+    source: dict[str, Any] = {"fileObject": {"@id": table}, "extract": {"column": column.name}}
+    if column.dtype == "image":
+        source["transform"] = {"jsonPath": "bytes"}
     return {
         "@type": "cr:Field",
-        "@id": f"faces/{name}",
-        "name": name,
-        "description": description,
-        "dataType": kind,
-        "source": {"fileObject": {"@id": table}, "extract": {"column": name}},
+        "@id": f"faces/{column.name}",
+        "name": column.name,
+        "description": column.meaning,
+        "dataType": _TYPES[column.dtype],
+        "source": source,
     }
-
-
-def _url_field(table: str) -> dict[str, Any]:
-    return _field("url", table, "sc:URL", "Address of the photo.")
-
-
-def _image_field(table: str) -> dict[str, Any]:
-    field = _field("image", table, "sc:ImageObject", "The face.")
-    field["source"]["transform"] = {"jsonPath": "bytes"}
-    return field
 
 
 def _responsibility(facts: ReleaseStatistics) -> dict[str, Any]:
