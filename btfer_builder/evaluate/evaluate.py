@@ -33,7 +33,6 @@ from btfer_builder.evaluate.report.model_names import (
     distinct_names,
     identity,
     place_of,
-    printable,
     report_folder,
 )
 from btfer_builder.evaluate.results import SCHEMA, EvalReport, Evaluation
@@ -51,6 +50,7 @@ from btfer_builder.evaluate.signature import (
     set_digest,
 )
 from btfer_builder.io.atomic import file_digest, write_bytes, write_json
+from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 
 
