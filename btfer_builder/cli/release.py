@@ -13,7 +13,7 @@ from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import open_workspace
 
 if TYPE_CHECKING:
-    from btfer_builder.release.diff import Difference
+    from btfer_builder.release.diff import ReleaseDiff
     from btfer_builder.release.takedown.stage import Takedown
 
 #: What of the crawl's recipe decides how addresses are visited.
@@ -103,13 +103,13 @@ def release(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
     if as_json:
         emit_json(result.to_dict())
         return
-    facts = result.facts
-    click.echo(f"{facts.title}: {facts.total} faces, written to {result.path}")
-    if not facts.redistributable:
-        echo_stderr(f"NOT FOR REDISTRIBUTION: {facts.licenses['unknown']} pictures have no known licence")
-    if facts.no_derivatives:
+    stats = result.statistics
+    click.echo(f"{stats.title}: {stats.total} faces, written to {result.path}")
+    if not stats.redistributable:
+        echo_stderr(f"NOT FOR REDISTRIBUTION: {stats.licenses['unknown']} pictures have no known licence")
+    if stats.no_derivatives:
         echo_stderr(
-            f"{facts.no_derivatives} pictures are under a NoDerivatives licence: a crop may not be allowed"
+            f"{stats.no_derivatives} pictures are under a NoDerivatives licence: a crop may not be allowed"
         )
 
 
@@ -125,9 +125,9 @@ def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
     Example:
       btfer scan-release ../faces-v1
     """
-    from btfer_builder.release.audit import scan
+    from btfer_builder.release.audit import audit_release
 
-    result = scan(out)
+    result = audit_release(out)
     if as_json:
         emit_json(result.to_dict())
     else:
@@ -243,9 +243,9 @@ def diff(directory: Path | None, as_json: bool, earlier: Path, later: Path) -> N
     Example:
       btfer diff faces-v1 faces-v2
     """
-    from btfer_builder.release.diff import difference
+    from btfer_builder.release.diff import diff_releases
 
-    found = difference(earlier, later)
+    found = diff_releases(earlier, later)
     if as_json:
         emit_json(found.to_dict())
     else:
@@ -268,10 +268,12 @@ def _visits(directory: Path | None, options: dict[str, Any]) -> CrawlRecipe:
 
 
 def _show_takedown(result: "Takedown") -> None:
-    traces = result.traces
-    if traces.why:
+    matches = result.matches
+    if matches.reasons:
         table(
-            "Images", ["image", "why"], [(image_id[:16] + "…", why) for image_id, why in traces.why.items()]
+            "Images",
+            ["image", "why"],
+            [(image_id[:16] + "…", why) for image_id, why in matches.reasons.items()],
         )
     if result.replacements:
         rows = [
@@ -279,7 +281,7 @@ def _show_takedown(result: "Takedown") -> None:
         ]
         table("In the sample", ["face", "emotion", "split", "replaced by"], rows)
     lists = (
-        ("addresses", traces.urls), ("files", traces.files), ("reports", traces.reports),
+        ("addresses", matches.urls), ("files", matches.files), ("reports", matches.reports),
         ("releases", [path for path, _ in result.releases]),
     )  # fmt: skip
     for name, items in lists:
@@ -287,11 +289,11 @@ def _show_takedown(result: "Takedown") -> None:
             click.echo(f"{name[:-1] if name != 'addresses' else 'address'}: {item}")
     will = "would be" if result.dry_run else "were"
     click.echo(
-        f"\n{len(traces.why)} images, {len(traces.faces)} faces and {len(traces.files)} files {will} deleted, "
+        f"\n{len(matches.reasons)} images, {len(matches.faces)} faces and {len(matches.files)} files {will} deleted, "
         f"{sum(one.by is not None for one in result.replacements)} faces of the sample replaced, "
         f"{len(result.releases)} releases written anew"
     )
-    if not traces.why:
+    if not matches.reasons:
         echo_stderr(
             "nothing here shows it" + ("" if result.dry_run else "; its tombstone keeps it from coming")
         )
@@ -303,16 +305,16 @@ def _show_takedown(result: "Takedown") -> None:
         echo_stderr(
             f"a release with this face was written to {path} and is not there any more: replace its copies by hand"
         )
-    for path in traces.own_files:
+    for path in matches.own_files:
         echo_stderr(f"your own file is left where it is: {path}")
-    if traces.same_page:
-        echo_stderr(f"{len(traces.same_page)} other images are from the same pages, perhaps of the same person: "
-            f"{', '.join(traces.same_page[:5])}")  # fmt: skip
+    if matches.same_page:
+        echo_stderr(f"{len(matches.same_page)} other images are from the same pages, perhaps of the same person: "
+            f"{', '.join(matches.same_page[:5])}")  # fmt: skip
     for emotion, count in result.short.items():
         echo_stderr(f"{emotion} is {count} short now: review more faces, then btfer sample and btfer release")
 
 
-def _show_difference(found: "Difference") -> None:
+def _show_difference(found: "ReleaseDiff") -> None:
     for name, rows in (("added", found.added), ("removed", found.removed)):
         if rows:
             table(name, ["face", "emotion"], rows)

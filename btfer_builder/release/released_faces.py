@@ -1,4 +1,4 @@
-"""What a release is made of: the sampled faces with their sources, checked against what was drawn."""
+"""The faces of a release with their sources, checked against the files that were sampled."""
 
 import hashlib
 import re
@@ -19,7 +19,7 @@ from btfer_builder.sample.provenance import LICENSES, best_source, license_of
 from btfer_builder.sample.stale import stale_line
 from btfer_builder.workspace import Workspace
 
-#: Licences under which others may not pass on what they changed; whether a crop is a change is for a lawyer.
+#: Licences that forbid to share adaptations; whether a crop is one is a legal question.
 NO_DERIVATIVES = ("by-nd", "by-nc-nd")
 #: Licences that do not require to name the creator.
 NO_ATTRIBUTION = ("cc0", "pdm", UNKNOWN)
@@ -38,18 +38,16 @@ class ReleasedFace:
 
     Attributes
     ----------
-    path
-        Its file in the sample.
-    sha256
-        Of the file.
+    path, sha256
+        Its file in the sample, and the hash of the file.
     source, license
-        Where its photo comes from, and its licence as a key of `LICENSES` or `unknown`.
+        The source of its photo, and the licence as a key of `LICENSES` or `unknown`.
     face
-        What reviewers and queries say of it.
+        Its label, agreement and query attributes.
     box
-        Every column of the catalog's row of it.
+        Its row of the catalog's table of faces.
     given
-        How many reviewers gave it which emotion; an adjudication is no vote.
+        Number of votes for each emotion; an adjudication is not a vote.
     """
 
     face_id: str
@@ -66,7 +64,7 @@ class ReleasedFace:
 
     @property
     def file_name(self) -> str:
-        """Where the face is in its split's folder."""
+        """Path of the file in the folder of the split."""
         return f"{self.emotion}/{self.face_id}.png"
 
     @property
@@ -103,13 +101,13 @@ class ReleasedFace:
 
 
 def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[ReleasedFace]:
-    """Return the faces of the sample, by split, class and id.
+    """Return the faces of the sample by split, class and id.
 
     Raises
     ------
     BtferError
-        If there is no sample, a label changed since it was drawn, a file is gone or another one than was drawn, or
-        a photo may not be released.
+        If there is no sample, a label changed since the draw, a file is missing or changed, or a photo may not be
+        released.
     """
     catalog = workspace.catalog
     rows = sample_rows(catalog)
@@ -119,8 +117,8 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
         raise BtferError(f"{workspace.root} has no sample to release: btfer sample")
     if moved := [row["face_id"] for row in rows if not row["stands"]]:
         raise BtferError(
-            f"{len(moved)} faces of the sample were decided or cropped otherwise since it was drawn, {moved[0]} "
-            "among them: draw it again with btfer sample"
+            f"{len(moved)} faces of the sample have another label or crop since it was drawn, such as "
+            f"{moved[0]}: draw it again with btfer sample"
         )
     accepted = {face.face_id: face for face in accepted_faces(catalog)}
     boxes, found = face_boxes(catalog), sources(catalog)
@@ -155,23 +153,23 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
 
 
 def is_web(url: str) -> bool:
-    """Return whether an address is one that others can reach; a file of the user's own tells of their disk."""
+    """Return whether an address is on the web; the path of a local file is private."""
     return url.lower().startswith(("http://", "https://"))
 
 
 def members(faces: list[ReleasedFace]) -> Membership:
-    """Return the (emotion, split) of every face, by id."""
+    """Return the (emotion, split) of each face by id."""
     return {face.face_id: (face.emotion, face.split) for face in faces}
 
 
 def content_hash(faces: list[ReleasedFace]) -> str:
-    """Return what a release is named by: the SHA-256 over the split, class, id and file hash of all its faces."""
+    """Return the SHA-256 over the split, class, id and file hash of all faces; it identifies a release."""
     lines = sorted(f"{face.split}/{face.file_name} {face.sha256}\n" for face in faces)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def splits_of(faces: list[ReleasedFace]) -> list[str]:
-    """Return the splits in their usual order."""
+    """Return the names of the splits: train, val, test."""
     order = ["train", "val", "test"]
     return sorted({face.split for face in faces}, key=order.index)
 
@@ -180,21 +178,21 @@ def _check_terms(faces: list[ReleasedFace], recipe: ReleaseRecipe) -> None:
     if recipe.urls_only:
         if local := [face.face_id for face in faces if not is_web(face.source.url)]:
             raise BtferError(
-                f"{len(local)} of {len(faces)} faces are out of files of your own, {local[0]} among them: nobody "
-                "can fetch those. Release without --urls-only"
+                f"{len(local)} of {len(faces)} faces are from local files, such as {local[0]}, which others cannot "
+                "fetch. Release without --urls-only"
             )
         return
     unlicensed = [face.face_id for face in faces if face.license == UNKNOWN]
     if unlicensed and not recipe.include_unlicensed:
         raise BtferError(
-            f"{len(unlicensed)} of {len(faces)} faces are out of photos without a known licence, {unlicensed[0]} "
-            f"among them. Draw others: btfer sample --license {','.join(reversed(LICENSES))}; or release addresses "
-            "instead of pictures: --urls-only; or, for yourself only: --include-unlicensed"
+            f"{len(unlicensed)} of {len(faces)} faces are from photos without a known licence, such as "
+            f"{unlicensed[0]}. Draw others: btfer sample --license {','.join(reversed(LICENSES))}; or release "
+            "addresses instead of images: --urls-only; or, for your own use: --include-unlicensed"
         )
 
 
 def _check_files(workspace: Workspace, faces: list[ReleasedFace]) -> None:
-    """Compare the sample's files, and the crops they were copied from, with what was drawn."""
+    """Compare the files of the sample, and the crops they were copied from, with the hashes of the draw."""
     bad = []
     for face in faces:
         for path, cure in ((face.path, "btfer sample"), (workspace.files / face.face.path, "btfer crop")):
@@ -205,8 +203,8 @@ def _check_files(workspace: Workspace, faces: list[ReleasedFace]) -> None:
                 continue
             if digest != face.sha256:
                 bad.append(
-                    f"{path} was changed: its SHA-256 is {digest[:16]}…, it was drawn with {face.sha256[:16]}…; "
+                    f"{path} was changed: its SHA-256 is {digest[:16]}…, in the draw it was {face.sha256[:16]}…; "
                     f"delete it and make it again with: {cure}"
                 )
     if bad:
-        raise BtferError(bad[0] + (f" (and {len(bad) - 1} files more)" if len(bad) > 1 else ""))
+        raise BtferError(bad[0] + (f" (and {len(bad) - 1} more files)" if len(bad) > 1 else ""))

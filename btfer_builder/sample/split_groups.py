@@ -1,4 +1,4 @@
-"""Which photos belong together: the same creator, or near duplicates of each other, in chains too."""
+"""Group photos that must be in one split: the same creator or near duplicates, also in chains."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,44 +15,50 @@ def group_photos(
     radius: int,
     mirrored: bool,
 ) -> dict[str, str]:
-    """Name the group of every photo; what is alike over any number of steps is one group.
+    """Return the group of each photo; near duplicates of near duplicates are in one group.
 
-    Dedupe makes stars, so that nothing is dropped over a chain. Splits need the opposite: two kept photos that
-    are both near a third must not be trained on and tested with.
+    Dedupe does not follow chains, so that it does not drop too much. Splits must: two photos that are both near
+    duplicates of a third must not be in the training and the test set.
 
     Parameters
     ----------
     creators
-        The creator of each photo, by image id; an empty one joins nothing.
+        The creator of each photo by image id; an empty one is unknown.
     images
-        All hashed images, dropped ones too.
+        All hashed images, including dropped ones.
     likenesses
-        What dedupe has found of pairs that the hashes leave open; pairs it did not compare join nothing.
+        Likeness of the pairs that dedupe compared by their pixels.
     radius, mirrored
-        What counts as a near duplicate, as in the recipe of dedupe.
+        The definition of a near duplicate, as in the recipe of dedupe.
 
     Returns
     -------
     dict
-        The smallest image id of its group, by image id.
+        The smallest image id of the group, by image id.
     """
     links = [(("image", image), ("creator", creator)) for image, creator in creators.items() if creator]
-    # Images that look the very same are one node: a thousand copies of one picture are compared once.
-    looks: dict[tuple[str, ...], HashedImage] = {}
+    # Images with the same hashes are one node, so that many copies are compared once.
+    first_of: dict[tuple[str, ...], HashedImage] = {}
     of_image: dict[str, str] = {}
     for image in images:
         if image.reason is None:
-            look = (image.phash, image.phash_mirrored, image.phash_256, image.phash_256_mirrored, image.parts)
-            of_image[image.image_id] = looks.setdefault(look, image).image_id
+            hashes = (
+                image.phash,
+                image.phash_mirrored,
+                image.phash_256,
+                image.phash_256_mirrored,
+                image.parts,
+            )
+            of_image[image.image_id] = first_of.setdefault(hashes, image).image_id
     links += [(("image", image), ("image", first)) for image, first in of_image.items()]
-    distinct = list(looks.values())
+    distinct = list(first_of.values())
     alike = LookAlikes(distinct, radius, mirrored)
-    for place, one in enumerate(distinct):
-        for other_place, distance, turned in alike.of(place):
-            other = distinct[other_place]
-            fine = fine_distance(one, other, turned)
+    for index, image in enumerate(distinct):
+        for match_index, distance, turned in alike.of(index):
+            match = distinct[match_index]
+            fine = fine_distance(image, match, turned)
             if decide(distance, fine, radius=radius) == "same":
-                links.append((("image", one.image_id), ("image", other.image_id)))
+                links.append((("image", image.image_id), ("image", match.image_id)))
     links += [
         (("image", pair.image_id), ("image", pair.item_id))
         for pair, likeness in likenesses.items()
@@ -74,13 +80,13 @@ Node = tuple[str, str]
 
 
 def _components(nodes: Sequence[Node], links: Iterable[tuple[Node, Node]]) -> dict[Node, int]:
-    """Return the number of the connected component of every node."""
+    """Return the index of the connected component of each node."""
     import numpy as np
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    place = {node: index for index, node in enumerate(nodes)}
-    ends = np.array([(place[one], place[other]) for one, other in links], dtype=np.int64).reshape(-1, 2)
+    index = {node: number for number, node in enumerate(nodes)}
+    ends = np.array([(index[first], index[second]) for first, second in links], dtype=np.int64).reshape(-1, 2)
     graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(nodes), len(nodes)))
     _, label = connected_components(graph, directed=False)
     return dict(zip(nodes, label.tolist(), strict=True))

@@ -12,7 +12,7 @@ import pytest
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.datasets.labelled_faces import faces_in_folder
 from btfer_builder.release import schema
-from btfer_builder.release.audit import scan
+from btfer_builder.release.audit import audit_release
 from btfer_builder.release.stage import release, write_checksums
 
 
@@ -54,29 +54,31 @@ def test_a_column_is_added_by_one_entry(workspace, tmp_path, rank):
     assert croissant_fields(out)["rank"]["dataType"] == "sc:Integer"
     line = "| `rank` | int64 | Place in the order of the draw. | `metadata.jsonl`, `faces.parquet`, `LICENSES.csv` |"
     assert line in (out / "README.md").read_text().splitlines()
-    assert scan(out).findings == []
+    assert audit_release(out).findings == []
     assert {face.attributes.get("rank", "0") for face in faces_in_folder(out)} == {"0", "1", "2"}
 
     urls = release(workspace, tmp_path / "urls", ReleaseRecipe(urls_only=True)).path
     assert {row["face_id"]: row["rank"] for row in json_rows(urls / "sources.jsonl")} == expected
     assert "rank" in croissant_fields(urls)
-    assert scan(urls).findings == []
+    assert audit_release(urls).findings == []
 
 
 def test_without_the_entry_the_column_does_not_pass_the_audit(workspace, tmp_path, rank, monkeypatch):
     out = release(workspace, tmp_path / "out", ReleaseRecipe(webdataset=True)).path
     monkeypatch.setattr(schema, "COLUMNS", schema.COLUMNS[:-1])
-    files = {finding.file for finding in scan(out).findings if finding.what.endswith("not public: rank")}
+    files = {
+        finding.file for finding in audit_release(out).findings if finding.what.endswith("not public: rank")
+    }
     assert files == {"test/metadata.jsonl", "faces.parquet", "LICENSES.csv", "shards/test-000000.tar"}
 
 
 def test_an_address_is_public_only_in_a_column_of_addresses(workspace, tmp_path, monkeypatch):
     out = release(workspace, tmp_path / "out", ReleaseRecipe(urls_only=True)).path
-    assert scan(out).findings == []
+    assert audit_release(out).findings == []
     columns = [replace(one, dtype="string") if one.name == "url" else one for one in schema.COLUMNS]
     monkeypatch.setattr(schema, "COLUMNS", columns)
     write_checksums(out)
-    assert any(finding.what.startswith("an address in url") for finding in scan(out).findings)
+    assert any(finding.what.startswith("an address in url") for finding in audit_release(out).findings)
 
 
 def test_files_have_the_columns_of_the_schema_in_its_order(released, released_urls):

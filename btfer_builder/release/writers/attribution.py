@@ -1,4 +1,4 @@
-"""Who is to be named for which picture: LICENSES.csv for programs, ATTRIBUTION.md for people."""
+"""Write the licence and attribution of each image: LICENSES.csv for programs, ATTRIBUTION.md for people."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +18,8 @@ def write_attribution(folder: Path, faces: Sequence[ReleasedFace]) -> None:
     lines = [
         "# Attribution",
         "",
-        "Every picture is one face cut out of a photograph and scaled; nothing else was changed unless the dataset",
-        "card says so. Titles are left out on purpose: they often name the person shown.",
+        "Each image is one face, cropped from a photo and scaled; nothing else is changed unless the dataset card",
+        "says so. Titles are left out on purpose: they often name the person shown.",
     ]
     for code in reversed([*LICENSES]):
         own = [row for row in rows if row["license"] == code]
@@ -27,7 +27,12 @@ def write_attribution(folder: Path, faces: Sequence[ReleasedFace]) -> None:
             lines += ["", f"## {LICENSES[code]}", ""]
             lines += [_line(row) for row in own]
     if unlicensed := sum(row["license"] not in LICENSES for row in rows):
-        lines += ["", "## Without a known licence", "", f"{unlicensed} pictures. They may not be passed on."]
+        lines += [
+            "",
+            "## Without a known licence",
+            "",
+            f"{unlicensed} images. They may not be redistributed.",
+        ]
     (folder / "ATTRIBUTION.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -42,11 +47,11 @@ def _line(row: dict[str, str]) -> str:
 
 
 def markdown(text: str) -> str:
-    """Return text from the network so that Markdown and HTML take it for text."""
+    """Escape text from outside for Markdown and HTML."""
     text = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{char}" if char in "\\`*_{}[]()#|!~" else char for char in text)
 
 
 def safe_url(url: str) -> str:
-    """Return an address in which nothing ends a Markdown link early."""
+    """Quote an address for a Markdown link."""
     return quote(url, safe=":/?#[]@!$&'*+,;=%~-._")
