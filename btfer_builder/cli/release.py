@@ -1,4 +1,4 @@
-"""The commands that draw a sample, give it to others, and take people out of it again."""
+"""The commands that draw a sample, release it, check releases, and take photos down."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,10 +32,10 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 )
 @common_options
 def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) -> None:  # noqa: ANN401
-    """Draw the balanced set.
+    """Draw a balanced sample.
 
-    Exactly so many accepted faces for every emotion; the same ones on every machine. An option that is given replaces
-    what the earlier sample was drawn with; one that was given then and is forgotten now does not.
+    Draws the same number of accepted faces of each emotion; the result is the same on every machine. Options that
+    are given replace the settings of the earlier sample; an option that was given then and is missing now does not.
 
     \b
     Examples:
@@ -87,9 +87,10 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
 @recipe_options(ReleaseRecipe)
 @common_options
 def release(directory: Path | None, as_json: bool, out: Path, **options: Any) -> None:  # noqa: ANN401
-    """Write the sample to a folder for others.
+    """Write the sample to a folder to share.
 
-    With dataset card, datasheet, licences, checksums, Croissant file, Parquet and plots. OUT must not exist.
+    The folder has a dataset card, a datasheet, licences, checksums, a Croissant file, Parquet and figures. OUT must
+    not exist.
 
     \b
     Examples:
@@ -106,10 +107,10 @@ def release(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
     stats = result.statistics
     click.echo(f"{stats.title}: {stats.total} faces, written to {result.path}")
     if not stats.redistributable:
-        echo_stderr(f"NOT FOR REDISTRIBUTION: {stats.licenses['unknown']} pictures have no known licence")
+        echo_stderr(f"NOT FOR REDISTRIBUTION: {stats.licenses['unknown']} images have no known licence")
     if stats.no_derivatives:
         echo_stderr(
-            f"{stats.no_derivatives} pictures are under a NoDerivatives licence: a crop may not be allowed"
+            f"{stats.no_derivatives} images are under a NoDerivatives licence: sharing a crop may not be allowed"
         )
 
 
@@ -117,9 +118,9 @@ def release(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
 @click.argument("out", type=_FOLDER)
 @common_options
 def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
-    """Prove that a release says no more than it should.
+    """Audit a release for leaked metadata.
 
-    Reads every file: EXIF, GPS, IPTC, XMP, comments, times, names, addresses, checksums.
+    Checks every file for EXIF, GPS, IPTC, XMP, comments, times, names and addresses, and verifies the checksums.
 
     \b
     Example:
@@ -133,11 +134,9 @@ def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
     else:
         if result.findings:
             table("Found", ["file", "what"], [(finding.file, finding.what) for finding in result.findings])
-        click.echo(
-            f"{result.files} files and {result.pictures} pictures read, {len(result.findings)} findings"
-        )
+        click.echo(f"{result.files} files and {result.pictures} images read, {len(result.findings)} findings")
     if result.findings:
-        raise BtferError(f"{out} says more than it should, or is not whole; release it again")
+        raise BtferError(f"{out} contains what it should not, or is incomplete; release it again")
 
 
 @click.command()
@@ -145,9 +144,9 @@ def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
 @recipe_options(CrawlRecipe, *_VISITS)
 @common_options
 def rebuild(directory: Path | None, as_json: bool, out: Path, **options: Any) -> None:  # noqa: ANN401
-    """Fetch the pictures of a release of addresses.
+    """Download the images of a release of addresses.
 
-    Cuts the faces out again and checks every hash. Run again, it goes on with what is missing.
+    Crops the faces again and checks every hash. A second run continues with the images that are missing.
 
     \b
     Example:
@@ -160,25 +159,25 @@ def rebuild(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
         emit_json(result.to_dict())
     else:
         reasons = result.to_dict()["reasons"]
-        click.echo(f"{result.there} of {result.total} faces are there, in {result.path}")
+        click.echo(f"{result.there} of {result.total} faces have their image, in {result.path}")
         for reason, count in reasons.items():
             echo_stderr(f"{count} {reason}")
     if result.failed:
         raise BtferError(
-            f"{len(result.failed)} faces could not be made; {out / 'rebuild.csv'} says which and why"
+            f"{len(result.failed)} faces could not be rebuilt; {out / 'rebuild.csv'} lists the reasons"
         )
 
 
 @click.command()
 @click.argument("target")
-@click.option("--dry-run", is_flag=True, help="Show everything that would be done, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
 @click.option("--why", default="", metavar="TEXT", help="Stands on the tombstone. Name nobody in it.")
 @common_options
 def takedown(directory: Path | None, as_json: bool, target: str, dry_run: bool, why: str) -> None:
-    """Take a picture out for good.
+    """Remove a photo and its faces for good.
 
-    TARGET is a face id, an image id, an address, or a picture file. Photos, crops and near duplicates are deleted, a
-    tombstone keeps them from coming back, a face in reserve takes the place, and releases are written anew.
+    TARGET is a face id, an image id, an address, or an image file. Photos, crops and near duplicates are deleted, a
+    tombstone prevents another download, a reserve face replaces each face, and releases are written again.
 
     \b
     Examples:
@@ -200,9 +199,9 @@ def takedown(directory: Path | None, as_json: bool, target: str, dry_run: bool, 
 @recipe_options(CrawlRecipe, *_VISITS)
 @common_options
 def recheck(directory: Path | None, as_json: bool, out: Path | None, **options: Any) -> None:  # noqa: ANN401
-    """Visit the sources of a release again.
+    """Check the sources of a release again.
 
-    Lists what has vanished, changed, or is under another licence; of the sample if no release is named.
+    Lists the files that have vanished or changed or have another licence. Without OUT the sample is checked.
 
     \b
     Example:
@@ -221,10 +220,10 @@ def recheck(directory: Path | None, as_json: bool, out: Path | None, **options: 
         return
     if found["faces"]:
         rows = [
-            (one["face_id"], one["state"], one["reason"], one["license"], one["license_now"])
-            for one in found["faces"]
+            (face["face_id"], face["state"], face["reason"], face["license"], face["license_now"])
+            for face in found["faces"]
         ]
-        table("Not as it was", ["face", "source", "reason", "licence", "licence now"], rows)
+        table("Changes", ["face", "source", "reason", "licence", "licence now"], rows)
     states = ", ".join(f"{count} {state}" for state, count in found["states"].items())
     licences = ", ".join(f"{count} {state}" for state, count in found["licenses"].items())
     click.echo(f"sources: {states}; licences: {licences}\nwritten to {result.path}")
@@ -257,7 +256,7 @@ COMMANDS = (sample, release, scan_release, rebuild, takedown, recheck, diff)
 
 
 def _visits(directory: Path | None, options: dict[str, Any]) -> CrawlRecipe:
-    """Return how addresses are visited: as the workspace says, if there is one."""
+    """Return the settings of fetching, those of the workspace if there is one."""
     try:
         recipe = open_workspace(directory).recipe.crawl
     except BtferError:
@@ -277,9 +276,9 @@ def _show_takedown(result: "Takedown") -> None:
         )
     if result.replacements:
         rows = [
-            (one.face_id, one.emotion, one.split, one.by or "(nobody left)") for one in result.replacements
+            (face.face_id, face.emotion, face.split, face.by or "(none left)") for face in result.replacements
         ]
-        table("In the sample", ["face", "emotion", "split", "replaced by"], rows)
+        table("Sample", ["face", "emotion", "split", "replaced by"], rows)
     lists = (
         ("addresses", matches.urls), ("files", matches.files), ("reports", matches.reports),
         ("releases", [path for path, _ in result.releases]),
@@ -290,28 +289,28 @@ def _show_takedown(result: "Takedown") -> None:
     will = "would be" if result.dry_run else "were"
     click.echo(
         f"\n{len(matches.reasons)} images, {len(matches.faces)} faces and {len(matches.files)} files {will} deleted, "
-        f"{sum(one.by is not None for one in result.replacements)} faces of the sample replaced, "
-        f"{len(result.releases)} releases written anew"
+        f"{sum(face.by is not None for face in result.replacements)} faces of the sample replaced, "
+        f"{len(result.releases)} releases written again"
     )
     if not matches.reasons:
         echo_stderr(
-            "nothing here shows it" + ("" if result.dry_run else "; its tombstone keeps it from coming")
+            "no match" + ("" if result.dry_run else "; its tombstone is recorded: it will not be crawled")
         )
     for path, version in result.releases if not result.dry_run else []:
         echo_stderr(
-            f"{path} is version {version} now; its release.json lists what was removed. Upload it over the old one"
+            f"{path} is now version {version}; its release.json lists the removed faces. Replace all copies by it"
         )
     for path in result.gone_releases:
         echo_stderr(
-            f"a release with this face was written to {path} and is not there any more: replace its copies by hand"
+            f"a release with this face was written to {path}, which no longer exists: replace its copies by hand"
         )
     for path in matches.own_files:
-        echo_stderr(f"your own file is left where it is: {path}")
+        echo_stderr(f"not deleted, because it is your own file: {path}")
     if matches.same_page:
-        echo_stderr(f"{len(matches.same_page)} other images are from the same pages, perhaps of the same person: "
+        echo_stderr(f"{len(matches.same_page)} other images are from the same pages, and may show the same person: "
             f"{', '.join(matches.same_page[:5])}")  # fmt: skip
     for emotion, count in result.short.items():
-        echo_stderr(f"{emotion} is {count} short now: review more faces, then btfer sample and btfer release")
+        echo_stderr(f"{emotion} lacks {count} faces: review more, then run btfer sample and btfer release")
 
 
 def _show_difference(found: "ReleaseDiff") -> None:

@@ -104,7 +104,7 @@ def test_what_vanished_or_changed_is_left_out_and_said(out, web, workspace):
     done = btfer(workspace, "rebuild", str(out), "--allow-private-hosts", "--tries", "1", "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)["reasons"] == {"changed": 1, "not_an_image": 1, "not_found": 1}
-    assert "3 faces could not be made" in done.stderr
+    assert "3 faces could not be rebuilt" in done.stderr
 
 
 def test_other_pixels_are_not_taken_for_the_face(out, web):
