@@ -214,18 +214,18 @@ def recheck(directory: Path | None, as_json: bool, out: Path | None, **options: 
     if out is None:
         say_if_stale(workspace.catalog)
     result = run_recheck(workspace, _visits(directory, options), out)
-    found = result.to_dict()
+    answer = result.to_dict()
     if as_json:
-        emit_json(found)
+        emit_json(answer)
         return
-    if found["faces"]:
+    if answer["faces"]:
         rows = [
             (face["face_id"], face["state"], face["reason"], face["license"], face["license_now"])
-            for face in found["faces"]
+            for face in answer["faces"]
         ]
         table("Changes", ["face", "source", "reason", "licence", "licence now"], rows)
-    states = ", ".join(f"{count} {state}" for state, count in found["states"].items())
-    licences = ", ".join(f"{count} {state}" for state, count in found["licenses"].items())
+    states = ", ".join(f"{count} {state}" for state, count in answer["states"].items())
+    licences = ", ".join(f"{count} {state}" for state, count in answer["licenses"].items())
     click.echo(f"sources: {states}; licences: {licences}\nwritten to {result.path}")
 
 
@@ -244,11 +244,11 @@ def diff(directory: Path | None, as_json: bool, earlier: Path, later: Path) -> N
     """
     from btfer_builder.release.diff import diff_releases
 
-    found = diff_releases(earlier, later)
+    difference = diff_releases(earlier, later)
     if as_json:
-        emit_json(found.to_dict())
+        emit_json(difference.to_dict())
     else:
-        _show_difference(found)
+        _show_difference(difference)
 
 
 #: In the order in which they are listed.
@@ -313,14 +313,14 @@ def _show_takedown(result: "Takedown") -> None:
         echo_stderr(f"{emotion} lacks {count} faces: review more, then run btfer sample and btfer release")
 
 
-def _show_difference(found: "ReleaseDiff") -> None:
-    for name, rows in (("added", found.added), ("removed", found.removed)):
+def _show_difference(difference: "ReleaseDiff") -> None:
+    for name, rows in (("added", difference.added), ("removed", difference.removed)):
         if rows:
             table(name, ["face", "emotion"], rows)
-    for name, changes in (("relabelled", found.relabelled), ("moved", found.moved)):
+    for name, changes in (("relabelled", difference.relabelled), ("moved", difference.moved)):
         if changes:
             table(name, ["face", "before", "after"], changes)
     click.echo(
-        f"{len(found.added)} added, {len(found.removed)} removed, {len(found.relabelled)} relabelled, "
-        f"{len(found.moved)} moved to another split"
+        f"{len(difference.added)} added, {len(difference.removed)} removed, {len(difference.relabelled)} relabelled, "
+        f"{len(difference.moved)} moved to another split"
     )

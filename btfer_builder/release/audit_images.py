@@ -19,19 +19,19 @@ def image_metadata(content: bytes) -> list[str]:
 
 
 def _png(content: bytes) -> list[str]:
-    found = []
+    findings = []
     offset = len(_SIGNATURE)
     while offset + 12 <= len(content):
         length, kind = struct.unpack(">I4s", content[offset : offset + 8])
         body = content[offset + 8 : offset + 8 + length]
         offset += 12 + length
         if kind not in _PIXELS:
-            found.append(_chunk(kind, body))
+            findings.append(_chunk(kind, body))
         if kind == b"eXIf" and _has_gps(content):
-            found.append("GPS")
+            findings.append("GPS")
         if kind == b"IEND":
-            return found + (["bytes after the end of the image"] if offset < len(content) else [])
-    return [*found, "a broken image"]
+            return findings + (["bytes after the end of the image"] if offset < len(content) else [])
+    return [*findings, "a broken image"]
 
 
 def _chunk(kind: bytes, body: bytes) -> str:
@@ -51,15 +51,15 @@ def _other(content: bytes) -> list[str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(content)) as image:
-                found = ["EXIF"] if len(image.getexif()) else []
-                found += ["GPS"] if image.getexif().get_ifd(0x8825) else []
+                findings = ["EXIF"] if len(image.getexif()) else []
+                findings += ["GPS"] if image.getexif().get_ifd(0x8825) else []
                 keys = {
                     "xmp": "XMP",
                     "photoshop": "IPTC",
                     "icc_profile": "a colour profile",
                     "comment": "a comment",
                 }
-                return found + [name for key, name in keys.items() if image.info.get(key)]
+                return findings + [name for key, name in keys.items() if image.info.get(key)]
     except Exception:  # a broken file raises anything; it is reported as not a PNG
         return []
 

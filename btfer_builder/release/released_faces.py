@@ -121,14 +121,14 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
             f"{moved[0]}: draw it again with btfer sample"
         )
     accepted = {face.face_id: face for face in accepted_faces(catalog)}
-    boxes, found = face_boxes(catalog), sources(catalog)
+    boxes, candidates = face_boxes(catalog), sources(catalog)
     given: dict[str, dict[str, int]] = {}
     for vote in sampled_votes(catalog):
         given.setdefault(vote["face_id"], {})[vote["emotion"]] = vote["votes"]
     faces = []
     for row in rows:
         face = accepted[row["face_id"]]
-        origins = found.get(face.image_id, [])
+        origins = candidates.get(face.image_id, [])
         if recipe.urls_only:
             origins = [origin for origin in origins if is_web(origin.url)]
         source = best_source(origins)

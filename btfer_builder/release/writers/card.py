@@ -51,8 +51,8 @@ def _columns(stats: ReleaseStatistics) -> list[tuple[schema.Column, list[str]]]:
         if stats.recipe.urls_only
         else (schema.METADATA, schema.PARQUET, schema.LICENSES)
     )
-    found = [(column, [table for table in tables if table in column.files]) for column in schema.COLUMNS]
-    return [(column, files) for column, files in found if files]
+    rows = [(column, [table for table in tables if table in column.files]) for column in schema.COLUMNS]
+    return [(column, files) for column, files in rows if files]
 
 
 @cache

@@ -43,7 +43,7 @@ def write_parquet(path: Path, faces: Sequence[ReleasedFace]) -> None:
         ) from None
     own = schema.columns(schema.PARQUET)
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    types = [image if one.dtype == "image" else pa.type_for_alias(_ARROW[one.dtype]) for one in own]
+    types = [image if column.dtype == "image" else pa.type_for_alias(_ARROW[column.dtype]) for column in own]
     features = {column.name: _feature(column) for column in own}
     table = pa.schema(
         [(column.name, dtype) for column, dtype in zip(own, types, strict=True)],
