@@ -1,6 +1,7 @@
 """Fetch a list of addresses as a crawl does: in parallel, with the rate limit of each host."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,11 @@ from urllib.parse import urlsplit
 
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Page, open_fetcher
-from btfer_builder.crawl.rate_limit import HostScheduler
+from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
 from btfer_builder.io.terminal import bar
+
+#: Reasons for which a host is asked again after a pause, as in a crawl.
+_RETRIED = {"busy", "server_error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,11 @@ async def _fetch_many(
 ) -> None:
     fetcher = open_fetcher(root, recipe)
     scheduler: HostScheduler[FetchRequest] = HostScheduler(recipe)
+    fetcher.robots.on_delay = lambda host, seconds: scheduler.slow_down(host, min(seconds, recipe.max_wait))
     for request in requests:
         scheduler.add(request)
     left = len(requests)
-    tries: dict[FetchRequest, int] = {}
+    tries: Counter[FetchRequest] = Counter()
 
     async def work() -> None:
         nonlocal left
@@ -76,11 +81,14 @@ async def _fetch_many(
                 (result.reason, None) if isinstance(result, Page) else (result.fate.reason, result.pause)
             )
             scheduler.done(request, answered=reason not in {"unreachable", "timeout"})
-            tries[request] = tries.get(request, 0) + 1
-            if pause is not None and pause <= recipe.max_wait and tries[request] < recipe.tries:
-                scheduler.pause(request.host, pause)
-                scheduler.add(request, first=True)
-                continue
+            if reason in _RETRIED and (pause or 0) <= recipe.max_wait:
+                attempt = tries[request]
+                free = unlimited(request.host, recipe)
+                scheduler.pause(request.host, backoff(attempt, loopback=free) if pause is None else pause)
+                tries[request] += 1
+                if tries[request] < recipe.tries:
+                    scheduler.add(request, first=True)
+                    continue
             await asyncio.to_thread(done, request, result)
             progress.update()
             left -= 1

@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.errors import BtferError
@@ -103,6 +104,17 @@ def test_pages_at_private_addresses_have_their_reason(workspace, web):
     table = pd.read_csv(workspace.reports / "recheck.csv")
     assert set(table["reason"]) == set(table["page_reason"]) == {"private_address"}
     assert set(table["license_state"]) == {"not stated"}
+
+
+def test_busy_hosts_are_asked_again_as_in_a_crawl(workspace, web):
+    """A status without Retry-After, for a file and for a page."""
+    paths = list(sources(workspace, web).values())
+    for path, status in ((paths[0], 503), (paths[1], 500), (f"{paths[2]}.html", 429)):
+        web[path] = [(status, "text/plain", b""), web[path]]
+    web[paths[3]] = (503, "text/plain", b"")
+    found = recheck(workspace, replace(VISITS, tries=2)).to_dict()
+    assert (found["states"], found["licenses"]) == ({"same": 20, "unclear": 1}, {"same": 21})
+    assert web["asked"].count(paths[3]) == 2
 
 
 def test_nothing_to_check(workspace, tmp_path):
