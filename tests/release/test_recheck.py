@@ -1,6 +1,7 @@
 """The sources of a release are visited again: what vanished, changed, or has another licence."""
 
 import json
+import time
 
 import pandas as pd
 import pytest
@@ -115,6 +116,16 @@ def test_busy_hosts_are_asked_again_as_in_a_crawl(workspace, web):
     found = recheck(workspace, replace(VISITS, tries=2)).to_dict()
     assert (found["states"], found["licenses"]) == ({"same": 20, "unclear": 1}, {"same": 21})
     assert web["asked"].count(paths[3]) == 2
+
+
+def test_the_delay_of_a_host_is_kept_as_in_a_crawl(workspace, web):
+    web["/robots.txt"] = (200, "text/plain", b"User-agent: *\nCrawl-delay: 0.5\n")
+    with workspace.catalog.transaction() as db:
+        db.execute("DELETE FROM sample WHERE face_id NOT IN (SELECT face_id FROM sample LIMIT 5)")
+    start = time.monotonic()
+    found = recheck(workspace, VISITS).to_dict()
+    assert found["states"] == {"same": 5}
+    assert time.monotonic() - start > 2  # ten addresses of one host
 
 
 def test_nothing_to_check(workspace, tmp_path):
