@@ -13,7 +13,7 @@ from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.workspace import open_workspace
 
 if TYPE_CHECKING:
-    from btfer_builder.release.diff import Difference
+    from btfer_builder.release.diff import ReleaseDiff
     from btfer_builder.release.takedown.stage import Takedown
 
 #: Settings of [crawl] that apply to the download of known URLs.
@@ -46,7 +46,7 @@ def release(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
     if as_json:
         emit_json(result.to_dict())
         return
-    facts = result.facts
+    facts = result.statistics
     click.echo(f"{facts.title}: wrote {facts.total} faces to {result.path}")
     if not facts.redistributable:
         echo_stderr(f"NOT FOR REDISTRIBUTION: {facts.licenses['unknown']} images have no known licence")
@@ -68,9 +68,9 @@ def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
     Example:
       btfer scan-release ../faces-v1
     """
-    from btfer_builder.release.audit import scan
+    from btfer_builder.release.audit import audit_release
 
-    result = scan(out)
+    result = audit_release(out)
     if as_json:
         emit_json(result.to_dict())
     else:
@@ -190,13 +190,13 @@ def diff(directory: Path | None, as_json: bool, earlier: Path, later: Path) -> N
     Example:
       btfer diff faces-v1 faces-v2
     """
-    from btfer_builder.release.diff import difference
+    from btfer_builder.release.diff import diff_releases
 
-    found = difference(earlier, later)
+    difference = diff_releases(earlier, later)
     if as_json:
-        emit_json(found.to_dict())
+        emit_json(difference.to_dict())
     else:
-        _show_difference(found)
+        _show_difference(difference)
 
 
 def _download_settings(directory: Path | None, options: dict[str, Any]) -> CrawlRecipe:
@@ -211,10 +211,10 @@ def _download_settings(directory: Path | None, options: dict[str, Any]) -> Crawl
 
 
 def _show_takedown(result: "Takedown") -> None:
-    traces = result.traces
-    if traces.why:
+    matches = result.matches
+    if matches.reasons:
         table(
-            "Images", ["image", "match"], [(image_id[:16] + "…", why) for image_id, why in traces.why.items()]
+            "Images", ["image", "match"], [(image_id[:16] + "…", why) for image_id, why in matches.reasons.items()]
         )
     if result.replacements:
         rows = [
@@ -222,7 +222,7 @@ def _show_takedown(result: "Takedown") -> None:
         ]
         table("Faces of the sample", ["face", "emotion", "split", "replaced by"], rows)
     lists = (
-        ("URLs", traces.urls), ("files", traces.files), ("reports", traces.reports),
+        ("URLs", matches.urls), ("files", matches.files), ("reports", matches.reports),
         ("releases", [path for path, _ in result.releases]),
     )  # fmt: skip
     for name, items in lists:
@@ -230,11 +230,11 @@ def _show_takedown(result: "Takedown") -> None:
             click.echo(f"{name[:-1]}: {item}")
     will = "would be" if result.dry_run else "were"
     click.echo(
-        f"\n{len(traces.why)} images, {len(traces.faces)} faces and {len(traces.files)} files {will} deleted, "
+        f"\n{len(matches.reasons)} images, {len(matches.faces)} faces and {len(matches.files)} files {will} deleted, "
         f"{sum(item.by is not None for item in result.replacements)} faces of the sample replaced, "
         f"{len(result.releases)} releases rewritten"
     )
-    if not traces.why:
+    if not matches.reasons:
         echo_stderr(
             "no match" + ("" if result.dry_run else "; tombstone recorded: the image will not be crawled")
         )
@@ -246,25 +246,25 @@ def _show_takedown(result: "Takedown") -> None:
         echo_stderr(
             f"a release with this face was written to {path}, which is gone; replace its copies manually"
         )
-    for path in traces.own_files:
+    for path in matches.own_files:
         echo_stderr(f"your own file is not deleted: {path}")
-    if traces.same_page:
-        echo_stderr(f"{len(traces.same_page)} other images are from the same pages and may show the same person: "
-            f"{', '.join(traces.same_page[:5])}")  # fmt: skip
+    if matches.same_page:
+        echo_stderr(f"{len(matches.same_page)} other images are from the same pages and may show the same person: "
+            f"{', '.join(matches.same_page[:5])}")  # fmt: skip
     for emotion, count in result.short.items():
         echo_stderr(
             f"{emotion}: {count} faces missing; review more faces, then run btfer sample and btfer release"
         )
 
 
-def _show_difference(found: "Difference") -> None:
-    for name, rows in (("added", found.added), ("removed", found.removed)):
+def _show_difference(difference: "ReleaseDiff") -> None:
+    for name, rows in (("added", difference.added), ("removed", difference.removed)):
         if rows:
             table(name, ["face", "emotion"], rows)
-    for name, changes in (("relabelled", found.relabelled), ("moved", found.moved)):
+    for name, changes in (("relabelled", difference.relabelled), ("moved", difference.moved)):
         if changes:
             table(name, ["face", "before", "after"], changes)
     click.echo(
-        f"{len(found.added)} added, {len(found.removed)} removed, {len(found.relabelled)} relabelled, "
-        f"{len(found.moved)} moved to another split"
+        f"{len(difference.added)} added, {len(difference.removed)} removed, {len(difference.relabelled)} relabelled, "
+        f"{len(difference.moved)} moved to another split"
     )

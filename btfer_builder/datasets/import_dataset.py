@@ -1,5 +1,6 @@
 """Import a labelled set: read, write, look for leakage, draw missing splits, count; all of it or nothing."""
 
+import glob
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from btfer_builder.datasets.duplicates import DuplicatePair, find_twins, leaked
 from btfer_builder.datasets.readers import affectnet, fer2013, folders, rafdb
 from btfer_builder.datasets.readers.base import DROPPED, Item
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.atomic import build_folder, write_bytes
 from btfer_builder.io.csv import write_csv
 from btfer_builder.io.json import write_json
 from btfer_builder.io.terminal import bar
@@ -117,21 +118,13 @@ def import_dataset(kind: DatasetKind, source: Path, out: Path, recipe: DatasetRe
     items = list(READERS[kind](source))
     if recipe.paper:
         items, recipe = as_the_authors(kind, items, recipe)
-    aside = out.with_name(f".{out.name}.importing")
-    try:
-        shutil.rmtree(aside, ignore_errors=True)  # of an import that was killed
-        (aside / "pictures").mkdir(parents=True)
+    with build_folder(
+        out, leftovers=(f".{glob.escape(out.name)}.importing",)
+    ) as building:  # 0.1.0 named it so
+        (building / "pictures").mkdir()
         done = [Converted(_light(item), reason=item.reason) for item in items if item.reason]
-        done += _convert([item for item in items if not item.reason], aside / "pictures", recipe)
-        result = _arrange(kind, out, aside, done, recipe)
-        if out.exists():
-            out.rmdir()
-        aside.replace(out)
-    except OSError as error:
-        raise BtferError(f"{out}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return result
+        done += _convert([item for item in items if not item.reason], building / "pictures", recipe)
+        return _arrange(kind, out, building, done, recipe)
 
 
 def _convert(items: Sequence[Item], folder: Path, recipe: DatasetRecipe) -> list[Converted]:
@@ -151,7 +144,7 @@ def _convert(items: Sequence[Item], folder: Path, recipe: DatasetRecipe) -> list
 
 
 def _arrange(
-    kind: DatasetKind, out: Path, aside: Path, done: Sequence[Converted], recipe: DatasetRecipe
+    kind: DatasetKind, out: Path, folder: Path, done: Sequence[Converted], recipe: DatasetRecipe
 ) -> Imported:
     """Move the pictures to their splits and classes, and write what is known of them."""
     pictures = [one for one in done if one.reason is None]
@@ -169,10 +162,10 @@ def _arrange(
         ]
     kept = [one for one in pictures if one.reason is None]
     for one in kept:
-        target = aside / _path(one)
+        target = folder / _path(one)
         target.parent.mkdir(parents=True, exist_ok=True)
-        (aside / "pictures" / one.file).replace(target)
-    shutil.rmtree(aside / "pictures")
+        (folder / "pictures" / one.file).replace(target)
+    shutil.rmtree(folder / "pictures")
     result = Imported(
         kind=kind,
         path=out,
@@ -188,7 +181,7 @@ def _arrange(
         ),
         conflicts=sum(_conflict(pictures, pair) for pair in twins),
     )
-    _write(aside, result, [one for one in done if one.reason] + pictures, pictures, twins, recipe)
+    _write(folder, result, [one for one in done if one.reason] + pictures, pictures, twins, recipe)
     return result
 
 

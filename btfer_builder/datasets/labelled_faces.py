@@ -9,6 +9,7 @@ from btfer_builder.catalog.sample import sampled_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import IMAGE_SUFFIXES
 from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
+from btfer_builder.release.schema import METADATA, read_attributes, read_votes
 from btfer_builder.workspace import Workspace
 
 
@@ -83,8 +84,8 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
             raise BtferError(f"{folder}: has no images ({kinds}); put some in or remove the folder")
         for path in images:
             name = path.relative_to(directory).as_posix()
-            said = searched.get(name, {})
-            faces.append(LabelledFace(path, emotion, name, said, _votes(said)))
+            row = searched.get(name, {})
+            faces.append(LabelledFace(path, emotion, name, read_attributes(row), read_votes(row)))
     return sorted(faces, key=lambda face: face.face_id)
 
 
@@ -121,10 +122,10 @@ def faces_in_sample(workspace: Workspace) -> list[LabelledFace]:
     return faces
 
 
-def read_metadata(directory: Path) -> dict[str, dict[str, str]]:
-    """Return what the `metadata.jsonl` of a release says of each file, by its name relative to the folder.
+def read_metadata(directory: Path) -> dict[str, dict[str, object]]:
+    """Return the rows of the `metadata.jsonl` of a release, by the file's name relative to the folder.
 
-    Empty if there is none: a folder of class folders need not have one.
+    Empty if there is no such file.
 
     Raises
     ------
@@ -133,7 +134,7 @@ def read_metadata(directory: Path) -> dict[str, dict[str, str]]:
     """
     import msgspec
 
-    path = directory / "metadata.jsonl"
+    path = directory / METADATA
     found = {}
     try:
         lines = path.read_bytes().splitlines()
@@ -144,17 +145,8 @@ def read_metadata(directory: Path) -> dict[str, dict[str, str]]:
             row = msgspec.json.decode(line, type=dict[str, object])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BtferError(f"{path}: line {number} is no JSON object ({error}); write it again") from None
-        said = {name: str(value) for name, value in row.items() if value}
-        if "query_language" in said:
-            said["language"] = said["query_language"]
-        found[str(row.get("file_name"))] = said
+        found[str(row.get("file_name"))] = row
     return found
-
-
-def _votes(said: Mapping[str, str]) -> dict[str, int]:
-    """Return how many reviewers gave which emotion, as a release tells it."""
-    counts = {emotion: said.get(f"votes_{emotion}", "") for emotion in EMOTIONS}
-    return {emotion: int(count) for emotion, count in counts.items() if count.isdecimal()}
 
 
 def _is_class(folder: Path) -> bool:

@@ -33,7 +33,6 @@ from btfer_builder.evaluate.report.model_names import (
     distinct_names,
     identity,
     place_of,
-    printable,
     report_folder,
 )
 from btfer_builder.evaluate.results import SCHEMA, EvalReport, Evaluation
@@ -52,6 +51,7 @@ from btfer_builder.evaluate.signature import (
 )
 from btfer_builder.io.atomic import file_digest, write_bytes
 from btfer_builder.io.json import write_json
+from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 
 

@@ -1,15 +1,21 @@
-"""Write files atomically, and digest them."""
+"""Write files and folders whole or not at all, and digest them."""
 
 import hashlib
 import os
+import re
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import File, RemoteFile
+
+#: Suffixes of the folder that is being built, and of the earlier one while it is replaced.
+_BUILDING = ".building"
+_EARLIER = ".old.building"
 
 
 def file_digest(path: Path) -> str:
@@ -57,6 +63,66 @@ def open_atomic(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def build_folder(target: Path, *, overwrite: bool = False, leftovers: Sequence[str] = ()) -> Iterator[Path]:
+    """Build a folder beside `target` and rename it to `target` when the block ends without an error.
+
+    If the block fails, `target` is what it was before. See `restore_folder` for a process that is killed.
+
+    Parameters
+    ----------
+    target
+        The folder to build.
+    overwrite
+        Replace an earlier `target`. Otherwise a `target` that is not empty is an error.
+    leftovers
+        As in `restore_folder`.
+
+    Yields
+    ------
+    Path
+        The empty folder to build in.
+
+    Raises
+    ------
+    BtferError
+        If the disk is full or the folder cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        restore_folder(target, leftovers)
+        building = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=_BUILDING))
+        yield building
+        building.chmod(0o755)  # mkdtemp makes folders only their owner may read
+        if overwrite and target.exists():
+            target.rename(building.with_suffix(_EARLIER))
+        building.rename(target)
+    except OSError as error:
+        raise BtferError(f"{target}: cannot be written: {error.strerror or error}") from None
+    finally:
+        restore_folder(target, leftovers)
+
+
+def restore_folder(target: Path, leftovers: Sequence[str] = ()) -> None:
+    """Put the earlier `target` back if no new one replaced it, and delete what a killed `build_folder` left.
+
+    Parameters
+    ----------
+    target
+        The folder.
+    leftovers
+        Glob patterns of more temporary folders beside it, as earlier versions named them.
+    """
+    name = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}(\.old)?{re.escape(_BUILDING)}")
+    found = {path for path in target.parent.glob(f".*{_BUILDING}") if name.fullmatch(path.name)}
+    found.update(path for pattern in leftovers for path in target.parent.glob(pattern))
+    for path in sorted(found):
+        if path.name.endswith((_EARLIER, ".old")) and not target.exists():
+            path.rename(target)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def write_bytes(path: File, content: bytes) -> None:

@@ -7,6 +7,7 @@ from typing import IO, Any
 import h5py  # type: ignore[import-untyped]
 
 from btfer_builder.errors import BtferError, UnsafeFile
+from btfer_builder.io.text import printable
 
 #: Filters that are built into the library; it searches plug-in folders for all others.
 _FILTERS = frozenset(range(h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SCALEOFFSET + 1)) | {h5py.h5z.FILTER_LZF}
@@ -81,5 +82,6 @@ def _check_array(array: Any, name: str, where: str) -> None:  # noqa: ANN401 - h
 
 
 def _unsafe(name: str, where: str, what: str) -> UnsafeFile:
-    printable = where.encode("unicode_escape").decode()
-    return UnsafeFile(f"{name}: {printable} has {what}; save it again with all arrays in the file itself")
+    return UnsafeFile(
+        f"{name}: {printable(where)} has {what}; save it again with all arrays in the file itself"
+    )

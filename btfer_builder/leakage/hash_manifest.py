@@ -15,6 +15,7 @@ from btfer_builder.images.decode import IMAGE_SUFFIXES
 from btfer_builder.images.face_hashing import hash_faces
 from btfer_builder.io.csv import unescape_cell, write_csv
 from btfer_builder.io.terminal import bar
+from btfer_builder.io.text import printable
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import FaceHash
 
@@ -80,7 +81,11 @@ def hash_folder(folder: Path, recipe: HashesRecipe) -> HashManifest:
                 else:
                     hashed.append(
                         ManifestRow(
-                            _shown(name), result.phash, result.phash_256, result.phash_48, result.phash_256_48
+                            printable(name),
+                            result.phash,
+                            result.phash_256,
+                            result.phash_48,
+                            result.phash_256_48,
                         )
                     )
             progress.update(len(shard))
@@ -105,11 +110,6 @@ def _files(folder: Path) -> Iterator[Path]:
             continue
         seen.add((status.st_dev, status.st_ino))
         yield from (Path(root, name) for name in files)
-
-
-def _shown(name: str) -> str:
-    """Return a file's name as it can be written, whatever its bytes are."""
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def write_hashes(path: Path, rows: Iterable[ManifestRow]) -> int:

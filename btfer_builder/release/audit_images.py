@@ -1,37 +1,37 @@
-"""Metadata in picture files: what a PNG holds besides its pixels, and what any other format says."""
+"""Find metadata in image files."""
 
 import io
 import struct
 import warnings
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-#: Chunks a picture cannot do without, and those that only say how its pixels are meant.
+#: Chunks with the pixels and how to display them.
 _PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"sRGB", b"gAMA", b"cHRM", b"sBIT", b"pHYs"}
 _NAMES = {b"eXIf": "EXIF", b"tIME": "a time", b"iCCP": "a colour profile"}
 
 
-def picture_metadata(content: bytes) -> list[str]:
-    """Return what a picture file holds besides its pixels: EXIF, GPS, IPTC, XMP, text, a time, hidden bytes.
+def image_metadata(content: bytes) -> list[str]:
+    """Return what an image file contains besides its pixels: EXIF, GPS, IPTC, XMP, text, a time, hidden bytes.
 
-    Anything but PNG is reported as such: a release has no other pictures.
+    Other formats than PNG are reported: all images of a release are PNG files.
     """
-    return _png(content) if content.startswith(_SIGNATURE) else ["no PNG", *_other(content)]
+    return _png(content) if content.startswith(_SIGNATURE) else ["not a PNG", *_other(content)]
 
 
 def _png(content: bytes) -> list[str]:
-    found = []
-    place = len(_SIGNATURE)
-    while place + 12 <= len(content):
-        length, kind = struct.unpack(">I4s", content[place : place + 8])
-        body = content[place + 8 : place + 8 + length]
-        place += 12 + length
+    findings = []
+    offset = len(_SIGNATURE)
+    while offset + 12 <= len(content):
+        length, kind = struct.unpack(">I4s", content[offset : offset + 8])
+        body = content[offset + 8 : offset + 8 + length]
+        offset += 12 + length
         if kind not in _PIXELS:
-            found.append(_chunk(kind, body))
+            findings.append(_chunk(kind, body))
         if kind == b"eXIf" and _has_gps(content):
-            found.append("GPS")
+            findings.append("GPS")
         if kind == b"IEND":
-            return found + (["bytes behind the end of the picture"] if place < len(content) else [])
-    return [*found, "a broken picture"]
+            return findings + (["bytes after the end of the image"] if offset < len(content) else [])
+    return [*findings, "a broken image"]
 
 
 def _chunk(kind: bytes, body: bytes) -> str:
@@ -50,17 +50,17 @@ def _other(content: bytes) -> list[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content)) as picture:
-                found = ["EXIF"] if len(picture.getexif()) else []
-                found += ["GPS"] if picture.getexif().get_ifd(0x8825) else []
+            with Image.open(io.BytesIO(content)) as image:
+                findings = ["EXIF"] if len(image.getexif()) else []
+                findings += ["GPS"] if image.getexif().get_ifd(0x8825) else []
                 keys = {
                     "xmp": "XMP",
                     "photoshop": "IPTC",
                     "icc_profile": "a colour profile",
                     "comment": "a comment",
                 }
-                return found + [name for key, name in keys.items() if picture.info.get(key)]
-    except Exception:  # whatever a broken file makes a decoder raise: it is reported as no PNG already
+                return findings + [name for key, name in keys.items() if image.info.get(key)]
+    except Exception:  # a broken file raises anything; it is reported as not a PNG
         return []
 
 
@@ -68,7 +68,7 @@ def _has_gps(content: bytes) -> bool:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            return bool(picture.getexif().get_ifd(0x8825))
-    except Exception:  # broken: it is reported as EXIF already
+        with Image.open(io.BytesIO(content)) as image:
+            return bool(image.getexif().get_ifd(0x8825))
+    except Exception:  # broken; it is reported as EXIF
         return False

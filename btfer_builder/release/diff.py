@@ -1,4 +1,4 @@
-"""What is different between two releases: added, removed, relabelled, moved to another split."""
+"""Compare two releases: faces that were added, removed, relabelled or moved to another split."""
 
 import json
 from collections.abc import Mapping
@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from btfer_builder.errors import BtferError
+from btfer_builder.release import schema
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """Faces of the later release that the earlier one has not, and so on; all sorted by id.
+class ReleaseDiff:
+    """The difference between two releases, sorted by face id.
 
-    `relabelled` and `moved` are (face_id, before, after), of the emotion and of the split.
+    Attributes
+    ----------
+    added, removed
+        (face_id, emotion) of faces that only the later or only the earlier release has.
+    relabelled, moved
+        (face_id, before, after) of faces with another emotion or in another split.
     """
 
     added: list[tuple[str, str]]
@@ -34,14 +40,14 @@ class Difference:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the two are the same set."""
+        """Whether both releases have the same faces, labels and splits."""
         return not (self.added or self.removed or self.relabelled or self.moved)
 
 
-def compare(before: Mapping[str, tuple[str, str]], after: Mapping[str, tuple[str, str]]) -> Difference:
-    """Compare two sets of faces, each as (emotion, split) by face id."""
+def diff_faces(before: Mapping[str, tuple[str, str]], after: Mapping[str, tuple[str, str]]) -> ReleaseDiff:
+    """Compare two sets of faces, each given as (emotion, split) by face id."""
     both = sorted(set(before) & set(after))
-    return Difference(
+    return ReleaseDiff(
         added=[(face_id, after[face_id][0]) for face_id in sorted(set(after) - set(before))],
         removed=[(face_id, before[face_id][0]) for face_id in sorted(set(before) - set(after))],
         relabelled=[(i, before[i][0], after[i][0]) for i in both if before[i][0] != after[i][0]],
@@ -49,24 +55,24 @@ def compare(before: Mapping[str, tuple[str, str]], after: Mapping[str, tuple[str
     )
 
 
-def difference(earlier: Path, later: Path) -> Difference:
-    """Compare two release folders, with pictures or with addresses.
+def diff_releases(earlier: Path, later: Path) -> ReleaseDiff:
+    """Compare two folders of releases, with images or with addresses.
 
     Raises
     ------
     BtferError
-        If one of them is no release.
+        If one of them is not a release.
     """
-    return compare(faces_in(earlier), faces_in(later))
+    return diff_faces(faces_in(earlier), faces_in(later))
 
 
 def release_info(folder: Path) -> dict[str, Any]:
-    """Return what the release.json of a release says.
+    """Return the content of release.json.
 
     Raises
     ------
     BtferError
-        If the folder is no release, or one of a newer btfer.
+        If the folder is not a release, or is written by a newer btfer.
     """
     path = folder / "release.json"
     try:
@@ -78,33 +84,35 @@ def release_info(folder: Path) -> dict[str, Any]:
         known = False
     if not known:
         raise BtferError(
-            f"{folder} is no release this btfer knows: expected a release.json in it, as btfer release writes"
+            f"{folder} is not a release that this btfer can read: expected the release.json that btfer release writes"
         )
     return dict(info)
 
 
 def rows_in(folder: Path) -> list[dict[str, Any]]:
-    """Return what is said of every face of a release: the rows of metadata.jsonl, or of sources.jsonl.
+    """Return a row for each face of a release, from metadata.jsonl or sources.jsonl.
 
     Raises
     ------
     BtferError
-        If a row is not what `btfer release` writes; the text names it.
+        If a row is not valid; the message names it.
     """
     info = release_info(folder)
     if info["form"] == "urls":
-        return _rows(folder / "sources.jsonl")
+        return _read_rows(folder / schema.SOURCES)
     return [
-        row | {"split": split} for split in info["splits"] for row in _rows(folder / split / "metadata.jsonl")
+        row | {"split": split}
+        for split in info["splits"]
+        for row in _read_rows(folder / split / schema.METADATA)
     ]
 
 
 def faces_in(folder: Path) -> dict[str, tuple[str, str]]:
-    """Return the (emotion, split) of every face of a release, by id."""
+    """Return the (emotion, split) of each face of a release by id."""
     return {row["face_id"]: (row["emotion"], row["split"]) for row in rows_in(folder)}
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def _read_rows(path: Path) -> list[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -1,6 +1,7 @@
-"""Visit addresses as a crawl does: politely, safely, many hosts at a time but each at its pace."""
+"""Fetch a list of addresses as a crawl does: in parallel, with the rate limit of each host."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,90 +9,97 @@ from urllib.parse import urlsplit
 
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Page, open_fetcher
-from btfer_builder.crawl.rate_limit import HostScheduler
+from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
 from btfer_builder.io.terminal import bar
+
+#: Reasons for which a host is asked again after a pause, as in a crawl.
+_RETRIED = {"busy", "server_error"}
 
 
 @dataclass(frozen=True, slots=True)
 class FetchRequest:
-    """An address to visit; a page is read as text, anything else is fetched as a picture."""
+    """An address to fetch: a page is read as text, anything else is stored as an image."""
 
     url: str
     page: bool = False
 
     @property
     def host(self) -> str:
-        """The host and port it is on."""
+        """Host and port of the address."""
         try:
             return urlsplit(self.url).netloc
-        except ValueError:  # the fetcher will say so
+        except ValueError:  # the fetcher reports it
             return ""
 
 
-def visit(
-    visits: Sequence[FetchRequest],
+def fetch_many(
+    requests: Sequence[FetchRequest],
     root: Path,
     recipe: CrawlRecipe,
     done: Callable[[FetchRequest, Fetched | Page], None],
     description: str,
 ) -> None:
-    """Visit every address once and tell `done` what came of each, as it comes; a bad one ends nothing.
+    """Fetch each address and call `done` with each result as it arrives; a failure does not stop the others.
 
     Parameters
     ----------
-    visits
-        The addresses.
+    requests
+        The addresses to fetch.
     root
-        Pictures are fetched into `root/data/images`.
+        Images are stored in `root/data/images`.
     recipe
-        How hosts are spared, and within which bounds.
+        Rate limits, retries and size limits.
     done
-        Told the fate of a picture; the text of a page, or why it could not be read.
+        Called with the request and its result.
     description
-        What the progress bar says.
+        The text of the progress bar.
     """
-    asyncio.run(_visit(visits, root, recipe, done, description))
+    asyncio.run(_fetch_many(requests, root, recipe, done, description))
 
 
-async def _visit(
-    visits: Sequence[FetchRequest],
+async def _fetch_many(
+    requests: Sequence[FetchRequest],
     root: Path,
     recipe: CrawlRecipe,
     done: Callable[[FetchRequest, Fetched | Page], None],
     description: str,
 ) -> None:
     fetcher = open_fetcher(root, recipe)
-    turns: HostScheduler[FetchRequest] = HostScheduler(recipe)
-    for one in visits:
-        turns.add(one)
-    left = len(visits)
-    tries: dict[FetchRequest, int] = {}
+    scheduler: HostScheduler[FetchRequest] = HostScheduler(recipe)
+    fetcher.robots.on_delay = lambda host, seconds: scheduler.slow_down(host, min(seconds, recipe.max_wait))
+    for request in requests:
+        scheduler.add(request)
+    left = len(requests)
+    tries: Counter[FetchRequest] = Counter()
 
     async def work() -> None:
         nonlocal left
         while True:
-            one = await turns.take()
-            answer = await (fetcher.page if one.page else fetcher.fetch)(one.url)
+            request = await scheduler.take()
+            result = await (fetcher.page if request.page else fetcher.fetch)(request.url)
             reason, pause = (
-                (answer.reason, None) if isinstance(answer, Page) else (answer.fate.reason, answer.pause)
+                (result.reason, None) if isinstance(result, Page) else (result.fate.reason, result.pause)
             )
-            turns.done(one, answered=reason not in {"unreachable", "timeout"})
-            tries[one] = tries.get(one, 0) + 1
-            if pause is not None and pause <= recipe.max_wait and tries[one] < recipe.tries:
-                turns.pause(one.host, pause)
-                turns.add(one, first=True)
-                continue
-            await asyncio.to_thread(done, one, answer)
+            scheduler.done(request, answered=reason not in {"unreachable", "timeout"})
+            if reason in _RETRIED and (pause or 0) <= recipe.max_wait:
+                attempt = tries[request]
+                free = unlimited(request.host, recipe)
+                scheduler.pause(request.host, backoff(attempt, loopback=free) if pause is None else pause)
+                tries[request] += 1
+                if tries[request] < recipe.tries:
+                    scheduler.add(request, first=True)
+                    continue
+            await asyncio.to_thread(done, request, result)
             progress.update()
             left -= 1
             if not left:
                 finished.set()
 
     finished = asyncio.Event()
-    with bar(len(visits), description, "addresses") as progress:
+    with bar(len(requests), description, "addresses") as progress:
         workers = [asyncio.create_task(work()) for _ in range(recipe.connections)]
         try:
-            if visits:
+            if requests:
                 await _first(finished.wait(), workers)
         finally:
             for worker in workers:
@@ -101,7 +109,7 @@ async def _visit(
 
 
 async def _first(end: Awaitable[object], workers: Sequence[asyncio.Task[None]]) -> None:
-    """Wait for the end, or for a worker that failed (a full disk, or a mistake of ours)."""
+    """Wait for the end, or raise the error of a worker that failed."""
     ending = asyncio.ensure_future(end)
     await asyncio.wait([ending, *workers], return_when=asyncio.FIRST_COMPLETED)
     for worker in workers:

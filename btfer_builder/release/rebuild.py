@@ -1,4 +1,4 @@
-"""Make the pictures of a release of addresses: fetch the photos, cut the faces out again, check every hash."""
+"""Rebuild the images of a release of addresses: fetch the photos, crop the faces again, compare the hashes."""
 
 import hashlib
 import re
@@ -19,32 +19,32 @@ from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.images.hashing import pixel_hash
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.csv import write_csv
-from btfer_builder.release.audit import PUBLIC
+from btfer_builder.release import schema
 from btfer_builder.release.diff import release_info, rows_in
-from btfer_builder.release.fetch_many import FetchRequest, visit
+from btfer_builder.release.fetch_many import FetchRequest, fetch_many
 from btfer_builder.release.released_faces import is_web
 from btfer_builder.release.writers.tables import write_jsonl
 
 _FILE = re.compile(r"(train|val|test)/(angry|disgust|fear|happy|neutral|sad|surprise)/[0-9a-f]{16,64}\.png")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NUMBERS = ("x", "y", "width", "height", "crop_x", "crop_y", "crop_width", "crop_height", "crop_angle")
-#: No coordinate of a photo that can be decoded is larger.
-_FARTHEST = 1_000_000
+#: Largest coordinate: no photo that can be decoded has a larger one.
+_MAX_COORDINATE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Rebuilt:
-    """What became of every face of the release.
+class RebuildResult:
+    """The outcome for each face of a release.
 
     Attributes
     ----------
     path
         The release.
     total, there
-        Faces in all, and those with a picture now.
+        Number of faces, and of those that have an image.
     failed
-        Why each other face has none, by face id: the reason of the fetch, `changed` where another file is at the
-        address now, `other_pixels` where the same file gave other pixels.
+        The reason why a face has no image, by face id: the reason of the fetch, `changed` if the address has
+        another file, `other_pixels` if the same file gives other pixels.
     """
 
     path: Path
@@ -60,25 +60,23 @@ class Rebuilt:
         }  # fmt: skip
 
 
-def rebuild(folder: Path, recipe: CrawlRecipe) -> Rebuilt:
-    """Make every picture that is still missing from a release made with `--urls-only`.
+def rebuild(folder: Path, recipe: CrawlRecipe) -> RebuildResult:
+    """Make the missing images of a release that was made with `--urls-only`.
 
-    A picture is written only when the photo's SHA-256 and the SHA-256 of the face's pixels are those of the release.
-    Run again, it goes on with what is missing.
+    An image is written only if the SHA-256 of the photo and of the face's pixels match. A second run continues
+    with the images that are missing.
 
     Raises
     ------
     BtferError
-        If the folder is no such release, a row of it is not what it should be, or the disk is full.
+        If the folder is not such a release, a row is not valid, or the disk is full.
     """
     folder = folder.absolute()
     if release_info(folder)["form"] != "urls":
-        raise BtferError(
-            f"{folder} holds its pictures already; only releases made with --urls-only are rebuilt"
-        )
+        raise BtferError(f"{folder} already has its images; only releases made with --urls-only are rebuilt")
     rows = rows_in(folder)
     for number, row in enumerate(rows, start=1):
-        _check(folder / "sources.jsonl", number, row)
+        _check(folder / schema.SOURCES, number, row)
     failed: dict[str, str] = {}
     todo: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -88,25 +86,25 @@ def rebuild(folder: Path, recipe: CrawlRecipe) -> Rebuilt:
         photos = Path(tempfile.mkdtemp(dir=folder, prefix=".photos."))
         try:
 
-            def done(one: FetchRequest, fetched: Fetched | Page) -> None:
-                assert isinstance(fetched, Fetched)  # noqa: S101 - only pictures were asked for
-                failed.update(_crop_all(folder, photos, todo[one.url], fetched))
+            def done(request: FetchRequest, fetched: Fetched | Page) -> None:
+                assert isinstance(fetched, Fetched)  # noqa: S101 - no request is for a page
+                failed.update(_crop_all(folder, photos, todo[request.url], fetched))
 
-            visit([FetchRequest(url) for url in todo], photos, recipe, done, "rebuild")
+            fetch_many([FetchRequest(url) for url in todo], photos, recipe, done, "rebuild")
         finally:
             shutil.rmtree(photos, ignore_errors=True)
         _write_tables(folder, rows, failed)
     except OSError as error:
         raise BtferError(
-            f"{folder}: cannot be written: {error.strerror or error}; run it again to go on"
+            f"{folder}: cannot be written: {error.strerror or error}; run it again to continue"
         ) from None
-    return Rebuilt(folder, len(rows), len(rows) - len(failed), dict(sorted(failed.items())))
+    return RebuildResult(folder, len(rows), len(rows) - len(failed), dict(sorted(failed.items())))
 
 
 def _crop_all(
     folder: Path, photos: Path, rows: Sequence[Mapping[str, Any]], fetched: Fetched
 ) -> dict[str, str]:
-    """Cut all faces of a photo out, and return why it failed for some."""
+    """Crop all faces of a photo, and return the reasons of those that failed."""
     fate, image = fetched.fate, fetched.image
     if image is None:
         return {row["face_id"]: str(fate.reason) for row in rows}
@@ -130,7 +128,7 @@ def _crop_all(
 
 
 def _is_there(folder: Path, row: Mapping[str, Any]) -> bool:
-    """Return whether a face's picture is there with its pixels; the file may have been written by another zlib."""
+    """Return whether a face has its image, by the pixels: another zlib writes another file."""
     path = folder / row["file_name"]
     if not path.is_file():
         return False
@@ -141,27 +139,27 @@ def _is_there(folder: Path, row: Mapping[str, Any]) -> bool:
 
 
 def _write_tables(folder: Path, rows: Sequence[Mapping[str, Any]], failed: Mapping[str, str]) -> None:
-    """Write metadata.jsonl beside the pictures, and rebuild.csv with the fate of every face."""
+    """Write metadata.jsonl of each split, and rebuild.csv with the outcome for each face."""
     for split in sorted({row["split"] for row in rows}):
-        said = []
+        public_rows = []
         for row in rows:
             if row["split"] == split and row["face_id"] not in failed:
                 content = (folder / row["file_name"]).read_bytes()
-                public = {name: value for name, value in row.items() if name in PUBLIC - {"split"}}
+                public = {name: row[name] for name in schema.names(schema.METADATA) if name in row}
                 public["file_name"] = row["file_name"].removeprefix(f"{split}/")
-                said.append(public | {"sha256": hashlib.sha256(content).hexdigest()})
-        if said:
-            write_jsonl(folder / split / "metadata.jsonl", said)
-    fates = (
+                public_rows.append(public | {"sha256": hashlib.sha256(content).hexdigest()})
+        if public_rows:
+            write_jsonl(folder / split / schema.METADATA, public_rows)
+    outcomes = (
         {"face_id": row["face_id"], "state": "dropped" if row["face_id"] in failed else "kept",
          "reason": failed.get(row["face_id"])}
         for row in rows
     )  # fmt: skip
-    write_csv(folder / "rebuild.csv", ("face_id", "state", "reason"), fates)
+    write_csv(folder / "rebuild.csv", ("face_id", "state", "reason"), outcomes)
 
 
 def _check(path: Path, number: int, row: Mapping[str, Any]) -> None:
-    """Refuse a row that would write elsewhere, fetch what is no web address, or cut out nonsense."""
+    """Refuse a row with a path outside the folder, an address that is not on the web, or an invalid box."""
     face = row.get("face")
     good = (
         _FILE.fullmatch(row["file_name"])
@@ -179,10 +177,10 @@ def _check(path: Path, number: int, row: Mapping[str, Any]) -> None:
     )
     if not good:
         raise BtferError(
-            f"{path}, line {number}: not a face as btfer release --urls-only writes it; fetch the release again "
+            f"{path}, line {number}: not a row that btfer release --urls-only writes; download the release again "
             "and check it with: sha256sum -c SHA256SUMS"
         )
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _FARTHEST
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MAX_COORDINATE

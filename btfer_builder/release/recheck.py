@@ -1,4 +1,4 @@
-"""Visit the sources of a release again: what has vanished, changed, or is under another licence now."""
+"""Check the sources of a release again: vanished and changed files, and changed licences."""
 
 import tempfile
 from collections import Counter
@@ -15,12 +15,12 @@ from btfer_builder.crawl.licenses import UNKNOWN
 from btfer_builder.errors import BtferError
 from btfer_builder.io.csv import write_csv
 from btfer_builder.release.diff import faces_in
-from btfer_builder.release.fetch_many import FetchRequest, visit
+from btfer_builder.release.fetch_many import FetchRequest, fetch_many
 from btfer_builder.release.released_faces import is_web
 from btfer_builder.sample.provenance import best_source, license_of, licenses_in
 from btfer_builder.workspace import Workspace
 
-#: Reasons of a fetch that say the picture is not there for anybody any more.
+#: Reasons of a fetch that mean that the file is no longer published.
 _VANISHED = {"not_found", "forbidden", "empty", "not_an_image", "other_file"}
 _COLUMNS = (
     "face_id",
@@ -37,18 +37,19 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """What the source of a face is now.
+class SourceCheck:
+    """The present state of the source of a face.
 
     Attributes
     ----------
     state
-        `same`; `changed`: another file; `vanished`; `unclear`: the host could not be asked; `local`: a file of your
-        own.
+        `same`; `changed`: another file; `vanished`; `unclear`: the host did not answer; `local`: a file on this
+        machine.
     license, license_state, license_now
-        As it was; `same`, `changed`, or `not stated` where its page names no licence or cannot be read.
+        The licence of the release; `same`, `changed`, or `not stated` if the page names no licence or cannot be
+        read; the licences on the page.
     reason, page_reason
-        Why the file, or its page, could not be read; as in a crawl.
+        Why the file or its page could not be read, as in a crawl.
     """
 
     face_id: str
@@ -64,11 +65,11 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class Recheck:
-    """The state of every source, and the table it was written to."""
+class RecheckResult:
+    """The state of each source, and the path of the table."""
 
     path: Path
-    faces: list[Checked]
+    faces: list[SourceCheck]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form of `btfer recheck --json`."""
@@ -84,69 +85,73 @@ class Recheck:
         }
 
 
-def recheck(workspace: Workspace, recipe: CrawlRecipe, release: Path | None = None) -> Recheck:
-    """Visit the source of every face of a release, or of the sample, and write `reports/recheck.csv`.
+def recheck(workspace: Workspace, recipe: CrawlRecipe, release: Path | None = None) -> RecheckResult:
+    """Check the source of each face of a release, or of the sample, and write `reports/recheck.csv`.
 
-    The file is fetched and compared with what was fetched before; its page is read for the address of a Creative
-    Commons licence. Nothing is changed: what to take down is a person's decision.
+    The file is fetched and compared with the earlier one; its page is searched for the address of a Creative
+    Commons licence. Nothing is taken down: that is for a person to decide.
 
     Raises
     ------
     BtferError
-        If there is nothing to check, or the folder is no release.
+        If there is nothing to check, or the folder is not a release.
     """
-    origin = _origins(workspace, release)
-    pictures: dict[str, Fetched] = {}
+    origins = _origins(workspace, release)
+    files: dict[str, Fetched] = {}
     pages: dict[str, Page] = {}
 
-    def done(one: FetchRequest, answer: Fetched | Page) -> None:
-        if isinstance(answer, Fetched):
-            if answer.image:
-                (root / answer.image.path).unlink(missing_ok=True)
-            pictures[one.url] = answer
+    def done(request: FetchRequest, result: Fetched | Page) -> None:
+        if isinstance(result, Fetched):
+            if result.image:
+                (root / result.image.path).unlink(missing_ok=True)
+            files[request.url] = result
         else:
-            pages[one.url] = answer
+            pages[request.url] = result
 
-    visits = {FetchRequest(source.url) for _, source in origin.values() if is_web(source.url)}
-    visits |= {
-        FetchRequest(source.page_url, page=True) for _, source in origin.values() if is_web(source.page_url)
+    requests = {FetchRequest(source.url) for _, source in origins.values() if is_web(source.url)}
+    requests |= {
+        FetchRequest(source.page_url, page=True) for _, source in origins.values() if is_web(source.page_url)
     }
     with tempfile.TemporaryDirectory(prefix="btfer-recheck-") as folder:
         root = Path(folder)
-        visit(sorted(visits, key=lambda one: (one.url, one.page)), root, recipe, done, "recheck")
+        fetch_many(
+            sorted(requests, key=lambda request: (request.url, request.page)), root, recipe, done, "recheck"
+        )
     faces = [
-        _checked(face_id, image_id, source, pictures.get(source.url), pages.get(source.page_url))
-        for face_id, (image_id, source) in sorted(origin.items())
+        _checked(face_id, image_id, source, files.get(source.url), pages.get(source.page_url))
+        for face_id, (image_id, source) in sorted(origins.items())
     ]
     path = workspace.reports / "recheck.csv"
     write_csv(path, _COLUMNS, ({name: getattr(face, name) for name in _COLUMNS} for face in faces))
-    return Recheck(path, faces)
+    return RecheckResult(path, faces)
 
 
 def _origins(workspace: Workspace, release: Path | None) -> dict[str, tuple[str, Source]]:
-    """Return the image and the source of every face, by face id."""
+    """Return the image id and the source of each face, by face id."""
     catalog = workspace.catalog
     ids = sorted(faces_in(release)) if release else [row["face_id"] for row in sample_rows(catalog)]
     if not ids:
         raise BtferError(f"{workspace.root} has no sample yet: btfer sample, or name a release of it")
-    found = sources(catalog)
+    candidates = sources(catalog)
     origins = {}
     for face_id in ids:
         for image_id in images_named(catalog, face_id):
-            origins[face_id] = (image_id, best_source(found.get(image_id, ())))
+            origins[face_id] = (image_id, best_source(candidates.get(image_id, ())))
     if not origins:
-        raise BtferError(f"no face of {release} is known in {workspace.root}; was it released from here?")
+        raise BtferError(
+            f"{workspace.root} has no face of {release}; name the workspace of the release with -w"
+        )
     return origins
 
 
 def _checked(
-    face_id: str, image_id: str, source: Source, picture: Fetched | None, page: Page | None
-) -> Checked:
+    face_id: str, image_id: str, source: Source, fetched: Fetched | None, page: Page | None
+) -> SourceCheck:
     state, reason = "local", ""
-    if picture is not None:
-        reason = picture.fate.reason or ""
-        if picture.image:
-            state = "same" if picture.image.image_id == image_id else "changed"
+    if fetched is not None:
+        reason = fetched.fate.reason or ""
+        if fetched.image:
+            state = "same" if fetched.image.image_id == image_id else "changed"
         else:
             state = "vanished" if reason in _VANISHED else "unclear"
     before = license_of(source)
@@ -154,7 +159,7 @@ def _checked(
     license_state = "not stated" if not now else "same" if before in now else "changed"
     if before == UNKNOWN and now:
         license_state = "changed"
-    return Checked(
+    return SourceCheck(
         face_id, image_id, state, reason, before, license_state, ",".join(now), source.url, source.page_url,
         page.reason if page else "",
     )  # fmt: skip

@@ -1,6 +1,7 @@
-"""What a release is made of: the sampled faces with their sources, checked against what was drawn."""
+"""The faces of a release with their sources, checked against the files that were sampled."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +11,25 @@ from btfer_builder.catalog.evaluate import sampled_votes
 from btfer_builder.catalog.release import Membership, face_boxes, sample_rows
 from btfer_builder.catalog.sample import AcceptedFace, Source, accepted_faces, sample_state, sources
 from btfer_builder.config import ReleaseRecipe
-from btfer_builder.crawl.licenses import UNKNOWN
+from btfer_builder.crawl.licenses import UNKNOWN, page_code
 from btfer_builder.errors import BtferError
-from btfer_builder.labels import EMOTIONS, Emotion
+from btfer_builder.io.text import one_line
+from btfer_builder.labels import Emotion
 from btfer_builder.sample.provenance import LICENSES, best_source, license_of
 from btfer_builder.sample.stale import stale_line
 from btfer_builder.workspace import Workspace
 
-#: Licences under which others may not pass on what they changed; whether a crop is a change is for a lawyer.
+#: Licences that forbid to share adaptations; whether a crop is one is a legal question.
 NO_DERIVATIVES = ("by-nd", "by-nc-nd")
+#: Licences that do not require to name the creator.
+NO_ATTRIBUTION = ("cc0", "pdm", UNKNOWN)
+
+#: Address of a licence whose version the engine did not state.
+_DEEDS = {
+    "cc0": "https://creativecommons.org/publicdomain/zero/1.0/",
+    "pdm": "https://creativecommons.org/publicdomain/mark/1.0/",
+}
+_OTHER_DEEDS = "https://creativecommons.org/share-your-work/cclicenses/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +38,16 @@ class ReleasedFace:
 
     Attributes
     ----------
-    path
-        Its file in the sample.
-    sha256
-        Of the file.
+    path, sha256
+        Its file in the sample, and the hash of the file.
     source, license
-        Where its photo comes from, and its licence as a key of `LICENSES` or `unknown`.
+        The source of its photo, and the licence as a key of `LICENSES` or `unknown`.
     face
-        What reviewers and queries say of it.
+        Its label, agreement and query attributes.
     box
-        Every column of the catalog's row of it.
+        Its row of the catalog's table of faces.
     given
-        How many reviewers gave it which emotion; an adjudication is no vote.
+        Number of votes for each emotion; an adjudication is not a vote.
     """
 
     face_id: str
@@ -55,34 +64,50 @@ class ReleasedFace:
 
     @property
     def file_name(self) -> str:
-        """Where the face is in its split's folder."""
+        """Path of the file in the folder of the split."""
         return f"{self.emotion}/{self.face_id}.png"
 
-    def metadata(self) -> dict[str, Any]:
-        """Return what is said of the face in public: nothing of its creator, page, title or address."""
-        return {
-            "file_name": self.file_name,
-            "face_id": self.face_id,
-            "emotion": self.emotion,
-            "label": EMOTIONS.index(self.emotion),
-            "license": self.license,
-            "agreement": round(self.face.agreement, 4),
-            "reviewers": self.face.votes,
-            **{f"votes_{emotion}": self.given.get(emotion, 0) for emotion in EMOTIONS},
-            **self.face.attributes,
-            "query_language": self.face.language,
-            "sha256": self.sha256,
-        }
+    @property
+    def size(self) -> int:
+        """Side of the face in pixels."""
+        from PIL import Image
+
+        with Image.open(self.path) as image:
+            return image.width
+
+    @property
+    def license_url(self) -> str:
+        """Address of the licence's text; empty for an unknown licence."""
+        given = self.source.license_url.strip()
+        if self.license not in LICENSES:
+            return ""
+        if page_code(given) == self.license:
+            return given
+        version = re.search(r"\b[1-4]\.[05]\b", self.source.license)
+        if version and self.license not in _DEEDS:
+            return f"https://creativecommons.org/licenses/{self.license}/{version[0]}/"
+        return _DEEDS.get(self.license, _OTHER_DEEDS)
+
+    @property
+    def creator(self) -> str:
+        """Whom to name; empty if the licence does not require a name, which protects people."""
+        return "" if self.license in NO_ATTRIBUTION else one_line(self.source.creator)
+
+    @property
+    def source_page(self) -> str:
+        """Page of the photo, else its address, where a known licence can be checked."""
+        urls = (self.source.page_url, self.source.url) if self.license in LICENSES else ()
+        return next((url for url in urls if is_web(url)), "")
 
 
 def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[ReleasedFace]:
-    """Return the faces of the sample, by split, class and id.
+    """Return the faces of the sample by split, class and id.
 
     Raises
     ------
     BtferError
-        If there is no sample, a label changed since it was drawn, a file is gone or another one than was drawn, or
-        a photo may not be released.
+        If there is no sample, a label changed since the draw, a file is missing or changed, or a photo may not be
+        released.
     """
     catalog = workspace.catalog
     rows = sample_rows(catalog)
@@ -92,18 +117,18 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
         raise BtferError(f"{workspace.root} has no sample to release: btfer sample")
     if moved := [row["face_id"] for row in rows if not row["stands"]]:
         raise BtferError(
-            f"{len(moved)} faces of the sample were decided or cropped otherwise since it was drawn, {moved[0]} "
-            "among them: draw it again with btfer sample"
+            f"{len(moved)} faces of the sample have another label or crop since it was drawn, such as "
+            f"{moved[0]}: draw it again with btfer sample"
         )
     accepted = {face.face_id: face for face in accepted_faces(catalog)}
-    boxes, found = face_boxes(catalog), sources(catalog)
+    boxes, candidates = face_boxes(catalog), sources(catalog)
     given: dict[str, dict[str, int]] = {}
     for vote in sampled_votes(catalog):
         given.setdefault(vote["face_id"], {})[vote["emotion"]] = vote["votes"]
     faces = []
     for row in rows:
         face = accepted[row["face_id"]]
-        origins = found.get(face.image_id, [])
+        origins = candidates.get(face.image_id, [])
         if recipe.urls_only:
             origins = [origin for origin in origins if is_web(origin.url)]
         source = best_source(origins)
@@ -128,23 +153,23 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
 
 
 def is_web(url: str) -> bool:
-    """Return whether an address is one that others can reach; a file of the user's own tells of their disk."""
+    """Return whether an address is on the web; the path of a local file is private."""
     return url.lower().startswith(("http://", "https://"))
 
 
 def members(faces: list[ReleasedFace]) -> Membership:
-    """Return the (emotion, split) of every face, by id."""
+    """Return the (emotion, split) of each face by id."""
     return {face.face_id: (face.emotion, face.split) for face in faces}
 
 
 def content_hash(faces: list[ReleasedFace]) -> str:
-    """Return what a release is named by: the SHA-256 over the split, class, id and file hash of all its faces."""
+    """Return the SHA-256 over the split, class, id and file hash of all faces; it identifies a release."""
     lines = sorted(f"{face.split}/{face.file_name} {face.sha256}\n" for face in faces)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def splits_of(faces: list[ReleasedFace]) -> list[str]:
-    """Return the splits in their usual order."""
+    """Return the names of the splits: train, val, test."""
     order = ["train", "val", "test"]
     return sorted({face.split for face in faces}, key=order.index)
 
@@ -153,21 +178,21 @@ def _check_terms(faces: list[ReleasedFace], recipe: ReleaseRecipe) -> None:
     if recipe.urls_only:
         if local := [face.face_id for face in faces if not is_web(face.source.url)]:
             raise BtferError(
-                f"{len(local)} of {len(faces)} faces are out of files of your own, {local[0]} among them: nobody "
-                "can fetch those. Release without --urls-only"
+                f"{len(local)} of {len(faces)} faces are from local files, such as {local[0]}, which others cannot "
+                "fetch. Release without --urls-only"
             )
         return
     unlicensed = [face.face_id for face in faces if face.license == UNKNOWN]
     if unlicensed and not recipe.include_unlicensed:
         raise BtferError(
-            f"{len(unlicensed)} of {len(faces)} faces are out of photos without a known licence, {unlicensed[0]} "
-            f"among them. Draw others: btfer sample --license {','.join(reversed(LICENSES))}; or release addresses "
-            "instead of pictures: --urls-only; or, for yourself only: --include-unlicensed"
+            f"{len(unlicensed)} of {len(faces)} faces are from photos without a known licence, such as "
+            f"{unlicensed[0]}. Draw others: btfer sample --license {','.join(reversed(LICENSES))}; or release "
+            "addresses instead of images: --urls-only; or, for your own use: --include-unlicensed"
         )
 
 
 def _check_files(workspace: Workspace, faces: list[ReleasedFace]) -> None:
-    """Compare the sample's files, and the crops they were copied from, with what was drawn."""
+    """Compare the files of the sample, and the crops they were copied from, with the hashes of the draw."""
     bad = []
     for face in faces:
         for path, cure in ((face.path, "btfer sample"), (workspace.files / face.face.path, "btfer crop")):
@@ -178,8 +203,8 @@ def _check_files(workspace: Workspace, faces: list[ReleasedFace]) -> None:
                 continue
             if digest != face.sha256:
                 bad.append(
-                    f"{path} was changed: its SHA-256 is {digest[:16]}…, it was drawn with {face.sha256[:16]}…; "
+                    f"{path} was changed: its SHA-256 is {digest[:16]}…, in the draw it was {face.sha256[:16]}…; "
                     f"delete it and make it again with: {cure}"
                 )
     if bad:
-        raise BtferError(bad[0] + (f" (and {len(bad) - 1} files more)" if len(bad) > 1 else ""))
+        raise BtferError(bad[0] + (f" (and {len(bad) - 1} more files)" if len(bad) > 1 else ""))

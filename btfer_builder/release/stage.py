@@ -1,10 +1,7 @@
-"""The release stage: build the folder aside, prove it clean, rename it, and record the version."""
+"""The release stage: write the files, audit them, put the folder in place and record the version."""
 
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,158 +11,131 @@ import msgspec
 from btfer_builder.catalog.release import add_release
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import file_digest
-from btfer_builder.release.audit import scan
+from btfer_builder.io.atomic import build_folder, file_digest
+from btfer_builder.release import schema
+from btfer_builder.release.audit import audit_release
 from btfer_builder.release.released_faces import ReleasedFace, members, released_faces
 from btfer_builder.release.statistics import ReleaseStatistics, compute_statistics
 from btfer_builder.release.writers.attribution import write_attribution
 from btfer_builder.release.writers.card import write_texts
 from btfer_builder.release.writers.croissant import write_croissant
 from btfer_builder.release.writers.figures import write_contact_sheet, write_groups
-from btfer_builder.release.writers.tables import source_row, write_jsonl, write_parquet, write_shards
+from btfer_builder.release.writers.tables import write_jsonl, write_parquet, write_shards
 from btfer_builder.workspace import Workspace
 
-#: Time of every file: 1980-01-01, the earliest a zip file can hold. An archive of a release is then repeatable, too.
+#: Time of every file: 1980-01-01, the earliest time in a zip file, so that archives are repeatable.
 _TIME = 315_532_800
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseResult:
-    """What was released, and where."""
+    """The folder of a release and its statistics."""
 
     path: Path
-    facts: ReleaseStatistics
+    statistics: ReleaseStatistics
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form of `btfer release --json`."""
-        return {"path": str(self.path), **self.facts.to_dict()}
+        return {"path": str(self.path), **self.statistics.to_dict()}
 
 
 def release(workspace: Workspace, out: Path, recipe: ReleaseRecipe) -> ReleaseResult:
     """Write the sample to a folder that others can use, cite and check.
 
-    Two machines with the same catalog write the same bytes. The folder appears whole or not at all.
+    The same catalog gives the same bytes on every machine. The folder is written whole or not at all.
 
     Parameters
     ----------
     workspace
-        Whose sample.
+        The workspace with the sample.
     out
-        The folder; it must not exist.
+        The folder to write; it must not exist.
     recipe
-        What goes into it.
+        The settings of the release.
 
     Raises
     ------
     BtferError
-        If the folder exists or cannot be written, or `released_faces` finds something wrong.
+        If the folder exists or cannot be written, or the sample may not be released; see `released_faces`.
     """
     out = out.absolute()
     catalog = workspace.catalog
     with workspace.stage("release"), catalog.run("release", recipe) as counts:
         if out.exists() or out.is_symlink():
             raise BtferError(f"{out} exists already; name another folder, or remove it first")
-        with building(out) as aside:
-            facts, faces = write_release_files(workspace, aside, recipe)
-            aside.rename(out)
-        record(workspace, out, facts, faces)
-        counts |= {"version": facts.version, "content_hash": facts.content_hash, "faces": facts.total}
-    return ReleaseResult(out, facts)
-
-
-@contextmanager
-def building(out: Path) -> Iterator[Path]:
-    """Make a folder beside `out` to build in, which is gone at the end unless it was renamed.
-
-    So is what a killed run left there.
-
-    Raises
-    ------
-    BtferError
-        If the disk is full or cannot be written.
-    """
-    pattern = f".{out.name}.*.building"
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _clean_up(out.parent, pattern)
-        yield Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".building"))
-    except OSError as error:
-        raise BtferError(
-            f"{out}: cannot be written: {error.strerror or error}; nothing of it is left there"
-        ) from None
-    finally:
-        _clean_up(out.parent, pattern)
-
-
-def _clean_up(folder: Path, pattern: str) -> None:
-    for leftover in folder.glob(pattern):
-        shutil.rmtree(leftover, ignore_errors=True)
+        with build_folder(out) as building:
+            stats, faces = write_release_files(workspace, building, recipe)
+        record_release(workspace, out, stats, faces)
+        counts |= {"version": stats.version, "content_hash": stats.content_hash, "faces": stats.total}
+    return ReleaseResult(out, stats)
 
 
 def write_release_files(
     workspace: Workspace, folder: Path, recipe: ReleaseRecipe
 ) -> tuple[ReleaseStatistics, list[ReleasedFace]]:
-    """Write everything a release is made of into an empty folder, and prove that it says no more than it should."""
+    """Write all files of a release into an empty folder, and audit them for leaked metadata."""
     faces = released_faces(workspace, recipe)
-    facts = compute_statistics(workspace.catalog, faces, recipe)
+    stats = compute_statistics(workspace.catalog, faces, recipe)
     figures = folder / "figures"
     figures.mkdir()
     write_groups(figures / "groups.png", faces)
     if recipe.urls_only:
-        write_jsonl(folder / "sources.jsonl", (source_row(face) for face in faces))
+        write_jsonl(folder / schema.SOURCES, schema.rows(faces, schema.SOURCES))
     else:
-        _write_pictures(folder, faces)
+        _write_images(folder, faces)
         write_contact_sheet(figures / "contact_sheet.png", faces)
-        write_parquet(folder / "faces.parquet", faces)
+        write_parquet(folder / schema.PARQUET, faces)
         if recipe.webdataset:
             write_shards(folder / "shards", faces)
     write_attribution(folder, faces)
-    write_texts(folder, facts)
-    write_croissant(folder, facts, faces)
-    if not facts.redistributable:
+    write_texts(folder, stats)
+    write_croissant(folder, stats, faces)
+    if not stats.redistributable:
         note = (
-            "Not for redistribution: pictures without a known licence are in this folder. See LICENSES.csv.\n"
+            "Not for redistribution: this folder contains images without a known licence. See LICENSES.csv.\n"
         )
         (folder / "NOT-FOR-REDISTRIBUTION.txt").write_text(note, encoding="utf-8")
     write_checksums(folder)
-    if findings := scan(folder).findings:
+    if findings := audit_release(folder).findings:
         first = findings[0]
         raise BtferError(
-            f"the release would say more than it should: {first.file}: {first.what} (and {len(findings) - 1} more); "
+            f"the audit of the release failed: {first.file}: {first.what} (and {len(findings) - 1} more); "
             "crop and sample again"
         )
-    _settle(folder)
-    return facts, faces
+    _set_times_and_modes(folder)
+    return stats, faces
 
 
-def record(workspace: Workspace, out: Path, facts: ReleaseStatistics, faces: list[ReleasedFace]) -> None:
-    """Put a written release on record."""
-    settings = msgspec.to_builtins(facts.recipe)
+def record_release(
+    workspace: Workspace, out: Path, stats: ReleaseStatistics, faces: list[ReleasedFace]
+) -> None:
+    """Record a release in the catalog."""
+    settings = msgspec.to_builtins(stats.recipe)
     add_release(
-        workspace.catalog, facts.version, facts.content_hash, members(faces), path=str(out), recipe=settings
+        workspace.catalog, stats.version, stats.content_hash, members(faces), path=str(out), recipe=settings
     )
 
 
 def write_checksums(folder: Path) -> None:
-    """Write SHA256SUMS over all other files, in the form of sha256sum."""
+    """Write the checksums of all other files to SHA256SUMS, in the format of sha256sum."""
     lines = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         lines.append(f"{file_digest(path)}  {path.relative_to(folder).as_posix()}\n")
     (folder / "SHA256SUMS").write_text("".join(sorted(lines, key=lambda line: line[66:])), encoding="utf-8")
 
 
-def _write_pictures(folder: Path, faces: list[ReleasedFace]) -> None:
+def _write_images(folder: Path, faces: list[ReleasedFace]) -> None:
     for split in sorted({face.split for face in faces}):
         own = [face for face in faces if face.split == split]
         for emotion in sorted({face.emotion for face in own}):
             (folder / split / emotion).mkdir(parents=True)
         for face in own:
             shutil.copyfile(face.path, folder / split / face.file_name)
-        write_jsonl(folder / split / "metadata.jsonl", (face.metadata() for face in own))
+        write_jsonl(folder / split / schema.METADATA, schema.rows(own, schema.METADATA))
 
 
-def _settle(folder: Path) -> None:
-    """Give all files and folders the same time and the rights anybody expects."""
+def _set_times_and_modes(folder: Path) -> None:
+    """Give all files and folders the same time and the usual permissions."""
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
         os.utime(path, (_TIME, _TIME))

@@ -1,4 +1,4 @@
-"""What a release says of itself: every number on its card, counted once."""
+"""The numbers of a release's card, datasheet, Croissant file and release.json."""
 
 import math
 from collections import Counter
@@ -15,7 +15,7 @@ from btfer_builder.catalog.sample import ATTRIBUTES
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.crawl.licenses import UNKNOWN
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.release.diff import Difference, compare
+from btfer_builder.release.diff import ReleaseDiff, diff_faces
 from btfer_builder.release.released_faces import (
     NO_DERIVATIVES,
     ReleasedFace,
@@ -29,26 +29,30 @@ from btfer_builder.sample.provenance import LICENSES, host_of
 
 @dataclass(frozen=True)
 class ReleaseStatistics:
-    """What the card, the datasheet, Croissant and release.json say.
+    """The statistics of a release.
 
     Attributes
     ----------
     per_split
-        Faces of each class (in the order of the emotions), by split.
+        Number of faces of each class, in the order of the emotions, by split.
     groups
-        By attribute, the faces of every value: (value, share of all faces).
+        For each attribute, the share of the faces with each value: (value, share).
     agreement
-        Mean share of the reviewers who gave a face its label; `reviewers` counts faces by how many answered.
+        Mean share of the reviewers who gave a face its label.
+    unanimous
+        Share of the faces on which all reviewers agree.
+    reviewers
+        Number of faces by the number of their reviewers.
     kappa
-        Fleiss' κ of all reviewers on the faces all of them answered; None if there is no such thing.
+        Fleiss' κ on the faces that all reviewers answered; None if it is not defined.
     upscaled
-        Faces that were smaller in the photo than they are here.
+        Number of faces that were enlarged.
     top_host
-        Share of the faces that come from one web site at most.
+        Largest share of faces from one website.
     period
-        First and last day on which a photo was fetched; empty if that is not on record.
+        First and last day on which a photo was fetched; empty if unknown.
     change
-        What is different from the version before; None for the first.
+        Difference to the previous version; None for the first.
     """
 
     recipe: ReleaseRecipe
@@ -69,31 +73,31 @@ class ReleaseStatistics:
     stages: list[StageCount]
     yields: list[Yield]
     previous: str
-    change: Difference | None
+    change: ReleaseDiff | None
 
     @property
     def redistributable(self) -> bool:
-        """Whether others may be given it: no picture in it lacks a licence, or there are none in it."""
+        """Whether it may be passed on: it has no images, or all of them have a licence."""
         return self.recipe.urls_only or not self.licenses.get(UNKNOWN)
 
     @property
     def short_hash(self) -> str:
-        """The first twelve digits of the content hash, by which a release is named."""
+        """First twelve digits of the content hash."""
         return self.content_hash[:12]
 
     @property
     def title(self) -> str:
-        """Name, version and content of the release in one line."""
+        """Name, version and short hash."""
         return f"{self.recipe.name} v{self.version} ({self.short_hash})"
 
     @property
     def non_commercial(self) -> int:
-        """Pictures that may not be used for money."""
+        """Number of images that may not be used commercially."""
         return sum(count for code, count in self.licenses.items() if "-nc" in code)
 
     @property
     def no_derivatives(self) -> int:
-        """Pictures of which no changed copies may be passed on."""
+        """Number of images under a NoDerivatives licence."""
         return sum(self.licenses.get(code, 0) for code in NO_DERIVATIVES)
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,7 +122,7 @@ class ReleaseStatistics:
 def compute_statistics(
     catalog: Catalog, faces: Sequence[ReleasedFace], recipe: ReleaseRecipe
 ) -> ReleaseStatistics:
-    """Count everything a release says of itself."""
+    """Compute the statistics of a release."""
     faces = list(faces)
     digest = content_hash(faces)
     version = version_of(catalog, digest)
@@ -127,7 +131,7 @@ def compute_statistics(
     hosts = Counter(host_of(face.source) for face in faces)
     days = sorted(day for face in faces if (day := face.source.fetched_at[:10]))
     licenses = Counter(face.license for face in faces)
-    size = _side(faces[0])
+    size = faces[0].size
     return ReleaseStatistics(
         recipe=recipe,
         version=version,
@@ -147,7 +151,7 @@ def compute_statistics(
         stages=funnel(catalog),
         yields=query_yields(catalog),
         previous=before[0] if before else "",
-        change=compare(before[1], members(faces)) if before else None,
+        change=diff_faces(before[1], members(faces)) if before else None,
     )
 
 
@@ -161,11 +165,11 @@ def _shares(faces: Sequence[ReleasedFace], attribute: str) -> list[tuple[str, fl
 
 
 def _kappa(catalog: Catalog) -> float | None:
-    """Return Fleiss' κ on the faces that every reviewer answered; None for one reviewer, or without such faces."""
-    said = votes(catalog, "face")
-    reviewers = {vote.reviewer for vote in said}
+    """Return Fleiss' κ on the faces that all reviewers answered; None for one reviewer or without such faces."""
+    ballots = votes(catalog, "face")
+    reviewers = {vote.reviewer for vote in ballots}
     answers: dict[str, list[str]] = {}
-    for vote in said:
+    for vote in ballots:
         answers.setdefault(vote.item_id, []).append(vote.answer)
     shared = [given for _, given in sorted(answers.items()) if len(given) == len(reviewers)]
     if len(reviewers) < 2 or not shared:
@@ -178,10 +182,3 @@ def _kappa(catalog: Catalog) -> float | None:
     counts = np.array([[given.count(kind) for kind in kinds] for given in shared])
     value = fleiss(counts, 1, 0.95, np.random.default_rng(0)).value
     return None if math.isnan(value) else value
-
-
-def _side(face: ReleasedFace) -> int:
-    from PIL import Image
-
-    with Image.open(face.path) as picture:
-        return picture.width

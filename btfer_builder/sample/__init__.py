@@ -1,1 +1,1 @@
-"""Draw a balanced sample out of the accepted faces."""
+"""Draw a balanced sample of the accepted faces."""

@@ -1,4 +1,4 @@
-"""Choose exactly n faces a class, the same ones whatever the order, the machine and the time."""
+"""Choose exactly n faces of each class; the choice depends on the seed and the faces only."""
 
 import hashlib
 from collections import Counter
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.sample.source_limits import Cell, Eligible, SourceLimits, SplitAllocator
 
-#: The split of a sample that is not divided.
+#: The split of a sample without splits.
 ONLY_SPLIT = "test"
 
 ONE_PER_PHOTO = SourceLimits()
@@ -16,7 +16,7 @@ ONE_PER_PHOTO = SourceLimits()
 
 @dataclass(frozen=True, slots=True)
 class CellCount:
-    """How many faces a cell of a class was asked for and gave."""
+    """Number of faces requested from a cell of a class, and drawn from it."""
 
     emotion: Emotion
     cell: Cell
@@ -25,28 +25,28 @@ class CellCount:
 
     @property
     def short(self) -> int:
-        """How many are missing; other cells of the class make up for them if they can."""
+        """Number of missing faces, which other cells of the class replace if they can."""
         return max(0, self.asked - self.got)
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What was drawn.
+    """The result of a draw.
 
     Attributes
     ----------
     chosen
         The faces of each class in the order of the draw.
     short
-        How many faces are missing, for each class that is short.
+        Number of missing faces of each class that is short.
     reserve
-        The next faces of each class, which may take the place of chosen ones.
+        The next faces of each class, which may replace chosen ones.
     split_of
         The split of every chosen face.
     passed_over
-        Why each other face was not drawn: a reason of the stage `sample`.
+        The reason why each other face was not drawn, one of the stage `sample`.
     cells
-        What was asked of and given by the cells of each class.
+        Requested and drawn faces of the cells of each class.
     """
 
     chosen: dict[Emotion, list[str]]
@@ -67,29 +67,28 @@ def choose(
     reserve: int = 0,
     cells: Iterable[Cell] = (),
 ) -> Draw:
-    """Take the first `per_class` faces of each class, ranked by SHA-256 of seed and face id (§2, stage 4).
+    """Draw the first `per_class` faces of each class, ranked by the SHA-256 of seed and face id (§2, stage 4).
 
-    A face's rank depends on nothing but itself and the seed: a face added or taken away moves the others up or
-    down by one at most, and never mixes them. Where caps bind, the class with the fewest faces to spare is drawn
-    first, so that a common class does not take from a rare one.
+    The rank of a face depends on its id and the seed only: adding or removing a face moves the others by at most
+    one place. The smallest class is drawn first, so that caps leave it as many faces as possible.
 
     Parameters
     ----------
     faces
-        Every face that may be drawn.
+        The eligible faces.
     per_class
-        Faces wanted of each class.
+        Number of faces of each class.
     seed
-        Another seed ranks them otherwise.
+        Seed of the ranks.
     caps
-        How many faces of one photo, host or creator are drawn.
+        Maximum number of faces of one photo, host or creator.
     splits
-        How many of the faces of a class each split gets; their sum stands in the place of `per_class`.
+        Number of faces of a class in each split; their sum replaces `per_class`.
     reserve
-        Faces of each class to keep in reserve.
+        Number of reserve faces of each class.
     cells
-        The cells every class is spread over evenly: as many faces of each as can be, and what one cell lacks the
-        others give. Cells of the faces themselves need not be named.
+        Cells over which each class is spread evenly; other cells replace what one lacks. The cells of `faces` are
+        always included.
     """
     pools: dict[Emotion, list[Eligible]] = {emotion: [] for emotion in EMOTIONS}
     for face in faces:
@@ -97,28 +96,28 @@ def choose(
         pools[eligible.emotion].append(eligible)
     quotas = dict(splits) if splits else {ONLY_SPLIT: per_class}
     wanted = sum(quotas.values())
-    room = SplitAllocator(caps, quotas)
+    allocator = SplitAllocator(caps, quotas)
     known = set(cells)
     chosen: dict[Emotion, list[str]] = {emotion: [] for emotion in EMOTIONS}
     counts: dict[Emotion, list[CellCount]] = {}
     for emotion in sorted(EMOTIONS, key=lambda emotion: (len(pools[emotion]), emotion)):
         chosen[emotion], counts[emotion] = _draw_class(
-            pools[emotion], emotion, wanted, seed, room=room, cells=known
+            pools[emotion], emotion, wanted, seed, allocator=allocator, cells=known
         )
     kept_back: dict[Emotion, list[str]] = {}
     for emotion, pool in pools.items():
-        left = [face for face in by_rank(pool, seed) if face.face_id not in room.split_of]
-        fitting = [face.face_id for face in left if room.objection(face) is None]
+        left = [face for face in by_rank(pool, seed) if face.face_id not in allocator.split_of]
+        fitting = [face.face_id for face in left if allocator.exceeded_cap(face) is None]
         kept_back[emotion] = fitting[:reserve]
         for face in left:
-            room.passed_over.setdefault(face.face_id, "not_drawn")
-        room.passed_over.update(dict.fromkeys(kept_back[emotion], "reserve"))
+            allocator.passed_over.setdefault(face.face_id, "not_drawn")
+        allocator.passed_over.update(dict.fromkeys(kept_back[emotion], "reserve"))
     return Draw(
         chosen,
         {emotion: wanted - len(chosen[emotion]) for emotion in EMOTIONS if len(chosen[emotion]) < wanted},
         kept_back,
-        room.split_of,
-        room.passed_over,
+        allocator.split_of,
+        allocator.passed_over,
         tuple(count for emotion in EMOTIONS for count in counts[emotion]),
     )
 
@@ -129,14 +128,14 @@ def _draw_class(
     wanted: int,
     seed: int,
     *,
-    room: SplitAllocator,
+    allocator: SplitAllocator,
     cells: set[Cell],
 ) -> tuple[list[str], list[CellCount]]:
-    """Take the next face of whichever cell has given the fewest, until there are enough."""
+    """Draw from the cell with the fewest drawn faces until there are enough."""
     waiting: dict[Cell, list[Eligible]] = {cell: [] for cell in cells}
     for face in reversed(by_rank(pool, seed)):
         waiting.setdefault(face.cell, []).append(face)
-    # An order that favours no cell in all classes: the first ones give one face more where it does not divide.
+    # If the number does not divide, the first cells give one face more; each class has another order.
     order = sorted(waiting, key=lambda cell: _rank(seed, f"{emotion}|{'|'.join(cell)}"))
     got: Counter[Cell] = Counter()
     chosen: list[str] = []
@@ -146,22 +145,17 @@ def _draw_class(
             break
         cell = min(open_cells, key=lambda cell: got[cell])
         face = waiting[cell].pop()
-        if room.take(face):
+        if allocator.take(face):
             chosen.append(face.face_id)
             got[cell] += 1
     share, more = divmod(wanted, len(order)) if order else (0, 0)
-    counts = [CellCount(emotion, cell, share + (place < more), got[cell]) for place, cell in enumerate(order)]
+    counts = [CellCount(emotion, cell, share + (index < more), got[cell]) for index, cell in enumerate(order)]
     return chosen, sorted(counts, key=lambda count: count.cell)
 
 
 def by_rank(faces: Iterable[Eligible], seed: int) -> list[Eligible]:
-    """Return faces in the order of the draw."""
+    """Return the faces in the order of the draw."""
     return sorted(faces, key=lambda face: _rank(seed, face.face_id))
-
-
-def ranked(face_ids: Sequence[str], seed: int) -> list[str]:
-    """Return face ids in the order of the draw."""
-    return sorted(face_ids, key=lambda face_id: _rank(seed, face_id))
 
 
 def _rank(seed: int, text: str) -> bytes:

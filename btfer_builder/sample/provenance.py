@@ -1,4 +1,4 @@
-"""Where a photo comes from and on what terms: the one source that is named for it, out of all that led to it."""
+"""Choose the source and the licence of a photo among the candidates that led to it."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from btfer_builder.catalog.sample import Source
 from btfer_builder.crawl.licenses import UNKNOWN, license_code, page_code
 
-#: The licences that allow others to pass a picture on, the most restrictive first, with their names.
+#: Names of the licences that allow redistribution, the most restrictive first.
 LICENSES = {
     "by-nc-nd": "CC BY-NC-ND",
     "by-nc-sa": "CC BY-NC-SA",
@@ -19,35 +19,35 @@ LICENSES = {
     "cc0": "CC0",
 }
 
-#: An address of Creative Commons in a page, and not one that is part of another address.
+#: An address of Creative Commons in a page that is not part of another address.
 _URL = re.compile(
     r"(?:(?<![\w./@:%=&?#-])|(?<=href=))(?:https?:)?(?://)?((?:www\.)?creativecommons\.org/[^\s\"'<>()\\]*)",
     re.I,
 )
 
-#: What is said of a photo that nothing is known of.
-NOWHERE = Source("", "", UNKNOWN, "", "")
+#: The source of a photo without candidates.
+NO_SOURCE = Source("", "", UNKNOWN, "", "")
 
 
 def licenses_in(text: str) -> list[str]:
-    """Return the licences whose addresses stand in a text, as keys of `LICENSES`, each once."""
+    """Return the licences whose addresses are in a text, as keys of `LICENSES` without duplicates."""
     addresses = (match[1].rstrip(".,;:!?]}") for match in _URL.finditer(text.replace("\\/", "/")))
     codes = dict.fromkeys(page_code(f"https://{address}") for address in addresses)
     return [code for code in codes if code in LICENSES]
 
 
 def best_source(sources: Iterable[Source]) -> Source:
-    """Return the source to name for a photo: one with a licence, the most restrictive if they contradict.
+    """Return the source to name for a photo: the one with the most restrictive licence.
 
-    It does not depend on the order in which the sources were found.
+    The result does not depend on the order of the sources.
     """
     order = [*LICENSES, UNKNOWN]
 
-    def place(source: Source) -> tuple[int, bool, bool, str, str, str]:
+    def sort_key(source: Source) -> tuple[int, bool, bool, str, str, str]:
         known = order.index(license_of(source))
         return known, not source.creator, not source.page_url, source.url, source.page_url, source.creator
 
-    return min(sources, key=place, default=NOWHERE)
+    return min(sources, key=sort_key, default=NO_SOURCE)
 
 
 def license_of(source: Source) -> str:
@@ -56,7 +56,7 @@ def license_of(source: Source) -> str:
 
 
 def host_of(source: Source) -> str:
-    """Return the host of the page, else of the file; empty for a file of the user's own."""
+    """Return the host of the page, else of the file; empty for a local file."""
     for url in (source.page_url, source.url):
         try:
             host = urlsplit(url).hostname

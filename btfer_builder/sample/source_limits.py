@@ -1,4 +1,4 @@
-"""What a draw has room for: caps on one source, and splits that share no photo, creator or near duplicate."""
+"""Limit the faces of one source, and allocate faces to splits that share no photo, creator or near duplicate."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ class Eligible(NamedTuple):
     Attributes
     ----------
     photo, host, creator
-        What the caps count; empty where it is not known, and then nothing is counted.
+        The sources that caps count; an empty one is unknown and not counted.
     cell
-        Its values of the attributes the draw is spread over.
+        Its values of the attributes to stratify by.
     group
-        Faces of one group never come into two splits: same photo, creator or near duplicates.
+        Faces of one group are in one split: the same photo or creator, or near duplicates.
     """
 
     face_id: str
@@ -34,7 +34,7 @@ class Eligible(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SourceLimits:
-    """How many faces of a sample may come from one source; 0 is any number."""
+    """Maximum number of faces of a sample from one source; 0 is any number."""
 
     per_photo: int = 1
     per_host: int = 0
@@ -42,14 +42,14 @@ class SourceLimits:
 
 
 class SplitAllocator:
-    """The faces taken so far and what they leave room for.
+    """Allocate faces to splits within the limits of their sources.
 
     Parameters
     ----------
     caps
-        How many faces of one photo, host or creator may be taken.
+        Maximum number of faces of one photo, host or creator.
     quotas
-        Faces of a class each split gets, in the order in which splits are named.
+        Number of faces of a class in each split.
     """
 
     def __init__(self, caps: SourceLimits, quotas: Mapping[str, int]) -> None:
@@ -62,8 +62,8 @@ class SplitAllocator:
         self._cells: Counter[tuple[str, str, Cell]] = Counter()
         self._group_split: dict[str, str] = {}
 
-    def objection(self, face: Eligible) -> str | None:
-        """Return the cap that speaks against a face, a reason of the stage `sample`; None if none does."""
+    def exceeded_cap(self, face: Eligible) -> str | None:
+        """Return the cap that a face would exceed, as a reason of the stage `sample`; None if there is none."""
         for kind, value, cap in (
             ("photo", face.photo, self._caps.per_photo),
             ("host", face.host, self._caps.per_host),
@@ -74,8 +74,8 @@ class SplitAllocator:
         return None
 
     def take(self, face: Eligible) -> bool:
-        """Take a face into the split that lacks most of its kind, or note why there is no room for it."""
-        reason = self.objection(face)
+        """Allocate a face to the split that lacks most of its cell, or store why no split can have it."""
+        reason = self.exceeded_cap(face)
         split = None if reason else self._split_for(face)
         if split is None:
             self.passed_over[face.face_id] = reason or "other_split"
@@ -84,7 +84,7 @@ class SplitAllocator:
         return True
 
     def put(self, face: Eligible, split: str) -> None:
-        """Count a face as taken into a split."""
+        """Count a face in a split."""
         self.split_of[face.face_id] = split
         self._taken[split, face.emotion] += 1
         self._cells[split, face.emotion, face.cell] += 1
@@ -93,8 +93,8 @@ class SplitAllocator:
             self._group_split[face.group] = split
 
     def fits(self, face: Eligible, split: str) -> bool:
-        """Return whether a face may be taken into a split, full or not."""
-        return self.objection(face) is None and self._group_split.get(face.group, split) == split
+        """Return whether a face may be in a split, whether or not the split is full."""
+        return self.exceeded_cap(face) is None and self._group_split.get(face.group, split) == split
 
     def _split_for(self, face: Eligible) -> str | None:
         quotas = self._quotas

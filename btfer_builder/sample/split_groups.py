@@ -1,4 +1,4 @@
-"""Which photos belong together: the same creator, or near duplicates of each other, in chains too."""
+"""Group photos that must be in one split: the same creator or near duplicates, also in chains."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,26 +15,26 @@ def group_photos(
     radius: int,
     mirrored: bool,
 ) -> dict[str, str]:
-    """Name the group of every photo; what is alike over any number of steps is one group.
+    """Return the group of each photo; near duplicates of near duplicates are in one group.
 
-    Dedupe makes stars, so that nothing is dropped over a chain. Splits need the opposite: two kept photos that
-    are both near a third must not be trained on and tested with.
+    Dedupe does not follow chains, so that it does not drop too much. Splits must: two photos that are both near
+    duplicates of a third must not be in the training and the test set.
 
     Parameters
     ----------
     creators
-        The creator of each photo, by image id; an empty one joins nothing.
+        The creator of each photo by image id; an empty one is unknown.
     images
-        All hashed images, dropped ones too.
+        All hashed images, including dropped ones.
     likenesses
-        What dedupe has found of pairs that the hashes leave open; pairs it did not compare join nothing.
+        Likeness of the pairs that dedupe compared by their pixels.
     radius, mirrored
-        What counts as a near duplicate, as in the recipe of dedupe.
+        The definition of a near duplicate, as in the recipe of dedupe.
 
     Returns
     -------
     dict
-        The smallest image id of its group, by image id.
+        The smallest image id of the group, by image id.
     """
     ids = sorted({*creators, *(image.image_id for image in images if image.reason is None)})
     index = {image_id: position for position, image_id in enumerate(ids)}

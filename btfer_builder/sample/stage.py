@@ -1,4 +1,4 @@
-"""The sample stage: draw, and commit what was drawn with its files and its CSV."""
+"""The sample stage: draw faces, write their files and record them."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -25,7 +25,7 @@ from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import SampledFace, UnsampledFace
 from btfer_builder.sample.choose import ONLY_SPLIT, CellCount, Draw, choose
-from btfer_builder.sample.folder import clean_up, sample_path, write_sample
+from btfer_builder.sample.folder import restore_sample, sample_path, write_sample
 from btfer_builder.sample.provenance import best_source, host_of, license_of
 from btfer_builder.sample.source_limits import Eligible, SourceLimits
 from btfer_builder.sample.split_groups import group_photos
@@ -34,7 +34,7 @@ from btfer_builder.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """What was accepted, drawn and missing of each class, and where it was written (None if it was not)."""
+    """Number of accepted, drawn and missing faces of each class, and the folder; None if nothing was written."""
 
     accepted: dict[Emotion, int]
     per_class: dict[Emotion, int]
@@ -73,35 +73,35 @@ def sample(
 ) -> SampleResult:
     """Draw the sample into `data/sample/<emotion>/<face_id>.png` (§2, stage 4).
 
-    With several splits it is `data/sample/<split>/<emotion>/<face_id>.png`. When a class is short, nothing is
-    written and an earlier sample stays as it was, unless `allow_short`.
+    With several splits the path is `data/sample/<split>/<emotion>/<face_id>.png`. If a class is short, nothing is
+    written and an earlier sample stays, unless `allow_short` is set.
 
     The same settings draw the same faces of the same catalog. Faces of an earlier sample may leave because of
-    settings that were asked for, but not because of others, which were forgotten.
+    settings in `asked`, but not because of other settings that differ from the earlier draw.
 
     Parameters
     ----------
     workspace, recipe
-        Where and how.
+        The workspace, and the settings of the draw.
     asked
-        The settings that were asked for in so many words; None is all of them.
+        Names of the settings that are given explicitly; None means all.
 
     Raises
     ------
     BtferError
-        If faces of the earlier sample would leave because of settings nobody asked for, a face file is gone or the
-        disk is full; an earlier sample stays as it was.
+        If faces of the earlier sample would leave because of settings that are not in `asked`, a face file is
+        missing, or the disk is full; an earlier sample stays.
     """
     catalog, target = workspace.catalog, workspace.data / "sample"
     with workspace.stage("sample"), catalog.run("sample", recipe) as counts:
-        clean_up(target)
+        restore_sample(target)
         faces = accepted_faces(catalog)
         eligible, refused = eligible_faces(workspace, recipe, faces)
         draw = choose(
             eligible,
             recipe.per_class,
             recipe.seed,
-            caps=caps_of(recipe),
+            caps=source_limits(recipe),
             splits={str(name): count for name, count in recipe.splits.items()},
             reserve=recipe.reserve,
             cells=searched_cells(catalog, recipe.stratify),
@@ -129,9 +129,9 @@ def sample(
 def eligible_faces(
     workspace: Workspace, recipe: SampleRecipe, faces: Sequence[AcceptedFace]
 ) -> tuple[list[Eligible], dict[str, str]]:
-    """Return the faces that may be drawn with what the draw asks of them, and why each other one may not."""
-    found = sources(workspace.catalog)
-    source = {face.image_id: best_source(found.get(face.image_id, ())) for face in faces}
+    """Return the faces that may be drawn, and the reason why each other face may not."""
+    candidates = sources(workspace.catalog)
+    source = {face.image_id: best_source(candidates.get(face.image_id, ())) for face in faces}
     groups = _groups(workspace, source) if len(recipe.splits) > 1 else {}
     leaked = leaked_ids(workspace.catalog)
     eligible, refused = [], {}
@@ -139,7 +139,7 @@ def eligible_faces(
         origin = source[face.image_id]
         if face.face_id in leaked:
             refused[face.face_id] = "leaked"
-        elif face.agreement < recipe.agreement - 1e-9:  # 0.55 of 20 is 11, not a little more
+        elif face.agreement < recipe.agreement - 1e-9:  # 0.55 of 20 is 11 despite rounding
             refused[face.face_id] = "low_agreement"
         elif recipe.license and license_of(origin) not in recipe.license:
             refused[face.face_id] = "license"
@@ -162,7 +162,7 @@ def eligible_faces(
 def _check_earlier(
     workspace: Workspace, recipe: SampleRecipe, chosen: set[str], asked: Collection[str] | None
 ) -> None:
-    """Refuse to replace the earlier sample because of forgotten settings, and say what leaves it."""
+    """Refuse to replace the earlier sample because of forgotten settings; print how many faces leave it."""
     earlier = {row["face_id"] for row in sampled_faces(workspace.catalog)}
     drawn_with = last_recipe(workspace.catalog)
     if not (leaving := earlier - chosen):
@@ -180,8 +180,8 @@ def _check_earlier(
     )
 
 
-def caps_of(recipe: SampleRecipe) -> SourceLimits:
-    """Return the caps a recipe sets."""
+def source_limits(recipe: SampleRecipe) -> SourceLimits:
+    """Return the source limits of a recipe."""
     return SourceLimits(recipe.per_photo, recipe.per_host, recipe.per_creator)
 
 
@@ -216,9 +216,9 @@ def _result(
 
 
 def _undrawn(faces: Sequence[AcceptedFace], draw: Draw, passed_over: dict[str, str]) -> list[UnsampledFace]:
-    place = {face_id: rank for ids in draw.reserve.values() for rank, face_id in enumerate(ids)}
+    rank_of = {face_id: rank for ids in draw.reserve.values() for rank, face_id in enumerate(ids)}
     return [
-        UnsampledFace(face.face_id, face.emotion, passed_over[face.face_id], place.get(face.face_id, 0))
+        UnsampledFace(face.face_id, face.emotion, passed_over[face.face_id], rank_of.get(face.face_id, 0))
         for face in faces
         if face.face_id in passed_over
     ]

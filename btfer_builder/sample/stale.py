@@ -1,4 +1,4 @@
-"""Say that a sample no longer fits the catalog it was drawn from."""
+"""Warn that a sample no longer matches the catalog."""
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.sample import sample_state
@@ -6,7 +6,7 @@ from btfer_builder.io.terminal import echo_stderr
 
 
 def stale_line(catalog: Catalog) -> str | None:
-    """Return what is wrong with the sample and the next step, in one line; None if it is up to date."""
+    """Return a line on what is out of date in the sample, and the next step; None if it is up to date."""
     state = sample_state(catalog)
     reasons = {
         "left the set": state.left,
@@ -14,13 +14,15 @@ def stale_line(catalog: Catalog) -> str | None:
         "with another label": state.relabelled,
         "taken down": state.taken_down,
     }
-    found = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+    changes = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
     return (
-        f"the sample is stale: of {state.drawn} faces {found}; draw it again: btfer sample" if found else None
+        f"the sample is stale: of {state.drawn} faces {changes}; draw it again: btfer sample"
+        if changes
+        else None
     )
 
 
 def say_if_stale(catalog: Catalog) -> None:
-    """Say it if the sample no longer fits the catalog."""
+    """Print a warning if the sample no longer matches the catalog."""
     if line := stale_line(catalog):
         echo_stderr(line)

@@ -12,7 +12,7 @@ from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.images.hamming import hamming_distance
 from btfer_builder.images.same_picture import RADIUS
 from btfer_builder.records import Decision
-from btfer_builder.release.takedown.find_matches import find_traces
+from btfer_builder.release.takedown.find_matches import find_matches
 from btfer_builder.workspace import Workspace, create_workspace
 from demo.pictures import encode
 from tests.photos import crawl_files, hopper
@@ -88,10 +88,10 @@ def test_strangers_come_back(tmp_path, names):
 
 def test_a_takedown_before_that_deletes_no_stranger(tmp_path, names):
     workspace = Workspace(tmp_path)
-    assert list(find_traces(workspace, names["one.png"]).why) == [names["one.png"]]
+    assert list(find_matches(workspace, names["one.png"]).reasons) == [names["one.png"]]
     given = tmp_path / "given.jpg"
     given.write_bytes(encode(strangers()[0], quality=60))
-    assert list(find_traces(workspace, str(given)).why) == [names["one.png"]]
+    assert list(find_matches(workspace, str(given)).reasons) == [names["one.png"]]
 
 
 def test_what_an_old_tombstone_matches_waits_for_a_label(tmp_path, names):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import open_atomic, write_bytes
+from btfer_builder.io.atomic import build_folder, open_atomic, restore_folder, write_bytes
 
 
 def test_a_file_is_made_with_its_folders_and_readable_for_all(tmp_path):
@@ -120,3 +120,48 @@ with open_atomic(Path({str(path)!r})) as file:
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
     assert path.read_bytes() == b"earlier"
+
+
+def build(target, text, **options):
+    with build_folder(target, **options) as building:
+        (building / "file.txt").write_text(text)
+
+
+def test_a_folder_is_whole_or_what_it_was_before(tmp_path):
+    target = tmp_path / "set"
+    build(target, "first")
+    with pytest.raises(ZeroDivisionError), build_folder(target, overwrite=True) as building:
+        (building / "file.txt").write_text(f"{1 / 0}")
+    assert (target / "file.txt").read_text() == "first"
+    build(target, "second", overwrite=True)
+    assert (target / "file.txt").read_text() == "second"
+    assert target.stat().st_mode & 0o777 == 0o755
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_with_something_in_it_is_not_replaced_unasked(tmp_path):
+    target = tmp_path / "set"
+    target.mkdir()
+    build(target, "into an empty folder")
+    with pytest.raises(BtferError, match="set: cannot be written"):
+        build(target, "second")
+    assert (target / "file.txt").read_text() == "into an empty folder"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("old", [".set.12345678.old.building", ".set.12345678.old"])
+def test_the_earlier_folder_comes_back_after_a_kill(tmp_path, old):
+    for name in (old, ".set.12345678.building", ".set.importing"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file.txt").write_text(name)
+    (tmp_path / ".set.v2.12345678.building").mkdir()  # of another command, which still runs
+    restore_folder(tmp_path / "set", (".set.importing", ".set.*.old"))
+    assert (tmp_path / "set" / "file.txt").read_text() == old
+    assert {path.name for path in tmp_path.iterdir()} == {"set", ".set.v2.12345678.building"}
+
+
+def test_a_name_with_wildcards_is_a_name(tmp_path):
+    (tmp_path / ".ab.12345678.building").mkdir()
+    build(tmp_path / "a[b]", "x")
+    build(tmp_path / "a*", "x")
+    assert {path.name for path in tmp_path.iterdir()} == {".ab.12345678.building", "a[b]", "a*"}

@@ -89,7 +89,7 @@ def web_of(workspace: Workspace) -> Iterator[dict[str, tuple[int, str, bytes]]]:
     Yields
     ------
     dict
-        (status, content type, body) by path; may be changed. `url` of the server stands under "".
+        (status, content type, body) by path, or a list of them; may be changed. `url` of the server stands under "".
     """
     pages: dict[str, tuple[int, str, bytes]] = {}
     asked: list[str] = []
@@ -97,7 +97,10 @@ def web_of(workspace: Workspace) -> Iterator[dict[str, tuple[int, str, bytes]]]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             asked.append(self.path)
-            status, kind, body = pages.get(self.path, (404, "text/plain", b"no"))
+            answer = pages.get(self.path, (404, "text/plain", b"no"))
+            if isinstance(answer, list):  # one answer after the other
+                answer = answer.pop(0) if len(answer) > 1 else answer[0]
+            status, kind, body = answer
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))

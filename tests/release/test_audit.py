@@ -1,4 +1,4 @@
-"""Whatever is hidden in a release, the scan finds it; and it finds nothing in a clean one."""
+"""The audit finds whatever is hidden in a release, and nothing in a clean one."""
 
 import io
 import json
@@ -16,8 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from btfer_builder.cli.main import main
 from btfer_builder.errors import BtferError
-from btfer_builder.release.audit import scan
-from btfer_builder.release.audit_images import picture_metadata
+from btfer_builder.release.audit import audit_release
+from btfer_builder.release.audit_images import image_metadata
 from btfer_builder.release.stage import write_checksums
 
 
@@ -28,10 +28,10 @@ def out(released, tmp_path):
 
 
 def found(out, listed=True):
-    """Return what the scan says of each file, after the checksums were made to agree."""
+    """Return the findings by file, after the checksums are updated."""
     if listed:
         write_checksums(out)
-    return {(finding.file, finding.what) for finding in scan(out).findings}
+    return {(finding.file, finding.what) for finding in audit_release(out).findings}
 
 
 def a_face(out):
@@ -63,10 +63,10 @@ def chunk(kind, body):
 
 
 def test_a_clean_release(out, released):
-    result = scan(out)
+    result = audit_release(out)
     assert result.findings == []
     assert result.files == sum(path.is_file() for path in out.rglob("*"))
-    assert result.pictures == 3 * released.facts.total + 2  # folder, Parquet, tar; two figures
+    assert result.pictures == 3 * released.statistics.total + 2  # folder, Parquet, tar; two figures
 
 
 HIDDEN = {
@@ -77,15 +77,15 @@ HIDDEN = {
     "text (Comment)": picture(pnginfo=note("Comment", "Ana in Rome")),
     "a colour profile": picture(icc_profile=b"profile"),
     "a time": picture()[:-12] + chunk(b"tIME", bytes(7)) + picture()[-12:],
-    "bytes behind the end of the picture": picture() + b"Ana",
-    "a broken picture": picture()[:-8],
-    "no PNG": picture("JPEG"),
+    "bytes after the end of the image": picture() + b"Ana",
+    "a broken image": picture()[:-8],
+    "not a PNG": picture("JPEG"),
 }
 
 
 @pytest.mark.parametrize("what", HIDDEN)
 def test_metadata_in_a_picture(out, what):
-    assert what in picture_metadata(HIDDEN[what])
+    assert what in image_metadata(HIDDEN[what])
     face = a_face(out)
     face.write_bytes(HIDDEN[what])
     name = str(face.relative_to(out))
@@ -93,10 +93,10 @@ def test_metadata_in_a_picture(out, what):
 
 
 def test_metadata_in_a_jpeg_is_named():
-    assert {"no PNG", "EXIF", "GPS"} <= set(picture_metadata(picture("JPEG", exif=exif(gps=True))))
-    assert "XMP" in picture_metadata(picture("JPEG", xmp=b"<x:xmpmeta/>"))
-    assert picture_metadata(b"") == ["no PNG"]
-    assert picture_metadata(picture()) == []
+    assert {"not a PNG", "EXIF", "GPS"} <= set(image_metadata(picture("JPEG", exif=exif(gps=True))))
+    assert "XMP" in image_metadata(picture("JPEG", xmp=b"<x:xmpmeta/>"))
+    assert image_metadata(b"") == ["not a PNG"]
+    assert image_metadata(picture()) == []
 
 
 @pytest.mark.parametrize("what", ["EXIF", "GPS", "XMP", "text (Comment)"])
@@ -119,14 +119,14 @@ def test_metadata_inside_parquet_and_tar(out, what):
 def test_who_and_when_of_a_tar_file(out):
     with tarfile.open(out / "shards" / "test-000000.tar", "w") as tar:
         tar.add(a_face(out), a_face(out).name)
-    assert ("shards/test-000000.tar", "says when or by whom it was made") in found(out)
+    assert ("shards/test-000000.tar", "a time or an owner of a member") in found(out)
 
 
 @pytest.mark.parametrize(
     ("more", "what"),
     [
-        ({"creator": "Ana"}, "says more of a face than is public: creator"),
-        ({"page_url": "https://x.example"}, "says more of a face than is public: page_url"),
+        ({"creator": "Ana"}, "columns that are not public: creator"),
+        ({"page_url": "https://x.example"}, "columns that are not public: page_url"),
         ({"query_age": "see https://x.example/ana"}, "an address in query_age: see https://x.example/ana"),
         ({"emotion": "ana@mail.example"}, "an address in emotion: ana@mail.example"),
     ],
@@ -158,10 +158,10 @@ def test_names_addresses_and_paths(out):
     (out / "link.png").symlink_to("/etc/hostname")
     whats = found(out)
     files = {file for file, _ in whats}
-    assert ("README.md", "a path of the machine it was made on (/home/a)") in whats
-    assert ("link.png", "a link, which leads out of the release") in whats
-    assert any(file.endswith("ana-in-rome.png") and "no hash" in what for file, what in whats)
-    assert any(file == "LICENSES.csv" and "whose licence asks for none" in what for file, what in whats)
+    assert ("README.md", "a local path (/home/a)") in whats
+    assert ("link.png", "a symbolic link") in whats
+    assert any(file.endswith("ana-in-rome.png") and "not a hash" in what for file, what in whats)
+    assert any(file == "LICENSES.csv" and "whose licence does not require it" in what for file, what in whats)
     assert {"notes.bin", ".DS_Store"} <= files  # neither is a picture
 
 
@@ -171,9 +171,9 @@ def test_files_that_are_not_as_listed(out):
     (out / "DATASHEET.md").write_text("x")
     face.unlink()
     assert found(out, listed=False) >= {
-        ("more.txt", "a file that is not on the list of checksums"),
-        ("DATASHEET.md", "another content than the list of checksums says"),
-        (str(face.relative_to(out)), "on the list of checksums, but not there"),
+        ("more.txt", "a file that SHA256SUMS does not list"),
+        ("DATASHEET.md", "another checksum than in SHA256SUMS"),
+        (str(face.relative_to(out)), "listed in SHA256SUMS, but missing"),
     }
 
 
@@ -185,5 +185,5 @@ def test_the_command(out, tmp_path):
     run = CliRunner().invoke(main, ["scan-release", str(out)])
     assert run.exit_code == 1
     assert "GPS" in run.stdout
-    with pytest.raises(BtferError, match="is no release"):
-        scan(tmp_path)
+    with pytest.raises(BtferError, match="is not a release"):
+        audit_release(tmp_path)

@@ -12,7 +12,7 @@ from btfer_builder.cli.main import main
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.release.diff import compare, difference
+from btfer_builder.release.diff import diff_faces, diff_releases
 from btfer_builder.release.stage import release
 
 sets = st.dictionaries(
@@ -23,7 +23,7 @@ sets = st.dictionaries(
 @settings(deadline=None, max_examples=60)
 @given(sets, sets)
 def test_the_difference_leads_from_one_to_the_other(before, after):
-    found = compare(before, after)
+    found = diff_faces(before, after)
     made = dict(before)
     for face, emotion in found.removed:
         assert made.pop(face)[0] == emotion
@@ -43,7 +43,7 @@ def test_the_difference_leads_from_one_to_the_other(before, after):
 def test_releases_with_pictures_and_with_addresses_compare(workspace, tmp_path):
     pictures = release(workspace, tmp_path / "a", ReleaseRecipe()).path
     urls = release(workspace, tmp_path / "b", ReleaseRecipe(urls_only=True)).path
-    assert difference(pictures, urls).is_empty
+    assert diff_releases(pictures, urls).is_empty
     rows = [json.loads(line) for line in (urls / "sources.jsonl").read_text().splitlines()]
     gone, moved, relabelled = rows[0], rows[1], rows[2]
     moved["split"], relabelled["emotion"] = "train", "sad"
@@ -71,5 +71,5 @@ def test_what_is_no_release_is_said(released, tmp_path, broken):
         (out / "release.json").write_text('{"form": "later"}')
     else:
         (out / "test" / "metadata.jsonl").write_text('{"face_id": 1}\n')
-    with pytest.raises(BtferError, match=r"is no release|line 1: expected"):
-        difference(released.path, out)
+    with pytest.raises(BtferError, match=r"is not a release|line 1: expected"):
+        diff_releases(released.path, out)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from btfer_builder.config import CrawlRecipe, ReleaseRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.release.audit import scan
+from btfer_builder.release.audit import audit_release
 from btfer_builder.release.rebuild import rebuild
 from btfer_builder.release.stage import release
 from tests.factories import picture_png
@@ -39,7 +39,7 @@ def rows(out):
 
 def test_no_picture_is_in_it(out):
     assert [name for name in tree(out) if name.endswith(".png")] == ["figures/groups.png"]
-    assert scan(out).findings == []
+    assert audit_release(out).findings == []
     assert {"url", "sha256", "pixel_sha256", "size", "face"} <= rows(out)[0].keys()
     assert "path" not in rows(out)[0]["face"]
 
@@ -52,7 +52,7 @@ def test_every_face_comes_back_as_it_was(workspace, out, web, tmp_path):
     for name, content in tree(pictures).items():
         if name.startswith("test/"):
             assert made[name] == content
-    assert scan(out).findings == []
+    assert audit_release(out).findings == []
     assert not list(out.glob(".*"))
 
 
@@ -145,7 +145,7 @@ def test_a_hostile_row_stops_it_before_anything_is_fetched(copy, change):
     told[3] |= change
     (out / "sources.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
     before = sorted(tree(out))
-    with pytest.raises(BtferError, match=r"sources\.jsonl, line 4: not a face"):
+    with pytest.raises(BtferError, match=r"sources\.jsonl, line 4: not a row"):
         rebuild(out, VISITS)
     assert sorted(tree(out)) == before
 
@@ -158,7 +158,7 @@ def test_a_hostile_box_does_too(copy, name, value):
     told = rows(out)
     told[0]["face"][name] = value
     (out / "sources.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
-    with pytest.raises(BtferError, match="line 1: not a face"):
+    with pytest.raises(BtferError, match="line 1: not a row"):
         rebuild(out, VISITS)
 
 
@@ -170,5 +170,5 @@ def test_private_hosts_are_not_asked_unless_allowed(out, web):
 
 def test_a_release_with_pictures_is_not_rebuilt(released, tmp_path):
     shutil.copytree(released.path, tmp_path / "out")
-    with pytest.raises(BtferError, match="holds its pictures already"):
+    with pytest.raises(BtferError, match="already has its images"):
         rebuild(tmp_path / "out", VISITS)

@@ -1,9 +1,11 @@
 """The sources of a release are visited again: what vanished, changed, or has another licence."""
 
 import json
+import time
 
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.errors import BtferError
@@ -103,6 +105,27 @@ def test_pages_at_private_addresses_have_their_reason(workspace, web):
     table = pd.read_csv(workspace.reports / "recheck.csv")
     assert set(table["reason"]) == set(table["page_reason"]) == {"private_address"}
     assert set(table["license_state"]) == {"not stated"}
+
+
+def test_busy_hosts_are_asked_again_as_in_a_crawl(workspace, web):
+    """A status without Retry-After, for a file and for a page."""
+    paths = list(sources(workspace, web).values())
+    for path, status in ((paths[0], 503), (paths[1], 500), (f"{paths[2]}.html", 429)):
+        web[path] = [(status, "text/plain", b""), web[path]]
+    web[paths[3]] = (503, "text/plain", b"")
+    found = recheck(workspace, replace(VISITS, tries=2)).to_dict()
+    assert (found["states"], found["licenses"]) == ({"same": 20, "unclear": 1}, {"same": 21})
+    assert web["asked"].count(paths[3]) == 2
+
+
+def test_the_delay_of_a_host_is_kept_as_in_a_crawl(workspace, web):
+    web["/robots.txt"] = (200, "text/plain", b"User-agent: *\nCrawl-delay: 0.5\n")
+    with workspace.catalog.transaction() as db:
+        db.execute("DELETE FROM sample WHERE face_id NOT IN (SELECT face_id FROM sample LIMIT 5)")
+    start = time.monotonic()
+    found = recheck(workspace, VISITS).to_dict()
+    assert found["states"] == {"same": 5}
+    assert time.monotonic() - start > 2  # ten addresses of one host
 
 
 def test_nothing_to_check(workspace, tmp_path):

@@ -130,10 +130,10 @@ def test_the_same_again_is_the_same_version_and_another_content_the_next(workspa
     assert tree(first.path) == tree(again.path)
     sample(workspace, SampleRecipe(per_class=PER_CLASS, seed=5))
     other = release(workspace, tmp_path / "c", PLAIN)
-    assert (first.facts.version, again.facts.version, other.facts.version) == (1, 1, 2)
-    assert other.facts.content_hash != first.facts.content_hash
+    assert (first.statistics.version, again.statistics.version, other.statistics.version) == (1, 1, 2)
+    assert other.statistics.content_hash != first.statistics.content_hash
     info = json.loads((other.path / "release.json").read_text())
-    assert info["previous"] == first.facts.content_hash
+    assert info["previous"] == first.statistics.content_hash
     assert len(info["changes"]["added"]) == len(info["changes"]["removed"]) > 0
     assert "Changes since v1" in (other.path / "README.md").read_text()
 
@@ -157,7 +157,7 @@ def test_the_target_must_not_exist(workspace, tmp_path):
 
 def test_photos_without_a_licence_are_refused_unless_wanted(tmp_path):
     workspace, _ = small_set(tmp_path / "w", license="all rights reserved")
-    with pytest.raises(BtferError, match="21 of 21 faces are out of photos without a known licence"):
+    with pytest.raises(BtferError, match="21 of 21 faces are from photos without a known licence"):
         release(workspace, tmp_path / "out", PLAIN)
     assert not (tmp_path / "out").exists()
     assert alone(tmp_path)
@@ -170,7 +170,7 @@ def test_photos_without_a_licence_are_refused_unless_wanted(tmp_path):
     assert "Ana" not in (out / "LICENSES.csv").read_text()
 
     urls = release(workspace, tmp_path / "urls", ReleaseRecipe(urls_only=True))
-    assert urls.facts.redistributable  # no picture is passed on
+    assert urls.statistics.redistributable  # no picture is passed on
     assert list(urls.path.rglob("*.png")) == [urls.path / "figures" / "groups.png"]
 
 
@@ -194,7 +194,7 @@ def test_a_face_file_that_is_gone_or_changed_is_named(workspace, tmp_path, where
     path = workspace.root / row[where]
     content = path.read_bytes()
     path.write_bytes(content + b"!")
-    with pytest.raises(BtferError, match=rf"{path} was changed.*drawn with {row['sha256'][:16]}"):
+    with pytest.raises(BtferError, match=rf"{path} was changed.*in the draw it was {row['sha256'][:16]}"):
         release(workspace, tmp_path / "out", PLAIN)
     path.unlink()
     with pytest.raises(BtferError, match=f"{path} is gone"):
@@ -208,7 +208,7 @@ def test_a_label_that_changed_since_the_draw_is_not_released(workspace, tmp_path
     for reviewer in ("ana", "bo"):
         said = Decision(row["face_id"], "face", "reject", reason="occluded", reviewer=reviewer)
         add_decisions(workspace.catalog, [said])
-    with pytest.raises(BtferError, match=f"decided or cropped otherwise.*{row['face_id']}.*btfer sample"):
+    with pytest.raises(BtferError, match=f"have another label or crop.*{row['face_id']}.*btfer sample"):
         release(workspace, tmp_path / "out", PLAIN)
 
 
@@ -222,7 +222,7 @@ def test_metadata_in_a_face_file_stops_the_release(workspace, tmp_path):
     note.add_text("Author", "Ana")
     Image.open(path).save(path, pnginfo=note)
     sample(workspace, SampleRecipe(per_class=5))
-    with pytest.raises(BtferError, match=r"would say more than it should: .*text \(Author\)"):
+    with pytest.raises(BtferError, match=r"the audit of the release failed: .*text \(Author\)"):
         release(workspace, tmp_path / "out", PLAIN)
     assert not (tmp_path / "out").exists()
 
@@ -288,7 +288,7 @@ def test_files_of_ones_own_are_not_released_as_addresses(workspace, tmp_path):
     with workspace.catalog.transaction() as db:
         for table in ("candidates", "fetches"):
             db.execute(f"UPDATE {table} SET url = replace(url, 'https://photos.example', 'file:///home/ana')")
-    with pytest.raises(BtferError, match="21 of 21 faces are out of files of your own"):
+    with pytest.raises(BtferError, match="21 of 21 faces are from local files"):
         release(workspace, tmp_path / "urls", ReleaseRecipe(urls_only=True))
     with workspace.catalog.transaction() as db:
         db.execute("UPDATE candidates SET page_url = ''")

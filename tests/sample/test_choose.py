@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.sample.choose import choose, ranked
+from btfer_builder.sample.choose import by_rank, choose
+from btfer_builder.sample.source_limits import Eligible
 
 face_ids = st.text("0123456789abcdef", min_size=1, max_size=6)
 pools = st.dictionaries(face_ids, st.sampled_from(EMOTIONS), max_size=60).map(lambda pool: list(pool.items()))
@@ -73,4 +74,5 @@ def test_every_face_has_the_same_chance():
 def test_the_rank_is_as_documented():
     """So that anybody can draw again without this program."""
     ids = [hashlib.sha256(str(n).encode()).hexdigest()[:16] for n in range(30)]
-    assert ranked(ids, 7) == sorted(ids, key=lambda face: hashlib.sha256(b"7|" + face.encode()).hexdigest())
+    drawn = [face.face_id for face in by_rank([Eligible(face_id, "happy") for face_id in ids], 7)]
+    assert drawn == sorted(ids, key=lambda face: hashlib.sha256(b"7|" + face.encode()).hexdigest())

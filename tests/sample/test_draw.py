@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.sample.choose import choose, ranked
+from btfer_builder.sample.choose import by_rank, choose
 from btfer_builder.sample.source_limits import Eligible, SourceLimits, SplitAllocator
 from btfer_builder.sample.split_groups import group_photos
 
@@ -61,9 +61,7 @@ def test_no_cap_is_broken_and_what_was_passed_over_has_its_reason(faces, n, phot
             assert face.emotion not in short  # a class is short only if caps are in the way
     for emotion, reserve in draw.reserve.items():
         rest = [
-            face_id
-            for face_id in ranked([f.face_id for f in faces], seed)
-            if draw.passed_over.get(face_id) == "reserve"
+            face.face_id for face in by_rank(faces, seed) if draw.passed_over.get(face.face_id) == "reserve"
         ]
         assert reserve == [face_id for face_id in rest if face_id in reserve]
         assert not set(reserve) & set(draw.chosen[emotion])
@@ -157,7 +155,7 @@ def test_the_reserve_is_next_in_rank_and_can_be_put_in():
     for face in chosen_faces(draw, faces):
         room.put(face, "test")
     by_id = {face.face_id: face for face in faces}
-    order = [face for face in ranked([f.face_id for f in faces], 3) if face not in draw.split_of]
+    order = [face.face_id for face in by_rank(faces, 3) if face.face_id not in draw.split_of]
     fitting = [face for face in order if room.fits(by_id[face], "test")]
     assert draw.reserve["sad"] == fitting[:4]
     assert len(choose(faces, 5, 3, reserve=0).reserve["sad"]) == 0

@@ -14,7 +14,8 @@ from btfer_builder.config import SampleRecipe
 from btfer_builder.datasets.labelled_faces import faces_in_sample
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Decision
-from btfer_builder.sample.choose import ranked
+from btfer_builder.sample.choose import by_rank
+from btfer_builder.sample.source_limits import Eligible
 from btfer_builder.sample.stage import sample
 from btfer_builder.workspace import create_workspace
 from tests.factories import fill_catalog
@@ -26,13 +27,11 @@ def filled(tmp_path):
     """Six accepted faces of each emotion."""
     workspace = create_workspace(tmp_path)
     filled = fill_catalog(workspace, per_emotion=6)
-    echo_stderr(
-        workspace, "ana", {face: emotion for emotion, faces in filled.faces.items() for face in faces}
-    )
+    review(workspace, "ana", {face: emotion for emotion, faces in filled.faces.items() for face in faces})
     return workspace, filled
 
 
-def echo_stderr(workspace, reviewer, answers, adjudicates=False):
+def review(workspace, reviewer, answers, adjudicates=False):
     add_decisions(
         workspace.catalog,
         [
@@ -59,10 +58,10 @@ def test_the_reserve_is_on_record(filled):
     assert result.reserve == dict.fromkeys(EMOTIONS, 2)
     drawn = {row["face_id"] for row in sampled_faces(workspace.catalog)}
     order = {emotion: [] for emotion in EMOTIONS}
-    faces = {face.face_id: face.emotion for face in accepted_faces(workspace.catalog)}
-    for face in ranked(list(faces), 0):
-        if face not in drawn:
-            order[faces[face]].append(face)
+    accepted = [Eligible(face.face_id, face.emotion) for face in accepted_faces(workspace.catalog)]
+    for face in by_rank(accepted, 0):
+        if face.face_id not in drawn:
+            order[face.emotion].append(face.face_id)
     assert reserved_faces(workspace.catalog) == [
         (face, emotion) for emotion in EMOTIONS for face in order[emotion][:2]
     ]
@@ -73,16 +72,16 @@ def test_only_labels_that_enough_reviewers_gave(filled):
     workspace, faces = filled
     happy = faces.faces["happy"]
     for reviewer in ("bo", "cy", "di"):
-        echo_stderr(workspace, reviewer, dict.fromkeys(happy, "happy"))
-    echo_stderr(workspace, "ed", dict.fromkeys(happy[:2], "sad"))  # 4 of 5
-    echo_stderr(workspace, "flo", dict.fromkeys(happy[:1], "sad"))  # 4 of 6
+        review(workspace, reviewer, dict.fromkeys(happy, "happy"))
+    review(workspace, "ed", dict.fromkeys(happy[:2], "sad"))  # 4 of 5
+    review(workspace, "flo", dict.fromkeys(happy[:1], "sad"))  # 4 of 6
     share = {face.face_id: face.agreement for face in accepted_faces(workspace.catalog)}
     assert [round(share[face], 3) for face in happy[:3]] == [0.667, 0.8, 1.0]
     for agreement, there in ((0.0, 6), (0.8, 5), (0.81, 4)):
         result = sample(workspace, SampleRecipe(per_class=6, agreement=agreement, allow_short=True))
         assert result.per_class["happy"] == there
     assert reasons(workspace) == {"low_agreement": 2}
-    echo_stderr(workspace, "judge", {happy[0]: "happy"}, adjudicates=True)
+    review(workspace, "judge", {happy[0]: "happy"}, adjudicates=True)
     result = sample(workspace, SampleRecipe(per_class=6, agreement=0.81, allow_short=True))
     assert result.per_class["happy"] == 5
 

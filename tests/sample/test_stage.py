@@ -178,8 +178,8 @@ def test_a_face_file_that_is_gone_is_named_and_the_earlier_sample_stays(workspac
 
 
 def test_a_folder_that_cannot_be_written_is_said_in_one_line(workspace):
-    shutil.rmtree(workspace.data / "faces")
     shutil.rmtree(workspace.data)
+    workspace.data.write_text("a file, where a folder should be")
     with pytest.raises(BtferError, match="sample: cannot be written"):
         sample(workspace, SampleRecipe(per_class=1))
 

@@ -11,6 +11,7 @@ import numpy as np
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.images.decode import decode_image
+from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS, Emotion
 
 #: How many confident errors the report shows, and how many faces of a cell that is wrong or right. With 49 cells
@@ -92,8 +93,3 @@ def thumbnail(face: LabelledFace) -> str:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=QUALITY, optimize=True)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
-
-
-def printable(name: str) -> str:
-    """Make a file name printable even if it is no valid UTF-8."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")

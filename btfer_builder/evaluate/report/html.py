@@ -10,10 +10,11 @@ from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.evaluate.metrics.groups import ATTRIBUTES, MIN_FACES, WORDING
 from btfer_builder.evaluate.metrics.scores import Interval, Scores
-from btfer_builder.evaluate.report.face_thumbnails import cells, printable, worst_errors
+from btfer_builder.evaluate.report.face_thumbnails import cells, worst_errors
 from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.robustness import MEANINGS, SEVERITIES
 from btfer_builder.io.csv import write_csv
+from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from btfer_builder.evaluate.loaders.base import Model
+from btfer_builder.io.text import printable
 
 #: Folder among the reports that the comparison of all of them is written to; no model's report goes there.
 COMPARISON = "comparison"
@@ -45,11 +46,6 @@ def distinct_names(places: Sequence[Path]) -> list[str]:
             length += 1
         names.append(printable(Path(*place.parts[-length:]).as_posix()))
     return names
-
-
-def printable(name: str) -> str:
-    """Escape what cannot be shown in a line of text: line ends, controls, bytes that are no UTF-8."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
 
 
 def report_folder(output: Path, model: Model) -> Path:

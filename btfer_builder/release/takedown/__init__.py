@@ -1,1 +1,1 @@
-"""Take pictures out of a workspace and its releases."""
+"""Remove photos and people from a workspace and its releases."""

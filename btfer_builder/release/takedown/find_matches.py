@@ -1,4 +1,4 @@
-"""Find every trace of a picture: by id, by address, by its bytes and pixels, and by what looks like it."""
+"""Find all matches of a photo: by id, address, bytes, pixels and likeness."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,29 +38,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TakedownMatches:
-    """Everything a workspace holds of a picture.
+    """Everything in a workspace that belongs to a photo.
 
     Attributes
     ----------
-    why
-        Why each image belongs to it, by image id.
+    reasons
+        The reason why each image matches, by image id.
     faces
-        The ids of all faces cut out of these images.
+        The ids of all faces in these images.
     urls
-        The addresses that led to them.
+        The addresses of these images.
     files
-        Photos, crops and thumbnails that are there.
+        Photos, crops and thumbnails.
     reports
-        Folders below `reports/` that name one of the faces.
+        Folders in `reports/` that name one of the faces.
     tombstones
-        What will keep it from coming back.
+        The tombstones that prevent another crawl of it.
     own_files
-        Files of the user's own it was read from; they are not deleted.
+        Local files that were crawled; they are not deleted.
     same_page
-        Other images found on the same pages, which may show the same person; they are not deleted.
+        Other images from the same pages, which may show the same person; they are not deleted.
     """
 
-    why: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
     faces: list[str] = field(default_factory=list)
     urls: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
@@ -70,25 +70,25 @@ class TakedownMatches:
     same_page: list[str] = field(default_factory=list)
 
 
-def find_traces(workspace: Workspace, target: str) -> TakedownMatches:
-    """Find every trace of a picture.
+def find_matches(workspace: Workspace, target: str) -> TakedownMatches:
+    """Find all matches of a photo.
 
     Parameters
     ----------
     workspace
-        Where to look.
+        The workspace to search.
     target
-        A face id, an image id, an address (of the file or of its page), or a picture file.
+        A face id, an image id, an address (of the file or of its page), or an image file.
 
     Returns
     -------
-    Traces
-        With no images if nothing in the workspace shows it; then an address or a picture still has a tombstone.
+    TakedownMatches
+        Without images if there is no match; an address or an image file has a tombstone in any case.
 
     Raises
     ------
     BtferError
-        If it is none of the four, or a file that is no picture.
+        If the target is unknown, or a file that is not an image.
     """
     catalog = workspace.catalog
     known = looks(catalog)
@@ -96,126 +96,126 @@ def find_traces(workspace: Workspace, target: str) -> TakedownMatches:
         return _expand(workspace, known, dict.fromkeys(named, "named"), [])
     if target.lower().startswith(("http://", "https://", "file://")):
         urls = list(dict.fromkeys([canonical_url(target), target]))
-        found = dict.fromkeys(images_from(catalog, urls), "came from the address")
-        return _expand(workspace, known, found, [Tombstone(url_sha256=url_sha256(url)) for url in urls])
+        images = dict.fromkeys(images_from(catalog, urls), "came from the address")
+        return _expand(workspace, known, images, [Tombstone(url_sha256=url_sha256(url)) for url in urls])
     if Path(target).is_file():
-        return _of_picture(workspace, known, Path(target))
+        return _of_file(workspace, known, Path(target))
     if is_buried(catalog, target.lower()):
         return TakedownMatches()
     raise BtferError(
-        f"{target!r} is no face id, image id, address or picture file known here; a face id has 16 hex digits "
-        "and is the name of its file, a picture file must exist"
+        f"{target!r} is not a known face id, image id, address or image file; a face id has 16 hex digits and is "
+        "the name of the face's file"
     )
 
 
-def _of_picture(workspace: Workspace, known: list[ImageFingerprint], path: Path) -> TakedownMatches:
+def _of_file(workspace: Workspace, known: list[ImageFingerprint], path: Path) -> TakedownMatches:
     try:
         pixels = decode_image(path)
     except Undecodable as error:
-        raise BtferError(f"{path} cannot be read as a picture: {error.detail}") from None
+        raise BtferError(f"{path} cannot be read as an image: {error.detail}") from None
     image_id = hashlib.sha256(path.read_bytes()).hexdigest()
-    look = ImageFingerprint(image_id, "", pixel_hash(pixels), *perceptual_hashes(pixels))
-    found = {look.image_id: "the same file" for look in known if look.image_id == image_id}
-    found |= dict.fromkeys(images_named(workspace.catalog, image_id), "the same file")
-    for other in known:
-        if other.pixel_sha256 == look.pixel_sha256:
-            found.setdefault(other.image_id, "the same pixels")
-    seen = grey(pixels)
-    found = _alike(workspace, known, [look], {image_id: seen}) | found
-    found = _alike_faces(workspace, look, seen) | found
-    stone = _look_stone(look, image_id=image_id)
-    return _expand(workspace, known, found, [stone])
+    fingerprint = ImageFingerprint(image_id, "", pixel_hash(pixels), *perceptual_hashes(pixels))
+    reasons = {candidate.image_id: "the same file" for candidate in known if candidate.image_id == image_id}
+    reasons |= dict.fromkeys(images_named(workspace.catalog, image_id), "the same file")
+    for candidate in known:
+        if candidate.pixel_sha256 == fingerprint.pixel_sha256:
+            reasons.setdefault(candidate.image_id, "the same pixels")
+    pixels_grey = grey(pixels)
+    reasons = _alike(workspace, known, [fingerprint], {image_id: pixels_grey}) | reasons
+    reasons = _alike_faces(workspace, fingerprint, pixels_grey) | reasons
+    return _expand(workspace, known, reasons, [_tombstone(fingerprint, image_id=image_id)])
 
 
 def _expand(
-    workspace: Workspace, known: list[ImageFingerprint], found: dict[str, str], tombstones: list[Tombstone]
+    workspace: Workspace, known: list[ImageFingerprint], images: dict[str, str], tombstones: list[Tombstone]
 ) -> TakedownMatches:
-    """Add what looks like the images found, the groups they are in, and all that was made of them."""
+    """Add images that look like those found, their groups of duplicates, and everything made from them."""
     catalog, root = workspace.catalog, workspace.files
-    why = dict(found)
-    named = [look for look in known if look.image_id in found]
-    why = _alike(workspace, known, named, {}) | why
-    for image_id in sorted(copies(catalog, why)):
-        why.setdefault(image_id, "in one group of duplicates")
-    for image_id in sorted(face_copies(catalog, why)):
-        why[image_id] = "has a copy of its face"
-    urls = addresses(catalog, why)
-    faces = faces_of(catalog, why)
-    files = [*image_paths(catalog, why), *(face["path"] for face in faces if face["path"])]
+    named = [fingerprint for fingerprint in known if fingerprint.image_id in images]
+    reasons = _alike(workspace, known, named, {}) | images
+    for image_id in sorted(copies(catalog, reasons)):
+        reasons.setdefault(image_id, "in one group of duplicates")
+    for image_id in sorted(face_copies(catalog, reasons)):
+        reasons[image_id] = "has a copy of its face"
+    urls = addresses(catalog, reasons)
+    faces = faces_of(catalog, reasons)
+    files = [*image_paths(catalog, reasons), *(face["path"] for face in faces if face["path"])]
     paths = [root / path for path in files]
-    paths += [thumb_path(workspace.root, "image", image_id) for image_id in sorted(why)]
+    paths += [thumb_path(workspace.root, "image", image_id) for image_id in sorted(reasons)]
     paths += [thumb_path(workspace.root, "face", face["face_id"]) for face in faces]
-    stones = [Tombstone(image_id=image_id) for image_id in sorted(why)]
-    stones += [Tombstone(url_sha256=url_sha256(url), image_id=image_id) for url, image_id in urls.items()]
-    stones += [_look_stone(look, image_id=look.image_id) for look in known if look.image_id in why]
+    added = [Tombstone(image_id=image_id) for image_id in sorted(reasons)]
+    added += [Tombstone(url_sha256=url_sha256(url), image_id=image_id) for url, image_id in urls.items()]
+    added += [_tombstone(each, image_id=each.image_id) for each in known if each.image_id in reasons]
     for face in faces:
-        stones.append(_stone(root, face["face_id"], face["path"]))
+        added.append(_face_tombstone(root, face["face_id"], face["path"]))
     ids = [face["face_id"] for face in faces]
     return TakedownMatches(
-        dict(sorted(why.items())),
+        dict(sorted(reasons.items())),
         ids,
         list(urls),
         [path for path in paths if path.is_file()],
         _reports(workspace, ids),
-        [*tombstones, *stones],
+        [*tombstones, *added],
         [url for url in urls if url.startswith("file:")],
-        neighbours_on_page(catalog, why) if why else [],
+        neighbours_on_page(catalog, reasons) if reasons else [],
     )
 
 
-def _look_stone(
-    look: ImageFingerprint, *, image_id: str | None = None, face_id: str | None = None
+def _tombstone(
+    fingerprint: ImageFingerprint, *, image_id: str | None = None, face_id: str | None = None
 ) -> Tombstone:
     return Tombstone(
         image_id=image_id,
         face_id=face_id,
-        phash=look.phash,
-        phash_mirrored=look.phash_mirrored,
-        phash_256=look.phash_256 or None,
-        phash_256_mirrored=look.phash_256_mirrored or None,
-        parts=look.parts or None,
+        phash=fingerprint.phash,
+        phash_mirrored=fingerprint.phash_mirrored,
+        phash_256=fingerprint.phash_256 or None,
+        phash_256_mirrored=fingerprint.phash_256_mirrored or None,
+        parts=fingerprint.parts or None,
     )
 
 
-def _stone(root: Root, face_id: str, path: str | None) -> Tombstone:
-    """Return a face's tombstone; its crop may come back as a picture of its own."""
+def _face_tombstone(root: Root, face_id: str, path: str | None) -> Tombstone:
+    """Return the tombstone of a face, whose crop may be crawled as an image."""
     try:
         pixels = decode_image(root / str(path))
     except (Undecodable, OSError):
         return Tombstone(face_id=face_id)
-    return _look_stone(ImageFingerprint(face_id, "", "", *perceptual_hashes(pixels)), face_id=face_id)
+    return _tombstone(ImageFingerprint(face_id, "", "", *perceptual_hashes(pixels)), face_id=face_id)
 
 
 def _alike(
     workspace: Workspace,
     known: Sequence[ImageFingerprint],
     targets: Sequence[ImageFingerprint],
-    pictures: "Mapping[str, NDArray[np.float32] | None]",
+    pixels: "Mapping[str, NDArray[np.float32] | None]",
 ) -> dict[str, str]:
-    """Return the images that are the same picture as a target, plain or mirrored, with how close they are.
+    """Return the images that show the same picture as a target, plain or mirrored, with their distances.
 
-    `pictures` are the pixels of targets that have no file in the workspace.
+    `pixels` are those of targets without a file in the workspace, as grey images.
     """
-    recipe, found = workspace.recipe.dedupe, {}
+    recipe, reasons = workspace.recipe.dedupe, {}
     hashes = hash_matrix(known)
     for target in targets:
-        ours = pictures.get(target.image_id)
-        for place, distance, mirrored in find_candidates(target, hashes, recipe.radius, recipe.mirrored):
-            look = known[place]
-            fine = fine_distance(target, look, mirrored)
+        ours = pixels.get(target.image_id)
+        for index, distance, mirrored in find_candidates(target, hashes, recipe.radius, recipe.mirrored):
+            candidate = known[index]
+            fine = fine_distance(target, candidate, mirrored)
             verdict = decide(distance, fine, radius=recipe.radius)
             if verdict == "undecided":
                 ours = photo_grey(workspace.files / target.path) if ours is None else ours
-                theirs = photo_grey(workspace.files / look.path)
+                theirs = photo_grey(workspace.files / candidate.path)
                 verdict = decide(distance, fine, _likeness(ours, theirs, mirrored), radius=recipe.radius)
             if verdict == "same":
-                found[look.image_id] = f"looks like it (distance {_distances(distance, fine)})"
-    return found
+                reasons[candidate.image_id] = f"looks like it (distance {_distances(distance, fine)})"
+    return reasons
 
 
-def _alike_faces(workspace: Workspace, look: ImageFingerprint, seen: "NDArray[np.float32]") -> dict[str, str]:
-    """Return the images whose face crops are the same picture: somebody may have sent the face alone."""
-    recipe, found = workspace.recipe.dedupe, {}
+def _alike_faces(
+    workspace: Workspace, target: ImageFingerprint, pixels_grey: "NDArray[np.float32]"
+) -> dict[str, str]:
+    """Return the images with a face crop that is the same picture as the target."""
+    recipe, reasons = workspace.recipe.dedupe, {}
     for face_id, image_id, path in face_paths(workspace.catalog):
         try:
             pixels = decode_image(workspace.files / path)
@@ -223,24 +223,26 @@ def _alike_faces(workspace: Workspace, look: ImageFingerprint, seen: "NDArray[np
             continue
         face = ImageFingerprint(face_id, path, "", *perceptual_hashes(pixels))
         for _, distance, mirrored in find_candidates(
-            look, hash_matrix([face]), recipe.radius, recipe.mirrored
+            target, hash_matrix([face]), recipe.radius, recipe.mirrored
         ):
-            fine = fine_distance(look, face, mirrored)
+            fine = fine_distance(target, face, mirrored)
             verdict = decide(distance, fine, radius=recipe.radius)
             if verdict == "undecided":
-                alike = _likeness(seen, grey(pixels), mirrored)
+                alike = _likeness(pixels_grey, grey(pixels), mirrored)
                 verdict = decide(distance, fine, alike, radius=recipe.radius)
             if verdict == "same":
-                found[image_id] = f"its face {face_id} looks like it (distance {_distances(distance, fine)})"
-    return found
+                reasons[image_id] = (
+                    f"its face {face_id} looks like it (distance {_distances(distance, fine)})"
+                )
+    return reasons
 
 
 def _likeness(
-    one: "NDArray[np.float32] | None", other: "NDArray[np.float32] | None", mirrored: bool
+    first: "NDArray[np.float32] | None", second: "NDArray[np.float32] | None", mirrored: bool
 ) -> float | None:
-    if one is None or other is None:
+    if first is None or second is None:
         return None
-    return likeness(one, other[:, ::-1].copy() if mirrored else other)
+    return likeness(first, second[:, ::-1].copy() if mirrored else second)
 
 
 def _distances(distance: int, fine: int | None) -> str:
@@ -248,7 +250,7 @@ def _distances(distance: int, fine: int | None) -> str:
 
 
 def _reports(workspace: Workspace, face_ids: Iterable[str]) -> list[Path]:
-    """Return the folders of reports that name one of the faces: they may show it, too."""
+    """Return the folders of reports that name one of the faces and may show it."""
     names = [face_id.encode() for face_id in face_ids]
     if not names or not workspace.reports.is_dir():
         return []

@@ -1,4 +1,4 @@
-"""Fill the gaps of a sample: the next faces of the same class take the place of those that were taken down."""
+"""Replace faces of a sample that are taken down by the next faces of the same class."""
 
 import hashlib
 import json
@@ -16,13 +16,13 @@ from btfer_builder.records import SampledFace
 from btfer_builder.sample.choose import ONLY_SPLIT, by_rank
 from btfer_builder.sample.folder import sample_path
 from btfer_builder.sample.source_limits import Eligible, SplitAllocator
-from btfer_builder.sample.stage import caps_of, eligible_faces
+from btfer_builder.sample.stage import eligible_faces, source_limits
 from btfer_builder.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A face of the sample that goes, and the one that comes for it; None if there is none left."""
+    """A face that leaves the sample, and the face that replaces it; None if there is none."""
 
     face_id: str
     emotion: Emotion
@@ -30,18 +30,18 @@ class Replacement:
     by: str | None
 
 
-def refill(
+def find_replacements(
     workspace: Workspace, gone_faces: Collection[str], gone_images: Collection[str]
 ) -> tuple[list[SampledFace], list[Replacement]]:
-    """Return the sample without some faces and with others in their places, and who took whose.
+    """Return the sample after some faces are replaced, and the replacements.
 
-    The reserve comes first, in its order, then every other face that may be drawn, by rank; of the same cell if there
-    is one. All caps hold, and no photo, creator or near duplicate comes into two splits.
+    Replacements come from the reserve in its order, then from the other eligible faces by rank; faces of the same
+    cell are preferred. All caps hold, and no photo, creator or near duplicate is in two splits.
 
     Raises
     ------
     BtferError
-        If the file of a face that comes in is gone.
+        If the file of a replacement is missing.
     """
     catalog = workspace.catalog
     rows = sample_rows(catalog)
@@ -50,29 +50,29 @@ def refill(
     eligible, _ = eligible_faces(workspace, recipe, list(faces.values()))
     by_id = {face.face_id: face for face in eligible}
     splits = tuple(recipe.splits) or (ONLY_SPLIT,)
-    room = SplitAllocator(caps_of(recipe), {})
-    stay = [row for row in rows if row["face_id"] not in gone_faces]
-    for row in stay:
+    allocator = SplitAllocator(source_limits(recipe), {})
+    staying = [row for row in rows if row["face_id"] not in gone_faces]
+    for row in staying:
         if face := by_id.get(row["face_id"]):
-            room.put(face, row["split"])
+            allocator.put(face, row["split"])
     in_sample = {row["face_id"] for row in rows}
     waiting = _waiting(workspace, recipe, [face for face in eligible if face.face_id not in in_sample])
     cells = {face.face_id: face.cell for face in _cells_of(workspace, recipe, gone_faces)}
     chosen = [
         SampledFace(row["face_id"], row["emotion"], row["rank"], row["path"], row["split"], row["sha256"])
-        for row in stay
+        for row in staying
     ]
     replacements = []
     for row in sorted(
         (row for row in rows if row["face_id"] in gone_faces), key=lambda row: (row["emotion"], row["rank"])
     ):
         emotion, split = row["emotion"], row["split"]
-        fitting = [face for face in waiting if face.emotion == emotion and room.fits(face, split)]
+        fitting = [face for face in waiting if face.emotion == emotion and allocator.fits(face, split)]
         same_cell = [face for face in fitting if face.cell == cells.get(row["face_id"])]
         new = next(iter(same_cell or fitting), None)
         replacements.append(Replacement(row["face_id"], emotion, split, new and new.face_id))
         if new:
-            room.put(new, split)
+            allocator.put(new, split)
             waiting.remove(new)
             path = sample_path(new.face_id, emotion, split, splits)
             chosen.append(
@@ -84,11 +84,11 @@ def refill(
 
 
 def drawn_with(workspace: Workspace) -> SampleRecipe:
-    """Return the recipe the sample was drawn with, else the workspace's own."""
+    """Return the recipe of the last draw, else the recipe of the workspace."""
     text = last_recipe(workspace.catalog)
     try:
         return msgspec.convert(json.loads(text), SampleRecipe) if text else workspace.recipe.sample
-    except msgspec.ValidationError:  # of another version
+    except msgspec.ValidationError:  # written by another version
         return workspace.recipe.sample
 
 

@@ -1,4 +1,4 @@
-"""Take a person out: delete every trace, leave tombstones, fill the gaps, and write the releases anew."""
+"""Take a photo down: delete it everywhere, add tombstones, fill the sample, and write the releases again."""
 
 import shutil
 from contextlib import ExitStack
@@ -15,57 +15,58 @@ from btfer_builder.catalog.takedown import add_tombstones, buried_faces
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.crop.orphaned_files import delete_orphaned_faces
 from btfer_builder.errors import BtferError
+from btfer_builder.io.atomic import build_folder, restore_folder
 from btfer_builder.labels import Emotion
 from btfer_builder.records import SampledFace
-from btfer_builder.release.stage import building, record, write_release_files
-from btfer_builder.release.takedown.find_matches import TakedownMatches, find_traces
-from btfer_builder.release.takedown.replacements import Replacement, drawn_with, refill
+from btfer_builder.release.stage import record_release, write_release_files
+from btfer_builder.release.takedown.find_matches import TakedownMatches, find_matches
+from btfer_builder.release.takedown.replacements import Replacement, drawn_with, find_replacements
 from btfer_builder.sample.choose import ONLY_SPLIT
-from btfer_builder.sample.folder import clean_up, write_sample
+from btfer_builder.sample.folder import restore_sample, write_sample
 from btfer_builder.workspace import Workspace
 
-#: Everything that reads or writes what is taken out waits until it is.
+#: Stages that wait while a photo is taken down.
 _STAGES = ("crawl", "dedupe", "crop", "sample", "release")
 
 
 @dataclass(frozen=True)
 class Takedown:
-    """What was taken out, or would be.
+    """What was taken down, or with `dry_run` would be.
 
     Attributes
     ----------
     releases
-        (folder, version) of every written release that holds one of the faces; the version it has afterwards.
+        (folder, version) of each release with one of the faces; after the takedown with its new version.
     gone_releases
-        Folders of such releases that are not where they were written.
+        Folders of such releases that no longer exist.
     """
 
     dry_run: bool
-    traces: TakedownMatches
+    matches: TakedownMatches
     replacements: list[Replacement]
     releases: list[tuple[str, int]] = field(default_factory=list)
     gone_releases: list[str] = field(default_factory=list)
 
     @property
     def short(self) -> dict[Emotion, int]:
-        """How many faces each class lacks now."""
-        missing = [one.emotion for one in self.replacements if one.by is None]
+        """Number of faces that each class lacks."""
+        missing = [face.emotion for face in self.replacements if face.by is None]
         return {emotion: missing.count(emotion) for emotion in sorted(set(missing))}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form of `btfer takedown --json`."""
         return {
             "dry_run": self.dry_run,
-            "images": [{"image_id": image_id, "why": why} for image_id, why in self.traces.why.items()],
-            "faces": self.traces.faces,
-            "urls": self.traces.urls,
-            "files": [str(path) for path in self.traces.files],
-            "reports": [str(path) for path in self.traces.reports],
-            "own_files": self.traces.own_files,
-            "same_page": self.traces.same_page,
+            "images": [{"image_id": image_id, "why": why} for image_id, why in self.matches.reasons.items()],
+            "faces": self.matches.faces,
+            "urls": self.matches.urls,
+            "files": [str(path) for path in self.matches.files],
+            "reports": [str(path) for path in self.matches.reports],
+            "own_files": self.matches.own_files,
+            "same_page": self.matches.same_page,
             "replaced": [
-                {"face_id": one.face_id, "emotion": one.emotion, "split": one.split, "by": one.by}
-                for one in self.replacements
+                {"face_id": face.face_id, "emotion": face.emotion, "split": face.split, "by": face.by}
+                for face in self.replacements
             ],
             "short": self.short,
             "releases": [{"path": path, "version": version} for path, version in self.releases],
@@ -74,44 +75,44 @@ class Takedown:
 
 
 def take_down(workspace: Workspace, target: str, *, why: str = "", dry_run: bool = False) -> Takedown:
-    """Take a picture out of everything the workspace holds and has released.
+    """Remove a photo and everything made from it from the workspace and its releases.
 
-    Killed at any moment, it is finished by the same command again.
+    If it is interrupted, running it again completes it.
 
     Parameters
     ----------
     workspace
-        Where.
+        The workspace.
     target
-        A face id, an image id, an address, or a picture file.
+        A face id, an image id, an address, or an image file.
     why
-        Stands on the tombstones; say nothing there that names anybody.
+        The reason, stored with the tombstones. It should not name anybody.
     dry_run
-        Find everything and change nothing.
+        Return what would be done and change nothing.
 
     Raises
     ------
     BtferError
-        If the target is nothing known, another command is running, or a file or folder cannot be deleted or written.
+        If the target is unknown, another command is running, or a file cannot be deleted or written.
     """
     catalog = workspace.catalog
     with ExitStack() as stack:
         for stage in _STAGES:
             stack.enter_context(workspace.stage(stage))
-        traces = find_traces(workspace, target)
-        gone = set(traces.faces) | buried_faces(catalog)
-        chosen, replacements = refill(workspace, set(traces.faces), set(traces.why))
+        matches = find_matches(workspace, target)
+        gone = set(matches.faces) | buried_faces(catalog)
+        chosen, replacements = find_replacements(workspace, set(matches.faces), set(matches.reasons))
         here, elsewhere = _copies(workspace, gone)
         if dry_run:
-            return Takedown(True, traces, replacements, [(str(p), v) for p, v, _ in here], elsewhere)
+            return Takedown(True, matches, replacements, [(str(p), v) for p, v, _ in here], elsewhere)
         with catalog.run("takedown", {}) as counts:
-            _delete(workspace, traces)
+            _delete(workspace, matches)
             add_tombstones(
                 catalog,
-                traces.tombstones,
-                image_ids=list(traces.why),
-                face_ids=traces.faces,
-                urls=traces.urls,
+                matches.tombstones,
+                image_ids=list(matches.reasons),
+                face_ids=matches.faces,
+                urls=matches.urls,
                 sample=chosen,
                 why=why,
             )
@@ -120,42 +121,44 @@ def take_down(workspace: Workspace, target: str, *, why: str = "", dry_run: bool
             write_manifests(catalog, workspace.manifests, *there)
             _write_sample(workspace)
             releases = [_write_again(workspace, path, settings) for path, _, settings in here]
-            counts |= {"images": len(traces.why), "faces": len(traces.faces), "releases": len(releases)}
-            counts |= {"short": sum(one.by is None for one in replacements)}
-    return Takedown(False, traces, replacements, releases, elsewhere)
+            counts |= {"images": len(matches.reasons), "faces": len(matches.faces), "releases": len(releases)}
+            counts |= {"short": sum(face.by is None for face in replacements)}
+    return Takedown(False, matches, replacements, releases, elsewhere)
 
 
 def _copies(
     workspace: Workspace, faces: set[str]
 ) -> tuple[list[tuple[Path, int, dict[str, Any]]], list[str]]:
-    """Return the written releases that hold one of the faces: those still there, and those that are not."""
-    found = [
+    """Return the releases with one of the faces: those that exist, and the folders of those that do not."""
+    releases = [
         (Path(path), version, settings) for path, version, settings in copies_with(workspace.catalog, faces)
     ]
-    here = [copy for copy in found if (copy[0] / "release.json").is_file()]
-    return here, [str(path) for path, _, _ in found if not (path / "release.json").is_file()]
+    for path, _, _ in releases:
+        restore_folder(path)  # of a takedown that was killed
+    here = [copy for copy in releases if (copy[0] / "release.json").is_file()]
+    return here, [str(path) for path, _, _ in releases if not (path / "release.json").is_file()]
 
 
-def _delete(workspace: Workspace, traces: TakedownMatches) -> None:
-    """Delete files before the catalog forgets their names: a takedown that was killed finds them again."""
+def _delete(workspace: Workspace, matches: TakedownMatches) -> None:
+    """Delete the files, before their rows: a takedown that was killed finds them again."""
     in_sample = {row["face_id"]: workspace.root / row["path"] for row in sampled_faces(workspace.catalog)}
-    sampled = [in_sample[face_id] for face_id in traces.faces if face_id in in_sample]
+    sampled = [in_sample[face_id] for face_id in matches.faces if face_id in in_sample]
     try:
-        for path in (*traces.files, *sampled):
+        for path in (*matches.files, *sampled):
             path.unlink(missing_ok=True)
-        for folder in traces.reports:
+        for folder in matches.reports:
             shutil.rmtree(folder)
     except OSError as error:
         raise BtferError(
-            f"{error.filename}: cannot be deleted: {error.strerror}; nothing was taken out of the catalog yet, "
-            "run it again when that is mended"
+            f"{error.filename}: cannot be deleted: {error.strerror}; the catalog is unchanged; "
+            "make it writable and run the command again"
         ) from None
 
 
 def _write_sample(workspace: Workspace) -> None:
-    """Write the sample's folder anew if it is not what the catalog says."""
+    """Write the folder of the sample again if its files are not those of the catalog."""
     target = workspace.data / "sample"
-    clean_up(target)
+    restore_sample(target)
     rows = sampled_faces(workspace.catalog)
     if not target.exists() or {workspace.root / row["path"] for row in rows} == set(target.rglob("*.png")):
         return
@@ -174,18 +177,15 @@ def _write_sample(workspace: Workspace) -> None:
 
 
 def _write_again(workspace: Workspace, path: Path, settings: dict[str, Any]) -> tuple[str, int]:
-    """Put the next version of a release in the place of one that holds what was taken out."""
+    """Replace a release by its next version."""
     recipe = msgspec.convert(settings, ReleaseRecipe)
     try:
-        with building(path) as aside:
-            facts, faces = write_release_files(workspace, aside, recipe)
-            old = aside.with_suffix(".old.building")
-            path.rename(old)
-            aside.rename(path)
+        with build_folder(path, overwrite=True) as building:
+            stats, faces = write_release_files(workspace, building, recipe)
     except BtferError as error:
         raise BtferError(
-            f"the picture is out of the workspace, but {path} still holds it and could not be written again "
-            f"({error}); delete that folder, or mend it and run the same command again"
+            f"the photo is removed from the workspace, but {path} still contains it and could not be written again "
+            f"({error}); delete that folder, or fix the problem and run the same command again"
         ) from None
-    record(workspace, path, facts, faces)
-    return str(path), facts.version
+    record_release(workspace, path, stats, faces)
+    return str(path), stats.version

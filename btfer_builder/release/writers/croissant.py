@@ -1,16 +1,15 @@
-"""croissant.json: the release as programs read it (Croissant 1.0, with the fields for responsible AI)."""
+"""Write croissant.json: the metadata of a release in Croissant 1.0 with the RAI vocabulary."""
 
 from pathlib import Path
 from typing import Any
 
 from btfer_builder.io.atomic import file_digest
 from btfer_builder.io.json import write_json
-from btfer_builder.labels import EMOTIONS
+from btfer_builder.release import schema
 from btfer_builder.release.released_faces import ReleasedFace
 from btfer_builder.release.statistics import ReleaseStatistics
-from btfer_builder.release.writers.attribution import license_url
 
-#: The context every Croissant 1.0 file states (the specification's appendix 1).
+#: The context of every Croissant 1.0 file (appendix 1 of the specification).
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -50,20 +49,14 @@ _CONTEXT: dict[str, Any] = {
     "transform": "cr:transform",
 }
 
-_FIELDS = {
-    "face_id": ("sc:Text", "Name of the face: a hash of its photo, its box and its size."),
-    "split": ("sc:Text", "train, val or test."),
-    "emotion": ("sc:Text", "What the face shows according to its reviewers."),
-    "label": ("sc:Integer", "The emotion as a number, 0 to 6 in alphabetical order."),
-    "license": ("sc:Text", "Licence of the photo."),
-    "agreement": ("sc:Float", "Share of the reviewers who gave the face its label."),
-    "reviewers": ("sc:Integer", "How many reviewers answered."),
-    **{f"votes_{emotion}": ("sc:Integer", f"How many of them said {emotion}.") for emotion in EMOTIONS},
-    "query_ethnicity": ("sc:Text", "What was searched for; not who the person is."),
-    "query_gender": ("sc:Text", "What was searched for; not who the person is."),
-    "query_age": ("sc:Text", "What was searched for; not who the person is."),
-    "query_language": ("sc:Text", "Language of the search phrase."),
-    "sha256": ("sc:Text", "SHA-256 of the picture file."),
+#: Data types of the columns in the vocabulary of schema.org; a column of another type has no field.
+_TYPES = {
+    "string": "sc:Text",
+    "url": "sc:URL",
+    "int64": "sc:Integer",
+    "class_label": "sc:Integer",
+    "float64": "sc:Float",
+    "image": "sc:ImageObject",
 }
 
 _CITATION = (
@@ -73,31 +66,30 @@ _CITATION = (
 )
 
 
-def write_croissant(folder: Path, facts: ReleaseStatistics, faces: list[ReleasedFace]) -> None:
-    """Write croissant.json; the table it describes must be there already."""
-    urls = facts.recipe.urls_only
-    table, form = (
-        ("sources.jsonl", "application/jsonlines") if urls else ("faces.parquet", "application/x-parquet")
-    )
+def write_croissant(folder: Path, stats: ReleaseStatistics, faces: list[ReleasedFace]) -> None:
+    """Write croissant.json; the table that it describes must exist."""
+    urls = stats.recipe.urls_only
+    table = schema.SOURCES if urls else schema.PARQUET
+    form = "application/jsonlines" if urls else "application/x-parquet"
     digest = file_digest(folder / table)
     content = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"],
-        "name": facts.recipe.name,
+        "name": stats.recipe.name,
         "description": (
-            f"{facts.total} faces of {facts.size}×{facts.size} pixels for testing facial-expression recognition, "
-            "each labelled with one of seven emotions by people who looked at it."
+            f"{stats.total} faces of {stats.size}×{stats.size} pixels for testing facial-expression recognition, "
+            "each labelled with one of seven emotions by human reviewers."
         ),
-        "version": f"{facts.version}.0.0",
-        "url": f"urn:sha256:{facts.content_hash}",
-        "license": _licenses(facts, faces),
+        "version": f"{stats.version}.0.0",
+        "url": f"urn:sha256:{stats.content_hash}",
+        "license": _licenses(stats, faces),
         "citeAs": _CITATION,
-        "creator": {"@type": "Organization", "name": facts.recipe.contact or facts.recipe.name},
+        "creator": {"@type": "Organization", "name": stats.recipe.contact or stats.recipe.name},
         "isLiveDataset": False,
-        # When the newest photo was fetched, so that the same set has the same date whenever it is written.
-        **({"datePublished": facts.period[-10:]} if facts.period else {}),
-        **_responsibility(facts),
+        # The day of the newest photo, so that the same set always has the same date.
+        **({"datePublished": stats.period[-10:]} if stats.period else {}),
+        **_responsibility(stats),
         "distribution": [
             {
                 "@type": "cr:FileObject",
@@ -114,81 +106,75 @@ def write_croissant(folder: Path, facts: ReleaseStatistics, faces: list[Released
                 "@id": "faces",
                 "name": "faces",
                 "key": {"@id": "faces/face_id"},
-                "field": [_field(name, table, *what) for name, what in _FIELDS.items()]
-                + [_url_field(table) if urls else _image_field(table)],
+                "field": [
+                    _field(column, table) for column in schema.columns(table) if column.dtype in _TYPES
+                ],
             }
         ],
     }
     write_json(folder / "croissant.json", content, ensure_ascii=False)
 
 
-def _licenses(facts: ReleaseStatistics, faces: list[ReleasedFace]) -> list[str]:
-    named = {license_url(face) for face in faces} - {""}
-    return sorted(named) + ([] if facts.redistributable else ["Not for redistribution: see LICENSES.csv"])
+def _licenses(stats: ReleaseStatistics, faces: list[ReleasedFace]) -> list[str]:
+    named = {face.license_url for face in faces} - {""}
+    return sorted(named) + ([] if stats.redistributable else ["Not for redistribution: see LICENSES.csv"])
 
 
-def _field(name: str, table: str, kind: str, description: str) -> dict[str, Any]:
+def _field(column: schema.Column, table: str) -> dict[str, Any]:
+    source: dict[str, Any] = {"fileObject": {"@id": table}, "extract": {"column": column.name}}
+    if column.dtype == "image":
+        source["transform"] = {"jsonPath": "bytes"}
     return {
         "@type": "cr:Field",
-        "@id": f"faces/{name}",
-        "name": name,
-        "description": description,
-        "dataType": kind,
-        "source": {"fileObject": {"@id": table}, "extract": {"column": name}},
+        "@id": f"faces/{column.name}",
+        "name": column.name,
+        "description": column.meaning,
+        "dataType": _TYPES[column.dtype],
+        "source": source,
     }
 
 
-def _url_field(table: str) -> dict[str, Any]:
-    return _field("url", table, "sc:URL", "Address of the photo.")
-
-
-def _image_field(table: str) -> dict[str, Any]:
-    field = _field("image", table, "sc:ImageObject", "The face.")
-    field["source"]["transform"] = {"jsonPath": "bytes"}
-    return field
-
-
-def _responsibility(facts: ReleaseStatistics) -> dict[str, Any]:
+def _responsibility(stats: ReleaseStatistics) -> dict[str, Any]:
     """Return the fields of the Croissant RAI vocabulary 1.0."""
-    reviewers = sum(count * n for count, n in facts.reviewers.items()) / facts.total
+    reviewers = sum(count * n for count, n in stats.reviewers.items()) / stats.total
     return {
         "rai:dataCollection": (
-            "Search engines were asked for phrases made of ethnicity, gender, age and expression; the photos they "
-            "found were fetched with their licences, rid of duplicates, and the faces in them cut out."
+            "Search engines were queried with phrases of ethnicity, gender, age and expression; the photos were "
+            "downloaded with their licences and deduplicated, and the faces in them were detected and cropped."
         ),
         "rai:dataCollectionType": ["Web Scraping"],
-        **({"rai:dataCollectionTimeFrame": facts.period} if facts.period else {}),
+        **({"rai:dataCollectionTimeFrame": stats.period} if stats.period else {}),
         "rai:dataPreprocessingProtocol": [
             "Exact and near duplicates removed",
-            "Faces found with MTCNN",
-            f"Square crops scaled to {facts.size}×{facts.size} pixels, all metadata removed",
+            "Faces detected with MTCNN",
+            f"Square crops scaled to {stats.size}×{stats.size} pixels, all metadata removed",
         ],
-        "rai:dataAnnotationProtocol": "Reviewers accepted, rejected or relabelled every face on a local page.",
+        "rai:dataAnnotationProtocol": "Reviewers accepted, rejected or relabelled each face in a local web page.",
         "rai:dataAnnotationPlatform": "btfer review",
         "rai:dataAnnotationAnalysis": (
-            f"Mean agreement with the label {facts.agreement:.2f}; all reviewers agreed on {facts.unanimous:.0%} of "
-            "the faces" + ("." if facts.kappa is None else f"; Fleiss' kappa {facts.kappa:.2f}.")
+            f"Mean agreement with the label {stats.agreement:.2f}; all reviewers agreed on {stats.unanimous:.0%} of "
+            "the faces" + ("." if stats.kappa is None else f"; Fleiss' kappa {stats.kappa:.2f}.")
         ),
         "rai:annotationsPerItem": f"{reviewers:.1f}",
         "rai:machineAnnotationTools": ["MTCNN face detector"],
-        "rai:dataUseCases": "Testing and comparing models of facial expressions; studying their errors.",
+        "rai:dataUseCases": "Testing and comparing facial-expression models; studying their errors.",
         "rai:dataLimitations": (
-            "Posed and staged pictures as search engines show them; seven coarse labels; not for deciding about "
-            "people, identifying them, or inferring what they feel."
+            "Posed and staged photos from search engines; seven coarse labels; not for decisions about people, for "
+            "identifying them, or for inferring what they feel."
         ),
         "rai:dataBiases": (
-            f"Up to {facts.top_host:.0%} of the faces come from one web site; {facts.upscaled} of {facts.total} were "
-            "enlarged; the attributes are what was searched for, and balanced only as far as the card shows."
+            f"Up to {stats.top_host:.0%} of the faces come from one web site; {stats.upscaled} of {stats.total} were "
+            "enlarged; the attributes are search terms, and balanced only as far as the card shows."
         ),
         "rai:dataSocialImpact": (
-            "Emotion recognition can harm those it is used on; its use at work and in education is prohibited in the "
-            "European Union (Regulation (EU) 2024/1689, Article 5(1)(f))."
+            "Emotion recognition can harm the people it is used on; its use at work and in education is prohibited in "
+            "the European Union (Regulation (EU) 2024/1689, Article 5(1)(f))."
         ),
         "rai:personalSensitiveInformation": [
-            "Recognisable faces: personal data, though without names",
-            "Ethnicity, gender and age words of the search phrases; they do not describe the persons",
+            "Recognisable faces, which are personal data even without names",
+            "Ethnicity, gender and age terms of the search phrases; they do not describe the persons",
         ],
         "rai:dataReleaseMaintenancePlan": (
-            "Pictures are taken out on request; each takedown makes a new version that lists the removed ids."
+            "Photos are removed on request; each takedown makes a new version that lists the removed ids."
         ),
     }

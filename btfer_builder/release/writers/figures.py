@@ -1,4 +1,4 @@
-"""The pictures of a release: a contact sheet, and classes by what was searched for."""
+"""Draw the figures of a release: a contact sheet, and the classes by query attribute."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ SIDE = 96
 GAP = 4
 LABEL = 104
 PER_ROW = 12
-#: The usual order of ages; other values come after them.
+#: Order of the ages; other values come after them.
 _ORDER = ("toddler", "child", "adult", "middle-aged", "elderly")
 
 
 def write_contact_sheet(path: Path, faces: Sequence[ReleasedFace]) -> None:
-    """Write the first twelve faces of every class, in the order of the draw, as a PNG without metadata."""
+    """Draw the first twelve faces of each class in the order of the draw, as a PNG without metadata."""
     from PIL import Image, ImageDraw, ImageFont
 
     most = max(Counter(face.emotion for face in faces).values())
@@ -33,7 +33,7 @@ def write_contact_sheet(path: Path, faces: Sequence[ReleasedFace]) -> None:
         own = sorted(
             (face for face in faces if face.emotion == emotion), key=lambda face: (face.rank, face.face_id)
         )
-        draw.text((GAP * 2, top + SIDE // 2), emotion, write_release_files="#222222", font=font, anchor="lm")
+        draw.text((GAP * 2, top + SIDE // 2), emotion, fill="#222222", font=font, anchor="lm")
         for column, face in enumerate(own[:PER_ROW]):
             with Image.open(face.path) as picture:
                 small = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
@@ -42,7 +42,7 @@ def write_contact_sheet(path: Path, faces: Sequence[ReleasedFace]) -> None:
 
 
 def write_groups(path: Path, faces: Sequence[ReleasedFace]) -> None:
-    """Write how many faces each class has of every value searched for, as a PNG without metadata."""
+    """Draw the number of faces of each class by query attribute, as a PNG without metadata."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -63,8 +63,8 @@ def group_counts(faces: Sequence[ReleasedFace], attribute: str) -> Counter[tuple
 
 
 def _values(faces: Sequence[ReleasedFace], attribute: str) -> list[str]:
-    found = {face.face.attributes[attribute] for face in faces}
-    return sorted(found, key=lambda value: (_ORDER.index(value) if value in _ORDER else len(_ORDER), value))
+    values = {face.face.attributes[attribute] for face in faces}
+    return sorted(values, key=lambda value: (_ORDER.index(value) if value in _ORDER else len(_ORDER), value))
 
 
 def _heatmap(axes: "Axes", faces: Sequence[ReleasedFace], attribute: str, values: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The faces as tables and shards: metadata.jsonl, faces.parquet, WebDataset tar files, sources.jsonl."""
+"""Write the faces as JSON lines, Parquet and WebDataset shards."""
 
 import io
 import tarfile
@@ -9,38 +9,25 @@ from typing import Any
 from btfer_builder.errors import BtferError
 from btfer_builder.io.json import json_text
 from btfer_builder.labels import EMOTIONS
+from btfer_builder.release import schema
 from btfer_builder.release.released_faces import ReleasedFace
 
-#: Faces of a tar file and of a row group: some 100 MB at 256×256 pixels.
+#: Faces of a tar file and of a row group: about 100 MB at 256×256 pixels.
 SHARD_FACES = 1000
 GROUP_FACES = 100
 
-#: The columns of faces.parquet after `image`, with their types.
-_COLUMNS = {
-    "face_id": "string",
-    "split": "string",
-    "emotion": "string",
-    "label": "int64",
-    "license": "string",
-    "agreement": "float64",
-    "reviewers": "int64",
-    **{f"votes_{emotion}": "int64" for emotion in EMOTIONS},
-    "query_ethnicity": "string",
-    "query_gender": "string",
-    "query_age": "string",
-    "query_language": "string",
-    "sha256": "string",
-}
+#: Data types of the columns, as Arrow and as `datasets` name them.
+_ARROW = {"string": "string", "url": "string", "int64": "int64", "class_label": "int64", "float64": "float64"}
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write one JSON object a line."""
+    """Write one JSON object per line."""
     lines = (json_text(row, ensure_ascii=False) + "\n" for row in rows)
     path.write_text("".join(lines), encoding="utf-8")
 
 
 def write_parquet(path: Path, faces: Sequence[ReleasedFace]) -> None:
-    """Write the faces with the bytes of their pictures, as `datasets` reads pictures and class labels.
+    """Write the faces with the bytes of their images; `datasets` reads images and class labels from it.
 
     Raises
     ------
@@ -54,64 +41,50 @@ def write_parquet(path: Path, faces: Sequence[ReleasedFace]) -> None:
         raise BtferError(
             "faces.parquet is written with pyarrow, which is missing: pip install 'btfer-builder[release]'"
         ) from None
+    own = schema.columns(schema.PARQUET)
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    features: dict[str, Any] = {"image": {"_type": "Image"}}
-    features |= {name: {"dtype": kind, "_type": "Value"} for name, kind in _COLUMNS.items()}
-    features["label"] = {"names": list(EMOTIONS), "_type": "ClassLabel"}
-    columns = [("image", image), *((name, pa.type_for_alias(kind)) for name, kind in _COLUMNS.items())]
-    schema = pa.schema(columns, metadata={"huggingface": json_text({"info": {"features": features}})})
-    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=3) as writer:
+    types = [image if column.dtype == "image" else pa.type_for_alias(_ARROW[column.dtype]) for column in own]
+    features = {column.name: _feature(column) for column in own}
+    table = pa.schema(
+        [(column.name, dtype) for column, dtype in zip(own, types, strict=True)],
+        metadata={"huggingface": json_text({"info": {"features": features}})},
+    )
+    with pq.ParquetWriter(path, table, compression="zstd", compression_level=3) as writer:
         for start in range(0, len(faces), GROUP_FACES):
-            group = [_row(face) for face in faces[start : start + GROUP_FACES]]
-            writer.write_table(pa.Table.from_pylist(group, schema=schema))
+            group = list(schema.rows(faces[start : start + GROUP_FACES], schema.PARQUET))
+            writer.write_table(pa.Table.from_pylist(group, schema=table))
 
 
-def _row(face: ReleasedFace) -> dict[str, Any]:
-    said = face.metadata() | {"split": face.split}
-    picture = {"bytes": face.path.read_bytes(), "path": f"{face.face_id}.png"}
-    return {"image": picture, **{name: said[name] for name in _COLUMNS}}
+def _feature(column: schema.Column) -> dict[str, Any]:
+    """Return the type of a column in the vocabulary of the library `datasets`."""
+    if column.dtype == "image":
+        return {"_type": "Image"}
+    if column.dtype == "class_label":
+        return {"names": list(EMOTIONS), "_type": "ClassLabel"}
+    return {"dtype": _ARROW[column.dtype], "_type": "Value"}
 
 
 def write_shards(folder: Path, faces: Sequence[ReleasedFace]) -> None:
-    """Write `<split>-000000.tar`, …: a picture, its class number and its metadata for every face.
+    """Write `<split>-000000.tar`, …: the image, class number and metadata of every face.
 
-    Nothing in a tar file says when, by whom or on which machine it was made.
+    Members have no time and no owner.
     """
     folder.mkdir()
     for split in sorted({face.split for face in faces}):
-        # Mixed by id, so that a shard holds all classes.
+        # Sorted by id, so that a shard has all classes.
         own = sorted((face for face in faces if face.split == split), key=lambda face: face.face_id)
         for number, start in enumerate(range(0, len(own), SHARD_FACES)):
             shard = folder / f"{split}-{number:06d}.tar"
             with tarfile.open(shard, "w", format=tarfile.USTAR_FORMAT) as tar:
-                for face in own[start : start + SHARD_FACES]:
-                    said = face.metadata()
+                shard_faces = own[start : start + SHARD_FACES]
+                rows = schema.rows(shard_faces, schema.METADATA)
+                for face, row in zip(shard_faces, rows, strict=True):
                     _add(tar, f"{face.face_id}.png", face.path.read_bytes())
-                    _add(tar, f"{face.face_id}.cls", str(said["label"]).encode())
-                    _add(tar, f"{face.face_id}.json", json_text(said, ensure_ascii=False).encode())
+                    _add(tar, f"{face.face_id}.cls", str(row["label"]).encode())
+                    _add(tar, f"{face.face_id}.json", json_text(row, ensure_ascii=False).encode())
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    member = tarfile.TarInfo(name)  # as it comes: time 0, no owner
+    member = tarfile.TarInfo(name)  # its defaults: time 0, no owner
     member.size, member.mode = len(content), 0o644
     tar.addfile(member, io.BytesIO(content))
-
-
-def source_row(face: ReleasedFace) -> dict[str, Any]:
-    """Return what is needed to make a face again out of its photo: address, hashes and box."""
-    from btfer_builder.images.decode import decode_image
-    from btfer_builder.images.hashing import pixel_hash
-
-    said = face.metadata()
-    said["file_name"] = f"{face.split}/{face.file_name}"
-    pixels = decode_image(face.path)
-    # Where the file was and what became of it in this workspace is nobody's business.
-    box = {name: value for name, value in face.box.items() if name not in {"path", "state", "reason"}}
-    return {
-        **said,
-        "split": face.split,
-        "url": face.source.url,
-        "size": len(pixels),
-        "pixel_sha256": pixel_hash(pixels),
-        "face": box,
-    }

@@ -19,8 +19,8 @@ from btfer_builder.images.thumbnails import thumbnail
 from btfer_builder.io.storage import thumb_path
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Candidate, Search
-from btfer_builder.release.audit import scan
-from btfer_builder.release.diff import difference, faces_in
+from btfer_builder.release.audit import audit_release
+from btfer_builder.release.diff import diff_releases, faces_in
 from btfer_builder.release.stage import release
 from btfer_builder.release.takedown.stage import take_down
 from btfer_builder.sample.stage import sample
@@ -117,11 +117,11 @@ def test_a_face_is_out_everywhere_and_another_takes_its_place(workspace, tmp_pat
         assert info["version"] == 2
         assert [face["face_id"] for face in info["changes"]["removed"]] == [person["face_id"]]
         assert [face["face_id"] for face in info["changes"]["added"]] == [next_one["face_id"]]
-        assert scan(folder).findings == []
+        assert audit_release(folder).findings == []
         files = tree(folder)
         del files["release.json"]  # it says which id was removed
         assert not [name for name, content in files.items() if person["face_id"].encode() in content]
-    assert difference(out, urls).is_empty
+    assert diff_releases(out, urls).is_empty
     assert {path.name for path in tmp_path.iterdir()} == {"faces", "out", "urls"}
 
 
@@ -149,7 +149,7 @@ def test_every_way_to_name_a_picture(workspace, tmp_path, how):
         "page": person["page_url"],
     }.get(how, str(given))
     done = take_down(workspace, target)
-    assert list(done.traces.why) == [person["image_id"]]
+    assert list(done.matches.reasons) == [person["image_id"]]
     no_trace(workspace, person)
     assert per_class(workspace) == dict.fromkeys(EMOTIONS, PER_CLASS)
     stones = workspace.catalog.rows("SELECT * FROM tombstones")
@@ -166,7 +166,7 @@ def test_copies_go_too_and_others_stay(workspace):
             (person["image_id"], copy["image_id"]),
         )
     done = take_down(workspace, copy["image_id"])
-    assert set(done.traces.why) == {person["image_id"], copy["image_id"]}
+    assert set(done.matches.reasons) == {person["image_id"], copy["image_id"]}
     for each in (person, copy):
         no_trace(workspace, each)
     assert (workspace.root / other["photo"]).exists()
@@ -186,7 +186,7 @@ def test_a_photo_with_a_copy_of_the_face_goes_too(workspace):
             (copy["face_id"], person["face_id"]),
         )
     done = take_down(workspace, person["face_id"])
-    assert done.traces.why == {person["image_id"]: "named", copy["image_id"]: "has a copy of its face"}
+    assert done.matches.reasons == {person["image_id"]: "named", copy["image_id"]: "has a copy of its face"}
     for each in (person, copy):
         no_trace(workspace, each)
 
@@ -194,15 +194,15 @@ def test_a_photo_with_a_copy_of_the_face_goes_too(workspace):
 def test_nothing_known_is_said_and_an_address_still_gets_a_tombstone(workspace):
     before = tree(workspace.data)
     for target in ("0123456789abcdef", "no-such-file.png"):
-        with pytest.raises(BtferError, match=f"{target}.* is no face id"):
+        with pytest.raises(BtferError, match=f"{target}.* is not a known face id"):
             take_down(workspace, target)
     done = take_down(workspace, "https://elsewhere.example/ana.jpg")
-    assert done.traces.why == {}
+    assert done.matches.reasons == {}
     (stone,) = workspace.catalog.rows("SELECT url_sha256 FROM tombstones")
     assert stone["url_sha256"] == hashlib.sha256(b"https://elsewhere.example/ana.jpg").hexdigest()
     assert tree(workspace.data) == before
     (workspace.root / "note.png").write_text("no picture")
-    with pytest.raises(BtferError, match=r"note\.png cannot be read as a picture"):
+    with pytest.raises(BtferError, match=r"note\.png cannot be read as an image"):
         take_down(workspace, str(workspace.root / "note.png"))
 
 
@@ -245,7 +245,7 @@ def test_a_gap_is_filled_from_the_same_cell_if_it_can(workspace):
     with catalog.transaction() as db:
         db.execute(
             """INSERT INTO searches SELECT search_id + 100, engine, query || ' man', language, emotion, query_ethnicity,
-               'male', query_age, expression, asked, error FROM searches WHERE query NOT LIKE 'also%'"""
+               'male', query_age, expression, results_requested, error FROM searches WHERE query NOT LIKE 'also%'"""
         )
         db.execute("UPDATE candidates SET search_id = search_id + 100 WHERE rank > 3")
     sample(workspace, SampleRecipe(per_class=2, stratify=("query_gender",)))
@@ -311,10 +311,12 @@ def test_no_later_crawl_brings_it_back(tmp_path, workspace):
 
 
 MOMENTS = {
-    "while deleting": "takedown.bury = lambda *_, **__: die()",
+    "while deleting": "takedown.add_tombstones = lambda *_, **__: die()",
     "before the sample is written": "takedown._write_sample = lambda *_: die()",
     "before the release is written": "takedown._write_again = lambda *_: die()",
-    "before the release is swapped": "takedown.record = lambda *_: die()",
+    "in the swap of the release": "rename = Path.rename\n"
+    "Path.rename = lambda path, target: die() if Path(target).name == 'out' else rename(path, target)",
+    "after the release is written": "takedown.record_release = lambda *_: die()",
 }
 
 
@@ -324,7 +326,7 @@ def test_killed_at_any_moment_the_same_command_finishes_it(workspace, tmp_path, 
     out = release(workspace, tmp_path / "out", ReleaseRecipe()).path
     script = (
         "import os, signal; from pathlib import Path\n"
-        "from btfer_builder.release import takedown\n"
+        "from btfer_builder.release.takedown import stage as takedown\n"
         "from btfer_builder.workspace import Workspace\n"
         "die = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"{MOMENTS[moment]}\n"
