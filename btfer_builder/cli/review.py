@@ -1,4 +1,4 @@
-"""The commands by which people clean the set, and measure how far they agree."""
+"""The commands for reviewing the set and measuring agreement."""
 
 from pathlib import Path
 from typing import Any
@@ -18,24 +18,29 @@ from btfer_builder.workspace import open_workspace
     "--round",
     "round_name",
     type=click.Choice(["images", "faces"]),
-    help="Photos before they are cropped, or faces. [default: faces; both for --export]",
+    help="Photos before cropping, or faces. [default: faces; both for --export]",
 )
 @click.option(
-    "--export", "export_path", type=click.Path(path_type=Path, dir_okay=False), help="Write a CSV to fill in."
+    "--export",
+    "export_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a CSV file to fill in.",
 )
 @click.option(
     "--import",
     "import_path",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Read the decisions of a CSV.",
+    help="Read the decisions of a CSV file.",
 )
 @click.option(
-    "--adjudicate", is_flag=True, help="Show what reviewers disagree on with their votes, and settle it."
+    "--adjudicate",
+    is_flag=True,
+    help="Show the items reviewers disagree on, with their votes, and decide them.",
 )
 @click.option(
     "--suspect",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A model to ask about every face, to look first where it doubts the label.",
+    help="Model file; faces whose label it doubts can be shown first.",
 )
 @common_options
 def review(
@@ -48,30 +53,32 @@ def review(
     suspect: Path | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Clean the set by hand.
+    """Review the images or faces by hand.
 
-    A page where one key labels and advances, or a CSV for a spreadsheet.
+    Opens a web page on which one key labels an item and moves to the next, or exchanges a CSV file with a spreadsheet.
 
     \b
     Examples:
       btfer review --reviewer ana
-      btfer review --reviewer ana --reviewers ana,bo,cy --blind      three share the work, 10 % is seen by all
+      btfer review --reviewer ana --reviewers ana,bo,cy --blind      three share the work, all see 10 %
       btfer review --reviewer ana --adjudicate
-      btfer review --export faces.csv    then fill it in, and:    btfer review --import faces.csv
+      btfer review --export faces.csv    then fill it in and run:    btfer review --import faces.csv
     """
     from btfer_builder.catalog.manifests import write_manifests
     from btfer_builder.catalog.review import count_decisions
-    from btfer_builder.review.assignment import check_sharing, follow_rule
+    from btfer_builder.review.assignment import check_assigned, follow_rule
     from btfer_builder.review.decisions import export_decisions, import_decisions, reviewer_name
     from btfer_builder.review.serve import LOOPBACK, serve
     from btfer_builder.sample.stale import say_if_stale
 
     if export_path and import_path:
-        raise click.UsageError("--export and --import exclude each other")
+        raise click.UsageError("--export and --import cannot be used together")
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.review, options)
     if recipe.blind and (adjudicate or suspect):
-        raise click.UsageError("--blind excludes --adjudicate and --suspect, which show what it hides")
+        raise click.UsageError(
+            "--blind cannot be used with --adjudicate or --suspect, which show what it hides"
+        )
     catalog, reviewer = workspace.catalog, reviewer_name(recipe)
     follow_rule(catalog, recipe, given_flags(options))
     result: dict[str, object]
@@ -85,28 +92,24 @@ def review(
             catalog, export_path, kinds=kinds[round_name], reviewer=reviewer, recipe=recipe
         )
         result = {"path": str(export_path), "items": count}
-        text = (
-            f"{count} items written to {export_path}: fill in verdict (accept, reject, skip), then import it"
-        )
+        text = f"{count} items written to {export_path}: fill in verdict (accept, reject, skip), then import the file"
     elif import_path:
         done = import_decisions(catalog, import_path, reviewer=reviewer, blind=recipe.blind)
         result = {"added": done.added, "unchanged": done.unchanged, "empty": done.empty}
-        text = (
-            f"{done.added} decisions added, {done.unchanged} were there already, {done.empty} rows had none"
-        )
+        text = f"{done.added} decisions added, {done.unchanged} already recorded, {done.empty} rows without a verdict"
     else:
-        check_sharing(reviewer, recipe)
+        check_assigned(reviewer, recipe)
         model = None
         if suspect is not None:
             from btfer_builder.evaluate.model_predictions import ask_model
 
             model = ask_model(workspace, suspect)
         before = count_decisions(catalog)
-        echo_stderr("Stop with Ctrl-C. Every decision is saved as it is made.")
+        echo_stderr("Stop with Ctrl-C. Every decision is saved when it is made.")
         if recipe.host not in LOOPBACK:
             echo_stderr(
-                f"Warning: {recipe.host} can be reached from other computers, and nothing is encrypted: whoever "
-                "reads the network can see the faces and decide in your name. An SSH tunnel is safer."
+                f"Warning: {recipe.host} can be reached from other computers, and nothing is encrypted: anyone who "
+                "can read the network traffic sees the faces and can decide in your name. An SSH tunnel is safer."
             )
         serve(
             workspace,
@@ -134,14 +137,14 @@ def review(
     type=click.Choice(["images", "faces"]),
     default="faces",
     show_default=True,
-    help="Photos before they are cropped, or faces.",
+    help="Photos before cropping, or faces.",
 )
 @common_options
 def agreement(directory: Path | None, as_json: bool, round_name: str, **options: Any) -> None:  # noqa: ANN401
-    """Measure how far reviewers agree.
+    """Measure the agreement of the reviewers.
 
-    Cohen's and Fleiss' kappa with intervals, overall and for each class, each reviewer against the consensus, and
-    what is mixed up with what. The rule of consensus that is given here (or in btfer.toml) is in force from now on.
+    Prints Cohen's and Fleiss' kappa with intervals, overall and for each class, each reviewer against the consensus,
+    and the confusion matrix. The rule of consensus given here (or in btfer.toml) is stored and applies from now on.
 
     \b
     Examples:
@@ -157,7 +160,7 @@ def agreement(directory: Path | None, as_json: bool, round_name: str, **options:
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.review, options)
     follow_rule(workspace.catalog, recipe, given_flags(options))
-    found = measure(
+    result = measure(
         workspace.catalog,
         "image" if round_name == "images" else "face",
         apply_cli_options(workspace.recipe.agreement, options),
@@ -166,6 +169,6 @@ def agreement(directory: Path | None, as_json: bool, round_name: str, **options:
     write_manifests(workspace.catalog, workspace.manifests, "images", "faces")
     say_if_stale(workspace.catalog)
     if as_json:
-        emit_json(found.to_dict())
+        emit_json(result.to_dict())
     else:
-        show_agreement(found)
+        show_agreement(result)

@@ -1,4 +1,4 @@
-"""Print how far reviewers agree, as tables people can read."""
+"""Print the measures of agreement as tables."""
 
 import math
 
@@ -9,52 +9,52 @@ from btfer_builder.review.agreement import ANSWERS, Agreement
 from btfer_builder.review.kappa import Kappa
 
 
-def show_agreement(found: Agreement) -> None:
+def show_agreement(result: Agreement) -> None:
     """Print the measures on stdout."""
-    answered = ", ".join(f"{name} {n}" for name, n in found.answered.items())
-    click.echo(f"{found.round} answered: {answered}")
+    answered = ", ".join(f"{name} {n}" for name, n in result.answered.items())
+    click.echo(f"{result.round} answered: {answered}")
     click.echo(
-        f"{found.shared} with two answers or more, {found.disputed} of them answered differently; "
-        f"{found.open} still open under the rule: at least {found.min_votes} answers, "
-        f"{found.agreement:.0%} of them alike"
+        f"{result.shared} with two answers or more, {result.disputed} of them answered differently; "
+        f"{result.open} without a verdict under the rule: at least {result.min_votes} answers, "
+        f"{result.agreement:.0%} of them alike"
     )
-    classes = [name for name in ANSWERS if name in found.fleiss_per_class]
-    names = [" and ".join(pair.reviewers) for pair in found.pairs]
-    if found.fleiss is not None:
+    classes = [name for name in ANSWERS if name in result.fleiss_per_class]
+    names = [" and ".join(pair.reviewers) for pair in result.pairs]
+    if result.fleiss is not None:
         table(
-            f"Fleiss' kappa of all {len(found.fleiss_reviewers)}, on the {found.fleiss_items} items all answered",
+            f"Fleiss' kappa of all {len(result.fleiss_reviewers)} reviewers, on {result.fleiss_items} shared items",
             ["kappa", *classes],
-            [(_text(found.fleiss), *(_text(found.fleiss_per_class[name]) for name in classes))],
+            [(_text(result.fleiss), *(_text(result.fleiss_per_class[name]) for name in classes))],
         )
-    seen = [name for name in ANSWERS if any(name in pair.per_class for pair in found.pairs)]
+    seen = [name for name in ANSWERS if any(name in pair.per_class for pair in result.pairs)]
     table(
-        "Cohen's kappa of every two",
+        "Cohen's kappa of each pair",
         ["reviewers", "items", "kappa", *seen],
         [
-            (name, pair.items, _text(pair.kappa), *(_text(pair.per_class.get(each)) for each in seen))
-            for name, pair in zip(names, found.pairs, strict=True)
+            (name, pair.items, _text(pair.kappa), *(_text(pair.per_class.get(answer)) for answer in seen))
+            for name, pair in zip(names, result.pairs, strict=True)
         ],
     )
     table(
-        "Each against the consensus (items that somebody else answered, too)",
-        ["reviewer", "items", "alike", "kappa", *seen],
+        "Each reviewer against the consensus (items that another reviewer answered, too)",
+        ["reviewer", "items", "agreement", "kappa", *seen],
         [
             (
-                one.reviewer,
-                one.items,
-                _share(one.agreement),
-                _text(one.kappa),
-                *(_share(one.per_class.get(each)) for each in seen),
+                against.reviewer,
+                against.items,
+                _share(against.agreement),
+                _text(against.kappa),
+                *(_share(against.per_class.get(name)) for name in seen),
             )
-            for one in found.against
+            for against in result.against
         ],
     )
-    confusion = found.confusion
-    places = [place for place, name in enumerate(ANSWERS) if confusion[place].any()]
+    confusion = result.confusion
+    codes = [code for code in range(len(ANSWERS)) if confusion[code].any()]
     table(
-        "Who says one thing where another says another (every two reviewers, both ways)",
-        ["", *(ANSWERS[place] for place in places)],
-        [(ANSWERS[row], *(int(confusion[row, column]) for column in places)) for row in places],
+        "Confusion matrix (sum over all pairs, both ways)",
+        ["", *(ANSWERS[code] for code in codes)],
+        [(ANSWERS[row], *(int(confusion[row, column]) for column in codes)) for row in codes],
     )
 
 
