@@ -182,7 +182,8 @@ def test_any_wrong_row_refuses_the_whole_table_and_names_its_line(workspace, fil
         f"line {number}" for number in (3, 4, 5, 6, 7, 9, 10, 11, 12)
     ]
     for line, says in zip(
-        problems, ["approve", "no face", "meh", "no image", "reason", "video", "contradicts line 2", "reviewer", "no face"],
+        problems,
+        ["approve", "no face", "meh", "no image", "reason", "video", "contradicts line 2", "reviewer", "no face"],
         strict=True,
     ):  # fmt: skip
         assert says in line

@@ -1,6 +1,6 @@
 // Menus that take one key and go away. The focus stays in the grid: they listen, and say aloud what they offer.
 
-import { announce } from "./sheet.js";
+import { announce } from "./grid.js";
 
 const grid = document.getElementById("grid");
 let open = null; // {element, choose}

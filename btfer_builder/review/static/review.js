@@ -1,11 +1,11 @@
 // What each key and click does, and what the address says.
 
-import { accept, acceptRest, label, reject, rejectRest, skip, undo } from "./deciding.js";
+import { accept, acceptRest, label, reject, rejectRest, skip, undo } from "./actions.js";
 import { closeMenu, isOpen, menuClick, menuKey, openMenu } from "./menus.js";
 import {
   busy, extend, index, letGo, move, nextUndecided, select, shape, sheet, show, turn, view,
-} from "./session.js";
-import { isUnsaved } from "./words.js";
+} from "./view_state.js";
+import { isUnsaved } from "./store.js";
 
 const grid = document.getElementById("grid");
 const labels = [...document.querySelectorAll(".labels [data-label]")].map((button) => button.dataset.label);

@@ -2,12 +2,12 @@
 
 import { drawCompare } from "./compare.js";
 import { ask } from "./outbox.js";
-import { addressOf, fetchAround, fetchPage, query } from "./pages.js";
+import { addressOf, fetchAround, fetchPage, query } from "./pagination.js";
 import {
   announce, drawGrid, drawOption, drawPanel, drawProgress, drawSaved, drawSelection, fetchPictures,
   pictureUrl,
-} from "./sheet.js";
-import { onChange, outbox, progress, refusals, setProgress, stateOf, wordOf } from "./words.js";
+} from "./grid.js";
+import { onChange, outbox, progress, refusals, setProgress, stateOf, wordOf } from "./store.js";
 
 const byId = (id) => document.getElementById(id);
 const grid = byId("grid");

@@ -1,10 +1,10 @@
 // What the reviewer decides: of one item, of a range, of the rest of a page; and taking it back.
 
-import { announce, spoken } from "./sheet.js";
+import { announce, spoken } from "./grid.js";
 import {
   busy, chosen, drawState, endOfRange, index, move, notice, reveal, select, sheet, turn, view,
-} from "./session.js";
-import { heard, hearWord, isRefused, outbox, progress, refuse, say, wordOf } from "./words.js";
+} from "./view_state.js";
+import { heard, hearWord, isRefused, outbox, progress, refuse, say, wordOf } from "./store.js";
 
 const steps = []; // what undo takes back, latest last: {items: [{item, before}], job, round}
 const NAMES = ["verdict", "emotion", "reason"];

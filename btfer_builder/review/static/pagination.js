@@ -1,7 +1,7 @@
 // Asks for pages before they are needed and keeps them while they may be needed again.
 
 import { ask } from "./outbox.js";
-import { fetchPictures, pictureUrl } from "./sheet.js";
+import { fetchPictures, pictureUrl } from "./grid.js";
 
 export const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ""));
 
