@@ -317,7 +317,7 @@ def test_near_duplicates_and_conflicts_stand_side_by_side_with_the_reasons(page,
     page.open(f"{server.url}/?round=faces&view=compare&page=1")
     page.until("document.querySelectorAll('#compare figure').length === 3")  # the face, its photo, the copy
     page.press("ArrowRight")
-    page.until("document.getElementById('compare').textContent.includes('nothing was dropped')")
+    page.until("document.getElementById('compare').textContent.includes('no dropped copies')")
     assert page.complaints() == []
 
 
@@ -395,7 +395,7 @@ def test_the_rate_is_in_sight(page):
         page.until(SAVED)
         time.sleep(0.4)
     page.press("s")
-    page.until("/ · \\d+ a minute/.test(document.getElementById('left').textContent)")
+    page.until("/ · \\d+ per minute/.test(document.getElementById('left').textContent)")
 
 
 def test_a_refresh_loses_nothing(page, server):
@@ -513,8 +513,8 @@ def test_nothing_to_review_says_what_to_do(browser, workspace, start):
 
 def test_the_accessible_names_tell_the_state(page):
     label = "document.querySelector('#item-1').getAttribute('aria-label')"
-    assert page.eval(label) == "2 of 60. Searched for: angry adult woman. proposed angry. not decided."
+    assert page.eval(label) == "2 of 60. Searched for: angry adult woman. proposed angry. undecided."
     page.press("ArrowRight", "x", "m")
-    assert page.eval(label).endswith("you said: rejected, minor.")
+    assert page.eval(label).endswith("rejected: minor.")
     assert page.eval("document.getElementById('grid').getAttribute('aria-activedescendant')") == "item-2"
     assert page.eval("document.getElementById('announce').textContent") == "minor."

@@ -1,54 +1,56 @@
-// What the reviewer decides: of one item, of a range, of the rest of a page; and taking it back.
+// The actions of the reviewer: decide on an item, a range or the rest of a page, and undo.
 
-import { announce, spoken } from "./grid.js";
+import { announce, describe } from "./grid.js";
 import {
-  busy, chosen, drawState, endOfRange, index, move, notice, reveal, select, sheet, turn, view,
+  busy, drawState, endOfRange, index, move, notice, page, reveal, select, selectedItems, turn, view,
 } from "./view_state.js";
-import { heard, hearWord, isRefused, outbox, progress, refuse, say, wordOf } from "./store.js";
+import {
+  decisionOf, isRefused, markRefused, outbox, progress, receiveDecision, receiveProgress, setDecision,
+} from "./store.js";
 
-const steps = []; // what undo takes back, latest last: {items: [{item, before}], job, round}
-const NAMES = ["verdict", "emotion", "reason"];
+const steps = []; // for undo, latest last: {items: [{item, before}], job, round}
+const FIELDS = ["verdict", "emotion", "reason"];
 
-/** Say a word of each of some items, as one step. `wordFor(item)` is the word. */
-function decideOn(items, wordFor) {
-  const news = items.filter((item) => {
-    const [before, word] = [wordOf(item), wordFor(item)];
-    return !before || NAMES.some((name) => before[name] !== word[name]) || isRefused(item);
+/** Decide on items as one step; `decisionFor(item)` returns the decision. */
+function decideOn(items, decisionFor) {
+  const changed = items.filter((item) => {
+    const [before, decision] = [decisionOf(item), decisionFor(item)];
+    return !before || FIELDS.some((name) => before[name] !== decision[name]) || isRefused(item);
   });
-  if (!news.length) return;
-  const bodies = news.map((item) => ({ item_id: item.item_id, kind: item.kind, ...wordFor(item) }));
-  const ids = news.map((item) => item.item_id);
-  const alone = bodies.length === 1;
+  if (!changed.length) return;
+  const bodies = changed.map((item) => ({ item_id: item.item_id, kind: item.kind, ...decisionFor(item) }));
+  const ids = changed.map((item) => item.item_id);
+  const single = bodies.length === 1;
   const job = {
-    url: alone ? "/api/decisions" : "/api/decisions/batch",
+    url: single ? "/api/decisions" : "/api/decisions/batch",
     items: ids,
-    body: () => (alone ? bodies[0] : { decisions: bodies }),
+    body: () => (single ? bodies[0] : { decisions: bodies }),
     done: (answer) => {
       job.decisions = answer.decision_ids ?? [answer.decision_id];
-      heard(answer);
+      receiveProgress(answer);
     },
     refused: (error) => {
       job.lost = true;
-      refuse(ids, error.message);
+      markRefused(ids, error.message);
       announce(`Not saved: ${error.message}`);
     },
   };
-  steps.push({ items: news.map((item) => ({ item, before: wordOf(item) })), job, round: view.round });
-  for (const item of news) say(item, wordFor(item));
+  steps.push({ items: changed.map((item) => ({ item, before: decisionOf(item) })), job, round: view.round });
+  for (const item of changed) setDecision(item, decisionFor(item));
   outbox.add(job);
 }
 
-/** Decide on what is selected, and go on. */
-function decide(wordFor) {
-  const items = chosen();
+/** Decide on the selected items, and go to the next one. */
+function decide(decisionFor) {
+  const items = selectedItems();
   if (!items.length || busy) return;
   const last = endOfRange();
-  decideOn(items, wordFor);
-  const [, text] = spoken(items[0], wordFor(items[0]));
-  const told = items.length > 1 ? `${items.length} items: ${text}.` : `${text}.`;
+  decideOn(items, decisionFor);
+  const [, text] = describe(items[0], decisionFor(items[0]));
+  const message = items.length > 1 ? `${items.length} items: ${text}.` : `${text}.`;
   if (last !== index || items.length > 1) select(last);
-  announce(told);
-  if (!move(1)) announce(`${told} End of the list, ${progress.left} left in all${progress.left ? ": press n" : ""}.`);
+  announce(message);
+  if (!move(1)) announce(`${message} End of the list, ${progress.left} left in all${progress.left ? ": press n" : ""}.`);
 }
 
 const rejected = (reason) => ({ verdict: "reject", emotion: null, reason });
@@ -59,11 +61,11 @@ export const reject = (reason) => decide(() => rejected(reason));
 export const skip = () => decide(() => ({ verdict: "skip", emotion: null, reason: null }));
 
 export function accept() {
-  const items = chosen();
+  const items = selectedItems();
   if (!items.length) return;
   const open = items.find((item) => !item.emotion);
   if (!open) return decide((item) => labelled(item.emotion));
-  notice(`${whyOpen(open)}: press 1–7 to say which`);
+  notice(`${whyOpen(open)}: press 1–7 to label`);
 }
 
 function whyOpen(item) {
@@ -71,31 +73,31 @@ function whyOpen(item) {
   return item.found_under.length ? `Found under ${item.found_under.join(" and ")}` : "You review blind";
 }
 
-const undecided = () => sheet.items.filter((item) => !wordOf(item));
+const undecided = () => page.items.filter((item) => !decisionOf(item));
 
-/** Accept everything on this page that is not decided; what has no proposed label stays. */
+/** Accept all undecided items of this page that have a proposed label. */
 export function acceptRest() {
   decideRest(undecided().filter((item) => item.emotion), (item) => labelled(item.emotion), "accepted");
 }
 
-/** Reject everything on this page that is not decided. */
+/** Reject all undecided items of this page. */
 export function rejectRest(reason) {
   decideRest(undecided(), () => rejected(reason), "rejected");
 }
 
-function decideRest(items, wordFor, done) {
+function decideRest(items, decisionFor, done) {
   if (busy) return;
-  decideOn(items, wordFor);
+  decideOn(items, decisionFor);
   drawState();
-  const told = `${items.length} ${done}.`;
+  const message = `${items.length} ${done}.`;
   const open = undecided();
   if (open.length) {
-    select(sheet.items.indexOf(open[0]));
-    notice(`${told} ${open.length} left on this page: ${whyOpen(open[0])}`);
-  } else if (view.page < sheet.pages) {
-    announce(told);
+    select(page.items.indexOf(open[0]));
+    notice(`${message} ${open.length} left on this page: ${whyOpen(open[0])}`);
+  } else if (view.page < page.pages) {
+    announce(message);
     turn(1, "first");
-  } else notice(`${told} This was the last page${progress.left ? ": press n" : ""}.`);
+  } else notice(`${message} This was the last page${progress.left ? ": press n" : ""}.`);
 }
 
 // --- Undo -----------------------------------------------------------------------------------------------
@@ -110,23 +112,22 @@ export function undo() {
 function undoStep(step) {
   steps.splice(steps.lastIndexOf(step), 1);
   const { items, job } = step;
-  for (const { item, before } of items) say(item, before);
+  for (const { item, before } of items) setDecision(item, before);
   const ids = items.map(({ item }) => item.item_id);
   outbox.add({
     url: "/api/undo",
     items: ids,
-    // Decisions that the server refused need no undoing; those it took are named, so that a second try of the
-    // same undo takes nothing else back.
+    // Refused decisions need no undo; the others are named by id, so that a retry undoes nothing else.
     body: () => (job.lost ? null : { round: step.round, decision_ids: job.decisions }),
-    done: heard,
-    refused: (error) => refuse(ids, error.message),
+    done: receiveProgress,
+    refused: (error) => markRefused(ids, error.message),
   });
   const { item } = items[0];
   reveal(item.item_id, item.listed_under);
   announce(items.length > 1 ? `Undone: ${items.length} items` : "Undone");
 }
 
-/** Undo what was decided before this page was opened: only the server knows it. */
+/** Undo a decision made before this page was opened; only the server knows it. */
 function undoEarlier() {
   const { round } = view;
   if (outbox.jobs.length || !progress?.latest) {
@@ -138,8 +139,8 @@ function undoEarlier() {
     url: "/api/undo",
     body: () => ({ round, decision_id: id }),
     done: (answer) => {
-      hearWord(answer.item_id, answer.my);
-      heard(answer);
+      receiveDecision(answer.item_id, answer.my);
+      receiveProgress(answer);
       announce("Undone");
       reveal(answer.item_id, null);
     },

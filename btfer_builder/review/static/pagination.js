@@ -1,41 +1,42 @@
-// Asks for pages before they are needed and keeps them while they may be needed again.
+// Fetches pages of items, prefetches their neighbours and caches the latest ones.
 
-import { ask } from "./outbox.js";
+import { request } from "./outbox.js";
 import { fetchPictures, pictureUrl } from "./grid.js";
 
 export const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ""));
 
-/** What stands in the address: all of the view but what goes without saying. */
+/** The query string of a view, without default values. */
 export function addressOf(view) {
-  const { round, emotion, show, sort, view: shape, page } = view;
-  const plain = { emotion: "", show: "all", sort: "found", view: "sheet" };
-  const said = Object.entries({ emotion, show, sort, view: shape }).filter(([name, value]) => value !== plain[name]);
-  return `?${query({ round, ...Object.fromEntries(said), page })}`;
+  const { round, emotion, show, sort, view: layout, page } = view;
+  const defaults = { emotion: "", show: "all", sort: "found", view: "sheet" };
+  const values = Object.entries({ emotion, show, sort, view: layout });
+  const changed = values.filter(([name, value]) => value !== defaults[name]);
+  return `?${query({ round, ...Object.fromEntries(changed), page })}`;
 }
 
-const KEPT = 5; // pages: this one, those around it, and where we came from
+const MAX_CACHED = 5; // pages: this one, its neighbours, and the one before
 const pages = new Map(); // address -> promise
 
 /**
- * Return a page; `where` is {round, emotion, show, sort} with `page` or `at`. With `keep` it is one of the list as
- * it was when it was first shown, and may be here already; without, the list is made anew.
+ * Return a page of {round, emotion, show, sort} by `page` or `at`. With `keep` it is a page of the list as first shown,
+ * and may be cached; without, the server makes a new list.
  */
 export function fetchPage({ round, emotion, show, sort, page, at, keep }) {
-  const asked = { round, emotion, show, sort, page: page ?? "", at: at ?? "", keep: keep ? 1 : "" };
-  const url = `/api/items?${query({ ...asked, per_page: document.body.dataset.perPage })}`;
+  const parameters = { round, emotion, show, sort, page: page ?? "", at: at ?? "", keep: keep ? 1 : "" };
+  const url = `/api/items?${query({ ...parameters, per_page: document.body.dataset.perPage })}`;
   if (!keep) {
     pages.clear();
-    return ask(url);
+    return request(url);
   }
-  const held = pages.get(url) ?? ask(url);
+  const answer = pages.get(url) ?? request(url);
   pages.delete(url);
-  pages.set(url, held); // the latest last
-  held.catch(() => pages.delete(url)); // it is asked for again when it is needed
-  if (pages.size > KEPT) pages.delete(pages.keys().next().value);
-  return held;
+  pages.set(url, answer); // the latest last
+  answer.catch(() => pages.delete(url)); // a failed request is repeated when the page is needed
+  if (pages.size > MAX_CACHED) pages.delete(pages.keys().next().value);
+  return answer;
 }
 
-/** Ask for the pages around this one, and the next one's pictures. */
+/** Prefetch the neighbouring pages, and the pictures of the next one. */
 export async function fetchAround(view, count) {
   try {
     if (view.page < count) {

@@ -1,23 +1,23 @@
-// What this reviewer said, what of it is saved, and how much is done. Everything shows at once; the outbox tells the
-// server after.
+// This reviewer's decisions, which of them are saved, and the progress. Changes are shown at once; the outbox sends
+// them to the server afterwards.
 
 import { Outbox } from "./outbox.js";
 
-const said = new Map(); // item id -> this reviewer's word as of now; stands above what pages say
-const refused = new Map(); // item id -> why the server would not take the word
+const decisions = new Map(); // item id -> this reviewer's current decision; takes precedence over the pages
+const refused = new Map(); // item id -> why the server refused the decision
 const listeners = [];
 
 export const outbox = new Outbox(() => listeners.forEach((changed) => changed()));
 export let progress = null;
 
-/** Be told whenever something is saved, refused or cannot be sent. */
+/** Call a function whenever something is saved, refused or cannot be sent. */
 export const onChange = (changed) => listeners.push(changed);
 
-export const wordOf = (item) => (said.has(item.item_id) ? said.get(item.item_id) : item.my);
+export const decisionOf = (item) => (decisions.has(item.item_id) ? decisions.get(item.item_id) : item.my);
 
-/** What is so of an item: {word, unsaved}; `unsaved` says why, or is null. */
+/** The state of an item: {decision, unsaved}; `unsaved` is the reason why it is not saved, or null. */
 export function stateOf(item) {
-  return { word: wordOf(item), unsaved: refused.get(item.item_id) ?? waiting(item) };
+  return { decision: decisionOf(item), unsaved: refused.get(item.item_id) ?? waiting(item) };
 }
 
 function waiting(item) {
@@ -25,25 +25,25 @@ function waiting(item) {
   return outbox.jobs.some((job) => job.items?.includes(item.item_id)) ? outbox.error : null;
 }
 
-export const refusals = () => refused.size;
+export const refusedCount = () => refused.size;
 export const isRefused = (item) => refused.has(item.item_id);
 
-/** Whether leaving now would lose something. */
+/** Whether leaving the page now would lose a decision. */
 export const isUnsaved = () => outbox.jobs.length > 0 || refused.size > 0;
 
-/** Take down that the server would not take what was said of these items. */
-export function refuse(ids, why) {
-  for (const id of ids) refused.set(id, why);
+/** Record that the server refused the decisions on these items. */
+export function markRefused(ids, reason) {
+  for (const id of ids) refused.set(id, reason);
 }
 
-/** Change what is said of an item, and count it before the server does. */
-export function say(item, word) {
-  const before = wordOf(item);
-  said.set(item.item_id, word);
+/** Set the decision on an item (null: undecided), and update the counts before the server does. */
+export function setDecision(item, decision) {
+  const before = decisionOf(item);
+  decisions.set(item.item_id, decision);
   refused.delete(item.item_id);
   if (!progress) return;
   const blind = "blind" in document.body.dataset;
-  for (const [each, by] of [[before, -1], [word, 1]]) {
+  for (const [each, by] of [[before, -1], [decision, 1]]) {
     const group = blind ? each?.emotion : item.listed_under;
     for (const counts of [progress, progress.per_emotion[group]]) {
       if (!counts) continue;
@@ -55,11 +55,11 @@ export function say(item, word) {
   }
 }
 
-/** Take over what the server says of an item that may not be on this page. */
-export const hearWord = (id, word) => said.set(id, word);
+/** Store the server's decision on an item that may not be on this page. */
+export const receiveDecision = (id, decision) => decisions.set(id, decision);
 
-/** Take over the server's counts; while more is on its way, what we count ourselves is newer. */
-export function heard(answer) {
+/** Store the counts of an answer, unless the outbox still has jobs that are already counted here. */
+export function receiveProgress(answer) {
   if (outbox.jobs.length === 0) progress = answer.progress;
 }
 

@@ -1,13 +1,13 @@
-// What is shown: the page, the selected item, the range around it, and the address that says all of it.
+// The view: the page of items, the selected item and range, and the address that describes them.
 
 import { drawCompare } from "./compare.js";
-import { ask } from "./outbox.js";
+import { request } from "./outbox.js";
 import { addressOf, fetchAround, fetchPage, query } from "./pagination.js";
 import {
   announce, drawGrid, drawOption, drawPanel, drawProgress, drawSaved, drawSelection, fetchPictures,
   pictureUrl,
 } from "./grid.js";
-import { onChange, outbox, progress, refusals, setProgress, stateOf, wordOf } from "./store.js";
+import { decisionOf, onChange, outbox, progress, refusedCount, setProgress, stateOf } from "./store.js";
 
 const byId = (id) => document.getElementById(id);
 const grid = byId("grid");
@@ -16,20 +16,20 @@ const labelsOf = (menu) => Object.fromEntries(
 );
 const meanings = { show: labelsOf("shows"), sort: labelsOf("sorts") };
 
-// What the address says; `view` is the shape: sheet, single or compare.
+// The view in the address; `view.view` is the layout: sheet, single or compare.
 export let view = { round: "faces", emotion: "", show: "all", sort: "found", view: "sheet", page: 1 };
-export let sheet = { items: [], total: 0, pages: 1 }; // what is shown
+export let page = { items: [], total: 0, pages: 1 };
 export let index = 0; // the selected item
-let noticed = null; // what asks for another key, until one is pressed that selects
-let anchor = null; // the other end of the range, while there is one
-export let busy = false; // a page is on its way: no key may decide on an item that is not seen yet
+let noticed = null; // a notice, shown until an item is selected
+let anchor = null; // the other end of the range, if there is one
+export let busy = false; // a page is being loaded: keys must not decide on items that are not shown yet
 
 onChange(drawState);
 
 /** The selected items, in their order. */
-export function chosen() {
+export function selectedItems() {
   const [first, last] = range();
-  return sheet.items.slice(first, last + 1);
+  return page.items.slice(first, last + 1);
 }
 
 const range = () => (anchor === null ? [index, index] : [Math.min(anchor, index), Math.max(anchor, index)]);
@@ -38,24 +38,24 @@ export const endOfRange = () => range()[1];
 // --- Drawing --------------------------------------------------------------------------------------------
 
 export function drawState() {
-  sheet.items.forEach((item, place) => {
-    const option = grid.children[place];
-    if (option) drawOption(option, item, stateOf(item), place, sheet.items.length);
+  page.items.forEach((item, each) => {
+    const option = grid.children[each];
+    if (option) drawOption(option, item, stateOf(item), each, page.items.length);
   });
   drawItem();
-  drawSaved(outbox.jobs.length, refusals(), outbox.error);
+  drawSaved(outbox.jobs.length, refusedCount(), outbox.error);
   if (progress) drawProgress(progress, view);
 }
 
 function drawItem() {
-  const item = sheet.items[index];
+  const item = page.items[index];
   const [first, last] = range();
   drawPanel(item, item && stateOf(item), last - first + 1);
   if (noticed) drawNotice();
   drawCompare(view.view === "compare" ? item : null);
 }
 
-/** Say something that asks for another key, to eyes and ears. */
+/** Show and announce a notice. */
 export function notice(text) {
   announce(text);
   noticed = text;
@@ -70,32 +70,32 @@ function drawNotice() {
 // --- Pages ----------------------------------------------------------------------------------------------
 
 /**
- * Show a page. `where` holds what changes of the view, with `page` or `at` (an item id or "next"); `pick` says which
- * item is selected: "first", "last", "undecided" or an id. `keep` goes on in the list as it is.
+ * Show a page. `changes` are the changes of the view, with `page` or `at` (an item id or "next"); `pick` is the item to
+ * select: "first", "last", "undecided" or an id. `keep` stays in the list as first shown.
  */
-export async function show(where, pick, { push = true, keep = false } = {}) {
+export async function show(changes, pick, { push = true, keep = false } = {}) {
   if (busy) return;
   busy = true;
   grid.setAttribute("aria-busy", "true");
   try {
-    const asked = { ...view, page: undefined, ...where };
-    const [page, counts] = await Promise.all([
-      fetchPage({ ...asked, keep }),
-      progress?.round === asked.round ? null : ask(`/api/progress?${query({ round: asked.round })}`),
+    const requested = { ...view, page: undefined, ...changes };
+    const [answer, counts] = await Promise.all([
+      fetchPage({ ...requested, keep }),
+      progress?.round === requested.round ? null : request(`/api/progress?${query({ round: requested.round })}`),
     ]);
-    sheet = page;
-    if (counts) setProgress(counts); // else what was heard meanwhile is newer
+    page = answer;
+    if (counts) setProgress(counts); // otherwise the counts received meanwhile are newer
     const { round, emotion, show: filter, sort } = page;
-    view = { round, emotion: emotion ?? "", show: filter, sort, view: asked.view, page: page.page };
+    view = { round, emotion: emotion ?? "", show: filter, sort, view: requested.view, page: page.page };
     writeAddress(push);
-    drawSheet();
-    select(picked(pick));
+    drawPage();
+    select(indexOf(pick));
     drawState();
-    fetchAround(view, sheet.pages);
+    fetchAround(view, page.pages);
   } catch (error) {
     if (!("status" in error)) throw error;
     byId("trouble").hidden = false;
-    byId("trouble").textContent = `This page could not be read: ${error.message}. Reload to try again.`;
+    byId("trouble").textContent = `The page could not be loaded: ${error.message}. Reload to try again.`;
   } finally {
     busy = false;
     grid.removeAttribute("aria-busy");
@@ -108,110 +108,113 @@ function writeAddress(push) {
   else history.replaceState(null, "", address);
 }
 
-function picked(pick) {
-  const place = {
+function indexOf(pick) {
+  const find = {
     first: () => 0,
-    last: () => sheet.items.length - 1,
-    undecided: () => sheet.items.findIndex((item) => !wordOf(item)),
+    last: () => page.items.length - 1,
+    undecided: () => page.items.findIndex((item) => !decisionOf(item)),
   }[pick];
-  return Math.max(0, place ? place() : sheet.items.findIndex((item) => item.item_id === pick));
+  return Math.max(0, find ? find() : page.items.findIndex((item) => item.item_id === pick));
 }
 
-function drawSheet() {
-  drawGrid(sheet.items, stateOf);
+function drawPage() {
+  drawGrid(page.items, stateOf);
   grid.scrollTop = 0;
-  drawShape();
+  drawLayout();
   const nothing = byId("nothing");
-  nothing.hidden = sheet.items.length > 0;
-  grid.classList.toggle("empty", sheet.items.length === 0); // it keeps the focus, and so the keys
+  nothing.hidden = page.items.length > 0;
+  grid.classList.toggle("empty", page.items.length === 0); // it keeps the focus and the keys
   nothing.textContent = nothingText();
-  byId("pager").textContent = `Page ${view.page} of ${sheet.pages}`;
+  byId("pager").textContent = `Page ${view.page} of ${page.pages}`;
   for (const name of ["show", "sort"]) {
     if (byId(name)) byId(name).textContent = view[name];
   }
   document.querySelector('[data-act="previous"]').disabled = view.page <= 1;
-  document.querySelector('[data-act="next"]').disabled = view.page >= sheet.pages;
-  document.title = `${view.round} ${view.emotion} ${view.page}/${sheet.pages} · Review`;
+  document.querySelector('[data-act="next"]').disabled = view.page >= page.pages;
+  document.title = `${view.round} ${view.emotion} ${view.page}/${page.pages} · Review`;
 }
 
 function nothingText() {
-  if (view.show !== "all") return `No ${view.round} here: ${meanings.show[view.show].querySelector("small").textContent}. Press f, then a, for everything.`;
-  if (view.emotion) return `No ${view.round} here under ${view.emotion}. Press f, then 0, for all emotions.`;
-  if ("adjudicate" in document.body.dataset) return `Reviewers disagree on none of the ${view.round}.`;
+  if (view.show !== "all") {
+    const meaning = meanings.show[view.show].querySelector("small").textContent;
+    return `No ${view.round} match the filter: ${meaning}. Press f, then a, for everything.`;
+  }
+  if (view.emotion) return `No ${view.round} under ${view.emotion}. Press f, then 0, for all emotions.`;
+  if ("adjudicate" in document.body.dataset) return `Reviewers do not disagree on any of the ${view.round}.`;
   return `No ${view.round} to review yet. Run ${view.round === "faces" ? "btfer crop" : "btfer dedupe"} first, then reload this page.`;
 }
 
-// --- Shapes: the sheet, one large picture, side by side -------------------------------------------------
+// --- Layouts: contact sheet, one large picture, side by side --------------------------------------------
 
-/** Take another shape, or go back to the sheet if it has that one. */
-export function shape(name) {
+/** Change the layout, or return from it to the contact sheet. */
+export function setLayout(name) {
   view = { ...view, view: view.view === name ? "sheet" : name };
   writeAddress(true);
-  drawShape();
+  drawLayout();
   select(index);
   announce(view.view === "sheet" ? "Contact sheet" : view.view === "single" ? "Single picture" : "Side by side");
 }
 
-function drawShape() {
+function drawLayout() {
   byId("main").dataset.view = view.view;
 }
 
 // --- Selection ------------------------------------------------------------------------------------------
 
-export function select(place, { extend = false } = {}) {
+export function select(newIndex, { extend = false } = {}) {
   anchor = extend ? anchor ?? index : null;
   noticed = null;
-  index = place;
-  const item = sheet.items[index];
+  index = newIndex;
+  const item = page.items[index];
   drawSelection(index, range());
   drawItem();
-  if (anchor !== null) announce(`${chosen().length} selected`);
-  if (item) sessionStorage.setItem("selected", item.item_id); // a reload comes back to it
-  fetchPictures(sheet.items.slice(index + 1, index + 4).map((next) => pictureUrl(next, false)));
+  if (anchor !== null) announce(`${selectedItems().length} selected`);
+  if (item) sessionStorage.setItem("selected", item.item_id); // a reload selects it again
+  fetchPictures(page.items.slice(index + 1, index + 4).map((next) => pictureUrl(next, false)));
 }
 
 export function move(by) {
-  const place = index + by;
-  if (place >= 0 && place < sheet.items.length) select(place);
-  else if (by > 0 && view.page < sheet.pages) turn(1, "first");
+  const target = index + by;
+  if (target >= 0 && target < page.items.length) select(target);
+  else if (by > 0 && view.page < page.pages) turn(1, "first");
   else if (by < 0 && view.page > 1) turn(-1, "last");
   else return false;
   return true;
 }
 
-/** Move the end of the range; it stays on its page. */
+/** Move the end of the range within the page. */
 export function extend(by) {
-  const place = Math.min(Math.max(index + by, 0), sheet.items.length - 1);
-  if (sheet.items.length) select(place, { extend: true });
+  const target = Math.min(Math.max(index + by, 0), page.items.length - 1);
+  if (page.items.length) select(target, { extend: true });
 }
 
-export function letGo() {
+export function clearRange() {
   if (anchor !== null) select(index);
 }
 
 export function turn(by, pick) {
-  const page = view.page + by;
-  if (page >= 1 && page <= sheet.pages) show({ page }, pick, { keep: true });
+  const number = view.page + by;
+  if (number >= 1 && number <= page.pages) show({ page: number }, pick, { keep: true });
 }
 
-/** Go to the next item without a word: on this page, or else where the server finds the first one. */
+/** Go to the next undecided item: on this page, or else the first one the server finds. */
 export async function nextUndecided() {
-  const ahead = sheet.items.findIndex((item, place) => place > index && !wordOf(item));
-  if (ahead >= 0) return select(ahead);
+  const next = page.items.findIndex((item, each) => each > index && !decisionOf(item));
+  if (next >= 0) return select(next);
   const counts = view.emotion ? progress.per_emotion[view.emotion] : progress;
   if (counts.left === 0 && counts.skipped === 0) {
     const elsewhere = progress.left ? ` ${progress.left} left under other emotions: press f, then 0` : "";
     return notice(`Nothing left ${view.emotion ? `under ${view.emotion}` : "in this round"}.${elsewhere}`);
   }
-  await outbox.idle(); // the server must know what is decided to find what is not
+  await outbox.idle(); // the server must know all decisions to find an undecided item
   return show({ at: "next" }, "undecided");
 }
 
-/** Select an item, wherever it is. */
+/** Select an item, on whichever page it is. */
 export function reveal(id, listedUnder) {
-  const place = sheet.items.findIndex((each) => each.item_id === id);
-  if (place >= 0) {
-    select(place);
+  const found = page.items.findIndex((item) => item.item_id === id);
+  if (found >= 0) {
+    select(found);
     drawState();
     return;
   }
