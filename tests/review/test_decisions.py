@@ -242,5 +242,5 @@ def test_the_reviewer_is_who_the_recipe_says_or_the_user(monkeypatch):
     assert reviewer_name(ReviewRecipe(reviewer=" Ana Pérez ")) == "Ana Pérez"
     assert reviewer_name(ReviewRecipe()) == "carla"
     for name in ("", "  ", "a\nb", "a" * 81, "\x1b[1m"):
-        with pytest.raises(BtferError, match="reviewer's name"):
+        with pytest.raises(BtferError, match="reviewer name"):
             check_reviewer(name)
