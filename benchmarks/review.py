@@ -56,10 +56,10 @@ def filled(root: Path, faces: int) -> Workspace:
         return Workspace(root)
     workspace = create_workspace(root)
     fill_catalog(workspace, per_emotion=-(-faces // len(EMOTIONS)), conflicts=10)
-    from btfer_builder.review.prepare_thumbnails import make_all
+    from btfer_builder.review.prepare_thumbnails import prepare_thumbnails
 
     begin = time.perf_counter()
-    made = make_all(workspace, ["face"], threading.Event(), workers=2)
+    made = prepare_thumbnails(workspace, ["face"], threading.Event(), workers=2)
     print(f"thumbnails: {made / (time.perf_counter() - begin):.0f} a second with two workers")
     return workspace
 

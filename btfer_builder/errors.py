@@ -1,12 +1,12 @@
-"""The one exception a user sees: a line that says what is wrong and what to do next."""
+"""The exceptions shown to users: one line with the problem and the next step."""
 
 
 class BtferError(Exception):
-    """Work that could not be done; its text is shown as one line and the command exits with 1.
+    """An error that is shown as one line; the command exits with 1.
 
-    Name the file or row, say what was expected, and what to do next.
+    The message names the file or row, what was expected, and the next step.
     """
 
 
 class UnsafeFile(BtferError):
-    """A file of somebody else that reaches outside itself; raised before any loader sees it."""
+    """A third-party file that refers to anything outside itself; raised before a loader opens it."""

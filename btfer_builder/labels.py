@@ -1,4 +1,4 @@
-"""The seven classes, their one order, and the words other people use for them."""
+"""The seven classes, their order, and their synonyms."""
 
 from typing import Literal, get_args
 
@@ -6,7 +6,7 @@ from btfer_builder.errors import BtferError
 
 Emotion = Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
 
-#: Always in this (alphabetical) order, as in FER2013, RAF-DB and BTFER's own folders (§2, Table 1).
+#: In alphabetical order everywhere, as in the folders of BTFER (§2, Table 1).
 EMOTIONS: tuple[Emotion, ...] = get_args(Emotion)
 
 _SYNONYMS: dict[str, Emotion] = {
@@ -27,14 +27,14 @@ _SYNONYMS: dict[str, Emotion] = {
 
 
 def parse_emotion(word: str) -> Emotion:
-    """Return the class a label, folder name or column value means, whatever its case.
+    """Return the class that a label, folder name or column value denotes; case is ignored.
 
     Raises
     ------
     BtferError
-        If the word is none of the seven classes nor a known synonym.
+        If the word is neither one of the seven classes nor a known synonym.
     """
     try:
         return _SYNONYMS[word.strip().casefold()]
     except KeyError:
-        raise BtferError(f"{word!r} is no emotion; expected one of {', '.join(EMOTIONS)}") from None
+        raise BtferError(f"{word!r} is not an emotion; expected one of {', '.join(EMOTIONS)}") from None

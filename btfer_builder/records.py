@@ -1,4 +1,4 @@
-"""The rows of the catalog as frozen dataclasses: a field here is a column of the table of that name."""
+"""The rows of the catalog as frozen dataclasses: each field is a column of the corresponding table."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ State = Literal["kept", "dropped"]
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A phrase put to an engine; the `query_*` say what was searched for, never who a person is."""
+    """A search phrase for an engine; the `query_*` describe the search, not the people in the results."""
 
     engine: str
     query: str
@@ -26,10 +26,10 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One search result with everything the engine said of it; empty where it said nothing.
+    """One search result with the metadata of the engine; empty where the engine gave none.
 
-    `url` is what is fetched; `found_url` is how the engine wrote it, when that differs. `opt_out` is the reason why
-    it must not be fetched at all, if the engine told one.
+    `url` is the address that is fetched; `found_url` is the address given by the engine, if it differs. `opt_out` is
+    the reason why it must not be fetched, if the metadata has one.
     """
 
     rank: int
@@ -47,7 +47,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """The fate of one URL: an image, or the reason there is none, and how many crawls have tried."""
+    """The result of fetching a URL: an image or the reason there is none, and the number of crawls that tried."""
 
     url: str
     image_id: str | None = None
@@ -72,11 +72,11 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ImageHash:
-    """What decoding an image once told: its size and hashes (hex digits, 4 bits each), or why it failed.
+    """The size and hashes of a decoded image (hex digits, 4 bits each), or why decoding failed.
 
-    `parts` are the pHashes of the picture without its border, of the mirror image of that, and of its parts
-    (`dedupe.same.PARTS`), 16 digits each. One that was decoded at `reduced` scale has no pixel hash until an image
-    that looks the same turns up.
+    `parts` are the pHashes of the image without its border, of its mirror image, and of its parts
+    (see `images.same_picture`), 16 digits each. An image decoded at `reduced` scale has no pixel hash until a similar
+    image is found.
     """
 
     image_id: str
@@ -95,10 +95,10 @@ class ImageHash:
 
 @dataclass(frozen=True, slots=True)
 class DedupeResult:
-    """Whether an image is the one kept of its group, and if not, what it repeats and how closely.
+    """Whether an image is the kept one of its group; if not, the image it duplicates and their distance.
 
-    A kept one of kind `taken_down` looks like something that was taken down; a reviewer decides. `likeness` is that
-    of the pixels, where the hashes leave it open.
+    A kept image of kind `taken_down` resembles one that was taken down; a reviewer decides. `likeness` is the
+    similarity of the pixels, measured where the hashes are inconclusive.
     """
 
     image_id: str
@@ -114,7 +114,7 @@ class DedupeResult:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ImagePair:
-    """Two images, image_id < item_id, one of them mirrored perhaps."""
+    """Two images, image_id < item_id; `mirrored` if one matches the mirror image of the other."""
 
     image_id: str
     item_id: str
@@ -123,9 +123,9 @@ class ImagePair:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """A group of duplicates: the item kept, how many were dropped for it, how far apart, and what decided.
+    """A group of duplicates: the kept item, the number of dropped copies, and the largest distance.
 
-    `kept_because` is where the kept one is ahead of the next best: more pixels, a known licence, or found earlier.
+    `kept_because` is the advantage of the kept item over the next best: more pixels, a known licence, or found earlier.
     """
 
     kind: Kind
@@ -137,7 +137,7 @@ class DuplicateGroup:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A detected face: box and landmarks in photo pixels, and its crop if it was kept."""
+    """A detected face: box and landmarks in pixels of the photo, and its crop if it was kept."""
 
     face_id: str
     image_id: str
@@ -164,19 +164,19 @@ class Face:
     crop_width: int
     crop_height: int
     crop_angle: float = 0.0  # degrees the rectangle is turned clockwise about its centre
-    blurred: str = ""  # JSON list of [x, y, width, height]: the other faces that are blurred in the crop
-    upscale: float = 0.0  # crop pixels for one photo pixel; above 1 the crop is enlarged
-    roll: float = 0.0  # degrees the eyes are turned clockwise in the photo
-    yaw: float = 0.0  # degrees the nose points to the viewer's right, roughly
-    sharpness: float | None = None  # of the crop, as the two below; none without one
+    blurred: str = ""  # JSON list of [x, y, width, height]: other faces, blurred in the crop
+    upscale: float = 0.0  # crop pixels per photo pixel; above 1 the crop is enlarged
+    roll: float = 0.0  # rotation of the eyes in the photo, in degrees clockwise
+    yaw: float = 0.0  # approximate yaw in degrees; positive to the viewer's right
+    sharpness: float | None = None  # of the crop, like brightness; None without a crop
     brightness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FaceHash:
-    """What a crop looks like: pHashes of 64 bits (16 hex digits) and of 256 (64), or why there are none.
+    """The pHashes of a crop, of 64 bits (16 hex digits) and 256 bits (64), or why there are none.
 
-    Those of `_48` are of the crop as a grey image of 48×48 pixels.
+    Fields with `_48` are computed on the crop as a grey image of 48×48 pixels.
     """
 
     face_id: str
@@ -193,9 +193,9 @@ class FaceHash:
 
 @dataclass(frozen=True, slots=True)
 class FaceDedupe:
-    """Whether a face is the one kept of its group, and if not, what it repeats and how closely.
+    """Whether a face is the kept one of its group; if not, the face it duplicates and their distance.
 
-    `distance` and `difference` are those of the two crops laid over one another (see `dedupe.overlay`).
+    `distance` and `difference` are measured on the aligned crops (see `images.alignment`).
     """
 
     face_id: str
@@ -210,7 +210,7 @@ class FaceDedupe:
 
 @dataclass(frozen=True, slots=True)
 class CropResult:
-    """What cropping made of an image: its faces, or the reason no face was kept."""
+    """The result of cropping an image: its faces, or the reason no face was kept."""
 
     image_id: str
     reason: str | None = None
@@ -220,9 +220,9 @@ class CropResult:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One reviewer's word on one item. `emotion` is the label an acceptance gives.
+    """One reviewer's decision on one item. `emotion` is the label of an acceptance.
 
-    One that `adjudicates` settles what reviewers disagree on, and is no vote.
+    A decision that `adjudicates` overrides the votes and is not itself a vote.
     """
 
     item_id: str
@@ -236,7 +236,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """A set of images the faces were looked for in: what it is called, what it held, and how close was the same."""
+    """A training set that the faces were compared with: its name and content, and the radii of a match."""
 
     source: str
     name: str
@@ -249,7 +249,7 @@ class TrainingSet:
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A face that stands in a training set: as which image of it, how (near, mirrored), in which form, how close."""
+    """A face found in a training set: the matching item, the kind (near, mirrored), the form, and the distances."""
 
     source: str
     face_id: str
@@ -262,7 +262,7 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class SampledFace:
-    """A face of the sample, its place in the draw of its class, and the SHA-256 of its file as it was drawn."""
+    """A face of the sample, its rank in its class, and the SHA-256 of its file when it was drawn."""
 
     face_id: str
     emotion: Emotion
@@ -274,7 +274,7 @@ class SampledFace:
 
 @dataclass(frozen=True, slots=True)
 class UnsampledFace:
-    """An accepted face the last draw passed over, and why; those in reserve by rank."""
+    """An accepted face that is not in the sample, and why; `rank` orders the reserve."""
 
     face_id: str
     emotion: Emotion

@@ -214,7 +214,9 @@ def _show_takedown(result: "Takedown") -> None:
     matches = result.matches
     if matches.reasons:
         table(
-            "Images", ["image", "match"], [(image_id[:16] + "…", why) for image_id, why in matches.reasons.items()]
+            "Images",
+            ["image", "match"],
+            [(image_id[:16] + "…", why) for image_id, why in matches.reasons.items()],
         )
     if result.replacements:
         rows = [

@@ -69,17 +69,17 @@ def review(
       btfer review --reviewer ana
       btfer review --reviewer ana --reviewers ana,bo,cy --blind      three reviewers; all see 10 % of the items
       btfer review --reviewer ana --adjudicate
-      btfer review --export faces.csv    then fill it in, and:    btfer review --import faces.csv
+      btfer review --export faces.csv    then fill it in and run:    btfer review --import faces.csv
     """
     from btfer_builder.catalog.manifests import write_manifests
     from btfer_builder.catalog.review import count_decisions
-    from btfer_builder.review.assignment import check_sharing, follow_rule
+    from btfer_builder.review.assignment import check_assigned, follow_rule
     from btfer_builder.review.decisions import export_decisions, import_decisions, reviewer_name
     from btfer_builder.review.serve import LOOPBACK, serve
     from btfer_builder.sample.stale import say_if_stale
 
     if export_path and import_path:
-        raise click.UsageError("--export and --import exclude each other")
+        raise click.UsageError("--export and --import cannot be used together")
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.review, options)
     if recipe.blind and (adjudicate or model):
@@ -105,7 +105,7 @@ def review(
             f"{done.added} decisions added, {done.unchanged} unchanged, {done.empty} rows without a decision"
         )
     else:
-        check_sharing(reviewer, recipe)
+        check_assigned(reviewer, recipe)
         predictions = None
         if model is not None:
             from btfer_builder.evaluate.model_predictions import ask_model

@@ -1,4 +1,4 @@
-"""Pictures as the review page shows them: decoded, made small and written anew, never the raw file."""
+"""Thumbnails and previews for the review page: decoded, scaled down and encoded as JPEG, never the original file."""
 
 import io
 from pathlib import PurePosixPath
@@ -13,16 +13,16 @@ from btfer_builder.records import Kind
 if TYPE_CHECKING:
     from PIL import Image
 
-#: Longest sides, in pixels.
+#: Longest side in pixels.
 THUMB_SIDE = 256
 PREVIEW_SIDE = 1024
 
-#: A photo at the limit of `decode_image` takes about a gigabyte while it is decoded.
+#: A photo at the limit of `decode_image` takes about a gigabyte during decoding.
 _DECODERS = BoundedSemaphore(4)
 
 
 def thumbnail(root: Root, kind: Kind, item_id: str, path: str) -> bytes | None:
-    """Return the thumbnail of an item as a JPEG, made now if it is missing; None if there is nothing to show.
+    """Return the thumbnail of an item as a JPEG, written now if it is missing; None if the item cannot be decoded.
 
     Parameters
     ----------
@@ -31,39 +31,46 @@ def thumbnail(root: Root, kind: Kind, item_id: str, path: str) -> bytes | None:
     kind, item_id
         The item; its id names the thumbnail.
     path
-        The item's file as the catalog names it.
+        The item's file, as in the catalog.
     """
-    kept = thumb_path(root, kind, item_id)
+    file = thumb_path(root, kind, item_id)
     try:
-        return kept.read_bytes()
+        return file.read_bytes()
     except OSError:
-        made = preview(root, path, THUMB_SIDE)
-        if made is not None:
-            write_bytes(kept, made)
-        return made
+        with _DECODERS:
+            image = write_thumbnail(root, kind, item_id, path)
+        return None if image is None else file.read_bytes()
+
+
+def write_thumbnail(root: Root, kind: Kind, item_id: str, path: str) -> "Image.Image | None":
+    """Write the thumbnail of an item and return it before encoding; None if the item cannot be decoded."""
+    image = _scaled_down(root, path, THUMB_SIDE)
+    if image is not None:
+        write_bytes(thumb_path(root, kind, item_id), _jpeg(image))
+    return image
 
 
 def preview(root: Root, path: str, side: int = PREVIEW_SIDE) -> bytes | None:
-    """Return a picture as an upright JPEG without metadata, or None if there is none to show.
+    """Return an image as an upright JPEG without metadata; None if it cannot be decoded.
 
     Parameters
     ----------
     root
         The workspace.
     path
-        The file as the catalog names it, relative to `root`.
+        The file, as in the catalog: relative to `root`.
     side
-        Longest side of the result in pixels; smaller pictures stay as they are.
+        Longest side of the result in pixels; smaller images are not enlarged.
     """
     with _DECODERS:
-        picture = small(root, path, side)
-        return None if picture is None else jpeg(picture)
+        image = _scaled_down(root, path, side)
+        return None if image is None else _jpeg(image)
 
 
-def small(root: Root, path: str, side: int) -> "Image.Image | None":
-    """Decode a picture and make it small; None if it cannot be decoded.
+def _scaled_down(root: Root, path: str, side: int) -> "Image.Image | None":
+    """Decode an image and scale it down; None if it cannot be decoded.
 
-    A catalog may come from somebody else: a path that leaves the workspace is not followed.
+    The catalog may come from a third party, so a path outside the workspace is not followed.
     """
     from PIL import Image
 
@@ -71,15 +78,14 @@ def small(root: Root, path: str, side: int) -> "Image.Image | None":
     if parts.is_absolute() or ".." in parts.parts:
         return None
     try:
-        picture = Image.fromarray(decode_image(root / parts))
+        image = Image.fromarray(decode_image(root / parts))
     except Undecodable:
         return None
-    picture.thumbnail((side, side))
-    return picture
+    image.thumbnail((side, side))
+    return image
 
 
-def jpeg(picture: "Image.Image") -> bytes:
-    """Return a picture as the bytes of a JPEG."""
+def _jpeg(image: "Image.Image") -> bytes:
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=88)
+    image.save(file, "JPEG", quality=88)
     return file.getvalue()

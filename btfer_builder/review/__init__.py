@@ -1,1 +1,1 @@
-"""Review: people look at every image and face, and say what it is."""
+"""Review: people label or reject every image and face."""

@@ -1,4 +1,4 @@
-"""How far reviewers agree: Cohen's and Fleiss' κ with intervals, each reviewer against the consensus, confusions."""
+"""Inter-rater agreement: Cohen's and Fleiss' κ with intervals, agreement with the consensus, confusion matrices."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Kind
 from btfer_builder.review.kappa import Kappa, cohen, fleiss
 
-#: Every answer there is, in the order of all tables: the emotions, then what is no label.
+#: All answers in the order of the tables: the emotions, then the answers without a label.
 ANSWERS: tuple[str, ...] = (*EMOTIONS, "accept", "reject")
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewerPair:
-    """Two reviewers on the items both answered; rows of the confusion matrix are the first one's answers."""
+    """Two reviewers on the items both answered; rows of the confusion matrix are the answers of the first."""
 
     reviewers: tuple[str, str]
     items: int
@@ -33,10 +33,10 @@ class ReviewerPair:
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
-    """One reviewer against the consensus, on the items with a verdict that somebody else answered, too.
+class ConsensusAgreement:
+    """One reviewer against the consensus, on the items with a verdict that another reviewer answered, too.
 
-    The agreement is None without such items.
+    The agreement is None if there are no such items.
     """
 
     reviewer: str
@@ -48,24 +48,24 @@ class Against:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What `measure` found.
+    """The measures of agreement of a round.
 
     Attributes
     ----------
     round
         `images` or `faces`.
     answered
-        Items each reviewer answered, by name.
+        Number of items each reviewer answered, by name.
     shared, disputed, open
-        Items with two answers or more; those of them answered differently; those with answers but no verdict.
+        Number of items with two answers or more; of those answered differently; of those with answers but no verdict.
     pairs
-        Every two reviewers with an item in common.
+        All pairs of reviewers with an item in common.
     fleiss_reviewers, fleiss_items, fleiss, fleiss_per_class
-        Of all reviewers together, on the items that all of them answered; None if there are no such items.
+        Fleiss' κ of all reviewers on the items that all of them answered; None if there are no such items.
     against
         Each reviewer against the consensus.
     min_votes, agreement
-        The rule in force.
+        The rule of consensus.
     """
 
     round: str
@@ -78,20 +78,20 @@ class Agreement:
     fleiss_items: int
     fleiss: Kappa | None
     fleiss_per_class: dict[str, Kappa]
-    against: list[Against]
+    against: list[ConsensusAgreement]
     min_votes: int
     agreement: float
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """All pairs taken together, each item counted both ways: int64 of shape (9, 9), symmetric."""
+        """The sum over all pairs, each item counted both ways: int64 of shape (9, 9), symmetric."""
         total = np.zeros((len(ANSWERS), len(ANSWERS)), dtype=np.int64)
         for pair in self.pairs:
             total += pair.confusion + pair.confusion.T
         return total
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the form of `btfer agreement --json`."""
+        """Return the output of `btfer agreement --json`."""
         return {
             "round": self.round,
             "answers": list(ANSWERS),
@@ -117,53 +117,53 @@ class Agreement:
             ],
             "consensus": [
                 {
-                    "reviewer": one.reviewer,
-                    "items": one.items,
-                    "agreement": one.agreement,
-                    **one.kappa.to_dict(),
-                    "per_class": one.per_class,
+                    "reviewer": each.reviewer,
+                    "items": each.items,
+                    "agreement": each.agreement,
+                    **each.kappa.to_dict(),
+                    "per_class": each.per_class,
                 }
-                for one in self.against
+                for each in self.against
             ],
             "confusion_matrix": self.confusion.tolist(),
         }
 
 
 def measure(catalog: Catalog, kind: Kind, recipe: AgreementRecipe, review: ReviewRecipe) -> Agreement:
-    """Measure how far the reviewers of a round agree.
+    """Measure the agreement of the reviewers of a round.
 
     Parameters
     ----------
     catalog
         The catalog.
     kind
-        Which round.
+        The kind of the round.
     recipe
-        The intervals' confidence, resamples and seed.
+        Confidence, resamples and seed of the intervals.
     review
-        Its `reviewers` are compared, all there are if it names none.
+        Its `reviewers` are compared; empty compares all.
 
     Raises
     ------
     BtferError
-        If no item has the answers of two reviewers.
+        If no item has answers of two reviewers.
     """
-    said = [
+    ballots = [
         vote for vote in votes(catalog, kind) if vote.reviewer in review.reviewers or not review.reviewers
     ]
-    table = _table(said)
+    table = _table(ballots)
     reviewers = sorted(table)
-    items = Counter(vote.item_id for vote in said)
+    items = Counter(vote.item_id for vote in ballots)
     shared = {item_id for item_id, n in items.items() if n > 1}
     if not shared:
         raise BtferError(
-            f"no two reviewers have answered the same of the {kind}s yet; let another one review: "
+            f"no two reviewers have answered the same {kind} yet; ask another reviewer: "
             f"btfer review --round {kind}s --reviewer NAME"
         )
-    final, in_force = consensus(catalog, kind), rule(catalog)
+    verdicts, current_rule = consensus(catalog, kind), rule(catalog)
     rng = np.random.default_rng(recipe.seed)
     boot = (recipe.resamples, recipe.confidence, rng)
-    pairs = [_pair(table, one, other, boot) for one, other in combinations(reviewers, 2)]
+    pairs = [_pair(table, pair, boot) for pair in combinations(reviewers, 2)]
     everyone = sorted(set.intersection(*(set(answers) for answers in table.values())))
     codes = np.array([[table[name][item] for name in reviewers] for item in everyone]).reshape(
         -1, len(reviewers)
@@ -182,35 +182,35 @@ def measure(catalog: Catalog, kind: Kind, recipe: AgreementRecipe, review: Revie
         answered={name: len(table[name]) for name in reviewers},
         shared=len(shared),
         disputed=len(different),
-        open=len(set(items) - set(final)),
+        open=len(set(items) - set(verdicts)),
         pairs=[pair for pair in pairs if pair.items],
         fleiss_reviewers=reviewers,
         fleiss_items=len(everyone),
         fleiss=fleiss(counts, *boot) if everyone else None,
         fleiss_per_class=per_class,
-        against=[_against(name, table[name], final, shared, boot) for name in reviewers],
-        min_votes=in_force.min_votes,
-        agreement=in_force.agreement,
+        against=[_against(name, table[name], verdicts, shared, boot) for name in reviewers],
+        min_votes=current_rule.min_votes,
+        agreement=current_rule.agreement,
     )
 
 
 _Boot = tuple[int, float, np.random.Generator]
 
 
-def _table(said: Sequence[Vote]) -> dict[str, dict[str, int]]:
-    """Return for each reviewer the answers (their places in `ANSWERS`), by item."""
+def _table(ballots: Sequence[Vote]) -> dict[str, dict[str, int]]:
+    """Return the answers of each reviewer, by item, as indices into `ANSWERS`."""
     table: dict[str, dict[str, int]] = {}
-    for vote in said:
+    for vote in ballots:
         table.setdefault(vote.reviewer, {})[vote.item_id] = ANSWERS.index(vote.answer)
     return table
 
 
-def _pair(table: Mapping[str, Mapping[str, int]], one: str, other: str, boot: _Boot) -> ReviewerPair:
-    both = sorted(set(table[one]) & set(table[other]))
-    first = np.array([table[one][item] for item in both], dtype=np.int64)
-    second = np.array([table[other][item] for item in both], dtype=np.int64)
+def _pair(table: Mapping[str, Mapping[str, int]], reviewers: tuple[str, str], boot: _Boot) -> ReviewerPair:
+    answers = [table[name] for name in reviewers]
+    both = sorted(set(answers[0]) & set(answers[1]))
+    first, second = (np.array([each[item] for item in both], dtype=np.int64) for each in answers)
     return ReviewerPair(
-        (one, other),
+        reviewers,
         len(both),
         cohen(first, second, len(ANSWERS), *boot),
         {
@@ -224,19 +224,19 @@ def _pair(table: Mapping[str, Mapping[str, int]], one: str, other: str, boot: _B
 
 
 def _against(
-    name: str, answers: Mapping[str, int], final: Mapping[str, str], shared: set[str], boot: _Boot
-) -> Against:
-    items = sorted(item for item in answers if item in final and item in shared)
+    name: str, answers: Mapping[str, int], verdicts: Mapping[str, str], shared: set[str], boot: _Boot
+) -> ConsensusAgreement:
+    items = sorted(item for item in answers if item in verdicts and item in shared)
     mine = np.array([answers[item] for item in items], dtype=np.int64)
-    settled = np.array([ANSWERS.index(final[item]) for item in items], dtype=np.int64)
-    return Against(
+    agreed = np.array([ANSWERS.index(verdicts[item]) for item in items], dtype=np.int64)
+    return ConsensusAgreement(
         name,
         len(items),
-        float((mine == settled).mean()) if items else None,
-        cohen(mine, settled, len(ANSWERS), *boot),
+        float((mine == agreed).mean()) if items else None,
+        cohen(mine, agreed, len(ANSWERS), *boot),
         {
-            ANSWERS[code]: float((mine[settled == code] == code).mean())
-            for code in sorted(set(settled.tolist()))
+            ANSWERS[code]: float((mine[agreed == code] == code).mean())
+            for code in sorted(set(agreed.tolist()))
         },
     )
 

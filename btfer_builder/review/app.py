@@ -1,4 +1,4 @@
-"""The review page and what it asks of the server; programs may ask the same."""
+"""The review page and its API, which programs may use as well."""
 
 import re
 from collections.abc import Awaitable, Callable, Collection
@@ -24,46 +24,22 @@ from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.images.thumbnails import preview, thumbnail
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.reasons import REASONS, REVIEW_REASONS
+from btfer_builder.reasons import REASONS
 from btfer_builder.records import Decision
-from btfer_builder.review.filters import BLIND_SHOWS, SHOWS
-from btfer_builder.review.ordering import SORTS
+from btfer_builder.review.auth import AuthMiddleware, error, read_body
+from btfer_builder.review.filters import FILTERS
+from btfer_builder.review.ordering import ORDERS
 from btfer_builder.review.requests import (
     DecisionBody,
     DecisionsBody,
     UndoBody,
-    asked_for,
     check_reason,
+    item_query,
     kind_of,
     parse_body,
 )
-from btfer_builder.review.security import AuthMiddleware, error, read_body
 from btfer_builder.review.session import KINDS, Session
 from btfer_builder.workspace import Workspace
-
-#: The key of each reason, after `x`.
-REASON_KEYS = {
-    "non_human": "h",
-    "irrelevant": "i",
-    "no_face": "f",
-    "duplicate": "d",
-    "text_or_watermark": "t",
-    "occluded": "c",
-    "wrong_detection": "w",
-    "several_people": "p",
-    "minor": "m",
-    "low_quality": "q",
-    "other": "o",
-}
-
-#: The key of each filter, after `f`, and of each order, after `o`.
-SHOW_KEYS = {
-    "all": "a", "undecided": "u", "decided": "d", "skipped": "s", "conflict": "c", "duplicates": "n",
-}  # fmt: skip
-SORT_KEYS = {
-    "found": "f", "suspicion": "s", "confidence": "c", "sharpness": "b", "upscale": "e", "duplicates": "n",
-    "model": "m",
-}  # fmt: skip
 
 _ITEM_ID = re.compile(r"[0-9a-f]{16,64}")
 
@@ -83,19 +59,19 @@ def create_app(
     Parameters
     ----------
     workspace
-        Whose items are reviewed.
+        The workspace whose items are reviewed.
     reviewer
-        Who signs the decisions.
+        The name that signs the decisions.
     token
-        The secret that `GET /?token=…` or `Authorization: Bearer …` must name.
+        The secret that `GET /?token=…` or `Authorization: Bearer …` must contain.
     allowed_hosts
-        Values of the Host header that are answered: `name:port`, or `name` for any port.
+        Accepted values of the Host header: `name:port`, or `name` for any port.
     recipe
-        Whether blind, and who shares the work; without one, the defaults.
+        Settings of the review; defaults if None.
     adjudicate
-        Show what reviewers disagree on, and settle it.
+        Show what reviewers disagree on, and record adjudications.
     model
-        The name under which the catalog holds what the model of `--suspect` says.
+        The name under which the catalog holds the predictions of the model of `--suspect`.
     """
     recipe = recipe or ReviewRecipe()
     session = Session(workspace.catalog, reviewer, recipe, adjudicate=adjudicate, model=model)
@@ -119,63 +95,55 @@ def create_app(
 
 @dataclass(frozen=True)
 class _Page:
-    """The endpoints. Each runs in a thread, so that a slow picture or a busy catalog holds up no other."""
+    """The endpoints. Each runs in a thread, so that a slow picture or a busy catalog blocks no other request."""
 
     workspace: Workspace
     session: Session
 
     def index(self, request: Request) -> Response:
-        kind_of(request)  # a mistyped address is told now, not by an empty page
-        asked_for(request, self.session.recipe)
-        session = self.session
+        kind_of(request)  # report a mistyped address now instead of showing an empty page
+        item_query(request, self.session.recipe)
+        session, blind = self.session, self.session.recipe.blind
         html = _TEMPLATES.get_template("review.html.j2").render(
             reviewer=session.reviewer,
             workspace=self.workspace.root.name,
             emotions=EMOTIONS,
-            reasons=[(REASON_KEYS[reason], reason, REASONS["review"][reason]) for reason in REVIEW_REASONS],
-            shows=[
-                (SHOW_KEYS[show], show, meaning)
-                for show, meaning in SHOWS.items()
-                if not session.recipe.blind or show in BLIND_SHOWS
-            ],
-            sorts=[
-                (SORT_KEYS[sort], sort, meaning)
-                for sort, meaning in SORTS.items()
-                if sort != "model" or session.model
-            ],
-            blind=session.recipe.blind,
+            reasons=REASONS["review"].values(),
+            filters=[each for each in FILTERS.values() if each.blind or not blind],
+            orders=[each for each in ORDERS.values() if each.name != "model" or session.model],
+            blind=blind,
             adjudicate=session.adjudicate,
             per_page=session.recipe.per_page,
         )
         return HTMLResponse(html)
 
     def items(self, request: Request) -> Response:
-        kind, asked = kind_of(request), asked_for(request, self.session.recipe)
-        view = {"round": f"{kind}s", "emotion": asked.emotion, "show": asked.show, "sort": asked.sort}
-        return JSONResponse({**view, **self.session.page(kind, asked)})
+        kind, query = kind_of(request), item_query(request, self.session.recipe)
+        view = {"round": f"{kind}s", "emotion": query.emotion, "show": query.show, "sort": query.sort}
+        return JSONResponse({**view, **self.session.page(kind, query)})
 
     def progress(self, request: Request) -> Response:
         return JSONResponse(self.session.progress(kind_of(request)))
 
     def peers(self, request: Request) -> Response:
         kind, item_id, _ = self._item(request)
-        found = [asdict(peer) for peer in peers(self.workspace.catalog, kind, item_id)]
+        answer = [asdict(peer) for peer in peers(self.workspace.catalog, kind, item_id)]
         if self.session.recipe.blind:
-            found = [{**peer, "found": []} for peer in found]
-        return JSONResponse({"peers": found})
+            answer = [{**peer, "found": []} for peer in answer]
+        return JSONResponse({"peers": answer})
 
     def picture(self, request: Request) -> Response:
         kind, item_id, path = self._item(request)
         root = self.workspace.files
-        small = request.query_params.get("thumb") == "1"
-        jpeg = thumbnail(root, kind, item_id, path) if small else preview(root, path)
+        as_thumbnail = request.query_params.get("thumb") == "1"
+        jpeg = thumbnail(root, kind, item_id, path) if as_thumbnail else preview(root, path)
         if jpeg is None:
-            raise HTTPException(404, "the file is gone or cannot be decoded")
-        # An id is a hash of what the picture shows: it never shows anything else.
+            raise HTTPException(404, "the file is missing or cannot be decoded")
+        # The id is a hash of the content, so the picture never changes.
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
     def _item(self, request: Request) -> tuple[Any, str, str]:
-        """Return kind, id and path of the item that an address names."""
+        """Return kind, id and path of the requested item."""
         kind, item_id = request.path_params["kind"], request.path_params["item_id"]
         known = kind in KINDS.values() and _ITEM_ID.fullmatch(item_id)
         path = item_path(self.workspace.catalog, kind, item_id) if known else None
@@ -184,30 +152,32 @@ class _Page:
         return kind, item_id, path
 
     def decide(self, body: bytes) -> dict[str, Any]:
-        asked = parse_body(body, DecisionBody)
-        (decision_id,) = self.session.decide([self._decision(asked)])
-        return {"decision_id": decision_id, "progress": self.session.progress(asked.kind, fresh=False)}
+        request = parse_body(body, DecisionBody)
+        (decision_id,) = self.session.decide([self._decision(request)])
+        return {"decision_id": decision_id, "progress": self.session.progress(request.kind, fresh=False)}
 
     def decide_all(self, body: bytes) -> dict[str, Any]:
-        asked = parse_body(body, DecisionsBody).decisions
-        ids = self.session.decide([self._decision(each) for each in asked])
-        return {"decision_ids": ids, "progress": self.session.progress(asked[-1].kind, fresh=False)}
+        requests = parse_body(body, DecisionsBody).decisions
+        ids = self.session.decide([self._decision(request) for request in requests])
+        return {"decision_ids": ids, "progress": self.session.progress(requests[-1].kind, fresh=False)}
 
-    def _decision(self, asked: DecisionBody) -> Decision:
-        check_reason(asked)
-        if self.session.recipe.blind and asked.verdict == "accept" and asked.emotion is None:
-            raise HTTPException(400, "emotion: who reviews blind is proposed no label and must name one")
-        known = _ITEM_ID.fullmatch(asked.item_id)
-        if not known or item_path(self.workspace.catalog, asked.kind, asked.item_id) is None:
-            raise HTTPException(404, f"no such {asked.kind}; it may have been cropped anew: reload the page")
-        word = msgspec.structs.asdict(asked)
-        return Decision(**word, reviewer=self.session.reviewer, adjudicates=self.session.adjudicate)
+    def _decision(self, request: DecisionBody) -> Decision:
+        check_reason(request)
+        if self.session.recipe.blind and request.verdict == "accept" and request.emotion is None:
+            raise HTTPException(400, "emotion: a blind review proposes no label, so an acceptance needs one")
+        valid = _ITEM_ID.fullmatch(request.item_id)
+        if not valid or item_path(self.workspace.catalog, request.kind, request.item_id) is None:
+            raise HTTPException(
+                404, f"no such {request.kind}; it may have been cropped again: reload the page"
+            )
+        fields = msgspec.structs.asdict(request)
+        return Decision(**fields, reviewer=self.session.reviewer, adjudicates=self.session.adjudicate)
 
     def undo(self, body: bytes) -> dict[str, Any]:
-        asked = parse_body(body, UndoBody)
-        kind, ids = KINDS[asked.round], asked.decision_ids
-        if ids is None and asked.decision_id is not None:
-            ids = [asked.decision_id]
+        request = parse_body(body, UndoBody)
+        kind, ids = KINDS[request.round], request.decision_ids
+        if ids is None and request.decision_id is not None:
+            ids = [request.decision_id]
         undone = self.session.undo(kind, ids)
         if undone is None:
             raise HTTPException(404, f"no decision {', '.join(map(str, ids or []))} of this reviewer")
@@ -231,7 +201,7 @@ def _refused(request: Request, problem: Exception) -> Response:
 
 
 def _failed(_: Request, problem: Exception) -> Response:
-    return error(503, str(problem))  # the catalog stayed locked, or the disk is full: worth another try
+    return error(503, str(problem))  # a locked catalog or a full disk: the client may try again
 
 
 _TEMPLATES = Environment(loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined)

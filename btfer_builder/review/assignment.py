@@ -1,4 +1,4 @@
-"""Who sees which items, and in which order: the same on every machine, by hashes of names and ids."""
+"""Assign items to reviewers: by hashes of names and ids, so the result is the same on every machine."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -14,27 +14,27 @@ from btfer_builder.errors import BtferError
 from btfer_builder.records import Kind
 
 
-def check_sharing(reviewer: str, recipe: ReviewRecipe) -> None:
-    """Refuse a reviewer who has no share of the work.
+def check_assigned(reviewer: str, recipe: ReviewRecipe) -> None:
+    """Refuse a reviewer to whom no items are assigned.
 
     Raises
     ------
     BtferError
-        If reviewers are named and this is none of them.
+        If `recipe.reviewers` names others only.
     """
     if recipe.reviewers and reviewer not in recipe.reviewers:
         raise BtferError(
-            f"{reviewer} is none of the reviewers who share the work ({', '.join(recipe.reviewers)}); "
-            "name one of them with --reviewer, or all with --reviewers"
+            f"{reviewer} is not one of the reviewers who share the work ({', '.join(recipe.reviewers)}); "
+            "name one of them with --reviewer, or all of them with --reviewers"
         )
 
 
 def is_assigned(reviewer: str, item_id: str, recipe: ReviewRecipe) -> bool:
-    """Whether an item is this reviewer's to look at.
+    """Whether an item is assigned to a reviewer.
 
-    Where reviewers share the work, everyone sees the overlap, and each other item belongs to the one of them
-    whose name and its id hash highest. So another reviewer takes over a few items of everyone, and all else
-    stays where it was.
+    The items of the overlap are assigned to every reviewer. Each other item is assigned to the reviewer whose name,
+    hashed with its id, is highest (rendezvous hashing): another reviewer takes over some items of each, and all others
+    keep their reviewer. Without `recipe.reviewers`, every item is assigned to everyone.
     """
     if not recipe.reviewers or in_overlap(item_id, recipe):
         return True
@@ -42,35 +42,35 @@ def is_assigned(reviewer: str, item_id: str, recipe: ReviewRecipe) -> bool:
 
 
 def in_overlap(item_id: str, recipe: ReviewRecipe) -> bool:
-    """Whether an item is one of those that all who share the work see."""
+    """Whether an item is assigned to all reviewers."""
     return _hash(recipe.seed, "overlap", item_id) < recipe.overlap * 2**256
 
 
 def items_for(catalog: Catalog, kind: Kind, reviewer: str, recipe: ReviewRecipe) -> list[ReviewItem]:
-    """Return the items of a round that are this reviewer's: as found, or shuffled for those who review blind."""
+    """Return the items of a round that are assigned to a reviewer: as found, or shuffled in a blind review."""
     items = [item for item in review_items(catalog, kind) if is_assigned(reviewer, item.item_id, recipe)]
     return shuffled(items, reviewer, recipe.seed) if recipe.blind else items
 
 
 def shuffled(items: Sequence[ReviewItem], reviewer: str, seed: int) -> list[ReviewItem]:
-    """Return the items in an order that depends on the seed, the reviewer and the ids only."""
+    """Return the items in an order that depends only on the seed, the reviewer and the ids."""
     return sorted(items, key=lambda item: _hash(seed, "order", reviewer, item.item_id))
 
 
 def follow_rule(catalog: Catalog, recipe: ReviewRecipe, asked: Collection[str]) -> None:
-    """Put the recipe's rule of consensus in force; the catalog keeps it until another one is.
+    """Apply the recipe's rule of consensus; the catalog stores it.
 
     Parameters
     ----------
     catalog, recipe
-        Where, and the rule.
+        The catalog, and the settings with the rule.
     asked
         The settings that were given as flags.
 
     Raises
     ------
     BtferError
-        If reviewed items would lose their verdict or get another because of a setting that was not.
+        If reviewed items would lose or change their verdict because of a setting that was not given as a flag.
     """
     now = ConsensusRule(recipe.min_votes, recipe.agreement)
     forgotten = [
@@ -94,6 +94,6 @@ def follow_rule(catalog: Catalog, recipe: ReviewRecipe, asked: Collection[str]) 
 
 
 def _hash(*parts: object) -> int:
-    # Lengths in front: no two lists of parts are the same text.
-    text = "".join(f"{len(word)}:{word}" for word in map(str, parts))
+    # With their lengths, different lists of parts never give the same text.
+    text = "".join(f"{len(part)}:{part}" for part in map(str, parts))
     return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")

@@ -1,9 +1,9 @@
-"""Decisions as a table: written out for people, and read back with every row checked before one is kept."""
+"""Decisions as CSV: export for a spreadsheet, and import after every row is checked."""
 
 import csv
 import getpass
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
@@ -14,25 +14,25 @@ from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.csv import unescape_cell, write_csv
 from btfer_builder.labels import Emotion, parse_emotion
-from btfer_builder.reasons import REVIEW_REASONS
+from btfer_builder.reasons import REASONS
 from btfer_builder.records import Decision, Kind, Verdict
 from btfer_builder.review.assignment import items_for
 
 COLUMNS = ("item_id", "kind", "emotion", "verdict", "reason", "reviewer")
 
-#: Columns that a table to be imported may leave out.
+#: Columns that an imported file may omit.
 OPTIONAL = frozenset({"emotion", "reason", "reviewer"})
 
-#: What a reviewer may say; `undo` is not said of an item but of a decision.
+#: The verdicts on an item; `undo` refers to a decision instead.
 VERDICTS: tuple[Verdict, ...] = ("accept", "reject", "skip")
 
-#: Problems told of a table that is refused; the rest is counted.
+#: How many problems of a refused file are listed; the others are counted.
 PROBLEMS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What importing did: rows that became decisions, that said nothing new, and that had no verdict."""
+    """Counts of an import: rows added as decisions, rows already recorded, and rows without a verdict."""
 
     added: int
     unchanged: int
@@ -40,25 +40,23 @@ class ImportResult:
 
 
 def reviewer_name(recipe: ReviewRecipe) -> str:
-    """Return who signs the decisions: the recipe's reviewer, or the user of this computer.
+    """Return the name that signs the decisions: the recipe's reviewer, or the current user.
 
     Raises
     ------
     BtferError
-        If the name cannot stand in a table.
+        If the name is invalid, or the current user is unknown.
     """
     if recipe.reviewer.strip():
         return check_reviewer(recipe.reviewer)
     try:
         return check_reviewer(getpass.getuser())
     except (KeyError, OSError):
-        raise BtferError(
-            "this computer does not say who you are: name the reviewer with --reviewer"
-        ) from None
+        raise BtferError("the current user is unknown: name the reviewer with --reviewer") from None
 
 
 def check_reviewer(name: str) -> str:
-    """Return a reviewer's name without the space around it.
+    """Return a reviewer's name without surrounding whitespace.
 
     Raises
     ------
@@ -67,15 +65,15 @@ def check_reviewer(name: str) -> str:
     """
     name = name.strip()
     if not name or len(name) > 80 or not name.isprintable():
-        raise BtferError(f"{name[:80]!r} is no reviewer's name; expected 1 to 80 printable characters")
+        raise BtferError(f"{name[:80]!r} is not a valid reviewer name; expected 1 to 80 printable characters")
     return name
 
 
 def complete(decision: Decision, proposed: Emotion | None) -> Decision:
-    """Return a decision with what follows from its verdict.
+    """Return a decision with the defaults of its verdict.
 
-    An acceptance without a label takes the proposed one (none, for an item found under two emotions: it stays
-    a conflict). A rejection has a reason, `other` if none is given, and no label; a skip has neither.
+    An acceptance without a label takes the proposed one; an item found under two emotions has none and remains a
+    conflict. A rejection has a reason (default: `other`) and no label; a skip has neither.
     """
     if decision.verdict == "accept":
         return replace(decision, emotion=decision.emotion or proposed, reason=None)
@@ -87,26 +85,26 @@ def complete(decision: Decision, proposed: Emotion | None) -> Decision:
 def export_decisions(
     catalog: Catalog, path: Path, *, kinds: Sequence[Kind], reviewer: str, recipe: ReviewRecipe | None = None
 ) -> int:
-    """Write this reviewer's items of the rounds with what was said of them as a CSV file; return their number.
+    """Write a reviewer's items with their decisions to a CSV file; return the number of items.
 
     Parameters
     ----------
     catalog
         The catalog.
     path
-        The file; it is replaced all at once.
+        The file; it is replaced atomically.
     kinds
         The rounds, in the order they are written.
     reviewer
-        Whose items and words.
+        The reviewer.
     recipe
-        Whether blind, and who shares the work; without one, the defaults.
+        Settings of the review; defaults if None.
 
     Notes
     -----
-    `emotion` is this reviewer's label, or the proposed one; it is empty for an item found under two emotions
-    that this reviewer gave no label, and for those who review blind. `verdict`, `reason` and `reviewer` are
-    empty where nothing is decided, so that whoever fills them in signs them.
+    `emotion` is this reviewer's label, or else the proposed one. It is empty in a blind review and for an item found
+    under two emotions, unless this reviewer labelled the item. `verdict`, `reason` and `reviewer` are empty for
+    undecided items, so that the reviewer who fills them in signs them.
 
     Raises
     ------
@@ -120,48 +118,48 @@ def _export_rows(
     catalog: Catalog, kinds: Sequence[Kind], reviewer: str, recipe: ReviewRecipe
 ) -> Iterator[dict[str, object]]:
     for kind in kinds:
-        words = current_decisions(catalog, kind, reviewer)
+        decisions = current_decisions(catalog, kind, reviewer)
         for item in items_for(catalog, kind, reviewer, recipe):
             proposed = None if recipe.blind else item.proposed
             row: dict[str, object] = {"item_id": item.item_id, "kind": kind, "emotion": proposed}
             row |= {"verdict": None, "reason": None, "reviewer": None}
-            if word := words.get(item.item_id):
-                said = word.decision
-                row |= {"verdict": said.verdict, "reason": said.reason, "reviewer": said.reviewer}
-                row["emotion"] = said.emotion or proposed
+            if current := decisions.get(item.item_id):
+                decision = current.decision
+                row |= {"verdict": decision.verdict, "reason": decision.reason, "reviewer": decision.reviewer}
+                row["emotion"] = decision.emotion or proposed
             yield row
 
 
 def import_decisions(catalog: Catalog, path: Path, *, reviewer: str, blind: bool = False) -> ImportResult:
-    """Append the decisions of a CSV file: all of them, or none if any row is wrong.
+    """Append the decisions of a CSV file: all of them, or none if any row is invalid.
 
     Parameters
     ----------
     catalog
         The catalog.
     path
-        A file as `export_decisions` writes it and as spreadsheets leave it: UTF-8 with or without BOM, commas,
-        semicolons or tabs, columns in any order. Further columns are ignored; `emotion`, `reason` and
-        `reviewer` may be missing. Rows without a verdict are ignored.
+        A file as written by `export_decisions` or saved by a spreadsheet: UTF-8 with or without BOM; commas, semicolons
+        or tabs; columns in any order. Other columns are ignored; `emotion`, `reason` and `reviewer` are optional.
+        Rows without a verdict are ignored.
     reviewer
-        Who signs the rows that name no reviewer.
+        The name that signs the rows without a reviewer.
     blind
-        Nobody was proposed a label: an acceptance without one is wrong.
+        No label was proposed, so an acceptance without one is invalid.
 
     Returns
     -------
     ImportResult
-        How many rows were added, said what their reviewer says already, and had no verdict.
+        The number of rows added, already recorded, and without a verdict.
 
     Raises
     ------
     BtferError
-        If the file cannot be read, or any row is wrong; the text lists the lines, and nothing was imported.
+        If the file cannot be read, or any row is invalid. The message lists the lines; nothing is imported.
     """
     table = _read_table(path)
     checker = _Checker(catalog, check_reviewer(reviewer), blind)
     problems: list[str] = []
-    said: dict[tuple[Kind, str, str], tuple[int, Decision]] = {}
+    decisions: dict[tuple[Kind, str, str], tuple[int, Decision]] = {}
     empty = repeated = 0
     for line, row in table:
         if not row.get("verdict"):
@@ -169,73 +167,73 @@ def import_decisions(catalog: Catalog, path: Path, *, reviewer: str, blind: bool
             continue
         try:
             decision = checker.check(row)
-            first, earlier = said.setdefault(
+            first, earlier = decisions.setdefault(
                 (decision.kind, decision.item_id, decision.reviewer), (line, decision)
             )
             if earlier != decision:
-                raise BtferError(f"says something else of {_short(decision.item_id)} than line {first}")
+                raise BtferError(f"contradicts line {first} on {_short(decision.item_id)}")
             repeated += first != line
         except BtferError as error:
             problems.append(f"line {line}: {error}")
     if problems:
         raise BtferError(_refusal(path, problems))
-    news = [decision for _, decision in said.values() if not checker.is_said(decision)]
-    add_decisions(catalog, news)
-    return ImportResult(added=len(news), unchanged=len(said) - len(news) + repeated, empty=empty)
+    new = [decision for _, decision in decisions.values() if not checker.is_current(decision)]
+    add_decisions(catalog, new)
+    return ImportResult(added=len(new), unchanged=len(decisions) - len(new) + repeated, empty=empty)
 
 
 class _Checker:
-    """Turns rows into decisions, reading of the catalog only what the rows speak of."""
+    """Turns rows into decisions; reads only those rounds and reviewers from the catalog that occur in the rows."""
 
     def __init__(self, catalog: Catalog, reviewer: str, blind: bool) -> None:
         self.catalog = catalog
         self.reviewer = reviewer
         self.blind = blind
         self._proposed: dict[Kind, dict[str, Emotion | None]] = {}
-        self._words: dict[tuple[Kind, str], dict[str, Decision]] = {}
+        self._current: dict[tuple[Kind, str], dict[str, Decision]] = {}
 
     def check(self, row: Mapping[str, str]) -> Decision:
-        """Return the decision a row states, or raise a BtferError that says what is wrong with it."""
+        """Return the decision of a row; raise a BtferError if the row is invalid."""
         kind = _one_of(row["kind"], "kind", get_args(Kind))
         verdict = _one_of(row["verdict"], "verdict", VERDICTS)
         emotion = parse_emotion(row["emotion"]) if row.get("emotion") else None
-        reason = _one_of(row["reason"], "reason", REVIEW_REASONS) if row.get("reason") else None
+        reason = _one_of(row["reason"], "reason", REASONS["review"]) if row.get("reason") else None
         reviewer = check_reviewer(row["reviewer"]) if row.get("reviewer") else self.reviewer
         kind, verdict = cast(Kind, kind), cast(Verdict, verdict)
         if self.blind and verdict == "accept" and emotion is None:
-            raise BtferError("an acceptance names no emotion; who reviews blind is proposed none")
+            raise BtferError("an acceptance names no emotion; a blind review proposes none")
         item_id = row["item_id"].lower()
         proposed = self._proposal(kind, item_id)
         return complete(Decision(item_id, kind, verdict, emotion, reason, reviewer), proposed)
 
-    def is_said(self, decision: Decision) -> bool:
-        """Whether the decision is what its reviewer says of the item already."""
+    def is_current(self, decision: Decision) -> bool:
+        """Whether the decision is already its reviewer's current one."""
         key = (decision.kind, decision.reviewer)
-        if key not in self._words:
-            words = current_decisions(self.catalog, *key)
-            self._words[key] = {item_id: word.decision for item_id, word in words.items()}
-        return self._words[key].get(decision.item_id) == decision
+        if key not in self._current:
+            decisions = current_decisions(self.catalog, *key)
+            self._current[key] = {item_id: current.decision for item_id, current in decisions.items()}
+        return self._current[key].get(decision.item_id) == decision
 
     def _proposal(self, kind: Kind, item_id: str) -> Emotion | None:
         if kind not in self._proposed:
             self._proposed[kind] = {item.item_id: item.proposed for item in review_items(self.catalog, kind)}
         if item_id in self._proposed[kind]:
             return self._proposed[kind][item_id]
-        # A face whose photo was rejected after the export is in no round, but it is no stranger.
+        # A face whose photo was rejected after the export is in no round, but it exists.
         if not item_id or item_path(self.catalog, kind, item_id) is None:
             raise BtferError(f"no {kind} {_short(item_id)!r} in this workspace")
         return None
 
 
 def _read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (number of the line a row begins on, cells by column); blank lines are left out."""
+    """Yield (line number where the row begins, cells by column), without blank lines."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise BtferError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise BtferError(f"{path}: is not UTF-8; in a spreadsheet, save it as “CSV UTF-8”") from None
-    # A spreadsheet of a language with decimal commas writes semicolons.
+        raise BtferError(f"{path}: not UTF-8; in a spreadsheet, save it as “CSV UTF-8”") from None
+    # Spreadsheets write semicolons where the decimal separator is a comma.
     header = text.partition("\n")[0]
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
     try:
@@ -243,11 +241,11 @@ def _read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         missing = [name for name in COLUMNS if name not in columns and name not in OPTIONAL]
         if missing:
             raise BtferError(
-                f"{path}: the first line names no column {', '.join(missing)}; expected {', '.join(COLUMNS)}"
+                f"{path}: the header has no column {', '.join(missing)}; expected {', '.join(COLUMNS)}"
             )
         twice = [name for name in COLUMNS if columns.count(name) > 1]
         if twice:
-            raise BtferError(f"{path}: the first line names {', '.join(twice)} twice")
+            raise BtferError(f"{path}: the header has {', '.join(twice)} twice")
         line = rows.line_num + 1
         for cells in rows:
             row = {
@@ -262,10 +260,10 @@ def _read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise BtferError(f"{path}: line {rows.line_num}: not a CSV file: {error}") from None
 
 
-def _one_of(word: str, what: str, allowed: Sequence[str]) -> str:
-    if word.lower() not in allowed:
-        raise BtferError(f"{word!r} is no {what}; expected one of {', '.join(allowed)}")
-    return word.lower()
+def _one_of(value: str, column: str, allowed: Collection[str]) -> str:
+    if value.lower() not in allowed:
+        raise BtferError(f"{value!r} is not a {column}; expected one of {', '.join(allowed)}")
+    return value.lower()
 
 
 def _short(item_id: str) -> str:

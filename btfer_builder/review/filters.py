@@ -1,105 +1,128 @@
-"""Which items a page shows: the filter by emotion and state, the order, and the cut into pages."""
+"""Which items a page shows: the filter by emotion and state, and the cut into pages."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from btfer_builder.catalog.review import CurrentDecision, ReviewItem
 from btfer_builder.labels import Emotion
-from btfer_builder.review.ordering import Sort
+from btfer_builder.records import Verdict
 
-Show = Literal["all", "undecided", "decided", "skipped", "conflict", "duplicates"]
-
-#: What each filter keeps.
-SHOWS: dict[Show, str] = {
-    "all": "everything",
-    "undecided": "what you have not decided",
-    "decided": "what you have accepted or rejected",
-    "skipped": "what you have skipped",
-    "conflict": "what was found under two emotions",
-    "duplicates": "what something was dropped for as a near duplicate",
-}
-
-#: What a reviewer may filter by who must not know what was searched for.
-BLIND_SHOWS: tuple[Show, ...] = ("all", "undecided", "decided", "skipped")
-
-#: The word for "the page with the first item that still needs one" where an item id may stand.
+#: In place of an item id: the first item that is undecided, or else skipped.
 NEXT = "next"
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter of the review page.
+
+    Attributes
+    ----------
+    name
+        How addresses name it (`show=`).
+    key
+        The letter that chooses it on the page, after `f`.
+    meaning
+        What it keeps, in words.
+    keeps
+        Whether it keeps an item on which this reviewer's verdict is the second argument.
+    blind
+        Whether it tells nothing of the search, so that blind reviewers may use it.
+    """
+
+    name: str
+    key: str
+    meaning: str
+    keeps: Callable[[ReviewItem, Verdict | None], bool]
+    blind: bool = True
+
+
+#: All filters by name, in the order of the page; a new one is one line here.
+FILTERS: dict[str, Filter] = {
+    each.name: each
+    for each in (
+        Filter("all", "a", "everything", lambda item, verdict: True),
+        Filter("undecided", "u", "what you have not decided", lambda item, verdict: verdict is None),
+        Filter(
+            "decided", "d", "what you have accepted or rejected",
+            lambda item, verdict: verdict in ("accept", "reject"),
+        ),
+        Filter("skipped", "s", "what you have skipped", lambda item, verdict: verdict == "skip"),
+        Filter(
+            "conflict", "c", "what was found under two emotions", lambda item, verdict: item.conflict,
+            blind=False,
+        ),
+        Filter(
+            "duplicates", "n", "what has dropped near duplicates", lambda item, verdict: item.duplicates > 0,
+            blind=False,
+        ),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class ItemQuery:
-    """What a page of items is asked for.
+    """A request for a page of items.
 
     Attributes
     ----------
     emotion
-        Only the items listed under it; for those who review blind, only those they labelled so.
+        Only the items listed under it; for blind reviewers, those they labelled so.
     show, sort
-        The filter and the order.
+        The filter and the order, by name.
     page
         From 1; a number beyond the last page gives the last one.
     per_page
-        Items of a page.
+        Items on a page.
     at
-        An item to show the page of, or `NEXT`; stands above `page`. An item that is not listed is left unheard.
+        An item whose page to show, or `NEXT`; takes precedence over `page`. An item that is not listed is ignored.
     keep
-        Go on in the list as it was when it was first asked for: what was decided since stays in its place, so
-        that the next page begins where this one ends.
+        Go on in the list as it was first shown: an item decided since keeps its place, so that the next page begins
+        where this one ends.
     """
 
     emotion: Emotion | None = None
-    show: Show = "all"
-    sort: Sort = "found"
+    show: str = "all"
+    sort: str = "found"
     page: int = 1
     per_page: int = 60
     at: str | None = None
     keep: bool = False
 
 
-def group_of(item: ReviewItem, word: CurrentDecision | None, blind: bool) -> Emotion | None:
+def group_of(item: ReviewItem, decision: CurrentDecision | None, blind: bool) -> Emotion | None:
     """Return the emotion an item is listed and counted under."""
     if blind:
-        return None if word is None else word.decision.emotion
+        return None if decision is None else decision.decision.emotion
     return item.listed_under
 
 
-def shown(item: ReviewItem, word: CurrentDecision | None, show: Show) -> bool:
+def keeps(show: str, item: ReviewItem, decision: CurrentDecision | None) -> bool:
     """Whether a filter keeps an item."""
-    verdict = None if word is None else word.decision.verdict
-    if show == "undecided":
-        return verdict is None
-    if show == "decided":
-        return verdict in ("accept", "reject")
-    if show == "skipped":
-        return verdict == "skip"
-    if show == "conflict":
-        return item.conflict
-    return show == "all" or item.duplicates > 0
+    return FILTERS[show].keeps(item, None if decision is None else decision.decision.verdict)
 
 
-def cut(
-    listed: Sequence[ReviewItem], words: Mapping[str, CurrentDecision], asked: ItemQuery
+def page_of(
+    items: Sequence[ReviewItem], decisions: Mapping[str, CurrentDecision], query: ItemQuery
 ) -> tuple[Sequence[ReviewItem], int, int]:
-    """Return the items of the page that is asked for, its number, and how many pages there are."""
-    pages = max(1, math.ceil(len(listed) / asked.per_page))
-    place = None if asked.at is None else _place(listed, words, asked.at)
-    page = min(asked.page, pages) if place is None else place // asked.per_page + 1
-    return listed[(page - 1) * asked.per_page : page * asked.per_page], page, pages
+    """Return the items of the requested page, its number, and how many pages there are."""
+    pages = max(1, math.ceil(len(items) / query.per_page))
+    index = None if query.at is None else _index_of(items, decisions, query.at)
+    page = min(query.page, pages) if index is None else index // query.per_page + 1
+    return items[(page - 1) * query.per_page : page * query.per_page], page, pages
 
 
-def _place(listed: Sequence[ReviewItem], words: Mapping[str, CurrentDecision], at: str) -> int | None:
-    """Return where an item stands; for `NEXT` the first undecided one, or else the first that was skipped."""
+def _index_of(items: Sequence[ReviewItem], decisions: Mapping[str, CurrentDecision], at: str) -> int | None:
+    """Return the index of an item; for `NEXT`, of the first undecided one, or else of the first skipped one."""
     skipped = None
-    for place, item in enumerate(listed):
+    for index, item in enumerate(items):
         if at != NEXT:
             if item.item_id == at:
-                return place
+                return index
             continue
-        word = words.get(item.item_id)
-        if word is None:
-            return place
-        if skipped is None and word.decision.verdict == "skip":
-            skipped = place
+        decision = decisions.get(item.item_id)
+        if decision is None:
+            return index
+        if skipped is None and decision.decision.verdict == "skip":
+            skipped = index
     return skipped

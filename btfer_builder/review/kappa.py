@@ -1,4 +1,4 @@
-"""Cohen's and Fleiss' κ, by scikit-learn and statsmodels, with percentile bootstrap intervals."""
+"""Cohen's and Fleiss' κ of scikit-learn and statsmodels, with percentile bootstrap intervals."""
 
 import math
 import warnings
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Kappa:
-    """A κ (1: always the same, 0: as chance would have it) and its interval; NaN where it is not defined.
+    """A κ (1: perfect agreement, 0: agreement by chance) and its interval; NaN where undefined.
 
-    It is not defined when nobody ever gave another answer than one: chance agrees as well as they do.
+    κ is undefined if all answers are the same, since the agreement expected by chance is 1.
     """
 
     value: float
@@ -39,18 +39,18 @@ def cohen(
     Parameters
     ----------
     first, second
-        int64 of shape (items,): what each said of each item, 0 to `classes` - 1.
+        int64 of shape (items,): the answer of each reviewer to each item, 0 to `classes` - 1.
     classes
-        Number of answers there are.
+        Number of possible answers.
     resamples, confidence, rng
-        Of the bootstrap over items.
+        Settings of the bootstrap over items.
     """
     from sklearn.metrics import cohen_kappa_score
 
     if len(first) == 0:
         return Kappa(math.nan, math.nan, math.nan)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # of a κ that is not defined: NaN says so
+        warnings.simplefilter("ignore")  # an undefined κ is NaN
         value = float(cohen_kappa_score(first, second, labels=np.arange(classes)))
     cells, counts = np.unique(first * classes + second, return_counts=True)
     drawn = _resampled(counts, resamples, rng)
@@ -63,14 +63,14 @@ def cohen(
 
 
 def fleiss(counts: NDArray[np.int64], resamples: int, confidence: float, rng: np.random.Generator) -> Kappa:
-    """Return Fleiss' κ (1971) of any number of reviewers; of two columns, his κ of one class against the rest.
+    """Return Fleiss' κ (1971) of any number of reviewers; with two columns, κ of one class against the rest.
 
     Parameters
     ----------
     counts
-        int64 of shape (items, classes): how many gave each answer to each item, as many for every item.
+        int64 of shape (items, classes): how many reviewers gave each answer to each item; all rows have the same sum.
     resamples, confidence, rng
-        Of the bootstrap over items.
+        Settings of the bootstrap over items.
     """
     from statsmodels.stats.inter_rater import fleiss_kappa
 
@@ -87,8 +87,8 @@ def fleiss(counts: NDArray[np.int64], resamples: int, confidence: float, rng: np
 
 
 def _resampled(counts: NDArray[np.int64], resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return how often each kind of item is drawn when items are drawn anew, as many as there are."""
-    # Drawing items with replacement is drawing kinds of items with their shares: a multinomial.
+    """Return how often each kind of item occurs in each bootstrap resample."""
+    # Drawing items with replacement draws kinds of items from a multinomial distribution.
     total = int(counts.sum())
     return rng.multinomial(total, counts / total, size=resamples)
 
@@ -98,7 +98,7 @@ def _with_interval(
 ) -> Kappa:
     if math.isnan(value):
         return Kappa(math.nan, math.nan, math.nan)
-    defined = expected < 1 - 1e-12  # a sample may hold one answer only
+    defined = expected < 1 - 1e-12  # a resample may contain a single answer
     kappas = (observed[defined] - expected[defined]) / (1 - expected[defined])
     if not len(kappas):
         return Kappa(value, math.nan, math.nan)

@@ -1,27 +1,13 @@
-"""Which items are looked at first: the order by what makes an item suspicious."""
+"""The order in which items are reviewed: the most suspicious first, by one signal or by all."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.catalog.review import ReviewItem
 from btfer_builder.labels import EMOTIONS, Emotion
-
-Sort = Literal["found", "suspicion", "confidence", "sharpness", "upscale", "duplicates", "model"]
-
-#: What each order puts first; `suspicion` is the mean place in all the others that know anything.
-SORTS: dict[Sort, str] = {
-    "found": "as found",
-    "suspicion": "most suspicious first, all signs taken together",
-    "confidence": "where the detector was least sure",
-    "sharpness": "the most blurred",
-    "upscale": "the most enlarged",
-    "duplicates": "where something rather different was dropped as a near duplicate",
-    "model": "where the model doubts the label most",
-}
 
 
 @dataclass(frozen=True)
@@ -33,80 +19,125 @@ class ReviewSignals:
     sharpness
         Variance of the Laplacian of a photo's thumbnail or a face's crop, by item.
     predictions
-        What the model of `--suspect` says, by item: a probability an emotion, None where it has no such class.
-        Empty without a model.
+        Predictions of the model of `--suspect`, by item: a probability for each emotion, None where the model has no
+        such class. Empty without a model.
     """
 
     sharpness: Mapping[str, float] = field(default_factory=dict)
     predictions: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
     def doubt(self, item: ReviewItem) -> float | None:
-        """Return how little the model believes in the proposed label: 1 minus its probability, 0 to 1.
+        """Return 1 minus the model's probability of the proposed label, 0 to 1.
 
-        An item found under two emotions is believed as far as the likelier of all labels; a class that the
-        model does not have is not doubted.
+        For an item found under two emotions, the highest probability of all labels counts. A class that the model does
+        not have is not doubted.
         """
         row = self.predictions.get(item.item_id)
         if row is None:
             return None
-        share = _most(row) if item.proposed is None else row[EMOTIONS.index(item.proposed)]
-        return None if share is None else 1 - share
+        probability = _highest(row) if item.proposed is None else row[EMOTIONS.index(item.proposed)]
+        return None if probability is None else 1 - probability
 
     def opinion(self, item: ReviewItem) -> tuple[Emotion, float] | None:
-        """Return the label the model would give, and how sure it is."""
+        """Return the label the model predicts, and its probability."""
         row = self.predictions.get(item.item_id)
-        if row is None or (share := _most(row)) is None:
+        if row is None or (probability := _highest(row)) is None:
             return None
-        return EMOTIONS[list(row).index(share)], share
+        return EMOTIONS[list(row).index(probability)], probability
 
 
-def order(items: Sequence[ReviewItem], sort: Sort, signs: ReviewSignals) -> list[int]:
-    """Return the places of the items, the most suspicious first; those nothing is known of come last.
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order of the review page.
 
-    Items as suspicious as each other stay in their order.
+    Attributes
+    ----------
+    name
+        How addresses name it (`sort=`).
+    key
+        The letter that chooses it on the page, after `o`.
+    meaning
+        What comes first, in words.
+    signal
+        How suspicious an item is, the larger the worse; None where it is not known. The order `suspicion` combines the
+        orders that have one.
     """
-    if sort == "found" or not items:
-        return list(range(len(items)))
-    if sort == "suspicion":
-        places = [_places(_column(items, sign, signs)) for sign in _SIGNS]
-        known = [place for place in places if place is not None]
-        score = np.mean(known, axis=0) if known else np.zeros(len(items))
-    else:
-        score = _column(items, sort, signs)
-        score[np.isnan(score)] = -np.inf
-    return [int(place) for place in np.argsort(-score, kind="stable")]
 
-
-def _places(column: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Return where each value stands among all, 0 (harmless) to 1; one half where nothing is known."""
-    known = ~np.isnan(column)
-    if known.sum() < 2:
-        return None
-    places = np.full(len(column), 0.5)
-    _, value, times = np.unique(column[known], return_inverse=True, return_counts=True)
-    # Equal values share the mean of their places.
-    places[known] = (np.cumsum(times) - (times + 1) / 2)[value] / (known.sum() - 1)
-    return places
-
-
-def _column(items: Sequence[ReviewItem], sort: Sort, signs: ReviewSignals) -> NDArray[np.float64]:
-    """Return how suspicious each item is by one sign: the larger the worse, NaN where it is not known."""
-    values = [_SIGNS[sort](item, signs) for item in items]
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    name: str
+    key: str
+    meaning: str
+    signal: Callable[[ReviewItem, ReviewSignals], float | None] | None = None
 
 
 def _negative(value: float | None) -> float | None:
     return None if value is None else -value
 
 
-_SIGNS: dict[Sort, Callable[[ReviewItem, ReviewSignals], float | None]] = {
-    "confidence": lambda item, _: _negative(item.confidence),
-    "sharpness": lambda item, signs: _negative(signs.sharpness.get(item.item_id)),
-    "upscale": lambda item, _: item.upscale,
-    "duplicates": lambda item, _: -1 if item.distance is None else item.distance,
-    "model": lambda item, signs: signs.doubt(item),
-}
+#: All orders by name, in the order of the page; a new one is one line here.
+ORDERS: dict[str, Order] = {
+    each.name: each
+    for each in (
+        Order("found", "f", "as found"),
+        Order("suspicion", "s", "most suspicious first, by all signals together"),
+        Order(
+            "confidence", "c", "where the detector was least confident",
+            lambda item, _: _negative(item.confidence),
+        ),
+        Order(
+            "sharpness", "b", "the most blurred",
+            lambda item, signals: _negative(signals.sharpness.get(item.item_id)),
+        ),
+        Order("upscale", "e", "the most enlarged", lambda item, _: item.upscale),
+        Order(
+            "duplicates", "n", "where the dropped near duplicates differ most",
+            lambda item, _: -1 if item.distance is None else item.distance,
+        ),
+        Order(
+            "model", "m", "where the model doubts the label most", lambda item, signals: signals.doubt(item)
+        ),
+    )
+}  # fmt: skip
 
 
-def _most(row: Sequence[float | None]) -> float | None:
-    return max((share for share in row if share is not None), default=None)
+def order(items: Sequence[ReviewItem], sort: str, signals: ReviewSignals) -> list[int]:
+    """Return the indices of the items, the most suspicious first; unknown ones come last.
+
+    Equally suspicious items keep their order.
+    """
+    if sort == "found" or not items:
+        return list(range(len(items)))
+    signal = ORDERS[sort].signal
+    if signal is None:
+        columns = [_column(items, each.signal, signals) for each in ORDERS.values() if each.signal]
+        ranks = [rank for column in columns if (rank := _ranks(column)) is not None]
+        score = np.mean(ranks, axis=0) if ranks else np.zeros(len(items))
+    else:
+        score = _column(items, signal, signals)
+        score[np.isnan(score)] = -np.inf
+    return [int(index) for index in np.argsort(-score, kind="stable")]
+
+
+def _ranks(column: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return the rank of each value, 0 (harmless) to 1; one half where the value is not known."""
+    known = ~np.isnan(column)
+    if known.sum() < 2:
+        return None
+    ranks = np.full(len(column), 0.5)
+    _, value, counts = np.unique(column[known], return_inverse=True, return_counts=True)
+    # Equal values share the mean of their ranks.
+    ranks[known] = (np.cumsum(counts) - (counts + 1) / 2)[value] / (known.sum() - 1)
+    return ranks
+
+
+def _column(
+    items: Sequence[ReviewItem],
+    signal: Callable[[ReviewItem, ReviewSignals], float | None],
+    signals: ReviewSignals,
+) -> NDArray[np.float64]:
+    """Return how suspicious each item is by one signal: the larger the worse, NaN where it is not known."""
+    values = [signal(item, signals) for item in items]
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _highest(row: Sequence[float | None]) -> float | None:
+    return max((probability for probability in row if probability is not None), default=None)

@@ -1,4 +1,4 @@
-"""Make all thumbnails before they are asked for, in the background, and measure sharpness on the way."""
+"""Write missing thumbnails in the background before the page requests them, and measure the sharpness of photos."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -9,64 +9,58 @@ from btfer_builder.catalog.review import review_items
 from btfer_builder.catalog.review_signals import add_sharpness, picture_paths, sharpness_of
 from btfer_builder.crop.quality import sharpness
 from btfer_builder.errors import BtferError
-from btfer_builder.images.thumbnails import THUMB_SIDE, jpeg, small
-from btfer_builder.io.atomic import write_bytes
+from btfer_builder.images.thumbnails import write_thumbnail
 from btfer_builder.io.storage import Root, thumb_path
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import Kind
 from btfer_builder.workspace import Workspace
 
-#: Thumbnails a worker makes at a time; a stop waits for those under way.
+#: Thumbnails in a shard; stopping waits for the current shard.
 SHARD_SIZE = 16
 
 
-def make_thumbs(items: Sequence[tuple[str, str]], root: Root, kind: Kind) -> list[float | None]:
-    """Write the thumbnails of some items and return how sharp each is; None for one that cannot be decoded.
+def missing_thumbnails(workspace: Workspace, kind: Kind) -> list[tuple[str, str]]:
+    """Return (item_id, path) of each item of a round without a thumbnail or, for photos, without a sharpness."""
+    measured = sharpness_of(workspace.catalog, "image") if kind == "image" else None
+    missing = [
+        item.item_id
+        for item in review_items(workspace.catalog, kind)
+        if not thumb_path(workspace.root, kind, item.item_id).is_file()
+        or (measured is not None and item.item_id not in measured)
+    ]
+    return picture_paths(workspace.catalog, kind, missing)
+
+
+def write_and_measure(items: Sequence[tuple[str, str]], root: Root, kind: Kind) -> list[float | None]:
+    """Write the thumbnails of some items and return their sharpness; None for an item that cannot be decoded.
 
     Parameters
     ----------
     items
         (item_id, path relative to the workspace).
     root, kind
-        The workspace and the round.
+        The workspace and the kind of the items.
     """
-    return [_make(root, kind, item_id, path) for item_id, path in items]
-
-
-def _make(root: Root, kind: Kind, item_id: str, path: str) -> float | None:
     import numpy as np
 
-    picture = small(root, path, THUMB_SIDE)
-    if picture is None:
-        return None
-    write_bytes(thumb_path(root, kind, item_id), jpeg(picture))
-    return sharpness(np.asarray(picture))
+    images = (write_thumbnail(root, kind, item_id, path) for item_id, path in items)
+    return [None if image is None else sharpness(np.asarray(image)) for image in images]
 
 
-def missing_thumbs(workspace: Workspace, kind: Kind) -> list[tuple[str, str]]:
-    """Return (item_id, path) of every item of a round without a thumbnail or a sharpness, in the round's order."""
-    measured = sharpness_of(workspace.catalog, "image") if kind == "image" else None
-    todo = [
-        item.item_id
-        for item in review_items(workspace.catalog, kind)
-        if not thumb_path(workspace.root, kind, item.item_id).is_file()
-        or (measured is not None and item.item_id not in measured)
-    ]
-    return picture_paths(workspace.catalog, kind, todo)
+def prepare_thumbnails(
+    workspace: Workspace, kinds: Sequence[Kind], stop: threading.Event, workers: int = 1
+) -> int:
+    """Write all missing thumbnails, round by round, until stopped; return how many were written.
 
-
-def make_all(workspace: Workspace, kinds: Sequence[Kind], stop: threading.Event, workers: int = 1) -> int:
-    """Make whatever is missing, round by round, until told to stop; return how many were made.
-
-    A file that kills its worker takes nothing along. The sharpness of photos is committed; that of faces was when
-    they were cropped.
+    An image that crashes its worker affects no other. The sharpness of photos is committed; that of faces is measured
+    when they are cropped.
     """
-    made = 0
+    written = 0
     for kind in kinds:
         runner: Runner[tuple[str, str], float | None] = Runner(workers, SHARD_SIZE)
         shards = runner.map(
-            partial(make_thumbs, root=workspace.files, kind=kind), missing_thumbs(workspace, kind)
+            partial(write_and_measure, root=workspace.files, kind=kind), missing_thumbnails(workspace, kind)
         )
         for shard in shards:
             measured = {
@@ -76,24 +70,24 @@ def make_all(workspace: Workspace, kinds: Sequence[Kind], stop: threading.Event,
             }
             if kind == "image":
                 add_sharpness(workspace.catalog, measured)
-            made += len(measured)
+            written += len(measured)
             if stop.is_set():
-                shards.close()  # type: ignore[attr-defined]  # it is a generator, and ends its workers
-                return made
-    return made
+                shards.close()  # type: ignore[attr-defined]  # a generator; closing it ends its workers
+                return written
+    return written
 
 
 @contextmanager
-def thumbs_in_background(workspace: Workspace, kinds: Sequence[Kind]) -> Iterator[None]:
-    """Make thumbnails while the body runs, those of the first round first."""
+def thumbnails_in_background(workspace: Workspace, kinds: Sequence[Kind]) -> Iterator[None]:
+    """Write missing thumbnails while the body runs, those of the first round first."""
     stop = threading.Event()
 
     def work() -> None:
         try:
-            make_all(workspace, kinds, stop)
+            prepare_thumbnails(workspace, kinds, stop)
         except (
             BtferError
-        ) as problem:  # a full disk, say: the page still makes each picture as it is asked for
+        ) as problem:  # such as a full disk; the page writes each thumbnail on request instead
             echo_stderr(f"thumbnails: {problem}")
 
     thread = threading.Thread(target=work, name="thumbnails", daemon=True)

@@ -1,4 +1,4 @@
-"""What may be asked of the review page: addresses and bodies, every value checked."""
+"""The requests the review page accepts: query parameters and JSON bodies, every value checked."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal, TypeVar, cast
@@ -11,14 +11,14 @@ from starlette.requests import Request
 from btfer_builder.config import ReviewRecipe, explain
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import Emotion, parse_emotion
-from btfer_builder.reasons import REVIEW_REASONS
+from btfer_builder.reasons import REASONS
 from btfer_builder.records import Kind
-from btfer_builder.review.filters import BLIND_SHOWS, SHOWS, ItemQuery, Show
-from btfer_builder.review.ordering import SORTS, Sort
+from btfer_builder.review.filters import FILTERS, ItemQuery
+from btfer_builder.review.ordering import ORDERS
 from btfer_builder.review.session import KINDS, RoundName
 
-#: Most decisions that are posted or taken back at once: a page.
-MOST = 200
+#: The most decisions in one request; a page holds as many.
+MAX_DECISIONS = 200
 
 
 class DecisionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,15 +34,15 @@ class DecisionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DecisionsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of `POST /api/decisions/batch`: all are recorded, or none."""
 
-    decisions: Annotated[list[DecisionBody], Meta(min_length=1, max_length=MOST)]
+    decisions: Annotated[list[DecisionBody], Meta(min_length=1, max_length=MAX_DECISIONS)]
 
 
 class UndoBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of `POST /api/undo`; the latest decision is taken back unless others are named."""
+    """The body of `POST /api/undo`; undoes the latest decision unless others are named."""
 
     round: RoundName
     decision_id: int | None = None
-    decision_ids: Annotated[list[int], Meta(max_length=MOST)] | None = None
+    decision_ids: Annotated[list[int], Meta(max_length=MAX_DECISIONS)] | None = None
 
 
 AnyBody = TypeVar("AnyBody", DecisionBody, DecisionsBody, UndoBody)
@@ -54,7 +54,7 @@ def parse_body(body: bytes, kind: type[AnyBody]) -> AnyBody:
     Raises
     ------
     HTTPException
-        400 if it is no JSON, or not of this form.
+        400 if it is not JSON, or not of this form.
     """
     try:
         return msgspec.json.decode(body, type=kind)
@@ -64,20 +64,21 @@ def parse_body(body: bytes, kind: type[AnyBody]) -> AnyBody:
         raise HTTPException(400, f"not JSON: {problem}") from None
 
 
-def check_reason(asked: DecisionBody) -> None:
-    """Refuse a rejection without a reason, and a reason there is none of.
+def check_reason(body: DecisionBody) -> None:
+    """Refuse a rejection without a reason, and an unknown reason.
 
     Raises
     ------
     HTTPException
         400.
     """
-    if asked.reason not in (REVIEW_REASONS if asked.verdict == "reject" else (None, *REVIEW_REASONS)):
-        raise HTTPException(400, f"reason: a rejection needs one of {', '.join(REVIEW_REASONS)}")
+    known = REASONS["review"]
+    if body.reason not in known and (body.reason is not None or body.verdict == "reject"):
+        raise HTTPException(400, f"reason: a rejection needs one of {', '.join(known)}")
 
 
 def kind_of(request: Request) -> Kind:
-    """Return the round an address names; the faces if it names none.
+    """Return the kind of the requested round; faces if the address names none.
 
     Raises
     ------
@@ -88,37 +89,33 @@ def kind_of(request: Request) -> Kind:
 
 
 def emotion_of(request: Request) -> Emotion | None:
-    """Return the emotion an address names, by whatever synonym; None if it names none.
+    """Return the requested emotion, which may be a synonym; None if the address names none.
 
     Raises
     ------
     HTTPException
-        400 if it is none of the seven.
+        400 if it is not one of the seven.
     """
-    word = request.query_params.get("emotion", "")
+    value = request.query_params.get("emotion", "")
     try:
-        return parse_emotion(word[:40]) if word else None
+        return parse_emotion(value[:40]) if value else None
     except BtferError as problem:
         raise HTTPException(400, f"emotion: {problem}") from None
 
 
-def asked_for(request: Request, recipe: ReviewRecipe) -> ItemQuery:
-    """Return the page of items an address asks for.
+def item_query(request: Request, recipe: ReviewRecipe) -> ItemQuery:
+    """Return the requested page of items.
 
     Raises
     ------
     HTTPException
-        400 if anything in it is unknown, out of range, or not for those who review blind.
+        400 if a value is unknown, out of range, or not allowed in a blind review.
     """
-    if recipe.blind:
-        show = _one_of(request, "show", "all", BLIND_SHOWS)
-        sort = _one_of(request, "sort", "found", ("found",))
-    else:
-        show, sort = _one_of(request, "show", "all", SHOWS), _one_of(request, "sort", "found", SORTS)
+    filters = [each.name for each in FILTERS.values() if each.blind or not recipe.blind]
     return ItemQuery(
         emotion=emotion_of(request),
-        show=cast(Show, show),
-        sort=cast(Sort, sort),
+        show=_one_of(request, "show", "all", filters),
+        sort=_one_of(request, "sort", "found", ["found"] if recipe.blind else ORDERS),
         page=_number(request, "page", 1, 1_000_000),
         per_page=_number(request, "per_page", recipe.per_page, 500),
         at=request.query_params.get("at"),
@@ -127,14 +124,14 @@ def asked_for(request: Request, recipe: ReviewRecipe) -> ItemQuery:
 
 
 def _one_of(request: Request, name: str, default: str, known: Iterable[str]) -> str:
-    word = request.query_params.get(name) or default
-    if word not in known:
-        raise HTTPException(400, f"{name}: {word[:40]!r} is none of {', '.join(known)}")
-    return word
+    value = request.query_params.get(name) or default
+    if value not in known:
+        raise HTTPException(400, f"{name}: {value[:40]!r} is not one of {', '.join(known)}")
+    return value
 
 
-def _number(request: Request, name: str, default: int, most: int) -> int:
-    word = request.query_params.get(name) or str(default)
-    if not (word.isascii() and word.isdigit() and len(word) <= 9 and 1 <= int(word) <= most):
-        raise HTTPException(400, f"{name}: {word[:40]!r} is no whole number from 1 to {most}")
-    return int(word)
+def _number(request: Request, name: str, default: int, maximum: int) -> int:
+    value = request.query_params.get(name) or str(default)
+    if not (value.isascii() and value.isdigit() and len(value) <= 9 and 1 <= int(value) <= maximum):
+        raise HTTPException(400, f"{name}: {value[:40]!r} is not a whole number from 1 to {maximum}")
+    return int(value)

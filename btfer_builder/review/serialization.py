@@ -1,4 +1,4 @@
-"""Items, words and votes in the form the page and programs read."""
+"""Items, decisions and votes as the JSON of the page and its API."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,61 +11,61 @@ from btfer_builder.records import Kind
 from btfer_builder.review.ordering import ReviewSignals
 
 
-def word_json(word: CurrentDecision | None) -> dict[str, Any] | None:
-    """Return a reviewer's word."""
-    if word is None:
+def decision_json(current: CurrentDecision | None) -> dict[str, Any] | None:
+    """Return a reviewer's current decision; None if the item is undecided."""
+    if current is None:
         return None
-    decision = word.decision
+    decision = current.decision
     return {"verdict": decision.verdict, "emotion": decision.emotion, "reason": decision.reason}
 
 
 def item_json(
     item: ReviewItem,
     kind: Kind,
-    word: CurrentDecision | None,
+    current: CurrentDecision | None,
     ballot: Sequence[Vote],
-    found: Sequence[str],
-    signs: ReviewSignals,
+    found_under: Sequence[str],
+    signals: ReviewSignals,
 ) -> dict[str, Any]:
-    """Return an item with all that is known of it.
+    """Return an item with everything known about it.
 
     Parameters
     ----------
-    item, kind, word
-        The item, its round, and what this reviewer says of it.
+    item, kind, current
+        The item, its round, and this reviewer's current decision on it.
     ballot
-        The votes on it, for those who adjudicate; they are proposed the leading answer.
-    found
-        All emotions it was found under, if they are more than one.
-    signs
+        The votes on it, for an adjudicator, who is proposed the leading answer.
+    found_under
+        All emotions it was found under, if there are several.
+    signals
         What makes it suspicious.
     """
-    labelled = word is not None and word.decision.emotion is not None
-    opinion = signs.opinion(item)
+    labelled = current is not None and current.decision.emotion is not None
+    opinion = signals.opinion(item)
     return {
         "item_id": item.item_id,
         "kind": kind,
         "emotion": leading(ballot) if ballot else item.proposed,
         "listed_under": item.listed_under,
         "conflict": item.conflict and not labelled,
-        "found_under": list(found) or [item.listed_under],
+        "found_under": list(found_under) or [item.listed_under],
         "query": item.query,
         "license": item.license,
         "confidence": item.confidence,
         "upscale": item.upscale,
-        "sharpness": signs.sharpness.get(item.item_id),
+        "sharpness": signals.sharpness.get(item.item_id),
         "duplicates": item.duplicates,
         "distance": item.distance,
-        "model": opinion and {"says": opinion[0], "sure": opinion[1], "doubt": signs.doubt(item)},
+        "model": opinion and {"says": opinion[0], "sure": opinion[1], "doubt": signals.doubt(item)},
         "votes": [
             {"reviewer": vote.reviewer, "answer": vote.answer, "reason": vote.reason} for vote in ballot
         ],
-        "my": word_json(word),
+        "my": decision_json(current),
     }
 
 
-def blind_json(item: ReviewItem, kind: Kind, word: CurrentDecision | None) -> dict[str, Any]:
-    """Return an item without anything that tells what was searched for; the form is that of `item_json`."""
+def blind_json(item: ReviewItem, kind: Kind, current: CurrentDecision | None) -> dict[str, Any]:
+    """Return an item in the form of `item_json`, without anything that reveals what was searched for."""
     hidden = dict.fromkeys(("emotion", "listed_under", "query", "confidence", "upscale", "sharpness"))
     return {
         "item_id": item.item_id,
@@ -78,12 +78,12 @@ def blind_json(item: ReviewItem, kind: Kind, word: CurrentDecision | None) -> di
         "distance": item.distance,
         "model": None,
         "votes": [],
-        "my": word_json(word),
+        "my": decision_json(current),
     }
 
 
 def leading(ballot: Sequence[Vote]) -> Emotion | None:
-    """Return the emotion that more reviewers gave than any other answer; None if there is none."""
+    """Return the emotion with more votes than any other answer; None if there is none."""
     counts = Counter(vote.answer for vote in ballot).most_common(2)
     if not counts or (len(counts) > 1 and counts[0][1] == counts[1][1]):
         return None

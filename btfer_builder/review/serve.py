@@ -1,4 +1,4 @@
-"""Serve the review page on this computer until somebody stops it."""
+"""Serve the review page until it is stopped."""
 
 import errno
 import secrets
@@ -15,17 +15,17 @@ from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.records import Kind
 from btfer_builder.review.app import create_app
-from btfer_builder.review.assignment import check_sharing
+from btfer_builder.review.assignment import check_assigned
 from btfer_builder.review.decisions import reviewer_name
-from btfer_builder.review.prepare_thumbnails import thumbs_in_background
+from btfer_builder.review.prepare_thumbnails import thumbnails_in_background
 from btfer_builder.review.session import RoundName
 from btfer_builder.workspace import Workspace
 
-#: Addresses only this computer can reach the page on; from another one, through an SSH tunnel.
+#: Addresses that only this computer can reach; other computers need an SSH tunnel.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
-#: Addresses that mean all of this computer's.
-_ANY = ("0.0.0.0", "::")  # noqa: S104 - named to be warned of
+#: Wildcard addresses: all addresses of this computer.
+_ANY = ("0.0.0.0", "::")  # noqa: S104 - named to warn about them
 
 
 def serve(
@@ -42,29 +42,29 @@ def serve(
     Parameters
     ----------
     workspace
-        Whose items are reviewed.
+        The workspace whose items are reviewed.
     recipe
-        Who reviews, and the port; 0 takes a free one.
+        Settings of the review; port 0 selects a free port.
     round_name
-        The round the page opens with.
+        The round shown first.
     on_ready
-        Called with the address to open, token included, as soon as it answers.
+        Called with the address to open, including the token, as soon as the server answers.
     adjudicate
-        Show what reviewers disagree on, and settle it.
+        Show what reviewers disagree on, and record adjudications.
     model
-        The name under which the catalog holds a model's predictions, to sort by its doubts.
+        The name under which the catalog holds a model's predictions, for the order by doubt.
 
     Raises
     ------
     BtferError
-        If the address or port cannot be had, or the reviewer has no share of the work.
+        If the address or port is not available, or no items are assigned to the reviewer.
     """
     reviewer, token = reviewer_name(recipe), secrets.token_urlsafe(24)
-    check_sharing(reviewer, recipe)
+    check_assigned(reviewer, recipe)
     listener = _listen(recipe.host, recipe.port)
     with listener:
         port = listener.getsockname()[1]
-        # What is served on all addresses is asked for by this computer's name; by number, `AuthMiddleware` knows them.
+        # A wildcard address is opened by host name; `AuthMiddleware` accepts its IP addresses, too.
         name = socket.gethostname() if recipe.host in _ANY else recipe.host
         app = create_app(
             workspace,
@@ -77,7 +77,7 @@ def serve(
         )
         config = uvicorn.Config(
             app,
-            access_log=False,  # its lines would show the token
+            access_log=False,  # it would log the token
             log_level="error",
             lifespan="off",
             ws="none",
@@ -87,12 +87,12 @@ def serve(
         shown = f"[{name}]" if ":" in name else name
         url = f"http://{shown}:{port}/?{urlencode({'token': token, 'round': round_name})}"
         kinds: list[Kind] = ["image", "face"] if round_name == "images" else ["face", "image"]
-        with _quiet_signals(), thumbs_in_background(workspace, kinds):
+        with _quiet_signals(), thumbnails_in_background(workspace, kinds):
             _Server(config, lambda: on_ready(url)).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """A server that tells when it listens."""
+    """A server that reports when it is listening."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -105,7 +105,7 @@ class _Server(uvicorn.Server):
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        # With its protocol named: asyncio then answers at once instead of gathering small packets for 40 ms.
+        # With an explicit protocol asyncio sets TCP_NODELAY, and answers are not delayed by 40 ms.
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
         )[0]
@@ -114,22 +114,22 @@ def _listen(host: str, port: int) -> socket.socket:
         raise BtferError(
             f"{host}: {problem.strerror}; give an address of this computer with --host"
         ) from None
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart need not wait for the old port
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart can reuse the port at once
     try:
         listener.bind(address)
-        listener.listen(128)  # from here on the port is ours: uvicorn itself would find out too late
+        listener.listen(128)  # bind here, since uvicorn reports a taken port too late
     except OSError as problem:
         listener.close()
         if problem.errno == errno.EADDRNOTAVAIL:
-            raise BtferError(f"{host} is no address of this computer; give one with --host") from None
-        why = "taken by another program" if problem.errno == errno.EADDRINUSE else problem.strerror
-        raise BtferError(f"port {port} of {host}: {why}; use --port 0 for a free one") from None
+            raise BtferError(f"{host} is not an address of this computer; give one with --host") from None
+        reason = "taken by another program" if problem.errno == errno.EADDRINUSE else problem.strerror
+        raise BtferError(f"port {port} of {host}: {reason}; use --port 0 for a free port") from None
     return listener
 
 
 @contextmanager
 def _quiet_signals() -> Iterator[None]:
-    """Let a stop be an ordinary return: uvicorn ends by raising again the signal that stopped it."""
+    """Ignore the signal that uvicorn raises again when it ends, so that `serve` returns normally."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

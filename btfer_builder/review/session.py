@@ -1,4 +1,4 @@
-"""A round as one reviewer sees it, kept in memory and in step with the catalog."""
+"""The rounds as one reviewer sees them, state in memory and synchronised with the catalog."""
 
 import threading
 import time
@@ -28,57 +28,57 @@ from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import Decision, Kind
 from btfer_builder.review.assignment import items_for
 from btfer_builder.review.decisions import complete
-from btfer_builder.review.filters import ItemQuery, cut, group_of, shown
+from btfer_builder.review.filters import ItemQuery, group_of, keeps, page_of
 from btfer_builder.review.ordering import ReviewSignals, order
-from btfer_builder.review.serialization import blind_json, item_json, leading, word_json
+from btfer_builder.review.serialization import blind_json, decision_json, item_json, leading
 
 RoundName = Literal["images", "faces"]
 
 KINDS: dict[RoundName, Kind] = {"images": "image", "faces": "face"}
 
-#: The rate is that of the decisions of so many seconds.
+#: The decision rate covers this many seconds.
 RATE_SECONDS = 300
 
-#: From so many changes on, reading all words anew is quicker than one after the other.
+#: From this number of changes on, reading all decisions is faster than reading them one by one.
 MANY = 2000
 
 
 @dataclass
-class _Round:
-    """What is known of a round; `version` tells whether its items are still those of the catalog."""
+class _RoundState:
+    """The items of a round and this reviewer's decisions; `version` tells whether the catalog has other items now."""
 
     items: list[ReviewItem]
     version: tuple[int, ...]
-    words: dict[str, CurrentDecision]
+    decisions: dict[str, CurrentDecision]
     votes: dict[str, list[Vote]]
     stale: bool = False
     lists: dict[tuple[object, ...], list[ReviewItem]] = field(default_factory=dict)
-    places: dict[str, ReviewItem] = field(init=False)
+    by_id: dict[str, ReviewItem] = field(init=False)
     counts: dict[Emotion | None, list[int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.places = {item.item_id: item for item in self.items}
+        self.by_id = {item.item_id: item for item in self.items}
 
 
 class Session:
     """Both rounds of one reviewer.
 
-    Nothing is counted twice: a decision changes the counts by one, whoever made it and through whatever program,
-    and the items are read anew only when a stage ran or a photo was decided on. So a decision among 30 000 faces
-    is answered as fast as one among 30. Safe to share between threads.
+    Counts are incremental: a decision changes them by one, whoever made it and with whichever program, and the items
+    are read again only after a stage ran or a photo was decided. So a decision among 30 000 faces takes as long as
+    one among 30. Thread-safe.
 
     Parameters
     ----------
     catalog
         The catalog.
     reviewer
-        Who signs the decisions.
+        The name that signs the decisions.
     recipe
-        Whether blind, and who shares the work.
+        Settings of the review.
     adjudicate
-        Show what reviewers disagree on with their votes, and settle it.
+        Show what reviewers disagree on with their votes, and record adjudications.
     model
-        The name under which `predictions` holds what the model of `--suspect` says.
+        The name under which the catalog holds the predictions of the model of `--suspect`.
     """
 
     def __init__(
@@ -95,28 +95,28 @@ class Session:
         self.recipe = recipe
         self.adjudicate = adjudicate
         self.model = model
-        self._rounds: dict[Kind, _Round] = {}
-        self._heard = last_decision_id(catalog)
+        self._rounds: dict[Kind, _RoundState] = {}
+        self._last_id = last_decision_id(catalog)
         self._times: deque[float] = deque()
         self._lock = threading.RLock()
 
-    def page(self, kind: Kind, asked: ItemQuery) -> dict[str, Any]:
-        """Return a page of items as the page and programs read it."""
+    def page(self, kind: Kind, query: ItemQuery) -> dict[str, Any]:
+        """Return a page of items as the JSON of the API."""
         with self._lock:
-            held = self._round(kind, fresh=True)
-            listed = self._list(kind, held, asked)
-            items, page, pages = cut(listed, held.words, asked)
-            words = [held.words.get(item.item_id) for item in items]
-            ballots = [held.votes.get(item.item_id, []) for item in items]
+            state = self._round(kind, fresh=True)
+            listed = self._list(kind, state, query)
+            items, page, pages = page_of(listed, state.decisions, query)
+            decisions = [state.decisions.get(item.item_id) for item in items]
+            ballots = [state.votes.get(item.item_id, []) for item in items]
         conflicts = [] if self.recipe.blind else [item.item_id for item in items if item.conflict]
-        found = emotions_found(self.catalog, kind, conflicts)
-        signs = self._signs(kind, [item.item_id for item in items])
+        emotions = emotions_found(self.catalog, kind, conflicts)
+        signals = self._signals(kind, [item.item_id for item in items])
         return {
             "items": [
-                blind_json(item, kind, word)
+                blind_json(item, kind, decision)
                 if self.recipe.blind
-                else item_json(item, kind, word, ballot, found.get(item.item_id, []), signs)
-                for item, word, ballot in zip(items, words, ballots, strict=True)
+                else item_json(item, kind, decision, ballot, emotions.get(item.item_id, []), signals)
+                for item, decision, ballot in zip(items, decisions, ballots, strict=True)
             ],
             "total": len(listed),
             "page": page,
@@ -124,18 +124,18 @@ class Session:
         }
 
     def progress(self, kind: Kind, *, fresh: bool = True) -> dict[str, Any]:
-        """Return how many items there are, how many this reviewer decided (or skipped), and how many are left.
+        """Return the number of items, of those this reviewer decided (or skipped), and of those left.
 
         Parameters
         ----------
         kind
-            Which round.
+            The kind of the round.
         fresh
-            Ask the catalog whether there are other items now, or take them as they were last read.
+            Check the catalog for other items; otherwise use those last read.
         """
         with self._lock:
-            held = self._round(kind, fresh=fresh)
-            counts = {emotion: list(held.counts[emotion]) for emotion in (*EMOTIONS, None)}
+            state = self._round(kind, fresh=fresh)
+            counts = {emotion: list(state.counts[emotion]) for emotion in (*EMOTIONS, None)}
             rate = self._rate()
         latest = latest_decision(self.catalog, kind, self.reviewer, self.adjudicate)
         total = [sum(column) for column in zip(*counts.values(), strict=True)]
@@ -148,121 +148,121 @@ class Session:
         }
 
     def proposed(self, kind: Kind, item_id: str) -> Emotion | None:
-        """Return the label this reviewer is shown as the proposed one of an item."""
+        """Return the label of an item that is proposed to this reviewer."""
         with self._lock:
-            held = self._round(kind, fresh=False)
-            item = held.places.get(item_id)
+            state = self._round(kind, fresh=False)
+            item = state.by_id.get(item_id)
             if item is None or self.recipe.blind:
                 return None
-            return item.proposed if not self.adjudicate else leading(held.votes.get(item_id, []))
+            return item.proposed if not self.adjudicate else leading(state.votes.get(item_id, []))
 
     def decide(self, decisions: Sequence[Decision]) -> list[int]:
         """Commit decisions of this reviewer, all or none, and return their ids."""
-        whole = [complete(said, self.proposed(said.kind, said.item_id)) for said in decisions]
-        ids = decide(self.catalog, whole)
+        completed = [complete(each, self.proposed(each.kind, each.item_id)) for each in decisions]
+        ids = decide(self.catalog, completed)
         with self._lock:
             self._times.extend([time.monotonic()] * len(ids))
         return ids
 
     def undo(self, kind: Kind, decision_ids: Sequence[int] | None) -> list[dict[str, Any]] | None:
-        """Take decisions back, all or none; return each item with this reviewer's word as it is then."""
+        """Undo decisions, all or none; return each item with this reviewer's decision after it."""
         undone = undo(self.catalog, kind, self.reviewer, decision_ids, self.adjudicate)
         if undone is None:
             return None
-        items = dict.fromkeys(word.decision.item_id for word in undone)
-        return [{"item_id": item_id, "my": word_json(self._word(kind, item_id))} for item_id in items]
+        item_ids = dict.fromkeys(each.decision.item_id for each in undone)
+        return [
+            {"item_id": item_id, "my": decision_json(self._decision(kind, item_id))} for item_id in item_ids
+        ]
 
-    # --- In step with the catalog ----------------------------------------------------------------------
+    # --- Synchronisation with the catalog --------------------------------------------------------------
 
-    def _round(self, kind: Kind, *, fresh: bool) -> _Round:
-        self._hear()
-        held = self._rounds.get(kind)
-        if held is None or (fresh and (held.stale or held.version != items_version(self.catalog))):
-            held = self._rounds[kind] = self._read(kind)
-        return held
+    def _round(self, kind: Kind, *, fresh: bool) -> _RoundState:
+        self._update()
+        state = self._rounds.get(kind)
+        if state is None or (fresh and (state.stale or state.version != items_version(self.catalog))):
+            state = self._rounds[kind] = self._read(kind)
+        return state
 
-    def _read(self, kind: Kind) -> _Round:
-        version = items_version(
-            self.catalog
-        )  # before the items: what comes while they are read is seen next time
+    def _read(self, kind: Kind) -> _RoundState:
+        # Before the items: what is added while they are read is noticed next time.
+        version = items_version(self.catalog)
         items = items_for(self.catalog, kind, self.reviewer, self.recipe)
         ballots: dict[str, list[Vote]] = {}
         if self.adjudicate:
             for vote in votes(self.catalog, kind, disputed=True):
                 ballots.setdefault(vote.item_id, []).append(vote)
             items = [item for item in items if item.item_id in ballots]
-        held = _Round(
-            items, version, current_decisions(self.catalog, kind, self.reviewer, self.adjudicate), ballots
-        )
-        self._recount(held)
-        return held
+        decisions = current_decisions(self.catalog, kind, self.reviewer, self.adjudicate)
+        state = _RoundState(items, version, decisions, ballots)
+        self._recount(state)
+        return state
 
-    def _hear(self) -> None:
-        """Take in every decision since the last time, this server's own as well as anybody else's."""
-        news = decided_since(self.catalog, self._heard)
+    def _update(self) -> None:
+        """Apply every decision since the last update, this server's own and everybody else's."""
+        news = decided_since(self.catalog, self._last_id)
         if not news:
             return
-        self._heard = news[-1]["decision_id"]
-        for kind, held in self._rounds.items():
-            # Which faces there are, and what they are listed under, follows the decisions on photos.
-            held.stale |= kind == "face" and any(row["kind"] == "image" for row in news)
-            held.stale |= self.adjudicate and any(row["reviewer"] != self.reviewer for row in news)
+        self._last_id = news[-1]["decision_id"]
+        for kind, state in self._rounds.items():
+            # The faces, and the emotions they are listed under, depend on the decisions on photos.
+            state.stale |= kind == "face" and any(row["kind"] == "image" for row in news)
+            state.stale |= self.adjudicate and any(row["reviewer"] != self.reviewer for row in news)
             mine = {
                 row["item_id"] for row in news if row["kind"] == kind and row["reviewer"] == self.reviewer
             }
             if len(mine) > MANY:
-                held.words = current_decisions(self.catalog, kind, self.reviewer, self.adjudicate)
-                self._recount(held)
+                state.decisions = current_decisions(self.catalog, kind, self.reviewer, self.adjudicate)
+                self._recount(state)
                 continue
             for item_id in mine:
-                self._change(held, item_id, self._word(kind, item_id))
+                self._change(state, item_id, self._decision(kind, item_id))
 
-    def _change(self, held: _Round, item_id: str, word: CurrentDecision | None) -> None:
-        item, before = held.places.get(item_id), held.words.get(item_id)
-        if word is None:
-            held.words.pop(item_id, None)
+    def _change(self, state: _RoundState, item_id: str, decision: CurrentDecision | None) -> None:
+        item, before = state.by_id.get(item_id), state.decisions.get(item_id)
+        if decision is None:
+            state.decisions.pop(item_id, None)
         else:
-            held.words[item_id] = word
+            state.decisions[item_id] = decision
         if item is not None:
-            self._count(held, item, before, -1)
-            self._count(held, item, word, 1)
+            self._count(state, item, before, -1)
+            self._count(state, item, decision, 1)
 
-    def _recount(self, held: _Round) -> None:
-        held.counts = {emotion: [0, 0, 0] for emotion in (*EMOTIONS, None)}
-        for item in held.items:
-            self._count(held, item, held.words.get(item.item_id), 1)
+    def _recount(self, state: _RoundState) -> None:
+        state.counts = {emotion: [0, 0, 0] for emotion in (*EMOTIONS, None)}
+        for item in state.items:
+            self._count(state, item, state.decisions.get(item.item_id), 1)
 
-    def _count(self, held: _Round, item: ReviewItem, word: CurrentDecision | None, by: int) -> None:
-        count = held.counts[group_of(item, word, self.recipe.blind)]
+    def _count(self, state: _RoundState, item: ReviewItem, decision: CurrentDecision | None, by: int) -> None:
+        count = state.counts[group_of(item, decision, self.recipe.blind)]
         count[0] += by
-        count[1] += by * (word is not None)
-        count[2] += by * (word is not None and word.decision.verdict == "skip")
+        count[1] += by * (decision is not None)
+        count[2] += by * (decision is not None and decision.decision.verdict == "skip")
 
-    def _list(self, kind: Kind, held: _Round, asked: ItemQuery) -> list[ReviewItem]:
-        key = (asked.emotion, asked.show, asked.sort)
-        if key not in held.lists or not asked.keep:
-            blind, words = self.recipe.blind, held.words
+    def _list(self, kind: Kind, state: _RoundState, query: ItemQuery) -> list[ReviewItem]:
+        key = (query.emotion, query.show, query.sort)
+        if key not in state.lists or not query.keep:
+            blind, decisions = self.recipe.blind, state.decisions
             listed = [
                 item
-                for item in held.items
-                if shown(item, word := words.get(item.item_id), asked.show)
-                and asked.emotion in (None, group_of(item, word, blind))
+                for item in state.items
+                if keeps(query.show, item, decision := decisions.get(item.item_id))
+                and query.emotion in (None, group_of(item, decision, blind))
             ]
-            if asked.sort != "found":
-                listed = [listed[place] for place in order(listed, asked.sort, self._signs(kind))]
-            held.lists[key] = listed
-        return held.lists[key]
+            if query.sort != "found":
+                listed = [listed[index] for index in order(listed, query.sort, self._signals(kind))]
+            state.lists[key] = listed
+        return state.lists[key]
 
-    def _signs(self, kind: Kind, item_ids: Sequence[str] | None = None) -> ReviewSignals:
+    def _signals(self, kind: Kind, item_ids: Sequence[str] | None = None) -> ReviewSignals:
         model = self.model if kind == "face" else None
         predictions = predictions_of(self.catalog, model, item_ids) if model else {}
         return ReviewSignals(sharpness_of(self.catalog, kind, item_ids), predictions)
 
-    def _word(self, kind: Kind, item_id: str) -> CurrentDecision | None:
+    def _decision(self, kind: Kind, item_id: str) -> CurrentDecision | None:
         return last_word(self.catalog, kind, self.reviewer, item_id, self.adjudicate)
 
     def _rate(self) -> float | None:
-        """Return the decisions a minute of the last minutes of work; None before there are two."""
+        """Return the recent decisions per minute; None before there are two."""
         while self._times and self._times[0] < self._times[-1] - RATE_SECONDS:
             self._times.popleft()
         span = self._times[-1] - self._times[0] if self._times else 0

@@ -169,6 +169,6 @@ def test_a_reason_of_no_or_another_stage_is_refused(tmp_path, table, row):
 
 def test_every_reason_says_what_it_means():
     for reasons in REASONS.values():
-        for reason, meaning in reasons.items():
-            assert reason == reason.lower().replace(" ", "_")
-            assert len(meaning) > 8
+        for name, reason in reasons.items():
+            assert name == reason.name == name.lower().replace(" ", "_")
+            assert len(reason.meaning) > 8

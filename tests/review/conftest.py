@@ -43,7 +43,7 @@ class Server:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def words(self, round_name: str = "faces") -> dict[str, dict | None]:
+    def decisions(self, round_name: str = "faces") -> dict[str, dict | None]:
         return {item["item_id"]: item["my"] for item in self.get("/api/items", round=round_name)["items"]}
 
 

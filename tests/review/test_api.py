@@ -8,8 +8,7 @@ from PIL import Image
 
 from btfer_builder.catalog.review import current_decisions
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.reasons import REVIEW_REASONS
-from btfer_builder.review.app import REASON_KEYS
+from btfer_builder.reasons import REASONS
 from tests.factories import fill_catalog
 
 
@@ -82,15 +81,10 @@ def test_the_review_of_images_is_where_that_of_faces_begins(server, filled):
     assert third not in faces
 
 
-@pytest.mark.parametrize("reason", REVIEW_REASONS)
+@pytest.mark.parametrize("reason", REASONS["review"])
 def test_every_reason_can_be_given(server, filled, reason):
     assert server.decide(filled.face_ids[1], "reject", reason=reason).status_code == 200
-    assert server.words()[filled.face_ids[1]] == {"verdict": "reject", "emotion": None, "reason": reason}
-
-
-def test_every_reason_has_a_letter_of_its_own():
-    assert set(REASON_KEYS) == set(REVIEW_REASONS)
-    assert len(set(REASON_KEYS.values())) == len(REASON_KEYS)
+    assert server.decisions()[filled.face_ids[1]] == {"verdict": "reject", "emotion": None, "reason": reason}
 
 
 def test_label_reject_skip_and_undo_step_by_step(server, filled):
@@ -109,9 +103,9 @@ def test_label_reject_skip_and_undo_step_by_step(server, filled):
 
     undone = server.undo()
     assert (undone["item_id"], undone["my"]["emotion"]) == (one, "sad")
-    assert server.words()[one]["emotion"] == "sad"
+    assert server.decisions()[one]["emotion"] == "sad"
     assert [server.undo()["item_id"] for _ in range(3)] == [three, two, one]
-    assert server.words()[one] is None
+    assert server.decisions()[one] is None
     last = server.undo()
     assert (last["item_id"], last["progress"]["decided"]) == (None, 0)
 
@@ -129,7 +123,7 @@ def test_a_page_is_decided_and_undone_at_once(server, filled):
     assert batch(server, *bodies).json()["decision_ids"] == answer["decision_ids"]  # sent again
     undone = server.undo(decision_ids=answer["decision_ids"])
     assert [each["item_id"] for each in undone["undone"]] == filled.face_ids
-    assert (undone["progress"]["decided"], set(server.words().values())) == (0, {None})
+    assert (undone["progress"]["decided"], set(server.decisions().values())) == (0, {None})
 
 
 def test_a_page_is_decided_wholly_or_not_at_all(server, filled):
@@ -148,7 +142,7 @@ def test_undo_stays_in_its_round(server, filled):
     server.decide(filled.image_ids[0], "skip", "image")
     server.decide(filled.face_ids[0], "skip", "face")
     assert server.undo("images")["item_id"] == filled.image_ids[0]
-    assert server.words("faces")[filled.face_ids[0]]["verdict"] == "skip"
+    assert server.decisions("faces")[filled.face_ids[0]]["verdict"] == "skip"
 
 
 def test_the_same_decision_or_undo_sent_again_changes_nothing(server, filled):
@@ -158,7 +152,7 @@ def test_the_same_decision_or_undo_sent_again_changes_nothing(server, filled):
     assert server.decide(face, "accept", emotion="angry").json()["decision_id"] == first
     for _ in range(2):
         assert server.undo(decision_id=first)["item_id"] == face
-        assert server.words()[face]["verdict"] == "skip"
+        assert server.decisions()[face]["verdict"] == "skip"
 
 
 def test_nobody_undoes_another_reviewers_decision(server, start, filled):
@@ -167,7 +161,7 @@ def test_nobody_undoes_another_reviewers_decision(server, start, filled):
     assert bob.undo()["item_id"] is None
     answer = bob.client.post("/api/undo", json={"round": "faces", "decision_id": decision})
     assert answer.status_code == 404
-    assert server.words()[filled.face_ids[0]]["verdict"] == "skip"
+    assert server.decisions()[filled.face_ids[0]]["verdict"] == "skip"
 
 
 def test_an_acceptance_without_a_label_takes_the_proposed_one_but_leaves_a_conflict(server, filled):
@@ -220,7 +214,7 @@ def test_a_bad_value_is_refused_in_one_line(server, filled, body, says):
     assert answer.status_code == 400
     assert says in answer.json()["error"]
     assert "\n" not in answer.json()["error"]
-    assert server.words()[filled.face_ids[0]] is None
+    assert server.decisions()[filled.face_ids[0]] is None
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"\xff"', b"null"])
@@ -265,7 +259,7 @@ def test_two_reviewers_at_once_lose_nothing(server, start, workspace, filled):
         assert set(words) == set(filled.face_ids)
         assert {word.decision.emotion for word in words.values()} == {emotion}
         assert sorted(word.decision_id for word in words.values()) == sorted(acknowledged[who])
-    assert server.words()[filled.face_ids[0]]["emotion"] == "fear"
+    assert server.decisions()[filled.face_ids[0]]["emotion"] == "fear"
 
 
 def test_a_running_stage_neither_blocks_the_page_nor_loses_a_decision(server, workspace, filled):

@@ -11,7 +11,7 @@ from btfer_builder.catalog.review import review_items
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.review.assignment import check_sharing, in_overlap, is_assigned, items_for, shuffled
+from btfer_builder.review.assignment import check_assigned, in_overlap, is_assigned, items_for, shuffled
 from btfer_builder.review.decisions import export_decisions, import_decisions
 
 IDS = [f"{number:064x}" for number in range(2000)]
@@ -46,10 +46,10 @@ def test_without_names_everyone_sees_everything():
 
 
 def test_who_has_no_share_is_told():
-    check_sharing("ana", ReviewRecipe())
-    check_sharing("ana", ReviewRecipe(reviewers=("ana",)))
-    with pytest.raises(BtferError, match=r"dan is none of the reviewers.*ana, bo"):
-        check_sharing("dan", ReviewRecipe(reviewers=("ana", "bo")))
+    check_assigned("ana", ReviewRecipe())
+    check_assigned("ana", ReviewRecipe(reviewers=("ana",)))
+    with pytest.raises(BtferError, match=r"dan is not one of the reviewers.*ana, bo"):
+        check_assigned("dan", ReviewRecipe(reviewers=("ana", "bo")))
 
 
 def test_the_blind_order_is_the_reviewers_own_and_always_the_same(workspace, filled):
@@ -94,7 +94,7 @@ def test_who_reviews_blind_accepts_nothing_unnamed(blind, filled):
     answer = blind.decide(filled.face_ids[1], "accept")
     assert answer.status_code == 400
     assert "blind" in answer.json()["error"]
-    assert blind.words()[filled.face_ids[1]] is None
+    assert blind.decisions()[filled.face_ids[1]] is None
 
 
 def test_shares_reach_the_page_and_the_spreadsheet(start, workspace, filled, tmp_path):

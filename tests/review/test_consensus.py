@@ -159,11 +159,11 @@ def test_the_queue_of_an_adjudicator_is_what_reviewers_disagree_on(start, worksp
 
 def test_what_was_said_as_an_adjudicator_is_not_the_reviewers_own_vote(start, workspace, disputed):
     chief, plain = start("r0", adjudicate=True), start("r0")
-    assert chief.words()[disputed[0]] is None
+    assert chief.decisions()[disputed[0]] is None
     chief.decide(disputed[0], "reject", reason="minor")
-    assert plain.words()[disputed[0]]["emotion"] == "happy"
+    assert plain.decisions()[disputed[0]]["emotion"] == "happy"
     assert plain.undo()["item_id"] == disputed[2]
-    assert chief.words()[disputed[0]]["verdict"] == "reject"
+    assert chief.decisions()[disputed[0]]["verdict"] == "reject"
 
 
 def test_a_new_dispute_comes_into_the_queue(start, workspace, disputed):

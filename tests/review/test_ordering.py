@@ -16,8 +16,8 @@ from btfer_builder.catalog.review_signals import add_predictions, predictions_of
 from btfer_builder.config import EvalRecipe
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import DedupeResult
-from btfer_builder.review import ordering as suspicion
-from btfer_builder.review.ordering import SORTS, ReviewSignals, order
+from btfer_builder.review import ordering
+from btfer_builder.review.ordering import ORDERS, ReviewSignals, order
 
 
 def item(item_id="a", **more) -> ReviewItem:
@@ -35,17 +35,17 @@ def test_each_order_holds_everything_and_puts_the_worst_first(rows):
         item(str(n), confidence=sure, upscale=upscale, distance=distance)
         for n, (sure, upscale, _, distance) in enumerate(rows)
     ]
-    signs = ReviewSignals({str(n): row[2] for n, row in enumerate(rows) if row[2] is not None})
-    for sort in SORTS:
-        assert sorted(order(items, sort, signs)) == list(range(len(items)))
-    assert order(items, "found", signs) == list(range(len(items)))
+    signals = ReviewSignals({str(n): row[2] for n, row in enumerate(rows) if row[2] is not None})
+    for sort in ORDERS:
+        assert sorted(order(items, sort, signals)) == list(range(len(items)))
+    assert order(items, "found", signals) == list(range(len(items)))
     for sort, column, sign in (
         ("confidence", 0, 1),
         ("upscale", 1, -1),
         ("sharpness", 2, 1),
         ("duplicates", 3, -1),
     ):
-        values = [rows[place][column] for place in order(items, sort, signs)]
+        values = [rows[place][column] for place in order(items, sort, signals)]
         known = [value for value in values if value is not None]
         assert values[: len(known)] == known  # the unknown come last
         assert all(sign * one <= sign * other for one, other in pairwise(known))
@@ -54,7 +54,7 @@ def test_each_order_holds_everything_and_puts_the_worst_first(rows):
 @given(st.lists(NUMBERS, max_size=20))
 def test_equal_values_share_their_place(values):
     column = np.array([np.nan if value is None else value for value in values], dtype=float)
-    places = suspicion._places(column)
+    places = ordering._ranks(column)
     known = ~np.isnan(column)
     if known.sum() < 2:
         assert places is None
@@ -64,7 +64,7 @@ def test_equal_values_share_their_place(values):
         assert set(places[~known]) <= {0.5}
 
 
-def test_all_signs_together_find_what_is_bad_in_every_way():
+def test_all_signals_together_find_what_is_bad_in_every_way():
     items = [
         item("a"),
         item("b", confidence=0.95, upscale=4.0),
@@ -76,13 +76,13 @@ def test_all_signs_together_find_what_is_bad_in_every_way():
 
 def test_a_models_doubt_is_of_the_proposed_label():
     row = [0.1, 0.0, 0.0, 0.7, None, 0.15, 0.05]  # the model has no class neutral
-    signs = ReviewSignals(predictions=dict.fromkeys("abcd", row))
-    assert signs.doubt(item("a", listed_under="happy")) == pytest.approx(0.3)
-    assert signs.doubt(item("b", listed_under="sad")) == pytest.approx(0.85)
-    assert signs.doubt(item("c", listed_under="neutral")) is None
-    assert signs.doubt(item("d", conflict=True)) == pytest.approx(0.3)
-    assert signs.doubt(item("e")) is None
-    assert signs.opinion(item("a")) == ("happy", 0.7)
+    signals = ReviewSignals(predictions=dict.fromkeys("abcd", row))
+    assert signals.doubt(item("a", listed_under="happy")) == pytest.approx(0.3)
+    assert signals.doubt(item("b", listed_under="sad")) == pytest.approx(0.85)
+    assert signals.doubt(item("c", listed_under="neutral")) is None
+    assert signals.doubt(item("d", conflict=True)) == pytest.approx(0.3)
+    assert signals.doubt(item("e")) is None
+    assert signals.opinion(item("a")) == ("happy", 0.7)
 
 
 def test_the_page_is_sorted_and_says_why(start, workspace, filled):

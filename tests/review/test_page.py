@@ -8,6 +8,7 @@ from btfer_builder.catalog.dedupe import replace_dedupes
 from btfer_builder.catalog.review import add_decisions, current_decisions
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.labels import EMOTIONS
+from btfer_builder.reasons import REASONS, Reason
 from btfer_builder.records import Decision, DedupeResult
 from tests.factories import fill_catalog
 from tests.review.browser import CHROMIUM, Chromium
@@ -259,7 +260,7 @@ def test_the_order_by_suspicion_is_in_the_address(browser, server, workspace, fi
     page.open(f"{server.url}/?token={server.token}&round=faces")
     page.press_each("o", "c")
     page.until("location.search === '?round=faces&sort=confidence&page=1'")
-    assert "detector 0.95" in page.text("#signs") or "detector 0.96" in page.text("#signs")
+    assert "detector 0.95" in page.text("#signals") or "detector 0.96" in page.text("#signals")
     page.press("5")
     page.until(SAVED)
     assert said(workspace) == {filled.face_ids[42]: ("accept", "neutral")}
@@ -316,7 +317,7 @@ def test_near_duplicates_and_conflicts_stand_side_by_side_with_the_reasons(page,
     page.open(f"{server.url}/?round=faces&view=compare&page=1")
     page.until("document.querySelectorAll('#compare figure').length === 3")  # the face, its photo, the copy
     page.press("ArrowRight")
-    page.until("document.getElementById('compare').textContent.includes('nothing was dropped')")
+    page.until("document.getElementById('compare').textContent.includes('no dropped copies')")
     assert page.complaints() == []
 
 
@@ -394,7 +395,7 @@ def test_the_rate_is_in_sight(page):
         page.until(SAVED)
         time.sleep(0.4)
     page.press("s")
-    page.until("/ · \\d+ a minute/.test(document.getElementById('left').textContent)")
+    page.until("/ · \\d+ per minute/.test(document.getElementById('left').textContent)")
 
 
 def test_a_refresh_loses_nothing(page, server):
@@ -466,7 +467,7 @@ def test_menus_take_the_keys_and_the_focus_stays_in_the_grid(page, workspace):
     page.press("Escape")
     assert page.eval("document.getElementById('help').hidden")
     page.press("x")
-    assert page.eval("document.querySelectorAll('#reasons [data-key]').length") == 11
+    assert page.eval("document.querySelectorAll('#reasons [data-key]').length") == len(REASONS["review"])
     assert "h non human" in page.text("#announce")
     page.press("Enter", "1")
     assert page.eval(focus) == "grid"
@@ -477,6 +478,17 @@ def test_menus_take_the_keys_and_the_focus_stays_in_the_grid(page, workspace):
     page.press("1")
     page.until(SAVED)
     assert list(said(workspace).values()) == [("accept", "angry")]
+
+
+def test_a_new_reason_is_given_by_its_key(monkeypatch, browser, server, workspace, filled):
+    monkeypatch.setitem(REASONS["review"], "dark_glasses", Reason("dark_glasses", "sunglasses", "g"))
+    browser.open(f"{server.url}/?token={server.token}&round=faces")
+    browser.press("x")
+    assert "g dark glasses" in browser.text("#announce")
+    browser.press("g")
+    assert badge(browser, 0) == "✕dark glasses"
+    browser.until(SAVED)
+    assert said(workspace) == {filled.face_ids[0]: ("reject", "dark_glasses")}
 
 
 def test_hostile_text_is_shown_as_text(browser, workspace, start):
@@ -501,8 +513,8 @@ def test_nothing_to_review_says_what_to_do(browser, workspace, start):
 
 def test_the_accessible_names_tell_the_state(page):
     label = "document.querySelector('#item-1').getAttribute('aria-label')"
-    assert page.eval(label) == "2 of 60. Searched for: angry adult woman. proposed angry. not decided."
+    assert page.eval(label) == "2 of 60. Searched for: angry adult woman. proposed angry. undecided."
     page.press("ArrowRight", "x", "m")
-    assert page.eval(label).endswith("you said: rejected, minor.")
+    assert page.eval(label).endswith("rejected: minor.")
     assert page.eval("document.getElementById('grid').getAttribute('aria-activedescendant')") == "item-2"
     assert page.eval("document.getElementById('announce').textContent") == "minor."

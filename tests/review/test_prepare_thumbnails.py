@@ -13,10 +13,10 @@ from btfer_builder.images.thumbnails import thumbnail
 from btfer_builder.io.storage import thumb_path
 from btfer_builder.review.filters import ItemQuery
 from btfer_builder.review.prepare_thumbnails import (
-    make_all,
-    make_thumbs,
-    missing_thumbs,
-    thumbs_in_background,
+    missing_thumbnails,
+    prepare_thumbnails,
+    thumbnails_in_background,
+    write_and_measure,
 )
 from btfer_builder.review.session import Session
 
@@ -27,16 +27,16 @@ def face_paths(workspace) -> dict[str, str]:
 
 def test_all_are_made_ahead_and_only_what_is_missing_again(workspace, filled):
     stop = threading.Event()
-    assert make_all(workspace, ["face", "image"], stop, workers=0) == 42
+    assert prepare_thumbnails(workspace, ["face", "image"], stop, workers=0) == 42
     for kind, ids in (("face", filled.face_ids), ("image", filled.image_ids)):
         for item_id in ids:
             with Image.open(thumb_path(workspace.root, kind, item_id)) as thumb:
                 assert (thumb.format, thumb.size) == ("JPEG", (64, 64))
-    assert missing_thumbs(workspace, "face") == []
+    assert missing_thumbnails(workspace, "face") == []
     gone = filled.face_ids[5]
     thumb_path(workspace.root, "face", gone).unlink()
-    assert [item_id for item_id, _ in missing_thumbs(workspace, "face")] == [gone]
-    assert make_all(workspace, ["face", "image"], stop, workers=0) == 1
+    assert [item_id for item_id, _ in missing_thumbnails(workspace, "face")] == [gone]
+    assert prepare_thumbnails(workspace, ["face", "image"], stop, workers=0) == 1
 
 
 def test_the_sharpness_of_photos_is_measured_on_the_way(workspace, filled):
@@ -44,7 +44,7 @@ def test_the_sharpness_of_photos_is_measured_on_the_way(workspace, filled):
     photo = Image.fromarray(data.astronaut())
     for image_id, picture in ((sharp, photo), (soft, photo.filter(ImageFilter.GaussianBlur(12)))):
         picture.save(workspace.data / "images" / f"{image_id}.png")
-    make_all(workspace, ["image"], threading.Event(), workers=0)
+    prepare_thumbnails(workspace, ["image"], threading.Event(), workers=0)
     measured = sharpness_of(workspace.catalog, "image")
     assert set(measured) == set(filled.image_ids)
     assert measured[soft] < measured[sharp] / 5
@@ -54,23 +54,23 @@ def test_the_sharpness_of_photos_is_measured_on_the_way(workspace, filled):
     assert listed.index(soft) < listed.index(sharp)
     with workspace.catalog.transaction() as db:
         db.execute("DELETE FROM sharpness WHERE image_id = ?", (soft,))
-    assert [item_id for item_id, _ in missing_thumbs(workspace, "image")] == [soft]
+    assert [item_id for item_id, _ in missing_thumbnails(workspace, "image")] == [soft]
 
 
 def test_what_cannot_be_decoded_holds_up_nothing(workspace, filled):
     paths = face_paths(workspace)
     (workspace.root / paths[filled.face_ids[0]]).write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 99)
     (workspace.root / paths[filled.face_ids[1]]).unlink()
-    assert make_all(workspace, ["face"], threading.Event(), workers=0) == 19
+    assert prepare_thumbnails(workspace, ["face"], threading.Event(), workers=0) == 19
     with workspace.catalog.transaction() as db:
         db.execute("UPDATE faces SET path = '../../outside.png' WHERE face_id = ?", (filled.face_ids[2],))
-    assert make_thumbs([(filled.face_ids[2], "../../outside.png")], workspace.root, "face") == [None]
+    assert write_and_measure([(filled.face_ids[2], "../../outside.png")], workspace.root, "face") == [None]
 
 
 def test_they_are_made_while_the_page_runs_and_a_stop_waits_for_little(workspace, filled):
-    with thumbs_in_background(workspace, ["face"]):
+    with thumbnails_in_background(workspace, ["face"]):
         deadline = time.monotonic() + 60
-        while missing_thumbs(workspace, "face"):
+        while missing_thumbnails(workspace, "face"):
             assert time.monotonic() < deadline
             time.sleep(0.05)
     assert threading.active_count() == len(threading.enumerate())

@@ -118,7 +118,7 @@ def test_a_stage_that_ran_shows_at_once(workspace, filled):
     assert session.progress("face")["items"] == 21
     fill_catalog(workspace, ["fear"], per_emotion=2, seed=7)  # replaces the dedupe, adds two faces
     with workspace.catalog.transaction() as db:
-        db.execute("INSERT INTO dedupes SELECT image_id, 'kept', NULL, NULL, NULL, NULL, 0 FROM images "
+        db.execute("INSERT INTO dedupes (image_id, state, conflict) SELECT image_id, 'kept', 0 FROM images "
                    "WHERE image_id NOT IN (SELECT image_id FROM dedupes)")  # fmt: skip
     assert session.progress("face")["items"] == 23
     assert session.progress("face", fresh=False)["items"] == 23

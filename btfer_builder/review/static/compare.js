@@ -1,81 +1,75 @@
-// Draws an item side by side with what resembles it, and says why the two were brought together.
+// Draws an item side by side with its near duplicates, and how they were matched.
 
-import { ask } from "./outbox.js";
+import { element } from "./grid.js";
+import { request } from "./outbox.js";
 
 const byId = (id) => document.getElementById(id);
-let drawn = null; // the item that is shown, so that a late answer does not draw over a newer one
+let drawn = null; // the item shown, so that a late answer does not replace a newer one
 
-const MOST = 2; // searches told of an emotion
-const HOW = { pixels: "the same pixels", near: "near duplicate", mirrored: "mirrored near duplicate" };
+const MAX_SEARCHES = 2; // shown for each emotion
+const KINDS = { pixels: "the same pixels", near: "near duplicate", mirrored: "mirrored near duplicate" };
 
-function element(name, className, text) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
-/** Show an item's near duplicates and where each was found. */
+/** Show an item's near duplicates and the searches that found each. */
 export async function drawCompare(item) {
-  const place = byId("compare");
+  const container = byId("compare");
   if (!item) {
     drawn = null;
-    return place.replaceChildren();
+    return container.replaceChildren();
   }
   if (drawn === item.item_id) return;
   drawn = item.item_id;
-  place.replaceChildren(tile(item, item.kind === "face" ? "this face" : "this photo", reasons(item)));
+  container.replaceChildren(tile(item, item.kind === "face" ? "this face" : "this photo", conflict(item)));
   let answer;
   try {
-    answer = await ask(`/api/peers/${item.kind}/${item.item_id}`);
+    answer = await request(`/api/peers/${item.kind}/${item.item_id}`);
   } catch (error) {
     if (!("status" in error)) throw error;
     answer = { peers: [] };
   }
   if (drawn !== item.item_id) return;
   const [photo, ...copies] = answer.peers;
-  if (item.kind === "face" && photo) place.append(photoTile(photo, "its photo", held(photo)));
-  else if (photo) place.querySelector("figcaption").append(...held(photo), ...lines(photo));
-  place.append(...copies.map((copy) => photoTile(copy, how(copy))));
-  place.append(element("p", "compared", summary(item, copies.length)));
+  if (item.kind === "face" && photo) container.append(photoTile(photo, "its photo", takenDown(photo)));
+  else if (photo) container.querySelector("figcaption").append(...takenDown(photo), ...lines(photo));
+  container.append(...copies.map((copy) => photoTile(copy, match(copy))));
+  container.append(element("p", "compared", summary(item, copies.length)));
 }
 
-const how = (copy) => `dropped: ${HOW[copy.kind] ?? copy.kind}${copy.kind === "pixels" ? "" : `, ${differ(copy)}`}`;
+const match = (copy) => `dropped: ${KINDS[copy.kind] ?? copy.kind}${copy.kind === "pixels" ? "" : `, ${distance(copy)}`}`;
 
-const differ = ({ distance, fine_distance: fine }) =>
-  `${distance} of 64 bits differ${fine === null ? "" : ` and ${fine} of 256`}`;
+const distance = ({ distance: bits, fine_distance: fine }) =>
+  `${bits} of 64 bits differ${fine === null ? "" : ` and ${fine} of 256`}`;
 
-/** Why a photo that repeats nothing waits for a reviewer. */
-function held(photo) {
+/** A note on a photo that resembles one that was taken down. */
+function takenDown(photo) {
   if (photo.kind !== "taken_down") return [];
-  return [element("b", "conflict", `looks like a picture that was taken down: ${differ(photo)}`)];
+  return [element("b", "conflict", `similar to a picture that was taken down: ${distance(photo)}`)];
 }
 
 function summary(item, copies) {
-  const same = copies ? `${copies} dropped as ${copies === 1 ? "its copy" : "its copies"}` : "nothing was dropped as its copy";
-  return item.found_under.length > 1 ? `${same}; found under ${item.found_under.join(" and ")}` : same;
+  const dropped = copies ? `${copies} dropped ${copies === 1 ? "copy" : "copies"}` : "no dropped copies";
+  return item.found_under.length > 1 ? `${dropped}; found under ${item.found_under.join(" and ")}` : dropped;
 }
 
-function reasons(item) {
+function conflict(item) {
   if (item.found_under.length < 2) return [];
   return [element("b", "conflict", `conflict: found under ${item.found_under.join(" and ")}`)];
 }
 
-function photoTile(peer, title, why = []) {
-  return tile({ kind: "image", item_id: peer.image_id }, title, [...why, ...lines(peer)]);
+function photoTile(peer, title, notes = []) {
+  return tile({ kind: "image", item_id: peer.image_id }, title, [...notes, ...lines(peer)]);
 }
 
-/** The size, and for every emotion the searches that found it. */
+/** The size, and the searches that found it by emotion. */
 function lines({ width, height, found }) {
   const queries = new Map();
   for (const [emotion, query] of found) queries.set(emotion, [...queries.get(emotion) ?? [], query]);
-  const said = [...queries].map(([emotion, all]) => {
-    const more = all.length > MOST ? ` and ${all.length - MOST} more` : "";
-    const line = element("span", "", `: ${all.slice(0, MOST).join(", ")}${more}`);
+  const searches = [...queries].map(([emotion, all]) => {
+    const more = all.length > MAX_SEARCHES ? ` and ${all.length - MAX_SEARCHES} more` : "";
+    const line = element("span", "", `: ${all.slice(0, MAX_SEARCHES).join(", ")}${more}`);
     line.prepend(element("b", "", emotion));
     return line;
   });
-  return width ? [element("span", "muted", `${width}×${height}`), ...said] : said;
+  return width ? [element("span", "muted", `${width}×${height}`), ...searches] : searches;
 }
 
 function tile({ kind, item_id: id }, title, about) {

@@ -1,23 +1,23 @@
-// Menus that take one key and go away. The focus stays in the grid: they listen, and say aloud what they offer.
+// Menus that close after one key. The focus stays in the grid; the menus listen for keys and announce their entries.
 
-import { announce } from "./sheet.js";
+import { announce } from "./grid.js";
 
 const grid = document.getElementById("grid");
 let open = null; // {element, choose}
 
 export const isOpen = () => open !== null;
 
-/** Open a menu; `choose` gets the button whose key is pressed or that is clicked. */
+/** Open a menu; `choose` is called with the button that is clicked or whose key is pressed. */
 export function openMenu(name, choose) {
   closeMenu();
   const element = document.getElementById(name);
   element.hidden = false;
   open = { element, choose };
   const title = element.querySelector("h2").textContent;
-  const offers = [...element.querySelectorAll("[data-key]")].map(
+  const entries = [...element.querySelectorAll("[data-key]")].map(
     (button) => `${button.dataset.key} ${button.querySelector("strong").textContent}`,
   );
-  announce(`${title} ${offers.join(", ") || element.querySelector("dl").textContent} Escape goes back.`);
+  announce(`${title} ${entries.join(", ") || element.querySelector("dl").textContent} Escape closes the menu.`);
 }
 
 export function closeMenu() {
@@ -27,7 +27,7 @@ export function closeMenu() {
   grid.focus();
 }
 
-/** Take a key while a menu is open: nothing else gets it. */
+/** Handle a key while a menu is open; nothing else receives it. */
 export function menuKey(event, key) {
   const button = open.element.querySelector(`[data-key="${CSS.escape(key)}"]`);
   if (button) {
@@ -37,11 +37,11 @@ export function menuKey(event, key) {
     event.preventDefault();
     closeMenu();
   } else if (!open.element.contains(document.activeElement) && !["Tab", "F5"].includes(key)) {
-    event.preventDefault(); // a key that means something to the page below must not mean it now
+    event.preventDefault(); // keys of the page must have no effect now
   }
 }
 
-/** Take a click on a button; returns whether it was a menu's. */
+/** Handle a click on a button; return whether the button belongs to the menu. */
 export function menuClick(button) {
   if (!open?.element.contains(button)) return false;
   if ("close" in button.dataset) closeMenu();

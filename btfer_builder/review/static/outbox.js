@@ -1,9 +1,9 @@
-// Sends what the reviewer did, one after the other in the order it was done, and never gives up on any of it.
+// Sends the reviewer's actions one by one in their order, and retries each until the server accepts or refuses it.
 
-const LONGEST_PAUSE = 8000; // milliseconds between two tries
+const LONGEST_PAUSE = 8000; // milliseconds between two attempts
 
-/** Ask the server; returns the answer, or throws an Error whose `status` is 0 when no answer came. */
-export async function ask(url, body) {
+/** Send a request; return the answer, or throw an Error whose `status` is 0 if there is no answer. */
+export async function request(url, body) {
   const options = body === undefined ? {} : {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -18,19 +18,19 @@ export async function ask(url, body) {
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
   const text = response.status === 401
-    ? "btfer review was started anew: open the address it printed, then this tab saves by itself"
+    ? "btfer review was restarted: open the address it printed, then this tab continues to save"
     : answer.error || `the server answered ${response.status}`;
   throw Object.assign(new Error(text), { status: response.status });
 }
 
-/** Whether asking again could help: no answer, a busy catalog, or a server that must be opened anew. */
-export function mayRecover(status) {
+/** Whether a retry may succeed: no answer, a busy catalog, or a restarted server. */
+export function isRetryable(status) {
   return status === 0 || status === 401 || status === 403 || status >= 500;
 }
 
 /**
- * A queue of jobs `{url, body(), done(answer), refused(error)}`. `body()` is asked only when the job's turn
- * comes, so that it may use what earlier answers told; null means there is nothing left to send.
+ * A queue of jobs `{url, body(), done(answer), refused(error)}`. `body()` is called when the job is sent, so that it can
+ * use earlier answers; null means that there is nothing to send.
  */
 export class Outbox {
   #jobs = [];
@@ -39,14 +39,14 @@ export class Outbox {
 
   constructor(changed) {
     this.#changed = changed;
-    this.error = null; // why the first job could not be sent yet
+    this.error = null; // why the first job is not sent yet
   }
 
   get jobs() {
     return this.#jobs;
   }
 
-  /** Resolve when all is sent, or when that cannot be for now. */
+  /** Resolve when all jobs are sent, or the first one cannot be sent for now. */
   async idle() {
     while (this.#jobs.length && !this.error) await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -64,14 +64,14 @@ export class Outbox {
       const job = this.#jobs[0];
       const body = job.body();
       try {
-        const answer = body === null ? null : await ask(job.url, body);
+        const answer = body === null ? null : await request(job.url, body);
         this.#jobs.shift();
         this.error = null;
         pause = 500;
         if (answer !== null) job.done(answer);
       } catch (error) {
-        if (!("status" in error)) throw error; // a mistake of ours, not the network's
-        if (mayRecover(error.status)) {
+        if (!("status" in error)) throw error; // a bug, not a network error
+        if (isRetryable(error.status)) {
           this.error = error.message;
           this.#changed();
           await new Promise((resolve) => setTimeout(resolve, pause));

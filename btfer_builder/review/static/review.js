@@ -1,84 +1,84 @@
-// What each key and click does, and what the address says.
+// Handles keys, clicks and the address.
 
-import { accept, acceptRest, label, reject, rejectRest, skip, undo } from "./deciding.js";
+import { accept, acceptRest, label, reject, rejectRest, skip, undo } from "./actions.js";
 import { closeMenu, isOpen, menuClick, menuKey, openMenu } from "./menus.js";
 import {
-  busy, extend, index, letGo, move, nextUndecided, select, shape, sheet, show, turn, view,
-} from "./session.js";
-import { isUnsaved } from "./words.js";
+  busy, clearRange, extend, index, move, nextUndecided, page, select, setLayout, show, turn, view,
+} from "./view_state.js";
+import { isUnsaved } from "./store.js";
 
 const grid = document.getElementById("grid");
 const labels = [...document.querySelectorAll(".labels [data-label]")].map((button) => button.dataset.label);
 const blind = "blind" in document.body.dataset;
 
-const acts = {
+const actions = {
   accept,
   undo,
   skip,
-  reject: () => sheet.items[index] && openMenu("reasons", (button) => reject(button.dataset.value)),
-  rejectRest: () => sheet.items[index] && openMenu("reasons", (button) => rejectRest(button.dataset.value)),
+  reject: () => page.items[index] && openMenu("reasons", (button) => reject(button.dataset.value)),
+  rejectRest: () => page.items[index] && openMenu("reasons", (button) => rejectRest(button.dataset.value)),
   filter: () => openMenu("shows", filter),
   sort: () => blind || openMenu("sorts", (button) => show({ sort: button.dataset.value, page: 1 }, "first")),
   help: () => openMenu("help", () => {}),
-  single: () => shape("single"),
-  compare: () => shape("compare"),
+  single: () => setLayout("single"),
+  compare: () => setLayout("compare"),
   previous: () => turn(-1, "first"),
   next: () => turn(1, "first"),
   undecided: nextUndecided,
 };
 
 const keys = {
-  Enter: acts.accept,
-  " ": acts.accept,
-  x: acts.reject,
-  s: acts.skip,
-  u: acts.undo,
-  n: acts.undecided,
-  f: acts.filter,
-  o: acts.sort,
-  v: acts.single,
-  d: acts.compare,
-  "?": acts.help,
-  Escape: letGo,
+  Enter: actions.accept,
+  " ": actions.accept,
+  x: actions.reject,
+  s: actions.skip,
+  u: actions.undo,
+  n: actions.undecided,
+  f: actions.filter,
+  o: actions.sort,
+  v: actions.single,
+  d: actions.compare,
+  "?": actions.help,
+  Escape: clearRange,
   ArrowRight: () => move(1),
   ArrowLeft: () => move(-1),
   ArrowDown: () => moveRow(1),
   ArrowUp: () => moveRow(-1),
-  PageDown: acts.next,
-  PageUp: acts.previous,
+  PageDown: actions.next,
+  PageUp: actions.previous,
   Home: () => select(0),
-  End: () => select(sheet.items.length - 1),
+  End: () => select(page.items.length - 1),
 };
 
 const shiftKeys = {
   a: acceptRest,
-  x: acts.rejectRest,
+  x: actions.rejectRest,
   ArrowRight: () => extend(1),
   ArrowLeft: () => extend(-1),
   ArrowDown: () => extend(columns()),
   ArrowUp: () => extend(-columns()),
   Home: () => extend(-index),
-  End: () => extend(sheet.items.length),
+  End: () => extend(page.items.length),
 };
 
 function columns() {
   return view.view === "sheet" ? getComputedStyle(grid).gridTemplateColumns.split(" ").length : 1;
 }
 
-/** Move a row down or up; from the last row to the next page, but not past the last item of a short row. */
+/** Move a row down or up: from the last row to the next page, in a short row to its last item. */
 function moveRow(by) {
-  const across = columns();
-  const lastRow = Math.floor((sheet.items.length - 1) / across);
-  const row = Math.floor(index / across) + by;
-  if (row >= 0 && row <= lastRow) select(Math.min(index + by * across, sheet.items.length - 1));
+  const perRow = columns();
+  const lastRow = Math.floor((page.items.length - 1) / perRow);
+  const row = Math.floor(index / perRow) + by;
+  if (row >= 0 && row <= lastRow) select(Math.min(index + by * perRow, page.items.length - 1));
   else turn(by, by > 0 ? "first" : "last");
 }
 
-/** A filter begins a new list, at its first item that still needs a decision. */
+/** Show a new list, from its first undecided item. */
 function filter(button) {
   const { value, emotion } = button.dataset;
-  const where = value === undefined ? { emotion } : { show: value };
-  show({ ...where, at: "next" }, "undecided");
+  const changes = value === undefined ? { emotion } : { show: value };
+  show({ ...changes, at: "next" }, "undecided");
 }
 
 document.addEventListener("keydown", (event) => {
@@ -86,24 +86,24 @@ document.addEventListener("keydown", (event) => {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (isOpen()) return menuKey(event, digit(event) >= 0 ? String(digit(event)) : key);
   const focused = document.activeElement;
-  // A button or link in focus keeps its own keys.
+  // A focused button or link handles its own keys.
   if ((key === "Enter" || key === " ") && focused.closest("button, a")) return;
   const emotion = labels[digit(event) - 1];
-  const act = emotion ? () => label(emotion) : actOf(event, key);
-  if (!act) return;
+  const action = emotion ? () => label(emotion) : actionOf(event, key);
+  if (!action) return;
   event.preventDefault();
   const moves = key.startsWith("Arrow");
-  if (busy || (event.repeat && !moves)) return; // a key held down decides once
-  act();
+  if (busy || (event.repeat && !moves)) return; // a key that is held down decides once
+  action();
 });
 
-function actOf(event, key) {
-  // "?" needs shift on most keyboards; letters and arrows with shift mean something else.
+function actionOf(event, key) {
+  // "?" needs shift on most keyboards; letters and arrows have another action with shift.
   const table = event.shiftKey && key !== "?" ? shiftKeys : keys;
   return Object.hasOwn(table, key) ? table[key] : null;
 }
 
-/** The digit of a key; on keyboards that type digits with shift (French), of the key without it. */
+/** The digit of a key; also without shift on keyboards that type digits with it (French). */
 function digit(event) {
   if (/^[0-9]$/.test(event.key)) return Number(event.key);
   const code = event.shiftKey ? null : /^Digit([0-9])$/.exec(event.code);
@@ -112,7 +112,7 @@ function digit(event) {
 
 // --- Mouse and address ----------------------------------------------------------------------------------
 
-// A click never takes the focus out of the grid.
+// A click does not move the focus out of the grid.
 document.addEventListener("mousedown", (event) => {
   if (event.target.closest("button, a")) event.preventDefault();
 });
@@ -125,7 +125,7 @@ grid.addEventListener("click", (event) => {
 document.addEventListener("click", (event) => {
   const link = event.target.closest("#filter a, .rounds a");
   if (link) {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a new tab is the browser's
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // the browser opens a new tab
     event.preventDefault();
     const { round, emotion } = link.dataset;
     show(round ? { round, emotion: "", show: "all", at: "next" } : { emotion, at: "next" }, "undecided");
@@ -134,7 +134,7 @@ document.addEventListener("click", (event) => {
     if (!button) return isOpen() && !event.target.closest(".menu") && closeMenu();
     if (menuClick(button)) return;
     if (button.dataset.label) label(button.dataset.label);
-    else acts[button.dataset.act]?.();
+    else actions[button.dataset.act]?.();
   }
   grid.focus();
 });
@@ -153,22 +153,22 @@ window.addEventListener("beforeunload", (event) => {
 
 window.addEventListener("popstate", () => open(false));
 
-/** Show what the address says; without a page, the one with the first item still to be decided. */
+/** Show the view of the address; without a page number, the page with the first undecided item. */
 async function open(push) {
-  const asked = new URLSearchParams(location.search);
-  const named = (name, plain) => asked.get(name) || plain;
-  const where = {
-    round: named("round", "faces"),
-    emotion: named("emotion", ""),
-    show: named("show", "all"),
-    sort: named("sort", "found"),
-    view: named("view", "sheet"),
+  const parameters = new URLSearchParams(location.search);
+  const valueOf = (name, byDefault) => parameters.get(name) || byDefault;
+  const changes = {
+    round: valueOf("round", "faces"),
+    emotion: valueOf("emotion", ""),
+    show: valueOf("show", "all"),
+    sort: valueOf("sort", "found"),
+    view: valueOf("view", "sheet"),
   };
   const last = sessionStorage.getItem("selected");
-  if (!asked.get("page")) return show({ ...where, at: "next" }, "undecided", { push });
-  await show({ ...where, page: Number(asked.get("page")) }, "undecided", { push, keep: true });
-  const place = sheet.items.findIndex((item) => item.item_id === last);
-  if (place >= 0) select(place);
+  if (!parameters.get("page")) return show({ ...changes, at: "next" }, "undecided", { push });
+  await show({ ...changes, page: Number(parameters.get("page")) }, "undecided", { push, keep: true });
+  const found = page.items.findIndex((item) => item.item_id === last);
+  if (found >= 0) select(found);
 }
 
 grid.focus();

@@ -6,7 +6,7 @@ from typing import ClassVar
 import httpx
 import pytest
 
-from btfer_builder.review.security import MAX_BODY
+from btfer_builder.review.auth import MAX_BODY
 
 
 @pytest.fixture

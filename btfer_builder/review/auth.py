@@ -1,4 +1,4 @@
-"""Who may talk to the review page: its own tab and programs that know the token, nobody else."""
+"""Access control of the review page: only its own tab and programs with the token."""
 
 import hashlib
 import hmac
@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: The longest body of a POST, in bytes. A decision takes about 200, a page of 200 of them 40 000.
+#: The largest body of a POST, in bytes. A decision takes about 200, a batch of 200 takes 40 000.
 MAX_BODY = 65_536
 
 HEADERS = {
-    # Everything the page needs is served beside it; nothing is inline, so nothing injected can run.
+    # The page loads only its own files and has nothing inline, so injected code cannot run.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -27,35 +27,35 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 
-_STRANGER = (
-    "This page opens with the address that `btfer review` printed, which ends in a token of its own for every "
-    "start. If you just followed that address from another page, reload this one."
+_HOW_TO_OPEN = (
+    "Open this page with the address that `btfer review` printed: it contains a token, which is new at every "
+    "start. If you followed that address from another page, reload this one."
 )
 
 
 class AuthMiddleware:
-    """ASGI middleware that refuses other hosts (DNS rebinding), strangers and other origins (CSRF).
+    """ASGI middleware that refuses other hosts (DNS rebinding), requests without the token and other origins (CSRF).
 
     Parameters
     ----------
     app
-        What is guarded.
+        The protected app.
     token
-        The secret of this start of the server.
+        The secret of this run of the server.
     allowed_hosts
-        `name:port` for one port of a name, `name` for any: an SSH tunnel ends at a port of its own, and a
-        rebound name is refused whatever its port.
+        `name:port` for one port of a name, `name` for any port: an SSH tunnel may use another port, and a rebound
+        name is refused on every port.
     """
 
     def __init__(self, app: ASGIApp, token: str, allowed_hosts: Collection[str]) -> None:
         self.app = app
         self.token = token.encode()
         self.allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
-        # Browsers send a cookie to every port of a host: two servers must not take each other's.
+        # Browsers send a cookie to every port of a host, so each server needs its own name.
         self.cookie = "btfer_" + hashlib.sha256(self.token).hexdigest()[:12]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or refuse it; every answer carries `HEADERS`."""
+        """Answer or refuse a request; every response has `HEADERS`."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -69,7 +69,7 @@ class AuthMiddleware:
             await send(message)
 
         request = Request(scope)
-        answer = self._refuse_host(request) or self._enter(request) or self._refuse_stranger(request)
+        answer = self._refuse_host(request) or self._enter(request) or self._refuse_without_token(request)
         await (answer or self.app)(scope, receive, send_with_headers)
 
     def _refuse_host(self, request: Request) -> Response | None:
@@ -77,35 +77,37 @@ class AuthMiddleware:
         name = host.rpartition(":")[0] or host
         if host in self.allowed_hosts or name in self.allowed_hosts or host == _own_address(request.scope):
             return None
-        return _refusal(request, 403, "This page answers to its own address only, not to this host name.")
+        return _refusal(
+            request, 403, "This page is available at its own address only, not under this host name."
+        )
 
     def _enter(self, request: Request) -> Response | None:
-        """Turn the token of the printed address into a cookie, and take it out of the address."""
+        """Turn the token of the printed address into a cookie, and redirect to the address without it."""
         if request.method != "GET" or request.url.path != "/" or "token" not in request.query_params:
             return None
         if not self._is_token(request.query_params["token"]):
-            return _refusal(request, 401, _STRANGER)
+            return _refusal(request, 401, _HOW_TO_OPEN)
         url = request.url.remove_query_params("token")
         answer = RedirectResponse(f"/?{url.query}" if url.query else "/", status_code=303)
         answer.set_cookie(self.cookie, self.token.decode(), httponly=True, samesite="strict")
         return answer
 
-    def _refuse_stranger(self, request: Request) -> Response | None:
+    def _refuse_without_token(self, request: Request) -> Response | None:
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         by_header = scheme.lower() == "bearer" and self._is_token(bearer.strip())
         if not by_header and not self._is_token(request.cookies.get(self.cookie, "")):
-            return _refusal(request, 401, _STRANGER)
+            return _refusal(request, 401, _HOW_TO_OPEN)
         if request.method in {"GET", "HEAD"}:
             return None
-        # A browser names the origin of every POST; only a program, which sends no cookie, may leave it out.
+        # A browser sends the origin of every POST; only programs, which send no cookie, may omit it.
         origin = request.headers.get("origin")
         own = f"{request.url.scheme}://{request.headers['host']}".lower()
         if (origin is None and by_header) or (origin is not None and origin.lower() == own):
             return None
-        return _refusal(request, 403, "Decisions are taken from the review page itself only.")
+        return _refusal(request, 403, "Decisions are accepted only from the review page itself.")
 
-    def _is_token(self, word: str) -> bool:
-        return hmac.compare_digest(word.encode(), self.token)
+    def _is_token(self, value: str) -> bool:
+        return hmac.compare_digest(value.encode(), self.token)
 
 
 async def read_body(request: Request) -> bytes:
@@ -127,12 +129,12 @@ async def read_body(request: Request) -> bytes:
 
 
 def error(status: int, text: str, headers: MutableMapping[str, str] | None = None) -> JSONResponse:
-    """Return an error as programs read it: one clear line."""
+    """Return an error as JSON: one clear line."""
     return JSONResponse({"error": text}, status, headers)
 
 
 def _own_address(scope: Scope) -> str | None:
-    """Return the address by number that a request came to: no name can be rebound to look like it."""
+    """Return the IP address a request came to, which no DNS name can imitate."""
     server = scope.get("server")
     if not server or server[1] is None:
         return None

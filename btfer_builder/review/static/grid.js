@@ -1,39 +1,42 @@
-// Draws what is shown: the contact sheet, the selected item and the progress. Decides nothing.
+// Draws the page: the grid, the selected item and the progress. Has no state of the review.
 
 const byId = (id) => document.getElementById(id);
-const words = (name) => name.replaceAll("_", " ");
+const spaced = (name) => name.replaceAll("_", " ");
 
 export function pictureUrl(item, thumb) {
   return `/api/picture/${item.kind}/${item.item_id}${thumb ? "?thumb=1" : ""}`;
 }
 
-/** What a reviewer says of an item, as a mark and in words, so that colour is never needed. */
-export function spoken(item, word) {
-  if (!word && item.votes.length) return ["≠", `${counts(item).map(([, n]) => n).join(":")} ${item.emotion ?? ""}`.trim()];
-  if (!word && !item.found_under.length) return ["", "?"]; // blind
-  if (!word) return item.emotion === null ? ["?", "conflict"] : ["", `${item.emotion}?`];
+/** The state of an item as [mark, text], so that no information is in the colour alone. */
+export function describe(item, decision) {
+  if (!decision && item.votes.length) return ["≠", `${counts(item).map(([, n]) => n).join(":")} ${item.emotion ?? ""}`.trim()];
+  if (!decision && !item.found_under.length) return ["", "?"]; // blind
+  if (!decision) return item.emotion === null ? ["?", "conflict"] : ["", `${item.emotion}?`];
   const proposed = item.found_under.length > 0 || item.votes.length > 0;
-  if (word.verdict === "accept") return [proposed && word.emotion !== item.emotion ? "→" : "✓", word.emotion ?? "no label"];
-  if (word.verdict === "reject") return ["✕", words(word.reason)];
+  if (decision.verdict === "accept") {
+    return [proposed && decision.emotion !== item.emotion ? "→" : "✓", decision.emotion ?? "no label"];
+  }
+  if (decision.verdict === "reject") return ["✕", spaced(decision.reason)];
   return ["–", "skipped"];
 }
 
-/** The votes on an item, most first: [["happy", 2], ["sad", 1]]. */
+/** The vote counts of an item, the largest first: [["happy", 2], ["sad", 1]]. */
 function counts(item) {
   const votes = new Map();
   for (const { answer } of item.votes) votes.set(answer, (votes.get(answer) ?? 0) + 1);
-  return [...votes].sort((one, other) => other[1] - one[1]);
+  return [...votes].sort((first, second) => second[1] - first[1]);
 }
 
-function element(name, className, text) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text; // never as HTML: it may come from anywhere
-  return made;
+/** Make an element; its text is never parsed as HTML, since it may come from anywhere. */
+export function element(name, className, text) {
+  const node = document.createElement(name);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
 }
 
-/** Fill the grid with one option an item. */
-export function drawGrid(items, describe) {
+/** Fill the grid with an option for each item. */
+export function drawGrid(items, stateOf) {
   byId("grid").replaceChildren(...items.map((item, index) => {
     const option = element("li");
     option.id = `item-${index}`;
@@ -47,70 +50,73 @@ export function drawGrid(items, describe) {
     image.src = pictureUrl(item, true);
     picture.append(image);
     option.append(picture, element("span", "badge"));
-    drawOption(option, item, describe(item), index, items.length);
+    drawOption(option, item, stateOf(item), index, items.length);
     return option;
   }));
 }
 
-/** Bring one option up to date; `state` is {word, unsaved}. */
-export function drawOption(option, item, { word, unsaved }, index, count) {
-  const state = JSON.stringify([word, unsaved]);
-  if (option.dataset.state === state) return; // most are as they were: only what changed is drawn
+/** Update one option. */
+export function drawOption(option, item, { decision, unsaved }, index, count) {
+  const state = JSON.stringify([decision, unsaved]);
+  if (option.dataset.state === state) return; // most options have not changed
   option.dataset.state = state;
-  const [mark, text] = spoken(item, word);
-  option.dataset.verdict = word ? word.verdict : "none";
-  option.classList.toggle("conflict", item.emotion === null && item.found_under.length > 1 && !word);
+  const [mark, text] = describe(item, decision);
+  option.dataset.verdict = decision ? decision.verdict : "none";
+  option.classList.toggle("conflict", item.emotion === null && item.found_under.length > 1 && !decision);
   option.classList.toggle(
-    "relabelled", word?.verdict === "accept" && item.found_under.length > 0 && word.emotion !== item.emotion,
+    "relabelled",
+    decision?.verdict === "accept" && item.found_under.length > 0 && decision.emotion !== item.emotion,
   );
   option.classList.toggle("unsaved", Boolean(unsaved));
   const badge = option.querySelector(".badge");
   badge.replaceChildren(element("b", "", unsaved ? "!" : mark), unsaved ? "not saved" : text);
   badge.title = unsaved || text;
-  const said = word ? `you said: ${{ accept: "", reject: "rejected, ", skip: "" }[word.verdict]}${text}` : "not decided";
+  const verdict = { accept: "labelled as ", reject: "rejected: ", skip: "" }[decision?.verdict];
+  const status = decision ? `${verdict}${text}` : "undecided";
   option.setAttribute(
-    "aria-label", `${index + 1} of ${count}. ${about(item)}${unsaved ? "Not saved: " : ""}${said}.`,
+    "aria-label", `${index + 1} of ${count}. ${aboutSearch(item)}${unsaved ? "Not saved: " : ""}${status}.`,
   );
 }
 
-function about(item) {
+function aboutSearch(item) {
   if (!item.found_under.length) return ""; // blind
   const found = item.emotion === null ? `found under ${item.found_under.join(" and ")}` : `proposed ${item.emotion}`;
   return `Searched for: ${item.query}. ${item.votes.length ? `Votes: ${counts(item).map(([answer, n]) => `${n} ${answer}`).join(", ")}` : found}. `;
 }
 
-/** Show which options are selected, and bring the current one into view. */
+/** Mark the selected options, and scroll to the current one. */
 export function drawSelection(index, [first, last]) {
   const grid = byId("grid");
   for (const option of grid.querySelectorAll('[aria-selected="true"]')) option.setAttribute("aria-selected", "false");
   grid.querySelector(".current")?.classList.remove("current");
   const option = grid.children[index];
   if (!option) return grid.removeAttribute("aria-activedescendant");
-  for (let place = first; place <= last; place++) grid.children[place]?.setAttribute("aria-selected", "true");
+  for (let each = first; each <= last; each++) grid.children[each]?.setAttribute("aria-selected", "true");
   option.classList.add("current");
   grid.setAttribute("aria-activedescendant", option.id);
   option.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
-/** Show the selected item at the side, and large; `count` items are selected in all. */
+/** Show the selected item in the panel and, in the single view, large; `count` items are selected. */
 export function drawPanel(item, state, count = 1) {
   byId("panel").hidden = !item;
   if (!item) return;
   const single = byId("main").dataset.view === "single";
   drawPicture(byId(single ? "large" : "preview"), byId(single ? "large-blank" : "blank"), item);
-  const [mark, text] = spoken(item, state.word);
+  const { decision, unsaved } = state;
+  const [mark, text] = describe(item, decision);
   const verdict = byId("verdict");
-  verdict.dataset.verdict = state.unsaved ? "unsaved" : state.word?.verdict ?? "none";
-  const said = { accept: "You said", reject: "You rejected:", skip: "You" }[state.word?.verdict];
-  verdict.textContent = state.word ? `${mark} ${said} ${text}` : "Not decided yet";
-  if (state.unsaved) verdict.textContent += ` — not saved: ${state.unsaved}`;
+  verdict.dataset.verdict = unsaved ? "unsaved" : decision?.verdict ?? "none";
+  const verb = { accept: "Labelled as ", reject: "Rejected: ", skip: "" }[decision?.verdict];
+  verdict.textContent = decision ? `${mark} ${verb}${text}` : "Undecided";
+  if (unsaved) verdict.textContent += ` — not saved: ${unsaved}`;
   if (count > 1) verdict.textContent = `${count} selected: the next key decides on all of them`;
   byId("license").textContent = item.license;
-  fill("votes", item.votes.map(({ reviewer, answer, reason }) => `${reviewer}: ${words(reason ?? answer)}`).join(" · "));
-  fill("signs", signs(item));
+  fill("votes", item.votes.map(({ reviewer, answer, reason }) => `${reviewer}: ${spaced(reason ?? answer)}`).join(" · "));
+  fill("signals", signals(item));
   if (item.found_under.length) drawProposed(item);
   for (const button of document.querySelectorAll("[data-label]")) {
-    button.setAttribute("aria-pressed", String(state.word?.emotion === button.dataset.label));
+    button.setAttribute("aria-pressed", String(decision?.emotion === button.dataset.label));
     button.classList.toggle("found", item.found_under.includes(button.dataset.label));
   }
 }
@@ -127,13 +133,13 @@ function drawProposed(item) {
   document.querySelector('[data-act="accept"]').setAttribute("aria-disabled", String(!item.emotion));
 }
 
-const asked = new Set();
+const requested = new Set();
 
-/** Have pictures here before they are shown. */
+/** Load pictures before they are shown. */
 export function fetchPictures(urls) {
   for (const url of urls) {
-    if (!asked.has(url)) new Image().src = url;
-    asked.add(url);
+    if (!requested.has(url)) new Image().src = url;
+    requested.add(url);
   }
 }
 
@@ -143,7 +149,7 @@ function drawPicture(image, blank, item) {
   image.dataset.url = url;
   blank.hidden = true;
   image.hidden = false;
-  // The thumbnail is there already: never the last item's picture beside this item's words.
+  // Show the cached thumbnail until the picture is loaded, never the previous item's picture.
   image.src = pictureUrl(item, true);
   const large = new Image();
   large.addEventListener("load", () => {
@@ -153,18 +159,18 @@ function drawPicture(image, blank, item) {
   image.alt = `Selected ${item.kind}${item.query ? `, searched for: ${item.query}` : ""}`;
 }
 
-/** What makes an item suspicious, in words. */
-function signs(item) {
-  const told = [];
-  if (item.confidence !== null) told.push(`detector ${item.confidence.toFixed(2)}`);
+/** The signals of an item as text. */
+function signals(item) {
+  const parts = [];
+  if (item.confidence !== null) parts.push(`detector ${item.confidence.toFixed(2)}`);
   if (item.upscale !== null) {
-    const [how, times] = item.upscale > 1 ? ["enlarged", item.upscale] : ["reduced", 1 / item.upscale];
-    told.push(times < 1.05 ? "as large as in the photo" : `${how} ${times.toFixed(1)}×`);
+    const [verb, factor] = item.upscale > 1 ? ["enlarged", item.upscale] : ["reduced", 1 / item.upscale];
+    parts.push(factor < 1.05 ? "size as in the photo" : `${verb} ${factor.toFixed(1)}×`);
   }
-  if (item.sharpness !== null) told.push(`sharpness ${Math.round(item.sharpness)}`);
-  if (item.duplicates) told.push(`${item.duplicates} near duplicate${item.duplicates > 1 ? "s" : ""}`);
-  if (item.model) told.push(`model says ${item.model.says} ${item.model.sure.toFixed(2)}`);
-  return told.join(" · ");
+  if (item.sharpness !== null) parts.push(`sharpness ${Math.round(item.sharpness)}`);
+  if (item.duplicates) parts.push(`${item.duplicates} near duplicate${item.duplicates > 1 ? "s" : ""}`);
+  if (item.model) parts.push(`model: ${item.model.says} ${item.model.sure.toFixed(2)}`);
+  return parts.join(" · ");
 }
 
 function fill(name, text) {
@@ -172,7 +178,7 @@ function fill(name, text) {
   for (const part of document.querySelectorAll(`dt.${name}, dd.${name}`)) part.hidden = !text;
 }
 
-/** Show how much is done, in all and for every emotion, and which emotion is listed. */
+/** Show the progress, overall and by emotion, and which emotion is listed. */
 export function drawProgress(progress, view) {
   const state = JSON.stringify([progress, view]);
   if (byId("filter").dataset.state === state) return;
@@ -198,10 +204,10 @@ export function drawProgress(progress, view) {
   byId("done").textContent = `${progress.decided} done`;
   byId("left").textContent = ` · ${progress.left} left`
     + (progress.skipped ? ` · ${progress.skipped} skipped` : "")
-    + (progress.rate ? ` · ${Math.round(progress.rate)} a minute` : "");
+    + (progress.rate ? ` · ${Math.round(progress.rate)} per minute` : "");
 }
 
-/** Show what is not saved yet. */
+/** Show how much is not saved yet. */
 export function drawSaved(waiting, refused, error) {
   const saved = byId("saved");
   const lost = refused + (error ? waiting : 0);
@@ -209,7 +215,7 @@ export function drawSaved(waiting, refused, error) {
   saved.dataset.state = lost ? "bad" : waiting ? "busy" : "good";
   const trouble = byId("trouble");
   trouble.hidden = !error;
-  trouble.textContent = error ? `Not saved: ${error}. Trying again; keep this page open.` : "";
+  trouble.textContent = error ? `Not saved: ${error}. Retrying; keep this page open.` : "";
 }
 
 export function announce(text) {
