@@ -133,7 +133,7 @@ def _build(
     head = head or spec.heads[0]
     with _seeded(seed):
         if not spec.has_base:
-            builder = getattr(_family(spec.family), spec.name.replace("-", "_"))
+            builder = getattr(_module(spec.family), spec.name.replace("-", "_"))
             return builder(size, classes, head) if len(spec.heads) > 1 else builder(size, classes)
         base = _base(spec, size, pretraining, load=load, path=path)
         return _module("heads").add_head(
@@ -147,8 +147,8 @@ def _base(
     if pretraining == "imagenet" and load:
         return _module("weights").imagenet_base(spec.name, size, path)
     if pretraining != "vggface" and spec.family != "vggface":
-        return _family(spec.family).base(spec.name, size)
-    base = _family("vggface").base(spec.name, size)  # VGGFace's ResNet50 is not the one of keras.applications
+        return _module(spec.family).base(spec.name, size)
+    base = _module("vggface").base(spec.name, size)  # VGGFace's ResNet50 is not the one of keras.applications
     if pretraining == "vggface" and load:
         _module("weights").load_vggface(base, spec.name, path)
     return base
@@ -189,9 +189,5 @@ def _seeded(seed: int) -> Iterator[None]:
         random.setstate(state)
 
 
-def _family(name: str) -> Any:  # noqa: ANN401 - a module; imported late, for it imports TensorFlow
+def _module(name: str) -> Any:  # noqa: ANN401 - a module; imported late, for it imports TensorFlow
     return importlib.import_module(f"btfer_builder.networks.{name}")
-
-
-def _module(name: str) -> Any:  # noqa: ANN401 - the same
-    return importlib.import_module(f"btfer_builder.protocol.{name}")
