@@ -97,7 +97,7 @@ def read_labels(names: Sequence[str], model: Model) -> Labels:
     return Labels(tuple(outputs), tuple(names))
 
 
-def read_answers(
+def map_outputs(
     model: Model,
     labels: Labels,
     faces: Sequence[LabelledFace],

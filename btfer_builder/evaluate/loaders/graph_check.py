@@ -53,8 +53,8 @@ def _check_links(path: Path) -> None:
             entry = Path(folder, name)
             if entry.is_symlink() and not entry.resolve().is_relative_to(inside):
                 raise UnsafeFile(
-                    f"{path}: {entry.relative_to(path)} is a link to a place outside the folder; copy the model "
-                    f"with its files in the place of links (cp -rL), {_TRUST}"
+                    f"{path}: {entry.relative_to(path)} is a link out of the folder; copy the model "
+                    f"with files instead of links (cp -rL), {_TRUST}"
                 )
 
 
@@ -66,7 +66,7 @@ def _check_operations(path: Path, graph: Any) -> None:  # noqa: ANN401 - a MetaG
     for name in sorted(functions):
         if op_def_registry.get(name) is not None:
             raise UnsafeFile(
-                f"{path}: has a function of the name of the operation {name}; export it again, {_TRUST}"
+                f"{path}: has a function with the name of the operation {name}; export it again, {_TRUST}"
             )
     bodies = (graph.graph_def.node, *(function.node_def for function in graph.graph_def.library.function))
     for name in sorted(
