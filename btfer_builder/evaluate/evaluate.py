@@ -16,7 +16,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.efficiency import efficiency
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions, filled, read_labels
 from btfer_builder.evaluate.inference.predict import ModelRun, Progress, predict_jobs
-from btfer_builder.evaluate.inference.prefetch import View, unchanged
+from btfer_builder.evaluate.inference.prefetch import View, as_it_is
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.loaders.registry import PACKAGES, load_model
 from btfer_builder.evaluate.metrics.bootstrap import intervals, score_statistics
@@ -127,7 +127,7 @@ def evaluate_models(
     loaded = [load_model(path, trust_model=recipe.trust_model) for path in models]
     declared = [resolve_preprocessing(model, recipe, explicit) for model in loaded]
     jobs = [make_job(model, one.recipe, explicit) for model, one in zip(loaded, declared, strict=True)]
-    views: list[View] = [unchanged]
+    views: list[View] = [as_it_is]
     views += corruption_views(recipe.seed) if recipe.corruptions else []
     views += [resolution_view(side) for side in recipe.resolutions]
     answers = predict_jobs(

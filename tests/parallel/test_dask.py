@@ -16,7 +16,7 @@ from btfer_builder.datasets.labelled_faces import faces_in_folder
 from btfer_builder.dedupe import stage
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.inference.prefetch import prefetch, prepare_on_cluster, unchanged
+from btfer_builder.evaluate.inference.prefetch import as_it_is, prefetch, prepare_on_cluster
 from btfer_builder.evaluate.robustness import resolution_view
 from btfer_builder.networks.preprocessing import Preprocessing
 from btfer_builder.parallel import CRASHED, Runner
@@ -183,7 +183,7 @@ def test_faces_are_prepared_for_models_there_as_here(address, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     faces = faces_in_folder(Path())
     preprocessings = [Preprocessing(12, 12, 3, "rgb", "0,1"), Preprocessing(16, 8, 1, "grey", "-1,1")]
-    views = [unchanged, resolution_view(8)]
+    views = [as_it_is, resolution_view(8)]
     here = list(prefetch(faces, preprocessings, views, 8, 2))
     there = list(prepare_on_cluster(faces, preprocessings, views, 8, address))
     assert [view for view, _, _ in there] == [view for view, _, _ in here] == [0, 1] * 5

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions, check_count, map_outputs
-from btfer_builder.evaluate.inference.prefetch import View, prefetch, prepare_on_cluster, unchanged
+from btfer_builder.evaluate.inference.prefetch import View, as_it_is, prefetch, prepare_on_cluster
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.networks.preprocessing import Interpolation, Preprocessing
 
@@ -35,7 +35,7 @@ def predict_jobs(
     progress: Progress,
     workers: int = 2,
     scheduler: str = "",
-    views: Sequence[View] = (unchanged,),
+    views: Sequence[View] = (as_it_is,),
 ) -> list[list[Predictions]]:
     """Predict every face under several views with several models, decoding each face once.
 

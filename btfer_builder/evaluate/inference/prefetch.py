@@ -31,7 +31,7 @@ AHEAD = 2
 CHUNK = 16
 
 
-def unchanged(image: Pixels, _face: LabelledFace) -> Pixels:
+def as_it_is(image: Pixels, _face: LabelledFace) -> Pixels:
     """Return the face unchanged: the view on which the scores are computed."""
     return image
 

@@ -120,13 +120,9 @@ def _text(sidecar: Sidecar) -> str:
     """Return the TOML; only strings, numbers, booleans and lists of them occur."""
     lines = ["# The preprocessing of this model, read by btfer eval. A flag overrides a setting for one run."]
     for table, values in msgspec.to_builtins(sidecar).items():
-        present = {name: value for name, value in values.items() if value not in (None, (), [])}
-        if present:
-            lines += [
-                "",
-                f"[{table}]",
-                *(f"{_key(name)} = {_toml(value)}" for name, value in present.items()),
-            ]
+        said = {name: value for name, value in values.items() if value not in (None, (), [])}
+        if said:
+            lines += ["", f"[{table}]", *(f"{_key(name)} = {_toml(value)}" for name, value in said.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -139,7 +135,7 @@ def _toml(value: Any) -> str:  # noqa: ANN401 - what msgspec.to_builtins gives
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        # The basic strings of TOML have the escapes of JSON; DEL must be escaped as well.
+        # TOML's basic strings know JSON's escapes; DEL is the one character more it wants escaped.
         return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
