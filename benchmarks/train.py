@@ -89,10 +89,10 @@ def authors(folder: Path, recipe: TrainRecipe, steps: int) -> Way:
 
 def ours(folder: Path, recipe: TrainRecipe, steps: int) -> Way:
     """Train as `btfer train`."""
-    from btfer_builder.evaluate.preprocessing.resolve import Feeding
+    from btfer_builder.networks.preprocessing import Preprocessing
     from btfer_builder.training.pipeline import store_faces, training_batches
 
-    feeding = Feeding(recipe.size, recipe.size, 3, "rgb", "0,1")
+    feeding = Preprocessing(recipe.size, recipe.size, 3, "rgb", "0,1")
     store = store_faces(
         faces_in_folder(folder), feeding, memory=10**9, workers=2, progress=lambda faces: faces
     )

@@ -30,8 +30,9 @@ class ModelType(click.ParamType[Any]):
         path = Path(value)
         if path.exists():
             return path if path.name.strip(".") else path.resolve()  # a report has the name of its model
-        module, colon, function = str(value).partition(":")
-        if colon and all(part.isidentifier() for part in [*module.split("."), *function.split(".")]):
+        from btfer_builder.evaluate.loaders.base import is_function
+
+        if is_function(str(value)):
             return str(value)
         raise click.BadParameter(f"{value} does not exist.", ctx, param)
 
@@ -207,22 +208,28 @@ def convert(
     from btfer_builder.evaluate import faces_in_folder
     from btfer_builder.evaluate.convert import convert_model
     from btfer_builder.evaluate.loaders.registry import load_model
-    from btfer_builder.evaluate.preprocessing.resolve import describe, plan_feeding, resolve_preprocessing
+    from btfer_builder.evaluate.preprocessing.resolve import build_preprocessing, resolve_preprocessing
 
     recipe = apply_cli_options(recipe_of(directory).eval, options)
-    feeding, faces = None, []
+    preprocessing, faces = None, []
     if quantize == "int8" and data is not None:
         loaded = load_model(model, trust_model=trust_model)
         explicit = [name for name, value in options.items() if value is not None]
         declared = resolve_preprocessing(loaded, recipe, explicit)
-        feeding, faces = plan_feeding(declared.recipe, loaded, explicit), faces_in_folder(data)
-        echo_stderr(f"calibration with preprocessing {describe(feeding)} (from {declared.source})")
+        preprocessing, faces = build_preprocessing(declared.recipe, loaded, explicit), faces_in_folder(data)
+        echo_stderr(f"calibration with preprocessing {preprocessing.describe()} (from {declared.source})")
         if declared.source == "recipe":
             echo_stderr(
                 "no preprocessing is declared for this model: write a sidecar, or its predictions may be wrong"
             )
     path = convert_model(
-        model, to, quantize=quantize, output=out, faces=faces, feeding=feeding, trust_model=trust_model
+        model,
+        to,
+        quantize=quantize,
+        output=out,
+        faces=faces,
+        preprocessing=preprocessing,
+        trust_model=trust_model,
     )
     sizes = [file.stat().st_size for file in (model, path)]
     if as_json:

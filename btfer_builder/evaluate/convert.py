@@ -1,4 +1,4 @@
-"""Turn a trained model into one for small devices: TensorFlow Lite (quantised or not) or ONNX (§4.7)."""
+"""Convert a Keras model for small devices: to TensorFlow Lite (quantised or not) or ONNX (§4.7)."""
 
 import contextlib
 import io
@@ -14,30 +14,30 @@ from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import Model, first_line
 from btfer_builder.evaluate.loaders.keras_file import load_network
-from btfer_builder.evaluate.preprocessing.resolve import Feeding, prepare
+from btfer_builder.evaluate.loaders.registry import FORMATS, TARGETS
 from btfer_builder.evaluate.preprocessing.sidecar import read_sidecar, write_sidecar
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.tensorflow_import import import_tensorflow, silent_stderr
+from btfer_builder.networks.preprocessing import Preprocessing, preprocess
 
-Format = Literal["tflite", "onnx"]
 Quantisation = Literal["none", "float16", "int8"]
 
-#: Faces the ranges of activations are measured on for int8: TensorFlow advises some hundreds.
+#: Faces on which int8 measures the ranges of the activations: TensorFlow advises a few hundred.
 CALIBRATION_FACES = 300
 
-#: Version of ONNX's operators; every ONNX Runtime since 1.14 knows it.
+#: Version of the ONNX operators; supported by ONNX Runtime 1.14 and later.
 OPSET = 17
 
 
 def convert_model(
     path: Path,
-    to: Format,
+    to: str,
     *,
     quantize: Quantisation = "none",
     output: Path | None = None,
     faces: Sequence[LabelledFace] = (),
-    feeding: Feeding | None = None,
+    preprocessing: Preprocessing | None = None,
     trust_model: bool = False,
 ) -> Path:
     """Convert a Keras model and write its sidecar beside the result.
@@ -45,53 +45,56 @@ def convert_model(
     Parameters
     ----------
     path
-        A `.keras`, `.h5` or `.hdf5` file.
+        A Keras model file.
     to
-        The format.
+        The format, one of `registry.TARGETS`.
     quantize
         `float16` halves the weights; `int8` quarters them and computes in integers. TensorFlow Lite only.
     output
-        The file to write; else beside the model, `name.tflite`, `name.int8.tflite` or `name.onnx`.
+        The file to write; by default beside the model, as `name.tflite`, `name.int8.tflite` or `name.onnx`.
     faces
-        For int8: faces of the training domain, which the ranges of the activations are measured on.
-    feeding
-        For int8: how the faces are fed.
+        For int8: faces of the training domain, to measure the ranges of the activations on.
+    preprocessing
+        For int8: the preprocessing of the model.
     trust_model
-        Also convert layers that run code out of the file.
+        Also convert layers that run code from the file.
 
     Returns
     -------
     Path
-        The file.
+        The converted file.
 
     Raises
     ------
     BtferError
-        If the model cannot be loaded or converted, or int8 is asked for without faces.
+        If the model cannot be loaded or converted, or int8 has no faces.
     """
-    if path.suffix.lower() not in {".keras", ".h5", ".hdf5"} or path.is_dir():
-        raise BtferError(f"{path}: only Keras models (.keras, .h5, .hdf5) are converted")
+    keras = [model_format for model_format in FORMATS if "keras" in model_format.packages]
+    if path.is_dir() or not any(path.suffix.lower() in model_format.suffixes for model_format in keras):
+        suffixes = ", ".join(model_format.accepted for model_format in keras)
+        raise BtferError(f"{path}: only Keras models ({suffixes}) can be converted")
     if to == "onnx" and quantize != "none":
         raise BtferError("--quantize is for --to tflite; ONNX models are written in float32")
-    if quantize == "int8" and (not faces or feeding is None):
+    if quantize == "int8" and (not faces or preprocessing is None):
         raise BtferError(
-            "int8 needs faces to measure the ranges on: name a folder of class folders of the training domain "
-            "with --data"
+            "int8 measures ranges on faces: give a folder of class folders of the training domain with --data"
         )
     network, model = load_network(path, trust_model=trust_model)
     kind = "" if quantize == "none" else f".{quantize}"
-    target = output or path.with_name(f"{path.stem}{kind}.{to}")
+    target = output or path.with_name(f"{path.stem}{kind}{TARGETS[to].suffixes[0]}")
     function = _function(network, model)
     try:
         with _quiet():
             if to == "onnx":
                 content = _onnx(function)
             else:
-                samples = None if quantize != "int8" or feeding is None else _samples(faces, feeding)
+                samples = (
+                    None if quantize != "int8" or preprocessing is None else _samples(faces, preprocessing)
+                )
                 content = _tflite(function, quantize, samples)
     except BtferError:
         raise
-    except Exception as error:  # the converters raise anything at all
+    except Exception as error:  # the converters raise any exception
         raise BtferError(f"{path}: cannot be converted to {to}: {first_line(error)}") from error
     write_bytes(target, content)
     sidecar = read_sidecar(path)
@@ -125,8 +128,8 @@ def _tflite(
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if samples is not None:
-        converter.representative_dataset = lambda: ([one] for one in samples)
-        # What has no integer kernel stays in float32; input and output do, so faces are fed as before.
+        converter.representative_dataset = lambda: ([sample] for sample in samples)
+        # Operations without an integer kernel stay in float32, as do input and output: the preprocessing is unchanged.
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
             tf.lite.OpsSet.TFLITE_BUILTINS,
@@ -145,21 +148,21 @@ def _onnx(function: Any) -> bytes:  # noqa: ANN401 - TensorFlow's own types
     return content
 
 
-def _samples(faces: Sequence[LabelledFace], feeding: Feeding) -> list[NDArray[np.float32]]:
-    """Return some faces of all classes as the model is fed, each a batch of one."""
+def _samples(faces: Sequence[LabelledFace], preprocessing: Preprocessing) -> list[NDArray[np.float32]]:
+    """Return some preprocessed faces of all classes, each as a batch of one."""
     step = max(1, len(faces) // CALIBRATION_FACES)
-    found = []
+    samples = []
     for face in faces[::step][:CALIBRATION_FACES]:
         try:
-            found.append(prepare(decode_image(face.path), feeding)[0][np.newaxis])
+            samples.append(preprocess(decode_image(face.path), preprocessing)[0][np.newaxis])
         except Undecodable as error:
             raise BtferError(f"{face.path}: not a readable face image ({error}); replace it") from None
-    return found
+    return samples
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the converters' chatter off both streams: the standard output belongs to the result."""
+    """Silence the converters on both streams: stdout is for the result."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

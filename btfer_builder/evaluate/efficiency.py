@@ -1,4 +1,4 @@
-"""What a model costs: weights, operations, bytes, latency and throughput on this machine (§4.4, §4.7)."""
+"""The cost of a model: weights, operations, bytes, latency and throughput on this machine (§4.4, §4.7)."""
 
 import os
 import platform
@@ -8,31 +8,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from btfer_builder.evaluate.loaders.base import Model, file_bytes
-from btfer_builder.evaluate.preprocessing.resolve import Feeding
+from btfer_builder.networks.preprocessing import Preprocessing
 
-#: Runs before the clock is read, runs it is read for, and seconds after which it is enough.
+#: Untimed runs, timed runs at most, and seconds after which no more are timed.
 WARM_UP, RUNS, SECONDS = 3, 100, 4.0
 
-#: Images of the batch that throughput is measured with.
+#: Batch size of the throughput measurement.
 BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Efficiency:
-    """What a model costs.
+    """The cost of a model.
 
     Attributes
     ----------
     file_bytes
         Of its file or folder.
     parameters, flops
-        Weights, and floating-point operations of one image (two for every product); None where unknown.
+        Weights, and floating-point operations of one image as `networks.flops` counts them; None if unknown.
     latency_p50_ms, latency_p95_ms
-        Milliseconds for one image, median and 95th percentile; None where not measured.
+        Milliseconds for one image, median and 95th percentile; None if not measured.
     images_per_second
-        In batches of 32; None where not measured.
+        In batches of 32; None if not measured.
     machine
-        What it was measured on.
+        The machine and the library.
     """
 
     file_bytes: int
@@ -44,34 +44,34 @@ class Efficiency:
     machine: str = ""
 
 
-def efficiency(model: Model, feeding: Feeding, *, measure: bool) -> Efficiency:
-    """Count what a model costs and, if asked, measure it with random images: no decoding, only the model.
+def efficiency(model: Model, preprocessing: Preprocessing, *, measure: bool) -> Efficiency:
+    """Return the cost of a model; latency and throughput are those of the model alone, on random images.
 
     Parameters
     ----------
     model
-        A function's own file is no measure of its size, and so counts as 0 bytes.
-    feeding
-        Its input.
+        The file of a function does not hold its weights, so it counts as 0 bytes.
+    preprocessing
+        Gives the shape of the input.
     measure
-        Also count the operations and run the clock, for some seconds.
+        Also count the operations and measure the time, for some seconds.
     """
     size = 0 if model.loader == "function" else file_bytes(model.path)
     if not measure:
         return Efficiency(size, model.parameters)
-    flops = model.flops(feeding.height, feeding.width) if model.flops else None
-    shape = (BATCH, feeding.height, feeding.width, feeding.channels)
+    flops = model.flops(preprocessing.height, preprocessing.width) if model.flops else None
+    shape = (BATCH, preprocessing.height, preprocessing.width, preprocessing.channels)
     rng = np.random.default_rng(0)
-    batch = rng.integers(0, 256, shape, np.uint8) if feeding.raw else rng.random(shape, np.float32)
-    one = _seconds(model, batch[:1])
-    many = float(np.median(_seconds(model, batch)))
+    batch = rng.integers(0, 256, shape, np.uint8) if preprocessing.raw else rng.random(shape, np.float32)
+    single = _seconds(model, batch[:1])
+    whole = float(np.median(_seconds(model, batch)))
     return Efficiency(
         size,
         model.parameters,
         flops,
-        float(np.quantile(one, 0.5) * 1000),
-        float(np.quantile(one, 0.95) * 1000),
-        BATCH / many if many > 0 else None,  # a clock may be too coarse
+        float(np.quantile(single, 0.5) * 1000),
+        float(np.quantile(single, 0.95) * 1000),
+        BATCH / whole if whole > 0 else None,  # the clock can be too coarse
         f"{platform.machine()}, {os.cpu_count()} cores, {model.loader}",
     )
 

@@ -18,15 +18,18 @@ from btfer_builder.evaluate.inference.outputs import Labels, Predictions, filled
 from btfer_builder.evaluate.inference.predict import ModelRun, Progress, predict_jobs
 from btfer_builder.evaluate.inference.prefetch import View, as_it_is
 from btfer_builder.evaluate.loaders.base import Model
-from btfer_builder.evaluate.loaders.registry import load_model
+from btfer_builder.evaluate.loaders.registry import PACKAGES, load_model
 from btfer_builder.evaluate.metrics.bootstrap import intervals, score_statistics
 from btfer_builder.evaluate.metrics.groups import group_scores
 from btfer_builder.evaluate.metrics.scores import Scores, score, score_chances, score_votes
-from btfer_builder.evaluate.preprocessing.preprocessing_search import Tried, try_feedings, warning
+from btfer_builder.evaluate.preprocessing.preprocessing_search import (
+    PreprocessingScore,
+    search_preprocessing,
+    warning,
+)
 from btfer_builder.evaluate.preprocessing.resolve import (
-    Feeding,
     ResolvedPreprocessing,
-    plan_feeding,
+    build_preprocessing,
     resolve_preprocessing,
 )
 from btfer_builder.evaluate.report.model_names import (
@@ -53,6 +56,7 @@ from btfer_builder.io.atomic import file_digest, write_bytes
 from btfer_builder.io.json import write_json
 from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
+from btfer_builder.networks.preprocessing import Preprocessing
 
 
 def evaluate_model(
@@ -141,7 +145,7 @@ def evaluate_models(
     for number, (job, declaration) in enumerate(zip(jobs, declared, strict=True)):
         seen = [view[number] for view in answers]
         tried = (
-            try_feedings(
+            search_preprocessing(
                 job,
                 training_faces,
                 batch_size=recipe.batch_size,
@@ -152,7 +156,13 @@ def evaluate_models(
             else ()
         )
         signature = make_signature(
-            set_name, faces, digest, feeding=job.feeding, labels=job.labels, predictions=seen[0], leak=leak
+            set_name,
+            faces,
+            digest,
+            feeding=job.preprocessing,
+            labels=job.labels,
+            predictions=seen[0],
+            leak=leak,
         )
         evaluation = measure(
             job,
@@ -168,14 +178,14 @@ def evaluate_models(
 
 
 def make_job(model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()) -> ModelRun:
-    """Put a model together with what its outputs mean and how it is fed; see `plan_feeding`.
+    """Put a model together with what its outputs mean and how it is fed; see `build_preprocessing`.
 
     Raises
     ------
     BtferError
         If the recipe does not fit the model.
     """
-    return ModelRun(model, read_labels(recipe.labels, model), plan_feeding(recipe, model, explicit))
+    return ModelRun(model, read_labels(recipe.labels, model), build_preprocessing(recipe, model, explicit))
 
 
 def true_classes(faces: Sequence[LabelledFace]) -> NDArray[np.int64]:
@@ -191,7 +201,7 @@ def measure(
     *,
     recipe: EvalRecipe,
     named: tuple[str, str, str],
-    tried: tuple[Tried, ...],
+    tried: tuple[PreprocessingScore, ...],
 ) -> Evaluation:
     """Compute every number of one model out of its answers.
 
@@ -223,7 +233,7 @@ def measure(
         title=printable(job.model.title),
         model=job.model,
         labels=job.labels,
-        feeding=job.feeding,
+        feeding=job.preprocessing,
         declaration=declaration,
         faces=faces,
         predictions=predictions,
@@ -241,10 +251,10 @@ def measure(
         if recipe.corruptions
         else (),
         resolutions=resolution_scores(true, recipe.resolutions, smaller),
-        efficiency=efficiency(job.model, job.feeding, measure=recipe.efficiency),
+        efficiency=efficiency(job.model, job.preprocessing, measure=recipe.efficiency),
         tried=tried,
         notes=(
-            *_notes(scores, job.labels, predictions, job.feeding, declaration),
+            *_notes(scores, job.labels, predictions, job.preprocessing, declaration),
             *filter(None, [warning(tried) if tried else None]),
         ),
         versions=_versions(job.model),
@@ -255,7 +265,7 @@ def _notes(
     scores: Scores,
     labels: Labels,
     predictions: Predictions,
-    feeding: Feeding,
+    feeding: Preprocessing,
     declaration: ResolvedPreprocessing,
 ) -> tuple[str, ...]:
     notes = []
@@ -291,10 +301,7 @@ def _notes(
 
 
 def _versions(model: Model) -> dict[str, str]:
-    libraries = {"keras": ["tensorflow", "keras"], "tf_keras": ["tensorflow", "tf-keras"]}
-    libraries |= {"saved_model": ["tensorflow"], "tflite": ["tensorflow"], "onnxruntime": ["onnxruntime"]}
-    used = libraries.get(model.loader, [])
-    used += ["scikit-learn", "scipy", "numpy", "opencv-python-headless", "pillow"]
+    used = [*PACKAGES[model.loader], "scikit-learn", "scipy", "numpy", "opencv-python-headless", "pillow"]
     return {"btfer-builder": __version__, "python": platform.python_version()} | {
         name: version(name) for name in used
     }

@@ -1,6 +1,7 @@
-"""Ask a model about every face, so that the faces whose label it doubts can be looked at first."""
+"""Predict every face with a model, so that reviewers can start with the faces whose label it doubts."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,33 +10,36 @@ from btfer_builder.catalog.review import review_items
 from btfer_builder.catalog.review_signals import add_predictions, picture_paths, predictions_of
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.evaluate import make_job
-from btfer_builder.evaluate.inference.predict import predict_jobs
+from btfer_builder.evaluate.inference.predict import ModelRun, predict_jobs
 from btfer_builder.evaluate.loaders.registry import load_model
 from btfer_builder.evaluate.preprocessing.resolve import resolve_preprocessing
 from btfer_builder.io.atomic import file_digest
 from btfer_builder.io.terminal import bar
 from btfer_builder.workspace import Workspace
 
-#: Faces asked about between two commits: an interruption loses no more.
+#: Faces predicted between two commits: an interruption loses no more.
 CHUNK = 512
+
+#: The settings of a `Preprocessing` that are part of the name of its predictions.
+_NAMED = ("height", "width", "channels", "color", "scale", "mean", "std", "resize", "crop", "raw")
 
 
 def ask_model(workspace: Workspace, suspect: Path) -> str:
-    """Predict every face of the round that this model was not asked about yet.
+    """Predict the faces of the round for which the catalog has no prediction of this model.
 
-    It is fed as `btfer eval` feeds it: as its sidecar says, else as `[eval]` of the recipe does.
+    The preprocessing is that of `btfer eval`: the sidecar's settings, else those of the section `[eval]`.
 
     Parameters
     ----------
     workspace
-        Whose faces.
+        The workspace whose faces are predicted.
     suspect
-        A `.keras`, `.h5` or `.hdf5` file.
+        A model file or folder of any format.
 
     Returns
     -------
     str
-        The name under which the catalog holds what this model says, fed so.
+        The name under which the catalog holds the predictions; see `predictions_name`.
 
     Raises
     ------
@@ -45,24 +49,39 @@ def ask_model(workspace: Workspace, suspect: Path) -> str:
     catalog, model = workspace.catalog, load_model(suspect)
     recipe = resolve_preprocessing(model, workspace.recipe.eval).recipe
     job = make_job(model, recipe)
-    fed = f"{file_digest(suspect)}|{job.labels}|{job.feeding}"
-    name = hashlib.sha256(fed.encode()).hexdigest()[:16]
+    name = predictions_name(job, file_digest(suspect))
     known = predictions_of(catalog, name)
     items = {item.item_id: item for item in review_items(catalog, "face") if item.item_id not in known}
     faces = [
-        LabelledFace(workspace.files / path, items[face_id].listed_under, face_id)  # type: ignore[arg-type]  # it is only decoded
+        LabelledFace(workspace.files / path, items[face_id].listed_under, face_id)  # type: ignore[arg-type]  # only decoded
         for face_id, path in picture_paths(catalog, "face", list(items))
         if (workspace.files / path).is_file()
     ]
     with bar(len(faces), "suspect", "faces") as progress:
         for begin in range(0, len(faces), CHUNK):
             chunk = faces[begin : begin + CHUNK]
-            ((said,),) = predict_jobs(
+            ((predictions,),) = predict_jobs(
                 [job], chunk, batch_size=recipe.batch_size, workers=recipe.workers, progress=iter
             )
             rows = [
-                [None if np.isnan(share) else float(share) for share in row] for row in said.probabilities
+                [None if np.isnan(share) else float(share) for share in row]
+                for row in predictions.probabilities
             ]
             add_predictions(catalog, name, {face.face_id: row for face, row in zip(chunk, rows, strict=True)})
             progress.update(len(chunk))
     return name
+
+
+def predictions_name(job: ModelRun, digest: str) -> str:
+    """Return the name of the predictions of a model: a hash over its file, its labels and its preprocessing.
+
+    The hashed text is that of version 0.1, whose names of the two classes are kept, so that predictions which the
+    catalog has are found again.
+    """
+    labels = _text("Labels", job.labels, ("outputs", "names"))
+    preprocessing = _text("Feeding", job.preprocessing, _NAMED)
+    return hashlib.sha256(f"{digest}|{labels}|{preprocessing}".encode()).hexdigest()[:16]
+
+
+def _text(name: str, settings: object, fields: Sequence[str]) -> str:
+    return f"{name}({', '.join(f'{field}={getattr(settings, field)!r}' for field in fields)})"

@@ -11,9 +11,10 @@ from btfer_builder.evaluate.inference.outputs import Labels, Predictions
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.metrics.groups import Grouping
 from btfer_builder.evaluate.metrics.scores import Interval, ProbabilityScores, Scores, SoftScores
-from btfer_builder.evaluate.preprocessing.preprocessing_search import Tried
-from btfer_builder.evaluate.preprocessing.resolve import Feeding, ResolvedPreprocessing, describe
+from btfer_builder.evaluate.preprocessing.preprocessing_search import PreprocessingScore
+from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
 from btfer_builder.evaluate.robustness import CorruptionScore, ResolutionScore
+from btfer_builder.networks.preprocessing import Preprocessing
 
 #: Of the form of `metrics.json`; a number that changes its meaning raises it.
 SCHEMA = 2
@@ -48,7 +49,7 @@ class Evaluation:
     title: str
     model: Model
     labels: Labels
-    feeding: Feeding
+    feeding: Preprocessing
     declaration: ResolvedPreprocessing
     faces: Sequence[LabelledFace]
     predictions: Predictions
@@ -63,7 +64,7 @@ class Evaluation:
     corruptions: tuple[CorruptionScore, ...]
     resolutions: tuple[ResolutionScore, ...]
     efficiency: Efficiency
-    tried: tuple[Tried, ...]
+    tried: tuple[PreprocessingScore, ...]
     notes: tuple[str, ...]
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -139,7 +140,7 @@ class Evaluation:
             "labels_mean": list(self.labels.outputs),
             "softmax_applied": self.predictions.softmaxed,
             "declared_by": self.declaration.source,
-            "in_words": describe(feeding),
+            "in_words": feeding.describe(),
         }
 
 

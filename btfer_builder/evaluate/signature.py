@@ -13,9 +13,9 @@ from btfer_builder.catalog.evaluate import leaked_faces
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
-from btfer_builder.evaluate.preprocessing.resolve import Feeding
 from btfer_builder.io.atomic import file_digest
 from btfer_builder.io.json import json_text
+from btfer_builder.networks.preprocessing import Preprocessing
 from btfer_builder.workspace import Workspace
 
 SUMS = "SHA256SUMS"
@@ -164,7 +164,7 @@ def make_signature(
     faces: Sequence[LabelledFace],
     digest: str,
     *,
-    feeding: Feeding,
+    feeding: Preprocessing,
     labels: Labels,
     predictions: Predictions,
     leak: int | None = None,

@@ -1,8 +1,8 @@
-"""The bases that keras.applications has, without their own classifiers."""
+"""The bases of keras.applications, without their classifiers."""
 
 import keras
 
-#: The class of keras.applications by the name of our network.
+#: The class of keras.applications for each network.
 CLASSES = {
     "vgg16": "VGG16",
     "vgg19": "VGG19",
@@ -26,11 +26,11 @@ def base(name: str, size: int, weights: str | None = None) -> keras.Model:
     Parameters
     ----------
     name
-        A network of `CLASSES`.
+        A key of `CLASSES`.
     size
         Side of the input in pixels.
     weights
-        As keras.applications takes them: None for random ones, `imagenet`, or the path of an HDF5 file.
+        None for random weights, `imagenet`, or the path of an HDF5 file, as in keras.applications.
 
     Returns
     -------

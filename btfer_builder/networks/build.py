@@ -1,4 +1,4 @@
-"""Build any network of the registry: its layers, the head on its base, and the weights it starts from."""
+"""Build the networks of the registry: layers, head and initial weights."""
 
 import importlib
 import os
@@ -29,46 +29,46 @@ def build_network(
     seed: int = 0,
     paper: bool = False,
 ) -> "keras.Model":
-    """Build a network that is ready to be trained.
+    """Build a network with its initial weights.
 
     Parameters
     ----------
     name
-        A name of `NETWORKS`.
+        A key of `NETWORKS`.
     size
-        Side of its input in pixels: 48 or 224 in the paper; others work from the network's smallest size on.
+        Side of its input in pixels: 48 or 224 in the paper, any other from the network's smallest size on.
     pretraining
-        What it starts from (§3.5); `preprocessing_of` says how it is then fed.
+        Weights it starts from (§3.5); `preprocessing_of` returns the preprocessing that belongs to them.
     classes
         Number of outputs.
     head
-        How the last feature maps become a vector; None takes the network's default.
+        How the last feature maps become a vector; by default as in the network's specification.
     units
-        Hidden layers of a base's new head; None takes the authors' 256-128.
+        Hidden layers of a new head on a base; by default the authors' 256-128.
     weights_path
-        The file of the pretrained weights; None lets them be fetched.
+        File of the pretrained weights; by default they are fetched.
     seed
-        Of the random weights: the same one gives the same network, on every machine.
+        Seed of the random weights; the same seed gives the same network on every machine.
     paper
-        Refuse what the authors did not have: `true` variants and modern baselines.
+        Refuse networks that the authors did not use: `true` variants and modern baselines.
 
     Returns
     -------
     keras.Model
         From float32 (batch, size, size, 3), or 1 channel for mediapipe-vggnet, to probabilities (batch,
-        classes) in float32. A pretrained network is a base, as one layer, and a head.
+        classes) in float32. A network with a base has the base as one layer, and a head.
 
     Raises
     ------
     BtferError
-        If the network does not exist or has no such size, head or weights, or these cannot be loaded.
+        If the network does not exist, does not have this size, head or weights, or the weights cannot be loaded.
     """
     spec = find_network(name)
     if paper and spec.origin != "paper":
-        raise BtferError(f"{name}: not among the authors' networks; leave --paper out to use it")
+        raise BtferError(f"{name}: not a network of the authors; leave out --paper to use it")
     if weights_path is not None and pretraining == "scratch":
         raise BtferError(
-            f"{weights_path}: weights are given, but {name} starts from scratch; say which they are"
+            f"{weights_path}: weights are given, but {name} starts from scratch; give --pretraining as well"
         )
     return _build(
         spec,
@@ -93,14 +93,14 @@ def assemble_network(
     units: Units | None = None,
     seed: int = 0,
 ) -> "keras.Model":
-    """Build the same layers as `build_network` with random weights, whatever the pretraining.
+    """Build the layers of `build_network` with random weights for any pretraining.
 
-    For weights that come from a checkpoint afterwards, and for counting.
+    It is used before weights are loaded from a checkpoint, and for counting.
 
     Raises
     ------
     BtferError
-        If the network does not exist or has no such size, head or pretraining.
+        If the network does not exist or does not have this size, head or pretraining.
     """
     return _build(
         find_network(name),
@@ -133,7 +133,7 @@ def _build(
     head = head or spec.heads[0]
     with _seeded(seed):
         if not spec.has_base:
-            builder = getattr(_family(spec.family), spec.name.replace("-", "_"))
+            builder = getattr(_module(spec.family), spec.name.replace("-", "_"))
             return builder(size, classes, head) if len(spec.heads) > 1 else builder(size, classes)
         base = _base(spec, size, pretraining, load=load, path=path)
         return _module("heads").add_head(
@@ -147,8 +147,8 @@ def _base(
     if pretraining == "imagenet" and load:
         return _module("weights").imagenet_base(spec.name, size, path)
     if pretraining != "vggface" and spec.family != "vggface":
-        return _family(spec.family).base(spec.name, size)
-    base = _family("vggface").base(spec.name, size)  # VGGFace's ResNet50 is not the one of keras.applications
+        return _module(spec.family).base(spec.name, size)
+    base = _module("vggface").base(spec.name, size)  # VGGFace's ResNet50 is not the one of keras.applications
     if pretraining == "vggface" and load:
         _module("weights").load_vggface(base, spec.name, path)
     return base
@@ -166,7 +166,7 @@ def _check(
     if size_error := spec.size_error(size):
         raise BtferError(f"{spec.name}: {size_error}")
     if classes < 2:
-        raise BtferError(f"{spec.name}: needs at least 2 classes to tell apart, not {classes}")
+        raise BtferError(f"{spec.name}: needs at least 2 classes, not {classes}")
     if pretraining not in spec.pretrainings:
         raise BtferError(
             f"{spec.name}: there are no {pretraining} weights; choose {' or '.join(spec.pretrainings)}"
@@ -174,13 +174,13 @@ def _check(
     if head is not None and head not in spec.heads:
         raise BtferError(f"{spec.name}: its head is {' or '.join(spec.heads)}, not {head}")
     if units is not None and units not in spec.units:
-        said = f"choose {', '.join(spec.units)}" if spec.units else "its last layers are its own"
-        raise BtferError(f"{spec.name}: has no head of {units} units; {said}")
+        reason = f"choose {', '.join(spec.units)}" if spec.units else "its last layers are fixed"
+        raise BtferError(f"{spec.name}: has no head of {units} units; {reason}")
 
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Seed what Keras draws the seeds of its layers from, and leave Python's own chance as it was."""
+    """Seed Python's random state, from which Keras draws the seeds of its layers, and restore it afterwards."""
     state = random.getstate()
     random.seed(seed)
     try:
@@ -189,9 +189,5 @@ def _seeded(seed: int) -> Iterator[None]:
         random.setstate(state)
 
 
-def _family(name: str) -> Any:  # noqa: ANN401 - a module; imported late, for it imports TensorFlow
+def _module(name: str) -> Any:  # noqa: ANN401 - a module; imported late because it imports TensorFlow
     return importlib.import_module(f"btfer_builder.networks.{name}")
-
-
-def _module(name: str) -> Any:  # noqa: ANN401 - the same
-    return importlib.import_module(f"btfer_builder.protocol.{name}")

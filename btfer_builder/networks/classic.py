@@ -1,4 +1,4 @@
-"""The classics of §3.2: LeNet5, AlexNet and ZFNet, as the authors built them."""
+"""The classic networks of §3.2, as the authors built them: LeNet5, AlexNet and ZFNet."""
 
 import keras
 from keras import layers
@@ -7,7 +7,7 @@ from btfer_builder.networks.heads import scores
 
 
 def lenet5(size: int, classes: int) -> keras.Model:
-    """Build LeNet5 (LeCun et al. 1998) with ReLU for tanh and max pooling for the trained averages."""
+    """Build LeNet5 (LeCun et al. 1998) with ReLU instead of tanh and max pooling instead of trained averages."""
     x = inputs = layers.Input((size, size, 3))
     for filters in (6, 16):
         x = layers.Conv2D(filters, 5, activation="relu")(x)
@@ -21,7 +21,7 @@ def lenet5(size: int, classes: int) -> keras.Model:
 def alexnet(size: int, classes: int) -> keras.Model:
     """Build AlexNet (Krizhevsky et al. 2012) with batch normalisation after each pool, and global pooling.
 
-    At 48 pixels the feature map is a single pixel after the second pool already, so the last pool is padded.
+    At 48 pixels the feature map is a single pixel after the second pool, so the last pool is padded.
     """
     x = inputs = layers.Input((size, size, 3))
     x = layers.Conv2D(96, 11, strides=4, activation="relu")(x)
@@ -47,7 +47,7 @@ def zfnet(size: int, classes: int) -> keras.Model:
     x = layers.MaxPooling2D(3, strides=2)(x)
     for filters in (384, 384, 256):
         x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
-    x = layers.MaxPooling2D(2)(x)  # 2×2: the map is no larger at 48 pixels
+    x = layers.MaxPooling2D(2)(x)  # 2×2, the size of the map at 48 pixels
     x = layers.Flatten()(x)
     return keras.Model(inputs, _two_wide_layers(x, classes), name="zfnet")
 

@@ -1,65 +1,87 @@
-"""How large a network is and how much it computes, counted from its layers."""
+"""The parameters of a network, and the floating-point operations of one image.
+
+Operations are counted in one way for networks and for models of every format: two for each product of a weight or of
+attention, a multiply and an add. These are in convolutions, dense layers and attention. Biases, normalisation,
+activations and pools are not counted; they are a few hundredths of the whole.
+"""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import keras
-from keras import layers
+if TYPE_CHECKING:
+    import keras
 
-from btfer_builder.networks.layers import AddPositions
-
-#: Layers whose weights are added or multiplied value by value: no products of matrices.
-_ELEMENTWISE = (layers.BatchNormalization, layers.LayerNormalization, layers.Normalization, AddPositions)
-
-
-#: Layers that use every weight of their matrices once at every position of their output.
-_EVERYWHERE = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Dense)
+#: The shape of an output for one image, and the shape of the products that are summed up for each of its values;
+#: None is an undefined side.
+Products = tuple[Sequence[int | None], Sequence[int | None]]
 
 
-def count_parameters(model: keras.Model) -> tuple[int, int]:
-    """Return the number of weights, all of them and those that learn as the network is now.
+def count_flops(products: Iterable[Products]) -> int | None:
+    """Return the operations of one image; None if a side is undefined."""
+    total = 0
+    for output, summed in products:
+        sides = [side for side in (*output, *summed) if side is not None]
+        if len(sides) < len(output) + len(summed):
+            return None
+        total += 2 * math.prod(int(side) for side in sides)
+    return total
 
-    The same numbers as `model.summary()` prints; the state of random layers is not counted.
-    """
-    return (
-        sum(math.prod(weight.shape) for weight in model.weights),
-        sum(math.prod(weight.shape) for weight in model.trainable_weights),
-    )
 
-
-def flops(model: keras.Model) -> int:
-    """Return the floating-point operations of one image: two for every product of a weight or of attention.
-
-    Products in convolutions, dense layers and attention are counted, as multiply and add; biases,
-    normalisation, activations and pools are not, being a few hundredths of the whole.
+def network_flops(network: "keras.Model") -> int:
+    """Return the operations of one image, counted from the layers, without weights or a graph.
 
     Raises
     ------
     TypeError
-        If a layer has a matrix of weights and it is unknown how it is used.
+        If a layer has a matrix of weights and its use is unknown, or the input has no fixed size.
     """
-    return 2 * sum(_products(layer) for layer in _all_layers(model))
+    flops = count_flops(products for layer in _all_layers(network) for products in _products(layer))
+    if flops is None:
+        raise TypeError(f"{network.name}: its input has no fixed size")
+    return flops
 
 
-def _all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    for layer in model.layers:
+def count_parameters(network: "keras.Model") -> tuple[int, int]:
+    """Return the number of all weights, and of those that are trainable as the network is now.
+
+    These are the numbers of `network.summary()`; the state of random layers is not counted.
+    """
+    return (
+        sum(math.prod(weight.shape) for weight in network.weights),
+        sum(math.prod(weight.shape) for weight in network.trainable_weights),
+    )
+
+
+def _all_layers(network: "keras.Model") -> Iterator["keras.layers.Layer"]:
+    import keras
+
+    for layer in network.layers:
         if isinstance(layer, keras.Model):
             yield from _all_layers(layer)
         else:
             yield layer
 
 
-def _products(layer: keras.layers.Layer) -> int:
-    """Return the multiplications of weights one image needs in a layer."""
+def _products(layer: "keras.layers.Layer") -> Iterator[Products]:
+    from keras import layers
+
+    from btfer_builder.networks.layers import AddPositions
+
+    elementwise = (layers.BatchNormalization, layers.LayerNormalization, layers.Normalization, AddPositions)
+    # These use every weight of their matrices once at every position of their output.
+    everywhere = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Dense)
+
     matrices: int = sum(math.prod(weight.shape) for weight in layer.weights if len(weight.shape) > 1)
-    if not matrices or isinstance(layer, _ELEMENTWISE):
-        return 0
-    positions: int = math.prod(layer.output.shape[1:-1])
+    if not matrices or isinstance(layer, elementwise):
+        return
+    positions: tuple[int | None, ...] = layer.output.shape[1:-1]
     if isinstance(layer, layers.MultiHeadAttention):
-        # Biases have the shape (heads, width) here; each position is compared with and sums up all of them.
+        # Biases have the shape (heads, width) here. Each position is compared with all positions and sums them up.
         kernels: int = sum(math.prod(weight.shape) for weight in layer.weights if len(weight.shape) > 2)
-        width: int = layer.num_heads * layer.key_dim
-        return positions * (kernels + 2 * positions * width)
-    if isinstance(layer, _EVERYWHERE):
-        return positions * matrices
-    raise TypeError(f"{layer.name}: unknown how often a {type(layer).__name__} uses its weights")
+        yield positions, [kernels]
+        yield (*positions, *positions), [2 * layer.num_heads * layer.key_dim]
+    elif isinstance(layer, everywhere):
+        yield positions, [matrices]
+    else:
+        raise TypeError(f"{layer.name}: unknown how often a {type(layer).__name__} uses its weights")

@@ -19,14 +19,14 @@ WIDTHS = {
     "5b": (384, 192, 384, 48, 128, 128),
 }
 
-#: Inputs up to this many pixels keep their resolution in the first convolution, as the authors' 48 do.
+#: Side up to which inputs keep their resolution in the first convolution, as the authors' 48 pixels do.
 SMALL_INPUT = 64
 
 
 def googlenet(size: int, classes: int) -> keras.Model:
-    """Build the authors' GoogLeNet: the widths of the article, given to the towers in another order.
+    """Build the authors' GoogLeNet: the widths of the article in another order of the towers.
 
-    Small inputs have a first convolution of 3×3 without stride, pools of 2×2, and one pool more, after the
+    Small inputs have a first convolution of 3×3 without stride, pools of 2×2, and an additional pool after the
     fourth module.
     """
     small = size <= SMALL_INPUT
@@ -52,9 +52,9 @@ def googlenet(size: int, classes: int) -> keras.Model:
 
 
 def googlenet_true(size: int, classes: int) -> keras.Model:
-    """Build GoogLeNet as its article has it, at every size; the auxiliary classifiers are left out.
+    """Build GoogLeNet as in its article, at every size, without the auxiliary classifiers.
 
-    They would need losses of their own, which no other network of the protocol has, and are cut off for use.
+    Those need additional losses in training and are removed for inference.
     """
     x = inputs = layers.Input((size, size, 3))
     x = _pool(_convolution(x, 64, 7, 2), 3)

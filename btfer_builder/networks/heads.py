@@ -1,4 +1,4 @@
-"""What is put on a base (§3.5), and the two phases in which it is trained (§4.2)."""
+"""The heads on a base (§3.5), and the layers that learn in the two training phases (§4.2)."""
 
 import keras
 from keras import layers
@@ -10,12 +10,12 @@ DROPOUT = 0.2
 
 
 def scores(x: keras.KerasTensor, classes: int, name: str = "scores") -> keras.KerasTensor:
-    """Add the last layer: probabilities, in float32 also where the rest computes in half precision."""
+    """Add the last layer: probabilities in float32, also if the other layers compute in half precision."""
     return layers.Dense(classes, activation="softmax", dtype="float32", name=name)(x)
 
 
 def pool(x: keras.KerasTensor, head: str) -> keras.KerasTensor:
-    """Turn feature maps into a vector: their averages (`gap`) or all of their values (`flatten`) (§3.5)."""
+    """Turn feature maps into a vector: averages (`gap`) or all values (`flatten`) (§3.5)."""
     if head == "flatten":
         return layers.Flatten(name="flatten")(x)
     return layers.GlobalAveragePooling2D(name="pool")(x)
@@ -27,16 +27,16 @@ def add_head(base: keras.Model, name: str, classes: int, head: str, units: str) 
     Parameters
     ----------
     base
-        Gives feature maps (batch, height, width, channels).
+        Returns feature maps (batch, height, width, channels).
     name
-        Of the new network.
+        Name of the new network.
     classes
         Number of outputs.
     head
         `gap` or `flatten`.
     units
         Widths of the hidden layers: `256-256` as in the text of §3.5, `256-128` as in the authors' code, or
-        the `1024-1024-512` of some of their MobileNets, which has no dropout.
+        `1024-1024-512`, without dropout, as in some of their MobileNets.
     """
     inputs = layers.Input(base.input_shape[1:])
     widths = [int(width) for width in units.split("-")]
@@ -49,19 +49,19 @@ def add_head(base: keras.Model, name: str, classes: int, head: str, units: str) 
 
 
 def has_base(model: keras.Model) -> bool:
-    """Whether the network is a base with a head, to be trained in two phases."""
+    """Whether the network is a base with a head, which is trained in two phases."""
     return any(isinstance(layer, keras.Model) for layer in model.layers)
 
 
 def freeze_base(model: keras.Model) -> None:
-    """Prepare phase 1: only the head learns, and the base's batch statistics stay as they are (§4.2).
+    """Prepare phase 1: only the head learns, and the batch statistics of the base do not change (§4.2).
 
     Compile the model afterwards.
 
     Raises
     ------
     BtferError
-        If the network has no base, being trained from scratch in one phase.
+        If the network has no base and is trained in one phase.
     """
     if not has_base(model):
         raise BtferError(f"{model.name}: has no base to freeze; it is trained in one phase")
@@ -77,7 +77,7 @@ def unfreeze(model: keras.Model) -> None:
 
 
 def _set_learning(model: keras.Model, *, learns: bool) -> None:
-    """Set the network and all in it; Keras alone passes over what is in it if it is so itself already."""
+    """Set all layers; Keras does not set those of a model whose own value is already the same."""
     model.trainable = learns
     for layer in model.layers:
         if isinstance(layer, keras.Model):

@@ -1,4 +1,4 @@
-"""The few layers Keras does not have; importing this makes models that use them loadable."""
+"""Layers that Keras does not have; models that use them can be loaded after this import."""
 
 import keras
 import tensorflow as tf
@@ -7,13 +7,13 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="btfer")
 class StopHalfGradient(keras.layers.Layer):  # type: ignore[misc]
-    """Pass everything on, and the gradient of the first half of the channels back.
+    """Identity whose gradient is that of the first half of the channels only.
 
-    The authors' RepVGG has one before each block and calls it gradient checkpointing, which it is not.
+    The authors' RepVGG has one before each block under the name of gradient checkpointing, which is something else.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Return the same values, (batch, height, width, channels)."""
+        """Return the input, (batch, height, width, channels)."""
         half = inputs.shape[-1] // 2
         return ops.concatenate([inputs[..., :half], ops.stop_gradient(inputs[..., half:])], axis=-1)
 
@@ -24,11 +24,11 @@ class StopHalfGradient(keras.layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="btfer")
 class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
-    """Divide each channel by what its neighbours answer (Krizhevsky et al. 2012, §3.3, with its constants)."""
+    """Normalise each channel by its neighbours (Krizhevsky et al. 2012, §3.3, with its constants)."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Return the normalised values, (batch, height, width, channels)."""
-        # n = 5, k = 2, α = 1e-4, β = 0.75; computed in float32, for the power of a half float is poor.
+        # n = 5, k = 2, α = 1e-4, β = 0.75; computed in float32, because the power of a half float is inaccurate.
         normal = tf.nn.local_response_normalization(
             tf.cast(inputs, tf.float32), depth_radius=2, bias=2.0, alpha=1e-4, beta=0.75
         )
@@ -41,10 +41,10 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="btfer")
 class AddPositions(keras.layers.Layer):  # type: ignore[misc]
-    """Add a learned vector to each of a row of tokens (Dosovitskiy et al. 2021, §3.1)."""
+    """Add a learned position vector to each token (Dosovitskiy et al. 2021, §3.1)."""
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make one vector a token; the input is (batch, tokens, width)."""
+        """Create one vector for each token; the input is (batch, tokens, width)."""
         self.positions = self.add_weight(
             name="positions",
             shape=input_shape[1:],
@@ -52,7 +52,7 @@ class AddPositions(keras.layers.Layer):  # type: ignore[misc]
         )
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Return tokens that know where they are from, (batch, tokens, width)."""
+        """Return the tokens with their positions added, (batch, tokens, width)."""
         return inputs + ops.cast(self.positions, inputs.dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -1,8 +1,7 @@
-"""The self-designed networks of §3.3 that have branches: Ensemble, Modular and SMMB, by the authors' code.
+"""The self-designed networks of §3.3 with branches, as in the authors' code: Ensemble, Modular and SMMB.
 
-The text leaves two of the Ensemble's three networks open and gives Modular a second Flatten that has nothing to
-flatten; SMMB without the pool its text lacks would compare 12,544 positions with each other at 224 pixels. So the
-code is the only form of these three.
+These have no variant as in the text. The text does not define two of the Ensemble's three networks and gives Modular a
+second Flatten without effect. Without the pool that its text lacks, SMMB compares 12,544 positions at 224 pixels.
 """
 
 import keras
@@ -12,13 +11,12 @@ from btfer_builder.networks.heads import scores
 
 
 def ensemble(size: int, classes: int) -> keras.Model:
-    """Build three networks of six convolutions whose probabilities are averaged; they are trained together.
+    """Build three networks of six convolutions that are trained together and whose probabilities are averaged.
 
-    The first two are alike (32, 64, 128 filters) and differ by their random weights; the third is twice as
-    wide.
+    The first two have the same layers (32, 64, 128 filters) and other random weights; the third is twice as wide.
     """
     inputs = layers.Input((size, size, 3))
-    answers: list[keras.KerasTensor] = []
+    outputs: list[keras.KerasTensor] = []
     for widths in ((32, 64, 128), (32, 64, 128), (64, 128, 256)):
         x = inputs
         for filters in widths:
@@ -31,8 +29,8 @@ def ensemble(size: int, classes: int) -> keras.Model:
         x = layers.GlobalAveragePooling2D()(x)
         x = layers.Dense(512, activation="relu")(x)
         x = layers.Dropout(0.5)(x)
-        answers.append(scores(x, classes, name=f"scores_{len(answers) + 1}"))
-    return keras.Model(inputs, layers.Average(dtype="float32", name="scores")(answers), name="ensemble")
+        outputs.append(scores(x, classes, name=f"scores_{len(outputs) + 1}"))
+    return keras.Model(inputs, layers.Average(dtype="float32", name="scores")(outputs), name="ensemble")
 
 
 def modular(size: int, classes: int) -> keras.Model:
@@ -53,9 +51,9 @@ def modular(size: int, classes: int) -> keras.Model:
 
 
 def smmb(size: int, classes: int) -> keras.Model:
-    """Build SMMB: a shared trunk, a branch of its own for the emotion with self-attention, and a second branch.
+    """Build SMMB: a shared trunk, a branch with self-attention for the emotion, and a second branch.
 
-    The second one is meant to find faces but has no target of its own: the one loss trains both.
+    The second one is meant for face detection but has no target: one loss trains both.
     """
     x = inputs = layers.Input((size, size, 3))
     for filters in (32, 64, 64):

@@ -1,129 +1,220 @@
-"""How a face becomes the input of a network: it belongs to the weights the network starts from (§3.5)."""
+"""How a face becomes the input of a model, in training and in evaluation alike."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.config import Pretraining
+from btfer_builder.config import Pretraining, ResizeKernel, Scale
 from btfer_builder.errors import BtferError
-from btfer_builder.networks.registry import ImageNetInput, find_network
+from btfer_builder.networks.registry import ImageNetInput, NetworkSpec, find_network
 
-Color = Literal["rgb", "bgr", "grey"]
-Scale = Literal["0,1", "-1,1", "0,255"]
-Channels = tuple[float, float, float]
+ChannelOrder = Literal["rgb", "bgr", "grey"]
+Interpolation = Literal["area", "bilinear", "cubic", "lanczos", "nearest", "none"]
 
 #: Means of ImageNet in the order blue, green, red, as Caffe's models subtract them.
 CAFFE_MEAN = (103.939, 116.779, 123.68)
 
-#: Means and deviations of ImageNet in the order red, green, blue, for pixels of 0–1.
+#: Means and deviations of ImageNet in the order red, green, blue, for pixels of 0–1, as torchvision gives them.
 TORCH_MEAN = (0.485, 0.456, 0.406)
 TORCH_STD = (0.229, 0.224, 0.225)
-
-#: What keras.applications does in its words: colour, scale, mean and std.
-IMAGENET: dict[ImageNetInput, tuple[Color, Scale, Channels | None, Channels | None]] = {
-    "caffe": ("bgr", "0,255", CAFFE_MEAN, None),
-    "tf": ("rgb", "-1,1", None, None),
-    "torch": ("rgb", "0,1", TORCH_MEAN, TORCH_STD),
-    "raw": ("rgb", "0,255", None, None),
-}
 
 #: Means in the order blue, green, red that Keras-VGGFace subtracts: its version 1 (VGG16) and 2 (the others).
 VGGFACE_MEAN = (93.5940, 104.7624, 129.1863)
 VGGFACE2_MEAN = (91.4953, 103.8827, 131.0912)
 
+#: Channel order, scale, mean and std.
+_Pixels = tuple[ChannelOrder, Scale, tuple[float, ...], tuple[float, ...]]
+
+#: The modes of keras.applications.
+_IMAGENET: dict[ImageNetInput, _Pixels] = {
+    "caffe": ("bgr", "0,255", CAFFE_MEAN, ()),
+    "tf": ("rgb", "-1,1", (), ()),
+    "torch": ("rgb", "0,1", TORCH_MEAN, TORCH_STD),
+    "raw": ("rgb", "0,255", (), ()),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """What is done to a face of 0–255, in this order: resize, colour, scale, minus mean, divided by std.
+    """The steps from a face to the input of a model: crop, colour, resize, scale, − mean, ÷ std, in this order.
 
     Attributes
     ----------
-    size
-        Side of the square input, in pixels.
+    height, width, channels
+        Shape of the input: pixels, and 1 or 3 channels.
     color
-        Order of the channels; `grey` is a single one.
+        Channel order; `grey` with three channels repeats the grey image in each.
     scale
-        Range the pixels are brought to.
+        Range of the scaled pixels.
     mean, std
-        For each channel in the order of `color`, in units of `scale`; None where nothing is done.
+        Subtracted and divided by, in units of `scale`: empty, one value, or one a channel in the order of `color`.
+    resize
+        Interpolation; `auto` is `area` to shrink and `cubic` to enlarge.
+    crop
+        Side of the central square that is kept, as a share of the face's side.
+    raw
+        Whether the model takes RGB of 0–255 as uint8 and does the rest itself.
     """
 
-    size: int
-    color: Color = "rgb"
-    scale: Scale = "0,1"
-    mean: Channels | None = None
-    std: Channels | None = None
+    height: int
+    width: int
+    channels: int
+    color: ChannelOrder
+    scale: Scale
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    resize: ResizeKernel = "auto"
+    crop: float = 1.0
+    raw: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what a sidecar says."""
-        return asdict(self)
-
-    def apply(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """Bring pixels to what the network expects.
-
-        Parameters
-        ----------
-        pixels
-            Of shape (…, size, size, 3), RGB, 0–255, resized already.
-
-        Returns
-        -------
-        array
-            float32 of the same shape, or with one channel for `grey` (ITU-R BT.601).
-        """
-        values: NDArray[np.float32] = np.array(pixels, np.float32)
-        if self.color == "grey":
-            values = np.asarray(values @ np.array([[0.299], [0.587], [0.114]]), np.float32)
-        elif self.color == "bgr":
-            values = values[..., ::-1]
-        if self.scale != "0,255":
-            values /= np.float32(255)
-        if self.scale == "-1,1":
-            values = (values - np.float32(0.5)) * np.float32(2)
-        if self.mean is not None:
-            values -= np.array(self.mean, np.float32)
-        if self.std is not None:
-            values /= np.array(self.std, np.float32)
-        return values
+    def describe(self) -> str:
+        """Return one line for people: `64×64 grey; −1 to 1; area to shrink, cubic to enlarge`."""
+        size = f"{self.width}×{self.height}"
+        if self.raw:
+            return f"{size} rgb as uint8, the function does the rest"
+        color = "grey in three channels" if self.color == "grey" and self.channels == 3 else self.color
+        low, high = self.scale.split(",")
+        steps = [f"{size} {color}", f"{low.replace('-', '−')} to {high}"]
+        if self.mean:
+            steps.append("minus " + ", ".join(f"{value:g}" for value in self.mean))
+        if self.std:
+            steps.append("divided by " + ", ".join(f"{value:g}" for value in self.std))
+        steps.append(
+            "area to shrink, cubic to enlarge" if self.resize == "auto" else f"{self.resize} to resize"
+        )
+        if self.crop < 1:
+            steps.append(f"central {self.crop:.0%}")
+        return "; ".join(steps)
 
 
 def preprocessing_of(
     name: str, pretraining: Pretraining = "scratch", paper: bool = False, *, size: int
 ) -> Preprocessing:
-    """Return how faces are fed to a network.
+    """Return the preprocessing of a network, which depends on the weights it starts from (§3.5).
 
     Parameters
     ----------
     name
-        A network.
+        Name of the network.
     pretraining
-        What it starts from.
+        Weights it starts from.
     paper
-        As the authors: RGB divided by 255, whatever the weights were trained with (§4.2). Their MediaPipe
-        network gets grey pixels of 0–255 all the same, for it divides them itself.
+        As the authors: nearest-neighbour resizing and RGB divided by 255, whatever the weights were trained with
+        (§4.2). Their MediaPipe network takes grey pixels of 0–255 in any case, because it divides them itself.
     size
-        Side of its input, in pixels.
+        Side of its input in pixels.
 
     Raises
     ------
     BtferError
-        If there is no such network, or none with such weights.
+        If there is no such network, or it has no such weights.
     """
     spec = find_network(name)
     if pretraining not in spec.pretrainings:
         raise BtferError(
             f"{name}: there are no {pretraining} weights; choose {' or '.join(spec.pretrainings)}"
         )
+    pixels: _Pixels = ("rgb", "0,1", (), ())
     if spec.channels == 1:
-        return Preprocessing(size, "grey", "0,255")
-    if spec.rescales and not paper:
-        return Preprocessing(size, scale="0,255")
-    if paper:
-        return Preprocessing(size)
+        pixels = ("grey", "0,255", (), ())
+    elif not paper:
+        pixels = _pixels_of_weights(spec, pretraining) or pixels
+    return Preprocessing(size, size, spec.channels, *pixels, resize="nearest" if paper else "auto")
+
+
+def _pixels_of_weights(spec: NetworkSpec, pretraining: Pretraining) -> _Pixels | None:
+    """Return what the weights were trained with; None if the network has no requirement."""
+    if spec.rescales:
+        return _IMAGENET["raw"]
     if pretraining == "vggface":
-        return Preprocessing(size, "bgr", "0,255", VGGFACE_MEAN if name == "vgg16" else VGGFACE2_MEAN)
+        return "bgr", "0,255", VGGFACE_MEAN if spec.name == "vgg16" else VGGFACE2_MEAN, ()
     if pretraining == "imagenet" and spec.imagenet_input:
-        return Preprocessing(size, *IMAGENET[spec.imagenet_input])
-    return Preprocessing(size)
+        return _IMAGENET[spec.imagenet_input]
+    return None
+
+
+def resize_face(
+    image: NDArray[np.uint8], preprocessing: Preprocessing
+) -> tuple[NDArray[np.uint8], Interpolation]:
+    """Crop a decoded face and bring it to the size, channel order and channels of a model.
+
+    Parameters
+    ----------
+    image
+        uint8 of shape (h, w, 3), RGB.
+    preprocessing
+        The steps; those after resizing are left to `normalise`.
+
+    Returns
+    -------
+    array
+        uint8 of shape (height, width, channels).
+    interpolation
+        The interpolation used; `none` if the face already has the size.
+
+    Notes
+    -----
+    Grey is ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B.
+    """
+    import cv2
+
+    pixels = image
+    if preprocessing.crop < 1:
+        height, width = image.shape[:2]
+        top, left = (round(side * (1 - preprocessing.crop) / 2) for side in (height, width))
+        pixels = image[top : height - top, left : width - left]
+    if preprocessing.color == "grey":
+        pixels = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)
+    elif preprocessing.color == "bgr":
+        pixels = pixels[..., ::-1]
+    height, width = pixels.shape[:2]
+    used: Interpolation = "none"
+    if (height, width) != (preprocessing.height, preprocessing.width):
+        # Area averages the pixels it drops; nearest neighbour aliases, and cubic does when it shrinks.
+        shrinks = preprocessing.height * preprocessing.width < height * width
+        used = preprocessing.resize if preprocessing.resize != "auto" else "area" if shrinks else "cubic"
+        kernels = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
+        kernels |= {"lanczos": cv2.INTER_LANCZOS4, "nearest": cv2.INTER_NEAREST}
+        pixels = cv2.resize(
+            np.ascontiguousarray(pixels),
+            (preprocessing.width, preprocessing.height),
+            interpolation=kernels[used],
+        )
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[..., np.newaxis], preprocessing.channels, axis=2)
+    return pixels, used
+
+
+def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[Any]:
+    """Scale resized pixels, of a face or of a batch, then subtract the mean and divide by the deviation.
+
+    Returns
+    -------
+    array
+        float32 of the same shape, or the same uint8 if the preprocessing is raw.
+
+    Notes
+    -----
+    The range is exact: x/255 and (x/255 − 0.5)·2.
+    """
+    if preprocessing.raw:
+        return pixels
+    values = pixels.astype(np.float32)
+    if preprocessing.scale != "0,255":
+        values /= np.float32(255)
+    if preprocessing.scale == "-1,1":
+        values -= np.float32(0.5)
+        values *= np.float32(2)
+    if preprocessing.mean:
+        values -= np.array(preprocessing.mean, np.float32)
+    if preprocessing.std:
+        values /= np.array(preprocessing.std, np.float32)
+    return values
+
+
+def preprocess(image: NDArray[np.uint8], preprocessing: Preprocessing) -> tuple[NDArray[Any], Interpolation]:
+    """Turn a decoded face, uint8 (h, w, 3) RGB, into the input of a model: `resize_face`, then `normalise`."""
+    pixels, used = resize_face(image, preprocessing)
+    return normalise(pixels, preprocessing), used

@@ -1,4 +1,4 @@
-"""Every network of the protocol by name, with what can be asked of it; importing this needs no TensorFlow."""
+"""The networks by name, with their options; this module does not import TensorFlow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,36 +22,35 @@ SIZES = (48, 224)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSpec:
-    """What a network is and which options it has.
+    """A network and its options.
 
     Attributes
     ----------
     name
-        As it is asked for; a variant adds a suffix to the name it varies.
+        The name of a variant is that of the network with a suffix.
     family
-        The module of `btfer_builder.networks` that builds it.
+        The module of `btfer_builder.networks` with its builder.
     line
         One line about it, with its source.
     origin
-        `paper`: as the authors ran it; `true`: as its article or the text of the paper describes it, where
-        that is something else; `modern`: a baseline younger than the paper's networks.
+        `paper`: as the authors ran it; `true`: as its article or the text of the paper describes it, if that
+        differs; `modern`: a newer baseline.
     pretrainings
         Weights it can start from (§3.5).
     heads
         How its last feature maps become a vector, the default first.
     units
-        The hidden layers of the head that is put on a base, the default first; empty where the network
-        brings its own.
+        The hidden layers of the head on a base, the default first; empty if the network has no base.
     smallest
-        The least input size in pixels.
+        The smallest side of the input in pixels.
     patches
-        Whether it cuts the input into patches, which must leave nothing over; see `patch_side`.
+        Whether it cuts the input into patches; the side must be a multiple of `patch_side`.
     channels
-        Of its input: 3, or 1 for a grey image.
+        Channels of its input: 3, or 1 for a grey image.
     imagenet_input
-        How its ImageNet weights want to be fed, in the words of keras.applications.
+        Preprocessing of its ImageNet weights: a mode of keras.applications.
     rescales
-        Whether its own first layers bring pixels of 0–255 to the range it works in.
+        Whether its first layers scale pixels of 0–255.
     """
 
     name: str
@@ -69,25 +68,25 @@ class NetworkSpec:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The resolutions of the paper it can be built at."""
+        """The resolutions of the paper that it supports."""
         return tuple(size for size in SIZES if not self.size_error(size))
 
     def size_error(self, size: int) -> str:
-        """Say why it cannot be built at a size; empty if it can."""
+        """Return why a size is not supported; empty if it is."""
         if size < self.smallest:
             return f"needs images of at least {self.smallest} pixels, not {size}"
         if self.patches and size % patch_side(size):
-            return f"cuts images into patches of {patch_side(size)} pixels; {size} is no multiple of it"
+            return f"cuts images into patches of {patch_side(size)} pixels; {size} is not a multiple of it"
         return ""
 
     @property
     def has_base(self) -> bool:
-        """Whether it is a base with a new head, and so trained in two phases (§4.2)."""
+        """Whether it is a base with a new head, which is trained in two phases (§4.2)."""
         return bool(self.units)
 
 
 def patch_side(size: int) -> int:
-    """Return the side of a transformer's patches: a small face gets as many as a large one."""
+    """Return the side of the patches of a transformer; small and large faces get about as many patches."""
     return 16 if size >= 128 else 4
 
 
@@ -280,9 +279,9 @@ def find_network(name: str) -> NetworkSpec:
     Raises
     ------
     BtferError
-        If there is none; the text lists those that there are.
+        If there is none; the error lists the names.
     """
     try:
         return NETWORKS[name]
     except KeyError:
-        raise BtferError(f"{name!r} is no network; choose one of {', '.join(NETWORKS)}") from None
+        raise BtferError(f"{name!r} is not a network; choose one of {', '.join(NETWORKS)}") from None

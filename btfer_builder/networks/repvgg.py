@@ -16,10 +16,10 @@ Array = NDArray[np.float32]
 
 
 def repvgg(size: int, classes: int) -> keras.Model:
-    """Build what the authors call RepVGG: eleven residual blocks, each after a stop of half of the gradient.
+    """Build what the authors call RepVGG: eleven residual blocks, half of the gradient stopped before each.
 
-    A block is two 3×3 convolutions with normalisation and a shortcut, which is a bare 1×1 convolution where
-    the map is halved. Nothing in it can be re-parameterised; `repvgg-true` is the article's network.
+    A block is two 3×3 convolutions with normalisation and a shortcut, which is a 1×1 convolution if the map is halved.
+    It cannot be re-parameterised; `repvgg-true` is the network of the article.
     """
     x = inputs = layers.Input((size, size, 3))
     x = layers.Conv2D(64, 3, strides=2, padding="same")(x)
@@ -41,7 +41,7 @@ def repvgg(size: int, classes: int) -> keras.Model:
 
 
 def repvgg_true(size: int, classes: int) -> keras.Model:
-    """Build RepVGG-A0 as it is trained: a 3×3, a 1×1 and, where shapes allow, an identity branch in each block."""
+    """Build RepVGG-A0 for training: a 3×3, a 1×1 and, if the shapes match, an identity branch in each block."""
     x = inputs = layers.Input((size, size, 3))
     for name, filters, strides in _blocks():
         x = _training_block(x, name, filters, strides)
@@ -60,12 +60,12 @@ def deploy(model: keras.Model) -> keras.Model:
     Returns
     -------
     keras.Model
-        Of plain Keras layers, with the same outputs for the same inputs but for rounding.
+        A network of plain Keras layers with the same outputs up to rounding.
 
     Raises
     ------
     BtferError
-        If the network is another one.
+        If it is another network.
     """
     if model.name != "repvgg_true":
         raise BtferError(f"{model.name}: only repvgg-true has branches to merge")
@@ -95,8 +95,8 @@ def _blocks() -> list[tuple[str, int, int]]:
 
 
 def _training_block(x: keras.KerasTensor, name: str, filters: int, strides: int) -> keras.KerasTensor:
-    # With stride 2, Keras's "same" would pad below and to the right only: the middle of the 3×3 filter would
-    # lie one pixel beside the 1×1 filter, and the two could not be merged.
+    # With stride 2, Keras's "same" pads below and to the right only: the centre of the 3×3 filter is then one
+    # pixel beside the 1×1 filter, and the two cannot be merged.
     padded = layers.ZeroPadding2D(1)(x) if strides == 2 else x
     padding = "valid" if strides == 2 else "same"
     wide = layers.Conv2D(filters, 3, strides=strides, padding=padding, use_bias=False, name=f"{name}_wide")(
@@ -113,7 +113,7 @@ def _training_block(x: keras.KerasTensor, name: str, filters: int, strides: int)
 
 
 def _merge(model: keras.Model, name: str) -> list[Array]:
-    """Return kernel (3, 3, in, out) and bias (out,) of the one convolution that does what the branches do."""
+    """Return kernel (3, 3, in, out) and bias (out,) of the convolution that equals the sum of the branches."""
     norms = {layer.name: layer for layer in model.layers}
     wide = model.get_layer(f"{name}_wide").get_weights()[0]
     point = np.zeros_like(wide)

@@ -5,7 +5,7 @@ from keras import layers
 
 from btfer_builder.networks.heads import scores
 
-#: Inputs up to this many pixels keep their resolution in the first convolution, as the authors' 48 do.
+#: Side up to which inputs keep their resolution in the first convolution, as the authors' 48 pixels do.
 SMALL_INPUT = 64
 
 
@@ -19,7 +19,7 @@ def resnet18(size: int, classes: int) -> keras.Model:
 
 
 def resnet18_plain(size: int, classes: int) -> keras.Model:
-    """Build ResNet18 as its article has it: the pooled features go straight to the classes."""
+    """Build ResNet18 as in its article: the classes follow the pooled features directly."""
     inputs, x = _features(size)
     return keras.Model(inputs, scores(x, classes), name="resnet18_plain")
 

@@ -1,4 +1,4 @@
-"""The self-designed stacks of §3.3: Sequential 3 Conv, 4 Conv and Simple, by the code and by the text."""
+"""The self-designed stacks of §3.3, as in the code and as in the text: Sequential 3 Conv, 4 Conv and Simple."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from btfer_builder.networks.heads import pool, scores
 
 
 def sequential_3_conv(size: int, classes: int, head: str) -> keras.Model:
-    """Build Sequential 3 Conv as the authors' code has it.
+    """Build Sequential 3 Conv as in the authors' code.
 
-    A pool stands between the convolutions of the second block instead of after them, and two dropouts are
-    there that the text does not mention.
+    The pool of the second block is between the convolutions instead of after them, and there are two dropouts that
+    the text does not mention.
     """
     x = inputs = layers.Input((size, size, 3))
     x = _first_block(x)
@@ -28,7 +28,7 @@ def sequential_3_conv(size: int, classes: int, head: str) -> keras.Model:
 
 
 def sequential_3_conv_text(size: int, classes: int, head: str) -> keras.Model:
-    """Build Sequential 3 Conv as §3.3 tells it; where it names no padding, there is none."""
+    """Build Sequential 3 Conv as in the text of §3.3; without padding where it mentions none."""
     x = inputs = layers.Input((size, size, 3))
     x = _first_block(x)
     x = _convolutions(x, 128, 128)
@@ -40,10 +40,10 @@ def sequential_3_conv_text(size: int, classes: int, head: str) -> keras.Model:
 
 
 def sequential_4_conv(size: int, classes: int, head: str) -> keras.Model:
-    """Build Sequential 4 Conv as the authors' code has it.
+    """Build Sequential 4 Conv as in the authors' code.
 
-    Their code flattens where the text pools; at 48 pixels, the only size they ran, the map is 1×1 and the two
-    are one. The default here is GAP, for Flatten takes 280 million parameters at 224 pixels.
+    The code flattens where the text pools. At 48 pixels, the only size they ran, the map is 1×1 and both are the
+    same. The default is GAP, because Flatten needs 280 million parameters at 224 pixels.
     """
     x = inputs = layers.Input((size, size, 3))
     x = _first_block(x)
@@ -59,9 +59,9 @@ def sequential_4_conv(size: int, classes: int, head: str) -> keras.Model:
 
 
 def sequential_4_conv_text(size: int, classes: int, head: str) -> keras.Model:
-    """Build Sequential 4 Conv as §3.3 tells it.
+    """Build Sequential 4 Conv as in the text of §3.3.
 
-    The text names no padding for the last convolution; without it a map of 48 pixels would be too small.
+    The text mentions no padding for the last convolution, which needs it at 48 pixels.
     """
     x = inputs = layers.Input((size, size, 3))
     x = _first_block(x)
@@ -75,7 +75,7 @@ def sequential_4_conv_text(size: int, classes: int, head: str) -> keras.Model:
 
 
 def sequential_simple(size: int, classes: int) -> keras.Model:
-    """Build Sequential Simple as the authors' code has it: 256 filters in the last convolution."""
+    """Build Sequential Simple as in the authors' code: 256 filters in the last convolution."""
     x = inputs = layers.Input((size, size, 3))
     for filters in ((32, 64), (128,), (256,)):
         x = _convolutions(x, *filters)
@@ -85,7 +85,7 @@ def sequential_simple(size: int, classes: int) -> keras.Model:
 
 
 def sequential_simple_text(size: int, classes: int) -> keras.Model:
-    """Build Sequential Simple as §3.3 tells it: 64 filters in the last convolution, one dropout of 0.1."""
+    """Build Sequential Simple as in the text of §3.3: 64 filters in the last convolution, one dropout of 0.1."""
     x = inputs = layers.Input((size, size, 3))
     x = _convolutions(x, 32, 64)
     x = layers.MaxPooling2D()(x)

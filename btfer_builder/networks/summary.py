@@ -1,4 +1,4 @@
-"""What `btfer networks` says: every network with its parameters, its operations and its options."""
+"""The table of `btfer networks`: parameters, operations and options of every network."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ Progress = Callable[[Sequence[tuple[NetworkSpec, int]]], Iterable[tuple[NetworkS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkInfo:
-    """A network as it is built with certain options.
+    """The counts of a network built with certain options.
 
     Attributes
     ----------
@@ -32,13 +32,13 @@ class NetworkInfo:
     size
         Side of the input in pixels.
     pretraining, head, units
-        What it was counted with; units is None where the network has no base.
+        The options it was built with; units is None if the network has no base.
     params, trainable
-        Weights of all, and those that learn when nothing is frozen.
+        All weights, and those that learn when no layer is frozen.
     trainable_phase1
-        Those that learn while the base is frozen (§4.2); None where there is no base.
+        Those that learn while the base is frozen (§4.2); None without a base.
     flops
-        Of one image, a multiply and an add being two.
+        Operations of one image, as `networks.flops` counts them.
     """
 
     name: str
@@ -83,18 +83,18 @@ def list_networks(
     units: Units | None = None,
     progress: Progress,
 ) -> list[NetworkInfo]:
-    """Build networks without any weights and count them.
+    """Build networks without weights and count them.
 
     Parameters
     ----------
     names
-        Which; all if none is named.
+        Networks to count; all if empty.
     sizes
-        Sides of the input in pixels; a network that cannot be so is left out.
+        Sides of the input in pixels; networks that do not support a side are left out.
     pretraining, head, units
-        Only networks that have these; None takes each network's default.
+        Only networks that have these options; None takes the default of each network.
     progress
-        Wraps what is built, in order, like `tqdm`.
+        Wraps the networks, in order, like `tqdm`.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def list_networks(
         and (units is None or units in spec.units)
     ]
     if not chosen:
-        raise BtferError("no network has all of these options; ask for fewer of them")
+        raise BtferError("no network has all of these options; give fewer of them")
     return [describe(spec, size, pretraining, head, units) for spec, size in progress(chosen)]
 
 
@@ -123,10 +123,10 @@ def describe(
     head: Head | None = None,
     units: Units | None = None,
 ) -> NetworkInfo:
-    """Build a network without any weights and count it; None takes its defaults."""
+    """Build a network without weights and count it; None takes its defaults."""
     pretraining = pretraining or spec.pretrainings[0]
-    # Keras keeps a list of variables without values for each thread, and fills it when the thread builds a
-    # network in earnest. In a thread of their own these never cost their memory.
+    # Keras keeps a list of variables without values for each thread and allocates them when that thread next builds
+    # a network. In a separate thread they are never allocated.
     with ThreadPoolExecutor(max_workers=1) as thread:
         params, trainable, trainable_phase1, operations = thread.submit(
             _count, spec, size, pretraining, head, units
@@ -152,18 +152,18 @@ def describe(
 def _count(
     spec: NetworkSpec, size: int, pretraining: Pretraining, head: Head | None, units: Units | None
 ) -> tuple[int, int, int | None, int]:
-    """Return all weights, those that learn, those that learn in phase 1, and the operations."""
+    """Return the number of weights, of those that learn, of those that learn in phase 1, and of operations."""
     import_tensorflow()
     import keras
 
-    from btfer_builder.networks.flops import count_parameters, flops
+    from btfer_builder.networks.flops import count_parameters, network_flops
     from btfer_builder.networks.heads import freeze_base
 
-    with keras.StatelessScope(initialize_variables=False):  # shapes without values: no memory and no time
+    with keras.StatelessScope(initialize_variables=False):  # shapes without values take no memory and no time
         model = assemble_network(spec.name, size, pretraining=pretraining, head=head, units=units)
     params, trainable = count_parameters(model)
     trainable_phase1 = None
     if spec.has_base:
         freeze_base(model)
         trainable_phase1 = count_parameters(model)[1]
-    return params, trainable, trainable_phase1, flops(model)
+    return params, trainable, trainable_phase1, network_flops(model)

@@ -1,4 +1,4 @@
-"""Plain stacks of small convolutions the authors built themselves: VGGNet, MNIST_NET, MediaPipe+VGGNet."""
+"""Stacks of small convolutions by the authors: VGGNet, MNIST_NET, MediaPipe+VGGNet."""
 
 import keras
 from keras import layers
@@ -7,7 +7,7 @@ from btfer_builder.networks.heads import scores
 
 
 def vggnet(size: int, classes: int) -> keras.Model:
-    """Build VGG16 as a whole (Simonyan and Zisserman 2015), without the dropout of its article."""
+    """Build VGG16 with its classifier (Simonyan and Zisserman 2015), without the dropout of its article."""
     x = inputs = layers.Input((size, size, 3))
     for convolutions, filters in ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)):
         for _ in range(convolutions):
@@ -20,7 +20,7 @@ def vggnet(size: int, classes: int) -> keras.Model:
 
 
 def mnist_net(size: int, classes: int) -> keras.Model:
-    """Build MNIST_NET, which the paper's text does not describe: 3×3 convolutions, mixed by 1×1 ones."""
+    """Build MNIST_NET, which the text of the paper does not describe: 3×3 convolutions followed by 1×1 ones."""
     x = inputs = layers.Input((size, size, 3))
     stages = (((96, 3), (128, 3), (128, 1)), ((256, 3), (256, 1)), *[((512, 3), (512, 3), (256, 1))] * 2)
     for number, stage in enumerate(stages):
@@ -38,12 +38,12 @@ def mnist_net(size: int, classes: int) -> keras.Model:
 def mediapipe_vggnet(size: int, classes: int) -> keras.Model:
     """Build the network of MediaPipe+VGGNet: grey pixels of 0–255, which it scales itself.
 
-    MediaPipe takes no part in it: the authors used it to find faces in a demonstration only.
+    MediaPipe is not part of it: the authors used it for face detection in a demonstration only.
     """
     x = inputs = layers.Input((size, size, 1))
     x = layers.Rescaling(1 / 255)(x)
     for number, (filters, dropout) in enumerate(((64, 0.5), (128, 0.4), (256, 0.5), (512, 0.4))):
-        for padding in ("same" if number else "valid", "same"):  # only the first one of all is not padded
+        for padding in ("same" if number else "valid", "same"):  # only the first convolution is not padded
             x = layers.Conv2D(filters, 3, padding=padding, activation="relu", kernel_initializer="he_normal")(
                 x
             )

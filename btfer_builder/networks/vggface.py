@@ -1,7 +1,7 @@
-"""The bases of Keras-VGGFace, defined anew so that its published weights fit them: VGG16, ResNet50, SENet50.
+"""The bases of Keras-VGGFace, for its published weights: VGG16, ResNet50 and SENet50.
 
-VGG16 was trained on VGGFace (Parkhi et al. 2015), the other two on VGGFace2 (Cao et al. 2018). Layers have the names
-the published files use, with `_` for `/`, which Keras no longer allows.
+VGG16 was trained on VGGFace (Parkhi et al. 2015), the other two on VGGFace2 (Cao et al. 2018). The names of the layers
+are those of the published files, with `_` for `/`, which Keras no longer allows.
 """
 
 import keras
@@ -18,7 +18,7 @@ def base(name: str, size: int) -> keras.Model:
     -------
     keras.Model
         From (batch, size, size, 3) to feature maps: (batch, size // 32, size // 32, 512) for VGG16, and
-        (batch, 1, 1, 2048) for the other two, which end in a pool of all that is left.
+        (batch, 1, 1, 2048) for the other two, which end in a global pool.
     """
     if name == "vgg16":
         return _vgg16(size)
@@ -36,7 +36,7 @@ def _vgg16(size: int) -> keras.Model:
 
 def _resnet(size: int, *, squeeze: bool, name: str) -> keras.Model:
     """Build a ResNet50 whose blocks have their stride in the first 1×1 convolution and no bias anywhere."""
-    epsilon = 1e-4 if squeeze else 1e-3  # what the published statistics were used with
+    epsilon = 1e-4 if squeeze else 1e-3  # the values of the published weights
     x = inputs = layers.Input((size, size, 3))
     x = _convolution(x, 64, 7, "conv1_7x7_s2", epsilon=epsilon, strides=2)
     x = layers.ReLU()(x)
@@ -52,7 +52,7 @@ def _resnet(size: int, *, squeeze: bool, name: str) -> keras.Model:
                 squeeze=squeeze,
                 first=block == 1,
             )
-    # Keras-VGGFace pools 7×7 here, which is all there is at 224 pixels; so smaller inputs work as well.
+    # Keras-VGGFace pools 7×7, the whole map at 224 pixels; a global pool also supports other sizes.
     x = layers.GlobalAveragePooling2D(keepdims=True, name="avg_pool")(x)
     return keras.Model(inputs, x, name=name)
 
@@ -88,7 +88,7 @@ def _convolution(
 
 
 def _recalibrated(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Weigh the channels by what is in the whole map (Hu et al. 2020), with a bottleneck of a sixteenth."""
+    """Weight the channels by the whole map (Hu et al. 2020), with a bottleneck of a sixteenth."""
     channels = x.shape[-1]
     weights = layers.GlobalAveragePooling2D(keepdims=True)(x)
     weights = layers.Conv2D(channels // 16, 1, activation="relu", name=f"{name}_1x1_down")(weights)

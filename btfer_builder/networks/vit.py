@@ -12,10 +12,10 @@ WIDTH, DEPTH, HEADS = 384, 12, 6
 
 
 def vit_s(size: int, classes: int) -> keras.Model:
-    """Build ViT-S with pooled tokens in place of the class token (Beyer et al. 2022).
+    """Build ViT-S with pooled tokens instead of the class token (Beyer et al. 2022).
 
     Patches are 16 pixels wide, as in the article, for inputs of 128 pixels and more, and 4 pixels for smaller
-    ones: so a face of 48 pixels is 144 tokens, about as many as the 196 of one of 224.
+    ones. A face of 48 pixels has 144 tokens, and one of 224 pixels 196.
     """
     patch = patch_side(size)
     x = inputs = layers.Input((size, size, 3))

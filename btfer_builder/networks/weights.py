@@ -1,4 +1,4 @@
-"""Pretrained weights (§3.5): fetched or given as a file, checked, and put into a base."""
+"""Load pretrained weights (§3.5) into a base: fetched or from a file, and checked."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.io.hdf5 import check_hdf5
 from btfer_builder.networks import applications
 
-#: Where Keras-VGGFace publishes its weights, and the file of each network's base.
+#: The release of Keras-VGGFace with its weights, and the file of each base.
 VGGFACE_RELEASE = "https://github.com/rcmalli/keras-vggface/releases/download/v2.0/"
 VGGFACE_FILES = {
     "vgg16": "rcmalli_vggface_tf_notop_vgg16.h5",
@@ -26,13 +26,13 @@ VGGFACE_FILES = {
     "senet50": "rcmalli_vggface_tf_notop_senet50.h5",
 }
 
-#: What the published files have after the base, if anything.
+#: Layers that the published files can have after the base.
 VGGFACE_CLASSIFIERS = frozenset({"fc6", "fc7", "fc8", "classifier"})
 
-#: Keras keeps this one file under another name than it is published by.
+#: The file that Keras stores under another name than the published one.
 KEPT_AS = {"NASNet-mobile-no-top.h5": "nasnet_mobile_no_top.h5"}
 
-#: keras.applications divides by the roots of these as well when it fetches EfficientNet-B0's weights itself.
+#: keras.applications also divides by the roots of these if it fetches the weights of EfficientNet-B0 itself.
 EFFICIENTNET_STD = (0.229, 0.224, 0.225)
 
 Folder = Literal["models", "models/vggface"]
@@ -44,24 +44,24 @@ def imagenet_base(name: str, size: int, path: Path | None) -> keras.Model:
     Parameters
     ----------
     name
-        A network of `applications.CLASSES`.
+        A key of `applications.CLASSES`.
     size
         Side of its input in pixels.
     path
-        The HDF5 file Keras publishes for the base ("notop"); None lets Keras fetch and keep it.
+        The HDF5 file that Keras publishes for the base ("notop"); None lets Keras fetch it.
 
     Raises
     ------
     BtferError
-        If the file cannot be fetched, is missing, or is that of another network.
+        If the file cannot be fetched, is missing, or is of another network.
     """
     if path is not None:
         _check_file(path)
     try:
-        with _for_people(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that the weights are those of 224 pixels, which is meant
+        with _progress_on_stderr(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the weights are those of 224 pixels, which is intended
             base = applications.base(name, size, "imagenet" if path is None else str(path))
-    except Exception as error:  # Keras raises anything at all, plain Exception for a failed download included
+    except Exception as error:  # Keras raises any exception, a plain Exception for a failed download
         if path is None:
             raise _cannot_fetch(name, "ImageNet", "models", error) from error
         raise BtferError(
@@ -74,10 +74,9 @@ def imagenet_base(name: str, size: int, path: Path | None) -> keras.Model:
 
 
 def load_vggface(base: keras.Model, name: str, path: Path | None) -> None:
-    """Put the published weights of Keras-VGGFace into a base of `vggface.base`.
+    """Load the published weights of Keras-VGGFace into a base of `vggface.base`.
 
-    Layers are found by their names, or by their order if the file calls all of them otherwise. The file may have a
-    classifier as well, which is not used.
+    Layers are matched by name, or by order if no name matches. A classifier in the file is not used.
 
     Parameters
     ----------
@@ -91,7 +90,7 @@ def load_vggface(base: keras.Model, name: str, path: Path | None) -> None:
     Raises
     ------
     BtferError
-        If the file cannot be fetched, is missing, damaged, or that of another network.
+        If the file cannot be fetched, is missing, damaged, or of another network.
     """
     if path is None:
         path = _fetch_vggface(name)
@@ -106,7 +105,7 @@ def load_vggface(base: keras.Model, name: str, path: Path | None) -> None:
 
 
 class _Mismatch(Exception):
-    """What a file has that the network has not, or the other way round."""
+    """A difference between the layers of a file and of the network."""
 
 
 def _fill(base: keras.Model, group: Any) -> None:  # noqa: ANN401 - h5py has no types
@@ -125,13 +124,15 @@ def _fill(base: keras.Model, group: Any) -> None:  # noqa: ANN401 - h5py has no 
     ]
     for layer, arrays in zip(wanted, values, strict=True):
         if not all(np.isfinite(array).all() for array in arrays):
-            raise _Mismatch(f"{layer.name} has values that are no numbers")
-    for layer, arrays in zip(wanted, values, strict=True):  # last: a file that does not fit changes nothing
+            raise _Mismatch(f"{layer.name} has values that are not finite")
+    for layer, arrays in zip(
+        wanted, values, strict=True
+    ):  # last, so that a file that does not match changes nothing
         layer.set_weights(arrays)
 
 
 def _stored(group: Any) -> dict[str, list[Any]]:  # noqa: ANN401
-    """Return the arrays of each layer that has any, unread, in the order of the file."""
+    """Return the arrays of each layer with weights, unread, in the order of the file."""
     stored = {}
     for layer in _names(group, "layer_names"):
         names = _names(group[layer], "weight_names")
@@ -141,7 +142,7 @@ def _stored(group: Any) -> dict[str, list[Any]]:  # noqa: ANN401
 
 
 def _match(wanted: list[str], stored: dict[str, list[Any]]) -> list[list[Any]]:
-    """Return the arrays for each wanted layer: by name if any name is known, else by order."""
+    """Return the arrays for each wanted layer: by name if any name matches, else by order."""
     if not stored.keys() & set(wanted):
         if len(stored) != len(wanted):
             raise _Mismatch(f"it has {len(stored)} layers with weights, the network has {len(wanted)}")
@@ -150,13 +151,13 @@ def _match(wanted: list[str], stored: dict[str, list[Any]]) -> list[list[Any]]:
     if missing:
         raise _Mismatch(f"it has no layer {missing[0]}")
     more = stored.keys() - set(wanted) - VGGFACE_CLASSIFIERS
-    if more:  # SENet50 has all layers of ResNet50 and some between them
+    if more:  # SENet50 has all layers of ResNet50 and additional ones
         raise _Mismatch(f"it also has a layer {min(more)}")
     return [stored[name] for name in wanted]
 
 
 def _names(group: Any, attribute: str) -> list[str]:  # noqa: ANN401
-    """Read a list of names, which Keras splits over several attributes where it is long."""
+    """Read a list of names; Keras splits a long one over several attributes."""
     parts = [group.attrs[attribute]] if attribute in group.attrs else []
     while f"{attribute}{len(parts)}" in group.attrs:
         parts.append(group.attrs[f"{attribute}{len(parts)}"])
@@ -169,13 +170,13 @@ def _dataset(group: Any, name: str) -> Any:  # noqa: ANN401
     """Return an array of the file without reading it."""
     dataset = group[name]
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind != "f":
-        raise _Mismatch(f"{name} is no array of numbers")
+        raise _Mismatch(f"{name} is not an array of numbers")
     return dataset
 
 
-def _wrong(path: Path, name: str, why: str) -> BtferError:
+def _wrong(path: Path, name: str, reason: str) -> BtferError:
     return BtferError(
-        f"{path}: not the VGGFace weights of {name} ({why}); use {VGGFACE_FILES[name]} "
+        f"{path}: not the VGGFace weights of {name} ({reason}); use {VGGFACE_FILES[name]} "
         f"from {VGGFACE_RELEASE}{VGGFACE_FILES[name]}"
     )
 
@@ -183,18 +184,18 @@ def _wrong(path: Path, name: str, why: str) -> BtferError:
 def _fetch_vggface(name: str) -> Path:
     file = VGGFACE_FILES[name]
     try:
-        with _for_people():
+        with _progress_on_stderr():
             return Path(keras.utils.get_file(file, VGGFACE_RELEASE + file, cache_subdir="models/vggface"))
     except Exception as error:
         raise _cannot_fetch(name, "VGGFace", "models/vggface", error) from error
 
 
 def _cannot_fetch(name: str, source: str, folder: Folder, error: Exception) -> BtferError:
-    """Say which file is wanted and where to put it; Keras names its address in the error."""
-    found = re.search(r"(https?://\S+/([^\s/:]+\.h5)): .*? -- (.*)", str(error))
-    if not found:
+    """Return an error that names the file and where to put it; the error of Keras has its address."""
+    match = re.search(r"(https?://\S+/([^\s/:]+\.h5)): .*? -- (.*)", str(error))
+    if not match:
         return BtferError(f"{name}: its {source} weights cannot be fetched: {_first_line(error)}")
-    address, file, reason = found.groups()
+    address, file, reason = match.groups()
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     return BtferError(
         f"{name}: its {source} weights cannot be fetched ({reason}); get {address} on a machine that is online "
@@ -216,9 +217,9 @@ def _check_file(path: Path) -> None:
 
 
 def _scale_as_fetched(base: keras.Model) -> None:
-    """Fold into EfficientNet-B0's first normalisation what Keras adds to it with weights it fetched itself.
+    """Apply to the first normalisation of EfficientNet-B0 what Keras adds for weights that it fetches itself.
 
-    It then divides by the root of the deviation once more, in a layer that is missing when a file is given.
+    It then also divides by the root of the deviation, in a layer that is missing if a file is given.
     """
     normalization = next(layer for layer in base.layers if isinstance(layer, keras.layers.Normalization))
     mean, variance, count = normalization.get_weights()
@@ -227,7 +228,7 @@ def _scale_as_fetched(base: keras.Model) -> None:
 
 
 @contextlib.contextmanager
-def _for_people() -> Iterator[None]:
-    """Send Keras's download bar to stderr: stdout belongs to the result."""
+def _progress_on_stderr() -> Iterator[None]:
+    """Send the download bar of Keras to stderr: stdout is for the result."""
     with contextlib.redirect_stdout(sys.stderr):
         yield

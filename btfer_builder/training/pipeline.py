@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from btfer_builder.config import Balancing
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.preprocessing.resolve import Feeding, fit
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.labels import EMOTIONS
+from btfer_builder.networks.preprocessing import Preprocessing, resize_face
 from btfer_builder.training.augmentation import draw_transforms, transform_faces
 from btfer_builder.training.class_weights import epoch_length, epoch_order
 
@@ -47,7 +47,7 @@ class FaceStore:
 
     paths: tuple[Path, ...]
     labels: NDArray[np.int64]
-    feeding: Feeding
+    feeding: Preprocessing
     pixels: tf.Tensor | None
     workers: int
     failed: list[BtferError] = field(default_factory=list)
@@ -59,7 +59,7 @@ class FaceStore:
 
 
 def store_faces(
-    faces: Sequence[LabelledFace], feeding: Feeding, *, memory: int, workers: int, progress: Progress
+    faces: Sequence[LabelledFace], feeding: Preprocessing, *, memory: int, workers: int, progress: Progress
 ) -> FaceStore:
     """Decode faces once and keep them, if they fit.
 
@@ -99,7 +99,7 @@ def store_faces(
         return FaceStore(paths, labels, feeding, tf.constant(pixels), workers)
 
 
-def read_face(path: Path, feeding: Feeding) -> NDArray[np.uint8]:
+def read_face(path: Path, feeding: Preprocessing) -> NDArray[np.uint8]:
     """Decode a face and bring it to the network's size and colours, uint8 (size, size, channels).
 
     Raises
@@ -108,7 +108,7 @@ def read_face(path: Path, feeding: Feeding) -> NDArray[np.uint8]:
         If the file cannot be decoded.
     """
     try:
-        return fit(decode_image(path), feeding)[0]
+        return resize_face(decode_image(path), feeding)[0]
     except Undecodable as error:
         raise BtferError(f"{path}: not a readable face image ({error}); replace or remove it") from None
 
@@ -215,7 +215,7 @@ def _look_up(store: FaceStore) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tens
     return look_up
 
 
-def _scaling(feeding: Feeding) -> Callable[[tf.Tensor], tf.Tensor]:
+def _scaling(feeding: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor]:
     """Return what brings pixels of 0–255 to the network's range, as one multiplication and one addition."""
     factor = {"0,255": 1.0, "0,1": 1 / 255, "-1,1": 2 / 255}[feeding.scale]
     offset = -1.0 if feeding.scale == "-1,1" else 0.0

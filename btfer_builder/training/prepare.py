@@ -13,7 +13,6 @@ import tensorflow as tf
 from btfer_builder.config import TrainRecipe, outcome_settings
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.preprocessing.resolve import Feeding
 from btfer_builder.io.atomic import setting_digest
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.networks import build_network, find_network
@@ -27,7 +26,7 @@ from btfer_builder.training.pipeline import (
     training_batches,
     validation_batches,
 )
-from btfer_builder.training.results import SetFacts, kernel_of, set_facts
+from btfer_builder.training.results import SetFacts, set_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +119,12 @@ def decode_faces(plan: TrainingPlan, progress: Progress) -> tuple[FaceStore, Fac
     BtferError
         If a face cannot be decoded.
     """
-    said, recipe = plan.feeding, plan.recipe
-    feeding = Feeding(
-        said.size,
-        said.size,
-        find_network(recipe.network).channels,
-        said.color,
-        said.scale,
-        said.mean or (),
-        said.std or (),
-        resize=kernel_of(recipe),
-    )
+    recipe = plan.recipe
     # Both together have to fit, so the training faces get what the others leave.
     free = recipe.memory * 1_000_000
     stores = []
     for faces in reversed(plan.faces):
-        store = store_faces(faces, feeding, memory=free, workers=recipe.workers, progress=progress)
+        store = store_faces(faces, plan.feeding, memory=free, workers=recipe.workers, progress=progress)
         free -= store.nbytes
         stores.append(store)
     return stores[1], stores[0]

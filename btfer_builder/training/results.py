@@ -243,16 +243,11 @@ def describe_model(folder: Path, recipe: TrainRecipe, feeding: Preprocessing) ->
         "trained_by": f"btfer-builder {__version__}",
     }
     said = SidecarInput(
-        size=feeding.size,
+        size=feeding.height,
         color=feeding.color,
         scale=feeding.scale,
-        mean=feeding.mean,
-        std=feeding.std,
-        resize=kernel_of(recipe),
+        mean=feeding.mean or None,
+        std=feeding.std or None,
+        resize=feeding.resize,
     )
     write_sidecar(folder / MODEL, Sidecar(input=said, labels=SidecarLabels(outputs=EMOTIONS), about=about))
-
-
-def kernel_of(recipe: TrainRecipe) -> Any:  # noqa: ANN401 - a ResizeKernel
-    """Return how faces are resized: averaged to shrink and cubic to enlarge, or as the authors' Keras did."""
-    return "nearest" if recipe.paper else "auto"

@@ -115,7 +115,7 @@ def test_classes_that_are_none_of_the_seven_are_said(room):
         (["typed_models:nan"], 1, "NaN or infinite outputs for 21 of 21 faces"),
         (["typed_models:contempt"], 1, "has 8 outputs but 7 labels"),
         (["typed_models:gone"], 1, "cannot be imported"),
-        (["notes.txt"], 1, "a model's name ends in"),
+        (["notes.txt"], 1, "not a known model format"),
         (["gone.keras"], 2, "gone.keras does not exist"),
         ([], 2, "Missing argument 'MODEL...'"),
         (["typed_models:happy", "--set-hash", "00000000"], 1, "the set has changed"),
@@ -131,7 +131,7 @@ def test_classes_that_are_none_of_the_seven_are_said(room):
             "choose the preprocessing on other faces",
         ),
         (["typed_models:happy", "--scale", "0,1"], 1, "does its own preprocessing"),
-        (["--preset", "deepface"], 1, "brings no model"),
+        (["--preset", "deepface"], 1, "has no model file"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(room, arguments, code, says):
@@ -255,7 +255,7 @@ def test_a_model_is_converted_with_its_sidecar_and_scored_beside_it(room):
         assert row["file_bytes"] == (room / row["model"]).stat().st_size
         assert "|in:8bgr/-1,1,none|" in row["signature"]
     assert run("convert", "m.keras", "--to", "tflite", "--quantize", "int8", code=1).startswith(
-        "Error: int8 needs"
+        "Error: int8 measures"
     )
     assert "--quantize is for --to tflite" in run(
         "convert", "m.keras", "--to", "onnx", "--quantize", "int8", code=1

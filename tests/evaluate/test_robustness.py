@@ -12,7 +12,7 @@ from btfer_builder.evaluate import LabelledFace
 from btfer_builder.evaluate.inference.outputs import read_labels
 from btfer_builder.evaluate.inference.predict import ModelRun, predict_jobs
 from btfer_builder.evaluate.inference.prefetch import as_it_is
-from btfer_builder.evaluate.preprocessing.resolve import plan_feeding
+from btfer_builder.evaluate.preprocessing.resolve import build_preprocessing
 from btfer_builder.evaluate.robustness import (
     CORRUPTIONS,
     MEANINGS,
@@ -81,7 +81,7 @@ def test_views_are_seen_by_every_model_and_decoded_once(make_set, brightness_mod
     job = ModelRun(
         brightness_model,
         read_labels(EMOTIONS, brightness_model),
-        plan_feeding(EvalRecipe(), brightness_model),
+        build_preprocessing(EvalRecipe(), brightness_model),
     )
     views = [as_it_is, *corruption_views(0), resolution_view(4)]
     answers = predict_jobs([job, job], faces, batch_size=5, progress=iter, views=views)

@@ -10,7 +10,6 @@ from PIL import Image
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import LabelledFace, faces_in_folder
 from btfer_builder.evaluate.inference.outputs import Predictions, read_labels
-from btfer_builder.evaluate.preprocessing.resolve import Feeding
 from btfer_builder.evaluate.signature import (
     check_hash,
     check_set,
@@ -23,6 +22,7 @@ from btfer_builder.evaluate.signature import (
     set_name,
 )
 from btfer_builder.labels import EMOTIONS
+from btfer_builder.networks.preprocessing import Preprocessing
 
 
 def release(root: Path, split: str = "test") -> Path:
@@ -126,7 +126,7 @@ def test_a_hash_that_is_none_is_refused(malformed):
 
 def test_the_signature_says_all_that_a_score_depends_on(brightness_model):
     labels = read_labels(("contempt", *EMOTIONS[1:]), brightness_model)
-    feeding = Feeding(48, 64, 3, "bgr", "0,255", mean=(103.939, 116.779), std=(2.0,), crop=0.5)
+    feeding = Preprocessing(48, 64, 3, "bgr", "0,255", mean=(103.939, 116.779), std=(2.0,), crop=0.5)
     predictions = Predictions(None, None, False, ("area", "none"))
     faces = [LabelledFace(Path("a"), "sad", "a")]
     signature = make_signature(

@@ -67,7 +67,7 @@ def test_operations_of_small_networks_by_hand():
     import keras
     from keras import layers
 
-    from btfer_builder.networks.flops import flops
+    from btfer_builder.networks.flops import network_flops
 
     lenet5 = 44 * 44 * 6 * 75 + 18 * 18 * 16 * 150 + 1296 * 120 + 120 * 84 + 84 * 7
     assert describe(NETWORKS["lenet5"], 48).flops == 2 * lenet5
@@ -81,8 +81,8 @@ def test_operations_of_small_networks_by_hand():
     network = keras.Model(image, layers.BatchNormalization()(attended))
     attention = 4 * 16 * 6 * 10 + 2 * 16 * 16 * 10  # four projections; scores and sums over 16 tokens
     products = 64 * 8 * 9 + 16 * (8 * 9 + 8 * 6) + 16 * 6 * 2 + attention
-    assert flops(network) == 2 * products
-    assert flops(keras.Sequential([image, network])) == 2 * products
+    assert network_flops(network) == 2 * products
+    assert network_flops(keras.Sequential([image, network])) == 2 * products
 
 
 def test_operations_agree_with_the_articles():
@@ -95,11 +95,11 @@ def test_operations_agree_with_the_articles():
 def test_operations_of_an_unknown_layer_are_not_guessed():
     import keras
 
-    from btfer_builder.networks.flops import flops
+    from btfer_builder.networks.flops import network_flops
 
     network = keras.Sequential([keras.Input((5, 3)), keras.layers.LSTM(4)])
     with pytest.raises(TypeError, match="LSTM"):
-        flops(network)
+        network_flops(network)
 
 
 def test_counting_leaves_no_trace():
@@ -156,6 +156,6 @@ def test_the_command_for_people_and_its_choices():
     assert "24,119,495" in result.stdout
     unknown = CliRunner().invoke(main, ["networks", "vgg17"])
     assert unknown.exit_code == 1
-    assert "'vgg17' is no network; choose one of lenet5" in unknown.stderr
+    assert "'vgg17' is not a network; choose one of lenet5" in unknown.stderr
     with pytest.raises(BtferError, match="no network has all"):
         list_networks(["lenet5"], units="256-256", progress=lambda items: items)

@@ -10,7 +10,7 @@ import pytest
 
 from btfer_builder.errors import BtferError
 from btfer_builder.networks import NETWORKS, build_network
-from btfer_builder.networks.preprocessing import preprocessing_of
+from btfer_builder.networks.preprocessing import preprocess, preprocessing_of
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
 
@@ -69,8 +69,9 @@ def read_elsewhere(tmp_path_factory) -> Iterator[Callable]:
 
 def faces(name: str, size: int, n: int = 2) -> np.ndarray:
     """Return random images as the network wants them, float32 of (n, size, size, channels)."""
-    pixels = np.random.default_rng(0).integers(0, 256, (n, size, size, 3))
-    return preprocessing_of(name, size=size).apply(pixels)
+    images = np.random.default_rng(0).integers(0, 256, (n, size, size, 3), np.uint8)
+    preprocessing = preprocessing_of(name, size=size)
+    return np.stack([preprocess(image, preprocessing)[0] for image in images])
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -223,17 +224,17 @@ def test_the_authors_repvgg_passes_back_the_gradient_of_half_the_channels():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (dict(name="vgg17"), "'vgg17' is no network; choose one of lenet5"),
+        (dict(name="vgg17"), "'vgg17' is not a network; choose one of lenet5"),
         (dict(name="inceptionv3"), "needs images of at least 75 pixels, not 48"),
         (dict(name="vgg19", pretraining="vggface"), "no vggface weights; choose scratch or imagenet"),
         (dict(name="lenet5", head="gap"), "its head is flatten, not gap"),
-        (dict(name="lenet5", units="256-256"), "no head of 256-256 units; its last layers are its own"),
+        (dict(name="lenet5", units="256-256"), "no head of 256-256 units; its last layers are fixed"),
         (dict(name="vgg16", units="12"), "choose 256-128, 256-256, 1024-1024-512"),
         (dict(name="vgg16", classes=1), "at least 2 classes"),
         (dict(name="vgg16", weights_path=Path("w.h5")), "w.h5: weights are given, but vgg16 starts from"),
-        (dict(name="vit-s", size=50), "patches of 4 pixels; 50 is no multiple"),
-        (dict(name="repvgg-true", paper=True), "not among the authors' networks"),
-        (dict(name="convnext-tiny", paper=True), "not among the authors' networks"),
+        (dict(name="vit-s", size=50), "patches of 4 pixels; 50 is not a multiple"),
+        (dict(name="repvgg-true", paper=True), "not a network of the authors"),
+        (dict(name="convnext-tiny", paper=True), "not a network of the authors"),
     ],
 )
 def test_what_cannot_be_built_is_said(arguments, says):

@@ -169,7 +169,7 @@ def _cut(path: Path, small) -> None:
             r"conv1_2 has the shapes \[\(3, 3, 4, 6\), \(6,\)\] in it and \[\(3, 3, 4, 5\), \(5,\)\]",
         ),
         (lambda path, small: write_weights(path, small, backend=b"theano"), "Theano, which are mirrored"),
-        (_no_number, "conv1_2 has values that are no numbers"),
+        (_no_number, "conv1_2 has values that are not finite"),
         (_elsewhere, "bias:0 has an external link"),
         (_without_names, "no attribute layer_names, so Keras did not write it"),
         (_cut, "w.h5: not"),

@@ -17,8 +17,8 @@ from btfer_builder.dedupe import stage
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.prefetch import as_it_is, prefetch, prepare_on_cluster
-from btfer_builder.evaluate.preprocessing.resolve import Feeding
 from btfer_builder.evaluate.robustness import resolution_view
+from btfer_builder.networks.preprocessing import Preprocessing
 from btfer_builder.parallel import CRASHED, Runner
 from btfer_builder.parallel import dask as module
 from btfer_builder.workspace import create_workspace
@@ -182,15 +182,15 @@ def test_faces_are_prepared_for_models_there_as_here(address, tmp_path, monkeypa
         )
     monkeypatch.chdir(tmp_path)
     faces = faces_in_folder(Path())
-    feedings = [Feeding(12, 12, 3, "rgb", "0,1"), Feeding(16, 8, 1, "grey", "-1,1")]
+    preprocessings = [Preprocessing(12, 12, 3, "rgb", "0,1"), Preprocessing(16, 8, 1, "grey", "-1,1")]
     views = [as_it_is, resolution_view(8)]
-    here = list(prefetch(faces, feedings, views, 8, 2))
-    there = list(prepare_on_cluster(faces, feedings, views, 8, address))
+    here = list(prefetch(faces, preprocessings, views, 8, 2))
+    there = list(prepare_on_cluster(faces, preprocessings, views, 8, address))
     assert [view for view, _, _ in there] == [view for view, _, _ in here] == [0, 1] * 5
     for (_, arrays, ways), (_, others, same) in zip(here, there, strict=True):
         assert ways == same
-        for feeding in feedings:
-            np.testing.assert_array_equal(arrays[feeding], others[feeding])
+        for preprocessing in preprocessings:
+            np.testing.assert_array_equal(arrays[preprocessing], others[preprocessing])
     faces[20].path.write_bytes(b"broken")
     with pytest.raises(BtferError, match="not a readable face image"):
-        list(prepare_on_cluster(faces, feedings, views, 8, address))
+        list(prepare_on_cluster(faces, preprocessings, views, 8, address))

@@ -148,8 +148,9 @@ def test_a_model_is_asked_about_every_face_once(workspace, filled, tmp_path, mon
 
     from btfer_builder.evaluate import model_predictions as suspects
     from btfer_builder.evaluate.loaders.registry import load_model
-    from btfer_builder.evaluate.preprocessing.resolve import plan_feeding, prepare
+    from btfer_builder.evaluate.preprocessing.resolve import build_preprocessing
     from btfer_builder.images.decode import decode_image
+    from btfer_builder.networks.preprocessing import preprocess
 
     network = keras.Sequential(
         [keras.layers.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(7, activation="softmax")]
@@ -160,8 +161,8 @@ def test_a_model_is_asked_about_every_face_once(workspace, filled, tmp_path, mon
     assert set(said) == set(filled.face_ids)
     face = filled.face_ids[3]
     (path,) = (row[0] for row in workspace.catalog.rows("SELECT path FROM faces WHERE face_id = ?", face))
-    feeding = plan_feeding(EvalRecipe(), load_model(tmp_path / "model.keras"))
-    pixels, _ = prepare(decode_image(workspace.root / path), feeding)
+    preprocessing = build_preprocessing(EvalRecipe(), load_model(tmp_path / "model.keras"))
+    pixels, _ = preprocess(decode_image(workspace.root / path), preprocessing)
     np.testing.assert_allclose(said[face], network.predict(pixels[None], verbose=0)[0], atol=1e-5)
     asked = []
     monkeypatch.setattr(suspects, "predict_jobs", lambda *a, **_: asked.append(a))

@@ -19,10 +19,10 @@ FEEDINGS = {
 
 
 def store(faces, *, memory=10**9, size=24, channels=3, **options):
-    from btfer_builder.evaluate.preprocessing.resolve import Feeding
+    from btfer_builder.networks.preprocessing import Preprocessing
     from btfer_builder.training.pipeline import store_faces
 
-    feeding = Feeding(size, size, channels, **({"color": "rgb", "scale": "0,1"} | options))
+    feeding = Preprocessing(size, size, channels, **({"color": "rgb", "scale": "0,1"} | options))
     return store_faces(faces, feeding, memory=memory, workers=2, progress=lambda items: items)
 
 
@@ -43,15 +43,15 @@ def epochs(stored, count, *, first=0, balancing="none", augment=True, seed=0, ba
 
 @pytest.mark.parametrize("way", FEEDINGS)
 def test_the_network_is_fed_as_btfer_eval_feeds_it(faces, way):
-    from btfer_builder.evaluate.preprocessing.resolve import prepare
     from btfer_builder.images.decode import decode_image
+    from btfer_builder.networks.preprocessing import preprocess
     from btfer_builder.training.pipeline import validation_batches
 
     stored = store(faces[0], **FEEDINGS[way])
     shown, labels = (
         np.concatenate(c) for c in zip(*validation_batches(stored, 8).as_numpy_iterator(), strict=True)
     )
-    expected = [prepare(decode_image(face.path), stored.feeding)[0] for face in faces[0]]
+    expected = [preprocess(decode_image(face.path), stored.feeding)[0] for face in faces[0]]
     np.testing.assert_allclose(shown, np.stack(expected), rtol=1e-5, atol=1e-5)
     assert [EMOTIONS[row.argmax()] for row in labels] == [face.emotion for face in faces[0]]
     assert labels.sum() == len(faces[0])

@@ -1,1 +1,1 @@
-"""From faces to predictions: decode ahead, run the model, map its outputs to emotions."""
+"""From faces to predictions: decode ahead, run the models, map their outputs to emotions."""

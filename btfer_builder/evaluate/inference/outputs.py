@@ -1,4 +1,4 @@
-"""What the outputs of a model mean: labels by name, probabilities or logits, in the order of the emotions."""
+"""Map the outputs of a model to emotions: labels by name, probabilities or logits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import Model
-from btfer_builder.evaluate.preprocessing.resolve import Interpolation
 from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
+from btfer_builder.networks.preprocessing import Interpolation
 
 #: How far a row of probabilities may be from 1: float16 models are off by a few thousandths …
 SUM_TOLERANCE = 0.01
@@ -21,14 +21,14 @@ STEP_TOLERANCE = 1 / 512
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What the outputs of a model mean.
+    """The meaning of the outputs of a model.
 
     Attributes
     ----------
     outputs
-        For every output of the model its emotion, or None if that class is none of the seven.
+        The emotion of each output, or None for a class outside the seven.
     names
-        What the classes are called, as they were declared.
+        The declared names of the classes.
     """
 
     outputs: tuple[Emotion | None, ...]
@@ -36,30 +36,30 @@ class Labels:
 
     @property
     def dropped(self) -> tuple[str, ...]:
-        """The names of the classes that are none of the seven."""
+        """The names of the classes outside the seven emotions."""
         return tuple(name for name, emotion in zip(self.names, self.outputs, strict=True) if not emotion)
 
     @property
     def missing(self) -> tuple[Emotion, ...]:
-        """The emotions the model cannot answer with."""
+        """The emotions for which the model has no class."""
         return tuple(emotion for emotion in EMOTIONS if emotion not in self.outputs)
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a model said of every face, in the order of the faces.
+    """The predictions of a model, in the order of the faces.
 
     Attributes
     ----------
     probabilities
         float64 of shape (n, 7) in the order of `EMOTIONS`; NaN where the model has no such class. A row sums to
-        less than 1 where the model has classes that are none of the seven.
+        less than 1 where the model has classes outside the seven.
     predicted
-        int64 of shape (n,): column of the largest probability, the first one if several are equal.
+        int64 of shape (n,): column of the largest probability, the first one of equal ones.
     softmaxed
-        Whether the model gave no probabilities and a softmax made some.
+        Whether the outputs are not probabilities and a softmax was applied.
     interpolations
-        The ways of resizing that were needed, sorted.
+        The interpolations used, sorted.
     """
 
     probabilities: NDArray[np.float64]
@@ -69,12 +69,12 @@ class Predictions:
 
 
 def read_labels(names: Sequence[str], model: Model) -> Labels:
-    """Say which emotion every output of the model stands for.
+    """Return the emotion of each output of the model.
 
     Raises
     ------
     BtferError
-        If there are more or fewer names than outputs, two mean the same emotion, or none means any.
+        If there are more or fewer names than outputs, two names mean the same emotion, or no name is an emotion.
     """
     if model.outputs is not None:
         check_count(model, names, model.outputs)
@@ -97,14 +97,14 @@ def read_labels(names: Sequence[str], model: Model) -> Labels:
     return Labels(tuple(outputs), tuple(names))
 
 
-def read_answers(
+def map_outputs(
     model: Model,
     labels: Labels,
     faces: Sequence[LabelledFace],
     outputs: NDArray[np.float32],
     ways: set[Interpolation],
 ) -> Predictions:
-    """Put what a model answered in the order of the emotions; outputs float32 of shape (n, classes).
+    """Put the outputs of a model, float32 of shape (n, classes), in the order of the emotions.
 
     Raises
     ------
@@ -128,25 +128,26 @@ def read_answers(
 
 
 def filled(predictions: Predictions) -> NDArray[np.float64]:
-    """Return probabilities over the seven emotions, rows summing to 1: missing classes 0, foreign ones shared out.
+    """Return probabilities over the seven emotions with rows that sum to 1.
 
-    A row without any share on the seven is even over them.
+    Missing classes get 0, and the share of classes outside the seven is distributed in proportion. A row without any
+    share on the seven is uniform.
     """
     table = np.nan_to_num(predictions.probabilities, nan=0.0).clip(0, None)
     sums = table.sum(axis=1, keepdims=True)
-    even = np.full_like(table, 1 / len(EMOTIONS))
-    shares: NDArray[np.float64] = np.divide(table, sums, out=even, where=sums > 0)
+    uniform = np.full_like(table, 1 / len(EMOTIONS))
+    shares: NDArray[np.float64] = np.divide(table, sums, out=uniform, where=sums > 0)
     return shares
 
 
 def is_probability(rows: NDArray[np.float64]) -> bool:
-    """Whether no value is negative and every row of (n, k) sums to 1, so that no logits are among them."""
+    """Whether all values are non-negative and every row of (n, k) sums to 1, which logits do not."""
     tolerance = SUM_TOLERANCE + rows.shape[1] * STEP_TOLERANCE
     return bool((rows >= -1e-6).all() and (np.abs(rows.sum(axis=1) - 1) <= tolerance).all())
 
 
 def softmax(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn logits of shape (n, k) into probabilities; each row is shifted first, so nothing overflows."""
+    """Turn logits of shape (n, k) into probabilities; each row is shifted first, which avoids overflow."""
     powers: NDArray[np.float64] = np.exp(rows - rows.max(axis=1, keepdims=True))
     shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
     return shares
@@ -157,5 +158,5 @@ def check_count(model: Model, names: Sequence[str], outputs: int) -> None:
     if len(names) != outputs:
         raise BtferError(
             f"{model.path}: has {outputs} outputs but {len(names)} labels are given "
-            f"({', '.join(names)}); name its classes in the order of its outputs with labels"
+            f"({', '.join(names)}); give its classes in the order of its outputs with --labels"
         )

@@ -1,4 +1,4 @@
-"""Ask models about faces; several models share what is decoded."""
+"""Predict faces with one or several models, which share the decoding."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
@@ -10,35 +10,21 @@ from numpy.typing import NDArray
 
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.inference.outputs import Labels, Predictions, check_count, read_answers
+from btfer_builder.evaluate.inference.outputs import Labels, Predictions, check_count, map_outputs
 from btfer_builder.evaluate.inference.prefetch import View, as_it_is, prefetch, prepare_on_cluster
 from btfer_builder.evaluate.loaders.base import Model
-from btfer_builder.evaluate.preprocessing.resolve import Feeding, Interpolation
+from btfer_builder.networks.preprocessing import Interpolation, Preprocessing
 
 Progress = Callable[[Sequence[LabelledFace]], Iterable[LabelledFace]]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRun:
-    """A model to be asked, the meaning of its outputs, and how it is fed."""
+    """A model, the meaning of its outputs, and its preprocessing."""
 
     model: Model
     labels: Labels
-    feeding: Feeding
-
-
-def predict_faces(
-    model: Model,
-    faces: Sequence[LabelledFace],
-    labels: Labels,
-    feeding: Feeding,
-    *,
-    batch_size: int,
-    progress: Progress,
-) -> Predictions:
-    """Ask one model about every face, in order; see `predict_jobs`."""
-    job = ModelRun(model, labels, feeding)
-    return predict_jobs([job], faces, batch_size=batch_size, progress=progress)[0][0]
+    preprocessing: Preprocessing
 
 
 def predict_jobs(
@@ -51,14 +37,14 @@ def predict_jobs(
     scheduler: str = "",
     views: Sequence[View] = (as_it_is,),
 ) -> list[list[Predictions]]:
-    """Ask several models about every face under several views, decoding each face once.
+    """Predict every face under several views with several models, decoding each face once.
 
     Parameters
     ----------
     jobs
         The models.
     faces
-        All of them are predicted, the last batch being smaller if need be.
+        All of them are predicted; the last batch can be smaller.
     batch_size
         Images predicted at a time.
     progress
@@ -66,43 +52,42 @@ def predict_jobs(
     workers
         Threads that decode and resize while the models compute.
     scheduler
-        A Dask cluster that does it instead, as `tcp://HOST:PORT`; its workers see the faces under the same paths.
+        Dask cluster that decodes and resizes instead, as `tcp://HOST:PORT`; its workers need the faces at the same
+        paths.
     views
-        What is done to a face first.
+        Transforms of a decoded face.
 
     Returns
     -------
     list of list of Predictions
-        For each view and each job, in their order; the same as asking for one image after the other.
+        For each view and each job, in their order; the same as predicting one image at a time.
 
     Raises
     ------
     BtferError
-        If a file cannot be decoded, or a model answers with something that is not finite or has another number
-        of classes than labels.
+        If a file cannot be decoded, or an output of a model is not finite or has another number of classes than
+        there are labels.
     """
     answers: list[list[list[NDArray[np.float32]]]] = [[[] for _ in jobs] for _ in views]
     ways: list[list[set[Interpolation]]] = [[set() for _ in jobs] for _ in views]
-    feedings = list(dict.fromkeys(job.feeding for job in jobs))
+    preprocessings = list(dict.fromkeys(job.preprocessing for job in jobs))
     ahead = (
-        prepare_on_cluster(faces, feedings, views, batch_size, scheduler)
+        prepare_on_cluster(faces, preprocessings, views, batch_size, scheduler)
         if scheduler
-        else prefetch(faces, feedings, views, batch_size, workers)
+        else prefetch(faces, preprocessings, views, batch_size, workers)
     )
     with closing(ahead) as batches, closing(_each(progress(faces))) as shown:
-        next(
-            shown, None
-        )  # a progress bar begins with its first face, and moves when it is asked for the next
+        next(shown, None)  # a progress bar starts with its first face and moves when the next one is taken
         for view, batch, used in batches:
             for number, job in enumerate(jobs):
-                answers[view][number].append(_ask(job, batch[job.feeding]))
-                ways[view][number] |= used[job.feeding]
+                answers[view][number].append(_predict_batch(job, batch[job.preprocessing]))
+                ways[view][number] |= used[job.preprocessing]
             if view == len(views) - 1:
-                for _ in range(len(batch[feedings[0]])):
+                for _ in range(len(batch[preprocessings[0]])):
                     next(shown, None)
     return [
         [
-            read_answers(
+            map_outputs(
                 job.model, job.labels, faces, np.concatenate(answers[view][number]), ways[view][number]
             )
             for number, job in enumerate(jobs)
@@ -112,11 +97,11 @@ def predict_jobs(
 
 
 def _each(items: Iterable[LabelledFace]) -> Generator[LabelledFace, None, None]:
-    """Yield the items; whoever closes this closes what they come from, a bar's line too."""
+    """Yield the items; closing this generator also closes their source, such as a progress bar."""
     yield from items
 
 
-def _ask(job: ModelRun, batch: NDArray[Any]) -> NDArray[np.float32]:
+def _predict_batch(job: ModelRun, batch: NDArray[Any]) -> NDArray[np.float32]:
     rows = job.model.predict(batch)
     if rows.shape != (len(batch), len(job.labels.outputs)):
         if rows.ndim == 2 and len(rows) == len(batch):

@@ -1,1 +1,1 @@
-"""One adapter a model format: a file in, a `Model` with one predict function out."""
+"""One loader for each model format: a file in, a `Model` with one predict function out."""

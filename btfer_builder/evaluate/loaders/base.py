@@ -1,4 +1,4 @@
-"""A model of any format as one structure with one predict function, and what its loaders share."""
+"""A loaded model of any format, and what the loaders share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,38 +10,38 @@ from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
 
-Loader = Literal["keras", "tf_keras", "saved_model", "tflite", "onnxruntime", "function"]
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A loaded model and what it wants to be fed.
+    """A loaded model.
 
     Attributes
     ----------
     path
-        The file or folder it is from; a function's source file.
+        Its file or folder, or the source file of a function.
     height, width
-        Of its input, in pixels; None where it takes any size.
+        Of its input, in pixels; None if it takes any size.
     channels
         1 or 3.
     outputs
-        Number of classes it tells apart; None where only its first answer tells.
+        Number of classes; None if it is not known before the first prediction.
     loader
-        The library that understood the file.
+        The library that loads the model, a key of `registry.PACKAGES`.
     predict
-        Takes a batch of shape (batch, height, width, channels) as `takes` says, returns float32 of shape
+        Takes a batch of shape (batch, height, width, channels) of the type `takes`, returns float32 of shape
         (batch, outputs).
     takes
         `float32`; `uint8` for whole numbers of 0–255, given as float32; or `uint8 rgb` for a function that does
         its own preprocessing.
     name
-        What it is called in reports, where that is not the file's name.
+        Name in reports, if it is not the file's name.
     parameters
-        Number of its weights, None if the format does not tell.
+        Number of weights; None if the format does not state it.
     flops
-        Counts the floating-point operations of one image (two for every product of a weight), None if unknown.
+        Returns the floating-point operations of one image of this height and width, as `networks.flops` counts
+        them; None if unknown.
     """
 
     path: Path
@@ -49,7 +49,7 @@ class Model:
     width: int | None
     channels: int
     outputs: int | None
-    loader: Loader
+    loader: str
     predict: Predict
     takes: Literal["float32", "uint8", "uint8 rgb"] = "float32"
     name: str = ""
@@ -58,12 +58,12 @@ class Model:
 
     @property
     def title(self) -> str:
-        """The name a person knows it by."""
+        """The name in reports."""
         return self.name or self.path.name
 
     @property
     def stem(self) -> str:
-        """The name of its report's folder."""
+        """The name of the folder of its report."""
         return self.name.replace(":", ".") if self.name else self.path.stem
 
 
@@ -81,7 +81,7 @@ def file_bytes(path: Path) -> int:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of somebody else's error, short enough for one of ours."""
+    """Return the first line of the error of another library, shortened."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:200].rstrip(".: ")
 
@@ -104,12 +104,12 @@ def check_image_shape(path: Path, shape: tuple[Any, ...]) -> tuple[int | None, i
 
 
 def check_scores_shape(path: Path, shapes: list[tuple[Any, ...]]) -> int | None:
-    """Return the number of classes of the outputs; None where it is left open.
+    """Return the number of classes of the outputs; None if it is undefined.
 
     Raises
     ------
     BtferError
-        If the outputs are not one list of scores for each image.
+        If the output is not one list of scores for each image.
     """
     if len(shapes) == 1 and len(shapes[0]) == 2:
         classes = shapes[0][1]

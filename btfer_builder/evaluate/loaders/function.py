@@ -1,4 +1,4 @@
-"""Any Python function as a model: `package.module:callable`, so that every library can be scored."""
+"""Any Python function as a model, `package.module:callable`, for all other libraries."""
 
 import importlib
 import inspect
@@ -14,15 +14,15 @@ from btfer_builder.evaluate.loaders.base import Model, first_line
 
 
 def load_function(text: str) -> Model:
-    """Import `package.module:callable`; the current folder counts as a place to import from.
+    """Import `package.module:callable`; the current folder is on the import path.
 
     The function takes uint8 of shape (batch, height, width, 3), RGB, and returns probabilities (or logits) of
-    shape (batch, classes), in the order of the labels that are declared.
+    shape (batch, classes), in the order of the declared labels.
 
     Raises
     ------
     BtferError
-        If there is no such module or function, importing it fails, or it is not callable.
+        If the module or function does not exist, its import fails, or it is not callable.
     """
     module_name, _, name = text.partition(":")
     if "" not in sys.path:
@@ -40,18 +40,18 @@ def load_function(text: str) -> Model:
     except Exception as error:  # the module's own code runs
         raise BtferError(f"{text}: importing {module_name} fails: {first_line(error)}") from error
     if inspect.isclass(target) or not callable(target):
-        raise BtferError(f"{text}: is no function; name one that takes a batch of images")
+        raise BtferError(f"{text}: not a function; name one that takes a batch of images")
 
     def predict(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        try:  # with its own copy: other models are asked about the same batch
-            answers = np.asarray(target(batch.copy()), dtype=np.float32)
+        try:  # with a copy, because other models get the same batch
+            scores = np.asarray(target(batch.copy()), dtype=np.float32)
         except Exception as error:  # the function's own code runs
             raise BtferError(f"{text}: fails on a batch of {len(batch)}: {first_line(error)}") from error
-        if answers.ndim != 2 or len(answers) != len(batch) or answers.shape[1] < 2:
+        if scores.ndim != 2 or len(scores) != len(batch) or scores.shape[1] < 2:
             raise BtferError(
-                f"{text}: answers a batch of {len(batch)} with the shape {answers.shape}; "
+                f"{text}: returns the shape {scores.shape} for a batch of {len(batch)}; "
                 f"expected ({len(batch)}, number of classes)"
             )
-        return answers
+        return scores
 
     return Model(source, None, None, 3, None, "function", predict, takes="uint8 rgb", name=text)

@@ -1,4 +1,4 @@
-"""Check a SavedModel before TensorFlow loads it: nothing in it may reach outside its folder."""
+"""Check a SavedModel before TensorFlow loads it: nothing in it may access anything outside its folder."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -13,11 +13,11 @@ _TRUST = "or pass --trust-model if you made it yourself"
 
 
 def check_graph(path: Path) -> None:
-    """Refuse a SavedModel that reaches outside its folder when it is loaded or called.
+    """Refuse a SavedModel that accesses anything outside its folder when it is loaded or called.
 
-    All its operations must be in `graph_ops.ALLOWED`, in every function of its library, used or not. Those that
-    read or write checkpoints may exist, because every SavedModel has them, but nothing that is run leads to them,
-    except the restore of a TensorFlow 1 model, which takes the name of the checkpoint from the loader.
+    All operations must be in `graph_ops.ALLOWED`, in every function of its library, used or not. Operations that
+    read or write checkpoints are allowed because every SavedModel has them, but nothing that runs may lead to them,
+    except the restore of a TensorFlow 1 model, which gets the name of the checkpoint from the loader.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ def check_graph(path: Path) -> None:
     Raises
     ------
     UnsafeFile
-        If it does.
+        If it has other operations, assets, links out of the folder, or accesses a checkpoint.
     BtferError
-        If it is no SavedModel.
+        If it is not a SavedModel, or is damaged.
     """
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
@@ -53,8 +53,8 @@ def _check_links(path: Path) -> None:
             entry = Path(folder, name)
             if entry.is_symlink() and not entry.resolve().is_relative_to(inside):
                 raise UnsafeFile(
-                    f"{path}: {entry.relative_to(path)} is a link to a place outside the folder; copy the model "
-                    f"with its files in the place of links (cp -rL), {_TRUST}"
+                    f"{path}: {entry.relative_to(path)} is a link out of the folder; copy the model "
+                    f"with files instead of links (cp -rL), {_TRUST}"
                 )
 
 
@@ -66,7 +66,7 @@ def _check_operations(path: Path, graph: Any) -> None:  # noqa: ANN401 - a MetaG
     for name in sorted(functions):
         if op_def_registry.get(name) is not None:
             raise UnsafeFile(
-                f"{path}: has a function of the name of the operation {name}; export it again, {_TRUST}"
+                f"{path}: has a function with the name of the operation {name}; export it again, {_TRUST}"
             )
     bodies = (graph.graph_def.node, *(function.node_def for function in graph.graph_def.library.function))
     for name in sorted(
@@ -82,32 +82,32 @@ def _check_assets(path: Path, graph: Any) -> None:  # noqa: ANN401 - a MetaGraph
     kinds = {node.WhichOneof("kind") for node in graph.object_graph_def.nodes}
     if graph.asset_file_def or "saved_model_assets" in graph.collection_def or "asset" in kinds:
         raise UnsafeFile(
-            f"{path}: reads asset files, which a classifier of images has no need of; export it without, {_TRUST}"
+            f"{path}: reads asset files, which an image classifier does not need; export it without them, {_TRUST}"
         )
 
 
 def _check_checkpoints(path: Path, graph: Any) -> None:  # noqa: ANN401 - a MetaGraphDef
-    """Refuse a graph in which anything that is run reads or writes a checkpoint of its own choice."""
+    """Refuse a graph in which anything that runs reads or writes a checkpoint, other than the loader's own."""
     functions = {function.signature.name: function for function in graph.graph_def.library.function}
     calls = {name: set(_called(function.node_def)) for name, function in functions.items()}
     touching = READS | WRITES
     while more := {name for name, called in calls.items() if called & touching} - touching:
         touching |= more
-    # Grappler puts functions of one `api_implements` in the place of each other.
+    # Grappler exchanges functions with the same `api_implements`.
     replaced = {name for name in touching & functions.keys() if "api_implements" in functions[name].attr}
 
     nodes = {node.name: node for node in graph.graph_def.node}
-    asked = _ancestors(nodes, _run_names(graph))
-    entered = set(_called(asked)) | _object_functions(graph.object_graph_def)
-    found = sorted((entered & touching) | replaced)
-    if not found and not graph.HasField("object_graph_def"):  # TensorFlow then runs the restore of the file
+    run = _ancestors(nodes, _run_names(graph))
+    entered = set(_called(run)) | _object_functions(graph.object_graph_def)
+    unsafe = sorted((entered & touching) | replaced)
+    if not unsafe and not graph.HasField("object_graph_def"):  # TensorFlow then runs the restore of the file
         restore = _ancestors(nodes, [graph.saver_def.restore_op_name])
         saver = graph.saver_def.filename_tensor_name.partition(":")[0]
         own = {node.name for node in restore if node.op in READS and _source(nodes, node) == saver}
-        found = sorted(set(_called(node for node in restore if node.name not in own)) & touching)
-    if found:
+        unsafe = sorted(set(_called(node for node in restore if node.name not in own)) & touching)
+    if unsafe:
         raise UnsafeFile(
-            f"{path}: reads or writes a checkpoint when it is loaded or called ({found[0]}); export it without, "
+            f"{path}: reads or writes a checkpoint when it is loaded or called ({unsafe[0]}); export it without it, "
             f"{_TRUST}"
         )
 
@@ -129,7 +129,7 @@ def _run_names(graph: Any) -> Iterator[str]:  # noqa: ANN401 - a MetaGraphDef
             try:
                 variable = VariableDef.FromString(content)
             except DecodeError:
-                continue  # of another kind, which only training uses
+                continue  # another kind, which only training uses
             yield from (variable.initializer_name, variable.initial_value_name, variable.snapshot_name)
 
 
@@ -141,19 +141,19 @@ def _object_functions(objects: Any) -> set[str]:  # noqa: ANN401 - a SavedObject
 
 
 def _ancestors(nodes: dict[str, Any], names: Iterable[str]) -> list[Any]:
-    """Return the nodes of these names and all that they depend on."""
-    found: dict[str, Any] = {}
+    """Return the nodes with these names and all nodes that they depend on."""
+    ancestors: dict[str, Any] = {}
     todo = list(names)
     while todo:
         name = todo.pop().lstrip("^").partition(":")[0]
-        if name in nodes and name not in found:
-            found[name] = nodes[name]
+        if name in nodes and name not in ancestors:
+            ancestors[name] = nodes[name]
             todo += nodes[name].input
-    return list(found.values())
+    return list(ancestors.values())
 
 
 def _source(nodes: dict[str, Any], node: Any) -> str:  # noqa: ANN401 - a NodeDef
-    """Return the node from which the first input of a node comes, if only `Identity` is between them."""
+    """Return the node that the first input of a node comes from, through `Identity` nodes only."""
     seen: set[str] = set()
     while True:
         name = node.input[0].partition(":")[0] if node.input else ""
@@ -164,11 +164,11 @@ def _source(nodes: dict[str, Any], node: Any) -> str:  # noqa: ANN401 - a NodeDe
 
 
 def _called(nodes: Iterable[Any]) -> Iterator[str]:
-    """Yield the operations of nodes and the functions they are given, branches and loops included."""
+    """Yield the operations of nodes and the functions they take, including those of branches and loops."""
     for node in nodes:
         yield node.op
         todo = list(node.attr.values())
-        while todo:  # a function that is given may itself be given functions
+        while todo:  # a function can itself take functions
             value = todo.pop()
             for function in (value.func, *value.list.func):
                 if function.name:

@@ -1,7 +1,7 @@
-"""The TensorFlow operations a SavedModel may have: all others are refused, those of later versions too.
+"""The TensorFlow operations that a SavedModel may have; all others, also of later versions, are refused.
 
-Each was chosen because it computes with its inputs, or with variables, tables and lists of the model, and with
-nothing else. What prints, reads or writes files, calls Python, a library or another machine is not among them.
+Each of them computes with its inputs, or with variables, tables and lists of the model, and with nothing else.
+Operations that print, access files, or call Python, a library or another machine are excluded.
 """
 
 _ARITHMETIC = """
@@ -154,7 +154,7 @@ TensorListPushBackBatch TensorListReserve TensorListResize TensorListScatter
 TensorListScatterIntoExistingList TensorListScatterV2 TensorListSetItem TensorListSplit TensorListStack
 """
 
-#: Names of checkpoint files, put together as text; the operations that open them are `READS` and `WRITES`.
+#: Names of checkpoint files, composed as text; the operations that open them are `READS` and `WRITES`.
 _FILE_NAMES = "ShardedFilename ShardedFilespec"
 
 ALLOWED = frozenset(
@@ -180,5 +180,5 @@ ALLOWED = frozenset(
 #: Operations that read a checkpoint; only the loader's own restore may lead to them, with the loader's file name.
 READS = frozenset({"RestoreV2", "Restore", "RestoreSlice"})
 
-#: Those that write one. Every SavedModel has them, and nothing that is loaded or asked may lead to them.
+#: Operations that write one. Every SavedModel has them, and nothing that is loaded or called may lead to them.
 WRITES = frozenset({"SaveV2", "Save", "SaveSlices", "MergeV2Checkpoints"})

@@ -1,4 +1,4 @@
-"""Check a Keras file before any loader opens it: its archive, its arrays and the description of its network."""
+"""Check a Keras file before it is loaded: its archive, its arrays and the configuration of its network."""
 
 import io
 import json
@@ -11,8 +11,8 @@ from typing import Any
 from btfer_builder.errors import BtferError, UnsafeFile
 from btfer_builder.io.hdf5 import MAX_BYTES, MAX_EXPANSION, check_hdf5
 
-#: Layers of Keras 3 and Keras 2 that compute with their inputs and weights. Lambda, the wrappers of other
-#: libraries, and those that read a vocabulary are not among them.
+#: Layers of Keras 3 and Keras 2 that compute with their inputs and weights. Lambda, wrappers of other libraries, and
+#: layers that read a vocabulary are excluded.
 _LAYERS_TEXT = """
 Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D
 AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D Add AdditiveAttention AlphaDropout Attention
@@ -41,7 +41,7 @@ ZeroPadding3D
 """
 LAYERS = frozenset(_LAYERS_TEXT.split())
 
-#: What else the description of a network is made of: models, how weights begin and are kept, how numbers are stored.
+#: Other parts of a configuration: models, initializers, regularizers, constraints and data types.
 _PARTS_TEXT = """
 Functional Model Sequential Constant GlorotNormal GlorotUniform HeNormal HeUniform IdentityInitializer
 LecunNormal LecunUniform Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform STFT
@@ -53,7 +53,7 @@ TensorShape TypeSpec __ellipsis__ __keras_tensor__ __numpy__ __slice__ __tensor_
 """
 PARTS = frozenset(_PARTS_TEXT.split())
 
-#: Functions a layer may name, all of them activations.
+#: Functions that a layer may name: activations.
 _ACTIVATIONS_TEXT = """
 celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear
 log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus
@@ -61,28 +61,28 @@ sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink threshold
 """
 ACTIVATIONS = frozenset(_ACTIVATIONS_TEXT.split())
 
-#: Modules of Keras, named without `keras.` and `src.`: those that only training uses, and those of operations.
+#: Modules of Keras, without `keras.` and `src.`: those used in training only, and those of operations.
 _TRAINING = frozenset({"losses", "metrics", "optimizers"})
 _OPERATIONS = frozenset({"ops.core", "ops.image", "ops.linalg", "ops.math", "ops.nn", "ops.numpy"})
 
-#: Modules in which the layers and parts above are looked up.
+#: Modules that contain the layers and parts above.
 _HOMES_TEXT = """
 applications constraints dtype_policies engine initializers layers mixed_precision models quantizers random regularizers
 """
 _HOMES = frozenset(["", *_HOMES_TEXT.split()])
 
-#: TensorFlow functions that legacy models may name; the rest of TensorFlow can also write files.
+#: TensorFlow functions that legacy models may name; others can write files.
 _TENSORFLOW = (
     "math.", "nn.", "linalg.", "__operators__.", "image.resize", "reshape", "cast", "concat", "split", "stack",
     "transpose", "compat.v1.transpose", "expand_dims", "squeeze", "clip_by_value",
 )  # fmt: skip
 
-#: The layers of our own networks, and their module; no other package is imported for a model's sake.
+#: The layers of our own networks and their module; no other package is imported for a model.
 OWN_MODULE = "btfer_builder.networks.layers"
-_OWN_MODULES = frozenset({OWN_MODULE, "btfer_builder.protocol.layers"})  # the second one in files of 0.1
+_OWN_MODULES = frozenset({OWN_MODULE, "btfer_builder.protocol.layers"})  # the second one is in files of 0.1
 _OWN = frozenset({"AddPositions", "LocalResponseNormalization", "StopHalfGradient"})
 
-#: Layers that run code out of the file; refused with a sentence of their own.
+#: Layers that run code from the file; their error explains that.
 _CODE = frozenset({"Lambda", "__lambda__"})
 
 _MEMBERS = frozenset({"config.json", "metadata.json", "model.weights.h5"})
@@ -91,19 +91,19 @@ MAX_CONFIG_BYTES = 64 * 1024 * 1024
 
 
 def check_keras_archive(path: Path) -> object:
-    """Refuse a `.keras` file with other members, or other arrays, than Keras writes.
+    """Refuse a `.keras` file with members or arrays that Keras does not write.
 
     Returns
     -------
     object
-        The description of its network, parsed and not yet checked.
+        The configuration of its network, parsed and not yet checked.
 
     Raises
     ------
     UnsafeFile
-        If it has other members, links or arrays outside itself, or is far larger than its bytes.
+        If it has other members, links or external arrays, or is far larger than its bytes.
     BtferError
-        If it is no such file, or damaged.
+        If it is not a Keras file, or is damaged.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -114,7 +114,7 @@ def check_keras_archive(path: Path) -> object:
             weights = archive.read("model.weights.h5") if "model.weights.h5" in names else None
     except UnsafeFile:
         raise
-    except Exception:  # zipfile and the decompressors raise anything at all on a damaged archive
+    except Exception:  # zipfile and the decompressors raise any exception on a damaged archive
         raise BtferError(
             f"{path}: not a Keras model (or damaged); save it with model.save(), "
             "and give it the suffix .h5 if it was saved in the older HDF5 format"
@@ -137,24 +137,24 @@ def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
             )
         limit = max(MAX_BYTES, MAX_EXPANSION * member.compress_size)
         if member.file_size > (MAX_CONFIG_BYTES if name.endswith(".json") else limit):
-            raise UnsafeFile(f"{path}: its {name} is too large to be one; save it again with model.save()")
+            raise UnsafeFile(f"{path}: its {name} is too large; save it again with model.save()")
         seen.add(name)
 
 
 def check_keras_h5(path: Path) -> object:
-    """Refuse an `.h5` file with arrays outside itself.
+    """Refuse an `.h5` file with external arrays.
 
     Returns
     -------
     object
-        The description of its network, parsed and not yet checked.
+        The configuration of its network, parsed and not yet checked.
 
     Raises
     ------
     UnsafeFile
-        If it names other files, or is far larger than its bytes.
+        If it refers to other files, or is far larger than its bytes.
     BtferError
-        If it is no such file, damaged, or has no network.
+        If it is not an HDF5 file, is damaged, or has no network.
     """
     import h5py  # type: ignore[import-untyped]
 
@@ -170,59 +170,61 @@ def _parse(path: Path, text: bytes | str) -> object:
     try:
         return json.loads(text)
     except (ValueError, TypeError, RecursionError):
-        raise BtferError(f"{path}: the description of its network is damaged; save the model again") from None
+        raise BtferError(
+            f"{path}: the configuration of its network is damaged; save the model again"
+        ) from None
 
 
 def check_config(path: Path, config: object) -> bool:
-    """Refuse a network's description that names anything but known layers.
+    """Refuse a configuration with anything but known layers.
 
     Parameters
     ----------
     path
-        Named in the error.
+        The file, for the error.
     config
         The parsed JSON.
 
     Returns
     -------
     bool
-        Whether it is also safe for tf_keras, which imports any module a description names.
+        Whether it is also safe for tf_keras, which imports any module that a configuration names.
 
     Raises
     ------
     UnsafeFile
         If a layer runs code, reads files, or is unknown.
     """
-    if isinstance(config, dict):  # how it was trained is never rebuilt
+    if isinstance(config, dict):  # the training configuration is never used
         config = {key: value for key, value in config.items() if key != "compile_config"}
     legacy_safe = True
     for part in parts_of(config):
         if "class_name" not in part:
             continue
         name, settings = str(part["class_name"]), part.get("config")
-        package, _, room = str(part.get("module") or "keras").partition(".")
-        room = room.removeprefix("src.")
+        package, _, submodule = str(part.get("module") or "keras").partition(".")
+        submodule = submodule.removeprefix("src.")
         short = name.rpartition(">")[2].rpartition(".")[2]
         if short in _CODE:
             raise UnsafeFile(
-                f"{path}: has a Lambda layer, which could run any code and is never executed; replace it by ordinary "
+                f"{path}: has a Lambda layer, which can run any code and is never executed; replace it by ordinary "
                 "Keras layers, or pass --trust-model if you made the file yourself"
             )
         if name in {"TFOpLambda", "SlicingOpLambda"}:
             _check_function(path, settings)
-        elif not _is_known(part, name, package, room):
+        elif not _is_known(part, name, package, submodule):
             full = f"{part['module']}.{name}" if part.get("module") else name
             raise UnsafeFile(
                 f"{path}: has {full}, which is not one of the known layers of Keras and could run code or read "
                 "files; replace it by ordinary Keras layers, or pass --trust-model if you made the file yourself"
             )
-        # tf_keras would look these up in whatever module the file names.
+        # tf_keras would import the module that the file names.
         legacy_safe = legacy_safe and package in {"keras", "tf_keras"} and name != "function"
     return legacy_safe
 
 
-def _is_known(part: dict[str, Any], name: str, package: str, room: str) -> bool:
-    registered, home = part.get("registered_name"), room.partition(".")[0]
+def _is_known(part: dict[str, Any], name: str, package: str, submodule: str) -> bool:
+    registered, home = part.get("registered_name"), submodule.partition(".")[0]
     if is_own(part):
         own = name.removeprefix("btfer>")
         return own in _OWN and registered in (None, own, f"btfer>{own}")
@@ -236,13 +238,13 @@ def _is_known(part: dict[str, Any], name: str, package: str, room: str) -> bool:
         return known and function.isidentifier() and registered in (None, name, function)
     if registered not in (None, name):
         return False
-    if room in _OPERATIONS or home in _TRAINING:
+    if submodule in _OPERATIONS or home in _TRAINING:
         return name.isidentifier() and name[0].isupper()
     return name in LAYERS | PARTS and home in _HOMES
 
 
 def is_own(part: dict[str, Any]) -> bool:
-    """Whether a part of a description is a layer of our own networks."""
+    """Whether a part of a configuration is a layer of our own networks."""
     return part.get("module") in _OWN_MODULES or str(part.get("class_name")).startswith("btfer>")
 
 
@@ -250,13 +252,13 @@ def _check_function(path: Path, settings: object) -> None:
     function = str(settings.get("function")) if isinstance(settings, dict) else ""
     if not function.startswith(_TENSORFLOW):
         raise UnsafeFile(
-            f"{path}: calls tf.{function}, which a classifier of images has no need of; replace it by ordinary "
+            f"{path}: calls tf.{function}, which an image classifier does not need; replace it by ordinary "
             "Keras layers, or pass --trust-model if you made the file yourself"
         )
 
 
 def parts_of(config: object) -> Iterator[dict[str, Any]]:
-    """Yield every object of a JSON document; without recursion, which a deep document would exhaust."""
+    """Yield every object of a JSON document, without recursion, which fails on deep documents."""
     stack = [config]
     while stack:
         part = stack.pop()

@@ -1,4 +1,4 @@
-"""Keras models, `.keras` and legacy `.h5`: the file is checked before anything of it is built."""
+"""Load Keras models, `.keras` and legacy `.h5`; the file is checked before a layer is built."""
 
 import importlib
 import os
@@ -7,7 +7,6 @@ from typing import Any
 
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import (
-    Loader,
     Model,
     check_image_shape,
     check_scores_shape,
@@ -24,7 +23,7 @@ from btfer_builder.evaluate.loaders.keras_check import (
 from btfer_builder.evaluate.loaders.tensorflow_graph import graph_flops, graph_predictor
 from btfer_builder.io.tensorflow_import import import_tensorflow
 
-#: Parts of the errors with which Keras refuses what could run code or read files; no other library tries then.
+#: Parts of the errors of Keras for layers that could run code or read files; tf_keras does not try these.
 _REFUSALS = ("Not allowed:", "disallowed")
 
 
@@ -34,25 +33,25 @@ def load_keras(path: Path, *, trust_model: bool = False) -> Model:
 
 
 def load_network(path: Path, *, trust_model: bool = False) -> tuple[Any, Model]:
-    """Load a `.keras` file, or a legacy `.h5` or `.hdf5` file: Keras's own model, and ours.
+    """Load a `.keras` file, or a legacy `.h5` or `.hdf5` file, as a Keras model and as a `Model`.
 
-    The file and the network's description in it are checked before any of it is built. Legacy files go to Keras 3
-    first, and to tf_keras where Keras 3 does not understand them; what a check refuses goes to neither.
+    The file and its network configuration are checked before a layer is built. Keras 3 reads legacy files first, and
+    tf_keras those that Keras 3 cannot read; a refused file is read by neither.
 
     Parameters
     ----------
     path
         The file.
     trust_model
-        Build it whatever its description says, Lambda layers included.
+        Build all layers of the configuration, Lambda layers included.
 
     Raises
     ------
     UnsafeFile
-        If the file holds code, reads other files, or has layers that are not known.
+        If the file holds code, reads other files, or has unknown layers.
     BtferError
-        If the file is no model, damaged, or has other inputs or outputs than one image in and one list of scores
-        out.
+        If the file is not a model, is damaged, or if its input is not one image or its output not one list of
+        scores.
     """
     modern = path.suffix.lower() == ".keras"
     config = check_keras_archive(path) if modern else check_keras_h5(path)
@@ -78,7 +77,7 @@ def load_network(path: Path, *, trust_model: bool = False) -> tuple[Any, Model]:
     )
 
 
-def _build(path: Path, config: object, *, fall_back: bool, trust_model: bool) -> tuple[Any, Loader]:
+def _build(path: Path, config: object, *, fall_back: bool, trust_model: bool) -> tuple[Any, str]:
     if any(is_own(part) for part in parts_of(config)):
         importlib.import_module(OWN_MODULE)
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -87,7 +86,7 @@ def _build(path: Path, config: object, *, fall_back: bool, trust_model: bool) ->
 
     try:
         return keras.models.load_model(path, compile=False, safe_mode=not trust_model), "keras"
-    except Exception as error:  # Keras raises anything at all on a file it does not understand
+    except Exception as error:  # Keras raises any exception on a file it cannot read
         reason = first_line(error)
         fall_back = fall_back and not any(word in str(error) for word in _REFUSALS)
     if fall_back:

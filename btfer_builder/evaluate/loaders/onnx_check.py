@@ -1,4 +1,4 @@
-"""Check an ONNX file before ONNX Runtime opens it: only operators of ONNX, and no data from elsewhere."""
+"""Check an ONNX file before ONNX Runtime opens it: operators of ONNX only, no data outside its folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from btfer_builder.errors import BtferError, UnsafeFile
 
-#: ONNX Runtime's own operators that its tools for quantising and fusing write; they compute with their inputs.
+#: ONNX Runtime's own operators that its quantisation and fusion tools write; they compute with their inputs only.
 _MICROSOFT_TEXT = """
 Attention BiasGelu BiasSoftmax BiasSplitGelu DequantizeLinear DynamicQuantizeLSTM DynamicQuantizeMatMul
 EmbedLayerNormalization FastGelu FusedConv FusedGemm FusedMatMul Gelu GroupNorm MatMulInteger16
@@ -17,14 +17,14 @@ SkipLayerNormalization
 """
 MICROSOFT = frozenset(_MICROSOFT_TEXT.split())
 
-#: The domains of ONNX's own operators; the first is its name where it is left out.
+#: The domains of ONNX's own operators; the first one is the default.
 STANDARD = {"": "", "ai.onnx": "", "ai.onnx.ml": "ai.onnx.ml"}
 
 
 def check_onnx(path: Path) -> Any:  # noqa: ANN401 - a ModelProto
-    """Refuse a file with operators that are no part of ONNX, or with weights outside its folder.
+    """Refuse a file with operators outside ONNX, or with weights outside its folder.
 
-    Every node and every tensor is looked at: those of branches, loops, functions and attributes, too.
+    Every node and every tensor is checked, including those of branches, loops, functions and attributes.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def check_onnx(path: Path) -> Any:  # noqa: ANN401 - a ModelProto
     UnsafeFile
         If it has such operators or weights.
     BtferError
-        If it is no ONNX file, or damaged.
+        If it is not an ONNX file, or is damaged.
     """
     import onnx
     from google.protobuf.message import DecodeError
@@ -50,12 +50,12 @@ def check_onnx(path: Path) -> Any:  # noqa: ANN401 - a ModelProto
         model = onnx.ModelProto.FromString(path.read_bytes())
     except (DecodeError, OSError) as error:
         raise BtferError(f"{path}: not an ONNX model, or damaged ({error}); convert it again") from None
-    functions = {(one.domain, one.name) for one in model.functions}
+    functions = {(function.domain, function.name) for function in model.functions}
     for message in _messages(model):
         if isinstance(message, onnx.NodeProto):
             if (message.domain, message.op_type) not in functions and not _is_known(message, onnx.defs):
                 raise UnsafeFile(
-                    f"{path}: has the operator {message.domain or 'ai.onnx'}:{message.op_type}, which is no part of "
+                    f"{path}: has the operator {message.domain or 'ai.onnx'}:{message.op_type}, which is not part of "
                     "ONNX; export the model with ONNX's own operators"
                 )
         elif isinstance(message, onnx.TensorProto) and (
@@ -83,7 +83,7 @@ def _is_known(node: Any, schemas: Any) -> bool:  # noqa: ANN401 - a NodeProto, a
 
 
 def _check_external(path: Path, tensor: Any) -> None:  # noqa: ANN401 - a TensorProto
-    """Allow data in a plain file beside the model, or in a folder there, and nowhere else."""
+    """Refuse external data other than plain files in the folder of the model or below it."""
     locations = [entry.value for entry in tensor.external_data if entry.key == "location"]
     folder = path.parent.resolve()
     for location in locations or [""]:
@@ -91,6 +91,6 @@ def _check_external(path: Path, tensor: Any) -> None:  # noqa: ANN401 - a Tensor
         inside = bool(location) and "\\" not in location and not file.is_absolute() and ".." not in file.parts
         if not inside or (folder / file).resolve() != folder / file or not (folder / file).is_file():
             raise UnsafeFile(
-                f"{path}: keeps {tensor.name or 'a tensor'!r} in {location!a}, which is no plain file in the "
+                f"{path}: keeps {tensor.name or 'a tensor'!r} in {location!a}, which is not a plain file in the "
                 "folder of the model; save it with all its weights in one file"
             )

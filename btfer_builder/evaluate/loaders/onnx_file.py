@@ -1,5 +1,6 @@
-"""ONNX models through ONNX Runtime, images first or channels first."""
+"""Load ONNX models with ONNX Runtime, channels last or channels first."""
 
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,7 @@ from btfer_builder.evaluate.loaders.base import (
     first_line,
 )
 from btfer_builder.evaluate.loaders.onnx_check import check_onnx
-
-#: Stands for a side that is left open.
-_OPEN = -1
+from btfer_builder.networks.flops import Products, count_flops
 
 _DTYPES = {
     "tensor(float)": np.float32,
@@ -34,7 +33,7 @@ def load_onnx(path: Path) -> Model:
     Raises
     ------
     UnsafeFile
-        If the file has operators that are no part of ONNX, or weights outside its folder.
+        If the file has operators outside ONNX, or weights outside its folder.
     BtferError
         If ONNX Runtime is not installed, the file is damaged, or it does not take one image.
     """
@@ -49,7 +48,7 @@ def load_onnx(path: Path) -> Model:
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own exceptions have no common base
+    except Exception as error:  # ONNX Runtime's exceptions have no common base
         raise BtferError(
             f"{path}: not an ONNX model, or damaged ({first_line(error)}); convert it again"
         ) from None
@@ -64,7 +63,7 @@ def load_onnx(path: Path) -> Model:
     if channels_first:
         shape = (shape[0], shape[2], shape[3], shape[1])
     height, width, channels = check_image_shape(path, shape)
-    classes = check_scores_shape(path, [tuple(one.shape) for one in outputs])
+    classes = check_scores_shape(path, [tuple(output.shape) for output in outputs])
     parameters, flops = _count(checked)
     one_by_one = isinstance(shape[0], int)
     return Model(
@@ -104,7 +103,7 @@ def _predictor(
                 padded = np.concatenate([part, np.repeat(part[-1:], fixed - len(part), axis=0)])
                 parts.append(np.asarray(session.run(None, {name: padded})[0], np.float32)[: len(part)])
             return np.concatenate(parts)
-        except Exception as error:  # ONNX Runtime's own exceptions have no common base
+        except Exception as error:  # ONNX Runtime's exceptions have no common base
             raise BtferError(
                 f"{path}: the model fails on a batch of {len(batch)}: {first_line(error)}"
             ) from error
@@ -113,46 +112,43 @@ def _predictor(
 
 
 def _count(model: Any) -> tuple[int | None, int | None]:  # noqa: ANN401 - a ModelProto
-    """Return the weights and the operations of one image, as far as the package onnx can tell."""
+    """Return the weights and the operations of one image; None if the shapes cannot be inferred."""
     import onnx
 
     try:
-        weights = {one.name: list(one.dims) for one in model.graph.initializer}
+        weights = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
         floats = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
         floats |= {onnx.TensorProto.INT8, onnx.TensorProto.UINT8}
         parameters = sum(
-            prod(one.dims) for one in model.graph.initializer if one.data_type in floats and one.dims
+            prod(tensor.dims)
+            for tensor in model.graph.initializer
+            if tensor.data_type in floats and tensor.dims
         )
-        for one in [*model.graph.input, *model.graph.output]:
-            if one.name not in weights and one.type.tensor_type.shape.dim:
-                one.type.tensor_type.shape.dim[0].dim_value = 1
-        shapes = {one.name: _sides(one) for one in onnx.shape_inference.infer_shapes(model).graph.value_info}
-        shapes |= {one.name: _sides(one) for one in [*model.graph.output, *model.graph.input]}
-        shapes |= weights
-    except Exception:  # the counts are no reason not to score a model that runs
+        for value in [*model.graph.input, *model.graph.output]:
+            if value.name not in weights and value.type.tensor_type.shape.dim:
+                value.type.tensor_type.shape.dim[0].dim_value = 1
+        inferred = onnx.shape_inference.infer_shapes(model).graph.value_info
+        shapes = {
+            value.name: _sides(value) for value in (*inferred, *model.graph.output, *model.graph.input)
+        } | weights
+    except Exception:  # a model without counts can still be scored
         return None, None
-    try:
-        return parameters, 2 * sum(_products(node, shapes) for node in model.graph.node)
-    except KeyError:
-        return parameters, None
+    return parameters, count_flops(_products(model, shapes))
 
 
-def _sides(value: Any) -> list[int]:  # noqa: ANN401 - a ValueInfoProto
-    """Return the shape; the batch is one, and any other side left open makes the count unknown."""
+def _sides(value: Any) -> list[int | None]:  # noqa: ANN401 - a ValueInfoProto
+    """Return the shape; an undefined batch is one, any other undefined side None."""
     sides = value.type.tensor_type.shape.dim
-    return [one.dim_value or (1 if place == 0 else _OPEN) for place, one in enumerate(sides)]
+    return [side.dim_value or (None if axis else 1) for axis, side in enumerate(sides)]
 
 
-def _products(node: Any, shapes: dict[str, list[int]]) -> int:  # noqa: ANN401 - a NodeProto
-    if node.op_type == "Conv":
-        kernel = shapes[node.input[1]]  # (outputs, inputs of a group, height, width)
-        used = [*shapes[node.output[0]], *kernel[1:]]
-    elif node.op_type in {"MatMul", "Gemm"}:
-        left = shapes[node.input[0]]
-        turned = any(one.name == "transA" and one.i for one in node.attribute)
-        used = [*shapes[node.output[0]], left[-2 if turned else -1]]
-    else:
-        return 0
-    if _OPEN in used:
-        raise KeyError(node.name)
-    return prod(used)
+def _products(model: Any, shapes: dict[str, list[int | None]]) -> Iterator[Products]:  # noqa: ANN401 - a ModelProto
+    unknown: list[int | None] = [None, None]
+    for node in model.graph.node:
+        if node.op_type == "Conv":
+            kernel = shapes.get(node.input[1], unknown)  # (outputs, inputs of a group, height, width)
+            yield shapes.get(node.output[0], unknown), kernel[1:]
+        elif node.op_type in {"MatMul", "Gemm"}:
+            left = shapes.get(node.input[0], unknown)
+            transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
+            yield shapes.get(node.output[0], unknown), [left[-2 if transposed else -1]]

@@ -1,4 +1,4 @@
-"""A TensorFlow SavedModel: a folder with a graph, whose operations are checked before it is loaded."""
+"""Load a TensorFlow SavedModel; the operations of its graph are checked first."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ def load_saved_model(path: Path, *, trust_model: bool = False) -> Model:
     UnsafeFile
         If the folder reaches outside itself.
     BtferError
-        If the folder is none, is damaged, or does not take one image.
+        If the folder is not a SavedModel, is damaged, or does not take one image.
     """
     if not (path / "saved_model.pb").is_file():
         raise BtferError(
@@ -31,7 +31,7 @@ def load_saved_model(path: Path, *, trust_model: bool = False) -> Model:
     try:
         loaded = tf.saved_model.load(str(path))
         serving = loaded.signatures["serving_default"]
-    except Exception as error:  # TensorFlow raises anything at all on a file it does not understand
+    except Exception as error:  # TensorFlow raises any exception on a file it cannot read
         raise BtferError(
             f"{path}: TensorFlow cannot load the SavedModel ({first_line(error)}); export it again"
         ) from None
@@ -40,10 +40,10 @@ def load_saved_model(path: Path, *, trust_model: bool = False) -> Model:
         raise BtferError(f"{path}: takes {len(inputs)} inputs; expected a model that takes one image")
     name, spec = next(iter(inputs.items()))
     height, width, channels = check_image_shape(path, _shape(spec))
-    outputs = check_scores_shape(path, [_shape(one) for one in serving.structured_outputs.values()])
+    outputs = check_scores_shape(path, [_shape(output) for output in serving.structured_outputs.values()])
 
     def call(batch: Any) -> Any:  # noqa: ANN401 - tensors
-        _ = loaded  # kept alive with this function, and with it the variables that `serving` uses
+        _ = loaded  # keeps the variables of `serving` alive
         return next(iter(serving(**{name: tf.cast(batch, spec.dtype)}).values()))
 
     return Model(

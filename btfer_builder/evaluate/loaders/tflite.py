@@ -1,7 +1,8 @@
-"""TensorFlow Lite models, quantised ones too, through LiteRT or TensorFlow's own interpreter."""
+"""Load TensorFlow Lite models, quantised ones too, with LiteRT or TensorFlow's own interpreter."""
 
 import os
 import warnings
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import Model, check_image_shape, check_scores_shape, first_line
 from btfer_builder.evaluate.loaders.tflite_check import check_tflite
 from btfer_builder.io.tensorflow_import import import_tensorflow, silent_stderr
+from btfer_builder.networks.flops import Products, count_flops
 
 
 def load_tflite(path: Path) -> Model:
     """Load a `.tflite` file.
 
-    Integer inputs are quantised, and integer outputs turned back into numbers, with the scale and zero point
-    the file states. Where it fixes a batch of one and cannot be resized, images are asked about one by one.
+    Integer inputs are quantised, and integer outputs dequantised, with the scale and zero point of the file. Images
+    are predicted one at a time if the file has a fixed batch of one and cannot be resized.
 
     Raises
     ------
@@ -41,9 +43,9 @@ def load_tflite(path: Path) -> Model:
     if len(inputs) != 1:
         raise BtferError(f"{path}: takes {len(inputs)} inputs; expected a model that takes one image")
     height, width, channels = check_image_shape(path, _shape(inputs[0]))
-    classes = check_scores_shape(path, [_shape(one) for one in outputs])
+    classes = check_scores_shape(path, [_shape(output) for output in outputs])
     sides = (height or 0, width or 0)
-    details = {one["index"]: one for one in interpreter.get_tensor_details()}
+    details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
     kind, (scale, _) = inputs[0]["dtype"], inputs[0]["quantization"]
     return Model(
         path,
@@ -55,12 +57,12 @@ def load_tflite(path: Path) -> Model:
         _Session(path, interpreter),
         takes="uint8" if np.issubdtype(kind, np.integer) and not scale else "float32",
         parameters=_parameters(interpreter, details),
-        flops=lambda h, w: _flops(interpreter, details) if (h, w) == sides else None,
+        flops=lambda h, w: count_flops(_products(interpreter, details)) if (h, w) == sides else None,
     )
 
 
 class _Session:
-    """The predict function; it remembers the batch size the interpreter is set up for."""
+    """The predict function, with the batch size for which the interpreter is allocated."""
 
     def __init__(self, path: Path, interpreter: Any) -> None:  # noqa: ANN401 - either library's interpreter
         self.path, self.interpreter = path, interpreter
@@ -74,7 +76,7 @@ class _Session:
                 try:
                     return self._invoke(values)
                 except (ValueError, RuntimeError):
-                    self.fixed = True  # the graph reshapes to the batch it was converted for
+                    self.fixed = True  # the graph has a fixed batch size
             return np.concatenate([self._invoke(values[i : i + 1]) for i in range(len(values))])
         except (ValueError, RuntimeError) as error:
             raise BtferError(
@@ -101,7 +103,7 @@ def _interpreter(path: Path) -> Any:  # noqa: ANN401 - either library's interpre
     except ImportError:
         Interpreter = import_tensorflow().lite.Interpreter
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TensorFlow's says to use LiteRT, which may not be installed
+        warnings.simplefilter("ignore")  # TensorFlow recommends LiteRT, which may not be installed
         return Interpreter(model_path=str(path), num_threads=threads)
 
 
@@ -129,11 +131,12 @@ def _dequantise(answers: NDArray[Any], detail: dict[str, Any]) -> NDArray[np.flo
 
 
 def _parameters(interpreter: Any, details: dict[int, dict[str, Any]]) -> int:  # noqa: ANN401
-    """Count the constants that the operations take: weights and biases, not shapes and axes."""
+    """Count the constants of the operations: weights and biases, without shapes and axes."""
     operations = interpreter._get_ops_details()
-    computed = {int(index) for one in operations for index in one["outputs"]}
-    computed |= {int(one["index"]) for one in interpreter.get_input_details()}
-    weights = {int(index) for one in operations for index in one["inputs"] if index >= 0} - computed
+    computed = {int(index) for operation in operations for index in operation["outputs"]}
+    computed |= {int(detail["index"]) for detail in interpreter.get_input_details()}
+    used = {int(index) for operation in operations for index in operation["inputs"] if index >= 0}
+    weights = used - computed
     return sum(prod(map(int, details[index]["shape"])) for index in weights if _is_weight(details, index))
 
 
@@ -146,15 +149,11 @@ def _is_weight(details: dict[int, dict[str, Any]], index: int) -> bool:
     return detail["dtype"] is not np.int32 or quantised
 
 
-def _flops(interpreter: Any, details: dict[int, dict[str, Any]]) -> int | None:  # noqa: ANN401
-    """Count two operations for every product in convolutions and dense layers, for one image."""
-    products = 0
-    for one in interpreter._get_ops_details():
-        if one["op_name"] not in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}:
+def _products(interpreter: Any, details: dict[int, dict[str, Any]]) -> Iterator[Products]:  # noqa: ANN401
+    for operation in interpreter._get_ops_details():
+        if operation["op_name"] not in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}:
             continue
-        kernel = [int(side) for side in details[int(one["inputs"][1])]["shape"]]
-        # Of the signature, in which the batch may be open: the interpreter may be set up for more than one.
-        output = [int(side) for side in details[int(one["outputs"][0])]["shape"][1:]]
-        each = prod(kernel[1:3]) if one["op_name"] == "DEPTHWISE_CONV_2D" else prod(kernel[1:])
-        products += prod(output) * each
-    return 2 * products
+        kernel = details[int(operation["inputs"][1])]["shape"]
+        # The interpreter can be allocated for a batch of several images.
+        output = details[int(operation["outputs"][0])]["shape"][1:]
+        yield output, kernel[1:3] if operation["op_name"] == "DEPTHWISE_CONV_2D" else kernel[1:]

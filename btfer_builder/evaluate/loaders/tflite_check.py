@@ -1,4 +1,4 @@
-"""Check a TensorFlow Lite file before an interpreter opens it: only built-in operations, and no data from elsewhere."""
+"""Check a TensorFlow Lite file before an interpreter opens it: built-in operations only, no external data."""
 
 import struct
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import Any
 from btfer_builder.errors import BtferError, UnsafeFile
 from btfer_builder.io.tensorflow_import import import_tensorflow
 
-#: Built-in numbers that stand for something outside TensorFlow Lite.
+#: Built-in operators that call code outside TensorFlow Lite.
 OUTSIDE = frozenset(
     {"CALL", "CUSTOM", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES", "STABLEHLO_CUSTOM_CALL"}
 )
 
 
 def check_tflite(path: Path) -> None:
-    """Refuse a file with custom operations, those of TensorFlow (Flex) included, or with buffers outside it.
+    """Refuse a file with custom operations, those of TensorFlow (Flex) included, or with external buffers.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def check_tflite(path: Path) -> None:
     UnsafeFile
         If it has such operations or buffers.
     BtferError
-        If it is no TensorFlow Lite model, or damaged.
+        If it is not a TensorFlow Lite model, or is damaged.
     """
     schema = _schema()
     content = path.read_bytes()

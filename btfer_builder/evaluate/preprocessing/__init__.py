@@ -1,1 +1,1 @@
-"""How a model is fed: presets, sidecars, and how they are resolved."""
+"""Preprocessing of models: presets, sidecars, and the order of precedence."""

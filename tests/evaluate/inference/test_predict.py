@@ -12,12 +12,14 @@ from PIL import Image
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import LabelledFace
+from btfer_builder.evaluate.evaluate import make_job
 from btfer_builder.evaluate.inference.outputs import is_probability, read_labels, softmax
-from btfer_builder.evaluate.inference.predict import ModelRun, predict_faces, predict_jobs
+from btfer_builder.evaluate.inference.predict import ModelRun, predict_jobs
 from btfer_builder.evaluate.loaders.base import Model
-from btfer_builder.evaluate.preprocessing.resolve import Feeding, plan_feeding, prepare
+from btfer_builder.evaluate.preprocessing.resolve import build_preprocessing
 from btfer_builder.images.decode import decode_image
 from btfer_builder.labels import EMOTIONS
+from btfer_builder.networks.preprocessing import Preprocessing, preprocess
 
 LEVELS = (10, 45, 80, 115, 150, 185, 220)
 
@@ -26,9 +28,8 @@ DEFAULTS = EvalRecipe()
 
 
 def predict(model, faces, recipe=DEFAULTS, progress=iter):
-    labels = read_labels(recipe.labels, model)
-    feeding = plan_feeding(recipe, model)
-    return predict_faces(model, faces, labels, feeding, batch_size=recipe.batch_size, progress=progress)
+    job = make_job(model, recipe)
+    return predict_jobs([job], faces, batch_size=recipe.batch_size, progress=progress)[0][0]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
@@ -140,10 +141,10 @@ def red(side=8):
 
 
 def test_grey_is_bt601():
-    values, _ = prepare(red(), Feeding(8, 8, 1, "grey", "0,255"))
+    values, _ = preprocess(red(), Preprocessing(8, 8, 1, "grey", "0,255"))
     assert values.shape == (8, 8, 1)
     assert values[0, 0, 0] == round(0.299 * 200)
-    tripled, _ = prepare(red(), Feeding(8, 8, 3, "grey", "0,255"))
+    tripled, _ = preprocess(red(), Preprocessing(8, 8, 3, "grey", "0,255"))
     assert tripled.shape == (8, 8, 3)
     assert (tripled == values).all()
 
@@ -151,7 +152,7 @@ def test_grey_is_bt601():
 @pytest.mark.parametrize(("color", "first"), [("rgb", 200), ("bgr", 0)])
 def test_channel_order(color, first):
     for side in (8, 16):
-        values, _ = prepare(red(side), Feeding(8, 8, 3, color, "0,255"))
+        values, _ = preprocess(red(side), Preprocessing(8, 8, 3, color, "0,255"))
         assert values[0, 0].tolist() == [first, 0, 200 - first]
 
 
@@ -160,7 +161,7 @@ def test_channel_order(color, first):
     [("0,255", (0, 200)), ("0,1", (0, 200 / 255)), ("-1,1", (-1, (200 / 255 - 0.5) * 2))],
 )
 def test_scales(scale, expected):
-    values, way = prepare(red(), Feeding(8, 8, 3, "rgb", scale))
+    values, way = preprocess(red(), Preprocessing(8, 8, 3, "rgb", scale))
     assert (values[..., 1].max(), values[..., 0].max()) == pytest.approx(expected)
     assert values.dtype == np.float32
     assert way == "none"
@@ -169,23 +170,25 @@ def test_scales(scale, expected):
 def test_shrinking_averages_and_enlarging_does_not_replicate():
     checks = np.indices((16, 16)).sum(axis=0) % 2 * 255
     board = np.repeat(checks[..., np.newaxis], 3, axis=2).astype(np.uint8)
-    small, way = prepare(board, Feeding(4, 4, 3, "rgb", "0,255"))
+    small, way = preprocess(board, Preprocessing(4, 4, 3, "rgb", "0,255"))
     assert way == "area"
     assert small == pytest.approx(np.full((4, 4, 3), 127.5), abs=1)  # nearest neighbour gives 0 or 255
     ramp = np.tile(np.arange(0, 160, 40, dtype=np.uint8)[:, np.newaxis], (4, 1, 3)).reshape(4, 4, 3)
-    large, way = prepare(ramp, Feeding(16, 16, 3, "rgb", "0,255"))
+    large, way = preprocess(ramp, Preprocessing(16, 16, 3, "rgb", "0,255"))
     assert way == "cubic"
     assert len(np.unique(large)) > 4
-    tall, _ = prepare(board, Feeding(12, 6, 3, "rgb", "0,255"))
+    tall, _ = preprocess(board, Preprocessing(12, 6, 3, "rgb", "0,255"))
     assert tall.shape == (12, 6, 3)
 
 
 def test_colour_for_a_grey_model_is_refused(brightness_model):
     with pytest.raises(BtferError, match="takes one channel"):
-        plan_feeding(EvalRecipe(color="bgr"), brightness_model)
-    assert plan_feeding(EvalRecipe(), brightness_model).color == "grey"
-    assert plan_feeding(EvalRecipe(), replace(brightness_model, channels=3)).color == "rgb"
-    assert plan_feeding(EvalRecipe(color="grey"), replace(brightness_model, channels=3)).color == "grey"
+        build_preprocessing(EvalRecipe(color="bgr"), brightness_model)
+    assert build_preprocessing(EvalRecipe(), brightness_model).color == "grey"
+    assert build_preprocessing(EvalRecipe(), replace(brightness_model, channels=3)).color == "rgb"
+    assert (
+        build_preprocessing(EvalRecipe(color="grey"), replace(brightness_model, channels=3)).color == "grey"
+    )
 
 
 def test_several_models_at_once_answer_as_in_a_plain_loop(tmp_path):
@@ -208,15 +211,21 @@ def test_several_models_at_once_answer_as_in_a_plain_loop(tmp_path):
         return Model(Path(f"{seed}.keras"), side, side, channels, 7, "keras", predict)
 
     jobs = [
-        ModelRun(model := model_of(12, 3, 0), read_labels(EMOTIONS, model), Feeding(12, 12, 3, "rgb", "0,1")),
         ModelRun(
-            model, read_labels(EMOTIONS, model), Feeding(12, 12, 3, "rgb", "-1,1", mean=(0.1,), std=(2.0,))
+            model := model_of(12, 3, 0), read_labels(EMOTIONS, model), Preprocessing(12, 12, 3, "rgb", "0,1")
         ),
-        ModelRun(model, read_labels(EMOTIONS, model), Feeding(12, 12, 3, "bgr", "0,255", resize="nearest")),
+        ModelRun(
+            model,
+            read_labels(EMOTIONS, model),
+            Preprocessing(12, 12, 3, "rgb", "-1,1", mean=(0.1,), std=(2.0,)),
+        ),
+        ModelRun(
+            model, read_labels(EMOTIONS, model), Preprocessing(12, 12, 3, "bgr", "0,255", resize="nearest")
+        ),
         ModelRun(
             model := model_of(50, 1, 1),
             read_labels(EMOTIONS, model),
-            Feeding(50, 50, 1, "grey", "0,1", crop=0.7),
+            Preprocessing(50, 50, 1, "grey", "0,1", crop=0.7),
         ),
     ]
     for batch_size, workers in ((1, 1), (5, 2), (64, 3)):
@@ -224,7 +233,9 @@ def test_several_models_at_once_answer_as_in_a_plain_loop(tmp_path):
         for job, found in zip(jobs, answers, strict=True):
             plain = [
                 softmax(
-                    job.model.predict(prepare(decode_image(face.path), job.feeding)[0][None]).astype(float)
+                    job.model.predict(preprocess(decode_image(face.path), job.preprocessing)[0][None]).astype(
+                        float
+                    )
                 )
                 for face in faces
             ]
@@ -244,12 +255,12 @@ def test_an_error_stops_the_threads(make_set, brightness_model):
 
 
 def test_mean_and_deviation_come_after_the_scale():
-    values, _ = prepare(red(), Feeding(8, 8, 3, "bgr", "0,255", mean=(1.0, 2.0, 3.0), std=(2.0,)))
+    values, _ = preprocess(red(), Preprocessing(8, 8, 3, "bgr", "0,255", mean=(1.0, 2.0, 3.0), std=(2.0,)))
     assert values[0, 0].tolist() == [-0.5, -1.0, (200 - 3) / 2]
 
 
 def test_the_central_square_is_what_is_left_of_a_crop():
     image = np.zeros((100, 100, 3), np.uint8)
     image[20:80, 20:80] = 255
-    values, _ = prepare(image, Feeding(10, 10, 3, "rgb", "0,1", crop=0.6))
+    values, _ = preprocess(image, Preprocessing(10, 10, 3, "rgb", "0,1", crop=0.6))
     assert values.min() == 1.0

@@ -14,9 +14,9 @@ from btfer_builder.evaluate.convert import convert_model
 from btfer_builder.evaluate.loaders.base import file_bytes, is_function
 from btfer_builder.evaluate.loaders.graph_check import check_graph
 from btfer_builder.evaluate.loaders.registry import load_model
-from btfer_builder.evaluate.preprocessing.resolve import Feeding
 from btfer_builder.io.atomic import file_digest
 from btfer_builder.labels import EMOTIONS
+from btfer_builder.networks.preprocessing import Preprocessing
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
 
@@ -51,13 +51,13 @@ def files(network, tmp_path_factory) -> dict[str, Path]:
     network.save(path)
     network.export(str(folder / "exported"), format="tf_saved_model", verbose=False)
     faces = noise_faces(folder)
-    feeding = Feeding(12, 12, 3, "rgb", "0,1")
+    preprocessing = Preprocessing(12, 12, 3, "rgb", "0,1")
     found = {
         "keras": path,
         "saved_model": folder / "exported",
         "tflite": convert_model(path, "tflite"),
         "float16": convert_model(path, "tflite", quantize="float16"),
-        "int8": convert_model(path, "tflite", quantize="int8", faces=faces, feeding=feeding),
+        "int8": convert_model(path, "tflite", quantize="int8", faces=faces, preprocessing=preprocessing),
         "onnx": convert_model(path, "onnx"),
     }
     # Conv with channels first, as PyTorch exports it, and a batch of exactly two.
@@ -145,10 +145,10 @@ def test_every_format_is_counted_alike(files, kind):
 
 def test_flops_are_those_of_the_networks_table(files):
     from btfer_builder.evaluate.loaders.keras_file import load_network
-    from btfer_builder.networks.flops import flops
+    from btfer_builder.networks.flops import network_flops
 
     network, model = load_network(files["keras"])
-    assert model.flops(12, 12) == flops(network) == FLOPS
+    assert model.flops(12, 12) == network_flops(network) == FLOPS
 
 
 def test_scores_are_the_same_whatever_the_format(files, tmp_path):
@@ -195,7 +195,7 @@ def test_a_function_is_a_model(tmp_path, monkeypatch):
     assert report.path.name == "my_library.classify"
     assert report.scores.per_class["happy"].recall == 1
     assert "|in:256rgb/raw,cubic|labels:2/3|" in report.signature
-    with pytest.raises(BtferError, match="does its own preprocessing, so --scale says nothing"):
+    with pytest.raises(BtferError, match="does its own preprocessing, so --scale has no effect"):
         evaluate_model(
             "my_library:classify",
             faces,
@@ -204,9 +204,9 @@ def test_a_function_is_a_model(tmp_path, monkeypatch):
             explicit=["scale"],
         )
     for name, says in {
-        "wrong": r"shape \(3,\); expected \(14",
+        "wrong": r"shape \(3,\) for a batch of 14; expected \(14",
         "broken": "no weights",
-        "number": "is no function",
+        "number": "not a function",
         "gone": "cannot be imported",
     }.items():
         with pytest.raises(BtferError, match=says):
@@ -361,7 +361,7 @@ def test_models_of_whole_numbers_are_fed_such(tmp_path):
 
     tf.saved_model.save(Whole(), str(tmp_path / "whole"))
     faces = noise_faces(tmp_path)
-    with pytest.raises(BtferError, match=r"whole numbers of 0 to 255; say --scale 0,255"):
+    with pytest.raises(BtferError, match=r"whole numbers of 0 to 255; give --scale 0,255"):
         evaluate_model(tmp_path / "whole", faces, EvalRecipe(scale="-1,1"), tmp_path / "out")
     report = evaluate_model(tmp_path / "whole", faces, EvalRecipe(scale="0,255"), tmp_path / "out")
     assert "|in:12rgb/0,255,none|" in report.signature

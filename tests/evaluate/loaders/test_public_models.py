@@ -84,7 +84,7 @@ def test_files_that_are_no_models(tmp_path):
     for suffix, says in [
         (".keras", "not a Keras model"),
         (".h5", "not an HDF5 file"),
-        (".pkl", "name ends in"),
+        (".pkl", "not a known model format"),
     ]:
         path = junk.with_suffix(suffix)
         path.write_bytes(b"\x80\x04 junk")
@@ -108,7 +108,7 @@ def test_files_that_are_no_models(tmp_path):
         load_model(packed)
     with zipfile.ZipFile(tmp_path / "half.keras", "w") as archive:
         archive.writestr("config.json", "{")
-    with pytest.raises(BtferError, match="description of its network is damaged"):
+    with pytest.raises(BtferError, match="configuration of its network is damaged"):
         load_model(tmp_path / "half.keras")
 
 

@@ -11,7 +11,7 @@ from btfer_builder.evaluate.evaluate import make_job
 from btfer_builder.evaluate.preprocessing.preprocessing_search import (
     DECLARED,
     PER_CLASS,
-    try_feedings,
+    search_preprocessing,
     warning,
 )
 from btfer_builder.labels import EMOTIONS
@@ -24,7 +24,7 @@ def tried_as(scale, make_set, brightness_model, n=12):
         {emotion: [level - 6 + k for k in range(n)] for emotion, level in zip(EMOTIONS, LEVELS, strict=True)}
     )
     job = make_job(replace(brightness_model, channels=3), EvalRecipe(scale=scale))
-    return try_feedings(job, faces, batch_size=16, workers=2, seed=0)
+    return search_preprocessing(job, faces, batch_size=16, workers=2, seed=0)
 
 
 def test_a_wrong_scale_is_warned_of(make_set, brightness_model):
@@ -52,7 +52,7 @@ def test_a_way_that_makes_the_model_overflow_is_only_a_bad_one(make_set, brightn
 
     faces = make_set({e: [level] * 6 for e, level in zip(EMOTIONS, LEVELS, strict=True)})
     job = make_job(replace(brightness_model, predict=predict), EvalRecipe())
-    tried = try_feedings(job, faces, batch_size=16, workers=2, seed=0)
+    tried = search_preprocessing(job, faces, batch_size=16, workers=2, seed=0)
     assert next(one for one in tried if one.name == "scale 0,255").accuracy == pytest.approx(1 / 7)
     assert tried[0].accuracy == 1.0
 
@@ -67,7 +67,7 @@ def test_a_part_of_the_faces_is_taken(make_set, brightness_model):
     seen = []
     faces = make_set({"happy": [115] * (PER_CLASS + 20), "sad": [185] * 5})
     model = replace(brightness_model, predict=lambda x: seen.append(len(x)) or brightness_model.predict(x))
-    tried = try_feedings(make_job(model, EvalRecipe()), faces, batch_size=100, workers=1, seed=0)
+    tried = search_preprocessing(make_job(model, EvalRecipe()), faces, batch_size=100, workers=1, seed=0)
     assert set(seen) == {PER_CLASS + 5}
     assert len(seen) == len(tried)
 

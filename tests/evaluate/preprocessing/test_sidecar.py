@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from btfer_builder.config import EvalRecipe, Preset
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import Sidecar, SidecarInput, SidecarLabels, read_sidecar, write_sidecar
+from btfer_builder.evaluate.preprocessing.preprocessing_search import usual_preprocessings
 from btfer_builder.evaluate.preprocessing.presets import PRESETS, bundled_model
 from btfer_builder.evaluate.preprocessing.resolve import (
-    describe,
-    plan_feeding,
+    build_preprocessing,
     resolve_preprocessing,
-    usual_feedings,
 )
 from btfer_builder.evaluate.preprocessing.sidecar import sidecar_path
 from btfer_builder.labels import parse_emotion
@@ -164,29 +163,29 @@ def test_every_preset_is_valid_and_states_its_source():
         assert preset.source
         known = [label for label in sidecar.labels.outputs if label != "Contempt"]
         assert len({parse_emotion(label) for label in known}) in {0, 7}
-    with pytest.raises(BtferError, match="brings no model"):
+    with pytest.raises(BtferError, match="has no model file"):
         bundled_model("deepface")
 
 
 def test_a_size_is_asked_for_and_checked(brightness_model):
     free = replace(brightness_model, height=None, width=None, channels=3)
     with pytest.raises(BtferError, match=r"any size.*--size"):
-        plan_feeding(EvalRecipe(), free)
-    assert plan_feeding(EvalRecipe(size=48), free).height == 48
+        build_preprocessing(EvalRecipe(), free)
+    assert build_preprocessing(EvalRecipe(size=48), free).height == 48
     with pytest.raises(BtferError, match="takes 8×8 pixels, so size cannot be 9"):
-        plan_feeding(EvalRecipe(size=9), brightness_model)
-    with pytest.raises(BtferError, match="mean has 2 values, but its images have 3 for each pixel"):
-        plan_feeding(EvalRecipe(size=8, mean=(1.0, 2.0)), free)
+        build_preprocessing(EvalRecipe(size=9), brightness_model)
+    with pytest.raises(BtferError, match="mean has 2 values, but its images have 3 channels"):
+        build_preprocessing(EvalRecipe(size=8, mean=(1.0, 2.0)), free)
     function = replace(free, takes="uint8 rgb")
-    assert plan_feeding(EvalRecipe(), function).height == 256
+    assert build_preprocessing(EvalRecipe(), function).height == 256
 
 
 def test_the_usual_ways_differ_from_the_declared_one(brightness_model):
-    feeding = plan_feeding(EvalRecipe(scale="0,1"), replace(brightness_model, channels=3))
-    ways = usual_feedings(feeding)
+    declared = build_preprocessing(EvalRecipe(scale="0,1"), replace(brightness_model, channels=3))
+    ways = usual_preprocessings(declared)
     assert {"scale -1,1", "scale 0,255", "preset caffe", "color bgr", "color grey", "resize nearest"} <= set(
         ways
     )
-    assert feeding not in ways.values()
+    assert declared not in ways.values()
     assert "scale 0,1" not in ways
-    assert describe(ways["preset caffe"]).startswith("8×8 bgr; 0 to 255; minus 103.939")
+    assert ways["preset caffe"].describe().startswith("8×8 bgr; 0 to 255; minus 103.939")

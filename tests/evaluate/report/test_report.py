@@ -14,7 +14,7 @@ from btfer_builder.evaluate import LabelledFace
 from btfer_builder.evaluate.evaluate import make_job, measure
 from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.evaluate.metrics.scores import ReliabilityBin, score
-from btfer_builder.evaluate.preprocessing.preprocessing_search import Tried
+from btfer_builder.evaluate.preprocessing.preprocessing_search import PreprocessingScore
 from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
 from btfer_builder.evaluate.report import charts
 from btfer_builder.evaluate.report.confusion_plot import confusion_png
@@ -86,8 +86,8 @@ def evaluation_of(faces, predictions, model, **settings):
     job = make_job(model, recipe)
     views = [predictions] * (1 + 40 * recipe.corruptions + len(recipe.resolutions))
     tried = (
-        Tried("as <declared>", "8×8", 0.5, (0.2, 0.8)),
-        Tried("scale 0,255", "8×8", 0.9, (0.8, 1.0), 0.01),
+        PreprocessingScore("as <declared>", "8×8", 0.5, (0.2, 0.8)),
+        PreprocessingScore("scale 0,255", "8×8", 0.9, (0.8, 1.0), 0.01),
     )
     return measure(
         job,

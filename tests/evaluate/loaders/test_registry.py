@@ -1,0 +1,73 @@
+"""A format is one entry of the registry: what names formats elsewhere follows from it, or is compared with it."""
+
+import importlib
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import pytest
+
+from btfer_builder.cli.evaluate import convert, evaluate
+from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.convert import convert_model
+from btfer_builder.evaluate.loaders.registry import (
+    FORMATS,
+    PACKAGES,
+    SUFFIXES,
+    TARGETS,
+    Format,
+    accepted_formats,
+    load_model,
+)
+from btfer_builder.evaluate.preprocessing.sidecar import sidecar_path
+
+DOCS = Path(__file__).parents[3] / "docs" / "evaluation.md"
+
+
+def row(model_format: Format) -> str:
+    """Return a format's row of the table in the documentation."""
+    names = [f"`model{suffix}`" for suffix in model_format.suffixes]
+    given = ", ".join(names) or (
+        f"`{model_format.example}`" if model_format.kind == "function" else model_format.example
+    )
+    return f"| {model_format.name} | {given} | {model_format.note} |"
+
+
+def test_the_documentation_has_the_table_of_formats():
+    rows = [row(model_format) for model_format in FORMATS]
+    assert "\n".join(["| you have | you give | notes |", "|---|---|---|", *rows]) in DOCS.read_text()
+
+
+def test_the_help_of_the_commands_names_every_format():
+    assert all(suffix in (evaluate.help or "") for suffix in SUFFIXES)
+    (to,) = (option for option in convert.params if option.name == "to")
+    assert isinstance(to.type, click.Choice)
+    assert list(to.type.choices) == list(TARGETS)
+
+
+@pytest.mark.parametrize("model_format", FORMATS, ids=lambda model_format: model_format.name)
+def test_every_loader_exists_and_its_packages_have_versions(model_format):
+    module, _, function = model_format.loader.partition(":")
+    assert callable(getattr(importlib.import_module(f"btfer_builder.evaluate.loaders.{module}"), function))
+    assert model_format.packages.keys() <= PACKAGES.keys()
+    for packages in model_format.packages.values():
+        assert all(version(package) for package in packages)
+
+
+def test_every_file_format_shares_the_name_of_its_sidecar(tmp_path):
+    for suffix in SUFFIXES:
+        assert sidecar_path(tmp_path / f"m{suffix.upper()}") == tmp_path / "m.btfer.toml"
+
+
+def test_errors_list_the_formats(tmp_path):
+    listed = ".keras, .h5, .hdf5, .tflite, .onnx, a SavedModel's folder, or package.module:callable"
+    assert accepted_formats() == listed
+    with pytest.raises(BtferError) as raised:
+        load_model(tmp_path / "gone.keras")
+    assert str(raised.value) == f"{tmp_path / 'gone.keras'}: no such file; expected a model: {listed}"
+    (tmp_path / "m.pt").write_bytes(b"")
+    with pytest.raises(BtferError, match=r"m\.pt: not a known model format; expected \.keras") as raised:
+        load_model(str(tmp_path / "m.pt"))
+    assert listed in str(raised.value)
+    with pytest.raises(BtferError, match=r"only Keras models \(\.keras, \.h5, \.hdf5\) can be converted"):
+        convert_model(tmp_path / "m.tflite", "onnx")
