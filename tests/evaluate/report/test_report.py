@@ -207,12 +207,12 @@ def test_charts_show_what_they_are_given():
     bins = (ReliabilityBin(0.6, 0.7, 30, 0.65, 0.2), ReliabilityBin(0.9, 1.0, 10, 0.95, 1.0))
     chart = str(charts.reliability_chart(bins, 40))
     assert chart.count("<circle") == 2
-    assert "30 answers of 65% on average, 20% of them right" in chart
+    assert "30 predictions, mean confidence 65%, accuracy 20%" in chart
     line = charts.Line("blur", [0.5, 0.25], [(0.4, 0.6), (0.2, 0.3)])
     assert "5: 25.0% (20.0% to 30.0%)" in str(charts.curve_chart(line, ["0", "5"], "severity"))
     assert "width:50.00%" in str(charts.interval_bar(0.5, (0.4, 0.6)))
     one = str(charts.reliability_chart((ReliabilityBin(0.6, 0.7, 1, 0.65, 0.0),), 1))
-    assert "<title>1 answer of 65%, wrong</title>" in one
+    assert "<title>1 prediction, confidence 65%, wrong</title>" in one
     names = [f"{'x' * 30}-fold-{fold}.keras" for fold in (1, 2)]
     long = str(charts.critical_difference_chart(names, [1.2, 1.9], []))
     assert all(f"-fold-{fold}.keras" in re.sub("<title>.*?</title>", "", long) for fold in (1, 2))
