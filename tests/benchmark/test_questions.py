@@ -181,7 +181,7 @@ def test_the_authors_numbers_say_what_else_differs():
     theirs = answer_questions(published_grid(), resamples=0)
     text = questions_markdown(theirs)
     assert "differ in nothing else" not in text
-    for said in ("another copy", "MobileNet", "Learning rates", "repetitions", "stayed frozen"):
+    for said in ("another copy", "MobileNet", "Learning rates", "repetitions", "frozen base"):
         assert said in text
     assert all(one.authors for one in theirs)
     ours = answer_questions([result(size=48), result(size=224)], resamples=0)

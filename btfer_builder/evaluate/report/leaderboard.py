@@ -122,6 +122,6 @@ def significance_summary(board: Leaderboard) -> str:
         text = f"The two models differ significantly {test}."
     else:
         text = f"{significant} of {pairs} pairs {'differs' if significant == 1 else 'differ'} significantly {test}."
-    if significant and any(row.tied for row in board.rows):
+    if any(row.tied for row in board.rows):
         text += " A rank is 1 plus the number of models that are significantly better; = marks a shared rank."
     return text + (f" All models together: Cochran's Q, p = {board.p_any:.2g}." if pairs > 1 else "")
