@@ -1,8 +1,8 @@
 """The results of the paper's authors: the numbers printed in their notebooks, by setting.
 
 `published.csv` was read from the executed notebooks of github.com/gipinze/ResearchModels_GIT (each row names its
-notebook): figures only. Weighting and network are those that a run actually used, which its folder may not name. Outputs
-of other runs, duplicates and failed runs are left out.
+notebook): figures only. Weighting and network are those that a run actually used, which its folder may not name.
+Outputs of other runs, duplicates and failed runs are left out.
 """
 
 import csv

@@ -65,7 +65,9 @@ def _page(
         parts += ["## Tables", *(table.to_markdown().strip() for table in tables)]
     parts.append("## Questions\n\n" + questions_markdown(comparisons).strip())
     drawn = [
-        f"**Figure {item.number}.** {item.caption}.\n\n![](figures/{item.name})" for item in figures if item.png
+        f"**Figure {item.number}.** {item.caption}.\n\n![](figures/{item.name})"
+        for item in figures
+        if item.png
     ]
     missing = [f"* Figure {item.number} ({item.caption}): {item.missing}" for item in figures if item.missing]
     parts += ["## Figures", *drawn] if drawn else []

@@ -199,9 +199,7 @@ def _locked(out: Path) -> Iterator[None]:
         lock = FileLock(out / ".benchmark.lock", timeout=0)
         lock.acquire()
     except Timeout:
-        raise BtferError(
-            f"another btfer benchmark is running in {out}; wait until it ends"
-        ) from None
+        raise BtferError(f"another btfer benchmark is running in {out}; wait until it ends") from None
     except OSError as error:
         raise BtferError(f"{out}: cannot be written: {error.strerror}") from None
     try:

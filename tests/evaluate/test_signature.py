@@ -109,7 +109,9 @@ def test_the_hash_of_a_set_is_that_of_its_contents_in_any_order(make_set):
     other = changed[:11] + ("0" if changed[11] != "0" else "1")
     for wrong in (digest[:8], other):
         here = changed[: len(wrong)]
-        with pytest.raises(BtferError, match=f"its hash is {here}, expected {wrong}; .*--set-hash {here} to score"):
+        with pytest.raises(
+            BtferError, match=f"its hash is {here}, expected {wrong}; .*--set-hash {here} to score"
+        ):
             check_set(changed, wrong)
     with pytest.raises(BtferError, match=r"gone\.png: not a readable face image"):
         content_digests([LabelledFace(Path("gone.png"), "sad", "x")])

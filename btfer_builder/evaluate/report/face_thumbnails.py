@@ -73,7 +73,7 @@ def _show(faces: Sequence[LabelledFace], predictions: Predictions, rows: Sequenc
         pictures = list(pool.map(lambda row: thumbnail(faces[row]), rows))
     return [
         ShownFace(
-            printable(faces[row].face_id),
+            escape_undecodable(faces[row].face_id),
             faces[row].emotion,
             EMOTIONS[predictions.predicted[row]],
             float(predictions.probabilities[row, predictions.predicted[row]]),
@@ -94,6 +94,6 @@ def thumbnail(face: LabelledFace) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
-def printable(name: str) -> str:
+def escape_undecodable(name: str) -> str:
     """Escape bytes of a file name that are not valid UTF-8."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -11,7 +11,7 @@ from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.evaluate.metrics.groups import ATTRIBUTES, MIN_FACES, WORDING
 from btfer_builder.evaluate.metrics.registry import METRICS, Metric
 from btfer_builder.evaluate.metrics.scores import Interval, Scores
-from btfer_builder.evaluate.report.face_thumbnails import cells, printable, worst_errors
+from btfer_builder.evaluate.report.face_thumbnails import cells, escape_undecodable, worst_errors
 from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.robustness import MEANINGS, SEVERITIES
 from btfer_builder.io.atomic import write_csv
@@ -32,8 +32,8 @@ def _rows(faces: Sequence[LabelledFace], predictions: Predictions) -> Iterator[d
     for face, column, shares in zip(faces, predictions.predicted, predictions.probabilities, strict=True):
         answer = EMOTIONS[column]
         yield {
-            "face_id": printable(face.face_id),
-            "path": printable(str(face.path)),
+            "face_id": escape_undecodable(face.face_id),
+            "path": escape_undecodable(str(face.path)),
             "emotion": face.emotion,
             "predicted": answer,
             "correct": str(answer == face.emotion).lower(),
