@@ -151,8 +151,8 @@ def _comparisons(results: Sequence[Result], measure: str) -> Iterable[tuple[Labe
         yield ("RQ1", f"{high} px", f"{low} px", "all settings"), pairs
     for size in sizes:
         part = [result for result in scored if result.size == size]
-        pretrainings = {result.pretraining for result in part}
-        kinds = [kind for kind in ("vggface", "imagenet", "scratch") if kind in pretrainings]
+        pretrainings: set[str] = {result.pretraining for result in part}
+        kinds: list[str] = [kind for kind in ("vggface", "imagenet", "scratch") if kind in pretrainings]
         for first, second in combinations(kinds, 2):
             yield ("RQ2", first, second, f"{size} px"), _pairs(part, "pretraining", first, second)
         order = ("conservative", "simple", "oversample", "undersample", "none")
