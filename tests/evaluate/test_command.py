@@ -212,7 +212,7 @@ def test_an_empty_class_folder_is_an_error(room):
 
 def test_compare_without_reports(room):
     assert "has no reports yet" in run("compare", code=1)
-    assert "no report" in run("compare", "faces", code=1)
+    assert "not a report" in run("compare", "faces", code=1)
 
 
 def test_compare_takes_all_that_a_shell_names(room):
