@@ -237,8 +237,8 @@ def test_a_set_that_is_none_is_said_before_anything_is_run(tmp_path):
 
 def test_each_worker_takes_a_card_of_its_own(tmp_path, monkeypatch):
     code = (
-        "import sys, os; from btfer_builder.benchmark.gpus import take_card;"
-        "print(take_card(), os.environ['CUDA_VISIBLE_DEVICES'], flush=True); sys.stdin.read()"
+        "import sys, os; from btfer_builder.benchmark.gpus import acquire_gpu;"
+        "print(acquire_gpu(), os.environ['CUDA_VISIBLE_DEVICES'], flush=True); sys.stdin.read()"
     )
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "4,7", "TMPDIR": str(tmp_path)}
     workers = [
