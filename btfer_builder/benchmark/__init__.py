@@ -1,1 +1,1 @@
-"""The grid of the paper: its runs, its tables, its figures and its questions (§4)."""
+"""The benchmark of the paper: runs of a grid, tables, figures and questions (§4)."""

@@ -32,7 +32,7 @@ _PRETRAININGS = ("scratch", "imagenet", "vggface")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure as it is written: its number, its caption, and the PNG, or why there is none."""
+    """A figure: its number, its caption, and the PNG or the reason why there is none."""
 
     number: int
     caption: str
@@ -41,16 +41,16 @@ class Figure:
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """Name of its file."""
         return f"figure-{self.number}.png"
 
 
 def make_figures(results: Sequence[Result]) -> list[Figure]:
-    """Return Figures 14–28; one that the results have nothing for says what is missing instead.
+    """Return Figures 14–28; a figure without results has the reason instead.
 
-    A bar is the mean over the settings that were run under all of the figure's conditions, which are its dots: so
-    two bars differ by what the figure is about and not by which networks happened to be run. The whisker of a single
-    setting is its 95 % Wilson interval.
+    A bar is the mean over the settings that were run under all conditions of the figure, which are its dots. So two
+    bars differ in what the figure compares and not in the networks. The whisker of a single setting is its 95 %
+    Wilson interval.
     """
     frame = as_frame(results) if results else None
     plans: list[tuple[int, str, Callable[[pd.DataFrame], bytes | str]]] = [
@@ -84,7 +84,7 @@ def make_figures(results: Sequence[Result]) -> list[Figure]:
 
 
 def write_figures(folder: Path, figures: Sequence[Figure]) -> list[Path]:
-    """Write the figures there are, remove those that are no more, and return the files."""
+    """Write the figures, remove files of figures without results, and return the files."""
     files = []
     for figure in figures:
         path = folder / figure.name
@@ -100,15 +100,15 @@ def _resolutions(frame: "pd.DataFrame") -> bytes | str:
     sizes = sorted(frame["size"].unique())
     if len(sizes) < 2:
         return f"all runs have {sizes[0]} pixels"
-    found = _matched(frame, "size", sizes)
-    if found.empty:
+    matched = _matched(frame, "size", sizes)
+    if matched.empty:
         return "no setting was run at all resolutions"
-    figure, panels = new_figure("Fig. 14  Accuracy by resolution", found["dataset"].nunique())
-    for axes, (dataset, group) in zip(panels, found.groupby("dataset", sort=False), strict=True):
+    figure, panels = new_figure("Fig. 14  Accuracy by resolution", matched["dataset"].nunique())
+    for axes, (dataset, group) in zip(panels, matched.groupby("dataset", sort=False), strict=True):
         bars = {
             f"{size} px": {
-                words: bar
-                for measure, words in MEASURES.items()
+                label: bar
+                for measure, label in MEASURES.items()
                 if (bar := _mean(group[group["size"] == size], measure)) is not None
             }
             for size in sizes
@@ -120,7 +120,7 @@ def _resolutions(frame: "pd.DataFrame") -> bytes | str:
 
 @dataclass(frozen=True)
 class _Pretrainings:
-    """Figs. 15–18: one network from different weights; the paper takes VGG16."""
+    """Figs. 15–18: one network from different weights, VGG16 in the paper."""
 
     size: int
     balancing: str
@@ -152,21 +152,21 @@ class _Datasets:
         part = frame[(frame["size"] == self.size) & (frame["balancing"] == self.balancing)]
         if part.empty:
             return f"no run has {self.balancing} weighting and {self.size} pixels"
-        found = _matched(part, "dataset", list(dict.fromkeys(part["dataset"])))
-        if found.empty:
+        matched = _matched(part, "dataset", list(dict.fromkeys(part["dataset"])))
+        if matched.empty:
             return "no network was trained on all datasets"
         number = 21 + (2 if self.size == 224 else 0) + (1 if self.balancing == "conservative" else 0)
-        settings = len(found) // found["dataset"].nunique()
+        settings = len(matched) // matched["dataset"].nunique()
         title = f"Fig. {number}  Average accuracy, {self.balancing}, {self.size}×{self.size} ({settings} settings)"
         bars = {
-            words: {
+            label: {
                 str(dataset): bar
-                for dataset, group in found.groupby("dataset", sort=False)
+                for dataset, group in matched.groupby("dataset", sort=False)
                 if (bar := _mean(group, measure)) is not None
             }
-            for measure, words in MEASURES.items()
+            for measure, label in MEASURES.items()
         }
-        figure, (axes,) = new_figure(title, 1, width=2.6 + 1.5 * found["dataset"].nunique())
+        figure, (axes,) = new_figure(title, 1, width=2.6 + 1.5 * matched["dataset"].nunique())
         grouped_bars(axes, bars)
         chance_line(axes, 1 / len(EMOTIONS))
         return to_png(figure)
@@ -174,28 +174,28 @@ class _Datasets:
 
 @dataclass(frozen=True)
 class _Balancings:
-    """Figs. 25–28: the balancings side by side, from scratch or from pretrained weights."""
+    """Figs. 25–28: the balancings side by side, from scratch or pretrained."""
 
     size: int
     scratch: bool
 
     def __call__(self, frame: "pd.DataFrame") -> bytes | str:
-        right = (frame["pretraining"] == "scratch") == self.scratch
-        part = frame[(frame["size"] == self.size) & right]
+        selected = (frame["pretraining"] == "scratch") == self.scratch
+        part = frame[(frame["size"] == self.size) & selected]
         if part.empty:
             return f"no run {'without' if self.scratch else 'with'} pretrained weights has {self.size} pixels"
-        # A way that hardly any network was run with would leave none that was run with all.
+        # A balancing that few networks were run with would leave none that was run with all.
         counts = part.groupby("balancing").size()
         kinds = [kind for kind in dict.fromkeys(part["balancing"]) if counts[kind] * 2 >= counts.max()]
         if len(kinds) < 2:
-            return f"all runs are balanced in one way ({kinds[0]})"
-        found = _matched(part, "balancing", kinds)
-        if found.empty:
+            return f"all runs have the same balancing ({kinds[0]})"
+        matched = _matched(part, "balancing", kinds)
+        if matched.empty:
             return "no setting was run with all balancings"
         number = 25 + (2 if self.size == 224 else 0) + (0 if self.scratch else 1)
         which = "without" if self.scratch else "with"
         title = f"Fig. {number}  Average accuracy by balancing, {which} pretrained weights, {self.size}×{self.size}"
-        return _by_group(title, found, "balancing", sorted(kinds))
+        return _by_group(title, matched, "balancing", sorted(kinds))
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class _Small:
             title, len(groups), height=1.6 + 0.6 * max(len(g) for _, g in groups), share=False
         )
         for axes, (dataset, group) in zip(panels, groups, strict=True):
-            _lying_bars(axes, group, dataset)
+            _horizontal_bars(axes, group, dataset)
         return to_png(figure)
 
 
@@ -225,12 +225,12 @@ def _listed(group: "pd.DataFrame") -> "pd.DataFrame":
     return ordered.drop_duplicates(["network"]).head(LISTED)
 
 
-def _lying_bars(axes: Any, group: "pd.DataFrame", title: str) -> None:  # noqa: ANN401 - matplotlib's axes
-    places = range(len(group))
-    for number, (measure, words) in enumerate(MEASURES.items()):
+def _horizontal_bars(axes: Any, group: "pd.DataFrame", title: str) -> None:  # noqa: ANN401 - matplotlib's axes
+    positions = range(len(group))
+    for number, (measure, label) in enumerate(MEASURES.items()):
         values = group[f"{measure}_accuracy"].fillna(0)
-        level = [place + (number - 0.5) * 0.38 for place in places]
-        axes.barh(level, values, 0.35, color=PALETTE[number], label=words, zorder=2)
+        level = [position + (number - 0.5) * 0.38 for position in positions]
+        axes.barh(level, values, 0.35, color=PALETTE[number], label=label, zorder=2)
         for at, (_, row) in zip(level, group.iterrows(), strict=True):
             if row[f"{measure}_accuracy"] == row[f"{measure}_accuracy"]:  # not NaN
                 axes.hlines(
@@ -247,7 +247,7 @@ def _lying_bars(axes: Any, group: "pd.DataFrame", title: str) -> None:  # noqa: 
         f"{row['network']} – {row['pretraining']}\n{row['params'] / 1e6:.1f} M, {row['balancing']}"
         for _, row in group.iterrows()
     ]
-    axes.set_yticks(list(places), names, fontsize=8)
+    axes.set_yticks(list(positions), names, fontsize=8)
     axes.set_ylim(len(group) - 0.5, -0.5)
     percent_axis(axes, horizontal=True)
     axes.set_title(title, fontsize=10, loc="left", color=INK)
@@ -255,7 +255,7 @@ def _lying_bars(axes: Any, group: "pd.DataFrame", title: str) -> None:  # noqa: 
 
 
 def _by_group(title: str, part: "pd.DataFrame", column: str, kinds: Sequence[str]) -> bytes:
-    """Draw a panel a measure, a group a dataset, a series a value of the column."""
+    """Draw one panel per measure, one group per dataset, one series per value of the column."""
     measures = [name for name in MEASURES if part[f"{name}_accuracy"].notna().any()]
     figure, panels = new_figure(title, len(measures))
     labels = {}
@@ -277,17 +277,14 @@ def _by_group(title: str, part: "pd.DataFrame", column: str, kinds: Sequence[str
 
 
 def _matched(frame: "pd.DataFrame", column: str, values: Sequence[Any]) -> "pd.DataFrame":
-    """Return the rows whose setting, apart from the column, was run with all of the values.
-
-    Where the column is not the dataset, what counts is whether it was run with all values on its own dataset.
-    """
+    """Return the rows whose setting, except for the column, was run with all of the values."""
     rest = [name for name in _SETTING if name != column]
     counts = frame[frame[column].isin(values)].groupby(rest)[column].transform("nunique")
     return frame.loc[counts[counts == len(values)].index]
 
 
 def _mean(group: "pd.DataFrame", measure: str) -> Bar | None:
-    """Return the mean of a group's accuracies; of a single setting with its interval."""
+    """Return the mean of a group's accuracies, with an interval for a single setting."""
     known = group.dropna(subset=[f"{measure}_accuracy"])
     if known.empty:
         return None

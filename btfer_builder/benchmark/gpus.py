@@ -1,4 +1,4 @@
-"""Give each worker process a graphics card of its own, whoever else works on this machine."""
+"""Assign each worker process its own GPU, also among several commands on one machine."""
 
 import os
 import sys
@@ -11,14 +11,14 @@ from btfer_builder.io.locks import try_lock
 if TYPE_CHECKING:
     from filelock import FileLock
 
-#: The card this process has taken, held until it dies: TensorFlow never gives one back.
+#: Lock of the GPU of this process, held until it ends: TensorFlow never releases a GPU.
 _held: "list[FileLock]" = []
 
 _DRIVER = Path("/proc/driver/nvidia/gpus")
 
 
-def cards_here() -> list[str]:
-    """Return the graphics cards of this machine as CUDA names them; those of `CUDA_VISIBLE_DEVICES` if it is set."""
+def visible_gpus() -> list[str]:
+    """Return the names of this machine's GPUs in CUDA; those of `CUDA_VISIBLE_DEVICES` if it is set."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip() not in {"", "-1"}]
@@ -29,24 +29,24 @@ def cards_here() -> list[str]:
 
 
 def acquire_gpu() -> str | None:
-    """Let this process see one graphics card that no other worker has taken, before it imports TensorFlow.
+    """Make one free GPU visible to this process. Call it before TensorFlow is imported.
 
     Returns
     -------
     str or None
-        The card, or None: there is none, all are taken (this process then works on the processor), or TensorFlow
-        was imported already and has what it has.
+        The GPU. None if there is none, all are in use (this process then runs on the CPU), or TensorFlow was
+        already imported.
     """
     if _held or "tensorflow" in sys.modules:
         return os.environ.get("CUDA_VISIBLE_DEVICES") if _held else None
-    cards = cards_here()
-    for card in cards:
-        lock = try_lock(Path(tempfile.gettempdir()) / f"btfer-card-{os.getuid()}-{card}.lock")
+    gpus = visible_gpus()
+    for gpu in gpus:
+        lock = try_lock(Path(tempfile.gettempdir()) / f"btfer-card-{os.getuid()}-{gpu}.lock")
         if lock is None:
             continue
         _held.append(lock)
-        os.environ["CUDA_VISIBLE_DEVICES"] = card
-        return card
-    if cards:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+        return gpu
+    if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     return None

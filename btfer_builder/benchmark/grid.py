@@ -1,4 +1,4 @@
-"""From `benchmark.toml` to the runs it asks for, each with an id that says what it is."""
+"""Read `benchmark.toml` and plan its runs, each with an id derived from its settings."""
 
 import hashlib
 import tomllib
@@ -33,7 +33,7 @@ _OF_THE_GRID = {
 
 @dataclass(frozen=True, slots=True)
 class RunSetting:
-    """What tells two runs of a grid apart."""
+    """The settings in which runs of a grid differ."""
 
     dataset: str
     size: int
@@ -44,7 +44,7 @@ class RunSetting:
 
     @property
     def words(self) -> str:
-        """The setting as it is called in ids and messages."""
+        """The setting in ids and messages."""
         return f"{self.dataset}-{self.size}-{self.network}-{self.pretraining}-{self.balancing}-s{self.seed}"
 
 
@@ -55,14 +55,14 @@ class PlannedRun:
     Attributes
     ----------
     run_id
-        Its setting in words and eight digits of the hash over everything that changes its result: the same for
-        the same recipe and data, on every machine.
+        Its setting and eight digits of the hash over everything that affects its result: equal for the same recipe
+        and data on every machine.
     setting
-        Its place in the grid.
+        Its position in the grid.
     train
-        How it is trained.
+        Settings of the training.
     data
-        The folder it is trained on.
+        Folder of the dataset.
     """
 
     run_id: str
@@ -73,7 +73,7 @@ class PlannedRun:
 
 @dataclass(frozen=True, slots=True)
 class GridPlan:
-    """The runs of a grid, in the order in which they are worked on, and what cannot be run (setting, why)."""
+    """The runs of a grid in order, and the settings that cannot be run, each with the reason."""
 
     runs: tuple[PlannedRun, ...]
     impossible: tuple[tuple[RunSetting, str], ...]
@@ -85,7 +85,7 @@ def load_benchmark(path: Path) -> BenchmarkRecipe:
     Raises
     ------
     BtferError
-        If the file is missing, no TOML, or says something unknown or out of range; the text names the setting.
+        If the file is missing or not valid TOML, or a setting is unknown or out of range; the text names it.
     """
     try:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -96,7 +96,7 @@ def load_benchmark(path: Path) -> BenchmarkRecipe:
         raise BtferError(f"{path}: not valid TOML: {error}") from None
     for name in said.get("train", {}):
         if name in _OF_THE_GRID:
-            raise BtferError(f"{path}: train.{name}: the grid says that; give it as {_OF_THE_GRID[name]}")
+            raise BtferError(f"{path}: train.{name}: the grid sets this; give it as {_OF_THE_GRID[name]}")
     for name in recipe.networks:
         try:
             find_network(name)
@@ -107,36 +107,36 @@ def load_benchmark(path: Path) -> BenchmarkRecipe:
         known = find_network(network).pretrainings if network in NETWORKS else ()
         if pretraining not in known or pretraining == "scratch":
             raise BtferError(
-                f"{path}: weights.{name}: no network of that name has such weights; as vgg16-vggface"
+                f"{path}: weights.{name}: no network of that name has such weights; expected a name like vgg16-vggface"
             )
-    home = path.absolute().parent
+    folder = path.absolute().parent
     return msgspec.structs.replace(
         recipe,
-        datasets={name: str(home / folder) for name, folder in recipe.datasets.items()},
-        weights={name: str(home / file) for name, file in recipe.weights.items()},
-        btfer=str(home / recipe.btfer) if recipe.btfer else "",
-        out=str(home / recipe.out),
+        datasets={name: str(folder / data) for name, data in recipe.datasets.items()},
+        weights={name: str(folder / file) for name, file in recipe.weights.items()},
+        btfer=str(folder / recipe.btfer) if recipe.btfer else "",
+        out=str(folder / recipe.out),
     )
 
 
 def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> GridPlan:
-    """Return the runs a recipe asks for: datasets, sizes, networks, pretrainings, balancings, seeds.
+    """Return the runs of a recipe: all datasets, sizes, networks, pretrainings, balancings and seeds.
 
     Parameters
     ----------
     recipe
         The grid.
     digests
-        Of each dataset's pictures and splits: other data is another run.
+        Hash of the pictures and splits of each dataset: other data is another run.
     """
     runs, impossible = [], []
     for dataset, size, network, pretraining, balancing, seed in product(
         recipe.datasets,
-        _once(recipe.sizes),
-        _once(recipe.networks),
-        _once(recipe.pretrainings),
-        _once(recipe.balancings),
-        _once(recipe.seeds),
+        _unique(recipe.sizes),
+        _unique(recipe.networks),
+        _unique(recipe.pretrainings),
+        _unique(recipe.balancings),
+        _unique(recipe.seeds),
     ):
         setting = RunSetting(dataset, size, network, pretraining, balancing, seed)
         spec = find_network(network)
@@ -145,7 +145,7 @@ def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> GridPlan:
         elif size_error := spec.size_error(size):
             impossible.append((setting, f"{network} {size_error}"))
         elif recipe.train.paper and spec.origin != "paper":
-            impossible.append((setting, f"{network} is none of the authors' networks (train.paper)"))
+            impossible.append((setting, f"{network} is not one of the authors' networks (train.paper)"))
         else:
             train = _train_recipe(recipe, setting)
             run_id = f"{setting.words}-{_digest(train, digests[dataset])}"
@@ -155,18 +155,18 @@ def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> GridPlan:
 
 def _train_recipe(recipe: BenchmarkRecipe, setting: RunSetting) -> TrainRecipe:
     spec = find_network(setting.network)
-    ours = recipe.train
-    # A head or hidden layers that a network cannot have are left to it: the grid goes over many networks.
+    train = recipe.train
+    # A network that cannot have the head or the hidden layers gets its own: a grid has many networks.
     return msgspec.structs.replace(
-        ours,
+        train,
         network=setting.network,
         size=setting.size,
         pretraining=setting.pretraining,
         balancing=setting.balancing,
         seed=setting.seed,
         weights=recipe.weights.get(f"{setting.network}-{setting.pretraining}", ""),
-        head=ours.head if ours.head in spec.heads else "auto",
-        units=ours.units if ours.units in spec.units else "auto",
+        head=train.head if train.head in spec.heads else "auto",
+        units=train.units if train.units in spec.units else "auto",
     )
 
 
@@ -175,5 +175,5 @@ def _digest(train: TrainRecipe, data: str) -> str:
     return hashlib.sha256(msgspec.json.encode([settings, data], order="deterministic")).hexdigest()[:8]
 
 
-def _once(values: tuple[Value, ...]) -> tuple[Value, ...]:
+def _unique(values: tuple[Value, ...]) -> tuple[Value, ...]:
     return tuple(dict.fromkeys(values))

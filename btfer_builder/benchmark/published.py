@@ -1,8 +1,8 @@
-"""What the paper's authors measured: the numbers their notebooks printed, by setting.
+"""The results of the paper's authors: the numbers printed in their notebooks, by setting.
 
-`published.csv` was read off the executed notebooks of github.com/gipinze/ResearchModels_GIT (each row names its own):
-figures only. The weighting is the one a run really used and the network the one it really built, where its folder says
-otherwise; outputs left over from other runs, duplicates and failed runs are left out.
+`published.csv` was read from the executed notebooks of github.com/gipinze/ResearchModels_GIT (each row names its
+notebook): figures only. Weighting and network are those that a run actually used, which its folder may not name.
+Outputs of other runs, duplicates and failed runs are left out.
 """
 
 import csv
@@ -12,21 +12,21 @@ from importlib.resources import files
 
 from btfer_builder.benchmark.results import Result, Score
 
-#: What people call the three datasets.
+#: Usual names of the three datasets.
 _NAMES = {"rafdb": "raf-db", "fer2013": "fer2013", "affectnet": "affectnet", "affectnet7": "affectnet"}
 
-#: How the note of a run begins whose base stayed frozen, unlike that of all others.
+#: Beginning of the note of a run whose base stayed frozen, unlike in all other runs.
 FROZEN = "frozen base only"
 
 
 def known_dataset(name: str) -> str | None:
-    """Return which of the paper's datasets a name means; None if it is none of them."""
+    """Return which of the paper's datasets a name means; None if it means none."""
     return _NAMES.get(re.sub("[^a-z0-9]", "", name.casefold()))
 
 
 @cache
 def published_results() -> tuple[Result, ...]:
-    """Return the authors' results; the epoch was chosen on the split they are of in all of them."""
+    """Return the authors' results. Their own split also chose the epoch."""
     text = files("btfer_builder.benchmark").joinpath("published.csv").read_text(encoding="utf-8")
     return tuple(_result(row) for row in csv.DictReader(text.splitlines()))
 
@@ -36,19 +36,21 @@ def published(
 ) -> list[Result]:
     """Return the authors' results of a setting: none, one, or those of several notebooks.
 
-    Those of another number of parameters than `params` have another head and are left out; where either is not
-    known, they are not. One that is filed under another network, or was repeated, is only given where there is no
-    other.
+    Results with another number of parameters than `params` have another head and are left out, as far as both numbers
+    are known. A result filed under another network, or repeated, is only returned where there is no other.
     """
     setting = (known_dataset(dataset), size, network, pretraining, balancing)
-    found = [
-        one
-        for one in published_results()
-        if setting == (one.dataset, one.size, one.network, one.pretraining, one.balancing)
-        and (params is None or one.params is None or one.params == params)
+    results = [
+        result
+        for result in published_results()
+        if setting == _setting(result) and (params is None or result.params in {None, params})
     ]
-    plain = [one for one in found if not one.note.startswith(("filed as", "another run"))]
-    return plain or found
+    plain = [result for result in results if not result.note.startswith(("filed as", "another run"))]
+    return plain or results
+
+
+def _setting(result: Result) -> tuple[str, int, str, str, str]:
+    return result.dataset, result.size, result.network, result.pretraining, result.balancing
 
 
 def _result(row: dict[str, str]) -> Result:
@@ -84,8 +86,6 @@ def _is_number(value: str) -> bool:
 
 
 def published_grid() -> list[Result]:
-    """Return the authors' results as a grid: of every setting those that `published` gives."""
-    settings = dict.fromkeys(
-        (one.dataset, one.size, one.network, one.pretraining, one.balancing) for one in published_results()
-    )
-    return [one for setting in settings for one in published(*setting)]
+    """Return the authors' results as a grid: those of `published` for every setting."""
+    settings = dict.fromkeys(_setting(result) for result in published_results())
+    return [result for setting in settings for result in published(*setting)]

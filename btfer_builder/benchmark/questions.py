@@ -14,11 +14,10 @@ from btfer_builder.benchmark.published import FROZEN, published_results
 from btfer_builder.benchmark.results import Result, Score
 from btfer_builder.evaluate.metrics.bootstrap import draws
 from btfer_builder.evaluate.metrics.scores import Interval
-from btfer_builder.evaluate.metrics.significance import holm, mcnemar
+from btfer_builder.evaluate.metrics.significance import Correct, holm, mcnemar
 from btfer_builder.evaluate.report.compare import ALPHA, read_report
 
 Values = NDArray[np.float64]
-Right = NDArray[np.bool_]
 
 QUESTIONS = {
     "RQ1": "Does the resolution change the accuracy?",
@@ -32,7 +31,7 @@ MEASURES = {"btfer": "BTFER", "own": "own split"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedComparison:
-    """One thing against another over all pairs of settings that differ in nothing else: first minus second.
+    """A comparison over all pairs of settings that differ in one thing only. Differences are first minus second.
 
     Attributes
     ----------
@@ -47,21 +46,22 @@ class PairedComparison:
     first_mean, second_mean, difference
         Mean accuracies, and their difference.
     interval
-        95 % interval of the mean difference over pairs (Student's t); None of fewer than three.
+        95 % interval of the mean difference over pairs (Student's t); None for fewer than three pairs.
     effect
-        Cohen's d of paired values, difference ÷ its standard deviation; None of fewer than two pairs.
+        Cohen's d of paired values, difference ÷ its standard deviation; None for fewer than two pairs.
     p_value, p_holm
-        Wilcoxon's signed-rank test over pairs (exact up to 50), and corrected for all contrasts of the measure.
+        P-value of Wilcoxon's signed-rank test over pairs (exact up to 50), and corrected for all comparisons of the
+        measure.
     faces
-        95 % bootstrap interval of the same difference over the faces, the networks being these; None where no
-        predictions are there or the faces are not the same in all pairs.
+        95 % bootstrap interval of the same difference over the faces, for these networks; None where predictions are
+        missing or the faces differ between pairs.
     better, worse
-        Pairs of which McNemar's exact test, corrected by Holm, says so; None where predictions are missing or
-        those of a pair are of different faces.
+        Number of pairs in which the first is significantly better or worse by McNemar's exact test with Holm's
+        correction; None where predictions are missing or the faces of a pair differ.
     authors
-        Whether these are the authors' published numbers, whose settings differ in more than is compared.
+        Whether these are the authors' published numbers, whose settings also differ in other things.
     answer
-        In words.
+        The result as a sentence.
     """
 
     question: str
@@ -92,46 +92,46 @@ def answer_questions(
     Parameters
     ----------
     results
-        Of the runs; those of one setting but for the seed are different pairs. Published results of a base
-        that stayed frozen are left out: no other run is like them.
+        Results of the runs; each seed makes pairs. Published results with a frozen base are left out, because no
+        other run is comparable.
     out
-        The benchmark's folder, where the predictions are; None leaves out what needs them.
+        The benchmark's folder with the predictions; None leaves out what needs them.
     resamples, seed
         Of the bootstrap over faces.
 
     Returns
     -------
-    list of Contrast
-        By question, measure, and what is compared. Pairs share networks and sets, so they are not independent of
-        each other: the tests over pairs speak of the networks that were run, those over faces of this set.
+    list of PairedComparison
+        By question, measure and comparison. Pairs share networks and sets, so they are not independent: tests over
+        pairs are about the networks that were run, intervals over faces about this set.
     """
-    results = [one for one in results if not one.note.startswith(FROZEN)]
+    results = [result for result in results if not result.note.startswith(FROZEN)]
     authors = not set(results).isdisjoint(published_results())
     predictions = _Predictions(out)
-    found: list[PairedComparison] = []
+    comparisons: list[PairedComparison] = []
     for measure in MEASURES:
-        contrasts = [
-            _contrast(pairs, labels, measure, predictions, resamples, seed)
+        of_measure = [
+            _compare(pairs, labels, measure, predictions, resamples, seed)
             for labels, pairs in _comparisons(results, measure)
             if pairs
         ]
-        corrected = holm([one.p_value for one in contrasts])
-        found += [
-            replace(one, p_holm=p, authors=authors, answer=_answer(one, p))
-            for one, p in zip(contrasts, corrected, strict=True)
+        corrected = holm([item.p_value for item in of_measure])
+        comparisons += [
+            replace(item, p_holm=p, authors=authors, answer=_answer(item, p))
+            for item, p in zip(of_measure, corrected, strict=True)
         ]
     order = list(QUESTIONS)
-    return sorted(found, key=lambda one: order.index(one.question))
+    return sorted(comparisons, key=lambda item: order.index(item.question))
 
 
-def to_dict(contrasts: Sequence[PairedComparison]) -> dict[str, Any]:
-    """Return the form of `btfer benchmark --questions --json`."""
+def to_dict(comparisons: Sequence[PairedComparison]) -> dict[str, Any]:
+    """Return the JSON form of `btfer benchmark --questions --json`."""
     return {
         "questions": [
             {
                 "name": name,
                 "question": text,
-                "contrasts": [asdict(c) for c in contrasts if c.question == name],
+                "contrasts": [asdict(item) for item in comparisons if item.question == name],
             }
             for name, text in QUESTIONS.items()
         ]
@@ -143,50 +143,49 @@ Pairs = list[tuple[Result, Result]]
 
 
 def _comparisons(results: Sequence[Result], measure: str) -> Iterable[tuple[Labels, Pairs]]:
-    """Yield what is compared (question, first, second, within) and its pairs of results."""
-    known = [one for one in results if _score(one, measure) is not None]
-    sizes = sorted({one.size for one in known})
+    """Yield each comparison (question, first, second, within) and its pairs of results."""
+    scored = [result for result in results if _score(result, measure) is not None]
+    sizes = sorted({result.size for result in scored})
     for high, low in ((b, a) for a, b in combinations(sizes, 2)):
-        pairs = _pairs(known, "size", high, low)
+        pairs = _pairs(scored, "size", high, low)
         yield ("RQ1", f"{high} px", f"{low} px", "all settings"), pairs
     for size in sizes:
-        part = [one for one in known if one.size == size]
-        kinds = [
-            kind for kind in ("vggface", "imagenet", "scratch") if any(o.pretraining == kind for o in part)
-        ]
+        part = [result for result in scored if result.size == size]
+        pretrainings: set[str] = {result.pretraining for result in part}
+        kinds: list[str] = [kind for kind in ("vggface", "imagenet", "scratch") if kind in pretrainings]
         for first, second in combinations(kinds, 2):
             yield ("RQ2", first, second, f"{size} px"), _pairs(part, "pretraining", first, second)
         order = ("conservative", "simple", "oversample", "undersample", "none")
-        ways = [way for way in order if any(one.balancing == way for one in part)]
-        for first, second in combinations(ways, 2):
+        balancings = {result.balancing for result in part}
+        for first, second in combinations([kind for kind in order if kind in balancings], 2):
             pairs = _pairs(part, "balancing", first, second)
             for scratch, words in ((True, "from scratch"), (False, "pretrained")):
                 chosen = [pair for pair in pairs if (pair[0].pretraining == "scratch") == scratch]
                 yield ("RQ3", first, second, f"{size} px, {words}"), chosen
-        if measure == "btfer":  # accuracies on different own splits are no pair
-            datasets = list(dict.fromkeys(one.dataset for one in part))
+        if measure == "btfer":  # own splits of different datasets are not comparable
+            datasets = list(dict.fromkeys(result.dataset for result in part))
             for first, second in combinations(datasets, 2):
                 yield ("RQ3, datasets", first, second, f"{size} px"), _pairs(part, "dataset", first, second)
 
 
 def _pairs(results: Sequence[Result], field: str, first: object, second: object) -> Pairs:
-    """Return the results with these two values of a field that agree in all others, several runs in their order."""
+    """Return the pairs of results with these two values of a field that agree in all other fields."""
     fields = [
         name for name in ("dataset", "size", "network", "pretraining", "balancing", "seed") if name != field
     ]
 
     def by_setting(value: object) -> dict[tuple[Any, ...], Result]:
         return {
-            tuple(getattr(one, name) for name in fields): one
-            for one in reversed(results)  # the first of several
-            if getattr(one, field) == value
+            tuple(getattr(result, name) for name in fields): result
+            for result in reversed(results)  # keeps the first of several
+            if getattr(result, field) == value
         }
 
-    ours, theirs = by_setting(first), by_setting(second)
-    return [(ours[key], theirs[key]) for key in sorted(ours) if key in theirs]
+    of_first, of_second = by_setting(first), by_setting(second)
+    return [(of_first[key], of_second[key]) for key in sorted(of_first) if key in of_second]
 
 
-def _contrast(
+def _compare(
     pairs: Pairs,
     labels: Labels,
     measure: str,
@@ -195,15 +194,15 @@ def _contrast(
     seed: int,
 ) -> PairedComparison:
     first, second = (
-        np.array([score.accuracy for pair in pairs if (score := _score(pair[place], measure)) is not None])
-        for place in (0, 1)
+        np.array([score.accuracy for pair in pairs if (score := _score(pair[side], measure)) is not None])
+        for side in (0, 1)
     )
     differences = first - second
     mean, n = float(differences.mean()), len(pairs)
     deviation = float(differences.std(ddof=1)) if n > 1 else 0.0
-    faces, rights = predictions.pairs(pairs, measure)
-    p_values = holm([mcnemar(one, other) for one, other in rights]) if rights else []
-    signs = [one.mean() - other.mean() for one, other in rights]
+    faces, correct = predictions.pairs(pairs, measure)
+    p_values = holm([mcnemar(*pair) for pair in correct])
+    signs = [of_first.mean() - of_second.mean() for of_first, of_second in correct]
     return PairedComparison(
         question=labels[0],
         first=labels[1],
@@ -218,14 +217,14 @@ def _contrast(
         effect=mean / deviation if deviation > 0 else None,
         p_value=signed_rank(differences),
         p_holm=1.0,
-        faces=_over_faces(rights, resamples, seed) if faces and resamples else None,
-        better=sum(p < ALPHA and s > 0 for p, s in zip(p_values, signs, strict=True)) if rights else None,
-        worse=sum(p < ALPHA and s < 0 for p, s in zip(p_values, signs, strict=True)) if rights else None,
+        faces=_over_faces(correct, resamples, seed) if faces and resamples else None,
+        better=sum(p < ALPHA and s > 0 for p, s in zip(p_values, signs, strict=True)) if correct else None,
+        worse=sum(p < ALPHA and s < 0 for p, s in zip(p_values, signs, strict=True)) if correct else None,
     )
 
 
 def signed_rank(differences: Values) -> float:
-    """Return the two-sided p-value of Wilcoxon's signed-rank test; 1 where there is no difference at all."""
+    """Return the two-sided p-value of Wilcoxon's signed-rank test; 1 if all differences are 0."""
     from scipy.stats import wilcoxon
 
     if not np.any(differences):
@@ -234,7 +233,7 @@ def signed_rank(differences: Values) -> float:
 
 
 def _over_pairs(differences: Values) -> Interval:
-    """Return Student's interval of the mean: of so few pairs a bootstrap's is far too narrow."""
+    """Return Student's interval of the mean: for few pairs a bootstrap interval is too narrow."""
     from scipy.stats import t
 
     n = len(differences)
@@ -243,28 +242,27 @@ def _over_pairs(differences: Values) -> Interval:
     return mean - half, mean + half
 
 
-def _over_faces(rights: Sequence[tuple[Right, Right]], resamples: int, seed: int) -> Interval:
-    """Return the percentile interval of the mean difference when faces are drawn again, for all pairs the same."""
-    change = np.mean([one.astype(np.float32) - other for one, other in rights], axis=0)
-    n = len(change)
-    drawn = np.concatenate([counts @ change / n for counts in draws(n, resamples, seed)])
+def _over_faces(correct: Sequence[tuple[Correct, Correct]], resamples: int, seed: int) -> Interval:
+    """Return the bootstrap percentile interval of the mean difference, with the same draws of faces for all pairs."""
+    differences = np.mean([first.astype(np.float32) - second for first, second in correct], axis=0)
+    n = len(differences)
+    drawn = np.concatenate([counts @ differences / n for counts in draws(n, resamples, seed)])
     low, high = np.quantile(drawn, (0.025, 0.975))
     return float(low), float(high)
 
 
-def _answer(one: PairedComparison, p_holm: float) -> str:
-    """Say what can be told: by the pairs where there are enough of them, else by the faces."""
-    more, less = f"{one.first} is better than {one.second}", f"{one.first} is worse than {one.second}"
-    by = f"by {abs(one.difference):.3f}"
+def _answer(comparison: PairedComparison, p_holm: float) -> str:
+    """Return the result as a sentence: over the pairs if significant, else over the faces."""
+    first, second, pairs = comparison.first, comparison.second, comparison.pairs
+    counted = f"{pairs} pair{'s' if pairs > 1 else ''}"
+    better = f"{first} is {'better' if comparison.difference > 0 else 'worse'} than {second}"
+    by = f"by {abs(comparison.difference):.3f}"
     if p_holm < ALPHA:
-        return f"{more if one.difference > 0 else less} {by}, over the networks that were run"
-    if one.faces is not None and (one.faces[0] > 0 or one.faces[1] < 0):
-        return (
-            f"{more if one.difference > 0 else less} {by} for these very networks; {one.pairs} "
-            f"pair{'s' if one.pairs > 1 else ''} cannot tell whether for others, too"
-        )
-    few = " (fewer than six pairs never can)" if one.pairs < 6 else ""
-    return f"{one.first} and {one.second} cannot be told apart by {one.pairs} pair{'s' if one.pairs > 1 else ''}{few}"
+        return f"{better} {by}, over the networks that were run"
+    if comparison.faces is not None and (comparison.faces[0] > 0 or comparison.faces[1] < 0):
+        return f"{better} {by} for these networks; over {counted} the difference is not significant"
+    few = " (significance needs at least six)" if pairs < 6 else ""
+    return f"no significant difference of {first} and {second} over {counted}{few}"
 
 
 def _score(result: Result, measure: str) -> Score | None:
@@ -272,32 +270,34 @@ def _score(result: Result, measure: str) -> Score | None:
 
 
 class _Predictions:
-    """Which faces each run got right, read once."""
+    """Whether each run predicts each face correctly; every report is read once."""
 
     def __init__(self, out: Path | None) -> None:
         self.out = out
-        self.read: dict[tuple[str, str], tuple[tuple[str, ...], Right]] = {}
+        self.cache: dict[tuple[str, str], tuple[tuple[str, ...], Correct]] = {}
 
-    def pairs(self, pairs: Pairs, measure: str) -> tuple[tuple[str, ...] | None, list[tuple[Right, Right]]]:
-        """Return the set and faces that all pairs share (None if they differ), and each pair's right answers.
+    def pairs(
+        self, pairs: Pairs, measure: str
+    ) -> tuple[tuple[str, ...] | None, list[tuple[Correct, Correct]]]:
+        """Return the faces that all pairs share (None if they differ), and the correct predictions of each pair.
 
-        Of these there are none if any run has no predictions or a pair is of different faces.
+        The list is empty if a run has no predictions or the faces of a pair differ.
         """
-        shared, found = set(), []
-        for first, second in pairs:
-            one, other = self._right(first, measure), self._right(second, measure)
-            if one is None or other is None or one[0] != other[0]:
+        shared, correct = set(), []
+        for pair in pairs:
+            first, second = (self._correct(result, measure) for result in pair)
+            if first is None or second is None or first[0] != second[0]:
                 return None, []
-            shared.add(one[0])
-            found.append((one[1], other[1]))
-        return (shared.pop() if len(shared) == 1 else None), found
+            shared.add(first[0])
+            correct.append((first[1], second[1]))
+        return (shared.pop() if len(shared) == 1 else None), correct
 
-    def _right(self, result: Result, measure: str) -> tuple[tuple[str, ...], Right] | None:
+    def _correct(self, result: Result, measure: str) -> tuple[tuple[str, ...], Correct] | None:
         score = _score(result, measure)
         if self.out is None or score is None or not score.report:
             return None
         key = (result.run_id, measure)
-        if key not in self.read:
-            answers = read_report(self.out / "runs" / result.run_id / score.report)
-            self.read[key] = ((score.set_hash, *answers.faces), answers.true == answers.predicted)
-        return self.read[key]
+        if key not in self.cache:
+            report = read_report(self.out / "runs" / result.run_id / score.report)
+            self.cache[key] = ((score.set_hash, *report.faces), report.true == report.predicted)
+        return self.cache[key]

@@ -1,4 +1,4 @@
-"""The answers to the paper's questions as people read them: Markdown."""
+"""The answers to the paper's questions as Markdown."""
 
 from collections.abc import Sequence
 
@@ -11,40 +11,42 @@ _HEADS = (
 )  # fmt: skip
 
 
-_OURS = "Every line compares settings that differ in nothing else, first minus second."
+#: Above the tables of a grid, and of the authors' numbers.
+_OURS = "Every row compares settings that differ in nothing else. Differences are first minus second."
 
 _THEIRS = """\
-These are the numbers of the authors' notebooks, first minus second. A line's settings agree in dataset, size,
-network, weights and balancing but for what it compares; they differ in other things, so no line shows a cause:
+These are the numbers of the authors' notebooks; differences are first minus second. The settings of a row agree in
+dataset, size, network, weights and balancing except for what it compares. They differ in other things, so no row shows
+a cause:
 
-* AffectNet is another copy at 48 pixels than at 224, and networks trained on that at 48 miss most happy and
-  neutral faces of BTFER. This confounds RQ1, and the training sets at 48.
-* On AffectNet simple and conservative weights are the same: its pairs in RQ3 are repetitions.
-* Heads differ within a network. Simple has a larger one than conservative with MobileNet and MobileNetV2 at 48,
-  and on FER2013 with EfficientNetV2 and Sequential 3 Conv at 48 and both MobileNets, VGG16, VGG19, ResNet50 and
+* AffectNet at 48 pixels is another copy than at 224, and networks trained on it at 48 miss most happy and neutral
+  faces of BTFER. This confounds RQ1, and the training sets at 48.
+* On AffectNet simple and conservative weights are equal: its pairs in RQ3 are repetitions.
+* Heads differ within a network. The head of simple is larger than that of conservative for MobileNet and MobileNetV2
+  at 48, and on FER2013 for EfficientNetV2 and Sequential 3 Conv at 48 and both MobileNets, VGG16, VGG19, ResNet50 and
   Xception (all from ImageNet) at 224.
 * Learning rates (1e-6 to 1e-3), augmentation and the length of both phases differ, also with the balancing.
-* Most numbers are of the last epoch, some of the best one or of a file. No seeds were set.
+* Most numbers are of the last epoch, some of the best epoch or of a saved file. No seeds were set.
 * Most of NASNetMobile, some of Xception and one ResNet50 were tested on other pixel values than trained on.
-* Every own split also steered the training. BTFER accuracies leave out some 50 of its 2,100 faces at random.
+* Every own split was also used during training. BTFER accuracies leave out about 50 of its 2,100 faces at random.
 
-A run whose base stayed frozen is left out."""
+A run with a frozen base is left out."""
 
 _COLUMNS = (
-    "*Interval*: 95 % of the mean over pairs (Student's t). *d*: Cohen's, of paired values. *p*: Wilcoxon's "
-    "signed-rank test over pairs, corrected by Holm for all lines of its measure. *Faces*: 95 % interval of the "
-    "same difference, drawing the faces again, where all pairs have the same. *Better, worse*: pairs that "
-    "McNemar's exact test tells apart (Holm). Pairs share networks and faces, so the tests speak of these, and "
-    "no more than these."
+    "*Interval*: 95 % interval of the mean over pairs (Student's t). *d*: Cohen's d of paired values. *p*: Wilcoxon's "
+    "signed-rank test over pairs, Holm-corrected for all rows of the measure. *Faces*: 95 % bootstrap interval of the "
+    "same difference over the faces, where all pairs have the same faces. *Better, worse*: number of pairs with a "
+    "significant difference (McNemar's exact test, Holm-corrected). Pairs share networks and faces, so the tests are "
+    "about these networks and faces only."
 )
 
 
-def questions_markdown(contrasts: Sequence[PairedComparison]) -> str:
-    """Return the answers for people."""
-    parts = [_THEIRS if any(one.authors for one in contrasts) else _OURS, _COLUMNS]
+def questions_markdown(comparisons: Sequence[PairedComparison]) -> str:
+    """Return the answers as Markdown."""
+    parts = [_THEIRS if any(item.authors for item in comparisons) else _OURS, _COLUMNS]
     for name, text in QUESTIONS.items():
-        own = [one for one in contrasts if one.question == name]
-        if not own:
+        of_question = [item for item in comparisons if item.question == name]
+        if not of_question:
             parts.append(f"### {name}. {text}\n\nThe grid has no two settings that differ in this only.")
             continue
         lines = [
@@ -52,26 +54,26 @@ def questions_markdown(contrasts: Sequence[PairedComparison]) -> str:
             "",
             f"| {' | '.join(_HEADS)} |",
             "|---|---|---|--:|---|---|--:|--:|---|---|",
-            *(_row(one) for one in own),
+            *(_row(item) for item in of_question),
             "",
-            *(f"* {one.within}, {MEASURES[one.measure]}: {one.answer}." for one in own),
+            *(f"* {item.within}, {MEASURES[item.measure]}: {item.answer}." for item in of_question),
         ]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
-def _row(one: PairedComparison) -> str:
+def _row(comparison: PairedComparison) -> str:
     cells = [
-        f"{one.first} – {one.second}",
-        one.within,
-        MEASURES[one.measure],
-        str(one.pairs),
-        f"{one.first_mean:.3f}, {one.second_mean:.3f}",
-        f"{one.difference:+.3f}{_interval(one.interval)}",
-        "–" if one.effect is None else f"{one.effect:+.2f}",
-        f"{one.p_holm:.3f}" if one.p_holm >= 0.001 else "< 0.001",
-        _interval(one.faces).strip() or "–",
-        "–" if one.better is None else f"{one.better}, {one.worse}",
+        f"{comparison.first} – {comparison.second}",
+        comparison.within,
+        MEASURES[comparison.measure],
+        str(comparison.pairs),
+        f"{comparison.first_mean:.3f}, {comparison.second_mean:.3f}",
+        f"{comparison.difference:+.3f}{_interval(comparison.interval)}",
+        "–" if comparison.effect is None else f"{comparison.effect:+.2f}",
+        f"{comparison.p_holm:.3f}" if comparison.p_holm >= 0.001 else "< 0.001",
+        _interval(comparison.faces).strip() or "–",
+        "–" if comparison.better is None else f"{comparison.better}, {comparison.worse}",
     ]
     return "| " + " | ".join(cells) + " |"
 

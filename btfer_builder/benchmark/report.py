@@ -1,4 +1,4 @@
-"""Everything that is written of a grid's results: tables, figures, answers, and a page that shows them."""
+"""Write the results of a grid: tables, figures, answers, and a page that shows them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,25 +27,25 @@ def write_report(
     out
         The folder; predictions are read from its runs.
     results
-        What the tables are of; without any only the page is written, which says so.
+        Results of the runs; without any only the page is written.
     failed
-        Runs that are missing.
+        Runs that failed.
     resamples, seed
         Of the bootstrap.
     authors
-        Whether these are the authors' own results: they are then not put beside themselves, and have no predictions.
+        Whether these are the authors' own results: they are not compared with themselves, and have no predictions.
 
     Returns
     -------
     list of Path
-        The files.
+        The written files.
     """
     tables = make_tables(results, beside=not authors)
     figures = make_figures(results)
-    contrasts = answer_questions(results, None if authors else out, resamples=resamples, seed=seed)
+    comparisons = answer_questions(results, None if authors else out, resamples=resamples, seed=seed)
     files = write_tables(out / "tables", tables) + write_figures(out / "figures", figures)
-    write_bytes(out / "questions.md", f"# Questions\n\n{questions_markdown(contrasts)}".encode())
-    page = _page(results, failed, tables, figures, contrasts)
+    write_bytes(out / "questions.md", f"# Questions\n\n{questions_markdown(comparisons)}".encode())
+    page = _page(results, failed, tables, figures, comparisons)
     write_bytes(out / "README.md", page.encode())
     return [out / "README.md", out / "questions.md", *files]
 
@@ -55,19 +55,21 @@ def _page(
     failed: Sequence[Failure],
     tables: Sequence[Table],
     figures: Sequence[Figure],
-    contrasts: Sequence[PairedComparison],
+    comparisons: Sequence[PairedComparison],
 ) -> str:
     parts = [f"# Benchmark\n\n{len(results)} runs finished, {len(failed)} failed. Made by `btfer benchmark`."]
     if failed:
-        lines = [f"* `{one.run_id}`: {one.error}" for one in failed]
+        lines = [f"* `{item.run_id}`: {item.error}" for item in failed]
         parts.append("## Failed\n\n" + "\n".join(lines))
     if tables:
         parts += ["## Tables", *(table.to_markdown().strip() for table in tables)]
-    parts.append("## Questions\n\n" + questions_markdown(contrasts).strip())
+    parts.append("## Questions\n\n" + questions_markdown(comparisons).strip())
     drawn = [
-        f"**Figure {one.number}.** {one.caption}.\n\n![](figures/{one.name})" for one in figures if one.png
+        f"**Figure {item.number}.** {item.caption}.\n\n![](figures/{item.name})"
+        for item in figures
+        if item.png
     ]
-    missing = [f"* Figure {one.number} ({one.caption}): {one.missing}" for one in figures if one.missing]
+    missing = [f"* Figure {item.number} ({item.caption}): {item.missing}" for item in figures if item.missing]
     parts += ["## Figures", *drawn] if drawn else []
     if missing:
         parts.append("## Figures without results\n\n" + "\n".join(missing))

@@ -1,4 +1,4 @@
-"""What a finished run leaves behind, `result.json`, and all results of a grid as one table."""
+"""The result of a finished run, `result.json`, and the results of a grid as a data frame."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,29 +16,29 @@ from btfer_builder.io.atomic import write_bytes
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Of the form of `result.json`; a number that changes its meaning raises it.
+#: Version of the form of `result.json`; raised when a number changes its meaning.
 SCHEMA = 1
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A model on one set.
+    """The scores of a model on one set.
 
     Attributes
     ----------
     name
-        Of the split or set.
+        Name of the split or set.
     set_hash
-        Of its faces; empty where that is not known.
+        Hash of its faces; empty where unknown.
     n
         Number of faces.
     accuracy
-        Share of right answers, 0…1; the mean, where it stands for several runs.
+        Share of correct predictions, 0…1; a mean for several runs.
     precision, recall, f1
-        Macro averages; None where they were not published.
+        Macro averages; None where not published.
     report
-        Folder of the report with its predictions, relative to the run's; empty if there is none.
+        Folder of the report with its predictions, relative to that of the run; empty if there is none.
     """
 
     name: str
@@ -62,21 +62,21 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes
     ----------
     run_id, dataset, size, network, pretraining, balancing, seed
-        What it is; as in `RunSetting`.
+        Its id and setting, as in `RunSetting`.
     params
         Parameters of the network.
     own
         The score on the dataset's own held-out split (the paper's validation accuracy).
     selected_on_own
-        Whether that split also chose the epoch that was kept, so that its accuracy is flattered.
+        Whether that split also chose the best epoch, which makes its accuracy optimistic.
     btfer
-        The score on the BTFER sample (the paper's cross-domain accuracy); None if none was given.
+        The score on the BTFER sample (the paper's cross-domain accuracy); None without a sample.
     epochs, seconds
-        How long it was trained; None where that is not known.
+        Length of the training; None where unknown.
     note
-        What a reader must know.
+        A remark on the result.
     scoring
-        `scoring_digest` of the settings behind both scores.
+        `scoring_digest` of the settings of both scores.
     """
 
     run_id: str
@@ -98,30 +98,30 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that did not finish, and why."""
+    """A run that failed, and the error."""
 
     run_id: str
     error: str
 
 
 def scoring_digest(recipe: EvalRecipe) -> str:
-    """Return eight digits of the hash over how models are scored; another one asks for other reports."""
+    """Return eight digits of the hash over the settings of the scoring; models are scored again if it changes."""
     settings = id_settings(recipe)
     return hashlib.sha256(msgspec.json.encode(settings, order="deterministic")).hexdigest()[:8]
 
 
 def write_result(folder: Path, result: Result) -> None:
-    """Write `result.json` into a run's folder: from then on the run is finished."""
+    """Write `result.json` into a run's folder, which marks the run as finished."""
     write_bytes(folder / "result.json", msgspec.json.format(msgspec.json.encode(result)) + b"\n")
 
 
 def read_result(folder: Path) -> Result | None:
-    """Read a run's result; None if it has none yet.
+    """Read a run's result; None if it has none.
 
     Raises
     ------
     BtferError
-        If the file is no result of this btfer.
+        If the file is not a result of this version.
     """
     path = folder / "result.json"
     try:
@@ -137,25 +137,18 @@ def read_result(folder: Path) -> Result | None:
     return result
 
 
-def read_results(out: Path) -> list[Result]:
-    """Read the results of all finished runs below a benchmark's folder, sorted by id."""
-    folders = sorted(path.parent for path in (out / "runs").glob("*/result.json"))
-    return [result for folder in folders if (result := read_result(folder)) is not None]
-
-
 def as_frame(results: Sequence[Result]) -> "pd.DataFrame":
-    """Return one row a setting: the means over its seeds, in the order of the results.
+    """Return one row per setting with the means over its seeds, in the order of the results.
 
-    Columns are dataset, size, network, pretraining, balancing, params, seeds, sd_own, sd_btfer, note, then for
-    `own` and `btfer`: n, accuracy, low, high (95 % Wilson), precision, recall, f1. What is not known is NaN.
+    Columns are dataset, size, network, pretraining, balancing, params, seeds, split, selected_on_own, note, then for
+    `own_` and `btfer_`: n, accuracy, precision, recall, f1, low, high (95 % Wilson), sd. Unknown values are NaN.
     """
     import pandas as pd
 
     groups: dict[tuple[Any, ...], list[Result]] = {}
-    for one in results:
-        groups.setdefault((one.dataset, one.size, one.network, one.pretraining, one.balancing), []).append(
-            one
-        )
+    for result in results:
+        setting = (result.dataset, result.size, result.network, result.pretraining, result.balancing)
+        groups.setdefault(setting, []).append(result)
     rows = []
     for (dataset, size, network, pretraining, balancing), members in groups.items():
         row: dict[str, Any] = {
@@ -164,32 +157,31 @@ def as_frame(results: Sequence[Result]) -> "pd.DataFrame":
             "network": network,
             "pretraining": pretraining,
             "balancing": balancing,
-            "params": next((one.params for one in members if one.params), None),
+            "params": next((item.params for item in members if item.params), None),
             "seeds": len(members),
             "split": members[0].own.name,
-            "selected_on_own": any(one.selected_on_own for one in members),
-            "note": "; ".join(dict.fromkeys(one.note for one in members if one.note)),
+            "selected_on_own": any(item.selected_on_own for item in members),
+            "note": "; ".join(dict.fromkeys(item.note for item in members if item.note)),
         }
-        row |= _summary("own", [one.own for one in members])
-        row |= _summary("btfer", [one.btfer for one in members if one.btfer is not None])
+        row |= _summary("own", [item.own for item in members])
+        row |= _summary("btfer", [item.btfer for item in members if item.btfer is not None])
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _summary(name: str, scores: Sequence[Score]) -> dict[str, Any]:
-    """Return the means of several seeds; the interval is that of the faces of one of them."""
+    """Return the means over several seeds; the interval is that of the faces of one seed."""
     import numpy as np
 
-    nothing = float("nan")
     fields = ("accuracy", "precision", "recall", "f1")
     columns = ["n", *fields, "low", "high", "sd"]
     if not scores:
-        return {f"{name}_{column}": nothing for column in columns}
-    found: dict[str, Any] = {"n": min(one.n for one in scores)}
+        return {f"{name}_{column}": np.nan for column in columns}
+    summary: dict[str, Any] = {"n": min(score.n for score in scores)}
     for field in fields:
-        values = [value for one in scores if (value := getattr(one, field)) is not None]
-        found[field] = float(np.mean(values)) if values else nothing
-    found["low"], found["high"] = wilson(round(found["accuracy"] * found["n"]), found["n"])
-    accuracies = [one.accuracy for one in scores]
-    found["sd"] = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else nothing
-    return {f"{name}_{column}": found[column] for column in columns}
+        values = [value for score in scores if (value := getattr(score, field)) is not None]
+        summary[field] = float(np.mean(values)) if values else np.nan
+    summary["low"], summary["high"] = wilson(round(summary["accuracy"] * summary["n"]), summary["n"])
+    accuracies = [score.accuracy for score in scores]
+    summary["sd"] = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else np.nan
+    return {f"{name}_{column}": summary[column] for column in columns}

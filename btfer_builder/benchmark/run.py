@@ -1,4 +1,4 @@
-"""One run of the grid, on whatever machine: train, or go on training, then score on both sets."""
+"""One run of the grid: train a network, or resume its training, then score it on both sets."""
 
 import threading
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from btfer_builder.datasets.labelled_faces import LabelledFace
     from btfer_builder.training import Run
 
-#: A worker with several threads still has one run at a time: TensorFlow's settings are those of the process.
+#: A worker with several threads works on one run at a time: TensorFlow's settings are global.
 _one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What all runs of a grid share.
+    """Settings that all runs of a grid share.
 
     Attributes
     ----------
@@ -33,22 +33,22 @@ class RunContext:
     btfer
         Folder of class folders, or workspace, of the cross-domain score; empty for none.
     evaluation
-        How models are scored.
-    own_card
-        Whether each worker process takes one graphics card; if not, a run takes all.
-    talk
-        Whether to say on stderr how a run gets on: this machine's terminal is the user's.
+        Settings of the scoring.
+    one_gpu
+        Whether each worker process uses one GPU; otherwise a run uses all.
+    verbose
+        Whether to report the progress of a run on stderr.
     """
 
     out: Path
     btfer: str
     evaluation: EvalRecipe
-    own_card: bool = False
-    talk: bool = False
+    one_gpu: bool = False
+    verbose: bool = False
 
 
 def run_all(runs: Sequence[PlannedRun], shared: RunContext) -> list[Result | Failure]:
-    """Work on runs one after the other; one that fails is a `Failure` and does not end the others."""
+    """Execute runs one after the other; a run that fails gives a `Failure` and the others continue."""
     with _one_at_a_time:
         return [_guarded(run, shared) for run in runs]
 
@@ -59,7 +59,7 @@ def _guarded(run: PlannedRun, shared: RunContext) -> Result | Failure:
         result = run_one(run, shared)
     except BtferError as error:
         failure = Failure(run_id=run.run_id, error=str(error))
-    except Exception as error:  # out of memory, a library's fault: whatever it is, the others go on
+    except Exception as error:  # out of memory or an error of a library: the other runs continue
         text = str(error).strip().splitlines() or [""]
         failure = Failure(run_id=run.run_id, error=f"{type(error).__name__}: {text[0][:300]}")
     else:
@@ -70,16 +70,16 @@ def _guarded(run: PlannedRun, shared: RunContext) -> Result | Failure:
 
 
 def run_one(run: PlannedRun, shared: RunContext) -> Result:
-    """Train a network and score it; a run that was begun goes on, and a finished one is only scored again.
+    """Train a network and score it. An interrupted training is resumed; a finished one is only scored.
 
     Raises
     ------
     BtferError
         If it cannot be trained or scored.
     """
-    if shared.own_card:
+    if shared.one_gpu:
         acquire_gpu()
-    import_tensorflow().get_logger().setLevel("ERROR")  # it warns of every second network it meets
+    import_tensorflow().get_logger().setLevel("ERROR")  # it warns about many networks
     import keras
 
     from btfer_builder.datasets.splits import read_splits, select
@@ -95,12 +95,12 @@ def run_one(run: PlannedRun, shared: RunContext) -> Result:
             run.train,
             folder,
             selection=chosen.name,
-            watch=_Voice(run.setting.words if shared.talk else ""),
+            watch=_ProgressPrinter(run.setting.words if shared.verbose else ""),
         )
         own = list(splits.get("test") or chosen.validation)
         selected = not splits.get("test") or run.train.paper
         name = "test" if splits.get("test") else "val"
-        # The sidecar of train() says how faces are resized and fed, as in training.
+        # The sidecar of train() declares the preprocessing of the training.
         scores = [_score(trained, own, name, folder, shared.evaluation)]
         if shared.btfer:
             cross = cross_domain_faces(Path(shared.btfer))
@@ -135,7 +135,7 @@ def cross_domain_faces(path: Path) -> "list[LabelledFace]":
     Raises
     ------
     BtferError
-        If it is neither.
+        If the path is neither.
     """
     from btfer_builder.datasets.labelled_faces import faces_in_folder, faces_in_sample
     from btfer_builder.workspace import RECIPE_NAME, open_workspace
@@ -164,12 +164,12 @@ def _score(
     )
 
 
-class _Voice:
-    """Says a line a minute of how a run gets on, and one of its first epoch."""
+class _ProgressPrinter:
+    """Prints the progress of a run on stderr: after the first epoch, then once a minute."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.said = 0.0
+        self.printed = 0.0
 
     def __call__(self, moment: object) -> None:
         import time
@@ -177,9 +177,9 @@ class _Voice:
         from btfer_builder.io.terminal import echo_stderr
 
         epoch = getattr(moment, "finished", None)
-        if not self.name or epoch is None or time.monotonic() - self.said < 60:
+        if not self.name or epoch is None or time.monotonic() - self.printed < 60:
             return
-        self.said = time.monotonic()
+        self.printed = time.monotonic()
         echo_stderr(
             f"{self.name}: epoch {epoch.epoch}, loss {epoch.loss:.3f}, "
             f"validation loss {epoch.val_loss:.3f}, accuracy {epoch.val_accuracy:.3f}"

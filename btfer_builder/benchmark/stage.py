@@ -1,4 +1,4 @@
-"""`btfer benchmark`: run what is missing of the grid, then write the tables and figures of what there is."""
+"""`btfer benchmark`: execute the missing runs of a grid, then write tables, figures and answers."""
 
 import contextlib
 import hashlib
@@ -23,24 +23,24 @@ from btfer_builder.parallel import Crashed, Runner
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A grid after the command: every planned run has a result or a failure.
+    """The outcome of the command.
 
     Attributes
     ----------
     results
-        Of the runs of the grid, in its order; also those that were there before.
+        Results of the finished runs in the order of the grid, also of earlier calls.
     ran
-        How many of them are new.
+        Number of runs that this call finished.
     failed
-        Those that could not be finished, and why.
+        Runs that failed, each with the error.
     missing
-        How many others have no result, or one on another BTFER sample or scored otherwise.
+        Number of other runs without a result, or with one of another BTFER sample or other scoring settings.
     impossible
-        What the grid asks for and no network can be, and why.
+        Settings that cannot be run, each with the reason.
     out
         The folder.
     files
-        Tables and figures that were written.
+        The written files.
     """
 
     results: tuple[Result, ...]
@@ -52,13 +52,13 @@ class Benchmark:
     files: tuple[Path, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the form of `btfer benchmark --json`."""
+        """Return the JSON form of `btfer benchmark --json`."""
         return {
-            "runs": [msgspec.to_builtins(one) for one in self.results],
+            "runs": [msgspec.to_builtins(result) for result in self.results],
             "ran": self.ran,
-            "failed": [msgspec.to_builtins(one) for one in self.failed],
+            "failed": [msgspec.to_builtins(failure) for failure in self.failed],
             "missing": self.missing,
-            "impossible": [{"setting": setting.words, "why": why} for setting, why in self.impossible],
+            "impossible": [{"setting": setting.words, "why": reason} for setting, reason in self.impossible],
             "path": str(self.out),
             "files": [str(path) for path in self.files],
         }
@@ -70,23 +70,23 @@ def plan_of(recipe: BenchmarkRecipe) -> GridPlan:
     Raises
     ------
     BtferError
-        If a dataset is missing or is no set of class folders, or the grid is empty.
+        If a dataset is missing or has no class folders, or the grid is empty.
     """
     if not recipe.datasets:
         raise BtferError(
-            'the benchmark names no datasets; add [datasets] with lines as raf-db = "sets/raf-db" '
-            "(btfer dataset import makes such folders)"
+            'the benchmark has no datasets; add [datasets] with lines like raf-db = "sets/raf-db" '
+            "(btfer dataset import writes such folders)"
         )
     digests = {name: _digest(Path(folder)) for name, folder in recipe.datasets.items()}
     plan = plan_runs(recipe, digests)
     if not plan.runs:
-        why = "; ".join(dict.fromkeys(text for _, text in plan.impossible))
-        raise BtferError(f"nothing of the grid can be run: {why}")
+        reasons = "; ".join(dict.fromkeys(reason for _, reason in plan.impossible))
+        raise BtferError(f"no setting of the grid can be run: {reasons}")
     return plan
 
 
 def finished_runs(recipe: BenchmarkRecipe, plan: GridPlan) -> dict[str, Result]:
-    """Return the results by id that are scored as the recipe says, on the BTFER sample as it is.
+    """Return the results, by id, that have the scoring settings of the recipe and the current BTFER sample.
 
     Raises
     ------
@@ -95,28 +95,28 @@ def finished_runs(recipe: BenchmarkRecipe, plan: GridPlan) -> dict[str, Result]:
     """
     btfer_hash = hash_of(cross_domain_faces(Path(recipe.btfer))) if recipe.btfer else None
     scoring = scoring_digest(recipe.eval)
-    found = {}
+    results = {}
     for run in plan.runs:
         result = read_result(Path(recipe.out) / "runs" / run.run_id)
         if result is None or result.scoring != scoring:
             continue
         if btfer_hash is None or (result.btfer is not None and result.btfer.set_hash == btfer_hash):
-            found[run.run_id] = result
-    return found
+            results[run.run_id] = result
+    return results
 
 
 def run_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
-    """Run what is missing of a grid and write tables, figures and answers of all that is there.
+    """Execute the missing runs of a grid and write tables, figures and answers of all results.
 
     Parameters
     ----------
     recipe
-        The grid; its paths are absolute. With `workers` 0 the runs are worked on in this process.
+        The grid, with absolute paths. With `workers` 0 the runs are executed in this process.
 
     Raises
     ------
     BtferError
-        If a set cannot be read, another process is at it, or `out` cannot be written.
+        If a set cannot be read, another process holds the folder, or `out` cannot be written.
     """
     plan, out = plan_of(recipe), Path(recipe.out)
     busy = f"another btfer benchmark is running in {out}; wait for it, it loses nothing"
@@ -128,7 +128,7 @@ def run_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
 
 
 def report_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
-    """Write tables and figures of what is finished of a grid, and run nothing.
+    """Write tables and figures of the finished runs of a grid; execute none.
 
     Raises
     ------
@@ -138,8 +138,8 @@ def report_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
     plan, failures = plan_of(recipe), {}
     for run in plan.runs:
         with contextlib.suppress(OSError):
-            said = (Path(recipe.out) / "runs" / run.run_id / "error.txt").read_text(encoding="utf-8")
-            failures[run.run_id] = Failure(run_id=run.run_id, error=said.strip())
+            error = (Path(recipe.out) / "runs" / run.run_id / "error.txt").read_text(encoding="utf-8")
+            failures[run.run_id] = Failure(run_id=run.run_id, error=error.strip())
     return _finish(recipe, plan, failures, ran=0)
 
 
@@ -156,7 +156,7 @@ def _finish(recipe: BenchmarkRecipe, plan: GridPlan, failures: dict[str, Failure
 
 
 def hash_of(faces: list[Any]) -> str:
-    """Return the hash of a set of faces, as every score on it carries."""
+    """Return the hash of a set of faces, which every score on it records."""
     from btfer_builder.evaluate.signature import content_digests, set_digest
 
     return set_digest(faces, content_digests(faces, 2))
@@ -166,18 +166,16 @@ def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
     out = Path(recipe.out)
     several = bool(recipe.scheduler) or recipe.workers > 1
     shared = RunContext(
-        out=out, btfer=recipe.btfer, evaluation=recipe.eval, own_card=several, talk=not several
+        out=out, btfer=recipe.btfer, evaluation=recipe.eval, one_gpu=several, verbose=not several
     )
     runner: Runner[PlannedRun, Result | Failure] = Runner(recipe.workers, 1, recipe.scheduler, out)
     failures: dict[str, Failure] = {}
     with bar(len(todo), "runs", "runs") as progress:
         for shard in runner.map(partial(run_all, shared=shared), todo):
-            for run, found in shard:
-                outcome = found
-                if isinstance(found, Crashed):
-                    outcome = Failure(
-                        run_id=run.run_id,
-                        error="its process was killed, twice; most likely for want of memory",
+            for run, outcome in shard:
+                if isinstance(outcome, Crashed):
+                    outcome = Failure(  # noqa: PLW2901 - a crash is a failure
+                        run_id=run.run_id, error="its process was killed twice, probably out of memory"
                     )
                 if isinstance(outcome, Failure):
                     failures[run.run_id] = outcome
@@ -187,6 +185,6 @@ def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
 
 
 def _digest(folder: Path) -> str:
-    """Return the hash over a dataset's splits, pictures included: other data is another run."""
+    """Return the hash over a dataset's splits and pictures: other data is another run."""
     rows = [f"{split} {hash_of(faces)}" for split, faces in read_splits(folder).items()]
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()

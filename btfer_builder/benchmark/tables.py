@@ -1,4 +1,4 @@
-"""The paper's Tables 2–6 out of results: Markdown for people, CSV for programs."""
+"""The paper's Tables 2–6 from results, as Markdown and CSV."""
 
 import math
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from btfer_builder.io.csv import write_csv
 if TYPE_CHECKING:
     import pandas as pd
 
-#: The numbers of the paper's tables at its two resolutions; others get the resolution for a name.
+#: Numbers of the paper's tables at its two resolutions; tables of others are named after the resolution.
 PERFORMANCE = {48: "2", 224: "3"}
 TOP = {48: "4", 224: "5"}
 
-#: Networks of fewer parameters count as small in Table 6 and Figs. 19–20.
+#: Networks with fewer parameters are small in Table 6 and Figs. 19–20.
 SMALL = 10_000_000
 
 #: The paper marks the best three of a column and lists the best five.
@@ -44,20 +44,20 @@ _AUTHORS = "authors: own / BTFER"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as it is written.
+    """A table.
 
     Attributes
     ----------
     name
-        Of its files, `table-2`.
+        Name of its files, as `table-2`.
     title
-        Above it.
+        Title of the Markdown.
     columns, rows
-        Of the Markdown.
+        Heads and cells of the Markdown.
     facts
         Rows of the CSV.
     notes
-        Below it.
+        Sentences below the Markdown table.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def to_markdown(self) -> str:
-        """Return the title, the table without columns that nothing stands in, and the notes."""
+        """Return the title, the table without empty columns, and the notes."""
         used = (
             [any(cells) for cells in zip(*self.rows, strict=True)]
             if self.rows
@@ -82,7 +82,7 @@ class Table:
 
 
 def make_tables(results: Sequence[Result], *, beside: bool = True) -> list[Table]:
-    """Return Tables 2–6, as far as there are results for them; `beside` puts the authors' numbers beside them."""
+    """Return Tables 2–6, as far as there are results; `beside` adds a column with the authors' numbers."""
     if not results:
         return []
     frame = as_frame(results)
@@ -107,7 +107,7 @@ def write_tables(folder: Path, tables: Sequence[Table]) -> list[Path]:
 
 
 def performance_table(frame: "pd.DataFrame", size: int, *, beside: bool = True) -> Table:
-    """Return Table 2 (48 pixels) or 3 (224): every setting with its scores and the authors' beside them.
+    """Return Table 2 (48 pixels) or 3 (224): every setting with its scores and those of the authors.
 
     The best three of each dataset are bold, as in the paper.
     """
@@ -176,14 +176,14 @@ def top_table(frame: "pd.DataFrame", size: int, *, beside: bool = True) -> Table
         ),
         tuple(rows),
         tuple(facts),
-        ("Neighbours whose intervals overlap may stand in either order.",),
+        ("The order of settings with overlapping intervals is not certain.",),
     )  # fmt: skip
 
 
 def choice_table(frame: "pd.DataFrame") -> Table:
     """Return Table 6: which network for which aim, at each resolution (§4.6).
 
-    By BTFER accuracy where there is one, for that is what a network does in practice, else by the dataset's own.
+    Networks are compared by BTFER accuracy, which is closest to practice, or by own accuracy where there is none.
     """
     rows, facts = [], []
     measure = "btfer" if frame["btfer_accuracy"].notna().any() else "own"
@@ -227,31 +227,33 @@ def choice_table(frame: "pd.DataFrame") -> Table:
         ),
         tuple(rows),
         tuple(facts),
-        ("As good as the best may be whose 95 % interval reaches into that of the best.",),
+        ("A network may be as good as the best if its 95 % interval overlaps that of the best.",),
     )  # fmt: skip
 
 
 def _facts(row: "pd.Series[Any]", theirs: Sequence[Result] | None) -> dict[str, Any]:
-    """Return a row of the CSV; what is not known is an empty cell. None leaves out the authors' columns."""
-    said = {name: row.get(name) for name in _CSV if theirs is not None or name not in _THEIRS}
-    said["params"] = _params(row)
+    """Return a row of the CSV; unknown values are empty cells. None leaves out the authors' columns."""
+    values = {name: row.get(name) for name in _CSV if theirs is not None or name not in _THEIRS}
+    values["params"] = _params(row)
     if theirs is not None:
-        said["published_own"] = "; ".join(f"{one.own.accuracy:.4f}" for one in theirs)
-        said["published_btfer"] = "; ".join(f"{one.btfer.accuracy:.4f}" for one in theirs if one.btfer)
-    return {name: None if _missing(value) else value for name, value in said.items()}
+        values["published_own"] = "; ".join(f"{result.own.accuracy:.4f}" for result in theirs)
+        values["published_btfer"] = "; ".join(
+            f"{result.btfer.accuracy:.4f}" for result in theirs if result.btfer
+        )
+    return {name: None if _missing(value) else value for name, value in values.items()}
 
 
 def _notes(frame: "pd.DataFrame", *, beside: bool) -> tuple[str, ...]:
     notes = [
-        "Accuracy is that on the dataset's own held-out split "
+        "Accuracy: on the dataset's own held-out split "
         f"({', '.join(sorted(set(frame['split'])))}); precision, recall and F1 are macro averages; intervals are "
         "Wilson's. Bold: the best three of each dataset."
     ]
     chosen = sorted(set(frame.loc[frame["selected_on_own"], "dataset"]))
     if chosen:
         notes.append(
-            f"Of {', '.join(chosen)} the own split also chose the epoch that was kept, so its accuracy is flattered; "
-            "that on BTFER is not."
+            f"The own split of {', '.join(chosen)} also chose the best epoch, so its accuracy is optimistic; that on "
+            "BTFER is not."
         )
     if (frame["seeds"] > 1).any():
         several = "seeds" if beside else "notebooks, where a setting has several"

@@ -271,7 +271,13 @@ def _folder(data: Path) -> tuple[list[Any], str, int | None]:
 def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool) -> dict[str, Any]:
     from btfer_builder.evaluate.report.compare import compare_reports, read_report
     from btfer_builder.evaluate.report.html import counted
-    from btfer_builder.evaluate.report.leaderboard import APART, HEADS, cells_of, said_of, write_leaderboards
+    from btfer_builder.evaluate.report.leaderboard import (
+        SEPARATE_SETS,
+        cells_of,
+        heads,
+        significance_summary,
+        write_leaderboards,
+    )
 
     boards = compare_reports(
         [read_report(path) for path in paths], resamples=recipe.resamples, seed=recipe.seed
@@ -279,11 +285,11 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
     folder = write_leaderboards(boards, out)
     if not as_json:
         if len(boards) > 1:
-            click.echo(APART)
+            click.echo(SEPARATE_SETS)
         for board in boards:
             title = f"{board.set_name} #{board.set_hash}, {counted(board.n, 'face')}"
-            table(title, HEADS, [cells_of(row) for row in board.rows])
-            click.echo("\n".join([said_of(board), *board.notes]))
+            table(title, heads(), [cells_of(row) for row in board.rows])
+            click.echo("\n".join([significance_summary(board), *board.notes]))
         click.echo(folder)
     return {"leaderboards": [board.to_dict() for board in boards], "path": str(folder)}
 

@@ -1,15 +1,15 @@
 """How many pictures each class of a set has: as a table and as a plot (the paper's Fig. 9)."""
 
-import io
 from collections.abc import Mapping
 
 from btfer_builder.config import SplitName
+from btfer_builder.images.plot_style import PALETTE, blank_figure, to_png
 from btfer_builder.labels import EMOTIONS
 
 Counts = Mapping[SplitName, Mapping[str, int]]
 
-#: One colour a split, told apart also by who sees no difference of red and green, and in print.
-COLORS: dict[SplitName, str] = {"train": "#1f5fbf", "val": "#e69f00", "test": "#6b7280"}
+#: Colour of each split.
+COLORS: dict[SplitName, str] = {"train": PALETTE[0], "val": PALETTE[1], "test": PALETTE[4]}
 
 
 def classes_table(counts: Counts) -> str:
@@ -43,11 +43,7 @@ def classes_png(name: str, counts: Counts) -> bytes:
     bytes
         A PNG of 1600 × 900 pixels.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.5), dpi=200, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = blank_figure(8, 4.5, 200)
     axes = figure.add_subplot()
     width = 0.84 / len(counts)
     for number, (split, classes) in enumerate(counts.items()):
@@ -63,6 +59,4 @@ def classes_png(name: str, counts: Counts) -> bytes:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(axis="x", length=0)
     axes.margins(y=0.12)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", metadata={"Software": None})
-    return png.getvalue()
+    return to_png(figure)

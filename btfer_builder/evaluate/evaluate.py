@@ -1,4 +1,4 @@
-"""Score models on a set of faces, from the models' files to the folders with the reports."""
+"""Score models on a set of faces and write their reports."""
 
 import platform
 from collections.abc import Collection, Sequence
@@ -19,9 +19,9 @@ from btfer_builder.evaluate.inference.predict import ModelRun, Progress, predict
 from btfer_builder.evaluate.inference.prefetch import View, as_it_is
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.loaders.registry import PACKAGES, load_model
-from btfer_builder.evaluate.metrics.bootstrap import intervals, score_statistics
 from btfer_builder.evaluate.metrics.groups import group_scores
-from btfer_builder.evaluate.metrics.scores import Scores, score, score_chances, score_votes
+from btfer_builder.evaluate.metrics.registry import Outcomes, metric_intervals, metric_values
+from btfer_builder.evaluate.metrics.scores import Scores, score_votes
 from btfer_builder.evaluate.preprocessing.preprocessing_search import (
     PreprocessingScore,
     search_preprocessing,
@@ -88,35 +88,35 @@ def evaluate_models(
     leak: int | None = None,
     training_faces: Sequence[LabelledFace] = (),
 ) -> list[EvalReport]:
-    """Score models on every face, decoding each once, and write a report for each model.
+    """Score models on every face and write a report for each model. Each face is decoded once.
 
     Parameters
     ----------
     models
         Files, folders, or `package.module:callable`.
     faces
-        The set; predicted in this order, none left out.
+        The set. All are predicted, in this order.
     recipe
-        How the models are fed, where no sidecar says it, and what is measured.
+        What is measured, and the preprocessing where no sidecar declares it.
     output
-        Folder the reports' own folders are made in, named after the models.
+        Folder in which each model gets a folder with its report.
     progress
         Wraps the faces and yields them in order, like `tqdm`.
     set_name
-        What the set is called in the signature and the report.
+        Name of the set in the signature and the report.
     explicit
-        Settings of the recipe that beat a model's sidecar: those given as flags.
+        Settings of the recipe that take precedence over a model's sidecar: those given as flags.
     leak
-        How many faces of the set are known to stand in a training set; None if nobody looked.
+        How many faces of the set are known to be in a training set; None if not checked.
     training_faces
-        Faces of the domain the models were trained on: the usual ways of feeding them are tried on a part of
-        these, and a warning says if the declared one looks wrong. None are tried without.
+        Faces of the models' training domain. The usual kinds of preprocessing are compared on a part of them, and a
+        warning is added where another one is better than the declared one.
 
     Raises
     ------
     BtferError
-        If the set is empty or another than asked for, a model cannot be used with this recipe, a face cannot be
-        read, or a report cannot be written.
+        If the set is empty or differs from the expected one, a model cannot be used with this recipe, a face cannot
+        be read, or a report cannot be written.
     """
     if not faces:
         raise BtferError("no faces to score the model on; give a set with at least one labelled face")
@@ -127,7 +127,7 @@ def evaluate_models(
     check_set(digest, recipe.set_hash)
     loaded = [load_model(path, trust_model=recipe.trust_model) for path in models]
     declared = [resolve_preprocessing(model, recipe, explicit) for model in loaded]
-    jobs = [make_job(model, one.recipe, explicit) for model, one in zip(loaded, declared, strict=True)]
+    jobs = [make_job(model, item.recipe, explicit) for model, item in zip(loaded, declared, strict=True)]
     views: list[View] = [as_it_is]
     views += corruption_views(recipe.seed) if recipe.corruptions else []
     views += [resolution_view(side) for side in recipe.resolutions]
@@ -178,7 +178,7 @@ def evaluate_models(
 
 
 def make_job(model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()) -> ModelRun:
-    """Put a model together with what its outputs mean and how it is fed; see `build_preprocessing`.
+    """Combine a model with the meaning of its outputs and its preprocessing; see `build_preprocessing`.
 
     Raises
     ------
@@ -203,27 +203,26 @@ def measure(
     named: tuple[str, str, str],
     tried: tuple[PreprocessingScore, ...],
 ) -> Evaluation:
-    """Compute every number of one model out of its answers.
+    """Compute every number of one model from its predictions.
 
     Parameters
     ----------
     job, declaration
-        The model, and who said how it is fed.
+        The model, and the source of its preprocessing.
     faces
         The set.
     seen
-        Its answers on the faces as they are, then, as far as the recipe asks for them, on those corrupted in every
-        way and severity, then on those of smaller resolutions.
+        Predictions of the original faces, then of all corruptions and severities, then of the smaller resolutions, as
+        far as the recipe asks for them.
     recipe
         What is measured.
     named
         Name and hash of the set, and the signature.
     tried
-        Other ways of feeding the model.
+        Other kinds of preprocessing, compared on the training domain.
     """
     true, predictions = true_classes(faces), seen[0]
-    shares = filled(predictions)
-    scores = score(true, predictions.predicted)
+    outcomes = Outcomes(true, predictions.predicted, filled(predictions))
     answers = [view.predicted for view in seen[1:]]
     smaller = answers[len(answers) - len(recipe.resolutions) :]
     votes = np.array([[face.votes.get(emotion, 0) for emotion in EMOTIONS] for face in faces], np.float64)
@@ -240,10 +239,10 @@ def measure(
         set_name=set_name,
         set_digest=digest,
         signature=signature,
-        scores=scores,
-        chances=score_chances(true, shares),
-        soft=score_votes(shares, votes),
-        intervals=intervals(score_statistics(true, predictions.predicted, shares), len(true), **drawing),
+        outcomes=outcomes,
+        values=metric_values(outcomes),
+        intervals=metric_intervals(outcomes, **drawing),
+        soft=score_votes(outcomes.probabilities, votes),
         groups=group_scores(faces, true, predictions.predicted, **drawing),
         corruptions=corruption_scores(
             true, predictions.predicted, answers[: len(answers) - len(smaller)], **drawing
@@ -254,7 +253,7 @@ def measure(
         efficiency=efficiency(job.model, job.preprocessing, measure=recipe.efficiency),
         tried=tried,
         notes=(
-            *_notes(scores, job.labels, predictions, job.preprocessing, declaration),
+            *_notes(outcomes.scores, job.labels, predictions, job.preprocessing, declaration),
             *filter(None, [warning(tried) if tried else None]),
         ),
         versions=_versions(job.model),
@@ -269,31 +268,31 @@ def _notes(
     declaration: ResolvedPreprocessing,
 ) -> tuple[str, ...]:
     notes = []
-    absent = [emotion for emotion, one in scores.per_class.items() if not one.support]
+    absent = [emotion for emotion, item in scores.per_class.items() if not item.support]
     if absent:
         notes.append(f"The set has no faces of {', '.join(absent)}; the macro averages leave them out.")
     if labels.missing:
         classes = "class" if len(labels.missing) == 1 else "classes"
         notes.append(
-            f"The model has no {classes} {', '.join(labels.missing)}; it gets every such face wrong."
+            f"The model has no {classes} {', '.join(labels.missing)}; every such face counts as an error."
         )
     if labels.dropped:
         names = ", ".join(labels.dropped)
         notes.append(
-            f"The model's class {names} is none of the seven; its share was ignored."
+            f"The model's class {names} is not one of the seven emotions; its probability was ignored."
             if len(labels.dropped) == 1
-            else f"The model's classes {names} are none of the seven; their shares were ignored."
+            else f"The model's classes {names} are not among the seven emotions; their probabilities were ignored."
         )
     if predictions.softmaxed:
         notes.append(
-            "The model's outputs are no probabilities (negative, or not summing to 1), so a softmax was "
-            "applied; it changes the confidences, not the answers."
+            "The model's outputs are not probabilities (negative, or not summing to 1), so a softmax was "
+            "applied; it changes the confidences, not the predictions."
         )
     if feeding.color == "grey" and feeding.channels == 3:
-        notes.append("The model takes three channels; the same grey image was put into each.")
+        notes.append("The model takes three channels; each got the same grey image.")
     if declaration.source == "recipe" and not feeding.raw:
         notes.append(
-            "Nobody said how this model was fed in training (no sidecar, no preset, no --scale, --mean or --std), so "
+            "The preprocessing of this model is not declared (no sidecar, no preset, no --scale, --mean or --std), so "
             "the recipe's values were used; check them with --try-preprocessing."
         )
     notes += [f"{sentence}." for sentence in declaration.overridden]
@@ -308,7 +307,7 @@ def _versions(model: Model) -> dict[str, str]:
 
 
 def write_report(evaluation: Evaluation, output: Path) -> EvalReport:
-    """Write the report of one model into a folder of its own.
+    """Write the report of one model into its folder.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Everything that is known of one model on one set, and its JSON form, which docs/evaluation.md explains."""
+"""The results of one model on one set, and their JSON form, which docs/evaluation.md describes."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,13 +10,14 @@ from btfer_builder.evaluate.efficiency import Efficiency
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.metrics.groups import Grouping
-from btfer_builder.evaluate.metrics.scores import Interval, ProbabilityScores, Scores, SoftScores
+from btfer_builder.evaluate.metrics.registry import METRICS, Outcomes
+from btfer_builder.evaluate.metrics.scores import Interval, Scores, SoftScores
 from btfer_builder.evaluate.preprocessing.preprocessing_search import PreprocessingScore
 from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
 from btfer_builder.evaluate.robustness import CorruptionScore, ResolutionScore
 from btfer_builder.networks.preprocessing import Preprocessing
 
-#: Of the form of `metrics.json`; a number that changes its meaning raises it.
+#: Version of the form of `metrics.json`; raised when a number changes its meaning.
 SCHEMA = 2
 
 
@@ -27,23 +28,25 @@ class Evaluation:
     Attributes
     ----------
     title
-        What the model is called: its file's name, with folders before it where another has the same.
+        Name of the model: its file's name, after the folders that distinguish it from others of the same name.
     model, labels, feeding, declaration
-        The model, what its outputs mean, how it was fed and who said so.
+        The model, the meaning of its outputs, its preprocessing and the source of that.
     faces, predictions
-        The set and the answers, in the same order.
+        The set and the predictions, in the same order.
     set_name, set_digest, signature
-        What was scored; what the numbers depend on.
-    scores, chances, soft
-        The numbers; `soft` is None where faces have no votes of several reviewers.
-    intervals
-        95 % bootstrap intervals by the name of the number.
+        The set, and what the numbers depend on.
+    outcomes
+        The labels, predictions and probabilities that the metrics are computed from.
+    values, intervals
+        Every metric of `METRICS` and its 95 % interval, by name; `intervals` also has `f1_<emotion>`.
+    soft
+        Scores against votes; None where faces have no votes of several reviewers.
     groups, corruptions, resolutions, efficiency, tried
-        What else was measured; `tried` are other ways of feeding the model, on its training domain.
+        Further measurements; `tried` are other kinds of preprocessing, compared on the training domain.
     notes
-        What a reader must know beyond the numbers.
+        Remarks on the numbers, as sentences.
     versions
-        Of the libraries that had a part in it.
+        Versions of the libraries used.
     """
 
     title: str
@@ -56,10 +59,10 @@ class Evaluation:
     set_name: str
     set_digest: str
     signature: str
-    scores: Scores
-    chances: ProbabilityScores
-    soft: SoftScores | None
+    outcomes: Outcomes
+    values: dict[str, float | None]
     intervals: dict[str, Interval]
+    soft: SoftScores | None
     groups: tuple[Grouping, ...]
     corruptions: tuple[CorruptionScore, ...]
     resolutions: tuple[ResolutionScore, ...]
@@ -68,62 +71,52 @@ class Evaluation:
     notes: tuple[str, ...]
     versions: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def scores(self) -> Scores:
+        """Accuracy, precision, recall and F1."""
+        return self.outcomes.scores
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form, without the place of the report; rows of the matrix are true, columns predicted."""
-        scores = self.scores
-        return {
-            "model": self.title,
-            "n": scores.n,
-            "accuracy": scores.accuracy,
-            "macro": {
-                "precision": scores.macro_precision,
-                "recall": scores.macro_recall,
-                "f1": scores.macro_f1,
-            },
+        """Return the JSON form without the report's path; rows of the matrix are true, columns predicted."""
+        result: dict[str, Any] = {"model": self.title, "n": self.scores.n}
+        for name, metric in METRICS.items():
+            metric.write(self.values[name], result)
+        return result | {
             "per_class": {
                 emotion: {
-                    "precision": one.precision,
-                    "recall": one.recall,
-                    "f1": one.f1,
-                    "support": one.support,
-                    "precision_interval_95": one.precision_interval,
-                    "recall_interval_95": one.recall_interval,
+                    "precision": item.precision,
+                    "recall": item.recall,
+                    "f1": item.f1,
+                    "support": item.support,
+                    "precision_interval_95": item.precision_interval,
+                    "recall_interval_95": item.recall_interval,
                     "f1_interval_95": self.intervals.get(f"f1_{emotion}"),
-                    "roc_auc": self.chances.roc_auc_per_class[emotion],
+                    "roc_auc": self.outcomes.roc_auc_per_class[emotion],
                 }
-                for emotion, one in scores.per_class.items()
+                for emotion, item in self.scores.per_class.items()
             },
-            "confusion_matrix": [list(row) for row in scores.confusion],
+            "confusion_matrix": [list(row) for row in self.scores.confusion],
             "signature": self.signature,
-            "accuracy_interval_95": scores.accuracy_interval,
-            "balanced_accuracy": scores.macro_recall,
-            "top2_accuracy": self.chances.top2_accuracy,
-            "roc_auc": self.chances.roc_auc,
-            "log_loss": self.chances.log_loss,
-            "brier": self.chances.brier,
-            "ece": self.chances.ece,
-            "reliability": [asdict(one) for one in self.chances.reliability],
+            "accuracy_interval_95": self.intervals["accuracy"],
+            "reliability": [asdict(item) for item in self.outcomes.reliability],
             "intervals_95": {
-                "top2_accuracy": self.chances.top2_interval,
-                **{
-                    name: both
-                    for name, both in self.intervals.items()
-                    if name not in {"accuracy", "top2_accuracy"} and not name.startswith("f1_")
-                },
+                name: self.intervals[name]
+                for name in METRICS
+                if name in self.intervals and name != "accuracy"
             },
             "soft_labels": self.soft and asdict(self.soft),
-            "groups": [asdict(one) for one in self.groups],
-            "corruptions": [asdict(one) for one in self.corruptions],
-            "resolutions": [asdict(one) for one in self.resolutions],
+            "groups": [asdict(item) for item in self.groups],
+            "corruptions": [asdict(item) for item in self.corruptions],
+            "resolutions": [asdict(item) for item in self.resolutions],
             "efficiency": asdict(self.efficiency),
-            "tried_preprocessing": [asdict(one) for one in self.tried],
+            "tried_preprocessing": [asdict(item) for item in self.tried],
             "preprocessing": self.preprocessing(),
             "set": {"name": self.set_name, "sha256": self.set_digest},
             "notes": list(self.notes),
         }
 
     def preprocessing(self) -> dict[str, Any]:
-        """Return how the model was fed and who said so."""
+        """Return the preprocessing and its source."""
         feeding = self.feeding
         return {
             "width": feeding.width,
@@ -146,12 +139,12 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class EvalReport:
-    """The result of one model and where its report lies.
+    """The results of one model and the folder of its report.
 
     Attributes
     ----------
     evaluation
-        Everything that was measured.
+        The results.
     path
         Folder with `metrics.json`, `predictions.csv`, `confusion_matrix.png` and `report.html`.
     """
@@ -166,17 +159,17 @@ class EvalReport:
 
     @property
     def scores(self) -> Scores:
-        """All scores of the answers."""
+        """Accuracy, precision, recall and F1."""
         return self.evaluation.scores
 
     @property
     def signature(self) -> str:
-        """What the numbers depend on; two results compare only where their signatures agree."""
+        """What the numbers depend on; results are comparable only where their signatures agree."""
         return self.evaluation.signature
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know beyond the numbers: classes left out, a softmax applied, and the like."""
+        """Remarks on the numbers: missing classes, an applied softmax, and the like."""
         return self.evaluation.notes
 
     def to_dict(self) -> dict[str, Any]:

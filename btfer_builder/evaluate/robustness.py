@@ -1,4 +1,4 @@
-"""What happens to the scores when faces are worse: eight corruptions in five severities, and smaller faces."""
+"""Scores on degraded faces: eight corruptions in five severities, and smaller faces."""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.inference.prefetch import View
 from btfer_builder.evaluate.metrics.bootstrap import bca, draws
-from btfer_builder.evaluate.metrics.scores import Interval, Table, score, wilson
+from btfer_builder.evaluate.metrics.scores import Interval, Table, score
 
 Pixels = NDArray[np.uint8]
 Corruption = Callable[[Pixels, int, np.random.Generator], Pixels]
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
-#: The side the strengths below are meant for (§2, stage 3); other faces are corrupted in proportion.
+#: Side in pixels that the strengths below refer to (§2, stage 3); they scale with the size of the face.
 REFERENCE_SIDE = 256
 
 
 @dataclass(frozen=True, slots=True)
 class CorruptionScore:
-    """How a model stands one corruption.
+    """Scores of a model on faces with one corruption.
 
     Attributes
     ----------
@@ -34,9 +34,9 @@ class CorruptionScore:
     macro_f1
         At severities 1 to 5.
     mean_drop
-        Accuracy on the faces as they are minus the mean over the severities.
+        Accuracy on the original faces minus the mean over the severities.
     drop_interval
-        95 % bootstrap interval of the mean drop, in pairs of the same faces; None without resamples.
+        95 % paired bootstrap interval of the mean drop; None without resamples.
     """
 
     name: str
@@ -49,7 +49,7 @@ class CorruptionScore:
 
 @dataclass(frozen=True, slots=True)
 class ResolutionScore:
-    """The scores when faces are first scaled down to `side` pixels (RQ1, §4.3)."""
+    """Scores on faces scaled down to `side` pixels (RQ1, §4.3)."""
 
     side: int
     accuracy: float
@@ -118,7 +118,7 @@ def _grey(image: Pixels, severity: int, _rng: np.random.Generator) -> Pixels:
     return _pixels(image + (grey.astype(np.float32) - image) * share)
 
 
-#: Every corruption takes uint8 (h, w, 3) RGB, a severity of 1 to 5 and a seeded generator; same shape out.
+#: Each corruption takes uint8 RGB of shape (h, w, 3), a severity of 1 to 5 and a seeded generator; it keeps the shape.
 CORRUPTIONS: dict[str, Corruption] = {
     "blur": _blur,
     "noise": _noise,
@@ -130,33 +130,33 @@ CORRUPTIONS: dict[str, Corruption] = {
     "grey": _grey,
 }
 
-#: What severities 1 to 5 of each mean, for people.
+#: Description of severities 1 to 5 of each.
 MEANINGS = {
     "blur": "Gaussian blur of σ 1, 2, 3, 4.5, 6 pixels of 256",
     "noise": "Gaussian noise of deviation 8, 16, 26, 38, 52 of 255",
     "jpeg": "JPEG of quality 40, 25, 15, 10, 5",
-    "brightness": "20, 40, 60, 80, 100 of 255 brighter or darker",
+    "brightness": "brightness ± 20, 40, 60, 80, 100 of 255",
     "contrast": "contrast times 0.75, 0.55, 0.4, 0.25, 0.15",
     "occlusion": "a grey square over 15, 25, 35, 45, 55 % of the side",
     "downscale": "scaled down to 128, 96, 64, 48, 24 pixels and up again",
-    "grey": "20, 40, 60, 80, 100 % of the colour taken out",
+    "grey": "20, 40, 60, 80, 100 % of the colour removed",
 }
 
 
 def corruption_view(name: str, severity: int, seed: int) -> View:
-    """Return a view that corrupts each face in its own way: the same for every model, order and batch size."""
+    """Return a view that corrupts each face, seeded by its id: the same for every model, order and batch size."""
     corrupt = CORRUPTIONS[name]
 
     def view(image: Pixels, face: LabelledFace) -> Pixels:
-        own = zlib.crc32(face.face_id.encode("utf-8", "surrogateescape"))
-        rng = np.random.default_rng([seed, zlib.crc32(name.encode()), severity, own])
+        face_seed = zlib.crc32(face.face_id.encode("utf-8", "surrogateescape"))
+        rng = np.random.default_rng([seed, zlib.crc32(name.encode()), severity, face_seed])
         return corrupt(image, severity, rng)
 
     return view
 
 
 def resolution_view(side: int) -> View:
-    """Return a view that scales faces down to `side` pixels; what is smaller stays."""
+    """Return a view that scales faces down to `side` pixels; smaller faces are not scaled."""
     return lambda image, _face: shrink(image, side)
 
 
@@ -185,50 +185,46 @@ def corruption_scores(
     resamples: int,
     seed: int,
 ) -> tuple[CorruptionScore, ...]:
-    """Score the answers on corrupted faces.
+    """Score the predictions of corrupted faces.
 
     Parameters
     ----------
     true, clean
-        Positions in `EMOTIONS`: the labels, and the answers on the faces as they are, shape (n,).
+        Positions in `EMOTIONS`: the labels, and the predictions of the original faces, shape (n,).
     corrupted
-        The answers of every view of `corruption_views`.
+        The predictions of every view of `corruption_views`.
     """
     steps = len(SEVERITIES)
-    right = np.array([answers == true for answers in corrupted]).reshape(len(CORRUPTIONS), steps, -1)
-    drops: Table = (clean == true)[np.newaxis] - right.mean(axis=1)  # (corruptions, n)
+    correct = np.array([predicted == true for predicted in corrupted]).reshape(len(CORRUPTIONS), steps, -1)
+    drops: Table = (clean == true)[np.newaxis] - correct.mean(axis=1)  # (corruptions, n)
     drawn = [(counts @ drops.T) / counts.shape[1] for counts in draws(len(true), resamples, seed)]
     spread = np.concatenate(drawn) if drawn else None
-    found = []
+    results = []
     for row, name in enumerate(CORRUPTIONS):
         scores = [score(true, corrupted[row * steps + step]) for step in range(steps)]
         drop = float(drops[row].mean())
-        found.append(
+        results.append(
             CorruptionScore(
                 name,
-                tuple(one.accuracy for one in scores),
-                tuple(one.accuracy_interval for one in scores),
-                tuple(one.macro_f1 for one in scores),
+                tuple(item.accuracy for item in scores),
+                tuple(item.accuracy_interval for item in scores),
+                tuple(item.macro_f1 for item in scores),
                 drop,
                 None if spread is None else bca(spread[:, row], None, drop),
             )
         )
-    return tuple(found)
+    return tuple(results)
 
 
 def resolution_scores(
-    true: NDArray[np.int64], sides: Sequence[int], answers: Sequence[NDArray[np.int64]]
+    true: NDArray[np.int64], sides: Sequence[int], smaller: Sequence[NDArray[np.int64]]
 ) -> tuple[ResolutionScore, ...]:
-    """Score the answers on smaller faces, one array of them a side."""
-    return tuple(
-        ResolutionScore(
-            side,
-            float((said == true).mean()),
-            wilson(int((said == true).sum()), len(true)),
-            score(true, said).macro_f1,
-        )
-        for side, said in zip(sides, answers, strict=True)
-    )
+    """Score the predictions of smaller faces, one array for each side."""
+    results = []
+    for side, predicted in zip(sides, smaller, strict=True):
+        scores = score(true, predicted)
+        results.append(ResolutionScore(side, scores.accuracy, scores.accuracy_interval, scores.macro_f1))
+    return tuple(results)
 
 
 def _scale(image: Pixels) -> float:

@@ -1,4 +1,4 @@
-"""What a score depends on, in one line: the set by its content, the input, the labels, leakage, the version."""
+"""The signature of a score: set, preprocessing, classes, leakage and version in one line."""
 
 import contextlib
 import hashlib
@@ -19,9 +19,6 @@ from btfer_builder.networks.preprocessing import Preprocessing
 from btfer_builder.workspace import Workspace
 
 SUMS = "SHA256SUMS"
-
-#: Parts in which two scores have to agree to be scores of the same set.
-SET_PARTS = ("set", "n")
 
 
 def content_digests(faces: Sequence[LabelledFace], workers: int = 2) -> list[str]:
@@ -46,7 +43,7 @@ def content_digests(faces: Sequence[LabelledFace], workers: int = 2) -> list[str
 
 
 def set_digest(faces: Sequence[LabelledFace], digests: Sequence[str]) -> str:
-    """Return the hash of a set: SHA-256 over ids, labels and contents, in whatever order they come."""
+    """Return the hash of a set: SHA-256 over ids, labels and contents, independent of their order."""
     rows = sorted(
         json_text([face.face_id, face.emotion, digest]) for face, digest in zip(faces, digests, strict=True)
     )
@@ -54,23 +51,23 @@ def set_digest(faces: Sequence[LabelledFace], digests: Sequence[str]) -> str:
 
 
 def check_set(digest: str, expected: str) -> None:
-    """Refuse a set whose hash is not the one that was asked for; an empty `expected` asks for none.
+    """Check the hash of a set against the expected one; empty for no check.
 
     Raises
     ------
     BtferError
-        If it is another.
+        If they differ.
     """
     if expected and not digest.startswith(expected.lower()):
-        here = digest[: len(expected)]
+        actual = digest[: len(expected)]
         raise BtferError(
-            f"the set has changed: its hash is {here}, expected {expected.lower()}; restore its files and labels, "
-            f"or give --set-hash {here} if this is the set you mean"
+            f"the set has changed: its hash is {actual}, expected {expected.lower()}; restore its files and labels, "
+            f"or give --set-hash {actual} to score on this set"
         )
 
 
 def check_hash(expected: str) -> None:
-    """Refuse what cannot be the beginning of a set's hash; an empty one asks for none.
+    """Check that a text can be the beginning of a set's hash; empty for no check.
 
     Raises
     ------
@@ -96,9 +93,9 @@ def check_sums(
     directory
         The folder, a release or one of its splits.
     faces
-        Found in it.
+        The faces in it.
     digests_of
-        Gives the SHA-256 of each face's file; not asked if there is nothing to check against.
+        Returns the SHA-256 of each face's file; called only if there is a `SHA256SUMS`.
 
     Raises
     ------
@@ -113,12 +110,12 @@ def check_sums(
         digest, _, name = line.partition(" ")
         listed[name.lstrip(" *").removeprefix("./")] = digest.lower()
     here = directory.resolve().relative_to(root).as_posix()
-    found = set()
+    names = set()
     for face, digest in zip(faces, digests_of(faces), strict=True):
         name = face.path.resolve().relative_to(root).as_posix()
-        found.add(name)
+        names.add(name)
         if name not in listed:
-            raise BtferError(f"{face.path}: not in {root / SUMS}; the release has changed, take it as it was")
+            raise BtferError(f"{face.path}: not in {root / SUMS}; the release has changed, restore it")
         if listed[name] != digest:
             raise BtferError(
                 f"{face.path}: its SHA-256 is not the one in {root / SUMS}; the file has changed, fetch it again"
@@ -128,34 +125,34 @@ def check_sums(
     for name in listed:
         if name.startswith(inside) and Path(name).suffix in suffixes and name.count("/") >= 1:
             path = root / name
-            # A contact sheet is listed too, and is no face: only what is gone is missed.
-            if name not in found and not path.exists():
+            # A contact sheet is listed too, and is not a face: only files that do not exist are missing.
+            if name not in names and not path.exists():
                 raise BtferError(f"{path}: missing, though {root / SUMS} lists it; fetch the release again")
 
 
 def release_root(directory: Path) -> Path | None:
-    """Return the folder of the release that a folder is or is a split of; None if it is no release."""
+    """Return the folder of the release that a folder is, or is a split of; None if there is none."""
     here = directory.resolve()
     return next((root for root in (here, here.parent) if (root / SUMS).is_file()), None)
 
 
 def set_name(directory: Path) -> str:
-    """Return what a folder of faces is called: `name-v3` of its `release.json`, else the folder's name.
+    """Return the name of a set of faces: `name-v3` of its `release.json`, else the folder's name.
 
-    A split of several is named, too: `name-v3-test`.
+    The name of a split is added if the release has several: `name-v3-test`.
     """
     here, root = directory.resolve(), release_root(directory)
     if root is None:
         return here.name
     name, splits = root.name, 2
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        said = json.loads((root / "release.json").read_bytes())
-        name, splits = f"{said['name']}-v{int(said['version'])}", len(said["splits"])
+        release = json.loads((root / "release.json").read_bytes())
+        name, splits = f"{release['name']}-v{int(release['version'])}", len(release["splits"])
     return name if here == root or splits == 1 else f"{name}-{here.name}"
 
 
 def known_leakage(workspace: Workspace) -> int | None:
-    """Return how many faces of the sample were found in a training set; None if nobody looked."""
+    """Return how many faces of the sample were found in a training set; None if not checked."""
     return leaked_faces(workspace.catalog)
 
 
@@ -169,11 +166,11 @@ def make_signature(
     predictions: Predictions,
     leak: int | None = None,
 ) -> str:
-    """Put into one line what a result depends on, as sacreBLEU does (Post 2018).
+    """Return in one line what a result depends on, as sacreBLEU does (Post 2018).
 
-    `BTFER|set:btfer#1a2b3c4d|n:2100|in:64grey/-1,1,area|labels:7|leak:0|btfer:0.1.0`: the hash is over the
-    faces' ids, labels and contents in whatever order; `labels:7/8` says that one of the model's eight classes
-    was left out; `leak:unknown` that nobody looked for the faces in the training set.
+    `BTFER|set:btfer#1a2b3c4d|n:2100|in:64grey/-1,1,area|labels:7|leak:0|btfer:0.1.0`: the hash is `set_digest`;
+    `labels:7/8` means that one of the model's eight classes was left out; `leak:unknown` that leakage was not
+    checked.
     """
     size = f"{feeding.width}" if feeding.width == feeding.height else f"{feeding.width}x{feeding.height}"
     color = "grey3" if feeding.color == "grey" and feeding.channels == 3 else feeding.color
@@ -202,13 +199,8 @@ def make_signature(
 
 
 def parse_signature(signature: str) -> dict[str, str]:
-    """Return the parts of a signature by name; the set's is its hash, for a name is only a name."""
+    """Return the parts of a signature by name; the part of the set is its hash without the name."""
     parts = dict(part.partition(":")[::2] for part in signature.split("|")[1:])
     if "set" in parts:
         parts["set"] = parts["set"].rpartition("#")[2]
     return parts
-
-
-def same_set(signatures: Sequence[str]) -> bool:
-    """Whether all of the signatures are of one set of faces."""
-    return len({tuple(parse_signature(one).get(part) for part in SET_PARTS) for one in signatures}) <= 1

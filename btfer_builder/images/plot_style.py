@@ -1,4 +1,4 @@
-"""How the figures of the benchmark look: bars with their intervals and the single runs, one style for all."""
+"""The style of all matplotlib figures: colours, canvas, grouped bars with intervals, PNG without metadata."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Told apart also by who sees no difference of red and green (Okabe and Ito 2008), and by their lightness.
+#: Distinguishable with colour-vision deficiency (Okabe and Ito 2008) and by lightness.
 PALETTE = ("#1f5fbf", "#e69f00", "#5aa17f", "#b2568e", "#6b7280")
-INK, PALE = "#1c1e21", "#8a8f98"
+INK, PALE, PAPER = "#1c1e21", "#8a8f98", "#ffffff"
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar: its height in 0…1, its interval or None, the values it is the mean of, and what stands on it."""
+    """A bar: its height in 0…1, its interval or None, and the values whose mean it is."""
 
     value: float
     interval: tuple[float, float] | None = None
@@ -27,25 +27,38 @@ class Bar:
 Bars = Mapping[str, Mapping[str, Bar]]
 
 
-def new_figure(
-    title: str, panels: int, *, height: float = 4.2, width: float = 0, share: bool = True
-) -> "tuple[Figure, list[Axes]]":
-    """Return a figure with a title and panels side by side, which share the upright axis."""
+def blank_figure(width: float, height: float, dpi: int) -> "Figure":
+    """Return an empty figure on paper, of a size in inches, without a window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(
-        figsize=(width or 1.2 + 4.6 * panels, height), dpi=160, layout="constrained", facecolor="white"
-    )
+    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained", facecolor=PAPER)
     FigureCanvasAgg(figure)
+    return figure
+
+
+def new_figure(
+    title: str, panels: int, *, height: float = 4.2, width: float = 0, share: bool = True
+) -> "tuple[Figure, list[Axes]]":
+    """Return a figure with a title and panels side by side; `share` gives them one vertical axis."""
+    figure = blank_figure(width or 1.2 + 4.6 * panels, height, 160)
     figure.suptitle(title, fontsize=12, color=INK, x=0.01, ha="left")
     return figure, list(figure.subplots(1, panels, squeeze=False, sharey=share)[0])
 
 
 def grouped_bars(axes: "Axes", bars: Bars, title: str = "", groups: Sequence[str] = ()) -> None:
-    """Draw groups of bars, a series a colour; a group that a series lacks has a gap there.
+    """Draw groups of bars, one colour per series; a missing bar leaves a gap.
 
-    `groups` says their order; without it they stand as they come.
+    Parameters
+    ----------
+    axes
+        Axes to draw on.
+    bars
+        Bars by series and group.
+    title
+        Title of the axes.
+    groups
+        Order of the groups; empty for the order of the series.
     """
     groups = list(groups) or list(dict.fromkeys(group for series in bars.values() for group in series))
     width = 0.8 / max(1, len(bars))
@@ -53,22 +66,22 @@ def grouped_bars(axes: "Axes", bars: Bars, title: str = "", groups: Sequence[str
         color = PALETTE[number % len(PALETTE)]
         offset = (number - (len(bars) - 1) / 2) * width
         for group, bar in series.items():
-            place = groups.index(group) + offset
+            position = groups.index(group) + offset
             label = name if group == next(iter(series)) else None
-            axes.bar(place, bar.value, width * 0.92, color=color, label=label, zorder=2)
+            axes.bar(position, bar.value, width * 0.92, color=color, label=label, zorder=2)
             top = bar.value
             if bar.interval is not None:
                 low, high = bar.interval
-                axes.vlines(place, low, high, color=INK, linewidth=1, zorder=4)
+                axes.vlines(position, low, high, color=INK, linewidth=1, zorder=4)
                 top = max(top, high)
             if len(bar.values) > 1:
                 spread = [
-                    place + width * 0.6 * (i / (len(bar.values) - 1) - 0.5) for i in range(len(bar.values))
+                    position + width * 0.6 * (i / (len(bar.values) - 1) - 0.5) for i in range(len(bar.values))
                 ]
                 axes.scatter(spread, bar.values, s=5, color=INK, alpha=0.45, linewidth=0, zorder=3)
                 top = max(top, *bar.values)
             axes.text(
-                place,
+                position,
                 top + 0.012,
                 f"{bar.value:.2f}",
                 ha="center",
@@ -88,7 +101,7 @@ def grouped_bars(axes: "Axes", bars: Bars, title: str = "", groups: Sequence[str
 
 
 def percent_axis(axes: "Axes", *, horizontal: bool = False) -> None:
-    """Show shares as 0–100 %, with a pale grid and without a frame."""
+    """Show shares as 0–100 %, with a light grid and without a frame."""
     from matplotlib.ticker import PercentFormatter
 
     axis = axes.xaxis if horizontal else axes.yaxis
@@ -101,7 +114,7 @@ def percent_axis(axes: "Axes", *, horizontal: bool = False) -> None:
 
 
 def chance_line(axes: "Axes", level: float) -> None:
-    """Draw what guessing would get."""
+    """Draw the accuracy of random guessing."""
     axes.axhline(level, color=PALE, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     axes.text(
         1.0, level, " chance", transform=axes.get_yaxis_transform(), fontsize=7, color=PALE, va="center"
@@ -111,5 +124,5 @@ def chance_line(axes: "Axes", level: float) -> None:
 def to_png(figure: "Figure") -> bytes:
     """Return the figure as a PNG without metadata."""
     png = io.BytesIO()
-    figure.savefig(png, format="png", facecolor="white", metadata={"Software": None})
+    figure.savefig(png, format="png", facecolor=PAPER, metadata={"Software": None})
     return png.getvalue()

@@ -1,13 +1,13 @@
 """Draw how a run went: loss and accuracy over the epochs, on training and validation faces."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
+from btfer_builder.images.plot_style import INK, PALETTE, blank_figure, to_png
 from btfer_builder.training.results import Epoch
 
-#: Ink, paper, and the colours of training and validation faces, apart also for those who see no red.
-INK, PAPER, TRAIN, VALIDATION = "#1c1e21", "#ffffff", "#c4762b", "#1f5fbf"
+#: Colours of the training and the validation faces.
+TRAIN, VALIDATION = "#c4762b", PALETTE[0]
 
 
 def curves_png(history: Sequence[Epoch], best: Epoch, selection: str) -> bytes:
@@ -27,19 +27,13 @@ def curves_png(history: Sequence[Epoch], best: Epoch, selection: str) -> bytes:
     bytes
         A PNG of 1800 × 760 pixels.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.8), dpi=200, facecolor=PAPER, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank_figure(9, 3.8, 200)
     for axes, name, low in zip(figure.subplots(1, 2), ("loss", "accuracy"), (None, 0.0), strict=True):
         _draw(axes, name, history, best, selection)
         axes.set_ylim(bottom=low)
     lines, labels = axes.get_legend_handles_labels()
     figure.legend(lines, labels, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", facecolor=PAPER)
-    return png.getvalue()
+    return to_png(figure)
 
 
 def _draw(axes: Any, name: str, history: Sequence[Epoch], best: Epoch, selection: str) -> None:  # noqa: ANN401

@@ -103,7 +103,7 @@ def test_the_authors_way_leaves_out_what_they_did_not_have():
     plan = plan_runs(grid, DIGESTS)
     assert {run.setting.network for run in plan.runs} == {"lenet5"}
     assert any(
-        "none of the authors' networks" in why
+        "not one of the authors' networks" in why
         for setting, why in plan.impossible
         if setting.network == "vit-s"
     )
@@ -138,14 +138,17 @@ def test_paths_in_the_file_are_relative_to_it_and_other_data_is_another_run(tmp_
         ("[datasets]\n'../../x' = 'set'", "datasets"),
         ("[train]\nlearning_rate = 'high'", "train.learning_rate"),
         ("[eval]\nlabel = 1", "label"),
-        ("[train]\nnetwork = 'vgg16'", "train.network: the grid says that; give it as networks"),
+        ("[train]\nnetwork = 'vgg16'", "train.network: the grid sets this; give it as networks"),
         ("[train]\nweights = 'w.h5'", "give it as [weights]"),
         ("[weights]\nvgg16-vgface = 'w.h5'", "no network of that name has such weights"),
         ("[weights]\nvgg16-scratch = 'w.h5'", "no network of that name has such weights"),
         ("networks = [", "not valid TOML"),
-        ("", "names no datasets"),
+        ("", "has no datasets"),
         ("[datasets]\na = 'nowhere'", "nowhere"),
-        ("networks = ['inceptionv3']\nsizes = [48]\n[datasets]\na = 'set'", "nothing of the grid can be run"),
+        (
+            "networks = ['inceptionv3']\nsizes = [48]\n[datasets]\na = 'set'",
+            "no setting of the grid can be run",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_said_in_one_line(tmp_path, text, said):

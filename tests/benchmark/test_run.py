@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from btfer_builder.benchmark import gpus as cards
 from btfer_builder.benchmark.grid import load_benchmark
-from btfer_builder.benchmark.results import read_results
+from btfer_builder.benchmark.results import read_result
 from btfer_builder.benchmark.stage import report_benchmark, run_benchmark
 from btfer_builder.cli.main import main
 from btfer_builder.config import BenchmarkRecipe
@@ -157,7 +157,7 @@ def test_killed_with_9_it_goes_on_with_what_is_missing(tmp_path):
         process.kill()
         process.wait()
     wait_for(lambda: not any(alive(pid) for pid in workers))  # a worker dies with its parent
-    first = read_results(out)
+    first = [read_result(file.parent) for file in out.glob("runs/*/result.json")]
     assert len(first) == 1
     done = run_benchmark(here(path))
     assert (len(done.results), done.ran) == (2, 1)
@@ -199,7 +199,7 @@ def test_two_at_once_are_refused(finished):
             check=False,
         )
     assert process.returncode == 1
-    assert "another btfer benchmark is at work" in process.stderr
+    assert "another btfer benchmark is running" in process.stderr
 
 
 def test_questions_and_report_run_nothing(finished):
@@ -225,7 +225,7 @@ def test_without_a_test_split_the_own_score_is_flattered_and_says_so(tmp_path):
     (one,) = run_benchmark(here(path, btfer="")).results
     assert (one.own.name, one.own.n, one.selected_on_own, one.btfer) == ("val", 7, True, None)
     text = (tmp_path / "benchmark" / "tables" / "table-2.md").read_text()
-    assert "Of stripes the own split also chose the epoch that was kept" in text
+    assert "The own split of stripes also chose the best epoch" in text
 
 
 def test_a_set_that_is_none_is_said_before_anything_is_run(tmp_path):
@@ -237,8 +237,8 @@ def test_a_set_that_is_none_is_said_before_anything_is_run(tmp_path):
 
 def test_each_worker_takes_a_card_of_its_own(tmp_path, monkeypatch):
     code = (
-        "import sys, os; from btfer_builder.benchmark.gpus import take_card;"
-        "print(take_card(), os.environ['CUDA_VISIBLE_DEVICES'], flush=True); sys.stdin.read()"
+        "import sys, os; from btfer_builder.benchmark.gpus import acquire_gpu;"
+        "print(acquire_gpu(), os.environ['CUDA_VISIBLE_DEVICES'], flush=True); sys.stdin.read()"
     )
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "4,7", "TMPDIR": str(tmp_path)}
     workers = [
@@ -259,4 +259,4 @@ def test_each_worker_takes_a_card_of_its_own(tmp_path, monkeypatch):
     assert said == ["-1", "4", "7"]  # the third works on the processor
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(cards, "_DRIVER", tmp_path / "gone")
-    assert cards.cards_here() == []
+    assert cards.visible_gpus() == []

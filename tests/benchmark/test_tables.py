@@ -134,9 +134,8 @@ def test_the_authors_number_is_left_out_of_a_network_of_another_size(tmp_path):
 
 
 def test_every_published_number_is_found_by_a_network_of_ours():
-    path = Path(__file__).with_name(
-        "printed_parameters.csv"
-    )  # the counts of our networks, see test_network_counts
+    # The parameters of our networks, see tests/networks.
+    path = Path(__file__).parents[1] / "networks" / "printed_parameters.csv"
     ours = {(row["network"], int(row["size"]), int(row["params"])) for row in rows_of(path)}
     known = [one for one in published_results() if one.params is not None]
     assert len(published_results()) - len(known) == 7

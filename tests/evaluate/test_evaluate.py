@@ -92,7 +92,7 @@ def test_logits_and_missing_classes_are_said(tmp_path, make_set, constant):
     assert report.scores.per_class["sad"].recall == 1
     assert report.scores.accuracy == 0.5
     said = " ".join(report.notes)
-    assert "Contempt is none of the seven" in said
+    assert "Contempt is not one of the seven" in said
     assert "no classes angry, disgust, fear, neutral, surprise" in said
     assert "softmax was applied" in said
     page = (report.path / "report.html").read_text()

@@ -95,7 +95,7 @@ def test_btfer_eval_scores_the_model_as_training_did(faces, tmp_path):
     done = run(faces, change(SCRATCH, size=60, balancing="conservative", finetune_epochs=3), tmp_path / "run")
     report = evaluate_model(done.model, faces[1], EvalRecipe(), tmp_path, lambda items: items)
     assert report.scores.accuracy == pytest.approx(done.validation_accuracy)
-    assert report.evaluation.chances.log_loss == pytest.approx(done.validation_loss, rel=1e-3)
+    assert report.evaluation.values["log_loss"] == pytest.approx(done.validation_loss, rel=1e-3)
     assert report.evaluation.declaration.source == "sidecar model.btfer.toml"
 
 

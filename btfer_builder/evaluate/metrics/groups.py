@@ -1,4 +1,4 @@
-"""The scores of faces that were searched for with the same word: what engines were asked, not who people are."""
+"""Scores of groups of faces by search attribute: what was searched for, not who a person is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.metrics.scores import Interval, score
 
-#: What faces are grouped by, with the words for it.
+#: Attributes that faces are grouped by, and their names in reports.
 ATTRIBUTES = {
     "query_ethnicity": "ethnicity word of the search",
     "query_gender": "gender word of the search",
@@ -18,10 +18,10 @@ ATTRIBUTES = {
     "engine": "search engine",
 }
 
-#: Smaller groups are hidden: their scores say nothing, and may say who is in them.
+#: Smaller groups are hidden: their scores are imprecise and may identify people.
 MIN_FACES = 30
 
-#: What the numbers are about; it stands wherever they do.
+#: Shown wherever scores of groups are.
 WORDING = (
     "Groups are search intent: the words a picture was searched for with. They do not say who the person is."
 )
@@ -29,16 +29,16 @@ WORDING = (
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The faces of one word of the search.
+    """The faces that have one value of an attribute.
 
     Attributes
     ----------
     value
-        The word.
+        The value, a word of the search.
     n
-        Its faces in the set.
+        Number of faces.
     accuracy, interval, balanced_accuracy, macro_f1
-        As of the whole set, the interval being a 95 % Wilson one; None if the group is hidden.
+        Scores of the group, with the 95 % Wilson interval of the accuracy; None if the group is hidden.
     """
 
     value: str
@@ -51,21 +51,21 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """The groups of one attribute and how far apart they are.
+    """The groups of one attribute and the gap between them.
 
     Attributes
     ----------
     attribute
         A key of `ATTRIBUTES`.
     groups
-        By word; small ones hidden.
+        By value; small ones are hidden.
     gap
         Largest minus smallest accuracy of the groups shown, None if fewer than two are.
     gap_interval
-        95 % bootstrap percentile interval, drawn within each group; it holds the gap itself. A gap is never below 0,
-        so it alone is no proof of a difference.
+        95 % bootstrap percentile interval, drawn within each group, extended to include the gap. A gap is never
+        negative, so the interval alone is no evidence of a difference.
     p_value
-        Chance of groups so different if all had the same accuracy (χ² test of homogeneity).
+        P-value of the χ² test of homogeneity.
     """
 
     attribute: str
@@ -83,29 +83,29 @@ def group_scores(
     resamples: int,
     seed: int,
 ) -> tuple[Grouping, ...]:
-    """Score every group of every attribute that the faces know two words of.
+    """Score every group of every attribute of which the faces have at least two values.
 
     Parameters
     ----------
     faces
-        Their `attributes` hold the words.
+        Faces with their `attributes`.
     true, predicted
         Positions in `EMOTIONS`, shape (n,).
     resamples, seed
-        Of the gap's interval.
+        Of the interval of the gap.
     """
-    found = []
+    groupings = []
     for attribute in ATTRIBUTES:
-        words = np.array([face.attributes.get(attribute, "") for face in faces])
-        values = [str(word) for word in np.unique(words) if word]
+        of_faces = np.array([face.attributes.get(attribute, "") for face in faces])
+        values = [str(value) for value in np.unique(of_faces) if value]
         if len(values) < 2:
             continue
-        members = {value: words == value for value in values}
+        members = {value: of_faces == value for value in values}
         groups = tuple(_group(value, true[rows], predicted[rows]) for value, rows in members.items())
-        shown = [(true == predicted)[members[one.value]] for one in groups if one.accuracy is not None]
+        shown = [(true == predicted)[members[group.value]] for group in groups if group.accuracy is not None]
         gap = _gap(shown, resamples, seed) if len(shown) > 1 else (None, None, None)
-        found.append(Grouping(attribute, groups, *gap))
-    return tuple(found)
+        groupings.append(Grouping(attribute, groups, *gap))
+    return tuple(groupings)
 
 
 def _group(value: str, true: NDArray[np.int64], predicted: NDArray[np.int64]) -> Group:
@@ -118,19 +118,19 @@ def _group(value: str, true: NDArray[np.int64], predicted: NDArray[np.int64]) ->
 
 
 def _gap(
-    right: Sequence[NDArray[np.bool_]], resamples: int, seed: int
+    correct: Sequence[NDArray[np.bool_]], resamples: int, seed: int
 ) -> tuple[float, Interval | None, float | None]:
     from scipy.stats import chi2_contingency
 
-    hits, sizes = np.array([one.sum() for one in right]), np.array([len(one) for one in right])
+    hits, sizes = np.array([item.sum() for item in correct]), np.array([len(item) for item in correct])
     rates = hits / sizes
     gap = float(np.ptp(rates))
     interval = None
     if resamples:
-        # Drawing a group's faces again draws its number of right answers from a binomial distribution.
+        # Resampling the faces of a group draws its number of correct predictions from a binomial distribution.
         drawn = np.random.default_rng(seed).binomial(sizes, rates, (resamples, len(sizes))) / sizes
         low, high = np.quantile(np.ptp(drawn, axis=1), [0.025, 0.975])
-        interval = (min(float(low), gap), max(float(high), gap))  # of gaps drawn again nearly all are larger
+        interval = (min(float(low), gap), max(float(high), gap))  # nearly all resampled gaps are larger
     mixed = 0 < hits.sum() < sizes.sum()
     p_value = float(chi2_contingency([hits, sizes - hits]).pvalue) if mixed else None
     return gap, interval, p_value

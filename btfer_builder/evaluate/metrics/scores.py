@@ -1,4 +1,4 @@
-"""From true and predicted emotions to accuracy, precision, recall, F1, ranking and calibration (§4.1)."""
+"""Accuracy, precision, recall, F1, ranking and calibration of predicted emotions (§4.1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from btfer_builder.labels import EMOTIONS, Emotion
 #: Equal bins of confidence in the reliability diagram (Guo et al. 2017, "On Calibration", §2).
 BINS = 15
 
-#: Probabilities are not taken for smaller than this in the log loss, as in scikit-learn.
+#: Smallest probability that enters a logarithm, as in scikit-learn.
 SMALLEST = float(np.finfo(np.float64).eps)
 
 Interval = tuple[float, float]
@@ -22,7 +22,7 @@ Table = NDArray[np.float64]
 class ClassScore:
     """Precision, recall and F1 in 0…1 of one emotion, and its number of faces in the set.
 
-    The intervals are 95 % Wilson ones; None where there is nothing to divide by.
+    The intervals are 95 % Wilson ones; None where the denominator is 0.
     """
 
     precision: float
@@ -35,20 +35,20 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """How well the predictions fit.
+    """Scores of predicted emotions.
 
     Attributes
     ----------
     n
         Number of faces.
     accuracy
-        Share of right answers, 0…1.
+        Share of correct predictions, 0…1.
     accuracy_interval
         95 % Wilson interval of the accuracy.
     macro_precision, macro_recall, macro_f1
-        Plain means over the emotions that have faces in the set; macro recall is the balanced accuracy.
+        Unweighted means over the emotions that have faces in the set; macro recall is the balanced accuracy.
     per_class
-        One score for each of the seven emotions, in order.
+        Scores of each of the seven emotions, in order.
     confusion
         7 rows (true) of 7 counts (predicted), both in the order of `EMOTIONS`.
     """
@@ -65,7 +65,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """The answers of one range of confidence: how many, how sure on average, and how many of them right."""
+    """Predictions of one range of confidence: their number, mean confidence and accuracy."""
 
     low: float
     high: float
@@ -75,49 +75,15 @@ class ReliabilityBin:
 
 
 @dataclass(frozen=True, slots=True)
-class ProbabilityScores:
-    """How good the probabilities are, beyond the answers.
-
-    Attributes
-    ----------
-    top2_accuracy
-        Share of faces whose emotion is one of the two likeliest.
-    top2_interval
-        Its 95 % Wilson interval.
-    roc_auc
-        Mean over the emotions, each against the rest, that have faces in the set; None if there is one only.
-    roc_auc_per_class
-        None where an emotion has no faces.
-    log_loss
-        Mean of −ln p(true), in nats.
-    brier
-        Mean of Σ (p − y)² over the seven emotions, 0…2.
-    ece
-        Expected calibration error over 15 equal bins of the highest probability, 0…1.
-    reliability
-        The bins that have answers.
-    """
-
-    top2_accuracy: float
-    top2_interval: Interval
-    roc_auc: float | None
-    roc_auc_per_class: dict[Emotion, float | None]
-    log_loss: float
-    brier: float
-    ece: float
-    reliability: tuple[ReliabilityBin, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class SoftScores:
-    """How well the probabilities fit what several reviewers said, on the faces that have their votes.
+    """How well the probabilities fit the votes of several reviewers, on the faces that have such votes.
 
     Attributes
     ----------
     n
-        Faces with the votes of at least two.
+        Faces with at least two votes.
     agreed
-        Mean share of the votes that say what the model says, 0…1.
+        Mean share of the votes for the predicted emotion, 0…1.
     cross_entropy
         Mean of −Σ vote share · ln p, in nats.
     brier
@@ -152,126 +118,154 @@ def score(true: NDArray[np.int64] | Sequence[int], predicted: NDArray[np.int64] 
     Returns
     -------
     Scores
-        A ratio with nothing below the line counts as 0 (no face was called fear: its precision is 0).
+        A ratio whose denominator is 0 counts as 0: the precision of an emotion that is never predicted is 0.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     order = list(range(len(EMOTIONS)))
     columns = precision_recall_fscore_support(true, predicted, labels=order, zero_division=0)
     matrix = confusion_matrix(true, predicted, labels=order)
-    hits, called = np.diag(matrix), matrix.sum(axis=0)
+    hits, predictions = np.diag(matrix), matrix.sum(axis=0)
     per_class = {
         emotion: ClassScore(
             float(precision),
             float(recall),
             float(f1),
             int(support),
-            wilson(int(hits[k]), int(called[k])) if called[k] else None,
+            wilson(int(hits[k]), int(predictions[k])) if predictions[k] else None,
             wilson(int(hits[k]), int(support)) if support else None,
         )
         for k, (emotion, precision, recall, f1, support) in enumerate(zip(EMOTIONS, *columns, strict=True))
     }
-    there = [one for one in per_class.values() if one.support]
-    n, right = int(matrix.sum()), int(hits.sum())
+    present = [item for item in per_class.values() if item.support]
+    n, correct = int(matrix.sum()), int(hits.sum())
     return Scores(
         n=n,
-        accuracy=right / n,
-        accuracy_interval=wilson(right, n),
-        macro_precision=sum(one.precision for one in there) / len(there),
-        macro_recall=sum(one.recall for one in there) / len(there),
-        macro_f1=sum(one.f1 for one in there) / len(there),
+        accuracy=correct / n,
+        accuracy_interval=wilson(correct, n),
+        macro_precision=sum(item.precision for item in present) / len(present),
+        macro_recall=sum(item.recall for item in present) / len(present),
+        macro_f1=sum(item.f1 for item in present) / len(present),
         per_class=per_class,
         confusion=tuple(tuple(int(count) for count in row) for row in matrix),
     )
 
 
-def score_chances(true: NDArray[np.int64], shares: Table) -> ProbabilityScores:
-    """Score probabilities.
+def confusion_statistics(matrices: Table) -> dict[str, Table]:
+    """Return accuracy, the macro scores and `f1_<emotion>` of confusion matrices of shape (draws, 7, 7), rows true."""
+    hits = np.diagonal(matrices, axis1=1, axis2=2)
+    support, predictions = matrices.sum(axis=2), matrices.sum(axis=1)
+    recall, precision = _ratio(hits, support), _ratio(hits, predictions)
+    f1 = _ratio(2 * hits, support + predictions)
+    present = support > 0
+    classes = np.where(present.any(axis=1), present.sum(axis=1), np.nan)
+    total = support.sum(axis=1)
+    result = {"accuracy": hits.sum(axis=1) / np.where(total > 0, total, np.nan)}
+    for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
+        result[f"macro_{name}"] = (values * present).sum(axis=1) / classes
+    for k, emotion in enumerate(EMOTIONS):
+        result[f"f1_{emotion}"] = np.where(present[:, k], f1[:, k], np.nan)
+    return result
 
-    Parameters
-    ----------
-    true
-        Positions in `EMOTIONS`, shape (n,), n at least 1.
-    shares
-        Probabilities of shape (n, 7), rows summing to 1.
-    """
-    from sklearn.metrics import log_loss, roc_auc_score
 
-    n = len(true)
-    within_two = int(in_top2(true, shares).sum())
-    aucs: dict[Emotion, float | None] = {}
+def roc_auc_per_class(true: NDArray[np.int64], probabilities: Table) -> dict[Emotion, float | None]:
+    """Return the area under the ROC curve of each emotion against the rest; None where it is not defined."""
+    from sklearn.metrics import roc_auc_score
+
+    areas: dict[Emotion, float | None] = {}
     for k, emotion in enumerate(EMOTIONS):
         positive = true == k
-        aucs[emotion] = float(roc_auc_score(positive, shares[:, k])) if 0 < positive.sum() < n else None
-    known = [auc for auc in aucs.values() if auc is not None]
-    bins = reliability(true, shares)
-    return ProbabilityScores(
-        top2_accuracy=within_two / n,
-        top2_interval=wilson(within_two, n),
-        roc_auc=sum(known) / len(known) if known else None,
-        roc_auc_per_class=aucs,
-        log_loss=float(log_loss(true, shares, labels=list(range(len(EMOTIONS))))),
-        brier=float(brier_parts(true, shares).mean()),
-        ece=sum(one.count * abs(one.accuracy - one.confidence) for one in bins) / n,
-        reliability=bins,
-    )
+        defined = 0 < positive.sum() < len(true)
+        areas[emotion] = float(roc_auc_score(positive, probabilities[:, k])) if defined else None
+    return areas
 
 
-def score_votes(shares: Table, votes: Table) -> SoftScores | None:
-    """Score probabilities against votes, both of shape (n, 7); a row of fewer than two votes is left out.
+def log_loss(true: NDArray[np.int64], probabilities: Table) -> float:
+    """Return the mean of −ln p(true), in nats."""
+    from sklearn import metrics
+
+    return float(metrics.log_loss(true, probabilities, labels=list(range(len(EMOTIONS)))))
+
+
+def score_votes(probabilities: Table, votes: Table) -> SoftScores | None:
+    """Score probabilities against votes, both of shape (n, 7), on the faces that have at least two votes.
 
     None if no face has two votes.
     """
     from scipy.special import rel_entr
 
-    many = votes.sum(axis=1) >= 2
-    if not many.any():
+    several = votes.sum(axis=1) >= 2
+    if not several.any():
         return None
-    said = votes[many] / votes[many].sum(axis=1, keepdims=True)
-    p = shares[many]
-    middle = (said + p) / 2
+    shares = votes[several] / votes[several].sum(axis=1, keepdims=True)
+    p = probabilities[several]
+    middle = (shares + p) / 2
     # scipy's jensenshannon takes a root, which is NaN where rounding brings two equal rows below 0.
-    apart = (rel_entr(said, middle) + rel_entr(p, middle)).sum(axis=1) / (2 * np.log(2))
+    divergence = (rel_entr(shares, middle) + rel_entr(p, middle)).sum(axis=1) / (2 * np.log(2))
     return SoftScores(
-        n=int(many.sum()),
-        agreed=float(said[np.arange(len(p)), p.argmax(axis=1)].mean()),
-        cross_entropy=float(-(said * np.log(p.clip(SMALLEST, 1))).sum(axis=1).mean()),
-        brier=float(((p - said) ** 2).sum(axis=1).mean()),
-        jensen_shannon=float(apart.clip(0, 1).mean()),
+        n=int(several.sum()),
+        agreed=float(shares[np.arange(len(p)), p.argmax(axis=1)].mean()),
+        cross_entropy=float(-(shares * np.log(p.clip(SMALLEST, 1))).sum(axis=1).mean()),
+        brier=float(((p - shares) ** 2).sum(axis=1).mean()),
+        jensen_shannon=float(divergence.clip(0, 1).mean()),
     )
 
 
-def in_top2(true: NDArray[np.int64], shares: Table) -> NDArray[np.bool_]:
-    """Say of every face whether its emotion is one of the two likeliest; of equals the first in order, none of 0."""
-    order = np.argsort(-shares, axis=1, kind="stable")[:, :2]
-    given = np.take_along_axis(shares, order, axis=1) > 0
-    inside: NDArray[np.bool_] = ((order == true[:, np.newaxis]) & given).any(axis=1)
+def in_top2(true: NDArray[np.int64], probabilities: Table) -> NDArray[np.bool_]:
+    """Return whether the emotion of each face is one of its two most probable.
+
+    Of equal probabilities the first in the order of the emotions counts, and a probability of 0 never does.
+    """
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+    positive = np.take_along_axis(probabilities, order, axis=1) > 0
+    inside: NDArray[np.bool_] = ((order == true[:, np.newaxis]) & positive).any(axis=1)
     return inside
 
 
-def brier_parts(true: NDArray[np.int64], shares: Table) -> Table:
-    """Return Σ (p − y)² of every face."""
-    parts: Table = ((shares - np.eye(len(EMOTIONS))[true]) ** 2).sum(axis=1)
+def brier_parts(true: NDArray[np.int64], probabilities: Table) -> Table:
+    """Return Σ (p − y)² of each face."""
+    parts: Table = ((probabilities - one_hot(true, len(EMOTIONS))) ** 2).sum(axis=1)
     return parts
 
 
-def bin_of(shares: Table) -> NDArray[np.int64]:
-    """Return the bin of confidence, 0…14, of every face's answer; a bin holds its upper edge."""
-    bins: NDArray[np.int64] = (np.ceil(shares.max(axis=1) * BINS).astype(np.int64) - 1).clip(0, BINS - 1)
+def bin_of(probabilities: Table) -> NDArray[np.int64]:
+    """Return the bin of confidence, 0…14, of each prediction; a bin includes its upper edge."""
+    bins: NDArray[np.int64] = (np.ceil(probabilities.max(axis=1) * BINS).astype(np.int64) - 1).clip(
+        0, BINS - 1
+    )
     return bins
 
 
-def reliability(true: NDArray[np.int64], shares: Table) -> tuple[ReliabilityBin, ...]:
-    """Return the bins of the reliability diagram that have answers."""
-    sure, right, where = shares.max(axis=1), shares.argmax(axis=1) == true, bin_of(shares)
+def reliability(true: NDArray[np.int64], probabilities: Table) -> tuple[ReliabilityBin, ...]:
+    """Return the bins of the reliability diagram that have predictions."""
+    confidence, bins = probabilities.max(axis=1), bin_of(probabilities)
+    correct = probabilities.argmax(axis=1) == true
     return tuple(
         ReliabilityBin(
             k / BINS,
             (k + 1) / BINS,
-            int((where == k).sum()),
-            float(sure[where == k].mean()),
-            float(right[where == k].mean()),
+            int((bins == k).sum()),
+            float(confidence[bins == k].mean()),
+            float(correct[bins == k].mean()),
         )
         for k in range(BINS)
-        if (where == k).any()
+        if (bins == k).any()
     )
+
+
+def expected_calibration_error(bins: Sequence[ReliabilityBin]) -> float:
+    """Return the mean distance of confidence and accuracy over the bins, weighted by their counts, 0…1."""
+    distances = sum(item.count * abs(item.accuracy - item.confidence) for item in bins)
+    return distances / sum(item.count for item in bins)
+
+
+def one_hot(values: NDArray[np.int64], size: int) -> NDArray[np.float32]:
+    """Return a row of zeros with a single one for each value in 0…size − 1."""
+    table = np.zeros((len(values), size), np.float32)
+    table[np.arange(len(values)), values] = 1
+    return table
+
+
+def _ratio(above: Table, below: Table) -> Table:
+    shares: Table = np.divide(above, below, out=np.zeros_like(above, dtype=np.float64), where=below > 0)
+    return shares

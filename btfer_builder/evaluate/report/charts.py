@@ -1,4 +1,4 @@
-"""The charts of the pages as inline SVG that takes its colours from the page, light or dark."""
+"""Charts as inline SVG, coloured by the style sheet of the page, light or dark."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from markupsafe import Markup, escape
 
 from btfer_builder.evaluate.metrics.scores import Interval, ReliabilityBin
 
-#: Drawing area of a chart with axes, in pixels; around it is room for the numbers.
+#: Margins of a chart with axes, in pixels, for the numbers.
 LEFT, RIGHT, TOP, BOTTOM = 40, 18, 12, 38
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A curve: shares in 0…1 over evenly spaced places, with their intervals."""
+    """A curve of shares in 0…1 at evenly spaced positions, with their intervals."""
 
     name: str
     values: Sequence[float]
@@ -21,75 +21,79 @@ class Line:
 
 
 def reliability_chart(bins: Sequence[ReliabilityBin], n: int) -> Markup:
-    """Draw how often answers of each confidence are right; dots are as large as their share of the faces."""
+    """Draw accuracy against confidence; the area of a dot is its share of the faces."""
     width, height = 420, 340
     x, y = _scales(width, height, 0, 1)
-    parts = [_frame(width, height, [(0, "0%"), (0.5, "50%"), (1, "100%")], "confidence of the answer")]
+    parts = [_frame(width, height, [(0, "0%"), (0.5, "50%"), (1, "100%")], "confidence")]
     parts.append(f'<path class="ideal" d="M{x(0)} {y(0)}L{x(1)} {y(1)}"/>')
-    for one in bins:
-        parts.append(f'<path class="gap" d="M{x(one.confidence)} {y(one.confidence)}V{y(one.accuracy)}"/>')
-    for one in bins:
-        radius = max(2.5, 16 * (one.count / n) ** 0.5)
-        title = f"{one.count:,} answers of {one.confidence:.0%} on average, {one.accuracy:.0%} of them right"
-        if one.count == 1:
-            title = f"1 answer of {one.confidence:.0%}, {'right' if one.accuracy else 'wrong'}"
+    for item in bins:
+        parts.append(f'<path class="gap" d="M{x(item.confidence)} {y(item.confidence)}V{y(item.accuracy)}"/>')
+    for item in bins:
+        radius = max(2.5, 16 * (item.count / n) ** 0.5)
+        title = (
+            f"{item.count:,} predictions, mean confidence {item.confidence:.0%}, accuracy {item.accuracy:.0%}"
+        )
+        if item.count == 1:
+            title = (
+                f"1 prediction, confidence {item.confidence:.0%}, {'correct' if item.accuracy else 'wrong'}"
+            )
         parts.append(
-            f'<circle class="dot" cx="{x(one.confidence)}" cy="{y(one.accuracy)}" r="{radius:.1f}">'
+            f'<circle class="dot" cx="{x(item.confidence)}" cy="{y(item.accuracy)}" r="{radius:.1f}">'
             f"<title>{title}</title></circle>"
         )
-    return _svg(width, height, parts, "Reliability diagram: confidence against the share of right answers")
+    return _svg(width, height, parts, "Reliability diagram: accuracy against confidence")
 
 
-def curve_chart(line: Line, places: Sequence[str], label: str, *, width: int = 260) -> Markup:
-    """Draw accuracy over a few places, with a band of its intervals."""
+def curve_chart(line: Line, positions: Sequence[str], label: str, *, width: int = 260) -> Markup:
+    """Draw accuracy at a few labelled positions, with a band of its intervals."""
     height = 170
-    x, y = _scales(width, height, 0, len(places) - 1 or 1)
-    ticks = [(place / (len(places) - 1 or 1), name) for place, name in enumerate(places)]
-    upper = [f"{x(place)} {y(high)}" for place, (_, high) in enumerate(line.intervals)]
-    lower = [f"{x(place)} {y(low)}" for place, (low, _) in enumerate(line.intervals)]
-    points = [f"{x(place)} {y(value)}" for place, value in enumerate(line.values)]
+    x, y = _scales(width, height, 0, len(positions) - 1 or 1)
+    ticks = [(index / (len(positions) - 1 or 1), name) for index, name in enumerate(positions)]
+    upper = [f"{x(index)} {y(high)}" for index, (_, high) in enumerate(line.intervals)]
+    lower = [f"{x(index)} {y(low)}" for index, (low, _) in enumerate(line.intervals)]
+    points = [f"{x(index)} {y(value)}" for index, value in enumerate(line.values)]
     parts = [_frame(width, height, ticks, label)]
     parts.append(f'<path class="band" d="M{"L".join(upper + lower[::-1])}Z"/>')
     parts.append(f'<path class="line" d="M{"L".join(points)}"/>')
-    for place, (value, (low, high)) in enumerate(zip(line.values, line.intervals, strict=True)):
-        title = f"{places[place]}: {value:.1%} ({low:.1%} to {high:.1%})"
+    for index, (value, (low, high)) in enumerate(zip(line.values, line.intervals, strict=True)):
+        title = f"{positions[index]}: {value:.1%} ({low:.1%} to {high:.1%})"
         parts.append(
-            f'<circle class="dot solid" cx="{x(place)}" cy="{y(value)}" r="3"><title>{escape(title)}</title></circle>'
+            f'<circle class="dot solid" cx="{x(index)}" cy="{y(value)}" r="3"><title>{escape(title)}</title></circle>'
         )
     return _svg(width, height, parts, f"{line.name}: accuracy")
 
 
 def interval_bar(value: float, interval: Interval | None, low: float = 0, high: float = 1) -> Markup:
-    """Draw a share as a bar with a whisker over its interval; fills the width of its table cell."""
+    """Draw a share as a bar with a whisker for its interval, as wide as its table cell."""
     span = high - low or 1
 
-    def place(share: float) -> str:
+    def left_of(share: float) -> str:
         return f"{100 * (min(max(share, low), high) - low) / span:.2f}%"
 
-    parts = [f'<span class="fill" style="width:{place(value)}"></span>']
+    parts = [f'<span class="fill" style="width:{left_of(value)}"></span>']
     if interval is not None:
         size = f"{100 * (interval[1] - interval[0]) / span:.2f}%"
-        parts.append(f'<span class="whisker" style="left:{place(interval[0])};width:{size}"></span>')
+        parts.append(f'<span class="whisker" style="left:{left_of(interval[0])};width:{size}"></span>')
     return Markup(f'<div class="bar-track">{"".join(parts)}</div>')  # noqa: S704 - only numbers go in
 
 
 def critical_difference_chart(
     names: Sequence[str], ranks: Sequence[float], cliques: Sequence[tuple[int, ...]]
 ) -> Markup:
-    """Draw models on a line of their mean ranks; a bar joins those that the data cannot tell apart.
+    """Draw models on an axis of mean ranks; a bar joins those without a significant difference.
 
     Parameters
     ----------
     names, ranks
         The models, the best first, and their mean ranks.
     cliques
-        Positions of models that are tied with each other.
+        Positions of models without a significant difference to each other.
     """
     count = len(names)
     row, width = 24, 640
     axis = 30 + 10 * len(cliques)
     height = axis + 26 + row * ((count + 1) // 2)
-    # At least half a rank wide, so that models that are next to equal stand next to each other.
+    # At least half a rank wide, so that nearly equal models are drawn close to each other.
     middle, half = (min(ranks) + max(ranks)) / 2, max(0.25, (max(ranks) - min(ranks)) / 2)
     low, high = middle - half, middle + half
 
@@ -101,19 +105,19 @@ def critical_difference_chart(
         text = f'<text x="{x(tick)}" y="12" class="mid">{tick:.2f}</text>'
         parts.append(f'<path class="axis" d="M{x(tick)} 18V22"/>{text}')
     for number, clique in enumerate(cliques):
-        ends = sorted(ranks[place] for place in clique)
+        ends = sorted(ranks[index] for index in clique)
         level = 32 + 10 * number
         parts.append(f'<path class="clique" d="M{x(ends[0]) - 4} {level}H{x(ends[-1]) + 4}"/>')
-    for place, (name, rank) in enumerate(zip(names, ranks, strict=True)):
-        left = place < (count + 1) // 2
-        level = axis + 18 + row * (place if left else count - 1 - place)
+    for index, (name, rank) in enumerate(zip(names, ranks, strict=True)):
+        left = index < (count + 1) // 2
+        level = axis + 18 + row * (index if left else count - 1 - index)
         end, anchor = (180, "end") if left else (width - 180, "start")
-        # Cut in the middle: models often differ in their folder or in their number at the end.
+        # Shorten in the middle: names often differ in the folder or in a number at the end.
         short = name if len(name) <= 22 else f"{name[:8]}…{name[-13:]}"
         text = escape(f"{short} {rank:.2f}") + Markup("<title>{}</title>").format(name)
         parts.append(f'<path class="lead" d="M{x(rank)} 22V{level}H{end}"/>')
         parts.append(f'<text x="{end + (-6 if left else 6)}" y="{level + 4}" class="{anchor}">{text}</text>')
-    return _svg(width, height, parts, "Mean ranks of the models; joined ones are tied")
+    return _svg(width, height, parts, "Mean ranks of the models; joined ones do not differ significantly")
 
 
 def _scales(width: int, height: int, low: float, high: float):  # type: ignore[no-untyped-def]  # noqa: ANN202
@@ -125,15 +129,15 @@ def _scales(width: int, height: int, low: float, high: float):  # type: ignore[n
 
 
 def _frame(width: int, height: int, ticks: Sequence[tuple[float, str]], label: str) -> str:
-    """Return the grid at 0, 50 and 100 %, the numbers beside it, and the ticks below at shares of the width."""
+    """Return the grid, its numbers at 0, 50 and 100 %, and the ticks below at shares of the width."""
     x, y = _scales(width, height, 0, 1)
     parts = []
     for share in (0, 0.25, 0.5, 0.75, 1):
         parts.append(f'<path class="grid" d="M{x(0)} {y(share)}H{x(1)}"/>')
         if share in {0, 0.5, 1}:
             parts.append(f'<text x="{LEFT - 6}" y="{y(share) + 4}" class="end">{share:.0%}</text>')
-    for place, name in ticks:
-        parts.append(f'<text x="{x(place)}" y="{y(0) + 15}" class="mid">{escape(name)}</text>')
+    for index, name in ticks:
+        parts.append(f'<text x="{x(index)}" y="{y(0) + 15}" class="mid">{escape(name)}</text>')
     parts.append(f'<text x="{x(0.5)}" y="{height - 4}" class="mid">{escape(label)}</text>')
     return "".join(parts)
 

@@ -1,9 +1,9 @@
-"""Put reports side by side: a leaderboard with the differences that the data can tell, and those it cannot."""
+"""Compare reports: a leaderboard of the models on each set, with paired tests of their differences."""
 
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.metrics.bootstrap import bca, confusion_statistics, draws
-from btfer_builder.evaluate.metrics.scores import Interval, Table
+from btfer_builder.evaluate.metrics.bootstrap import bca, draws
+from btfer_builder.evaluate.metrics.registry import Resamples, metrics_in
+from btfer_builder.evaluate.metrics.scores import Interval, Table, one_hot
 from btfer_builder.evaluate.metrics.significance import (
     cliques,
     cochran_q,
@@ -27,13 +28,23 @@ from btfer_builder.evaluate.signature import parse_signature
 from btfer_builder.io.csv import unescape_cell
 from btfer_builder.labels import EMOTIONS
 
-#: Below it a difference counts as one, after Holm's correction.
+#: Level of significance, after Holm's correction.
 ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """A report read back: its numbers, and true and predicted positions in `EMOTIONS` by face, sorted by id."""
+class ReadReport:
+    """A report read from its folder.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    metrics
+        Its `metrics.json`.
+    faces, true, predicted
+        Ids of the faces, sorted, and their positions in `EMOTIONS`.
+    """
 
     path: Path
     metrics: dict[str, Any]
@@ -49,16 +60,25 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A model of the leaderboard; `tied` if another model shares its rank."""
+    """A model of the leaderboard.
+
+    Attributes
+    ----------
+    rank, tied
+        The rank, and whether another model shares it.
+    scores
+        Values of the metrics of the leaderboard, by name.
+    accuracy_lost
+        Difference to the best accuracy, at least 0.
+    mean_rank
+        Mean rank over the faces.
+    """
 
     rank: int
     tied: bool
     model: str
-    accuracy: float
+    scores: dict[str, float | None]
     accuracy_interval_95: Interval
-    macro_f1: float
-    balanced_accuracy: float
-    ece: float | None
     accuracy_lost: float
     file_bytes: int | None
     parameters: int | None
@@ -68,21 +88,34 @@ class Row:
     signature: str
     path: str
 
+    @property
+    def accuracy(self) -> float:
+        """Accuracy, which every report has."""
+        return self.scores["accuracy"] or 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, in which each score is a key."""
+        result: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            result |= value if field.name == "scores" else {field.name: value}
+        return result
+
 
 @dataclass(frozen=True, slots=True)
 class ModelPair:
-    """Two models on the same faces: first minus second, with what chance makes of it.
+    """Two models on the same faces. Differences are first minus second.
 
     Attributes
     ----------
     first, second
-        The one of the higher accuracy first, whether or not that is chance.
+        The model of the higher accuracy first, significant or not.
     only_first, only_second
-        Faces that only this one gets right.
+        Number of faces that only this model predicts correctly.
     accuracy_difference, accuracy_interval_95, macro_f1_difference, macro_f1_interval_95
-        With paired bootstrap intervals; None without resamples.
+        Differences and their paired bootstrap intervals; None without resamples.
     p_value, p_holm
-        McNemar's exact test, and corrected for the number of pairs.
+        P-value of McNemar's exact test, and corrected for the number of pairs.
     """
 
     first: str
@@ -106,15 +139,15 @@ class Leaderboard:
     set_name, set_hash, n
         The set.
     rows
-        By accuracy; a rank is 1 and one more for each model that is better beyond chance.
+        By accuracy; a rank is 1 plus the number of models that are significantly better.
     pairs
         All pairs.
     tied
-        Runs of models, as positions in `rows`, no two of which differ beyond chance.
+        Runs of models, as positions in `rows`, no two of which differ significantly.
     p_any
-        Cochran's Q: chance of such differences if all models were equally good.
+        P-value of Cochran's Q.
     notes
-        In what the signatures differ.
+        Differences of the signatures.
     """
 
     set_name: str
@@ -128,16 +161,16 @@ class Leaderboard:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return asdict(self)
+        return asdict(self) | {"rows": [row.to_dict() for row in self.rows]}
 
 
-def read_report(path: Path) -> Answers:
+def read_report(path: Path) -> ReadReport:
     """Read a report's folder, or its `metrics.json`.
 
     Raises
     ------
     BtferError
-        If it is no report of `btfer eval`, or was changed by hand.
+        If it is not a report of `btfer eval`, or was changed by hand.
     """
     folder = path.parent if path.name == "metrics.json" else path
     try:
@@ -149,28 +182,28 @@ def read_report(path: Path) -> Answers:
             )
         true = np.array([EMOTIONS.index(row[1]) for row in rows], dtype=np.int64)
         predicted = np.array([EMOTIONS.index(row[2]) for row in rows], dtype=np.int64)
-        answers = Answers(folder, metrics, tuple(row[0] for row in rows), true, predicted)
-        _ = answers.model, parse_signature(metrics["signature"])["set"], metrics["macro"]["f1"]
+        report = ReadReport(folder, metrics, tuple(row[0] for row in rows), true, predicted)
+        _ = report.model, parse_signature(metrics["signature"])["set"], metrics["macro"]["f1"]
     except (FileNotFoundError, NotADirectoryError):
         raise BtferError(
-            f"{path}: no report (it has no metrics.json and predictions.csv); make one with btfer eval"
+            f"{path}: not a report (no metrics.json and predictions.csv); make one with btfer eval"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise BtferError(
             f"{path}: not a report of this btfer ({error}); make it again with btfer eval"
         ) from None
-    right = int((true == predicted).sum())
-    if len(rows) != metrics.get("n") or abs(right / max(len(rows), 1) - metrics["accuracy"]) > 1e-9:
+    correct = int((true == predicted).sum())
+    if len(rows) != metrics.get("n") or abs(correct / max(len(rows), 1) - metrics["accuracy"]) > 1e-9:
         raise BtferError(
             f"{path}: its predictions.csv and metrics.json disagree; make it again with btfer eval"
         )
-    return answers
+    return report
 
 
 def compare_reports(
-    reports: Sequence[Answers], *, resamples: int = 10_000, seed: int = 0
+    reports: Sequence[ReadReport], *, resamples: int = 10_000, seed: int = 0
 ) -> list[Leaderboard]:
-    """Rank models; those scored on different sets come into different tables.
+    """Rank models, in one leaderboard for each set they were scored on.
 
     Parameters
     ----------
@@ -179,83 +212,80 @@ def compare_reports(
     resamples, seed
         Of the paired bootstrap; the same faces are drawn for all models.
     """
-    sets: dict[tuple[str, ...], list[Answers]] = {}
+    sets: dict[tuple[str, ...], list[ReadReport]] = {}
     for report in _named(reports):
         parts = parse_signature(report.metrics["signature"])
         sets.setdefault((parts["set"], *report.faces), []).append(report)
-    return [_leaderboard(_told_apart(members), resamples, seed) for members in sets.values()]
+    return [_leaderboard(_distinguished(members), resamples, seed) for members in sets.values()]
 
 
-def _named(reports: Sequence[Answers]) -> list[Answers]:
-    """Call models of the same file name by as much of their paths as tells them apart, in all tables alike."""
+def _named(reports: Sequence[ReadReport]) -> list[ReadReport]:
+    """Name models of the same file name by the part of their paths that distinguishes them."""
     names = distinct_names(
         [
-            Path(str(one.metrics.get("model_path", ""))).parent / one.model.rpartition("/")[2]
-            for one in reports
+            Path(str(report.metrics.get("model_path", ""))).parent / report.model.rpartition("/")[2]
+            for report in reports
         ]
     )
-    return [_called(one, name) for one, name in zip(reports, names, strict=True)]
+    return [_renamed(report, name) for report, name in zip(reports, names, strict=True)]
 
 
-def _told_apart(reports: Sequence[Answers]) -> list[Answers]:
+def _distinguished(reports: Sequence[ReadReport]) -> list[ReadReport]:
     """Add the report's folder to the name of a model that has several reports on one set."""
-    names = [one.model for one in reports]
-    folders = distinct_names([one.path.resolve() for one in reports])
+    names = [report.model for report in reports]
+    folders = distinct_names([report.path.resolve() for report in reports])
     return [
-        _called(one, f"{one.model} ({folder})") if names.count(one.model) > 1 else one
-        for one, folder in zip(reports, folders, strict=True)
+        _renamed(report, f"{report.model} ({folder})") if names.count(report.model) > 1 else report
+        for report, folder in zip(reports, folders, strict=True)
     ]
 
 
-def _called(report: Answers, name: str) -> Answers:
+def _renamed(report: ReadReport, name: str) -> ReadReport:
     return replace(report, metrics=report.metrics | {"model": name})
 
 
-def _leaderboard(reports: Sequence[Answers], resamples: int, seed: int) -> Leaderboard:
+def _leaderboard(reports: Sequence[ReadReport], resamples: int, seed: int) -> Leaderboard:
     ordered = sorted(
-        reports, key=lambda one: (-one.metrics["accuracy"], -one.metrics["macro"]["f1"], one.model)
+        reports,
+        key=lambda report: (-report.metrics["accuracy"], -report.metrics["macro"]["f1"], report.model),
     )
-    right = [one.true == one.predicted for one in ordered]
-    numbers = list(combinations(range(len(ordered)), 2))
-    p_values = [mcnemar(right[a], right[b]) for a, b in numbers]
+    correct = [report.true == report.predicted for report in ordered]
+    positions = list(combinations(range(len(ordered)), 2))
+    p_values = [mcnemar(correct[a], correct[b]) for a, b in positions]
     corrected = holm(p_values)
-    # A single face has no other draws than itself.
-    drawn = _draw(ordered, resamples, seed) if numbers and len(ordered[0].faces) > 1 else {}
+    # All draws of a single face are equal.
+    drawn = _draw(ordered, resamples, seed) if positions and len(ordered[0].faces) > 1 else {}
     different = np.zeros((len(ordered), len(ordered)), dtype=bool)
     pairs = []
-    for (a, b), p_value, p_holm in zip(numbers, p_values, corrected, strict=True):
+    for (a, b), p_value, p_holm in zip(positions, p_values, corrected, strict=True):
         different[a, b] = different[b, a] = p_holm < ALPHA
         pairs.append(_pair(ordered[a], ordered[b], (p_value, p_holm), _differences(drawn, a, b)))
-    accuracies = [one.metrics["accuracy"] for one in ordered]
-    ranks, means = shared_ranks(accuracies, different), mean_ranks(right)
-    first = parse_signature(ordered[0].metrics["signature"])
-    named = ordered[0].metrics["signature"].split("|set:")[-1].partition("#")[0]
+    accuracies = [report.metrics["accuracy"] for report in ordered]
+    ranks, means = shared_ranks(accuracies, different), mean_ranks(correct)
+    signature = ordered[0].metrics["signature"]
     return Leaderboard(
-        set_name=named,
-        set_hash=first["set"],
+        set_name=signature.split("|set:")[-1].partition("#")[0],
+        set_hash=parse_signature(signature)["set"],
         n=len(ordered[0].faces),
         rows=tuple(
-            _row(one, rank, ranks.count(rank) > 1, mean, accuracies[0])
-            for one, rank, mean in zip(ordered, ranks, means, strict=True)
+            _row(report, rank, ranks.count(rank) > 1, mean, accuracies[0])
+            for report, rank, mean in zip(ordered, ranks, means, strict=True)
         ),
         pairs=tuple(pairs),
         tied=tuple(cliques(different)),
-        p_any=cochran_q(right),
+        p_any=cochran_q(correct),
         notes=_notes(ordered),
     )
 
 
-def _row(report: Answers, rank: int, tied: bool, mean_rank: float, best: float) -> Row:
+def _row(report: ReadReport, rank: int, tied: bool, mean_rank: float, best: float) -> Row:
     metrics, cost = report.metrics, report.metrics.get("efficiency") or {}
     return Row(
         rank=rank,
         tied=tied,
         model=report.model,
-        accuracy=metrics["accuracy"],
+        scores={metric.name: metric.read(metrics) for metric in metrics_in("file")},
         accuracy_interval_95=tuple(metrics["accuracy_interval_95"]),
-        macro_f1=metrics["macro"]["f1"],
-        balanced_accuracy=metrics["macro"]["recall"],
-        ece=metrics.get("ece"),
         accuracy_lost=best - metrics["accuracy"],
         file_bytes=cost.get("file_bytes"),
         parameters=cost.get("parameters"),
@@ -268,16 +298,16 @@ def _row(report: Answers, rank: int, tied: bool, mean_rank: float, best: float) 
 
 
 def _pair(
-    first: Answers, second: Answers, p_values: tuple[float, float], drawn: dict[str, Table]
+    first: ReadReport, second: ReadReport, p_values: tuple[float, float], drawn: dict[str, Table]
 ) -> ModelPair:
-    one, other = first.true == first.predicted, second.true == second.predicted
+    of_first, of_second = first.true == first.predicted, second.true == second.predicted
     accuracy = first.metrics["accuracy"] - second.metrics["accuracy"]
     f1 = first.metrics["macro"]["f1"] - second.metrics["macro"]["f1"]
     return ModelPair(
         first=first.model,
         second=second.model,
-        only_first=int((one & ~other).sum()),
-        only_second=int((other & ~one).sum()),
+        only_first=int((of_first & ~of_second).sum()),
+        only_second=int((of_second & ~of_first).sum()),
         accuracy_difference=accuracy,
         accuracy_interval_95=bca(drawn["accuracy"], None, accuracy) if drawn else None,
         macro_f1_difference=f1,
@@ -287,22 +317,15 @@ def _pair(
     )
 
 
-def _draw(reports: Sequence[Answers], resamples: int, seed: int) -> dict[str, list[Table]]:
+def _draw(reports: Sequence[ReadReport], resamples: int, seed: int) -> dict[str, list[Table]]:
     """Return accuracy and macro F1 of every model on the same draws of faces."""
-    classes = len(EMOTIONS)
-    cells = []
-    for one in reports:
-        table = np.zeros((len(one.true), classes * classes), np.float32)
-        table[np.arange(len(one.true)), one.true * classes + one.predicted] = 1
-        cells.append(table)
+    size = len(EMOTIONS)
+    cells = [one_hot(report.true * size + report.predicted, size * size) for report in reports]
     collected: dict[str, list[list[Table]]] = {"accuracy": [], "macro_f1": []}
     for counts in draws(len(reports[0].true), resamples, seed):
-        found = [
-            confusion_statistics((counts @ table).reshape(-1, classes, classes).astype(np.float64))
-            for table in cells
-        ]
+        statistics = [Resamples(counts, table).confusion_statistics for table in cells]
         for name, parts in collected.items():
-            parts.append([one[name] for one in found])
+            parts.append([values[name] for values in statistics])
     return {
         name: [np.concatenate([part[model] for part in parts]) for model in range(len(reports))]
         for name, parts in collected.items()
@@ -314,19 +337,19 @@ def _differences(drawn: dict[str, list[Table]], first: int, second: int) -> dict
     return {name: values[first] - values[second] for name, values in drawn.items()}
 
 
-def _notes(reports: Sequence[Answers]) -> tuple[str, ...]:
-    """Say in what the signatures of the models of one set differ."""
-    words = {
-        "in": "The models were fed differently",
-        "labels": "The models know different classes",
-        "leak": "Leakage was looked up for some only, or differs",
+def _notes(reports: Sequence[ReadReport]) -> tuple[str, ...]:
+    """Return a sentence for each part in which the signatures of the models of one set differ."""
+    sentences = {
+        "in": "The preprocessing of the models differs",
+        "labels": "The classes of the models differ",
+        "leak": "The known leakage differs",
         "btfer": "The scores are of different versions of btfer",
     }
-    signatures = [parse_signature(one.metrics["signature"]) for one in reports]
+    signatures = [parse_signature(report.metrics["signature"]) for report in reports]
     notes = []
-    for part, sentence in words.items():
-        values = [one.get(part, "unknown") for one in signatures]
+    for part, sentence in sentences.items():
+        values = [signature.get(part, "unknown") for signature in signatures]
         if len(set(values)) > 1:
-            which = "; ".join(f"{one.model} {value}" for one, value in zip(reports, values, strict=True))
-            notes.append(f"{sentence}: {which}.")
+            each = (f"{report.model} {value}" for report, value in zip(reports, values, strict=True))
+            notes.append(f"{sentence}: {'; '.join(each)}.")
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""The small pictures of the report: which faces it shows, and each as a few kilobytes of new JPEG."""
+"""The faces that a report shows, and their thumbnails."""
 
 import base64
 import io
@@ -14,18 +14,18 @@ from btfer_builder.images.decode import decode_image
 from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS, Emotion
 
-#: How many confident errors the report shows, and how many faces of a cell that is wrong or right. With 49 cells
-#: and 3 kB a picture, a page stays under 5 MB however large the set is.
+#: Maximum number of confident errors, and of faces of a cell off and on the diagonal. With 49 cells and 3 kB per
+#: thumbnail a page is below 5 MB for every set.
 MAX_ERRORS = 12
 MAX_WRONG, MAX_RIGHT = 24, 12
 
-#: Longer side of a picture in pixels, twice what it is shown at; quality of its JPEG.
+#: Longer side of a thumbnail in pixels, twice its size on the page; quality of its JPEG.
 THUMBNAIL, QUALITY = 144, 72
 
 
 @dataclass(frozen=True, slots=True)
 class ShownFace:
-    """A face with what the model made of it: its confidence in 0…1, and the picture as a data URI."""
+    """A face with its prediction, the confidence in 0…1, and its thumbnail as a data URI."""
 
     face_id: str
     true: Emotion
@@ -36,7 +36,7 @@ class ShownFace:
 
 @dataclass(frozen=True, slots=True)
 class ConfusionCell:
-    """The faces behind a cell of the confusion matrix: how many, and the first of them, the surest first."""
+    """A cell of the confusion matrix: its number of faces, and some of them, most confident first."""
 
     true: Emotion
     predicted: Emotion
@@ -45,28 +45,28 @@ class ConfusionCell:
 
 
 def worst_errors(faces: Sequence[LabelledFace], predictions: Predictions) -> list[ShownFace]:
-    """Return the at most twelve wrong answers the model was surest of, surest first."""
+    """Return up to twelve wrong predictions, most confident first."""
     wrong = [row for row, face in enumerate(faces) if EMOTIONS[predictions.predicted[row]] != face.emotion]
-    return _show(faces, predictions, _surest(faces, predictions, wrong)[:MAX_ERRORS])
+    return _show(faces, predictions, _most_confident(faces, predictions, wrong)[:MAX_ERRORS])
 
 
 def cells(faces: Sequence[LabelledFace], predictions: Predictions) -> list[ConfusionCell]:
-    """Return the cells of the confusion matrix that hold faces, row by row, with some of the faces."""
+    """Return the cells of the confusion matrix that have faces, row by row, with some of the faces."""
     rows: dict[tuple[Emotion, Emotion], list[int]] = {}
     for row, face in enumerate(faces):
         rows.setdefault((face.emotion, EMOTIONS[predictions.predicted[row]]), []).append(row)
-    order = [(true, said) for true in EMOTIONS for said in EMOTIONS if (true, said) in rows]
+    order = [(true, predicted) for true in EMOTIONS for predicted in EMOTIONS if (true, predicted) in rows]
     picked = {
-        key: _surest(faces, predictions, rows[key])[: MAX_RIGHT if key[0] == key[1] else MAX_WRONG]
+        key: _most_confident(faces, predictions, rows[key])[: MAX_RIGHT if key[0] == key[1] else MAX_WRONG]
         for key in order
     }
     shown = iter(_show(faces, predictions, [row for key in order for row in picked[key]]))
     return [ConfusionCell(*key, len(rows[key]), tuple(next(shown) for _ in picked[key])) for key in order]
 
 
-def _surest(faces: Sequence[LabelledFace], predictions: Predictions, rows: list[int]) -> list[int]:
-    chances = predictions.probabilities[np.arange(len(faces)), predictions.predicted]
-    return sorted(rows, key=lambda row: (-chances[row], faces[row].face_id))
+def _most_confident(faces: Sequence[LabelledFace], predictions: Predictions, rows: list[int]) -> list[int]:
+    confidence = predictions.probabilities[np.arange(len(faces)), predictions.predicted]
+    return sorted(rows, key=lambda row: (-confidence[row], faces[row].face_id))
 
 
 def _show(faces: Sequence[LabelledFace], predictions: Predictions, rows: Sequence[int]) -> list[ShownFace]:
@@ -85,7 +85,7 @@ def _show(faces: Sequence[LabelledFace], predictions: Predictions, rows: Sequenc
 
 
 def thumbnail(face: LabelledFace) -> str:
-    """Return a face as a data URI; it is encoded anew, so none of the file's own bytes get through."""
+    """Return a thumbnail of a face as a data URI; it is encoded again, so no bytes of the file reach the page."""
     from PIL import Image
 
     picture = Image.fromarray(decode_image(face.path))

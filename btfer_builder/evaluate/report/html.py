@@ -1,4 +1,4 @@
-"""Write a result down for people: the table of predictions and the self-contained report page."""
+"""The table of predictions and the self-contained report page, and numbers formatted for people."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ import numpy as np
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.evaluate.metrics.groups import ATTRIBUTES, MIN_FACES, WORDING
+from btfer_builder.evaluate.metrics.registry import METRICS, Metric
 from btfer_builder.evaluate.metrics.scores import Interval, Scores
 from btfer_builder.evaluate.report.face_thumbnails import cells, worst_errors
 from btfer_builder.evaluate.results import Evaluation
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def write_predictions(path: Path, faces: Sequence[LabelledFace], predictions: Predictions) -> None:
-    """Write `predictions.csv`: a row a face, a probability a class, empty where the model lacks it."""
+    """Write `predictions.csv`: one row per face, one probability per class, empty where the model lacks the class."""
     columns = ["face_id", "path", "emotion", "predicted", "correct"]
     columns += [f"p_{emotion}" for emotion in EMOTIONS]
     write_csv(path, columns, _rows(faces, predictions))
@@ -44,7 +45,7 @@ def _rows(faces: Sequence[LabelledFace], predictions: Predictions) -> Iterator[d
 
 
 def report_html(evaluation: Evaluation) -> bytes:
-    """Return `report.html`: one file with everything in it, which asks nothing of the network."""
+    """Return `report.html`: a single file that loads nothing from the network."""
     predictions = evaluation.predictions
     page = (
         environment()
@@ -53,7 +54,7 @@ def report_html(evaluation: Evaluation) -> bytes:
             e=evaluation,
             model=evaluation.title,
             scores=evaluation.scores,
-            chances=evaluation.chances,
+            metrics=METRICS.values(),
             summary=summary(evaluation.scores),
             fed=evaluation.preprocessing(),
             emotions=EMOTIONS,
@@ -70,7 +71,7 @@ def report_html(evaluation: Evaluation) -> bytes:
 
 
 def environment() -> "Environment":
-    """Return the templates of the room with their filters; everything is escaped."""
+    """Return the templates with their filters; autoescaping is on."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from btfer_builder.evaluate.report import charts
@@ -83,44 +84,59 @@ def environment() -> "Environment":
         lstrip_blocks=True,
     )
     pages.filters |= {"percent": percent, "between": between, "short": short, "points": points}
-    pages.filters |= {"counted": counted}
+    pages.filters |= {"counted": counted, "value_of": value_of, "interval_of": interval_of}
     pages.globals |= {"charts": charts}
     return pages
 
 
 def summary(scores: Scores) -> list[str]:
-    """Say in plain sentences what the numbers mean."""
+    """Return sentences that describe the scores: accuracy, baseline, best and worst recall."""
     low, high = scores.accuracy_interval
-    right = sum(scores.confusion[i][i] for i in range(len(EMOTIONS)))
-    largest = max(one.support for one in scores.per_class.values()) / scores.n
+    correct = sum(scores.confusion[i][i] for i in range(len(EMOTIONS)))
+    largest = max(item.support for item in scores.per_class.values()) / scores.n
     sentences = [
-        f"The model names the right emotion for {right:,} of {counted(scores.n, 'face')}, {percent(scores.accuracy)} "
-        f"(95% interval {percent(low)} to {percent(high)}).",
-        f"Always answering with the largest class would get {percent(largest)}.",
+        f"The model predicts the labelled emotion of {correct:,} of {counted(scores.n, 'face')}, "
+        f"{percent(scores.accuracy)} (95% interval {percent(low)} to {percent(high)}).",
+        f"Always predicting the largest class would reach {percent(largest)}.",
     ]
-    there = [emotion for emotion in EMOTIONS if scores.per_class[emotion].support]
-    recalls = {emotion: scores.per_class[emotion].recall for emotion in there}
-    low_recall, high_recall = min(recalls.values()), max(recalls.values())
-    if high_recall > low_recall:
-        best = [emotion for emotion in there if recalls[emotion] == high_recall]
-        worst = [emotion for emotion in there if recalls[emotion] == low_recall]
-        said = f"It recognises {listed(best)} best ({percent(high_recall)} of {'its' if len(best) == 1 else 'their'} "
-        said += f"faces) and {listed(worst)} least ({percent(low_recall)}"
-        row = list(scores.confusion[EMOTIONS.index(worst[0])])
-        row[EMOTIONS.index(worst[0])] = 0
-        single = len(worst) == 1 and row.count(max(row)) == 1
-        taken = f"; most often it takes it for {EMOTIONS[row.index(max(row))]}" if single else ""
-        sentences.append(f"{said}{taken}).")
+    present = [emotion for emotion in EMOTIONS if scores.per_class[emotion].support]
+    recalls = {emotion: scores.per_class[emotion].recall for emotion in present}
+    lowest, highest = min(recalls.values()), max(recalls.values())
+    if highest > lowest:
+        best = [emotion for emotion in present if recalls[emotion] == highest]
+        worst = [emotion for emotion in present if recalls[emotion] == lowest]
+        errors = list(scores.confusion[EMOTIONS.index(worst[0])])
+        errors[EMOTIONS.index(worst[0])] = 0
+        single = len(worst) == 1 and errors.count(max(errors)) == 1
+        confused = f", most often confused with {EMOTIONS[errors.index(max(errors))]}" if single else ""
+        sentences.append(
+            f"Recall is highest for {listed(best)} ({percent(highest)}) and lowest for {listed(worst)} "
+            f"({percent(lowest)}{confused})."
+        )
     return sentences
 
 
+def value_of(metric: Metric, value: float | None) -> str:
+    """Show a value of a metric: `61.9%`, `1.023 nats`; a dash for None."""
+    if value is None or metric.text.unit == "percent":
+        return percent(value)
+    return f"{value:.3f} {metric.text.unit}".rstrip().replace("-", "−")
+
+
+def interval_of(metric: Metric, interval: Interval | None) -> str:
+    """Show an interval of a metric: `59.8–63.9%`, `0.981–1.065`; nothing for None."""
+    if interval is None or metric.text.unit == "percent":
+        return between(interval)
+    return f"{interval[0]:.3f}–{interval[1]:.3f}".replace("-", "−")
+
+
 def counted(number: int, noun: str) -> str:
-    """Show a number of things: `1 face`, `2,100 faces`."""
+    """Show a number and its noun: `1 face`, `2,100 faces`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(names: Sequence[str]) -> str:
-    """Put names in a row: `sad`, `sad and angry`, `sad, angry and fear`."""
+    """Join names: `sad`, `sad and angry`, `sad, angry and fear`."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
@@ -135,13 +151,13 @@ def between(interval: Interval | None) -> str:
 
 
 def points(share: float, sign: str = "+") -> str:
-    """Show a difference of shares in percentage points: `−3.2`, `+0.4`, or `0.4` with no sign asked for."""
+    """Show a difference of shares in percentage points: `−3.2`, `+0.4`; `0.4` with an empty sign."""
     value = round(100 * share, 1) or 0.0  # never −0.0
     return f"{value:{sign}.1f}".replace("-", "−")
 
 
 def short(number: Any, unit: str = "") -> str:  # noqa: ANN401 - any number or None
-    """Show a number in thousands, with its unit: `1.37 M`, `873 kB`, `12 B`; a dash for None."""
+    """Show a number with a decimal prefix and its unit: `1.37 M`, `873 kB`, `12 B`; a dash for None."""
     if number is None:
         return "–"
     for limit, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

@@ -1,26 +1,31 @@
-"""Write a comparison down: CSV for programs, Markdown for papers and READMEs, HTML for people."""
+"""Write leaderboards as CSV, Markdown, HTML and JSON."""
 
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from btfer_builder.evaluate.metrics.registry import METRICS, Metric, metrics_in
 from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard, Row
-from btfer_builder.evaluate.report.html import between, counted, environment, percent, short
+from btfer_builder.evaluate.report.html import between, counted, environment, points, short, value_of
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.csv import write_csv
 from btfer_builder.io.json import write_json
 
-#: Says why there is more than one table.
-APART = (
-    "These models were scored on different sets of faces, so they stand in different tables: their numbers do "
-    "not compare."
+#: Shown above several leaderboards.
+SEPARATE_SETS = (
+    "These models were scored on different sets of faces. Each set has its own table, because scores on different "
+    "sets are not comparable."
 )
 
-COLUMNS = (
-    *("set", "n", "rank", "tied", "model", "accuracy", "accuracy_low", "accuracy_high", "macro_f1"),
-    *("balanced_accuracy", "ece", "accuracy_lost", "file_bytes", "parameters", "latency_p50_ms"),
-    *("images_per_second", "mean_rank", "signature", "path"),
-)
+
+def csv_columns() -> tuple[str, ...]:
+    """Return the columns of `leaderboard.csv`."""
+    scores = [metric.name for metric in metrics_in("file") if metric.name != "accuracy"]
+    return (
+        *("set", "n", "rank", "tied", "model", "accuracy", "accuracy_low", "accuracy_high", *scores),
+        *("accuracy_lost", "file_bytes", "parameters", "latency_p50_ms", "images_per_second"),
+        *("mean_rank", "signature", "path"),
+    )
 
 
 def write_leaderboards(boards: Sequence[Leaderboard], folder: Path) -> Path:
@@ -32,12 +37,18 @@ def write_leaderboards(boards: Sequence[Leaderboard], folder: Path) -> Path:
         If they cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_csv(folder / "leaderboard.csv", COLUMNS, _csv_rows(boards))
+    write_csv(folder / "leaderboard.csv", csv_columns(), _csv_rows(boards))
     write_bytes(folder / "leaderboard.md", markdown(boards).encode())
     page = (
         environment()
         .get_template("compare.html.j2")
-        .render(boards=boards, said=[said_of(board) for board in boards], apart=APART, alpha=ALPHA)
+        .render(
+            boards=boards,
+            summaries=[significance_summary(board) for board in boards],
+            separate_sets=SEPARATE_SETS,
+            scores=_shown_scores(),
+            alpha=ALPHA,
+        )
     )
     write_bytes(folder / "leaderboard.html", page.encode())
     result = {"leaderboards": [board.to_dict() for board in boards]}
@@ -49,70 +60,70 @@ def _csv_rows(boards: Sequence[Leaderboard]) -> Iterator[dict[str, object]]:
     for board in boards:
         for row in board.rows:
             low, high = row.accuracy_interval_95
-            values = {name: getattr(row, name) for name in COLUMNS if hasattr(row, name)}
-            own = {"set": f"{board.set_name}#{board.set_hash}", "n": board.n, "tied": str(row.tied).lower()}
-            yield values | own | {"accuracy_low": low, "accuracy_high": high}
+            values = row.to_dict()
+            values |= {"set": f"{board.set_name}#{board.set_hash}", "n": board.n}
+            values |= {"tied": str(row.tied).lower(), "accuracy_low": low, "accuracy_high": high}
+            yield {name: values[name] for name in csv_columns()}
 
 
-def rank_of(row: Row) -> str:
-    """Show a rank: `1`, or `1=` where others share it."""
-    return f"{row.rank}{'=' if row.tied else ''}"
+def _shown_scores() -> list[Metric]:
+    """Return the metrics of the shown tables that follow the accuracy."""
+    return [metric for metric in metrics_in("table") if metric.name != "accuracy"]
+
+
+def heads() -> list[str]:
+    """Return the heads of the shown tables."""
+    labels = [metric.text.label for metric in _shown_scores()]
+    scores = [label[0].lower() + label[1:] if label[1:2].islower() else label for label in labels]
+    return ["rank", "model", "accuracy", "95%", *scores, "difference to best", "size", "latency", "images/s"]
 
 
 def cells_of(row: Row) -> list[str]:
-    """Return the cells of a row for people, under the heads of `HEADS`."""
+    """Return the cells of a row, under `heads()`. A rank that several models share is marked: `2=`."""
     return [
-        rank_of(row),
+        f"{row.rank}{'=' if row.tied else ''}",
         row.model,
-        percent(row.accuracy),
+        value_of(METRICS["accuracy"], row.accuracy),
         between(row.accuracy_interval_95),
-        percent(row.macro_f1),
-        f"{100 * row.accuracy_lost:.1f}" if row.accuracy_lost else "",
+        *(value_of(metric, row.scores.get(metric.name)) for metric in _shown_scores()),
+        points(-row.accuracy_lost) if row.accuracy_lost else "",
         short(row.file_bytes or None, "B"),
         f"{row.latency_p50_ms:.1f} ms" if row.latency_p50_ms else "–",
         short(row.images_per_second),
     ]
 
 
-#: Heads of `cells_of`.
-HEADS = ("rank", "model", "accuracy", "95%", "macro F1", "lost", "size", "latency", "images/s")
-
-
 def markdown(boards: Sequence[Leaderboard]) -> str:
     """Return the leaderboards as Markdown."""
-    lines = [f"{APART}\n"] if len(boards) > 1 else []
+    lines = [f"{SEPARATE_SETS}\n"] if len(boards) > 1 else []
     for board in boards:
         lines += [f"**{_literal(board.set_name)}** `#{board.set_hash}`, {counted(board.n, 'face')}\n"]
-        lines += [f"| {' | '.join(HEADS)} |", f"|{'---|' * len(HEADS)}"]
+        lines += [f"| {' | '.join(heads())} |", f"|{'---|' * len(heads())}"]
         lines += [f"| {' | '.join(map(_literal, cells_of(row)))} |" for row in board.rows]
-        lines += ["", said_of(board), *[f"\n{_literal(note)}" for note in board.notes], ""]
+        lines += ["", significance_summary(board), *[f"\n{_literal(note)}" for note in board.notes], ""]
         lines += [f"`{row.signature}` {_literal(row.model)}  " for row in board.rows] + [""]
     return "\n".join(lines)
 
 
 def _literal(text: str) -> str:
-    """Return text that Markdown, and HTML in it, takes for nothing but text."""
+    """Escape Markdown and HTML."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
 
 
-def said_of(board: Leaderboard) -> str:
-    """Say in a sentence or two what the differences are worth, by the corrected tests of the pairs alone."""
+def significance_summary(board: Leaderboard) -> str:
+    """Return one or two sentences on which pairs differ significantly, by the corrected tests of the pairs alone."""
     if len(board.rows) < 2:
-        return "One model: nothing to compare it with."
+        return "One model: there is nothing to compare."
     pairs, test = len(board.pairs), f"(McNemar's exact test, Holm-corrected, p < {ALPHA})"
-    certain = sum(pair.p_holm < ALPHA for pair in board.pairs)
-    if not certain:
+    significant = sum(pair.p_holm < ALPHA for pair in board.pairs)
+    if not significant:
         models = "these two models" if pairs == 1 else "any two of these models"
-        said = f"These faces cannot tell {models} apart {test}: their order may be chance."
+        text = f"No significant difference between {models} {test}: their order may be due to chance."
     elif pairs == 1:
-        said = f"The two models differ beyond chance {test}."
+        text = f"The two models differ significantly {test}."
     else:
-        said = f"{certain} of {pairs} pairs {'differs' if certain == 1 else 'differ'} beyond chance {test}"
-        others = {0: "", 1: "; these faces cannot tell the models of the other pair apart"}
-        said += (
-            others.get(pairs - certain, "; these faces cannot tell the models of the other pairs apart") + "."
-        )
-    if certain and any(row.tied for row in board.rows):
-        said += " A rank is 1 and one more for each model that is better beyond chance; = marks a shared one."
-    return said + (f" All together: Cochran's Q, p = {board.p_any:.2g}." if pairs > 1 else "")
+        text = f"{significant} of {pairs} pairs {'differs' if significant == 1 else 'differ'} significantly {test}."
+    if any(row.tied for row in board.rows):
+        text += " A rank is 1 plus the number of models that are significantly better; = marks a shared rank."
+    return text + (f" All models together: Cochran's Q, p = {board.p_any:.2g}." if pairs > 1 else "")

@@ -1,4 +1,4 @@
-"""What models are called where several stand together, and the folders their reports go to."""
+"""Distinct names of models, and the folders of their reports."""
 
 import hashlib
 import json
@@ -8,30 +8,30 @@ from pathlib import Path
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.io.text import printable
 
-#: Folder among the reports that the comparison of all of them is written to; no model's report goes there.
+#: Folder of the comparison of all reports; never the folder of a model's report.
 COMPARISON = "comparison"
 
-#: Characters of a model's name that its folder keeps where digits are added: no file system takes long names.
+#: Characters of a model's name that its folder keeps where digits are added: file systems limit the length.
 KEPT = 60
 
 
 def place_of(model: Model) -> Path:
-    """Return where a model lies, in full and under its own name; a function's name as it is."""
+    """Return the absolute path of a model, links in its name not followed; for a function its name."""
     return Path(model.name) if model.name else model.path.parent.resolve() / model.path.name
 
 
 def identity(model: Model) -> str:
-    """Return what tells a model from all others: its file, links followed, or the function's name."""
+    """Return what identifies a model: its file, links followed, or the function's name."""
     return model.name or str(model.path.resolve())
 
 
 def distinct_names(places: Sequence[Path]) -> list[str]:
-    """Name files after their paths' shortest ends that no other one shares.
+    """Name files by the shortest ends of their paths that are unique.
 
     Parameters
     ----------
     places
-        Full paths; the same one twice has the same name twice.
+        Absolute paths; equal ones get equal names.
 
     Returns
     -------
@@ -39,21 +39,20 @@ def distinct_names(places: Sequence[Path]) -> list[str]:
         `model.keras`; or `a/model.keras` where there is a `b/model.keras`. Unprintable characters are escaped.
     """
     names = []
-    for place in places:
-        others = {other.parts for other in places if other.name == place.name} - {place.parts}
+    for path in places:
+        others = {other.parts for other in places if other.name == path.name} - {path.parts}
         length = 1
-        while any(other[-length:] == place.parts[-length:] for other in others):
+        while any(other[-length:] == path.parts[-length:] for other in others):
             length += 1
-        names.append(printable(Path(*place.parts[-length:]).as_posix()))
+        names.append(printable(Path(*path.parts[-length:]).as_posix()))
     return names
 
 
 def report_folder(output: Path, model: Model) -> Path:
-    """Make and return the folder of a model's report.
+    """Create and return the folder of a model's report.
 
-    It is named after the model. Where another model of that name has its report already, or the name is not to
-    be had, eight digits of the path's hash are added, so a model evaluated again finds its own folder and never
-    another's.
+    It is named after the model. Where another model of that name has a report, or the name is reserved, eight digits
+    of the path's hash are added, so a model that is evaluated again gets the same folder.
     """
     stem = model.stem
     folder = output / stem
@@ -72,4 +71,4 @@ def _model_in(folder: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError):
-        return ""  # somebody's, though not to be told whose
+        return ""  # of an unknown model

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btfer_builder.catalog.sample import ATTRIBUTES
+from btfer_builder.images.plot_style import blank_figure, to_png
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.release.released_faces import ReleasedFace
 
@@ -43,18 +44,14 @@ def write_contact_sheet(path: Path, faces: Sequence[ReleasedFace]) -> None:
 
 def write_groups(path: Path, faces: Sequence[ReleasedFace]) -> None:
     """Draw the number of faces of each class by query attribute, as a PNG without metadata."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     values = {name: _values(faces, name) for name in ATTRIBUTES}
     heights = [len(own) for own in values.values()]
-    figure = Figure(figsize=(8, 1.9 + 0.4 * sum(heights)), layout="constrained", dpi=100)
-    FigureCanvasAgg(figure)
+    figure = blank_figure(8, 1.9 + 0.4 * sum(heights), 100)
     figure.suptitle("Faces by what was searched for (not who a person is)", fontsize=11)
     panels = figure.subplots(len(values), 1, height_ratios=heights, sharex=True, squeeze=False)[:, 0]
     for axes, name in zip(panels, values, strict=True):
         _heatmap(axes, faces, name, values[name])
-    figure.savefig(path, metadata={"Software": None})
+    path.write_bytes(to_png(figure))
 
 
 def group_counts(faces: Sequence[ReleasedFace], attribute: str) -> Counter[tuple[str, str]]:

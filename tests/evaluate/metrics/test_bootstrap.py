@@ -6,13 +6,9 @@ from scipy import stats
 from sklearn import metrics as reference
 
 from btfer_builder.evaluate.metrics import bootstrap
-from btfer_builder.evaluate.metrics.bootstrap import (
-    bca,
-    confusion_statistics,
-    draws,
-    intervals,
-    score_statistics,
-)
+from btfer_builder.evaluate.metrics.bootstrap import bca, bootstrap_intervals, draws
+from btfer_builder.evaluate.metrics.registry import Outcomes, Resamples, metric_statistics
+from btfer_builder.evaluate.metrics.scores import confusion_statistics, one_hot
 from btfer_builder.labels import EMOTIONS
 
 LABELS = list(range(7))
@@ -30,7 +26,7 @@ def answers():
 
 def test_every_statistic_of_a_draw_is_that_of_the_drawn_faces(answers):
     true, predicted, shares = answers
-    statistics = score_statistics(*answers)
+    statistics = metric_statistics(Outcomes(*answers))
     counts = next(draws(len(true), 5, seed=1))
     found = statistics(counts)
     for row, drawn in enumerate(counts.astype(int)):
@@ -42,7 +38,6 @@ def test_every_statistic_of_a_draw_is_that_of_the_drawn_faces(answers):
         )
         there = support > 0
         expected = {
-            "accuracy": (t == p).mean(),
             "macro_precision": precision[there].mean(),
             "macro_recall": recall[there].mean(),
             "macro_f1": f1[there].mean(),
@@ -53,15 +48,17 @@ def test_every_statistic_of_a_draw_is_that_of_the_drawn_faces(answers):
         }
         for name, value in expected.items():
             assert found[name][row] == pytest.approx(value, abs=1e-6), name
-    assert found["ece"].shape == found["top2_accuracy"].shape == (5,)
+    assert found["ece"].shape == (5,)
+    confusion = Resamples(counts, one_hot(true * 7 + predicted, 49)).confusion_statistics
+    assert confusion["accuracy"] == pytest.approx(counts @ (true == predicted) / len(true))
 
 
 def test_the_area_of_large_sets_is_close_to_that_of_all_pairs(answers, monkeypatch):
     true, predicted, shares = (np.concatenate([part] * 10) for part in answers)
     counts = next(draws(len(true), 200, seed=2))
-    expansion = score_statistics(true, predicted, shares)(counts)["roc_auc"]
+    expansion = metric_statistics(Outcomes(true, predicted, shares))(counts)["roc_auc"]
     monkeypatch.setattr(bootstrap, "PAIRS_LIMIT", 10_000)
-    exact = score_statistics(true, predicted, shares)(counts)["roc_auc"]
+    exact = metric_statistics(Outcomes(true, predicted, shares))(counts)["roc_auc"]
     assert np.abs(expansion - exact).max() < 2e-3
     assert expansion.std() == pytest.approx(exact.std(), rel=0.02)
 
@@ -87,15 +84,15 @@ def test_the_interval_is_scipys_bca():
 
 
 def test_intervals_hold_the_value_and_depend_on_the_seed_only(answers):
-    statistics = score_statistics(*answers)
-    first = intervals(statistics, len(answers[0]), resamples=600, seed=3)
-    assert first == intervals(statistics, len(answers[0]), resamples=600, seed=3)
-    assert first != intervals(statistics, len(answers[0]), resamples=600, seed=4)
+    statistics = metric_statistics(Outcomes(*answers))
+    first = bootstrap_intervals(statistics, len(answers[0]), resamples=600, seed=3)
+    assert first == bootstrap_intervals(statistics, len(answers[0]), resamples=600, seed=3)
+    assert first != bootstrap_intervals(statistics, len(answers[0]), resamples=600, seed=4)
     whole = statistics(np.ones((1, len(answers[0])), np.float32))
     assert set(first) == set(whole)
     for name, (low, high) in first.items():
         assert low <= whole[name][0] <= high, name
-    assert intervals(statistics, len(answers[0]), resamples=0, seed=3) == {}
+    assert bootstrap_intervals(statistics, len(answers[0]), resamples=0, seed=3) == {}
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
@@ -109,7 +106,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
         def accuracy(counts, cells=matrix_of):
             return {"accuracy": confusion_statistics((counts @ cells).reshape(-1, 7, 7))["accuracy"]}
 
-        low, high = intervals(accuracy, 150, resamples=250, seed=trial)["accuracy"]
+        low, high = bootstrap_intervals(accuracy, 150, resamples=250, seed=trial)["accuracy"]
         inside += low <= 0.7 <= high
     assert 88 <= inside <= 99
 
@@ -123,6 +120,6 @@ def test_draws_are_n_faces_each_and_bounded_in_memory():
 def test_a_number_that_cannot_vary_has_no_width():
     true = np.array([1, 1, 1])
     shares = np.eye(7)[true]
-    found = intervals(score_statistics(true, true, shares), 3, resamples=50, seed=0)
-    assert found["accuracy"] == (1.0, 1.0)
+    found = bootstrap_intervals(metric_statistics(Outcomes(true, true, shares)), 3, resamples=50, seed=0)
+    assert found["macro_f1"] == (1.0, 1.0)
     assert "roc_auc" not in found

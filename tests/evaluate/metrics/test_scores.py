@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.evaluate.metrics.scores import score, score_chances, score_votes, wilson
+from btfer_builder.evaluate.metrics.registry import METRICS, Outcomes
+from btfer_builder.evaluate.metrics.scores import score, score_votes, wilson
 from btfer_builder.labels import EMOTIONS
 
 pairs = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=80)
@@ -69,22 +70,25 @@ def answers_of(seed: int, n: int = 60, classes: int = 7):
     return true, shares / shares.sum(axis=1, keepdims=True)
 
 
+def value(name: str, true, shares) -> float | None:
+    return METRICS[name].function(Outcomes(true, shares.argmax(axis=1), shares))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_scores_of_probabilities_agree_with_scikit_learn(seed):
     from sklearn import metrics as reference
 
     true, shares = answers_of(seed)
     labels = list(range(7))
-    chances = score_chances(true, shares)
-    assert chances.roc_auc == pytest.approx(
+    assert value("roc_auc", true, shares) == pytest.approx(
         reference.roc_auc_score(true, shares, multi_class="ovr", labels=labels)
     )
-    assert chances.log_loss == pytest.approx(reference.log_loss(true, shares, labels=labels))
-    assert chances.brier == pytest.approx(
+    assert value("log_loss", true, shares) == pytest.approx(reference.log_loss(true, shares, labels=labels))
+    assert value("brier", true, shares) == pytest.approx(
         reference.brier_score_loss(true, shares, labels=labels, scale_by_half=False)
     )
     untied = shares + np.random.default_rng(9).uniform(0, 1e-9, shares.shape)
-    assert score_chances(true, untied).top2_accuracy == pytest.approx(
+    assert value("top2_accuracy", true, untied) == pytest.approx(
         reference.top_k_accuracy_score(true, untied, k=2, labels=labels)
     )
     scores = score(true, shares.argmax(axis=1))
@@ -95,7 +99,7 @@ def test_scores_of_probabilities_agree_with_scikit_learn(seed):
 
 def test_a_share_of_nothing_is_not_within_two():
     sure = np.eye(7)[[3, 3]]
-    assert score_chances(np.array([0, 3]), sure).top2_accuracy == 0.5, "the first is tied with five others"
+    assert value("top2_accuracy", np.array([0, 3]), sure) == 0.5, "the first is tied with five others"
 
 
 def test_the_calibration_error_is_the_mean_gap_of_the_bins():
@@ -106,22 +110,20 @@ def test_the_calibration_error_is_the_mean_gap_of_the_bins():
         inside = (sure > k / 15) & (sure <= (k + 1) / 15)
         if inside.any():
             expected += inside.mean() * abs(right[inside].mean() - sure[inside].mean())
-    chances = score_chances(true, shares)
-    assert chances.ece == pytest.approx(expected)
-    assert sum(one.count for one in chances.reliability) == 200
+    outcomes = Outcomes(true, shares.argmax(axis=1), shares)
+    assert METRICS["ece"].function(outcomes) == pytest.approx(expected)
+    assert sum(item.count for item in outcomes.reliability) == 200
     honest = np.full((100, 7), 0.4 / 6)
     honest[:, 0] = 0.6
-    assert score_chances(np.array([0] * 60 + [1] * 40), honest).ece == pytest.approx(0, abs=1e-12)
+    assert value("ece", np.array([0] * 60 + [1] * 40), honest) == pytest.approx(0, abs=1e-12)
 
 
 def test_scores_without_some_emotions():
     true, shares = answers_of(2, 40, classes=2)
-    chances = score_chances(true, shares)
-    assert chances.roc_auc_per_class["sad"] is None
-    assert chances.roc_auc == pytest.approx(
-        (chances.roc_auc_per_class["angry"] + chances.roc_auc_per_class["disgust"]) / 2
-    )
-    assert score_chances(np.array([3]), shares[:1]).roc_auc is None
+    areas = Outcomes(true, shares.argmax(axis=1), shares).roc_auc_per_class
+    assert areas["sad"] is None
+    assert value("roc_auc", true, shares) == pytest.approx((areas["angry"] + areas["disgust"]) / 2)
+    assert value("roc_auc", np.array([3]), shares[:1]) is None
 
 
 @settings(deadline=None)

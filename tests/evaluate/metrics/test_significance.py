@@ -1,12 +1,11 @@
-"""Paired tests, against statsmodels."""
+"""Paired tests, against published examples and values computed by hand."""
+
+from math import comb, exp
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.stats.contingency_tables import cochrans_q
-from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
-from statsmodels.stats.multitest import multipletests
 
 from btfer_builder.evaluate.metrics.significance import (
     cliques,
@@ -24,29 +23,49 @@ tables = st.integers(2, 5).flatmap(
 )
 
 
-@settings(deadline=None)
-@given(tables)
-def test_mcnemar_and_cochran_agree_with_statsmodels(rows):
-    right = np.array(rows).T
-    a, b = right[0], right[1]
-    contingency = [[(a & b).sum(), (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]]
-    if (a != b).any():
-        assert mcnemar(a, b) == pytest.approx(reference_mcnemar(contingency, exact=True).pvalue)
-    else:
-        assert mcnemar(a, b) == 1.0
-    if not (right == right[0]).all():
-        assert cochran_q(list(right)) == pytest.approx(cochrans_q(right.T.astype(int)).pvalue)
-    else:
-        assert cochran_q(list(right)) == 1.0
+def models_of(only_first: int, only_second: int, both: int = 3, neither: int = 2):
+    first = [True] * only_first + [False] * only_second + [True] * both + [False] * neither
+    second = [False] * only_first + [True] * only_second + [True] * both + [False] * neither
+    return np.array(first), np.array(second)
 
 
-@settings(max_examples=12, deadline=None)  # multipletests takes a tenth of a second
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_agrees_with_statsmodels(p_values):
-    assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]))
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "p_value"),
+    [
+        (0, 0, 1.0),
+        (3, 3, 1.0),
+        (0, 5, 2 / 2**5),
+        (5, 0, 2 / 2**5),
+        (1, 9, 2 * (1 + 10) / 2**10),
+        (10, 2, 2 * (1 + 12 + 66) / 2**12),
+        (6, 16, 2 * sum(comb(22, k) for k in range(7)) / 2**22),
+    ],
+)
+def test_mcnemar_is_the_two_sided_binomial_test(only_first, only_second, p_value):
+    assert mcnemar(*models_of(only_first, only_second)) == pytest.approx(p_value)
 
 
-def test_no_pairs_no_p_values():
+def test_cochran_q_of_a_published_table():
+    # Conover, Practical Nonparametric Statistics (3rd ed.), §4.6: three sportsmen predict twelve games, Q = 2.8.
+    games = [
+        *((1, 1, 1), (1, 1, 1), (0, 1, 0), (1, 1, 0), (0, 0, 0), (1, 1, 1)),
+        *((1, 1, 1), (1, 1, 0), (0, 0, 1), (0, 1, 0), (1, 1, 1), (1, 1, 1)),
+    ]
+    # Chi-squared with two degrees of freedom: P(X > q) = exp(-q / 2).
+    assert cochran_q(list(np.array(games, bool).T)) == pytest.approx(exp(-2.8 / 2), abs=1e-9)
+
+
+def test_cochran_q_without_differences():
+    correct = np.array([True, False, True])
+    assert cochran_q([correct, correct, correct]) == 1.0
+    assert cochran_q([correct]) == 1.0
+
+
+def test_holm_of_values_computed_by_hand():
+    # Sorted: 0.005·4, 0.01·3, 0.03·2, 0.04·1, each at least the one before.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == pytest.approx([1, 1])
+    assert holm([0.2]) == [0.2]
     assert holm([]) == []
 
 
@@ -55,12 +74,12 @@ def test_no_pairs_no_p_values():
 def test_mean_ranks_are_those_of_the_answers(rows):
     from scipy.stats import rankdata
 
-    right = np.array(rows).T
-    expected = rankdata(~right, axis=0).mean(axis=1)
-    assert mean_ranks(list(right)) == pytest.approx(list(expected))
+    correct = np.array(rows).T
+    expected = rankdata(~correct, axis=0).mean(axis=1)
+    assert mean_ranks(list(correct)) == pytest.approx(list(expected))
 
 
-def test_ranks_are_shared_where_nothing_tells_models_apart():
+def test_ranks_are_shared_where_models_do_not_differ():
     different = np.zeros((4, 4), bool)
     different[0, 2] = different[2, 0] = different[0, 3] = different[3, 0] = True
     different[1, 3] = different[3, 1] = True

@@ -14,7 +14,12 @@ from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import evaluate_models
 from btfer_builder.evaluate.metrics.significance import mcnemar
 from btfer_builder.evaluate.report.compare import Leaderboard, ModelPair, Row, compare_reports, read_report
-from btfer_builder.evaluate.report.leaderboard import APART, markdown, said_of, write_leaderboards
+from btfer_builder.evaluate.report.leaderboard import (
+    SEPARATE_SETS,
+    markdown,
+    significance_summary,
+    write_leaderboards,
+)
 from btfer_builder.labels import EMOTIONS
 
 LEVELS = (10, 45, 80, 115, 150, 185, 220)
@@ -105,7 +110,7 @@ def test_scores_of_different_sets_stand_in_different_tables(
     assert [board.n for board in boards] == [63, 58]
     assert boards[0].pairs[0].accuracy_interval_95 is None
     text = markdown(boards)
-    assert text.startswith(APART)
+    assert text.startswith(SEPARATE_SETS)
     assert text.count("| rank |") == 2
     folder = write_leaderboards(boards, tmp_path / "comparison")
     page = (folder / "leaderboard.html").read_text()
@@ -119,7 +124,7 @@ def test_models_that_were_fed_differently_are_said_to_be(make_set, library, tmp_
     second = evaluate_models(library[1:2], faces, EvalRecipe(resamples=0, size=16), tmp_path / "out")
     (board,) = compare_reports([read_report(one.path) for one in [*first, *second]], resamples=100)
     (note,) = board.notes
-    assert note.startswith("The models were fed differently")
+    assert note.startswith("The preprocessing of the models differs")
     assert "8rgb/raw,none" in note
     assert "16rgb/raw,cubic" in note
 
@@ -147,7 +152,16 @@ def test_models_of_one_name_are_told_apart(make_set, library, tmp_path):
 
 def board_of(p_values, *, p_any=0.01, ranks=(1, 1, 1)):
     row = Row(
-        1, False, "m", 0.5, (0.4, 0.6), 0.5, 0.5, None, 0.0, None, None, None, None, 2.0, "BTFER|n:2", "r"
+        1,
+        False,
+        "m",
+        {"accuracy": 0.5, "macro_f1": 0.5, "balanced_accuracy": 0.5, "ece": None},
+        (0.4, 0.6),
+        0.0,
+        *(None, None, None, None),
+        2.0,
+        "BTFER|n:2",
+        "r",
     )
     rows = tuple(replace(row, rank=rank, tied=ranks.count(rank) > 1) for rank in ranks)
     # An interval without 0 and a small p by itself: only the corrected p counts.
@@ -161,36 +175,33 @@ def board_of(p_values, *, p_any=0.01, ranks=(1, 1, 1)):
         (
             (0.2,),
             (1, 1),
-            "These faces cannot tell these two models apart (McNemar's exact test, Holm-corrected, p <",
+            "No significant difference between these two models (McNemar's exact test, Holm-corrected, p <",
         ),
-        ((0.2, 0.3, 1), (1, 1, 1), "These faces cannot tell any two of these models apart"),
-        ((0.01,), (1, 2), "The two models differ beyond chance"),
-        ((0.01, 1, 1), (1, 1, 2), "1 of 3 pairs differs beyond chance"),
-        (
-            (0.01, 0.01, 1),
-            (1, 2, 2),
-            "cannot tell the models of the other pair apart. A rank is 1 and one more for each",
-        ),
+        ((0.2, 0.3, 1), (1, 1, 1), "No significant difference between any two of these models"),
+        ((0.01,), (1, 2), "The two models differ significantly"),
+        ((0.01, 1, 1), (1, 1, 2), "1 of 3 pairs differs significantly"),
+        ((0.01, 0.01, 1), (1, 2, 2), "2 of 3 pairs differ significantly"),
         (
             (0.01, 0.01, 0.01),
             (1, 2, 3),
-            "3 of 3 pairs differ beyond chance (McNemar's exact test, Holm-corrected, p <",
+            "3 of 3 pairs differ significantly (McNemar's exact test, Holm-corrected, p <",
         ),
     ],
 )
 @pytest.mark.parametrize("p_any", [0.001, 0.9])
 def test_what_is_said_of_models_is_what_the_corrected_tests_say(p_values, ranks, says, p_any):
-    said = said_of(board_of(p_values, ranks=ranks, p_any=p_any))
-    assert says in said
-    assert ("differ" in said) == any(p < 0.05 for p in p_values), "whatever Cochran's Q says"
-    assert ("= marks a shared one" in said) == (says[:5] != "These" and len(set(ranks)) < len(ranks))
+    text = significance_summary(board_of(p_values, ranks=ranks, p_any=p_any))
+    assert says in text
+    significant = any(p < 0.05 for p in p_values)  # whatever Cochran's Q says
+    assert text.startswith("No significant difference") != significant
+    assert ("= marks a shared rank" in text) == (len(set(ranks)) < len(ranks))
 
 
 def test_the_page_claims_no_more_than_the_corrected_tests(tmp_path):
     folder = write_leaderboards([board_of((0.2, 0.01, 1), ranks=(1, 2, 2))], tmp_path)
     page = " ".join((folder / "leaderboard.html").read_text().split())
     assert page.count('<tr class="soft">') == 2
-    assert "cannot tell the models of a grey row apart" in page
+    assert "grey rows are not significant" in page
     assert "<th>Better</th>" not in page
     assert "+1.0 to +20.0" in page
 
@@ -229,7 +240,7 @@ def test_what_is_written(reports, tmp_path):
 
 
 def test_reports_that_are_none_or_were_changed(reports, tmp_path):
-    with pytest.raises(BtferError, match="no report"):
+    with pytest.raises(BtferError, match="not a report"):
         read_report(tmp_path)
     metrics = reports[0] / "metrics.json"
     content = json.loads(metrics.read_text())

@@ -125,7 +125,7 @@ def test_the_page_is_whole_and_escapes_names(tmp_path, brightness_model):
         assert said in page, said
     assert "BTFER|n:2" in page
     assert "48.6%" in page
-    assert "average its confidence is 55.6 percentage points away" in page
+    assert "the confidence differs from the accuracy by 55.6 percentage points" in page
     assert "search intent" in page
     assert "The declared preprocessing looks wrong" in page
     assert not re.search(r"https?:|url\(|@import|<link|<iframe", page)
@@ -145,7 +145,7 @@ def test_groups_that_are_all_hidden_leave_no_empty_table(tmp_path, brightness_mo
     model = replace(brightness_model, path=tmp_path / "m.keras")
     model.path.write_bytes(b"")
     page = report_html(evaluation_of(faces, answers(sure_of(0, 0.8), sure_of(5, 0.6)), model)).decode()
-    assert "Hidden, having fewer than 30 faces: man, woman." in page
+    assert "Hidden because of fewer than 30 faces: man, woman." in page
     assert not re.search(r"<tbody>\s*</tbody>", page)
 
 
@@ -170,13 +170,13 @@ def test_thumbnails_are_small_and_made_anew(tmp_path):
 def test_the_summary_says_how_good_and_where_it_fails():
     text = " ".join(summary(score([0, 0, 0, 3, 3], [0, 2, 2, 3, 3])))
     assert "3 of 5 faces, 60.0%" in text
-    assert "largest class would get 60.0%" in text
-    assert "happy best (100.0% of its faces) and angry least (33.3%; most often it takes it for fear)" in text
-    assert "least" not in " ".join(summary(score([0, 3], [0, 3])))
+    assert "largest class would reach 60.0%" in text
+    assert "highest for happy (100.0%) and lowest for angry (33.3%, most often confused with fear)" in text
+    assert "lowest" not in " ".join(summary(score([0, 3], [0, 3])))
     tied = " ".join(summary(score([0, 1, 2, 3, 4], [3, 3, 3, 3, 4])))
-    assert "happy and neutral best (100.0% of their faces) and angry, disgust and fear least (0.0%)." in tied
+    assert "happy and neutral (100.0%) and lowest for angry, disgust and fear (0.0%)." in tied
     even = " ".join(summary(score([0, 0, 3], [1, 2, 3])))
-    assert even.endswith("angry least (0.0%)."), "it takes it for two emotions equally often"
+    assert even.endswith("lowest for angry (0.0%)."), "it is confused with two emotions equally often"
 
 
 def test_the_plot_shades_what_the_counts_say():
@@ -207,12 +207,12 @@ def test_charts_show_what_they_are_given():
     bins = (ReliabilityBin(0.6, 0.7, 30, 0.65, 0.2), ReliabilityBin(0.9, 1.0, 10, 0.95, 1.0))
     chart = str(charts.reliability_chart(bins, 40))
     assert chart.count("<circle") == 2
-    assert "30 answers of 65% on average, 20% of them right" in chart
+    assert "30 predictions, mean confidence 65%, accuracy 20%" in chart
     line = charts.Line("blur", [0.5, 0.25], [(0.4, 0.6), (0.2, 0.3)])
     assert "5: 25.0% (20.0% to 30.0%)" in str(charts.curve_chart(line, ["0", "5"], "severity"))
     assert "width:50.00%" in str(charts.interval_bar(0.5, (0.4, 0.6)))
     one = str(charts.reliability_chart((ReliabilityBin(0.6, 0.7, 1, 0.65, 0.0),), 1))
-    assert "<title>1 answer of 65%, wrong</title>" in one
+    assert "<title>1 prediction, confidence 65%, wrong</title>" in one
     names = [f"{'x' * 30}-fold-{fold}.keras" for fold in (1, 2)]
     long = str(charts.critical_difference_chart(names, [1.2, 1.9], []))
     assert all(f"-fold-{fold}.keras" in re.sub("<title>.*?</title>", "", long) for fold in (1, 2))
