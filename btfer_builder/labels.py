@@ -1,4 +1,4 @@
-"""The seven classes, their one order, and the words other people use for them."""
+"""The seven classes and the three splits: their order and their synonyms."""
 
 from typing import Literal, get_args
 
@@ -6,8 +6,13 @@ from btfer_builder.errors import BtferError
 
 Emotion = Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
 
-#: Always in this (alphabetical) order, as in FER2013, RAF-DB and BTFER's own folders (§2, Table 1).
+#: In alphabetical order, as in FER2013, RAF-DB and BTFER's own folders (§2, Table 1).
 EMOTIONS: tuple[Emotion, ...] = get_args(Emotion)
+
+SplitName = Literal["train", "val", "test"]
+
+#: In the order in which tables and files list them.
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 
 _SYNONYMS: dict[str, Emotion] = {
     "anger": "angry",
@@ -25,16 +30,33 @@ _SYNONYMS: dict[str, Emotion] = {
     **{emotion: emotion for emotion in EMOTIONS},
 }
 
+_SPLIT_SYNONYMS: dict[str, SplitName] = {
+    "training": "train",
+    "train_set": "train",
+    "valid": "val",
+    "validation": "val",
+    "val_set": "val",
+    "dev": "val",
+    "testing": "test",
+    "test_set": "test",
+    **{split: split for split in SPLITS},
+}
+
 
 def parse_emotion(word: str) -> Emotion:
-    """Return the class a label, folder name or column value means, whatever its case.
+    """Return the class that a label, folder name or column value means; case is ignored.
 
     Raises
     ------
     BtferError
-        If the word is none of the seven classes nor a known synonym.
+        If the word is neither one of the seven classes nor a known synonym.
     """
     try:
         return _SYNONYMS[word.strip().casefold()]
     except KeyError:
         raise BtferError(f"{word!r} is no emotion; expected one of {', '.join(EMOTIONS)}") from None
+
+
+def parse_split(word: str) -> SplitName | None:
+    """Return the split that a folder name means, or None; case is ignored."""
+    return _SPLIT_SYNONYMS.get(word.strip().casefold())

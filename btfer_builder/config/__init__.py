@@ -29,7 +29,6 @@ from btfer_builder.config.curation import (
     ReleaseRecipe,
     ReviewRecipe,
     SampleRecipe,
-    SplitName,
 )
 from btfer_builder.config.datasets import DatasetKind, DatasetRecipe
 from btfer_builder.config.load import Recipe, explain, load_recipe, recipe_text
@@ -80,7 +79,6 @@ __all__ = [
     "Scale",
     "Section",
     "Setting",
-    "SplitName",
     "StorageRecipe",
     "TrainRecipe",
     "changes",

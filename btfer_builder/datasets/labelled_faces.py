@@ -1,4 +1,4 @@
-"""The labelled faces a model is scored on, and how a folder of class folders becomes a list of them."""
+"""Labelled faces: those of a folder of class folders, or of a workspace's sample."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,26 +10,26 @@ from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
 from btfer_builder.workspace import Workspace
 
-#: Files in a class folder with another suffix are no faces (checksums, notes, thumbnails of the desktop).
+#: Files with another suffix in a class folder are ignored (checksums, notes, thumbnails of the desktop).
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledFace:
-    """One face of the set.
+    """A face with its label.
 
     Attributes
     ----------
     path
-        The image file.
+        Image file.
     emotion
-        What the face shows according to the set.
+        Label of the face.
     face_id
-        What the face is called in the predictions and in the signature of the set.
+        Name of the face in predictions and in the signature of the set.
     attributes
-        How it was searched for (`query_ethnicity`, …, `language`, `engine`), as far as that is known.
+        Attributes of its search (`query_ethnicity`, …, `language`, `engine`), as far as they are known.
     votes
-        How many reviewers gave it which emotion; empty where that is not known.
+        Number of reviewers for each emotion; empty if unknown.
     """
 
     path: Path
@@ -40,14 +40,14 @@ class LabelledFace:
 
 
 def faces_in_folder(directory: Path) -> list[LabelledFace]:
-    """List the images of a folder that has one folder a class, always in the same order.
+    """List the images of a folder with one folder per class, always in the same order.
 
     Parameters
     ----------
     directory
-        Its folders are named after emotions or their synonyms (`anger` is `angry`, whatever the case); images
-        may lie deeper in them. Hidden files and folders, and files beside the class folders, are left alone.
-        A release, whose one split holds the class folders, is a set too; of several, name the split.
+        Folder with folders named after emotions or their synonyms (`anger` means `angry`; case is ignored), which
+        may have subfolders. Hidden files and folders, and files next to the class folders, are ignored. A release
+        whose only split contains the class folders is accepted, too; of several splits, name one.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
     Raises
     ------
     BtferError
-        If the folder is missing or has no class folder, a folder is named after no emotion, or one is empty.
+        If the folder is missing or has no class folder, or a class folder is empty or not named after an emotion.
     """
     if not directory.is_dir():
         raise BtferError(f"{directory}: no such folder; expected one with a folder for each emotion")
@@ -72,7 +72,7 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
             names = ", ".join(split.name for split in splits)
             raise BtferError(f"{directory}: has several splits ({names}); name one: {splits[0]}")
         return faces_in_folder(splits[0])
-    searched = read_metadata(directory)
+    metadata = read_metadata(directory)
     faces = []
     for folder in folders:
         try:
@@ -85,24 +85,24 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
             raise BtferError(f"{folder}: has no images ({kinds}); put some in or remove the folder")
         for path in images:
             name = path.relative_to(directory).as_posix()
-            said = searched.get(name, {})
-            faces.append(LabelledFace(path, emotion, name, said, _votes(said)))
+            row = metadata.get(name, {})
+            faces.append(LabelledFace(path, emotion, name, row, _votes(row)))
     return sorted(faces, key=lambda face: face.face_id)
 
 
 def faces_in_sample(workspace: Workspace) -> list[LabelledFace]:
-    """List the faces of a workspace's sample, by class and in the order of the draw.
+    """List the faces of a workspace's sample, by class and in the order in which they were drawn.
 
-    Of a sample that is divided into splits only its `test`: the others are there to be trained on.
+    Of a sample with splits, only `test` is listed; the other splits are for training.
 
     Raises
     ------
     BtferError
-        If no sample was drawn yet.
+        If the workspace has no sample.
     """
     catalog = workspace.catalog
     rows = sampled_faces(catalog)
-    divided = any(row["split"] == "test" for row in rows)
+    has_splits = any(row["split"] == "test" for row in rows)
     attributes = {row["face_id"]: dict(row) for row in sampled_attributes(catalog)}
     votes: dict[str, dict[str, int]] = {}
     for row in sampled_votes(catalog):
@@ -116,27 +116,25 @@ def faces_in_sample(workspace: Workspace) -> list[LabelledFace]:
             votes.get(row["face_id"], {}),
         )
         for row in rows
-        if row["split"] == "test" or not divided
+        if row["split"] == "test" or not has_splits
     ]
     if not faces:
-        raise BtferError(f"{workspace.root} has no sample yet: btfer sample, or name a folder with --data")
+        raise BtferError(f"{workspace.root} has no sample; run btfer sample, or name a folder with --data")
     return faces
 
 
 def read_metadata(directory: Path) -> dict[str, dict[str, str]]:
-    """Return what the `metadata.jsonl` of a release says of each file, by its name relative to the folder.
-
-    Empty if there is none: a folder of class folders need not have one.
+    """Return the rows of a release's `metadata.jsonl` by file name, relative to the folder; empty without that file.
 
     Raises
     ------
     BtferError
-        If a line is no JSON object.
+        If a line is not a JSON object.
     """
     import msgspec
 
     path = directory / "metadata.jsonl"
-    found = {}
+    metadata = {}
     try:
         lines = path.read_bytes().splitlines()
     except (FileNotFoundError, NotADirectoryError):
@@ -145,17 +143,19 @@ def read_metadata(directory: Path) -> dict[str, dict[str, str]]:
         try:
             row = msgspec.json.decode(line, type=dict[str, object])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BtferError(f"{path}: line {number} is no JSON object ({error}); write it again") from None
-        said = {name: str(value) for name, value in row.items() if value}
-        if "query_language" in said:
-            said["language"] = said["query_language"]
-        found[str(row.get("file_name"))] = said
-    return found
+            raise BtferError(
+                f"{path}: line {number} is not a JSON object ({error}); write the file again"
+            ) from None
+        cells = {name: str(value) for name, value in row.items() if value}
+        if "query_language" in cells:
+            cells["language"] = cells["query_language"]
+        metadata[str(row.get("file_name"))] = cells
+    return metadata
 
 
-def _votes(said: Mapping[str, str]) -> dict[str, int]:
-    """Return how many reviewers gave which emotion, as a release tells it."""
-    counts = {emotion: said.get(f"votes_{emotion}", "") for emotion in EMOTIONS}
+def _votes(row: Mapping[str, str]) -> dict[str, int]:
+    """Return the number of reviewers for each emotion, out of a row of `metadata.jsonl`."""
+    counts = {emotion: row.get(f"votes_{emotion}", "") for emotion in EMOTIONS}
     return {emotion: int(count) for emotion, count in counts.items() if count.isdecimal()}
 
 

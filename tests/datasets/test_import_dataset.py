@@ -16,10 +16,10 @@ from btfer_builder.cli.main import main
 from btfer_builder.config import DatasetRecipe
 from btfer_builder.datasets import import_dataset
 from btfer_builder.datasets.class_counts import classes_png, classes_table
-from btfer_builder.datasets.convert import Converted
+from btfer_builder.datasets.convert import ConvertedItem
 from btfer_builder.datasets.draw_splits import draw_splits
-from btfer_builder.datasets.duplicates import DuplicatePair, find_twins, groups_of, leaked
-from btfer_builder.datasets.readers.base import DROPPED, Item
+from btfer_builder.datasets.duplicates import DuplicatePair, duplicate_groups, find_duplicates, find_leakage
+from btfer_builder.datasets.readers.base import DROP_REASONS, Item
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
 
@@ -241,7 +241,7 @@ def test_what_is_in_equals_what_is_kept_and_dropped_and_a_second_import_is_the_s
         files = [path for path in out.rglob("*.png") if path.name != "classes.png"]
         assert said["in"] == said["kept"] + sum(said["dropped"].values()) == 15
         assert said["kept"] == len(files) == sum(sum(c.values()) for c in result.counts.values())
-        assert set(said["dropped"]) <= set(DROPPED)
+        assert set(said["dropped"]) <= set(DROP_REASONS)
     names = [
         sorted(p.relative_to(out).as_posix() for p in out.rglob("*"))
         for out in (tmp_path / "one", tmp_path / "two")
@@ -253,22 +253,22 @@ def test_a_folder_with_something_in_it_is_never_written_over(tmp_path):
     save(tmp_path / "set", "happy/1.png")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.doc").write_text("mine")
-    with pytest.raises(BtferError, match="is there already"):
+    with pytest.raises(BtferError, match="already exists"):
         import_dataset("folder", tmp_path / "set", tmp_path / "out", PLAIN)
-    with pytest.raises(BtferError, match="lies in the set itself"):
+    with pytest.raises(BtferError, match="is inside the dataset"):
         import_dataset("folder", tmp_path / "set", tmp_path / "set" / "out", PLAIN)
 
 
-def converted(pixels: str, split="train", emotion="happy", phash=None) -> Converted:
+def converted(pixels: str, split="train", emotion="happy", phash=None) -> ConvertedItem:
     code = f"{hash(pixels) % 2**64:016x}" if phash is None else f"{phash:016x}"
-    return Converted(
+    return ConvertedItem(
         Item(pixels, split, emotion, emotion, Path()), "f.png", pixels, code, "0" * 64, "f" * 16, "f" * 64
     )
 
 
 def test_a_thousand_copies_are_a_thousand_pairs_not_half_a_million():
     black = [converted("black", emotion=EMOTIONS[n % 7], phash=0) for n in range(1000)]
-    twins = find_twins(black, 4, 32)
+    twins = find_duplicates(black, 4, 32)
     assert len(twins) < 1100
     assert len({pair.second for pair in twins}) == 999
     assert sum(black[p.first].item.emotion != black[p.second].item.emotion for p in twins) >= 21
@@ -284,7 +284,7 @@ def test_drawing_never_parts_twins_and_never_takes_more_than_its_share(pairs, em
     twins = [DuplicatePair(*sorted(pair), "near") for pair in pairs if pair[0] != pair[1]]
     drawn = draw_splits(pictures, twins, DatasetRecipe(seed=seed, val_share=0.2, test_share=0.2))
     assert [one.item.name for one in drawn] == [one.item.name for one in pictures]
-    groups = groups_of(len(pictures), twins)
+    groups = duplicate_groups(len(pictures), twins)
     for group in set(groups):
         assert len({one.item.split for one, own in zip(drawn, groups, strict=True) if own == group}) == 1
     total = Counter(emotions)
@@ -292,7 +292,7 @@ def test_drawing_never_parts_twins_and_never_takes_more_than_its_share(pairs, em
     for emotion in total:
         assert taken["val", emotion] <= round(0.2 * total[emotion])
         assert taken["test", emotion] <= round(0.2 * total[emotion])
-    assert all(not places for places in leaked(drawn, twins).values())
+    assert all(not places for places in find_leakage(drawn, twins).values())
 
 
 def test_the_table_of_classes_shows_the_weights_of_the_paper():

@@ -1,13 +1,13 @@
-"""RAF-DB's single-label part (Li et al. 2017): a list of labels beside aligned pictures, or numbered folders."""
+"""RAF-DB, single-label subset (Li et al. 2017): aligned pictures with a list of labels, or numbered folders."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import SUFFIXES, Item, class_folders, hidden, split_folders
+from btfer_builder.datasets.readers.base import SUFFIXES, Item, is_hidden, read_class_folders, split_folders
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import Emotion
 
-#: The number of each class, as the set's readme has them.
+#: Class numbers of the dataset's readme.
 CLASSES: dict[str, Emotion] = {
     "1": "surprise",
     "2": "fear",
@@ -18,7 +18,7 @@ CLASSES: dict[str, Emotion] = {
     "7": "neutral",
 }
 
-#: Its name in the set, misspelled as it is there.
+#: File with the labels; the dataset misspells the name.
 LIST = "list_patition_label.txt"
 
 
@@ -28,13 +28,13 @@ def read(source: Path) -> Iterator[Item]:
     Parameters
     ----------
     source
-        A folder with `EmoLabel/list_patition_label.txt` and the aligned pictures (`train_00001_aligned.jpg`)
-        somewhere in it; or with `train/1` … `test/7`, as the set is passed on, too.
+        Folder with `EmoLabel/list_patition_label.txt` and the aligned pictures (`train_00001_aligned.jpg`) at any
+        depth; or with the class folders `train/1` … `test/7` of a common copy of the dataset.
 
     Raises
     ------
     BtferError
-        If there is neither, or a line of the list is not a name and a number.
+        If it has neither, or a line of the list is not a name and a number.
     """
     lists = sorted(source.rglob(LIST)) if source.is_dir() else []
     if lists:
@@ -45,7 +45,9 @@ def read(source: Path) -> Iterator[Item]:
             f"{source}: has no {LIST} (nor train/1 … test/7); name the folder RAF-DB was unpacked to (basic/)"
         )
     return (
-        item for folder, split in splits.items() for item in class_folders(folder, source, split, CLASSES)
+        item
+        for folder, split in splits.items()
+        for item in read_class_folders(folder, source, split, CLASSES)
     )
 
 
@@ -54,22 +56,20 @@ def _listed(source: Path, listing: Path) -> Iterator[Item]:
     try:
         lines = listing.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BtferError(f"{listing}: cannot be read: {error}; get RAF-DB's list again") from None
+        raise BtferError(f"{listing}: cannot be read: {error}; download RAF-DB's list again") from None
     seen: set[str] = set()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         name, _, label = line.strip().rpartition(" ")
         prefix = name.partition("_")[0]
-        # A name is looked up among the files found, so one that leads out of the folder leads nowhere.
+        # Names are looked up among the files found, so a path that leads out of the folder matches nothing.
         if prefix not in {"train", "test"}:
             raise BtferError(
-                f"{listing}, line {number}: is {line.strip()[:80]!r}, expected as `train_00001.jpg 5`"
+                f"{listing}, line {number}: found {line.strip()[:80]!r}, expected a line like `train_00001.jpg 5`"
             )
         if name in seen:
-            raise BtferError(
-                f"{listing}, line {number}: {name[:80]} was listed before; keep one of the lines"
-            )
+            raise BtferError(f"{listing}, line {number}: {name[:80]} is listed twice; keep one of the lines")
         seen.add(name)
         emotion = CLASSES.get(label)
         stem = name.strip().removesuffix(".jpg")
@@ -86,4 +86,4 @@ def _listed(source: Path, listing: Path) -> Iterator[Item]:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not hidden(path) and path.is_file()
+    return path.suffix.lower() in SUFFIXES and not is_hidden(path) and path.is_file()
