@@ -1,4 +1,4 @@
-"""The seven classes and the three splits: their order and their synonyms."""
+"""The seven classes, their order, and their synonyms."""
 
 from typing import Literal, get_args
 
@@ -6,7 +6,7 @@ from btfer_builder.errors import BtferError
 
 Emotion = Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
 
-#: In alphabetical order, as in FER2013, RAF-DB and BTFER's own folders (§2, Table 1).
+#: In alphabetical order everywhere, as in the folders of BTFER (§2, Table 1).
 EMOTIONS: tuple[Emotion, ...] = get_args(Emotion)
 
 SplitName = Literal["train", "val", "test"]
@@ -44,7 +44,7 @@ _SPLIT_SYNONYMS: dict[str, SplitName] = {
 
 
 def parse_emotion(word: str) -> Emotion:
-    """Return the class that a label, folder name or column value means; case is ignored.
+    """Return the class that a label, folder name or column value denotes; case is ignored.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def parse_emotion(word: str) -> Emotion:
     try:
         return _SYNONYMS[word.strip().casefold()]
     except KeyError:
-        raise BtferError(f"{word!r} is no emotion; expected one of {', '.join(EMOTIONS)}") from None
+        raise BtferError(f"{word!r} is not an emotion; expected one of {', '.join(EMOTIONS)}") from None
 
 
 def parse_split(word: str) -> SplitName | None:

@@ -99,9 +99,9 @@ def discover_searches(
     for engine in (SEARCH_ENGINES[name] for name in dict.fromkeys(recipe.engine) if name in SEARCH_ENGINES):
         searches = [_search(engine.name, query) for query in queries]
         plan_searches(catalog, searches)
-        pending = deque(search for search in searches if results_asked(catalog, search) < recipe.per_query)
-        counts.add(to_search=len(pending))
-        everyone.append(EngineQueue(engine, recipe, RateLimiter(page_pause(engine, recipe)), pending))
+        todo = deque(search for search in searches if results_asked(catalog, search) < recipe.per_query)
+        counts.add(to_search=len(todo))
+        everyone.append(EngineQueue(engine, recipe, RateLimiter(page_pause(engine, recipe)), todo))
     with ThreadPoolExecutor(max(1, len(everyone) * recipe.searches)) as threads:
         work = [
             threads.submit(_work, catalog, asked, stop, counts)

@@ -10,7 +10,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
 from btfer_builder.workspace import Workspace
 
-#: Files with another suffix in a class folder are ignored (checksums, notes, thumbnails of the desktop).
+#: Files in a class folder with another suffix are no faces (checksums, notes, thumbnails of the desktop).
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 
 
@@ -72,7 +72,7 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
             names = ", ".join(split.name for split in splits)
             raise BtferError(f"{directory}: has several splits ({names}); name one: {splits[0]}")
         return faces_in_folder(splits[0])
-    metadata = read_metadata(directory)
+    searched = read_metadata(directory)
     faces = []
     for folder in folders:
         try:
@@ -85,8 +85,8 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
             raise BtferError(f"{folder}: has no images ({kinds}); put some in or remove the folder")
         for path in images:
             name = path.relative_to(directory).as_posix()
-            row = metadata.get(name, {})
-            faces.append(LabelledFace(path, emotion, name, row, _votes(row)))
+            said = searched.get(name, {})
+            faces.append(LabelledFace(path, emotion, name, said, _votes(said)))
     return sorted(faces, key=lambda face: face.face_id)
 
 
@@ -124,17 +124,19 @@ def faces_in_sample(workspace: Workspace) -> list[LabelledFace]:
 
 
 def read_metadata(directory: Path) -> dict[str, dict[str, str]]:
-    """Return the rows of a release's `metadata.jsonl` by file name, relative to the folder; empty without that file.
+    """Return what the `metadata.jsonl` of a release says of each file, by its name relative to the folder.
+
+    Empty if there is none: a folder of class folders need not have one.
 
     Raises
     ------
     BtferError
-        If a line is not a JSON object.
+        If a line is no JSON object.
     """
     import msgspec
 
     path = directory / "metadata.jsonl"
-    metadata = {}
+    found = {}
     try:
         lines = path.read_bytes().splitlines()
     except (FileNotFoundError, NotADirectoryError):
@@ -143,19 +145,17 @@ def read_metadata(directory: Path) -> dict[str, dict[str, str]]:
         try:
             row = msgspec.json.decode(line, type=dict[str, object])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BtferError(
-                f"{path}: line {number} is not a JSON object ({error}); write the file again"
-            ) from None
-        cells = {name: str(value) for name, value in row.items() if value}
-        if "query_language" in cells:
-            cells["language"] = cells["query_language"]
-        metadata[str(row.get("file_name"))] = cells
-    return metadata
+            raise BtferError(f"{path}: line {number} is no JSON object ({error}); write it again") from None
+        said = {name: str(value) for name, value in row.items() if value}
+        if "query_language" in said:
+            said["language"] = said["query_language"]
+        found[str(row.get("file_name"))] = said
+    return found
 
 
-def _votes(row: Mapping[str, str]) -> dict[str, int]:
-    """Return the number of reviewers for each emotion, out of a row of `metadata.jsonl`."""
-    counts = {emotion: row.get(f"votes_{emotion}", "") for emotion in EMOTIONS}
+def _votes(said: Mapping[str, str]) -> dict[str, int]:
+    """Return how many reviewers gave which emotion, as a release tells it."""
+    counts = {emotion: said.get(f"votes_{emotion}", "") for emotion in EMOTIONS}
     return {emotion: int(count) for emotion, count in counts.items() if count.isdecimal()}
 
 

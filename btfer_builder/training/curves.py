@@ -1,13 +1,13 @@
 """Plot loss and accuracy of a run over its epochs, on training and validation faces."""
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
-from btfer_builder.images.plot_style import INK, PALETTE, to_png
 from btfer_builder.training.results import Epoch
 
-#: Colours of training and validation faces, also distinguishable without seeing red.
-TRAIN, VALIDATION = "#c4762b", PALETTE[0]
+#: Ink, paper, and the colours of training and validation faces, apart also for those who see no red.
+INK, PAPER, TRAIN, VALIDATION = "#1c1e21", "#ffffff", "#c4762b", "#1f5fbf"
 
 
 def curves_png(history: Sequence[Epoch], best: Epoch, selection: str) -> bytes:
@@ -30,14 +30,16 @@ def curves_png(history: Sequence[Epoch], best: Epoch, selection: str) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.8), dpi=200, facecolor="white", layout="constrained")
+    figure = Figure(figsize=(9, 3.8), dpi=200, facecolor=PAPER, layout="constrained")
     FigureCanvasAgg(figure)
     for axes, name, low in zip(figure.subplots(1, 2), ("loss", "accuracy"), (None, 0.0), strict=True):
         _draw(axes, name, history, best, selection)
         axes.set_ylim(bottom=low)
     lines, labels = axes.get_legend_handles_labels()
     figure.legend(lines, labels, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
-    return to_png(figure)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", facecolor=PAPER)
+    return png.getvalue()
 
 
 def _draw(axes: Any, name: str, history: Sequence[Epoch], best: Epoch, selection: str) -> None:  # noqa: ANN401

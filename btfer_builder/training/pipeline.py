@@ -111,7 +111,7 @@ def store_faces(
 
 
 def read_face(path: Path, feeding: Feeding) -> NDArray[np.uint8]:
-    """Decode a face and convert it to the network's size and colours, uint8 (size, size, channels).
+    """Decode a face and bring it to the network's size and colours, uint8 (size, size, channels).
 
     Raises
     ------
@@ -227,7 +227,7 @@ def _look_up(store: FaceStore) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tens
 
 
 def _scaling(feeding: Feeding) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return a function that scales pixels of 0–255 to the network's range with one multiplication and addition."""
+    """Return what brings pixels of 0–255 to the network's range, as one multiplication and one addition."""
     factor = {"0,255": 1.0, "0,1": 1 / 255, "-1,1": 2 / 255}[feeding.scale]
     offset = -1.0 if feeding.scale == "-1,1" else 0.0
     mean = np.array(feeding.mean or 0.0, np.float64)

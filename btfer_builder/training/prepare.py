@@ -30,8 +30,8 @@ from btfer_builder.training.pipeline import (
 )
 from btfer_builder.training.results import DatasetSummary, kernel_of, summarize_dataset
 
-#: Settings that affect the speed of a run but not its result.
-SPEED_SETTINGS = ("workers", "memory")
+#: Settings that change how fast a run is and not what comes out.
+HARMLESS = ("workers", "memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +111,13 @@ def make_plan(
 
 
 def run_key(
-    recipe: TrainRecipe, summaries: tuple[DatasetSummary, DatasetSummary], replicas: int
+    recipe: TrainRecipe, facts: tuple[DatasetSummary, DatasetSummary], replicas: int
 ) -> dict[str, Any]:
-    """Return everything that identifies a run, by name: settings, faces and number of devices."""
-    settings: dict[str, Any] = msgspec.to_builtins(recipe)
-    key = {name: value for name, value in settings.items() if name not in SPEED_SETTINGS}
-    key["weights"] = setting_digest(recipe.weights)
-    train, validation = summaries
-    return key | {"train": train.sha256, "validation": validation.sha256, "devices": replicas}
+    """Return what makes a run the one it is, by name."""
+    said: dict[str, Any] = msgspec.to_builtins(recipe)
+    kept = {name: value for name, value in said.items() if name not in HARMLESS}
+    kept["weights"] = setting_digest(recipe.weights)
+    return kept | {"train": facts[0].sha256, "validation": facts[1].sha256, "devices": replicas}
 
 
 def decode_faces(plan: TrainingPlan, progress: Progress) -> tuple[FaceStore, FaceStore]:

@@ -163,16 +163,16 @@ def read_run(folder: Path) -> Run | None:
     """
     path = folder / RUN
     try:
-        content = json.loads(path.read_bytes())
-        known = {name: content[name] for name in Run.__dataclass_fields__ if name != "path"}
-        return msgspec.convert({**known, "path": folder}, Run, dec_hook=_unchanged)
+        said = json.loads(path.read_bytes())
+        known = {name: said[name] for name in Run.__dataclass_fields__ if name != "path"}
+        return msgspec.convert({**known, "path": folder}, Run, dec_hook=_as_it_is)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
         raise BtferError(f"{path}: not a readable run ({error}); remove the folder and train again") from None
 
 
-def _unchanged(_type: type, value: Any) -> Any:  # noqa: ANN401 - a Path, which msgspec does not convert
+def _as_it_is(_kind: type, value: Any) -> Any:  # noqa: ANN401 - a path, which msgspec does not know
     return value
 
 
@@ -232,7 +232,7 @@ def describe_model(folder: Path, recipe: TrainRecipe, feeding: Preprocessing) ->
         "seed": recipe.seed,
         "trained_by": f"btfer-builder {__version__}",
     }
-    preprocessing = SidecarInput(
+    said = SidecarInput(
         size=feeding.size,
         color=feeding.color,
         scale=feeding.scale,
@@ -240,11 +240,9 @@ def describe_model(folder: Path, recipe: TrainRecipe, feeding: Preprocessing) ->
         std=feeding.std,
         resize=kernel_of(recipe),
     )
-    write_sidecar(
-        folder / MODEL, Sidecar(input=preprocessing, labels=SidecarLabels(outputs=EMOTIONS), about=about)
-    )
+    write_sidecar(folder / MODEL, Sidecar(input=said, labels=SidecarLabels(outputs=EMOTIONS), about=about))
 
 
 def kernel_of(recipe: TrainRecipe) -> Any:  # noqa: ANN401 - a ResizeKernel
-    """Return the resize kernel: area to shrink and cubic to enlarge, or nearest as in the authors' Keras."""
+    """Return how faces are resized: averaged to shrink and cubic to enlarge, or as the authors' Keras did."""
     return "nearest" if recipe.paper else "auto"

@@ -98,7 +98,7 @@ def train(
         written, or the loss is NaN or infinite. The best epoch so far is kept in `out`.
     """
     plan = make_plan(train, validation, recipe, out, selection, devices)
-    with _locked(out):
+    with _held(out):
         if restart:
             _remove_run(out)
         done = read_run(out)
@@ -195,8 +195,8 @@ def _phase_result(
 
 
 @contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Create the folder and lock it for this process; the lock ends with the process."""
+def _held(out: Path) -> Iterator[None]:
+    """Make the folder and hold it for this process; the lock dies with its holder."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         lock = FileLock(out / ".lock", timeout=0)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import Item, class_emotion, read_class_folders, split_folders
+from btfer_builder.datasets.readers.base import Item, class_emotion, class_folders, split_folders
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import Emotion
 
@@ -34,7 +34,5 @@ def read(source: Path) -> Iterator[Item]:
             f"{source}: has no train/0 … train/7; name the folder that contains AffectNet's train and val"
         )
     return (
-        item
-        for folder, split in splits.items()
-        for item in read_class_folders(folder, source, split, CLASSES)
+        item for folder, split in splits.items() for item in class_folders(folder, source, split, CLASSES)
     )

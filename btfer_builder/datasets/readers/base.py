@@ -18,7 +18,7 @@ DROP_REASONS: dict[str, str] = {
     "leaked": "the picture is also in val or test (--leaked drop)",
 }
 
-#: Other files in a class folder (labels, notes, archives) are ignored.
+#: Other files of a folder (labels, notes, archives) are no pictures.
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 
 
@@ -54,7 +54,7 @@ class Item:
         return replace(self, source=Path())
 
 
-def read_class_folders(
+def class_folders(
     folder: Path, root: Path, split: SplitName, numbered: Mapping[str, Emotion | None] | None = None
 ) -> Iterator[Item]:
     """Yield the pictures of a folder with one folder per class, sorted by name.
@@ -69,11 +69,11 @@ def read_class_folders(
         Emotion of each numbered class folder; None for a class outside the seven. Other names are read as
         emotions or their synonyms; unknown names become `other_class`.
     """
-    for classes in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not is_hidden(entry)):
+    for classes in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not hidden(entry)):
         emotion = class_emotion(classes.name, numbered or {})
         reason = None if emotion else "other_class"
         for path in sorted(classes.rglob("*")):
-            if path.suffix.lower() in SUFFIXES and not is_hidden(path) and path.is_file():
+            if path.suffix.lower() in SUFFIXES and not hidden(path) and path.is_file():
                 name = path.relative_to(root).as_posix()
                 yield Item(name, split, classes.name, emotion, path, reason)
 
@@ -90,10 +90,10 @@ def class_emotion(label: str, numbered: Mapping[str, Emotion | None]) -> Emotion
 
 def split_folders(root: Path) -> dict[Path, SplitName]:
     """Return the folders that are named after a split, with their splits."""
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not is_hidden(entry))
+    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not hidden(entry))
     return {folder: split for folder in folders if (split := parse_split(folder.name))}
 
 
-def is_hidden(path: Path) -> bool:
+def hidden(path: Path) -> bool:
     """Return whether a file or folder is hidden or metadata of macOS archives."""
     return path.name.startswith(".") or path.name == "__MACOSX"

@@ -6,8 +6,8 @@ from pathlib import Path
 from btfer_builder.datasets.readers.base import (
     Item,
     class_emotion,
-    is_hidden,
-    read_class_folders,
+    class_folders,
+    hidden,
     split_folders,
 )
 from btfer_builder.errors import BtferError
@@ -31,11 +31,10 @@ def read(source: Path) -> Iterator[Item]:
         raise BtferError(
             f"{source}: has no class folders; expected {', '.join(EMOTIONS)} in it, or in its train, val and test"
         )
-    return (item for folder, split in splits.items() for item in read_class_folders(folder, source, split))
+    return (item for folder, split in splits.items() for item in class_folders(folder, source, split))
 
 
 def _has_classes(folder: Path) -> bool:
     return folder.is_dir() and any(
-        entry.is_dir() and not is_hidden(entry) and class_emotion(entry.name, {})
-        for entry in folder.iterdir()
+        entry.is_dir() and not hidden(entry) and class_emotion(entry.name, {}) for entry in folder.iterdir()
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import SUFFIXES, Item, is_hidden, read_class_folders, split_folders
+from btfer_builder.datasets.readers.base import SUFFIXES, Item, class_folders, hidden, split_folders
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import Emotion
 
@@ -45,9 +45,7 @@ def read(source: Path) -> Iterator[Item]:
             f"{source}: has no {LIST} (nor train/1 … test/7); name the folder RAF-DB was unpacked to (basic/)"
         )
     return (
-        item
-        for folder, split in splits.items()
-        for item in read_class_folders(folder, source, split, CLASSES)
+        item for folder, split in splits.items() for item in class_folders(folder, source, split, CLASSES)
     )
 
 
@@ -86,4 +84,4 @@ def _listed(source: Path, listing: Path) -> Iterator[Item]:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not is_hidden(path) and path.is_file()
+    return path.suffix.lower() in SUFFIXES and not hidden(path) and path.is_file()
