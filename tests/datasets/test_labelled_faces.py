@@ -41,5 +41,5 @@ def test_names_what_is_wrong(tmp_path):
         faces_in_folder(tmp_path)
     put(tmp_path / "sad" / "a.png")
     put(tmp_path / "contempt" / "a.png")
-    with pytest.raises(BtferError, match=r"contempt: 'contempt' is no emotion.*rename"):
+    with pytest.raises(BtferError, match=r"contempt: 'contempt' is not an emotion.*rename"):
         faces_in_folder(tmp_path)

@@ -87,7 +87,7 @@ def test_one_query_with_two_sets_of_attributes_is_refused(listed):
     ("content", "said"),
     [
         ("url,emotion\nu,sad\n,sad\n", "line 3: no url"),
-        ("url,emotion\nu,bored\n", "line 2: 'bored' is no emotion"),
+        ("url,emotion\nu,bored\n", "line 2: 'bored' is not an emotion"),
         ("url\nu\n", "line 2: no emotion; add a column"),
         ("https://a.example/1.jpg\n", "line 1: no emotion"),
         (b"url\n\xff\xfe\n", "cannot be read as a list of addresses"),
