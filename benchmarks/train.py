@@ -3,7 +3,7 @@
     python benchmarks/train.py [--network NAME]... [--images 640] [--rounds 5]
 
 The same network, the same faces (JPEG files of 100×100 pixels, as in RAF-DB) and the same augmentation. One epoch of
-each way in every round, in an order drawn anew; the ratios are medians over the rounds. What is not timed: imports,
+each way in every round, in a random order; the ratios are medians over the rounds. What is not timed: imports,
 building, decoding (once for a whole run) and a first epoch, in which each way traces its graph.
 
 `in memory` trains on one batch that is there already: what the network alone takes. Its ratio to `btfer` says how long

@@ -9,6 +9,11 @@ Emotion = Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surpri
 #: In alphabetical order everywhere, as in the folders of BTFER (§2, Table 1).
 EMOTIONS: tuple[Emotion, ...] = get_args(Emotion)
 
+SplitName = Literal["train", "val", "test"]
+
+#: In the order in which tables and files list them.
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+
 _SYNONYMS: dict[str, Emotion] = {
     "anger": "angry",
     "mad": "angry",
@@ -25,6 +30,18 @@ _SYNONYMS: dict[str, Emotion] = {
     **{emotion: emotion for emotion in EMOTIONS},
 }
 
+_SPLIT_SYNONYMS: dict[str, SplitName] = {
+    "training": "train",
+    "train_set": "train",
+    "valid": "val",
+    "validation": "val",
+    "val_set": "val",
+    "dev": "val",
+    "testing": "test",
+    "test_set": "test",
+    **{split: split for split in SPLITS},
+}
+
 
 def parse_emotion(word: str) -> Emotion:
     """Return the class that a label, folder name or column value denotes; case is ignored.
@@ -38,3 +55,8 @@ def parse_emotion(word: str) -> Emotion:
         return _SYNONYMS[word.strip().casefold()]
     except KeyError:
         raise BtferError(f"{word!r} is not an emotion; expected one of {', '.join(EMOTIONS)}") from None
+
+
+def parse_split(word: str) -> SplitName | None:
+    """Return the split that a folder name means, or None; case is ignored."""
+    return _SPLIT_SYNONYMS.get(word.strip().casefold())

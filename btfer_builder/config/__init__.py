@@ -35,7 +35,6 @@ from btfer_builder.config.curation import (
     ReleaseRecipe,
     ReviewRecipe,
     SampleRecipe,
-    SplitName,
 )
 from btfer_builder.config.datasets import DatasetKind, DatasetRecipe, HashesRecipe, LeakageRecipe
 from btfer_builder.config.load import Recipe, convert_settings, explain, load_recipe, recipe_text
@@ -85,7 +84,6 @@ __all__ = [
     "Scale",
     "Section",
     "Setting",
-    "SplitName",
     "StorageRecipe",
     "TrainRecipe",
     "changes",

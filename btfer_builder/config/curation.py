@@ -1,13 +1,12 @@
 """Sections about curating the set: review, agreement, sample, release."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from btfer_builder.config.base import LicenseCode, Section
-
-SplitName = Literal["train", "val", "test"]
+from btfer_builder.labels import SplitName
 
 
 class ReviewRecipe(Section, frozen=True, kw_only=True):

@@ -1,1 +1,1 @@
-"""Ask search engines for pictures and fetch them, keeping what is known of each and the fate of every one."""
+"""Search engines for pictures and download them; every result is stored with its metadata and its outcome."""

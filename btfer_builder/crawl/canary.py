@@ -1,4 +1,4 @@
-"""The canary: put one known query to each engine and see whether its answer can still be read."""
+"""Canary test of an engine: send one known query and check that its result page can be parsed."""
 
 import threading
 from dataclasses import asdict, dataclass
@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.discover import CANARY, page_pause, page_session
 from btfer_builder.crawl.engines import SEARCH_ENGINES
-from btfer_builder.crawl.engines.base import Ask, SearchError, search_pages
+from btfer_builder.crawl.engines.base import SearchError, SearchRequest, search_pages
 from btfer_builder.crawl.rate_limit import RateLimiter
 
 
 @dataclass(frozen=True)
 class EngineCheck:
-    """What came of the known query; `complete` are the results with page and title, `licensed` with a licence."""
+    """Outcome of the known query; `complete` results have page and title, `licensed` results a licence."""
 
     engine: str
     ok: bool
@@ -22,44 +22,44 @@ class EngineCheck:
     error: str
 
     def to_dict(self) -> dict[str, object]:
-        """Return the form of `btfer crawl --check --json`."""
+        """Return the output of `btfer crawl --check --json`."""
         return asdict(self)
 
 
 def check_engine(name: str, recipe: CrawlRecipe) -> EngineCheck:
-    """Ask an engine for one page of a query it must have results for; nothing is fetched or written down.
+    """Request one page of a query that must have results; nothing is downloaded or stored.
 
     Parameters
     ----------
     name
-        One of `SEARCH_ENGINES`.
+        Key of `SEARCH_ENGINES`.
     recipe
-        Its base URL and contact; the licences are left out, so that the answer depends on the engine alone.
+        Base URL and contact; the licences are ignored, so that the result depends on the engine only.
     """
     engine = SEARCH_ENGINES[name]
     session = page_session(engine, recipe, RateLimiter(page_pause(engine, recipe)), threading.Event())
     session.headers["Accept-Language"] = "en"
-    found, error = [], ""
+    candidates, error = [], ""
     try:
         pages = search_pages(
             engine,
-            Ask(CANARY, "en"),
+            SearchRequest(CANARY, "en"),
             session,
             limit=engine.feeder.page_size,
             base_url=recipe.engine_url.get(name),
         )
-        found = [candidate for page in pages for candidate in page.candidates]
+        candidates = [candidate for page in pages for candidate in page.candidates]
     except SearchError as failure:
         error = str(failure)
     finally:
         session.close()
-    if not found and not error:
+    if not candidates and not error:
         error = f"nothing found for {CANARY!r}"
     return EngineCheck(
         engine=name,
         ok=not error,
-        results=len(found),
-        complete=sum(bool(candidate.page_url and candidate.title) for candidate in found),
-        licensed=sum(candidate.license != "unknown" for candidate in found),
+        results=len(candidates),
+        complete=sum(bool(candidate.page_url and candidate.title) for candidate in candidates),
+        licensed=sum(candidate.license != "unknown" for candidate in candidates),
         error=error,
     )

@@ -1,4 +1,4 @@
-"""Ask engines for candidates, query by query, and commit each page with everything it found."""
+"""Ask search engines for candidates, query by query, and commit each result page with its candidates."""
 
 import os
 import threading
@@ -22,9 +22,15 @@ from btfer_builder.catalog.crawl import (
     waiting_in_cell,
 )
 from btfer_builder.config import CrawlRecipe
-from btfer_builder.crawl.counts import Counts
+from btfer_builder.crawl.download import CrawlCounts
 from btfer_builder.crawl.engines import SEARCH_ENGINES
-from btfer_builder.crawl.engines.base import Ask, NothingParsedError, SearchEngine, SearchError, search_pages
+from btfer_builder.crawl.engines.base import (
+    NothingParsedError,
+    SearchEngine,
+    SearchError,
+    SearchRequest,
+    search_pages,
+)
 from btfer_builder.crawl.engines.folder import read_folder
 from btfer_builder.crawl.engines.urls import read_urls
 from btfer_builder.crawl.licenses import with_code
@@ -37,25 +43,25 @@ from btfer_builder.labels import Emotion
 from btfer_builder.queries.phrases import Query
 from btfer_builder.records import Candidate, Search
 
-#: An engine with so many failures in a row is not asked any further in this crawl.
-GIVE_UP_AFTER = 3
-#: What every engine has pictures of.
+#: After so many failures in a row, an engine gets no more searches in this crawl.
+MAX_FAILURES = 3
+#: A query for which every engine has results.
 CANARY = "smiling face"
 
 
 @dataclass
 class EngineQueue:
-    """One engine in this crawl: the searches still to be put to it, and what went wrong."""
+    """Pending searches of one engine in this crawl, and its failures."""
 
     engine: SearchEngine
     recipe: CrawlRecipe
-    pace: RateLimiter
-    todo: deque[Search]
+    rate_limiter: RateLimiter
+    pending: deque[Search]
     failures: list[tuple[Search, str]] = field(default_factory=list)
-    in_a_row: int = 0
-    #: Why it is not asked any further, and how many searches that leaves.
+    failures_in_a_row: int = 0
+    #: Why the engine gets no more searches, and the number of searches that were skipped.
     closed: str = ""
-    left: int = 0
+    skipped: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -64,30 +70,30 @@ def discover_searches(
     queries: Sequence[Query],
     recipe: CrawlRecipe,
     stop: threading.Event,
-    counts: Counts,
+    counts: CrawlCounts,
 ) -> list[EngineQueue]:
-    """Put every query to every search engine of the recipe, unless an earlier crawl did.
+    """Send every query to every search engine of the recipe, unless an earlier crawl did.
 
-    Engines are asked side by side, each at its own pace; a search that was interrupted goes on at the page where it
-    was.
+    Engines are asked in parallel, each within its own rate limit. An interrupted search continues at the page where it
+    stopped.
 
     Parameters
     ----------
     catalog
-        Where searches and candidates go, each page in one transaction.
+        Catalog for searches and candidates; each page is one transaction.
     queries
-        The phrases, in their order.
+        Search phrases in their order.
     recipe
-        Engines, base URLs, results a query, pace, licences, and how much is enough.
+        Engines, base URLs, results per query, rate limits, licences and target.
     stop
-        Set by the caller to end at once.
+        Set by the caller to stop at once.
     counts
-        Searches are counted here.
+        Counts of searches, updated here.
 
     Returns
     -------
-    list of Asked
-        The engines, with the searches that failed and why.
+    list of EngineQueue
+        The engines, with their failed searches.
     """
     everyone = []
     for engine in (SEARCH_ENGINES[name] for name in dict.fromkeys(recipe.engine) if name in SEARCH_ENGINES):
@@ -107,100 +113,100 @@ def discover_searches(
     return everyone
 
 
-def _work(catalog: Catalog, asked: EngineQueue, stop: threading.Event, counts: Counts) -> None:
-    """Ask one search after the other; several threads do so for an engine."""
-    session = page_session(asked.engine, asked.recipe, asked.pace, stop)
-    while search := _next_search(catalog, asked, stop, counts):
+def _work(catalog: Catalog, queue: EngineQueue, stop: threading.Event, counts: CrawlCounts) -> None:
+    """Run one search after another, in one of several threads of an engine."""
+    session = page_session(queue.engine, queue.recipe, queue.rate_limiter, stop)
+    while search := _next_search(catalog, queue, stop, counts):
         session.headers["Accept-Language"] = search.language or "*"
-        error = _ask(catalog, asked, search, session, counts)
+        error = _run_search(catalog, queue, search, session, counts)
         if stop.is_set():
             return
         counts.add(searched=1)
-        _note(asked, search, error)
+        _record_result(queue, search, error)
         if session.stuck:
-            session = page_session(asked.engine, asked.recipe, asked.pace, stop)
+            session = page_session(queue.engine, queue.recipe, queue.rate_limiter, stop)
     session.close()
 
 
-def _note(asked: EngineQueue, search: Search, error: SearchError | None) -> None:
-    """Keep what went wrong, and leave an engine alone that only fails or asks for a long pause."""
-    with asked.lock:
-        asked.in_a_row = asked.in_a_row + 1 if error else 0
+def _record_result(queue: EngineQueue, search: Search, error: SearchError | None) -> None:
+    """Record the failure, and close the queue of an engine that keeps failing or asks for a long pause."""
+    with queue.lock:
+        queue.failures_in_a_row = queue.failures_in_a_row + 1 if error else 0
         if error:
-            asked.failures.append((search, str(error)))
-        if asked.closed or not error:
+            queue.failures.append((search, str(error)))
+        if queue.closed or not error:
             return
-        if (error.pause or 0) > asked.recipe.max_wait:
-            asked.closed = f"it asks for a pause of {_duration(error.pause or 0)}"
-            if asked.engine.token and not os.environ.get(asked.engine.token):
-                asked.closed += f" (less for those who set {asked.engine.token})"
-        elif asked.in_a_row >= GIVE_UP_AFTER:
-            asked.closed = f"{GIVE_UP_AFTER} searches in a row failed"
+        if (error.pause or 0) > queue.recipe.max_wait:
+            queue.closed = f"it asks for a pause of {_duration(error.pause or 0)}"
+            if queue.engine.token and not os.environ.get(queue.engine.token):
+                queue.closed += f" (shorter with {queue.engine.token})"
+        elif queue.failures_in_a_row >= MAX_FAILURES:
+            queue.closed = f"{MAX_FAILURES} searches in a row failed"
         else:
             return
-        asked.left = len(asked.todo)
-        asked.todo.clear()
-        echo_stderr(f"{asked.engine.name}: {asked.closed}; it is not asked any further")
+        queue.skipped = len(queue.pending)
+        queue.pending.clear()
+        echo_stderr(f"{queue.engine.name}: {queue.closed}; it gets no more searches in this crawl")
 
 
 def _next_search(
-    catalog: Catalog, asked: EngineQueue, stop: threading.Event, counts: Counts
+    catalog: Catalog, queue: EngineQueue, stop: threading.Event, counts: CrawlCounts
 ) -> Search | None:
-    """Return the next search whose cell needs more, and None when there is none; wait while that is not clear."""
-    if not asked.recipe.target:
-        with asked.lock:
-            return None if stop.is_set() or not asked.todo else asked.todo.popleft()
+    """Return the next search whose cell needs more images, or None; wait while waiting downloads may decide that."""
+    if not queue.recipe.target:
+        with queue.lock:
+            return None if stop.is_set() or not queue.pending else queue.pending.popleft()
     while not stop.is_set():
-        with asked.lock:
-            if search := _needed(catalog, asked, counts):
+        with queue.lock:
+            if search := _pop_needed(catalog, queue, counts):
                 return search
-            if not asked.todo:
+            if not queue.pending:
                 return None
         stop.wait(0.1)
     return None
 
 
-def _needed(catalog: Catalog, asked: EngineQueue, counts: Counts) -> Search | None:
-    """Take the first search out of the list whose cell has too little, even if all that waits for it is kept."""
-    target, engines = asked.recipe.target, asked.recipe.engine
-    nothing_comes = counts.idle >= 3
+def _pop_needed(catalog: Catalog, queue: EngineQueue, counts: CrawlCounts) -> Search | None:
+    """Remove and return the first search whose cell misses the target even if all its waiting URLs are kept."""
+    target, engines = queue.recipe.target, queue.recipe.engine
+    no_downloads = counts.idle >= 3
     known: dict[QueryCell, tuple[int, int]] = {}
-    for search in list(asked.todo):
+    for search in list(queue.pending):
         cell = cell_of(search)
         if cell not in known:
             known[cell] = len(images_in_cell(catalog, cell)), waiting_in_cell(catalog, cell, engines)
         images, waiting = known[cell]
         if images >= target:
-            asked.todo.remove(search)
+            queue.pending.remove(search)
             counts.add(to_search=-1)
-        elif nothing_comes or images + waiting < target:
-            asked.todo.remove(search)
+        elif no_downloads or images + waiting < target:
+            queue.pending.remove(search)
             return search
     return None
 
 
-def _ask(
-    catalog: Catalog, asked: EngineQueue, search: Search, session: PageSession, counts: Counts
+def _run_search(
+    catalog: Catalog, queue: EngineQueue, search: Search, session: PageSession, counts: CrawlCounts
 ) -> SearchError | None:
-    """Ask one search, committing page by page, and return why it ended early, if it did."""
-    engine, recipe = asked.engine, asked.recipe
-    ask = Ask(search.query, search.language, recipe.license)
+    """Run one search, commit it page by page, and return the error that ended it early, or None."""
+    engine, recipe = queue.engine, queue.recipe
+    request = SearchRequest(search.query, search.language, recipe.license)
     base_url = recipe.engine_url.get(engine.name)
-    doubted = False
+    retried = False
     while True:
         offset = results_asked(catalog, search)
         try:
             for page in search_pages(
-                engine, ask, session, offset=offset, limit=recipe.per_query, base_url=base_url
+                engine, request, session, offset=offset, limit=recipe.per_query, base_url=base_url
             ):
-                add_search(catalog, search, map(ready, page.candidates), asked=page.next)
-                counts.idle = 0  # there may be something to fetch again
+                add_search(catalog, search, map(with_canonical_url, page.candidates), asked=page.next)
+                counts.idle = 0  # there may be new files to fetch
         except NothingParsedError as error:
-            if doubted:  # twice, and the engine was all right in between
+            if retried:  # empty twice, and the engine gave results in between
                 add_search(catalog, search, [], asked=recipe.per_query)
                 return None
-            if _speaks(catalog, asked, ask, session, first=results_asked(catalog, search)):
-                doubted = True
+            if _still_answers(catalog, queue, request, session, first=results_asked(catalog, search)):
+                retried = True
                 continue
             failure: SearchError = error
         except SearchError as error:
@@ -212,60 +218,64 @@ def _ask(
         return failure
 
 
-def _speaks(catalog: Catalog, asked: EngineQueue, ask: Ask, session: PageSession, *, first: int) -> bool:
-    """Return whether an engine still gives results where it must have some.
+def _still_answers(
+    catalog: Catalog, queue: EngineQueue, request: SearchRequest, session: PageSession, *, first: int
+) -> bool:
+    """Return whether an engine still gives results for a query that must have some.
 
-    Pages without a result may mean an end, a captcha or another form. What this very search, or else another one, has
-    found results for tells which.
+    A page without results may mean the end, a captcha or a changed page format. The first page of this search, or else
+    a query that had results before, shows which.
     """
-    query, language = ask.query, ask.language
+    query, language = request.query, request.language
     if not first:
-        query, language = fruitful_query(catalog, asked.engine.name) or (CANARY, "en")
-    known = Ask(query, language, ask.license)
-    base_url = asked.recipe.engine_url.get(asked.engine.name)
+        query, language = fruitful_query(catalog, queue.engine.name) or (CANARY, "en")
+    known = SearchRequest(query, language, request.license)
+    base_url = queue.recipe.engine_url.get(queue.engine.name)
     try:
         return any(
-            page.candidates for page in search_pages(asked.engine, known, session, limit=1, base_url=base_url)
+            page.candidates for page in search_pages(queue.engine, known, session, limit=1, base_url=base_url)
         )
     except SearchError:
         return False
 
 
 def discover_listed(catalog: Catalog, engine: str, path: Path, emotions: tuple[Emotion, ...]) -> None:
-    """Commit the candidates of a list of addresses (`urls`) or of a folder of pictures (`folder`)."""
+    """Commit the candidates of a list of URLs (`urls`) or of a folder of pictures (`folder`)."""
     read = {"urls": read_urls, "folder": read_folder}[engine]
     for search, candidates in read(path, emotions):
-        found: Iterable[Candidate] = (ready(with_code(candidate)) for candidate in candidates)
-        add_search(catalog, search, found, asked=len(candidates))
+        canonical: Iterable[Candidate] = (with_canonical_url(with_code(item)) for item in candidates)
+        add_search(catalog, search, canonical, asked=len(candidates))
 
 
-def ready(candidate: Candidate) -> Candidate:
-    """Return a candidate under its canonical address."""
+def with_canonical_url(candidate: Candidate) -> Candidate:
+    """Return the candidate with its canonical URL."""
     url = canonical_url(candidate.url)
     return candidate if url == candidate.url else replace(candidate, url=url, found_url=candidate.url)
 
 
 def page_session(
-    engine: SearchEngine, recipe: CrawlRecipe, pace: RateLimiter, stop: threading.Event
+    engine: SearchEngine, recipe: CrawlRecipe, rate_limiter: RateLimiter, stop: threading.Event
 ) -> PageSession:
-    """Return a session that asks an engine by our name, with its token if there is one."""
+    """Return a session for an engine with our user agent, and its token if there is one."""
     agent = user_agent(__version__, recipe.contact)
     if engine.browser:
         agent = f"Mozilla/5.0 (compatible; {agent.replace(' (', '; ').removesuffix(')')})"
     headers = {"User-Agent": agent}
-    own = engine.name not in recipe.engine_url  # nobody else is given the token
+    own = engine.name not in recipe.engine_url  # the token is sent to no other host
     if engine.token and own and (token := os.environ.get(engine.token)):
         headers["Authorization"] = f"Bearer {token}"
-    return PageSession(headers, pace, stop, max_wait=recipe.max_wait, gentle=page_pause(engine, recipe) > 0)
+    return PageSession(
+        headers, rate_limiter, stop, max_wait=recipe.max_wait, gentle=page_pause(engine, recipe) > 0
+    )
 
 
 def page_pause(engine: SearchEngine, recipe: CrawlRecipe) -> float:
-    """Return the seconds between two pages of an engine: what it asks for, or more; none if it is on loopback."""
+    """Return the seconds between two pages of an engine: its own pause or a longer setting; 0 on loopback."""
     url = recipe.engine_url.get(engine.name)
     try:
         if url and is_loopback(urlsplit(url).hostname or ""):
             return 0.0
-    except ValueError:  # "http://[": asking it will say so
+    except ValueError:  # "http://[": the request reports it
         pass
     own = engine.token_pause if engine.token and os.environ.get(engine.token) else engine.pause
     return max(own, recipe.query_delay)

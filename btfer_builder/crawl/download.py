@@ -1,11 +1,12 @@
-"""Fetch everything that waits in the catalog, many files at a time but few, and not too often, from one host."""
+"""Download all waiting URLs of the catalog, many at a time but within the limits of each host."""
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -23,30 +24,52 @@ from btfer_builder.catalog.crawl import (
     waiting_urls,
 )
 from btfer_builder.config import CrawlRecipe
-from btfer_builder.crawl.counts import Counts
 from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
-from btfer_builder.crawl.temp_file import sweep
+from btfer_builder.crawl.temp_file import delete_temp_files
 from btfer_builder.io.terminal import StatusLine, echo_stderr
 from btfer_builder.records import Fetch, Image
 from btfer_builder.workspace import Workspace
 
-#: Fates are committed together this often, in seconds, or when so many have come together: what `kill -9` can cost
-#: is fetched again.
+#: Outcomes are committed after so many seconds or files. After `kill -9`, the others are fetched again.
 COMMIT_EVERY = 0.5
 COMMIT_FILES = 32
 
-
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class FileJob:
-    """A URL that waits for its host, and how often it was asked for in this crawl."""
+    """A waiting URL, its host, and the number of requests for it in this crawl."""
 
     waiting: WaitingUrl
     host: str
     attempt: int = 0
+
+
+@dataclass
+class CrawlCounts:
+    """Counts of a running crawl, shared by its threads and shown on one line; changed only under a lock."""
+
+    searched: int = 0
+    to_search: int = 0
+    fetched: int = 0
+    to_fetch: int = 0
+    kept: int = 0
+    #: How many times in a row the download found nothing to do.
+    idle: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, **numbers: int) -> None:
+        """Add to some of the counts."""
+        with self._lock:
+            for name, number in numbers.items():
+                setattr(self, name, getattr(self, name) + number)
+
+    def __str__(self) -> str:
+        """Return the line."""
+        searches = f"{self.searched}/{self.to_search} searches, " if self.to_search else ""
+        return f"crawl: {searches}{self.fetched}/{self.to_fetch} files, {self.kept} images"
 
 
 def download(
@@ -54,13 +77,13 @@ def download(
     recipe: CrawlRecipe,
     engines: Sequence[str],
     discovered: Callable[[], bool],
-    counts: Counts,
+    counts: CrawlCounts,
 ) -> int:
-    """Fetch what waits until nothing does and `discovered()` says nothing more will; return the number of files.
+    """Download until no URL waits and `discovered()` returns true, and return the number of files.
 
-    Every URL is fetched once, whatever queries found it, and its fate committed with the image it led to.
+    Each URL is fetched once, even if several queries found it. Its outcome is committed together with its image.
     """
-    sweep(workspace.files)
+    delete_temp_files(workspace.files)
     with StatusLine() as line:
         asyncio.run(
             _Download(workspace, recipe, engines, counts).run(discovered, lambda: line.show(str(counts)))
@@ -69,191 +92,194 @@ def download(
 
 
 class _Download:
-    """The state of one download: what is under way, and what is finished but not committed."""
+    """State of a download: URLs in progress, and outcomes that are not committed."""
 
     def __init__(
-        self, workspace: Workspace, recipe: CrawlRecipe, engines: Sequence[str], counts: Counts
+        self, workspace: Workspace, recipe: CrawlRecipe, engines: Sequence[str], counts: CrawlCounts
     ) -> None:
         self.root = workspace.files
         self.catalog: Catalog = workspace.catalog
         self.recipe = recipe
         self.engines = engines
         self.counts = counts
-        self.met: set[str] = set()  # URLs of this crawl
-        self.left = 0  # of them, those not finished
+        self.seen: set[str] = set()  # URLs of this crawl
+        self.unfinished = 0  # number of these that are not finished
         self.finished: list[tuple[Fetch, Image | None]] = []
-        self.many = asyncio.Event()
+        self.batch_full = asyncio.Event()
         self.images: dict[QueryCell, set[str]] = {}
-        #: Hosts that are asked for nothing more, each with the reason its URLs are dropped for, if they are.
+        #: Hosts without further requests, with the reason and detail of their dropped URLs; no reason: they wait.
         self.closed: dict[str, tuple[str | None, str]] = {}
-        self.buried: frozenset[str] = frozenset()
-        self.turns: HostScheduler[FileJob] = HostScheduler(recipe)
+        self.taken_down: frozenset[str] = frozenset()
+        self.scheduler: HostScheduler[FileJob] = HostScheduler(recipe)
         self.thread = ThreadPoolExecutor(1)
 
     async def run(self, discovered: Callable[[], bool], show: Callable[[], None]) -> None:
-        """Fetch until there is nothing left to do."""
+        """Download until nothing is left to do."""
         fetcher = open_fetcher(self.root, self.recipe)
-        fetcher.robots.on_delay = lambda host, seconds: self.turns.slow_down(
+        fetcher.robots.on_delay = lambda host, seconds: self.scheduler.slow_down(
             host, min(seconds, self.recipe.max_wait)
         )
         with self.thread:
-            self.buried = await self._ask_catalog(buried_images, self.catalog)
+            self.taken_down = await self._in_catalog_thread(buried_images, self.catalog)
             tasks = [asyncio.create_task(self._work(fetcher)) for _ in range(self.recipe.connections)]
-            tasks.append(asyncio.create_task(self._keep_committing(show)))
-            tasks.append(asyncio.create_task(self._fill(discovered)))
+            tasks.append(asyncio.create_task(self._commit_regularly(show)))
+            tasks.append(asyncio.create_task(self._add_waiting(discovered)))
             try:
                 ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended:
-                    task.result()  # a full disk, or a mistake of ours: not to be swallowed
+                    task.result()  # raises its error: a full disk or a bug
             finally:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await fetcher.close()
-                await self._ask_catalog(self._commit)  # after one that may still be under way
+                await self._in_catalog_thread(self._commit)  # after a commit that may still be running
                 show()
-            await self._ask_catalog(settle_unfetchable, self.catalog, self.engines, self.recipe.license)
-            await self._ask_catalog(self._take_back)
+            await self._in_catalog_thread(settle_unfetchable, self.catalog, self.engines, self.recipe.license)
+            await self._in_catalog_thread(self._drop_opted_out)
             show()
 
-    async def _ask_catalog(self, function: Callable[..., Answer], *arguments: object) -> Answer:
-        """Call a function in the catalog's own thread: its disk must not keep the network waiting."""
+    async def _in_catalog_thread(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """Call a function in the thread of the catalog, so that its disk does not delay the network."""
         return await asyncio.get_running_loop().run_in_executor(self.thread, function, *arguments)
 
-    def _take_back(self) -> None:
-        """Heed owners of whose wish an engine told us after the photo was fetched."""
-        refused = refused_images(self.catalog)
-        new = [image for image in refused if not image.used]
+    def _drop_opted_out(self) -> None:
+        """Drop images whose owner's opt-out was found after the download."""
+        opted_out = refused_images(self.catalog)
+        new = [image for image in opted_out if not image.used]
         for image in new:
             (self.root / image.path).unlink(missing_ok=True)
         take_back(self.catalog, new)
         self.counts.add(kept=-len(new))
-        for image in refused:
+        for image in opted_out:
             if image.used:
                 echo_stderr(
-                    f"{image.url}: its owner refuses ({image.reason}); take it out: btfer takedown {image.image_id}"
+                    f"{image.url}: its owner opted out ({image.reason}); remove it with btfer takedown {image.image_id}"
                 )
 
     async def _work(self, fetcher: Fetcher) -> None:
         while True:
-            job = await self.turns.take()
+            job = await self.scheduler.take()
             url = job.waiting
             self._finish(job, await fetcher.fetch(url.url, url.language, local=url.local, sha1=url.sha1))
 
-    async def _keep_committing(self, show: Callable[[], None]) -> None:
+    async def _commit_regularly(self, show: Callable[[], None]) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(COMMIT_EVERY):
-                    await self.many.wait()
-            self.many.clear()
-            await self._ask_catalog(self._commit)
+                    await self.batch_full.wait()
+            self.batch_full.clear()
+            await self._in_catalog_thread(self._commit)
             show()
 
-    async def _fill(self, discovered: Callable[[], bool]) -> None:
-        """Bring new URLs until there are no more and all have their fate."""
-        seen, final, pause = -1, False, 0.02
-        while not (final and not self.left):
+    async def _add_waiting(self, discovered: Callable[[], bool]) -> None:
+        """Add new URLs until there are no more and all are finished."""
+        last_version, final, pause = -1, False, 0.02
+        while not (final and not self.unfinished):
             if not final:
-                final = discovered()  # asked before looking: nothing found in between is missed
+                final = discovered()  # before the catalog is read, so that no URL found in between is missed
                 started = time.monotonic()
-                version = await self._ask_catalog(self._version)
-                if version != seen or final:
-                    seen = version
-                    self._add(*await self._ask_catalog(self._look))
+                version = await self._in_catalog_thread(self._version)
+                if version != last_version or final:
+                    last_version = version
+                    self._add(*await self._in_catalog_thread(self._read_new))
                 pause = min(max(0.02, 5 * (time.monotonic() - started)), 5.0)
-            self.counts.idle = 0 if self.left or self.finished else self.counts.idle + 1
+            self.counts.idle = 0 if self.unfinished or self.finished else self.counts.idle + 1
             await asyncio.sleep(pause)
 
     def _version(self) -> int:
-        """Return a number that changes when another thread has committed something: a page of a search."""
+        """Return a number that changes when another thread commits, as after each result page."""
         return int(self.catalog.value("PRAGMA data_version"))
 
-    def _look(self) -> tuple[list[WaitingUrl], dict[QueryCell, set[str]]]:
-        """Return the URLs that are new, and the images of the cells that are new."""
+    def _read_new(self) -> tuple[list[WaitingUrl], dict[QueryCell, set[str]]]:
+        """Return the new URLs, and the images of their cells that are new."""
         waiting = waiting_urls(self.catalog, self.engines, self.recipe.license)
-        new = [url for url in waiting if url.url not in self.met]
+        new = [url for url in waiting if url.url not in self.seen]
         cells = {url.cell for url in new} - self.images.keys() if self.recipe.target else set()
         return new, {cell: images_in_cell(self.catalog, cell) for cell in cells}
 
     def _add(self, new: list[WaitingUrl], images: dict[QueryCell, set[str]]) -> None:
         self.images.update(images)
-        self.met.update(url.url for url in new)
+        self.seen.update(url.url for url in new)
         for url in new:
             job = FileJob(url, _host(url.url))
             if job.host in self.closed:
-                self._set_aside([job])
+                self._drop_or_leave([job])
             elif not self._is_enough(url.cell):
-                self.turns.add(job)
-                self.left += 1
+                self.scheduler.add(job)
+                self.unfinished += 1
                 self.counts.add(to_fetch=1)
 
     def _is_enough(self, cell: QueryCell) -> bool:
-        """Return whether a cell has all that was asked for; its other URLs may wait for another crawl."""
+        """Return whether a cell has reached the target; its other URLs wait for another crawl."""
         return bool(self.recipe.target) and len(self.images.get(cell, ())) >= self.recipe.target
 
     def _finish(self, job: FileJob, done: Fetched) -> None:
-        """Note the fate of a URL, or let it wait for another try."""
-        fate, image = done.fate, done.image
-        silent = fate.reason in {"unreachable", "timeout"} and fate.http_status is None
-        self.turns.done(job, answered=not silent)
-        if fate.reason in {"busy", "server_error"} and fate.http_status and self._try_again(job, done.pause):
+        """Record the outcome of a URL, or schedule another try."""
+        outcome, image = done.fate, done.image
+        silent = outcome.reason in {"unreachable", "timeout"} and outcome.http_status is None
+        self.scheduler.done(job, answered=not silent)
+        busy = outcome.reason in {"busy", "server_error"} and outcome.http_status
+        if busy and self._retry(job, done.pause):
             return
-        if image and image.image_id in self.buried:
+        if image and image.image_id in self.taken_down:
             (self.root / image.path).unlink(missing_ok=True)
-            fate, image = replace(fate, image_id=None, reason="taken_down"), None
-        self._settle(job, fate, image)
-        if silent and job.host not in self.closed and self.turns.is_dead(job.host):
+            outcome, image = replace(outcome, image_id=None, reason="taken_down"), None
+        self._record(job, outcome, image)
+        if silent and job.host not in self.closed and self.scheduler.is_dead(job.host):
             self._close(
-                job.host, fate.reason, f"not asked: its host gave no answer to others. {fate.detail}"[:500]
+                job.host,
+                outcome.reason,
+                f"not requested: its host did not answer other requests. {outcome.detail}"[:500],
             )
 
-    def _try_again(self, job: FileJob, pause: float | None) -> bool:
-        """Let a busy host rest and a job wait, unless there were enough tries; return whether it is to wait."""
+    def _retry(self, job: FileJob, pause: float | None) -> bool:
+        """Pause a busy host and schedule another try, unless there were enough; return whether it is scheduled."""
         if pause is not None and pause > self.recipe.max_wait:
             if job.host not in self.closed:
                 self._close(job.host)
                 echo_stderr(
-                    f"{job.host} asks for a pause of {pause:.0f} s: what it has left waits for another crawl"
+                    f"{job.host} asks for a pause of {pause:.0f} s: its remaining files wait for another crawl"
                 )
             return False
         free = unlimited(job.host, self.recipe)
-        self.turns.pause(job.host, backoff(job.attempt, loopback=free) if pause is None else pause)
+        self.scheduler.pause(job.host, backoff(job.attempt, loopback=free) if pause is None else pause)
         if job.attempt + 1 >= self.recipe.tries or job.host in self.closed:
             return False
-        self.turns.add(replace(job, attempt=job.attempt + 1), first=True)
+        self.scheduler.add(replace(job, attempt=job.attempt + 1), first=True)
         return True
 
     def _close(self, host: str, reason: str | None = None, detail: str = "") -> None:
-        """Ask a host for nothing more in this crawl; its URLs are dropped for the reason, or wait for another."""
+        """Send no more requests to a host; its URLs are dropped for the reason, or wait for another crawl."""
         self.closed[host] = reason, detail
-        left = self.turns.withdraw(host)
-        self.left -= len(left)
-        self.counts.add(to_fetch=-len(left))
-        self._set_aside(left)
+        waiting = self.scheduler.withdraw(host)
+        self.unfinished -= len(waiting)
+        self.counts.add(to_fetch=-len(waiting))
+        self._drop_or_leave(waiting)
 
-    def _set_aside(self, jobs: list[FileJob]) -> None:
+    def _drop_or_leave(self, jobs: list[FileJob]) -> None:
         for job in jobs:
             reason, detail = self.closed[job.host]
             if reason:
-                self.left += 1
+                self.unfinished += 1
                 self.counts.add(to_fetch=1)
-                self._settle(
+                self._record(
                     job, Fetch(job.waiting.url, reason=reason, detail=detail, fetched_at=now()), None
                 )
 
-    def _settle(self, job: FileJob, fate: Fetch, image: Image | None) -> None:
-        self.finished.append((replace(fate, tries=job.waiting.tries + 1), image))
-        self.left -= 1
+    def _record(self, job: FileJob, outcome: Fetch, image: Image | None) -> None:
+        self.finished.append((replace(outcome, tries=job.waiting.tries + 1), image))
+        self.unfinished -= 1
         if len(self.finished) >= COMMIT_FILES:
-            self.many.set()
+            self.batch_full.set()
         self.counts.add(fetched=1, kept=1 if image else 0)
         if image and self.recipe.target:
             cell = job.waiting.cell
             self.images[cell].add(image.image_id)
             if self._is_enough(cell):
-                spared = self.turns.discard(lambda other: other.waiting.cell == cell)
-                self.left -= spared
-                self.counts.add(to_fetch=-spared)
+                discarded = self.scheduler.discard(lambda queued: queued.waiting.cell == cell)
+                self.unfinished -= discarded
+                self.counts.add(to_fetch=-discarded)
 
     def _commit(self) -> None:
         batch = self.finished.copy()
@@ -264,5 +290,5 @@ class _Download:
 def _host(url: str) -> str:
     try:
         return urlsplit(url).netloc
-    except ValueError:  # "http://[": the fetcher will say so
+    except ValueError:  # "http://[": the fetcher reports it
         return ""

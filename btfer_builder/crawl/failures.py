@@ -1,4 +1,4 @@
-"""Why an address gave nothing: the one place that turns what goes wrong on the way into a reason of a drop."""
+"""Reasons of failed downloads: the only place that maps exceptions and statuses to the reasons of drops."""
 
 import aiohttp
 
@@ -6,7 +6,7 @@ from btfer_builder.crawl.ssrf_guard import PrivateAddressError
 
 
 class FetchError(Exception):
-    """A file that is dropped, with its reason, and the seconds its host asks to be left alone, if it does."""
+    """A failed download: its reason, and the pause in seconds that the host asks for, if any."""
 
     def __init__(self, reason: str, detail: str = "", pause: float | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -16,18 +16,18 @@ class FetchError(Exception):
 
 
 def storable(text: str) -> str:
-    """Return a text without half characters, which are what other bytes of a header become, and no file can hold."""
+    """Return a text without lone surrogates, which undecodable header bytes become and which no file can store."""
     return text.encode("utf-8", "replace").decode()
 
 
-def failed(error: Exception) -> FetchError:
-    """Return the reason why an address failed; every exception has one, so that no address ends a batch.
+def to_fetch_error(error: Exception) -> FetchError:
+    """Return the failure for an exception; every exception has a reason, so no address ends a batch.
 
     Parameters
     ----------
     error
-        What was raised while an address was read, its host looked up or asked, or its answer taken apart. Errors of
-        this machine's disk must not come here.
+        Exception of parsing an address, resolving or requesting its host, or reading its response. Errors of the
+        local disk must not be passed.
     """
     if isinstance(error, FetchError):
         return error
@@ -38,6 +38,17 @@ def failed(error: Exception) -> FetchError:
     if isinstance(error, TimeoutError):
         return FetchError("timeout", str(error) or type(error).__name__)
     network = isinstance(error, aiohttp.ClientError | OSError) and not isinstance(error, aiohttp.InvalidURL)
-    if isinstance(error, ValueError) and not network:  # that of a certificate is both
+    if isinstance(error, ValueError) and not network:  # a certificate error is both
         return FetchError("bad_url", str(error))
     return FetchError("unreachable", f"{type(error).__name__}: {error}")
+
+
+def status_reason(status: int) -> str:
+    """Return the reason for an HTTP status other than success."""
+    if status in {404, 410}:
+        return "not_found"
+    if status in {429, 503}:
+        return "busy"
+    if status in {401, 403, 451}:
+        return "forbidden"
+    return "server_error" if status >= 500 else "http_error"

@@ -1,4 +1,4 @@
-"""Fetch one file: within a deadline and a byte cap, checked for being an image, named by its SHA-256."""
+"""Fetch one file within limits of time and size, check that it is an image, and name it by its SHA-256."""
 
 import asyncio
 import hashlib
@@ -16,30 +16,31 @@ import aiohttp
 from btfer_builder import __version__
 from btfer_builder.catalog.catalog import now
 from btfer_builder.config import CrawlRecipe
-from btfer_builder.crawl.failures import FetchError, failed, storable
+from btfer_builder.crawl.failures import FetchError, status_reason, storable, to_fetch_error
 from btfer_builder.crawl.rate_limit import retry_after, user_agent
+from btfer_builder.crawl.response_body import decompressed, read_local, read_start
 from btfer_builder.crawl.robots import Robots, header_refusal
 from btfer_builder.crawl.ssrf_guard import GuardedResolver, guarded_sockets
-from btfer_builder.crawl.temp_file import TempFile, beginning, images_of, inflated, local_chunks
+from btfer_builder.crawl.temp_file import TempFile, images_folder
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import FORMATS, openers
 from btfer_builder.io.storage import RemoteFile, Root
 from btfer_builder.records import Fetch, Image
 
 MAX_REDIRECTS = 5
-#: Bytes of a body that wait in memory while what came before them is worked on.
+#: Bytes of a body that are buffered.
 READ_BUFFER = 1 << 18
-#: The largest web page that is read, in bytes.
+#: Bytes of a web page that are read.
 PAGE_BYTES = 2_000_000
-#: Names of hosts, underscores included, which some have; and addresses.
+#: Host names, underscores included, and IPv6 addresses.
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?|[0-9a-f]*:[0-9a-f:.]*(?:%[a-z0-9]+)?", re.I)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-#: Longest line of a head, in bytes.
-HEAD_LINE = 1 << 15
+#: Longest header line in bytes.
+HEADER_LINE = 1 << 15
 
 
 class Fetched(NamedTuple):
-    """The fate of a URL, the image if there is one, and the seconds its host asks to be left alone, if it does."""
+    """Outcome of a URL, its image if there is one, and the pause in seconds that the host asks for, if any."""
 
     fate: Fetch
     image: Image | None
@@ -47,7 +48,7 @@ class Fetched(NamedTuple):
 
 
 class Page(NamedTuple):
-    """The text of a web page, or the reason why it could not be read."""
+    """Text of a web page, or the reason why it could not be read."""
 
     text: str
     reason: str = ""
@@ -55,7 +56,7 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Fetches files into `root/data/images`; make it with `open_fetcher`, and close it."""
+    """Fetch files into `root/data/images`; create it with `open_fetcher`, and close it."""
 
     root: Root
     recipe: CrawlRecipe
@@ -63,18 +64,18 @@ class Fetcher:
     robots: Robots
 
     async def fetch(self, url: str, language: str = "", *, local: bool = False, sha1: str = "") -> Fetched:
-        """Fetch a URL and return its fate, and the image if there is one. Never raises for a bad URL or host.
+        """Fetch a URL and return its outcome, and the image if there is one. A bad URL or host raises no error.
 
         Parameters
         ----------
         url
-            http or https; with `local`, a file: URL that the user named.
+            An http or https URL; with `local`, a file: URL given by the user.
         language
             Language of the query, sent as `Accept-Language`.
         local
-            Whether files on this machine may be read.
+            Whether local files may be read.
         sha1
-            What the engine said of the file, 40 hex digits; another file is dropped.
+            SHA-1 of the file according to the engine, 40 hex digits; another file is dropped.
 
         Raises
         ------
@@ -82,56 +83,56 @@ class Fetcher:
             If the disk is full or cannot be written.
         """
         answer = Fetch(url, fetched_at=now())
-        part, size = TempFile(images_of(self.root)), 0
+        temp_file, size = TempFile(images_folder(self.root)), 0
         try:
             digest, check = hashlib.sha256(), hashlib.sha1(usedforsecurity=False) if sha1 else None
             async with (
                 asyncio.timeout(self.recipe.timeout),
                 aclosing(self._chunks(url, language, local)) as chunks,
             ):
-                async for found, chunk in chunks:
-                    answer = found
+                async for latest, chunk in chunks:
+                    answer = latest
                     size += len(chunk)
                     if size > self.recipe.max_bytes:
                         raise FetchError("too_big", f"more than {self.recipe.max_bytes} bytes")
                     digest.update(chunk)
                     if check:
                         check.update(chunk)
-                    part.write(chunk)
+                    temp_file.write(chunk)
             if check and check.hexdigest() != sha1.lower():
                 raise FetchError("other_file", f"its SHA-1 is {check.hexdigest()}, not {sha1}")
-            file_format = sniff(part)
+            file_format = sniff(temp_file)
             image_id = digest.hexdigest()
             path = f"data/images/{image_id[:2]}/{image_id}.{FORMATS[file_format]}"
             file = self.root / path
             if isinstance(file, RemoteFile):
-                await asyncio.to_thread(part.keep, file)  # the others go on meanwhile
+                await asyncio.to_thread(temp_file.keep, file)  # does not block other downloads
             else:
-                part.keep(file)
-            fate = replace(answer, image_id=image_id, bytes=size)
-            return Fetched(fate, Image(image_id, path, file_format, size))
+                temp_file.keep(file)
+            outcome = replace(answer, image_id=image_id, bytes=size)
+            return Fetched(outcome, Image(image_id, path, file_format, size))
         except FetchError as error:
-            fate = replace(answer, reason=error.reason, detail=error.detail, bytes=size)
-            return Fetched(fate, None, error.pause)
+            outcome = replace(answer, reason=error.reason, detail=error.detail, bytes=size)
+            return Fetched(outcome, None, error.pause)
         except TimeoutError:
             detail = f"after {self.recipe.timeout:g} s"
             return Fetched(replace(answer, reason="timeout", detail=detail, bytes=size), None)
-        except OSError as error:  # the disk's: the network's were turned into reasons where they came up
+        except OSError as error:  # of the disk: errors of the network were mapped to reasons before
             raise BtferError(
-                f"{images_of(self.root)}: cannot be written: {error.strerror or error}; "
-                "what was fetched so far is kept, crawl again to go on"
+                f"{images_folder(self.root)}: cannot be written: {error.strerror or error}; "
+                "everything fetched so far is kept, crawl again to continue"
             ) from None
         finally:
-            part.discard()
+            temp_file.discard()
 
     async def _chunks(
         self, url: str, language: str, local: bool
     ) -> AsyncGenerator[tuple[Fetch, bytes], None]:
-        """Yield (what is known of the answer, a piece of the body); at least once."""
-        fate = Fetch(url, fetched_at=now())
+        """Yield (outcome so far, chunk of the body), at least once."""
+        outcome = Fetch(url, fetched_at=now())
         if local:
-            for chunk in local_chunks(url):
-                yield fate, chunk
+            for chunk in read_local(url):
+                yield outcome, chunk
             return
         headers = {"Accept-Language": language} if language else {}
         target = url
@@ -140,8 +141,8 @@ class Fetcher:
                 await self._check(target)
                 async with self.session.get(target, headers=headers, allow_redirects=False) as response:
                     status, kind = response.status, storable(response.headers.get("content-type", "")[:200])
-                    fate = replace(fate, http_status=status, content_type=kind)
-                    yield fate, b""
+                    outcome = replace(outcome, http_status=status, content_type=kind)
+                    yield outcome, b""
                     if status in {301, 302, 303, 307, 308} and "location" in response.headers:
                         target = urljoin(target, response.headers["location"])
                         response.close()
@@ -149,20 +150,19 @@ class Fetcher:
                     if status != 200:
                         response.close()
                         pause = retry_after(response.headers.get("Retry-After")) if status >= 429 else None
-                        raise FetchError(_refusal(status), f"HTTP {status}", pause)
+                        raise FetchError(status_reason(status), f"HTTP {status}", pause)
                     if refusal := header_refusal(response.headers):
-                        response.close()  # before its body
+                        response.close()  # without reading the body
                         raise FetchError(*refusal)
-                    encoding = response.headers.get("content-encoding", "").strip().lower()
-                    async for chunk in inflated(response.content.iter_any(), encoding):
-                        yield fate, chunk
+                    async for chunk in decompressed(response):
+                        yield outcome, chunk
                     return
         except Exception as error:
-            raise failed(error) from None
+            raise to_fetch_error(error) from None
         raise FetchError("too_many_redirects", f"more than {MAX_REDIRECTS}")
 
     async def page(self, url: str) -> Page:
-        """Return the text of a web page, up to `PAGE_BYTES`. Never raises for a bad URL or host."""
+        """Return the text of a web page, up to `PAGE_BYTES`. A bad URL or host raises no error."""
         try:
             async with asyncio.timeout(self.recipe.timeout):
                 await self._check(url)
@@ -171,13 +171,13 @@ class Fetcher:
                 ) as response:
                     if response.status != 200:
                         response.close()
-                        raise FetchError(_refusal(response.status))
-                    return Page((await beginning(response, PAGE_BYTES)).decode("utf-8", "replace"))
+                        raise FetchError(status_reason(response.status))
+                    return Page((await read_start(response, PAGE_BYTES)).decode("utf-8", "replace"))
         except Exception as error:
-            return Page("", failed(error).reason)
+            return Page("", to_fetch_error(error).reason)
 
     async def _check(self, url: str) -> None:
-        """Raise `FetchError` if an address cannot be asked for, or must not be."""
+        """Raise `FetchError` if an address cannot or must not be requested."""
         check_url(url)
         if refusal := await self.robots.refusal(url):
             raise FetchError(*refusal)
@@ -189,12 +189,12 @@ class Fetcher:
 
 
 def check_url(url: str) -> None:
-    """Check that an address can be asked for over http or https.
+    """Check that an address can be requested over http or https.
 
     Raises
     ------
-    Refused
-        With reason `bad_url`.
+    FetchError
+        With the reason `bad_url`.
     """
     try:
         parts = urlsplit(url)
@@ -204,14 +204,14 @@ def check_url(url: str) -> None:
     if parts.scheme not in {"http", "https"}:
         raise FetchError("bad_url", f"not http or https: {url}")
     if not known or _CONTROL.search(url):
-        raise FetchError("bad_url", f"no host has such a name: {url}")
+        raise FetchError("bad_url", f"not a valid host name: {url}")
 
 
 @lru_cache(maxsize=4096)
 def _is_host(netloc: str) -> bool:
-    """Return whether a host and port can be; a ValueError is a no, too."""
+    """Return whether host and port are valid; a ValueError means no, too."""
     parts = urlsplit(f"//{netloc}")
-    host, port = parts.hostname or "", parts.port  # a port above 65535 is a ValueError
+    host, port = parts.hostname or "", parts.port  # a port above 65535 raises a ValueError
     plain = host.isascii() and len(host) < 64 and "xn--" not in host
     name = host if plain else host.encode("idna").decode("ascii")
     if not plain and ":" not in name:
@@ -219,34 +219,26 @@ def _is_host(netloc: str) -> bool:
     return port != 0 and bool(_HOST.fullmatch(name))
 
 
-def _refusal(status: int) -> str:
-    if status in {404, 410}:
-        return "not_found"
-    if status in {429, 503}:
-        return "busy"
-    if status in {401, 403, 451}:
-        return "forbidden"
-    return "server_error" if status >= 500 else "http_error"
-
-
-def sniff(part: TempFile) -> str:
-    """Return the image format of a file by its content; its name and content type are not asked.
+def sniff(temp_file: TempFile) -> str:
+    """Return the image format of a file by its content; its name and content type are ignored.
 
     Raises
     ------
-    Refused
-        With reason `empty`, `not_an_image`, `unsupported_format` or `too_large`.
+    FetchError
+        With the reason `empty`, `not_an_image`, `unsupported_format` or `too_large`.
     """
     from PIL import Image as Picture
 
-    file = part.read()
+    file = temp_file.read()
     start = file.read(1024)
     file.seek(0)
     if not start:
         raise FetchError("empty")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's on sizes and odd metadata are for dedupe to decide on
+            warnings.simplefilter(
+                "ignore"
+            )  # Pillow's warnings on sizes and metadata; dedupe decides on these
             with Picture.open(file, formats=openers()) as picture:
                 return str(picture.format)
     except Picture.DecompressionBombError as error:
@@ -266,7 +258,7 @@ def open_fetcher(root: Root, recipe: CrawlRecipe) -> Fetcher:
         limit=recipe.connections,
         resolver=GuardedResolver(allow_private=recipe.allow_private_hosts),
         socket_factory=guarded_sockets(allow_private=recipe.allow_private_hosts),
-        happy_eyeballs_delay=None,  # one address after the other, each looked at
+        happy_eyeballs_delay=None,  # one address after the other, each is checked
         ttl_dns_cache=300,
     )
     session = aiohttp.ClientSession(
@@ -277,12 +269,10 @@ def open_fetcher(root: Root, recipe: CrawlRecipe) -> Fetcher:
             "Accept-Encoding": "identity",
         },
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(
-            total=None, sock_connect=None
-        ),  # the fetcher's deadline is for the whole
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the fetcher limits the total time
         auto_decompress=False,
         read_bufsize=READ_BUFFER,
-        max_line_size=HEAD_LINE,
-        max_field_size=HEAD_LINE,
+        max_line_size=HEADER_LINE,
+        max_field_size=HEADER_LINE,
     )
     return Fetcher(root, recipe, session, Robots(session))

@@ -1,7 +1,7 @@
-"""Licences: the many ways an engine may state one, brought to the few codes of `recipe.LicenseCode`.
+"""Map the licences that engines state to the codes of `config.LicenseCode`.
 
-A licence is never guessed. A text counts only as a whole: one with any other word in it ("not public domain",
-"CC BY, see page") states nothing that is understood, and so does one that contradicts its address.
+A licence is never guessed. A text is matched as a whole: one with any other word ("not public domain", "CC BY, see
+page") or one that contradicts its address is unknown.
 """
 
 import re
@@ -12,13 +12,13 @@ from btfer_builder.records import Candidate
 UNKNOWN = "unknown"
 #: The six Creative Commons licences.
 CC_CODES = ("by", "by-sa", "by-nd", "by-nc", "by-nc-sa", "by-nc-nd")
-#: Texts that state nothing, so that an address beside them counts alone.
+#: Texts that state nothing, so that only the address counts.
 _NOTHING = ("", UNKNOWN)
 _PORTS = (
     "igo|scotland|am|ar|at|au|az|be|bg|br|ca|ch|cl|cn|co|cr|cz|de|dk|ec|ee|eg|es|fi|fr|ge|gr|gt|hk|hr|hu|ie|il|in|it|"
     "jo|jp|kr|lu|mk|mt|mx|my|nl|no|nz|pe|ph|pl|pr|pt|ro|rs|se|sg|si|th|tw|ua|ug|uk|us|ve|vn|za"
 )
-_OLD_VERSION = r"(?:1\.0|2\.0|2\.1|2\.5|3\.0)"  # those with ports to the law of a country
+_OLD_VERSION = r"(?:1\.0|2\.0|2\.1|2\.5|3\.0)"  # versions that were ported to national laws
 _HOST = r"https?://(?:www\.)?creativecommons\.org"
 _DOCUMENT = r"(?:/(?:deed|legalcode)(?:[.-][a-z_-]+)*)?/?(?:[?#][!-~]*)?"
 _CC_PAGE = re.compile(
@@ -26,9 +26,9 @@ _CC_PAGE = re.compile(
     rf"|publicdomain/(?P<cc0>zero)(?:/1\.0)?|(?:publicdomain/mark(?:/1\.0)?|licen[cs]es/publicdomain)){_DOCUMENT}",
     re.I | re.A,
 )
-#: Any page of Creative Commons that states some terms, be they understood or not.
+#: Any page of Creative Commons that states terms, known or not.
 _CC_TERMS = re.compile(rf"{_HOST}/(?:licen[cs]es|publicdomain)/[^/?#]", re.I)
-#: Long words and the short ones that stand for them.
+#: Words of licence names and their abbreviations.
 _WORDS = (
     (r"\bcreative commons\b", "cc"),
     (r"\battribution\b", "by"),
@@ -36,7 +36,7 @@ _WORDS = (
     (r"\bshare ?alike\b", "sa"),
     (r"\bno ?deriv(?:ative)?s?(?: works)?\b", "nd"),
 )
-#: The whole phrases for CC0 and for what nobody has rights to, in small letters and with spaces for hyphens.
+#: Phrases for CC0 and the public domain, in lower case and with spaces for hyphens.
 _FREE = {
     "cc0": re.compile(
         r"cc ?(?:0|zero)(?: v?1\.0)?(?: universal)?(?: public domain dedication)?(?: licen[cs]e)?"
@@ -54,20 +54,20 @@ _BY = re.compile(
 
 
 def license_code(text: str, url: str = "") -> str:
-    """Return the code of a licence as an engine names it.
+    """Return the code of a licence that an engine states.
 
     Parameters
     ----------
     text
-        Its name, code or address at creativecommons.org: `by-sa`, `CC BY-SA 4.0`, `Public domain`, ...
+        Name, code or creativecommons.org address of the licence: `by-sa`, `CC BY-SA 4.0`, `Public domain`, ...
     url
-        Its page; other sites' pages say nothing about the code.
+        Page of the licence; pages of other sites do not affect the code.
 
     Returns
     -------
     str
-        `cc0`, `pdm`, `by`, `by-sa`, `by-nc`, `by-nd`, `by-nc-sa`, `by-nc-nd`; or `unknown` where nothing is stated,
-        something else is (all rights reserved, a licence for software), or the two contradict.
+        `cc0`, `pdm`, `by`, `by-sa`, `by-nc`, `by-nd`, `by-nc-sa`, `by-nc-nd`; or `unknown` if there is no
+        statement, another licence (all rights reserved, a software licence), or a contradiction.
     """
     if not _CC_TERMS.match(url.strip()):
         code, _, certain = _stated(text)
@@ -78,7 +78,7 @@ def license_code(text: str, url: str = "") -> str:
 
 
 def page_code(url: str) -> str:
-    """Return the code of the licence with this address at creativecommons.org, `unknown` for every other address."""
+    """Return the code of the licence at a creativecommons.org address; `unknown` for any other address."""
     page = _CC_PAGE.fullmatch(url.strip())
     if not page:
         return UNKNOWN
@@ -88,7 +88,7 @@ def page_code(url: str) -> str:
 
 
 def license_page(text: str) -> str:
-    """Return the page of a Creative Commons licence that is stated with its version, else nothing."""
+    """Return the page of a Creative Commons licence that is stated with its version, else an empty text."""
     code, version, certain = _stated(text)
     if page_code(text) != UNKNOWN:
         return text.strip()
@@ -98,9 +98,9 @@ def license_page(text: str) -> str:
 
 
 def with_code(candidate: Candidate) -> Candidate:
-    """Return the candidate with the code of its licence, and the licence's page if it can be told.
+    """Return the candidate with the code and the page of its licence, as far as they are known.
 
-    A page of Creative Commons is kept only with the code it states: it can't be taken for the licence later.
+    A page of Creative Commons is kept only if it agrees with the code, so that it is not mistaken for the licence.
     """
     code = license_code(candidate.license, candidate.license_url)
     url = candidate.license_url.strip()
@@ -113,9 +113,9 @@ def with_code(candidate: Candidate) -> Candidate:
 
 
 def _stated(text: str) -> tuple[str, str, bool]:
-    """Return the code and the version a text states, and whether it alone is enough.
+    """Return the code and the version that a text states, and whether it is sufficient without an address.
 
-    "Attribution 2.0" is not: it is also the name of terms that are not of Creative Commons.
+    "Attribution 2.0" is not sufficient: terms other than Creative Commons have that name, too.
     """
     if (code := page_code(text)) != UNKNOWN:
         return code, "", True
@@ -129,16 +129,16 @@ def _stated(text: str) -> tuple[str, str, bool]:
     for code, phrase in _FREE.items():
         if phrase.fullmatch(words):
             return code, "", True
-    found = _BY.fullmatch(words)
-    if not found:
+    match = _BY.fullmatch(words)
+    if not match:
         return UNKNOWN, "", False
-    code = _ordered(found["code"].split())
-    number = (found["version"] or "").replace(" ", "/")  # a port has a page of its own
-    version = "" if found["more"] else f"{number}.0" if len(number) == 1 else number
-    return code, version, code != UNKNOWN and bool(found["cc"] or text.strip()[:2].lower() == "by")
+    code = _ordered(match["code"].split())
+    number = (match["version"] or "").replace(" ", "/")  # ported licences have their own page
+    version = "" if match["more"] else f"{number}.0" if len(number) == 1 else number
+    return code, version, code != UNKNOWN and bool(match["cc"] or text.strip()[:2].lower() == "by")
 
 
 def _ordered(parts: list[str]) -> str:
-    """Return a code with its parts in their order; `unknown` for a combination that does not exist."""
+    """Return a code with its parts in canonical order; `unknown` for a combination that does not exist."""
     code = "-".join(part for part in ("by", "nc", "nd", "sa") if part in parts)
     return code if code in CC_CODES and len(set(parts)) == len(parts) else UNKNOWN

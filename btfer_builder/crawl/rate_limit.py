@@ -1,4 +1,4 @@
-"""How often a host is asked: tokens, pauses it asks for, and whose turn is next."""
+"""Rate limits of hosts: token buckets, pauses that hosts ask for, and the scheduler of their jobs."""
 
 import asyncio
 import heapq
@@ -16,48 +16,47 @@ from urllib.parse import urlsplit
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.ssrf_guard import is_loopback
 
-#: Seconds before a busy host is asked again, if it names no time itself: doubled at each try, half of it at random.
+#: Seconds before the first retry if the host names no pause: doubled at each try, half of it random.
 BACKOFF = 2.0
-BACKOFF_MOST = 60.0
-#: On loopback nobody else is disturbed.
+MAX_BACKOFF = 60.0
 LOOPBACK_BACKOFF = 0.02
-#: After so many troubles in a row without a single answer a host counts as dead for this crawl.
+#: After so many requests in a row without an answer, a host counts as dead for this crawl.
 DEAD_AFTER = 5
 
 
 def user_agent(version: str, contact: str) -> str:
-    """Return the name we give ourselves, with the contact of the recipe."""
+    """Return our user agent, with the contact of the recipe."""
     return f"btfer-builder/{version} (research dataset builder{f'; {contact}' if contact else ''})"
 
 
 @dataclass
 class TokenBucket:
-    """A token every `interval` seconds, up to `burst` of them saved up; moments are in seconds of one clock."""
+    """One token every `interval` seconds, at most `burst` of them saved; times are seconds of one clock."""
 
     interval: float
     burst: int = 1
-    _full_at: float = 0.0  # when the bucket would be full again
+    _full_at: float = 0.0  # time when the bucket is full again
 
     def ready_at(self) -> float:
-        """Return the moment from which there is a token."""
+        """Return the time when the next token is available."""
         return self._full_at - self.interval * (self.burst - 1)
 
     def take(self, now: float) -> None:
-        """Take a token; taking one that is not there yet borrows it."""
+        """Take a token; one that is not available yet is borrowed."""
         self._full_at = max(self._full_at, now) + self.interval
 
     def pause(self, until: float) -> None:
-        """Give no token before this moment, and only one then."""
+        """Give no token before this time, and only one then."""
         self._full_at = max(self._full_at, until + self.interval * (self.burst - 1))
 
 
 class RateLimiter:
-    """The pace of one engine, kept by all threads that ask it.
+    """Rate limit of one engine, shared by all threads that request its pages.
 
     Parameters
     ----------
     interval
-        Seconds between two pages.
+        Seconds between two requests.
     """
 
     def __init__(self, interval: float) -> None:
@@ -65,42 +64,42 @@ class RateLimiter:
         self._lock = threading.Lock()
 
     def wait(self, stop: threading.Event) -> None:
-        """Wait for this thread's turn; less if everything is to stop."""
+        """Wait until this thread may send a request, or until `stop` is set."""
         with self._lock:
             now = time.monotonic()
-            turn = max(self._bucket.ready_at(), now)
-            self._bucket.take(turn)
-        if turn > now:
-            stop.wait(turn - now)
+            start = max(self._bucket.ready_at(), now)
+            self._bucket.take(start)
+        if start > now:
+            stop.wait(start - now)
 
     def pause(self, seconds: float) -> None:
-        """Let nobody ask for so long."""
+        """Allow no request for so many seconds."""
         with self._lock:
             self._bucket.pause(time.monotonic() + seconds)
 
 
 def retry_after(value: str | None) -> float | None:
-    """Return the seconds a `Retry-After` header asks for, given as such or as a date; None if it says neither."""
+    """Return the seconds of a `Retry-After` header, which has seconds or a date; None if it has neither."""
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
         return float(min(int(text[:12]), 10**9))
     try:
-        moment = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())
 
 
 def backoff(attempt: int, *, loopback: bool = False) -> float:
-    """Return the seconds to wait before try `attempt` + 1 (the first is 0): exponential, half of it at random."""
-    longest = min((LOOPBACK_BACKOFF if loopback else BACKOFF) * 2**attempt, BACKOFF_MOST)
-    return random.uniform(longest / 2, longest)  # noqa: S311 - no secret
+    """Return the seconds to wait after try `attempt`, counted from 0: exponential, half of it random."""
+    longest = min((LOOPBACK_BACKOFF if loopback else BACKOFF) * 2**attempt, MAX_BACKOFF)
+    return random.uniform(longest / 2, longest)  # noqa: S311 - not for cryptography
 
 
 def unlimited(netloc: str, recipe: CrawlRecipe) -> bool:
-    """Return whether a host (with its port) needs no sparing: it is this machine, and the user has allowed it."""
+    """Return whether a host (with its port) has no rate limit: it is this machine, and the user allows it."""
     try:
         host = urlsplit(f"//{netloc}").hostname or ""
     except ValueError:
@@ -109,11 +108,11 @@ def unlimited(netloc: str, recipe: CrawlRecipe) -> bool:
 
 
 class Job(Protocol):
-    """Something to be fetched."""
+    """A URL to fetch."""
 
     @property
     def host(self) -> str:
-        """The host and port it is fetched from."""
+        """Host and port of the URL."""
 
 
 AnyJob = TypeVar("AnyJob", bound=Job)
@@ -125,36 +124,36 @@ class _Host(Generic[AnyJob]):
     waiting: deque[AnyJob] = field(default_factory=deque)
     active: int = 0
     queued: bool = False  # in the heap
-    troubles: int = 0  # in a row, without an answer
+    unanswered: int = 0  # requests in a row
 
 
 class HostScheduler(Generic[AnyJob]):
-    """Whose turn is next: jobs wait at their host, and a host that must wait holds up no other.
+    """Schedule jobs: they queue at their host, and a host that must wait does not block others.
 
     Parameters
     ----------
     recipe
         `per_host` connections at a time and `requests_per_second` files a second for each host.
     clock
-        Seconds, for tests.
+        Function that returns the time in seconds; tests replace it.
     """
 
     def __init__(self, recipe: CrawlRecipe, clock: Callable[[], float] = time.monotonic) -> None:
         self.recipe = recipe
         self.clock = clock
         self.hosts: dict[str, _Host[AnyJob]] = {}
-        self._ready: list[tuple[float, int, str]] = []  # a heap of (when, in which order, host)
+        self._ready: list[tuple[float, int, str]] = []  # a heap of (time, order, host)
         self._order = 0
         self._changed = asyncio.Event()
 
     def add(self, job: AnyJob, *, first: bool = False) -> None:
-        """Let a job wait for its turn, behind the others of its host or before them."""
+        """Queue a job at its host, at the end or at the front."""
         host = self._host(job.host)
         (host.waiting.appendleft if first else host.waiting.append)(job)
         self._queue(job.host, host)
 
     async def take(self) -> AnyJob:
-        """Wait for a job whose host may be asked now; `done` must follow."""
+        """Wait for a job whose host may be requested now; `done` must follow."""
         while True:
             now = self.clock()
             while self._ready and self._ready[0][0] <= now:
@@ -163,7 +162,7 @@ class HostScheduler(Generic[AnyJob]):
                 host.queued = False
                 if not host.waiting or host.active >= self.recipe.per_host:
                     continue
-                if host.bucket.ready_at() > now:  # it has asked for a pause since
+                if host.bucket.ready_at() > now:  # paused since it was queued
                     self._queue(name, host)
                     continue
                 host.active += 1
@@ -180,40 +179,40 @@ class HostScheduler(Generic[AnyJob]):
                 continue
 
     def done(self, job: AnyJob, *, answered: bool) -> None:
-        """Give the connection of a job back; `answered` says whether its host has said anything at all."""
+        """Release the connection of a job; `answered` is whether its host answered at all."""
         host = self.hosts[job.host]
         host.active -= 1
-        host.troubles = 0 if answered else host.troubles + 1
+        host.unanswered = 0 if answered else host.unanswered + 1
         self._queue(job.host, host)
 
     def pause(self, name: str, seconds: float) -> None:
-        """Ask nothing of a host for so long."""
+        """Send no request to a host for so many seconds."""
         self._host(name).bucket.pause(self.clock() + seconds)
 
     def slow_down(self, name: str, interval: float) -> None:
-        """Take at least so many seconds between two files of a host."""
+        """Set the least number of seconds between two requests to a host."""
         bucket = self._host(name).bucket
         if interval > bucket.interval:
             bucket.interval, bucket.burst = interval, 1
 
     def withdraw(self, name: str) -> list[AnyJob]:
-        """Return the jobs that wait for a host; they wait no more."""
+        """Remove and return the waiting jobs of a host."""
         host = self._host(name)
-        left, host.waiting = list(host.waiting), deque()
-        return left
+        jobs, host.waiting = list(host.waiting), deque()
+        return jobs
 
     def discard(self, unwanted: Callable[[AnyJob], bool]) -> int:
-        """Let some jobs wait no more, and return how many."""
+        """Remove the unwanted waiting jobs, and return their number."""
         count = 0
         for host in self.hosts.values():
-            wanted = deque(job for job in host.waiting if not unwanted(job))
-            count += len(host.waiting) - len(wanted)
-            host.waiting = wanted
+            kept = deque(job for job in host.waiting if not unwanted(job))
+            count += len(host.waiting) - len(kept)
+            host.waiting = kept
         return count
 
     def is_dead(self, name: str) -> bool:
-        """Return whether a host has given no sign of life for `DEAD_AFTER` tries."""
-        return bool(name) and self._host(name).troubles >= DEAD_AFTER
+        """Return whether a host has not answered `DEAD_AFTER` requests in a row."""
+        return bool(name) and self._host(name).unanswered >= DEAD_AFTER
 
     def _host(self, name: str) -> _Host[AnyJob]:
         host = self.hosts.get(name)

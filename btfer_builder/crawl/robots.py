@@ -1,4 +1,4 @@
-"""What a host allows: its robots.txt, asked for once, and the headers that come before a file."""
+"""What a host permits: its robots.txt, fetched once, and the headers of its responses."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,35 +8,35 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from protego import Protego
 
-from btfer_builder.crawl.failures import failed
-from btfer_builder.crawl.temp_file import beginning
+from btfer_builder.crawl.failures import status_reason, to_fetch_error
+from btfer_builder.crawl.response_body import read_start
 
-#: The name robots.txt files and X-Robots-Tag headers may call us by.
+#: Our name in robots.txt files and X-Robots-Tag headers.
 PRODUCT = "btfer-builder"
-#: RFC 9309 asks for at least 500 KiB to be read.
+#: RFC 9309 requires at least 500 KiB.
 ROBOTS_BYTES = 512 * 1024
 ROBOTS_SECONDS = 10.0
 NO_INDEX = {"noai", "noimageai", "noindex", "noimageindex", "none"}
-#: Directives of X-Robots-Tag that have a value after a colon; any other word before a colon is a robot's name.
+#: Directives of X-Robots-Tag with a value after a colon; any other word before a colon is the name of a robot.
 _VALUED = {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
 
-#: Why a file must not be asked for, and more words on it.
+#: Reason why a file must not be fetched, and a detail.
 Refusal = tuple[str, str]
 
 
 def header_refusal(headers: CIMultiDictProxy[str]) -> Refusal | None:
-    """Return why the headers of an answer forbid to use its body, if they do.
+    """Return why the headers of a response forbid the use of its body, or None.
 
     Parameters
     ----------
     headers
-        Of the answer; `X-Robots-Tag` (noai, noimageai, noindex, noimageindex, none; for all robots or for us by
-        name) and `tdm-reservation: 1` (the W3C community group's TDM Reservation Protocol).
+        Headers of the response: `X-Robots-Tag` (noai, noimageai, noindex, noimageindex, none; for all robots or for
+        our name) and `tdm-reservation: 1` (TDM Reservation Protocol of the W3C community group).
 
     Returns
     -------
     (str, str) or None
-        The reason (`noai` or `tdm_reserved`), and the header.
+        Reason (`noai` or `tdm_reserved`) and header.
     """
     for value in headers.getall("X-Robots-Tag", ()):
         agent = ""
@@ -54,14 +54,14 @@ def header_refusal(headers: CIMultiDictProxy[str]) -> Refusal | None:
 
 
 class Robots:
-    """The robots.txt of every host met, each fetched once.
+    """The robots.txt files of all hosts, each fetched once.
 
     Parameters
     ----------
     session
-        Asks; it refuses private addresses by itself, at every redirect.
+        HTTP session; it refuses private addresses, also after redirects.
     on_delay
-        Told the host and the seconds when a file asks for a delay between two requests.
+        Called with the host and the seconds when a file has a `Crawl-delay`.
     """
 
     def __init__(
@@ -72,22 +72,22 @@ class Robots:
         self._files: dict[str, asyncio.Task[Protego | Refusal]] = {}
 
     async def refusal(self, url: str) -> Refusal | None:
-        """Return why robots.txt forbids an address, if it does.
+        """Return why robots.txt forbids an address, or None.
 
-        One that the host cannot give (500 and above, 429) forbids everything, as RFC 9309 asks, for this crawl; one
-        that is not there (any other 4xx) allows everything.
+        As in RFC 9309, a file that is not available (5xx, 429) forbids everything for this crawl, and a file that does
+        not exist (any other 4xx) allows everything.
         """
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         if origin not in self._files:
             self._files[origin] = asyncio.create_task(self._fetch(origin))
-        rules = await asyncio.shield(self._files[origin])  # others wait for it, too
+        rules = await asyncio.shield(self._files[origin])  # other files wait for it, too
         if not isinstance(rules, Protego):
             return rules
         return None if rules.can_fetch(url, PRODUCT) else ("robots", f"{origin}/robots.txt")
 
     async def close(self) -> None:
-        """Give up what is still on the way."""
+        """Cancel pending requests."""
         for task in self._files.values():
             task.cancel()
         await asyncio.gather(*self._files.values(), return_exceptions=True)
@@ -97,22 +97,20 @@ class Robots:
         try:
             async with (
                 asyncio.timeout(ROBOTS_SECONDS),
-                self.session.get(url, headers={"Accept": "text/plain"}, max_redirects=5) as answer,
+                self.session.get(url, headers={"Accept": "text/plain"}, max_redirects=5) as response,
             ):
-                if answer.status == 429:
-                    return "busy", f"{url}: HTTP 429"
-                if answer.status >= 500:
-                    return "busy" if answer.status == 503 else "server_error", f"{url}: HTTP {answer.status}"
-                content = await beginning(answer, ROBOTS_BYTES) if answer.status == 200 else b""
-                answer.close()
+                if response.status == 429 or response.status >= 500:
+                    return status_reason(response.status), f"{url}: HTTP {response.status}"
+                content = await read_start(response, ROBOTS_BYTES) if response.status == 200 else b""
+                response.close()
             text = content.decode("utf-8", "replace").removeprefix("\ufeff")
             rules = await asyncio.to_thread(Protego.parse, text)
         except aiohttp.TooManyRedirects:
-            rules = Protego.parse("")  # RFC 9309: as if it were not there
+            rules = Protego.parse("")  # RFC 9309: treated as missing
         except Exception as error:
-            failure = failed(error)
+            failure = to_fetch_error(error)
             if failure.reason == "bad_url" and isinstance(error, aiohttp.RedirectClientError):
-                failure.reason = "unreachable"  # its mistake is none in the address that is asked for
+                failure.reason = "unreachable"  # the redirect is wrong, not the requested address
             return failure.reason, f"{url}: {failure.detail}"[:500]
         if delay := rules.crawl_delay(PRODUCT):
             self.on_delay(urlsplit(url).netloc, delay)

@@ -1,4 +1,4 @@
-"""Which addresses may be contacted: checked after the name is resolved, and again as each socket is opened."""
+"""Guard against server-side request forgery: check addresses after resolution and when sockets are opened."""
 
 import asyncio
 import contextlib
@@ -10,18 +10,18 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-#: What a translator on the way (NAT64) turns into the IPv4 address of the last four bytes.
+#: Addresses that NAT64 translates to the IPv4 address in their last four bytes.
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-#: All IPv6 addresses that are given out to be reached from anywhere.
+#: The globally routable IPv6 addresses.
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 
 
 class PrivateAddressError(Exception):
-    """A host whose address is not a public one."""
+    """A host has an address that is not public."""
 
 
 def is_public(address: str) -> bool:
-    """Return whether an IP address is reachable from anywhere: not loopback, private, link-local, multicast..."""
+    """Return whether an IP address is globally reachable: not loopback, private, link-local, multicast, ..."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
@@ -35,7 +35,7 @@ def is_public(address: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host, as an address names it, can only be this machine; no name is resolved."""
+    """Return whether the host of a URL can only be this machine; names are not resolved."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -43,19 +43,19 @@ def is_loopback(host: str) -> bool:
 
 
 def resolves_publicly(host: str) -> bool:
-    """Return whether all addresses of a host are public; one that has none is not."""
+    """Return whether a host has addresses and all of them are public."""
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        return bool(found) and all(is_public(str(entry[4][0])) for entry in found)
+        entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return bool(entries) and all(is_public(str(entry[4][0])) for entry in entries)
     except (OSError, ValueError):
         return False
 
 
 class GuardedResolver(AbstractResolver):
-    """Resolves names, each in a thread of its own, and refuses a host that has any private address.
+    """Resolve each name in its own thread, and refuse a host that has any private address.
 
-    A lookup may hang for half a minute and cannot be stopped. In a pool of threads a few of them would hold up all
-    other hosts; a daemon's thread holds up nobody, not even the end of the program.
+    A lookup may hang for half a minute and cannot be cancelled. In a thread pool, a few of them would block all other
+    hosts; a daemon thread blocks neither other hosts nor the end of the program.
     """
 
     def __init__(self, *, allow_private: bool) -> None:
@@ -64,7 +64,7 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the addresses of a host, the best first."""
+        """Return the addresses of a host, the preferred one first."""
         addresses = await self.lookup(host, family)
         if not addresses:
             raise OSError(f"{host} has no address")
@@ -81,41 +81,41 @@ class GuardedResolver(AbstractResolver):
         ]  # fmt: skip
 
     async def lookup(self, host: str, family: int = 0) -> list[str]:
-        """Return what the system's resolver says."""
+        """Return the addresses that the system's resolver gives."""
         loop = asyncio.get_running_loop()
-        found: asyncio.Future[list[str]] = loop.create_future()
+        result: asyncio.Future[list[str]] = loop.create_future()
 
         def settle(addresses: list[str], error: Exception | None) -> None:
-            if found.done():  # nobody waits for it any more
+            if result.done():  # cancelled
                 return
             if error:
-                found.set_exception(error)
+                result.set_exception(error)
             else:
-                found.set_result(addresses)
+                result.set_result(addresses)
 
-        def ask() -> None:
+        def look_up() -> None:
             addresses: list[str] = []
             failure: Exception | None = None
             try:
                 entries = socket.getaddrinfo(host, None, family=family, type=socket.SOCK_STREAM)
                 addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
-            except (OSError, ValueError) as error:  # a ValueError: a name no resolver takes
+            except (OSError, ValueError) as error:  # ValueError: a name that no resolver accepts
                 failure = error if isinstance(error, OSError) else OSError(str(error))
             with contextlib.suppress(RuntimeError):  # the crawl is over
                 loop.call_soon_threadsafe(settle, addresses, failure)
 
-        threading.Thread(target=ask, name=f"resolve {host[:40]}", daemon=True).start()
-        return await found
+        threading.Thread(target=look_up, name=f"resolve {host[:40]}", daemon=True).start()
+        return await result
 
     async def close(self) -> None:
-        """Do nothing: there is nothing to close."""
+        """Do nothing; there is nothing to close."""
 
 
 def guarded_sockets(*, allow_private: bool) -> Callable[[Any], socket.socket]:
-    """Return what opens every socket: it looks at the very address that is connected to.
+    """Return a socket factory that checks the address of each connection.
 
-    So a name cannot point elsewhere a moment after it was checked (rebinding), and an address written as a number,
-    which no resolver is asked about, is checked like any other.
+    It prevents DNS rebinding, where a name changes its address after it was checked, and it also checks numeric
+    addresses, which are not resolved.
     """
 
     def open_socket(info: tuple[Any, ...]) -> socket.socket:

@@ -1,4 +1,4 @@
-"""The crawl stage: engines are asked in some threads while the files already found are fetched in another."""
+"""The crawl stage: search engines in some threads, and download what they find in another."""
 
 import os
 import threading
@@ -8,9 +8,8 @@ from pathlib import Path
 
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.config import CrawlRecipe
-from btfer_builder.crawl.counts import Counts
 from btfer_builder.crawl.discover import EngineQueue, discover_listed, discover_searches
-from btfer_builder.crawl.download import download
+from btfer_builder.crawl.download import CrawlCounts, download
 from btfer_builder.crawl.engines import SEARCH_ENGINES
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
@@ -26,43 +25,45 @@ def crawl(
     emotions: tuple[Emotion, ...],
     path: Path | None = None,
 ) -> int:
-    """Ask the recipe's engines for the queries and fetch what they find (§2, stage 1).
+    """Search the recipe's engines for the queries and download the results (§2, stage 1).
 
-    A second crawl goes on where the first was: a search goes on at the page where it was, and no URL is fetched
-    twice, unless it failed for a passing reason.
+    A second crawl continues the first: a search continues at the page where it stopped, and no URL is fetched twice
+    unless it failed temporarily.
 
     Parameters
     ----------
     workspace, recipe
-        Where and how.
+        Workspace and settings.
     queries
-        What search engines are asked.
+        Queries for the search engines.
     emotions
-        What is taken of a list or folder.
+        Emotions that are read from a list or folder.
     path
-        The list of the `urls` engine or the folder of the `folder` engine.
+        List of the `urls` engine, or folder of the `folder` engine.
 
     Returns
     -------
     int
-        Number of files that were asked for, kept or not.
+        Number of requested files, kept or not.
 
     Raises
     ------
     BtferError
-        If a search failed, everything else being done and committed by then; or if the disk is full.
+        If a search failed (everything else is done and committed), or if the disk is full.
     """
     listed = [engine for engine in recipe.engine if engine not in SEARCH_ENGINES]
     if listed and (path is None or len(listed) > 1):
-        raise BtferError(f"engine {listed[0]} reads one list or folder: say which with --path")
+        raise BtferError(f"engine {listed[0]} reads one list or folder: name it with --path")
     if path is not None and not listed:
-        raise BtferError("--path is what the engines urls and folder read: name one with --engine")
+        raise BtferError("--path is for the engines urls and folder: name one with --engine")
     check_engines(recipe)
     if not recipe.contact and any(
         name not in recipe.engine_url and name not in listed for name in recipe.engine
     ):
-        echo_stderr("No contact is set: whoever minds the crawl can only block it. Give yours with --contact")
-    catalog, stop, counts = workspace.catalog, threading.Event(), Counts()
+        echo_stderr(
+            "No contact is set: hosts that object to the crawl can only block it. Set yours with --contact"
+        )
+    catalog, stop, counts = workspace.catalog, threading.Event(), CrawlCounts()
     with workspace.stage("crawl"), catalog.run("crawl", recipe) as numbers:
         for engine in listed:
             assert path is not None  # noqa: S101 - checked above
@@ -73,47 +74,43 @@ def crawl(
                 numbers["fetched"] = download(workspace, recipe, recipe.engine, discovery.done, counts)
             finally:
                 stop.set()
-        asked = discovery.result()
+        engine_queues = discovery.result()
         write_manifests(catalog, workspace.manifests, "candidates", "images")
-    _say_failures(asked)
+    _raise_failures(engine_queues)
     return int(numbers["fetched"])
 
 
 def check_engines(recipe: CrawlRecipe) -> None:
-    """Check what the engines of a recipe need before anything is asked.
+    """Check the requirements of a recipe's engines before anything is requested.
 
     Raises
     ------
     BtferError
-        If a key is missing, an engine cannot answer what is asked, or a setting cannot be sent.
+        If a key is missing, an engine does not support a setting, or a setting cannot be sent.
     """
     if not (recipe.contact.isascii() and recipe.contact.isprintable()):
         raise BtferError(f"contact: {recipe.contact!r} cannot be sent to hosts; expected ASCII letters only")
     if unknown := set(recipe.engine_url) - set(SEARCH_ENGINES):
-        raise BtferError(f"engine_url: {sorted(unknown)[0]!r} is none of {', '.join(SEARCH_ENGINES)}")
+        raise BtferError(f"engine_url: {sorted(unknown)[0]!r} is not one of {', '.join(SEARCH_ENGINES)}")
     for engine in (SEARCH_ENGINES[name] for name in recipe.engine if name in SEARCH_ENGINES):
         if engine.key and not os.environ.get(engine.key):
-            raise BtferError(
-                f"engine {engine.name} needs a key: put yours into the environment as {engine.key}"
-            )
+            raise BtferError(f"engine {engine.name} needs a key: set the environment variable {engine.key}")
         if recipe.license and not engine.states_license and "unknown" not in recipe.license:
-            able = ", ".join(other.name for other in SEARCH_ENGINES.values() if other.states_license)
-            raise BtferError(
-                f"engine {engine.name} does not say under which licence a picture is: with --license ask {able}"
-            )
+            able = ", ".join(name for name, known in SEARCH_ENGINES.items() if known.states_license)
+            raise BtferError(f"engine {engine.name} does not state licences: with --license, use {able}")
 
 
-def _say_failures(asked: Sequence[EngineQueue]) -> None:
-    failures = [failure for engine in asked for failure in engine.failures]
+def _raise_failures(queues: Sequence[EngineQueue]) -> None:
+    failures = [failure for queue in queues for failure in queue.failures]
     if not failures:
         return
     search, error = failures[0]
-    left = "".join(
-        f"{engine.left} more were not put to {engine.engine.name}: {engine.closed}. "
-        for engine in asked
-        if engine.left
+    skipped = "".join(
+        f"{queue.skipped} more were not sent to {queue.engine.name}: {queue.closed}. "
+        for queue in queues
+        if queue.skipped
     )
     raise BtferError(
-        f"{len(failures)} searches failed. The first: {search.engine}, {search.query!r}: {error}. {left}"
-        "What the others found is kept; crawl again to go on with the failed ones"
+        f"{len(failures)} searches failed. The first: {search.engine}, {search.query!r}: {error}. {skipped}"
+        "The results of the others are kept; crawl again to continue the failed ones"
     )

@@ -1,10 +1,10 @@
-"""Canonical addresses: the same picture, found by two engines, is fetched once."""
+"""Canonical URLs: a picture that two engines find is fetched once."""
 
 import re
 from urllib.parse import quote, urlsplit, urlunsplit
 
 _PORTS = {"http": 80, "https": 443}
-#: Parameters that tell a site who sent the visitor and choose nothing.
+#: Query parameters for tracking, which do not affect the content.
 TRACKING = frozenset(
     [
         "gclid", "gclsrc", "dclid", "gbraid", "wbraid", "fbclid", "msclkid", "yclid", "twclid", "ttclid", "li_fat_id",
@@ -18,16 +18,16 @@ _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 
 
 def canonical_url(url: str) -> str:
-    """Return the address in its canonical form, and what is no http or https address as it is.
+    """Return the canonical form of an http or https URL; any other text is returned unchanged.
 
-    Scheme and host in small letters, a host of other letters in its ASCII form, no default port, no fragment, no
-    tracking parameters; escapes in capitals and only where needed. Everything that may choose another picture stays,
-    the order of parameters included.
+    Scheme and host are lower case, international hosts in their ASCII form, without default port, fragment and
+    tracking parameters; percent escapes are upper case and only where needed. Everything that may affect the content
+    stays, including the order of the parameters.
 
     Parameters
     ----------
     url
-        An address as an engine gave it. Canonical ones are returned as they are.
+        A URL from an engine. Canonical URLs are returned unchanged.
     """
     try:
         parts = urlsplit(url)
@@ -56,14 +56,14 @@ def _is_tracking(name: str) -> bool:
 
 
 def _escaped(text: str) -> str:
-    """Escape what must be (spaces, letters outside ASCII) and write the escapes there are in one way."""
+    """Escape spaces and non-ASCII letters, and normalize existing escapes."""
 
-    def tidy(escape: re.Match[str]) -> str:
+    def normalized(escape: re.Match[str]) -> str:
         letter = chr(int(escape[1], 16))
         return letter if _UNRESERVED.match(letter) else escape[0].upper()
 
     try:
         escaped = quote(text, safe="%/:?#[]@!$&'()*+,;=~|^`{}\"<>")
-    except UnicodeEncodeError:  # half a character
+    except UnicodeEncodeError:  # a lone surrogate
         return text
-    return _ESCAPE.sub(tidy, escaped)
+    return _ESCAPE.sub(normalized, escaped)

@@ -1,5 +1,5 @@
-"""Other people's labelled sets brought into one form: splits of class folders, checked for leakage (§2)."""
+"""Import labelled datasets into one form, splits of class folders, and check them for leakage (§2)."""
 
-from btfer_builder.datasets.import_dataset import Imported, import_dataset
+from btfer_builder.datasets.import_dataset import ImportResult, import_dataset
 
-__all__ = ["Imported", "import_dataset"]
+__all__ = ["ImportResult", "import_dataset"]

@@ -1,10 +1,9 @@
-"""How many pictures each class of a set has: as a table and as a plot (the paper's Fig. 9)."""
+"""Class counts of a dataset as a table and as a plot (the paper's Fig. 9)."""
 
 from collections.abc import Mapping
 
-from btfer_builder.config import SplitName
 from btfer_builder.images.plot_style import PALETTE, blank_figure, to_png
-from btfer_builder.labels import EMOTIONS
+from btfer_builder.labels import EMOTIONS, SplitName
 
 Counts = Mapping[SplitName, Mapping[str, int]]
 
@@ -13,30 +12,30 @@ COLORS: dict[SplitName, str] = {"train": PALETTE[0], "val": PALETTE[1], "test": 
 
 
 def classes_table(counts: Counts) -> str:
-    """Return the counts as Markdown, with each class's ratio to the largest (the weights of §3.4 are these)."""
+    """Return the counts as a Markdown table, each class with the ratio of the largest to it (§3.4)."""
     first = next(iter(counts.values()))
-    most = max(first.values())
+    largest = max(first.values())
     lines = [
         f"| emotion | {' | '.join(counts)} | largest ÷ own |",
         f"|---|{'--:|' * len(counts)}--:|",
     ]
     for emotion in EMOTIONS:
         cells = " | ".join(f"{classes[emotion]:,}" for classes in counts.values())
-        ratio = f"{most / first[emotion]:.2f}" if first[emotion] else "–"
+        ratio = f"{largest / first[emotion]:.2f}" if first[emotion] else "–"
         lines.append(f"| {emotion} | {cells} | {ratio} |")
     sums = " | ".join(f"{sum(classes.values()):,}" for classes in counts.values())
     return "\n".join([*lines, f"| all | {sums} | |"]) + "\n"
 
 
 def classes_png(name: str, counts: Counts) -> bytes:
-    """Draw the counts as bars, a group an emotion and a bar a split.
+    """Plot the counts as bars, one group per emotion and one bar per split.
 
     Parameters
     ----------
     name
-        Of the set, for the title.
+        Name of the dataset, for the title.
     counts
-        Pictures of each emotion by split.
+        Pictures of each emotion, by split.
 
     Returns
     -------
@@ -47,10 +46,10 @@ def classes_png(name: str, counts: Counts) -> bytes:
     axes = figure.add_subplot()
     width = 0.84 / len(counts)
     for number, (split, classes) in enumerate(counts.items()):
-        places = [place + (number - (len(counts) - 1) / 2) * width for place in range(len(EMOTIONS))]
+        positions = [index + (number - (len(counts) - 1) / 2) * width for index in range(len(EMOTIONS))]
         values = [classes[emotion] for emotion in EMOTIONS]
         label = f"{split} ({sum(values):,})"
-        bars = axes.bar(places, values, width * 0.94, color=COLORS[split], label=label)
+        bars = axes.bar(positions, values, width * 0.94, color=COLORS[split], label=label)
         axes.bar_label(bars, [f"{value:,}" for value in values], fontsize=7, padding=2, color="#333333")
     axes.set_xticks(range(len(EMOTIONS)), EMOTIONS, fontsize=10)
     axes.set_ylabel("pictures")

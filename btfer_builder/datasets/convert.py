@@ -1,4 +1,4 @@
-"""Turn the pictures of a labelled set into PNG files with their hashes, in worker processes."""
+"""Convert the pictures of a dataset into PNG files and hash them, in worker processes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,60 +15,62 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
-    """A picture as it was written, or why it was not.
+class ConvertedItem:
+    """A picture that was written, or the reason why it was not.
 
     Attributes
     ----------
     item
-        What it was in its set, without its pixels.
+        The item without its pixels.
     file
-        Name of the PNG, of 16 hex digits; empty if it was dropped.
+        Name of the PNG file: 16 hex digits and the suffix; empty if the item was dropped.
     pixels
-        SHA-256 of its shape and pixels.
-    phash, fine, phash_mirrored, fine_mirrored
-        pHashes of 64 and 256 bits, as 16 and 64 hex digits, plain and of its mirror image.
+        SHA-256 of the shape and the pixels.
+    phash, phash_256, phash_mirrored, phash_256_mirrored
+        pHashes of 64 and 256 bits (16 and 64 hex digits) of the picture and of its mirror image.
     reason, detail
-        Why it was dropped; None and empty if it was not.
+        Why the item was dropped; None and empty otherwise.
     """
 
     item: Item
     file: str = ""
     pixels: str = ""
     phash: str = ""
-    fine: str = ""
+    phash_256: str = ""
     phash_mirrored: str = ""
-    fine_mirrored: str = ""
+    phash_256_mirrored: str = ""
     reason: str | None = None
     detail: str = ""
 
 
-def convert_items(items: Sequence[Item], folder: Path, *, max_side: int, max_pixels: int) -> list[Converted]:
-    """Write a shard of pictures as PNG files into `folder`; one that cannot be decoded gets its reason instead.
+def convert_items(
+    items: Sequence[Item], folder: Path, *, max_side: int, max_pixels: int
+) -> list[ConvertedItem]:
+    """Write a shard of pictures as PNG files into `folder`; a picture that cannot be decoded gets a reason instead.
 
     Parameters
     ----------
     items
-        Those that were not dropped before.
+        Items without a reason.
     folder
-        Where the files go, whatever their split and class.
+        Folder for the files of all splits and classes.
     max_side
-        Larger pictures are scaled down to this side; 0 for none.
+        Larger pictures are scaled down to this side; 0 keeps their size.
     max_pixels
         Files with more pixels are not decoded.
     """
     return [_convert(item, folder, max_side, max_pixels) for item in items]
 
 
-def _convert(item: Item, folder: Path, max_side: int, max_pixels: int) -> Converted:
-    light = Item(item.name, item.split, item.label, item.emotion, Path(), item.reason)
+def _convert(item: Item, folder: Path, max_side: int, max_pixels: int) -> ConvertedItem:
+    light = item.without_pixels()
     try:
         if isinstance(item.source, bytes):
             return _write(light, _grey(item.source), folder, max_side)
         with open_image(item.source, max_pixels) as image:
             return _write(light, upright_rgb(image), folder, max_side)
     except Undecodable as error:
-        return Converted(light, reason=error.reason, detail=error.detail)
+        return ConvertedItem(light, reason=error.reason, detail=error.detail)
 
 
 def _grey(values: bytes) -> "Image.Image":
@@ -78,7 +80,7 @@ def _grey(values: bytes) -> "Image.Image":
     return Image.frombytes("L", (side, side), values)
 
 
-def _write(item: Item, image: "Image.Image", folder: Path, max_side: int) -> Converted:
+def _write(item: Item, image: "Image.Image", folder: Path, max_side: int) -> ConvertedItem:
     from PIL import Image, ImageOps
 
     from btfer_builder.images.face_hashing import coarse_and_fine
@@ -86,10 +88,10 @@ def _write(item: Item, image: "Image.Image", folder: Path, max_side: int) -> Con
     if max_side and max(image.size) > max_side:
         image.thumbnail((max_side, max_side), Image.Resampling.BOX)
     pixels = hashlib.sha256(f"{image.mode} {image.size}".encode() + image.tobytes()).hexdigest()
-    # With its name: the same picture twice in a class is two files, and is reported.
+    # The name is hashed too: a picture that is twice in a class becomes two files, and the pair is reported.
     file = hashlib.sha256(f"{pixels} {item.split} {item.name}".encode("utf-8", "surrogateescape"))
     name = f"{file.hexdigest()[:16]}.png"
-    image.save(folder / name, "PNG", compress_level=3)  # without what the file said beside its pixels
+    image.save(folder / name, "PNG", compress_level=3)  # without metadata
     grey = image.convert("L")
     plain, mirrored = coarse_and_fine(grey), coarse_and_fine(ImageOps.mirror(grey))
-    return Converted(item, name, pixels, *plain, *mirrored)
+    return ConvertedItem(item, name, pixels, *plain, *mirrored)

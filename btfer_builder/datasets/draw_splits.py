@@ -1,82 +1,83 @@
-"""Draw the splits a labelled set does not have out of its train, class by class, twins together."""
+"""Draw the splits that a dataset lacks out of train, class by class; duplicates stay in one split."""
 
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from btfer_builder.config import DatasetKind, DatasetRecipe, SplitName, override
-from btfer_builder.datasets.convert import Converted
+from btfer_builder.config import DatasetRecipe, override
+from btfer_builder.datasets.convert import ConvertedItem
 from btfer_builder.datasets.duplicates import DuplicatePair
+from btfer_builder.datasets.readers import Layout
 from btfer_builder.datasets.readers.base import Item
 from btfer_builder.images.same_picture import connected_groups
-
-#: What the authors drew for val out of the pooled sets: 4,606 of 15,339 and 5,545 of 27,766 pictures.
-POOLED: dict[DatasetKind, float] = {"rafdb": 0.3, "affectnet": 0.2}
+from btfer_builder.labels import SplitName
 
 
-def as_the_authors(
-    kind: DatasetKind, items: Sequence[Item], recipe: DatasetRecipe
+def apply_paper_splits(
+    layout: Layout, items: Sequence[Item], recipe: DatasetRecipe
 ) -> tuple[list[Item], DatasetRecipe]:
-    """Return the items and the recipe with the splits the authors used, who had no test apart from val (§4.3).
+    """Return the items and the recipe with the authors' splits, who had no test apart from val (§4.3).
 
-    Twins are kept together all the same: the authors' own draw is not known, and chance alone would make leaks.
+    Duplicates still stay in one split: the authors' own draw is not known, and a draw by chance would leak.
     """
-    if kind in POOLED:
+    if layout.paper_val_share is not None:
         pooled = [replace(item, split="train") for item in items]
-        return pooled, override(recipe, val_share=POOLED[kind], test_share=0.0)
+        return pooled, override(recipe, val_share=layout.paper_val_share, test_share=0.0)
     moved = [replace(item, split="val") if item.split == "test" else item for item in items]
     return moved, override(recipe, test_share=0.0)
 
 
 def draw_splits(
-    pictures: Sequence[Converted], twins: Sequence[DuplicatePair], recipe: DatasetRecipe
-) -> list[Converted]:
-    """Return the pictures with those drawn for val and test in these splits, in the same order.
+    pictures: Sequence[ConvertedItem], duplicates: Sequence[DuplicatePair], recipe: DatasetRecipe
+) -> list[ConvertedItem]:
+    """Return the pictures in the same order, with those that are drawn for val and test moved to these splits.
 
-    A split that has pictures already is left as it is. Twins always come together, so that drawing makes no leak;
-    what is drawn depends on the seed and the pixels alone, not on names or order.
+    A split that already has pictures does not change. Duplicates are drawn together, so the draw adds no leakage. It
+    depends on the seed and the pixels only, not on names or order.
 
     Parameters
     ----------
-    pictures, twins
-        As `find_twins` takes and gives them.
+    pictures, duplicates
+        Input and output of `find_duplicates`.
     recipe
         `val_share` and `test_share` of the pictures of train, and the seed.
     """
-    there = {picture.item.split for picture in pictures}
+    present = {picture.item.split for picture in pictures}
     shares: dict[SplitName, float] = {"test": recipe.test_share, "val": recipe.val_share}
-    wanted = {split: share for split, share in shares.items() if split not in there and share > 0}
+    wanted = {split: share for split, share in shares.items() if split not in present and share > 0}
     if not wanted:
         return list(pictures)
-    group = connected_groups(len(pictures), ((pair.first, pair.second) for pair in twins))
-    members: dict[int, list[int]] = defaultdict(list)
-    for place in range(len(pictures)):
-        members[group[place]].append(place)
-    # A group that reaches into another split already stays where it is.
+    linked = connected_groups(len(pictures), ((pair.first, pair.second) for pair in duplicates))
+    groups: dict[int, list[int]] = defaultdict(list)
+    for index, group in enumerate(linked):
+        groups[group].append(index)
+    # A group with a picture in another split stays where it is.
     free = {
-        key: places
-        for key, places in members.items()
-        if all(pictures[place].item.split == "train" for place in places)
+        group: indexes
+        for group, indexes in groups.items()
+        if all(pictures[index].item.split == "train" for index in indexes)
     }
-    size = Counter(picture.item.emotion for picture in pictures if picture.item.split == "train")
+    class_sizes = Counter(picture.item.emotion for picture in pictures if picture.item.split == "train")
     missing = {
         (split, emotion): round(share * count)
         for split, share in wanted.items()
-        for emotion, count in size.items()
+        for emotion, count in class_sizes.items()
     }
     drawn: dict[int, SplitName] = {}
-    for key in sorted(free, key=lambda key: _rank(recipe.seed, [pictures[p].pixels for p in free[key]])):
-        classes = Counter(pictures[place].item.emotion for place in free[key])
+    for indexes in sorted(
+        free.values(), key=lambda group: _rank(recipe.seed, [pictures[i].pixels for i in group])
+    ):
+        counts = Counter(pictures[index].item.emotion for index in indexes)
         for split in wanted:
-            if all(missing[split, emotion] >= count for emotion, count in classes.items()):
-                for emotion, count in classes.items():
+            if all(missing[split, emotion] >= count for emotion, count in counts.items()):
+                for emotion, count in counts.items():
                     missing[split, emotion] -= count
-                drawn |= dict.fromkeys(free[key], split)
+                drawn |= dict.fromkeys(indexes, split)
                 break
     return [
-        replace(picture, item=replace(picture.item, split=drawn.get(place, picture.item.split)))
-        for place, picture in enumerate(pictures)
+        replace(picture, item=replace(picture.item, split=drawn.get(index, picture.item.split)))
+        for index, picture in enumerate(pictures)
     ]
 
 

@@ -1,63 +1,55 @@
-"""Import a labelled set: read, write, look for leakage, draw missing splits, count; all of it or nothing."""
+"""Import a dataset: read it, write PNG files, find leakage, draw missing splits, count classes; all or nothing."""
 
 import glob
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from btfer_builder import __version__
-from btfer_builder.config import DatasetKind, DatasetRecipe, SplitName
+from btfer_builder.config import DatasetKind, DatasetRecipe
 from btfer_builder.datasets.class_counts import classes_png, classes_table
-from btfer_builder.datasets.convert import Converted, convert_items
-from btfer_builder.datasets.draw_splits import as_the_authors, draw_splits
-from btfer_builder.datasets.duplicates import DuplicatePair, find_twins, leaked
-from btfer_builder.datasets.readers import affectnet, fer2013, folders, rafdb
-from btfer_builder.datasets.readers.base import DROPPED, Item
+from btfer_builder.datasets.convert import ConvertedItem, convert_items
+from btfer_builder.datasets.draw_splits import apply_paper_splits, draw_splits
+from btfer_builder.datasets.duplicates import DuplicatePair, find_duplicates, find_leakage
+from btfer_builder.datasets.readers import LAYOUTS
+from btfer_builder.datasets.readers.base import DROP_REASONS, Item
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import build_folder, write_bytes
 from btfer_builder.io.csv import write_csv
 from btfer_builder.io.json import write_json
 from btfer_builder.io.terminal import bar
-from btfer_builder.labels import EMOTIONS
+from btfer_builder.labels import EMOTIONS, SPLITS, SplitName
 from btfer_builder.parallel import Crashed, Runner
 
-READERS: dict[DatasetKind, Callable[[Path], Iterator[Item]]] = {
-    "fer2013": fer2013.read,
-    "rafdb": rafdb.read,
-    "affectnet": affectnet.read,
-    "folder": folders.read,
-}
-
 _SHARD_SIZE = 64
-_ORDER: tuple[SplitName, ...] = ("train", "val", "test")
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """What became of a labelled set: came_in = Σ counts + Σ dropped.
+class ImportResult:
+    """Counts of an import: came_in = Σ counts + Σ dropped.
 
     Attributes
     ----------
     kind, path
-        What it was read as, and where it was written.
+        Layout of the dataset, and the folder that was written.
     came_in
-        Pictures its list or folders name.
+        Pictures that the list or the folders of the dataset name.
     counts
-        Pictures of each emotion by split, without splits that are empty.
+        Pictures of each emotion, by split; without empty splits.
     dropped
-        Pictures left out, by reason.
+        Pictures that were not imported, by reason.
     labels_dropped
-        Those whose class is none of ours, by the set's own name of it.
+        Pictures without one of the seven emotions, by their label in the dataset.
     leakage
-        Pictures of the first split that stand in the second, too: `train-val`, `train-test`, `val-test`.
+        Pictures of the first split that are in the second split, too: `train-val`, `train-test`, `val-test`.
     repeated
-        Pictures that stand in their own split more than once.
+        Pictures that repeat a picture of their own split.
     conflicts
-        Pairs of the same picture under two emotions.
+        Pairs of the same picture with two emotions.
     """
 
     kind: DatasetKind
@@ -71,7 +63,7 @@ class Imported:
     conflicts: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the form of `btfer dataset import --json`, which is that of `import.json`."""
+        """Return the output of `btfer dataset import --json`, which `import.json` contains, too."""
         return {
             "kind": self.kind,
             "path": str(self.path),
@@ -86,111 +78,122 @@ class Imported:
         }
 
 
-def import_dataset(kind: DatasetKind, source: Path, out: Path, recipe: DatasetRecipe) -> Imported:
-    """Bring a labelled set into the form `OUT/train/happy/0123456789abcdef.png`.
+def import_dataset(kind: DatasetKind, source: Path, out: Path, recipe: DatasetRecipe) -> ImportResult:
+    """Import a dataset as `OUT/train/happy/0123456789abcdef.png`.
 
-    Beside the splits stand `import.json` (the result and the recipe), `classes.md`, `classes.csv` and `classes.png`
-    (the paper's Fig. 9), `twins.csv` (pictures that are there twice), `pictures.csv` (where each came from) and
-    `dropped.csv` (what was left out and why).
+    The folder also gets `import.json` (result and recipe), `classes.md`, `classes.csv` and `classes.png` (the paper's
+    Fig. 9), `twins.csv` (duplicates), `pictures.csv` (the origin of each picture) and `dropped.csv` (pictures that
+    were not imported, with reasons).
 
     Parameters
     ----------
     kind
-        How the set is laid out.
+        Layout of the dataset, a key of `LAYOUTS`.
     source
-        Its file or folder, which is only read.
+        File or folder of the dataset; it is only read.
     out
-        A folder that is not there yet, or is empty. It appears when it is whole.
+        A new or empty folder. It appears when the import is complete.
     recipe
-        Splits, leakage, and how pictures are written.
+        Settings for splits, leakage and the written pictures.
 
     Raises
     ------
     BtferError
-        If the set is not laid out like that, has no picture that can be used, or `out` cannot be written.
+        If the dataset does not have this layout or no usable picture, or `out` cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BtferError(f"{out}: is there already; name a new folder, or remove it first")
+        raise BtferError(f"{out}: already exists; name a new folder, or remove it first")
     if not source.exists():
         raise BtferError(f"{source}: no such file or folder")
     if source.is_dir() and source.resolve() in (out.resolve(), *out.resolve().parents):
-        raise BtferError(f"{out}: lies in the set itself; name a folder outside of {source}")
-    items = list(READERS[kind](source))
+        raise BtferError(f"{out}: is inside the dataset; name a folder outside of {source}")
+    layout = LAYOUTS[kind]
+    items = list(layout.read(source))
     if recipe.paper:
-        items, recipe = as_the_authors(kind, items, recipe)
-    with build_folder(
-        out, leftovers=(f".{glob.escape(out.name)}.importing",)
-    ) as building:  # 0.1.0 named it so
+        items, recipe = apply_paper_splits(layout, items, recipe)
+    of_0_1 = f".{glob.escape(out.name)}.importing"
+    with build_folder(out, leftovers=(of_0_1,)) as building:
         (building / "pictures").mkdir()
-        done = [Converted(_light(item), reason=item.reason) for item in items if item.reason]
-        done += _convert([item for item in items if not item.reason], building / "pictures", recipe)
-        return _arrange(kind, out, building, done, recipe)
+        converted = [
+            ConvertedItem(item.without_pixels(), reason=item.reason) for item in items if item.reason
+        ]
+        converted += _convert([item for item in items if not item.reason], building / "pictures", recipe)
+        return _arrange(kind, out, building, converted, recipe)
 
 
-def _convert(items: Sequence[Item], folder: Path, recipe: DatasetRecipe) -> list[Converted]:
-    """Convert the pictures, in the order in which they came, whichever worker was faster."""
-    runner: Runner[Item, Converted] = Runner(recipe.workers, _SHARD_SIZE)
+def _convert(items: Sequence[Item], folder: Path, recipe: DatasetRecipe) -> list[ConvertedItem]:
+    """Convert the pictures; the result has the order of the items, whichever worker finishes first."""
+    runner: Runner[Item, ConvertedItem] = Runner(recipe.workers, _SHARD_SIZE)
     function = partial(convert_items, folder=folder, max_side=recipe.max_side, max_pixels=recipe.max_pixels)
-    done: dict[tuple[str, str], Converted] = {}
+    converted: dict[tuple[str, str], ConvertedItem] = {}
     with bar(len(items), "import", "pictures") as progress:
         for shard in runner.map(function, items):
             for item, result in shard:
-                if isinstance(result, Crashed):
-                    done[item.split, item.name] = Converted(_light(item), reason="crashed_decoder")
-                else:
-                    done[item.split, item.name] = result
+                converted[item.split, item.name] = (
+                    ConvertedItem(item.without_pixels(), reason="crashed_decoder")
+                    if isinstance(result, Crashed)
+                    else result
+                )
             progress.update(len(shard))
-    return [done[item.split, item.name] for item in items]
+    return [converted[item.split, item.name] for item in items]
 
 
 def _arrange(
-    kind: DatasetKind, out: Path, folder: Path, done: Sequence[Converted], recipe: DatasetRecipe
-) -> Imported:
-    """Move the pictures to their splits and classes, and write what is known of them."""
-    pictures = [one for one in done if one.reason is None]
+    kind: DatasetKind, out: Path, folder: Path, converted: Sequence[ConvertedItem], recipe: DatasetRecipe
+) -> ImportResult:
+    """Move the pictures to their splits and classes, and write the tables about them."""
+    pictures = [picture for picture in converted if picture.reason is None]
+    undecodable = [picture for picture in converted if picture.reason is not None]
     if not pictures:
-        counted = Counter(one.reason for one in done)
-        why = ", ".join(f"{count} {reason}" for reason, count in counted.items())
-        raise BtferError(f"{out}: nothing to import: {why or 'the set is empty'}")
-    twins = find_twins(pictures, recipe.radius, recipe.fine_radius)
-    pictures = draw_splits(pictures, twins, recipe)
-    leaks = leaked(pictures, twins)
+        counted = Counter(picture.reason for picture in undecodable)
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counted.items())
+        raise BtferError(f"{out}: nothing to import: {reasons or 'the dataset is empty'}")
+    duplicates = find_duplicates(pictures, recipe.radius, recipe.fine_radius)
+    pictures = draw_splits(pictures, duplicates, recipe)
+    leakage = find_leakage(pictures, duplicates)
     if recipe.leaked == "drop":
-        gone = {place for places in leaks.values() for place in places}
+        leaked = {index for indexes in leakage.values() for index in indexes}
         pictures = [
-            replace(one, reason="leaked") if place in gone else one for place, one in enumerate(pictures)
+            replace(picture, reason="leaked") if index in leaked else picture
+            for index, picture in enumerate(pictures)
         ]
-    kept = [one for one in pictures if one.reason is None]
-    for one in kept:
-        target = folder / _path(one)
+    kept = [picture for picture in pictures if picture.reason is None]
+    for picture in kept:
+        target = folder / _path(picture)
         target.parent.mkdir(parents=True, exist_ok=True)
-        (folder / "pictures" / one.file).replace(target)
+        (folder / "pictures" / picture.file).replace(target)
     shutil.rmtree(folder / "pictures")
-    result = Imported(
+    everything = undecodable + pictures
+    other_labels = (
+        picture.item.label for picture in undecodable if picture.reason in {"other_class", "unknown_label"}
+    )
+    result = ImportResult(
         kind=kind,
         path=out,
-        came_in=len(done),
+        came_in=len(converted),
         counts=_counts(kept),
-        dropped=_dropped([*done, *(one for one in pictures if one.reason)]),
-        labels_dropped=dict(
-            Counter(one.item.label for one in done if one.reason in {"other_class", "unknown_label"})
-        ),
-        leakage={pair: len(places) for pair, places in leaks.items()},
+        dropped=dict(sorted(Counter(item.reason for item in everything if item.reason is not None).items())),
+        labels_dropped=dict(Counter(other_labels)),
+        leakage={pair: len(indexes) for pair, indexes in leakage.items()},
         repeated=len(
-            {pair.second for pair in twins if _split(pictures, pair.first) == _split(pictures, pair.second)}
+            {
+                pair.second
+                for pair in duplicates
+                if pictures[pair.first].item.split == pictures[pair.second].item.split
+            }
         ),
-        conflicts=sum(_conflict(pictures, pair) for pair in twins),
+        conflicts=sum(_conflict(pictures, pair) for pair in duplicates),
     )
-    _write(folder, result, [one for one in done if one.reason] + pictures, pictures, twins, recipe)
+    _write_tables(folder, result, everything, pictures, duplicates, recipe)
     return result
 
 
-def _write(
+def _write_tables(
     folder: Path,
-    result: Imported,
-    everything: Sequence[Converted],
-    pictures: Sequence[Converted],
-    twins: Sequence[DuplicatePair],
+    result: ImportResult,
+    everything: Sequence[ConvertedItem],
+    pictures: Sequence[ConvertedItem],
+    duplicates: Sequence[DuplicatePair],
     recipe: DatasetRecipe,
 ) -> None:
     import msgspec
@@ -199,9 +202,14 @@ def _write(
         folder / "pictures.csv",
         ["path", "name", "label", "pixels"],
         (
-            {"path": _path(one), "name": one.item.name, "label": one.item.label, "pixels": one.pixels}
-            for one in pictures
-            if one.reason is None
+            {
+                "path": _path(picture),
+                "name": picture.item.name,
+                "label": picture.item.label,
+                "pixels": picture.pixels,
+            }
+            for picture in pictures
+            if picture.reason is None
         ),
     )
     write_csv(
@@ -209,29 +217,29 @@ def _write(
         ["name", "split", "label", "reason", "detail"],
         (
             {
-                "name": one.item.name,
-                "split": one.item.split,
-                "label": one.item.label,
-                "reason": one.reason,
-                "detail": one.detail or DROPPED[one.reason],
+                "name": picture.item.name,
+                "split": picture.item.split,
+                "label": picture.item.label,
+                "reason": picture.reason,
+                "detail": picture.detail or DROP_REASONS[picture.reason],
             }
-            for one in everything
-            if one.reason is not None
+            for picture in everything
+            if picture.reason is not None
         ),
     )
     columns = ["first", "second", "kind", "distance", "fine_distance", "splits", "conflict"]
-    write_csv(folder / "twins.csv", columns, (_twin_row(pictures, pair) for pair in twins))
+    write_csv(folder / "twins.csv", columns, (_duplicate_row(pictures, pair) for pair in duplicates))
     emotions = [{"emotion": emotion} | _by_split(result.counts, emotion) for emotion in EMOTIONS]
     write_csv(folder / "classes.csv", ["emotion", *result.counts], emotions)
     write_bytes(folder / "classes.md", classes_table(result.counts).encode())
     write_bytes(folder / "classes.png", classes_png(result.path.name, result.counts))
-    said = result.to_dict() | {"recipe": msgspec.to_builtins(recipe), "btfer": __version__}
-    write_json(folder / "import.json", said)
+    content = result.to_dict() | {"recipe": msgspec.to_builtins(recipe), "btfer": __version__}
+    write_json(folder / "import.json", content)
 
 
-def _twin_row(pictures: Sequence[Converted], pair: DuplicatePair) -> dict[str, object]:
+def _duplicate_row(pictures: Sequence[ConvertedItem], pair: DuplicatePair) -> dict[str, object]:
     both = (pictures[pair.first], pictures[pair.second])
-    first, second = sorted(both, key=lambda one: _ORDER.index(one.item.split))
+    first, second = sorted(both, key=lambda picture: SPLITS.index(picture.item.split))
     return {
         "first": _path(first),
         "second": _path(second),
@@ -247,32 +255,19 @@ def _by_split(counts: Mapping[SplitName, Mapping[str, int]], emotion: str) -> di
     return {split: classes[emotion] for split, classes in counts.items()}
 
 
-def _counts(kept: Sequence[Converted]) -> dict[SplitName, dict[str, int]]:
-    counted = Counter((one.item.split, one.item.emotion) for one in kept)
-    there = {one.item.split for one in kept}
+def _counts(kept: Sequence[ConvertedItem]) -> dict[SplitName, dict[str, int]]:
+    counted = Counter((picture.item.split, picture.item.emotion) for picture in kept)
+    present = {picture.item.split for picture in kept}
     return {
         split: {emotion: counted[split, emotion] for emotion in EMOTIONS}
-        for split in _ORDER
-        if split in there
+        for split in SPLITS
+        if split in present
     }
 
 
-def _dropped(done: Sequence[Converted]) -> dict[str, int]:
-    return dict(sorted(Counter(one.reason for one in done if one.reason is not None).items()))
-
-
-def _conflict(pictures: Sequence[Converted], pair: DuplicatePair) -> bool:
+def _conflict(pictures: Sequence[ConvertedItem], pair: DuplicatePair) -> bool:
     return pictures[pair.first].item.emotion != pictures[pair.second].item.emotion
 
 
-def _split(pictures: Sequence[Converted], place: int) -> SplitName:
-    return pictures[place].item.split
-
-
-def _path(one: Converted) -> str:
-    return f"{one.item.split}/{one.item.emotion}/{one.file}"
-
-
-def _light(item: Item) -> Item:
-    """Return the item without its pixels."""
-    return replace(item, source=Path())
+def _path(picture: ConvertedItem) -> str:
+    return f"{picture.item.split}/{picture.item.emotion}/{picture.file}"

@@ -1,4 +1,4 @@
-"""The labelled faces a model is scored on, and how a folder of class folders becomes a list of them."""
+"""Labelled faces: those of a folder of class folders, or of a workspace's sample."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,20 +15,20 @@ from btfer_builder.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class LabelledFace:
-    """One face of the set.
+    """A face with its label.
 
     Attributes
     ----------
     path
-        The image file.
+        Image file.
     emotion
-        What the face shows according to the set.
+        Label of the face.
     face_id
-        What the face is called in the predictions and in the signature of the set.
+        Name of the face in predictions and in the signature of the set.
     attributes
-        How it was searched for (`query_ethnicity`, …, `language`, `engine`), as far as that is known.
+        Attributes of its search (`query_ethnicity`, …, `language`, `engine`), as far as they are known.
     votes
-        How many reviewers gave it which emotion; empty where that is not known.
+        Number of reviewers for each emotion; empty if unknown.
     """
 
     path: Path
@@ -39,14 +39,14 @@ class LabelledFace:
 
 
 def faces_in_folder(directory: Path) -> list[LabelledFace]:
-    """List the images of a folder that has one folder a class, always in the same order.
+    """List the images of a folder with one folder per class, always in the same order.
 
     Parameters
     ----------
     directory
-        Its folders are named after emotions or their synonyms (`anger` is `angry`, whatever the case); images
-        may lie deeper in them. Hidden files and folders, and files beside the class folders, are left alone.
-        A release, whose one split holds the class folders, is a set too; of several, name the split.
+        Folder with folders named after emotions or their synonyms (`anger` means `angry`; case is ignored), which
+        may have subfolders. Hidden files and folders, and files next to the class folders, are ignored. A release
+        whose only split contains the class folders is accepted, too; of several splits, name one.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
     Raises
     ------
     BtferError
-        If the folder is missing or has no class folder, a folder is named after no emotion, or one is empty.
+        If the folder is missing or has no class folder, or a class folder is empty or not named after an emotion.
     """
     if not directory.is_dir():
         raise BtferError(f"{directory}: no such folder; expected one with a folder for each emotion")
@@ -90,18 +90,18 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
 
 
 def faces_in_sample(workspace: Workspace) -> list[LabelledFace]:
-    """List the faces of a workspace's sample, by class and in the order of the draw.
+    """List the faces of a workspace's sample, by class and in the order in which they were drawn.
 
-    Of a sample that is divided into splits only its `test`: the others are there to be trained on.
+    Of a sample with splits, only `test` is listed; the other splits are for training.
 
     Raises
     ------
     BtferError
-        If no sample was drawn yet.
+        If the workspace has no sample.
     """
     catalog = workspace.catalog
     rows = sampled_faces(catalog)
-    divided = any(row["split"] == "test" for row in rows)
+    has_splits = any(row["split"] == "test" for row in rows)
     attributes = {row["face_id"]: dict(row) for row in sampled_attributes(catalog)}
     votes: dict[str, dict[str, int]] = {}
     for row in sampled_votes(catalog):
@@ -115,10 +115,10 @@ def faces_in_sample(workspace: Workspace) -> list[LabelledFace]:
             votes.get(row["face_id"], {}),
         )
         for row in rows
-        if row["split"] == "test" or not divided
+        if row["split"] == "test" or not has_splits
     ]
     if not faces:
-        raise BtferError(f"{workspace.root} has no sample yet: btfer sample, or name a folder with --data")
+        raise BtferError(f"{workspace.root} has no sample; run btfer sample, or name a folder with --data")
     return faces
 
 

@@ -1,4 +1,4 @@
-"""A labelled set on disk as its splits, and which faces choose the best epoch."""
+"""Read the splits of a dataset, and choose the faces that select the best epoch."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,34 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
-from btfer_builder.config import SplitName
 from btfer_builder.datasets.labelled_faces import LabelledFace, faces_in_folder
 from btfer_builder.errors import BtferError
-from btfer_builder.labels import EMOTIONS
-
-#: What folders of splits are called, in lower case.
-SPLIT_NAMES: dict[str, SplitName] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
+from btfer_builder.labels import EMOTIONS, SPLITS, SplitName, parse_split
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The faces a network learns from and those that choose its best epoch.
+    """The faces that a network is trained on and those that select its best epoch.
 
     Attributes
     ----------
     train, validation
-        No face is in both.
+        Disjoint sets of faces.
     name
-        Where the second ones are from, in words: `val`, `10 % of train` (what it came to), or `test, as the authors`.
+        Origin of the validation faces: `val`, `10 % of train` (the actual share), or `test, as the authors`.
     """
 
     train: tuple[LabelledFace, ...]
@@ -43,39 +30,39 @@ class Selection:
 
 
 def read_splits(folder: Path) -> dict[SplitName, list[LabelledFace]]:
-    """List the faces of a folder of class folders, or of train, val and test folders of class folders.
+    """List the faces of a folder with class folders, or with the folders train, val and test of class folders.
 
     Parameters
     ----------
     folder
-        Class folders are named as `faces_in_folder` says; splits as in `SPLIT_NAMES`, whatever the case.
+        Class folders are named as in `faces_in_folder`, split folders as in `labels.parse_split`.
 
     Returns
     -------
     dict
-        The splits there are, in the order train, val, test; class folders alone are `train`. A face's id is its
-        path from the class folder on.
+        Faces of each split that exists, in the order of `SPLITS`; class folders without splits are `train`. The id
+        of a face is its path from the class folder on.
 
     Raises
     ------
     BtferError
-        If the folder is missing, two folders are the same split, train is missing, or a class folder is none.
+        If the folder is missing, two folders mean the same split, train is missing, or a folder is not named after
+        an emotion.
     """
-    found: dict[SplitName, Path] = {}
+    folders: dict[SplitName, Path] = {}
     for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
-        split = SPLIT_NAMES.get(entry.name.casefold())
+        split = parse_split(entry.name)
         if split is None or not entry.is_dir():
             continue
-        if split in found:
-            raise BtferError(f"{folder}: {found[split].name} and {entry.name} are both {split}; keep one")
-        found[split] = entry
-    if not found:
+        if split in folders:
+            raise BtferError(f"{folder}: {folders[split].name} and {entry.name} are both {split}; keep one")
+        folders[split] = entry
+    if not folders:
         return {"train": faces_in_folder(folder)}
-    if "train" not in found:
-        names = ", ".join(path.name for path in found.values())
+    if "train" not in folders:
+        names = ", ".join(path.name for path in folders.values())
         raise BtferError(f"{folder}: has {names} but no train folder to learn from")
-    order: tuple[SplitName, ...] = ("train", "val", "test")
-    return {split: faces_in_folder(found[split]) for split in order if split in found}
+    return {split: faces_in_folder(folders[split]) for split in SPLITS if split in folders}
 
 
 def select(
@@ -85,56 +72,56 @@ def select(
     seed: int = 0,
     paper: bool = False,
 ) -> Selection:
-    """Say which faces choose the best epoch: never those of test, unless the authors' way is asked for.
+    """Choose the faces that select the best epoch. They are never those of test, except with `paper`.
 
     Parameters
     ----------
     splits
-        As `read_splits` gives them; `train` is among them.
+        Output of `read_splits`, with `train`.
     share
-        Of each class in train that is set apart where there is no val split; 0–1.
+        Share of each class of train that is held out if there is no val split; 0–1.
     seed
-        Of that draw.
+        Seed of that draw.
     paper
-        Take test if there is one: the authors' one held-out split chose the epoch and was then reported (§4.2).
+        Use test if there is one: the authors' one held-out split selected the epoch and was then reported (§4.2).
 
     Raises
     ------
     BtferError
-        If a class has too few faces to set any apart.
+        If a class has too few faces to hold any out.
     """
     train = tuple(splits["train"])
     if paper and splits.get("test"):
         return Selection(train, tuple(splits["test"]), "test, as the authors")
     if splits.get("val"):
         return Selection(train, tuple(splits["val"]), "val")
-    kept, apart = split_off(train, share, seed)
-    return Selection(kept, apart, f"{len(apart) / len(train):.0%} of train".replace("%", " %"))
+    kept, held_out = split_off(train, share, seed)
+    return Selection(kept, held_out, f"{len(held_out) / len(train):.0%} of train".replace("%", " %"))
 
 
 def split_off(
     faces: Sequence[LabelledFace], share: float, seed: int
 ) -> tuple[tuple[LabelledFace, ...], tuple[LabelledFace, ...]]:
-    """Set a share of every class apart, at least one face, and keep the order in both parts.
+    """Hold out a share of every class, at least one face, and keep the order in both parts.
 
-    Which ones depends on the faces' ids and the seed, not on the order they come in.
+    The draw depends on the ids of the faces and the seed, not on the order of the faces.
 
     Raises
     ------
     BtferError
-        If a class has a single face.
+        If a class has only one face.
     """
     classes: dict[str, list[str]] = defaultdict(list)
     for face in faces:
         classes[face.emotion].append(face.face_id)
-    apart: set[str] = set()
+    held_out: set[str] = set()
     for emotion, ids in classes.items():
         if len(ids) < 2:
             raise BtferError(f"{emotion}: a single face cannot be in two splits; add faces or a val folder")
         count = min(max(round(share * len(ids)), 1), len(ids) - 1)
         random = np.random.default_rng([seed, EMOTIONS.index(emotion)])
-        apart.update(random.permutation(np.array(sorted(ids)))[:count].tolist())
+        held_out.update(random.permutation(np.array(sorted(ids)))[:count].tolist())
     return (
-        tuple(face for face in faces if face.face_id not in apart),
-        tuple(face for face in faces if face.face_id in apart),
+        tuple(face for face in faces if face.face_id not in held_out),
+        tuple(face for face in faces if face.face_id in held_out),
     )

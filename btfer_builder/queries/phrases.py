@@ -1,4 +1,4 @@
-"""One language's vocabulary, and every search phrase that can be made of it."""
+"""The vocabulary of a language, and all search phrases made of it."""
 
 import re
 import unicodedata
@@ -19,9 +19,9 @@ from btfer_builder.labels import EMOTIONS, Emotion
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One search phrase; its attributes say what was searched for, never who a person is.
+    """A search phrase. Its attributes describe what was searched for, never who a person is.
 
-    `expression` is the word as its vocabulary writes it (of two forms the male one, as in dictionaries).
+    `expression` is the word in its vocabulary (the male form of two, as in dictionaries).
     """
 
     query: str
@@ -33,7 +33,7 @@ class Query:
     expression: str
 
     def to_dict(self) -> dict[str, str]:
-        """Return the public form: the phrase, its language and emotion, and its three query attributes."""
+        """Return the public fields: phrase, language, emotion and the three query attributes."""
         return {
             "query": self.query,
             "language": self.language,
@@ -47,7 +47,7 @@ class Query:
 Text = Annotated[str, Meta(min_length=1)]
 
 
-# Tables are Structs with their keys spelled out, and not dicts, so that an error can name the very place.
+# Tables are Structs with explicit keys instead of dicts, so that an error names the exact place.
 class Forms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A word that differs by gender."""
 
@@ -56,7 +56,7 @@ class Forms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a person of one age is called, with `{ethnicity}` where that word goes."""
+    """Words for a person of one age, with the placeholder `{ethnicity}`."""
 
     female: str
     male: str
@@ -71,7 +71,7 @@ Words = Annotated[tuple[Word, ...], Meta(min_length=1)]
 
 
 class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """A person of each age."""
+    """Words for a person of each age."""
 
     toddler: Person
     child: Person
@@ -91,7 +91,7 @@ class Ethnicities(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Expressions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The words searched for each emotion."""
+    """The search words for each emotion."""
 
     angry: Words
     disgust: Words
@@ -103,7 +103,7 @@ class Expressions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All words of one language and the order they are put in."""
+    """All words of one language, and the pattern of its phrases."""
 
     phrase: str
     people: People
@@ -120,7 +120,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
     Raises
     ------
     BtferError
-        If the file is missing, is no YAML, lacks a word or has an unknown key; the text says where.
+        If the file is missing or not valid YAML, lacks a word or has an unknown key; the message names the place.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -135,10 +135,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise BtferError(f"{path}: {line}not valid YAML: {error.problem}") from None
-    except (
-        yaml.YAMLError,
-        ValueError,
-    ) as error:  # a forbidden character, bytes that are no UTF-8, a false date
+    except (yaml.YAMLError, ValueError) as error:  # a forbidden character, invalid UTF-8, an invalid date
         reason = " ".join(str(error).split())
         raise BtferError(f"{path}: not valid YAML: {reason}") from None
     return vocabulary
@@ -152,13 +149,13 @@ def make_phrases(vocabulary: Vocabulary, language: Language) -> list[Query]:
     vocabulary : Vocabulary
         The words of the language.
     language : {"en", "es"}
-        The language the queries are marked with.
+        The language code of the queries.
 
     Returns
     -------
     list of Query
-        Ordered by emotion, expression (as in the vocabulary), ethnicity, gender and age: 50 an expression.
-        Whether two of them are alike is not checked here.
+        Ordered by emotion, expression (as in the vocabulary), ethnicity, gender and age; 50 per expression.
+        Duplicates are not checked here.
     """
     words = ((emotion, word) for emotion in EMOTIONS for word in getattr(vocabulary.expressions, emotion))
     grid = product(words, get_args(Ethnicity), get_args(Gender), get_args(Age))
@@ -177,7 +174,7 @@ def make_phrases(vocabulary: Vocabulary, language: Language) -> list[Query]:
 
 
 def folded(phrase: str) -> str:
-    """Return the phrase as a search engine sees it: without capitals, accents and punctuation."""
+    """Return the phrase in lower case and without accents and punctuation, as search engines compare it."""
     letters = unicodedata.normalize("NFKD", phrase.casefold())
     bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return " ".join(re.findall(r"\w+", bare))
@@ -199,18 +196,18 @@ def _form(word: Word, gender: Gender) -> str:
 
 
 def _expect_placeholders(pattern: str, *names: str) -> None:
-    """Raise ValueError, to which msgspec adds the place, unless each name stands there once."""
+    """Raise ValueError, to which msgspec adds the place, unless each name occurs exactly once."""
     if sorted(re.findall(r"\{.*?\}", pattern)) != sorted(names):
         raise ValueError(f"Expected {' and '.join(names)} exactly once and no other braces in {pattern!r}")
 
 
 def _refuse_repeated_keys(node: yaml.Node | None) -> None:
-    """Raise a YAML error for a key written twice: PyYAML would silently forget the first one."""
+    """Raise a YAML error for a repeated key; PyYAML would silently drop the first one."""
     for table in _tables(node):
         seen: set[str] = set()
         for key, _ in table.value:
             if key.value in seen:
-                problem = f"the key {key.value!r} is written twice"
+                problem = f"the key {key.value!r} is repeated"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             seen.add(key.value)
 

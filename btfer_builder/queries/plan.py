@@ -1,4 +1,4 @@
-"""The search phrases a recipe asks for: read, checked against each other, filtered, in one fixed order."""
+"""The search phrases of a recipe: read, checked for duplicates, filtered, in a fixed order."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +8,7 @@ from btfer_builder.config import Age, Language, QueriesRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.queries.phrases import Query, folded, make_phrases, read_vocabulary
 
-#: The ages `no_minors` leaves out.
+#: Ages that `no_minors` excludes.
 MINORS: tuple[Age, ...] = ("toddler", "child")
 
 
@@ -18,20 +18,20 @@ def plan_queries(vocabulary_dir: Path, recipe: QueriesRecipe) -> list[Query]:
     Parameters
     ----------
     vocabulary_dir : Path
-        The folder with `<language>.yaml` for each language of the recipe; other languages are not read.
+        Folder with `<language>.yaml` for each language of the recipe; other languages are not read.
     recipe : QueriesRecipe
-        The languages, emotions, ethnicities, genders and ages wanted; `no_minors` leaves out `MINORS`.
+        Languages, emotions, ethnicities, genders and ages; `no_minors` excludes `MINORS`.
 
     Returns
     -------
     list of Query
         Ordered by language, emotion, expression (as in the vocabulary), ethnicity, gender and age, each in
-        the order of its type in `recipe/`, however the recipe lists them; perhaps none.
+        the order of its type in `config`, not in that of the recipe; may be empty.
 
     Raises
     ------
     BtferError
-        If a vocabulary is missing or wrong, or two phrases, wanted or not, are one and the same search.
+        If a vocabulary is missing or invalid, or two of its phrases, selected or not, are the same search.
     """
     languages = [language for language in get_args(Language) if language in recipe.language]
     queries = [
@@ -39,18 +39,20 @@ def plan_queries(vocabulary_dir: Path, recipe: QueriesRecipe) -> list[Query]:
         for language in languages
         for query in make_phrases(read_vocabulary(vocabulary_dir / f"{language}.yaml"), language)
     ]
-    _refuse_twins(queries, vocabulary_dir)
-    return [query for query in queries if _wanted(query, recipe)]
+    _refuse_duplicates(queries, vocabulary_dir)
+    return [query for query in queries if _is_selected(query, recipe)]
 
 
 def default_vocabulary() -> Path:
     """Return the folder of the shipped vocabulary files, in an installed package or a source checkout."""
     here = Path(__file__).resolve().parent
-    installed = here / "defaults"  # pyproject.toml puts the repository's queries/ there when a wheel is built
+    installed = (
+        here / "defaults"
+    )  # pyproject.toml copies the repository's queries/ there when a wheel is built
     return installed if installed.is_dir() else here.parents[1] / "queries"
 
 
-def _wanted(query: Query, recipe: QueriesRecipe) -> bool:
+def _is_selected(query: Query, recipe: QueriesRecipe) -> bool:
     return (
         query.emotion in recipe.emotion
         and query.query_ethnicity in recipe.ethnicity
@@ -60,15 +62,15 @@ def _wanted(query: Query, recipe: QueriesRecipe) -> bool:
     )
 
 
-def _refuse_twins(queries: Iterable[Query], folder: Path) -> None:
-    """Raise for two phrases that are one search: its images would get two sets of attributes."""
+def _refuse_duplicates(queries: Iterable[Query], folder: Path) -> None:
+    """Raise for two phrases that are the same search, whose images would get two sets of attributes."""
     first: dict[str, Query] = {}
     for query in queries:
-        twin = first.setdefault(folded(query.query), query)
-        if twin is not query:
-            files = " and ".join(dict.fromkeys(f"{folder / each.language}.yaml" for each in (twin, query)))
+        known = first.setdefault(folded(query.query), query)
+        if known is not query:
+            files = " and ".join(dict.fromkeys(f"{folder / each.language}.yaml" for each in (known, query)))
             raise BtferError(
-                f"{files}: {_described(twin)} and {_described(query)} are one and the same search; change one"
+                f"{files}: {_described(known)} and {_described(query)} are the same search; change one"
             )
 
 

@@ -14,7 +14,7 @@ from btfer_builder.config import ReleaseRecipe
 from btfer_builder.crawl.licenses import UNKNOWN, page_code
 from btfer_builder.errors import BtferError
 from btfer_builder.io.text import one_line
-from btfer_builder.labels import Emotion
+from btfer_builder.labels import SPLITS, Emotion
 from btfer_builder.sample.provenance import LICENSES, best_source, license_of
 from btfer_builder.sample.stale import stale_line
 from btfer_builder.workspace import Workspace
@@ -169,9 +169,9 @@ def content_hash(faces: list[ReleasedFace]) -> str:
 
 
 def splits_of(faces: list[ReleasedFace]) -> list[str]:
-    """Return the names of the splits: train, val, test."""
-    order = ["train", "val", "test"]
-    return sorted({face.split for face in faces}, key=order.index)
+    """Return the splits of the faces in the order of `SPLITS`."""
+    present = {face.split for face in faces}
+    return [split for split in SPLITS if split in present]
 
 
 def _check_terms(faces: list[ReleasedFace], recipe: ReleaseRecipe) -> None:

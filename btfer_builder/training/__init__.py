@@ -1,14 +1,14 @@
-"""Train a network of the protocol in its two phases (§4.2) and write down everything that shaped it."""
+"""Train a network of the protocol in two phases (§4.2) and record everything that affects the result."""
 
 from btfer_builder.training.class_weights import class_counts, class_weights
 from btfer_builder.training.loop import TrainingProgress
-from btfer_builder.training.results import PhaseResult, Run, SetFacts, read_run
+from btfer_builder.training.results import DatasetSummary, PhaseResult, Run, read_run
 from btfer_builder.training.train import train
 
 __all__ = [
+    "DatasetSummary",
     "PhaseResult",
     "Run",
-    "SetFacts",
     "TrainingProgress",
     "class_counts",
     "class_weights",

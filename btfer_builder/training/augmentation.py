@@ -1,70 +1,70 @@
-"""Random turns, shifts, zooms and flips of the training faces (§4.2), drawn with a seed, done in the graph."""
+"""Random rotation, shift, zoom and flip of training faces (§4.2), drawn with a seed and applied in the graph."""
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-#: Largest turn in degrees, shift in sides, and zoom, each to both sides (§4.2).
+#: Largest rotation in degrees, shift as a share of the side, and zoom, each in both directions (§4.2).
 ROTATION = 20.0
 SHIFT = 0.2
 ZOOM = 0.2
 
-#: A transform that changes nothing.
+#: The identity transform.
 IDENTITY = np.array([1, 0, 0, 0, 1, 0, 0, 0], np.float32)
 
 
 def draw_transforms(count: int, size: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """Draw one affine transform a face, as Keras's ImageDataGenerator would with the settings of §4.2.
+    """Draw one affine transform per face, as Keras's ImageDataGenerator would with the settings of §4.2.
 
     Parameters
     ----------
     count
-        How many.
+        Number of faces.
     size
         Side of the faces in pixels.
     random
-        Decides all of them.
+        Random generator.
 
     Returns
     -------
     array
-        float32 (count, 8), as `transform_faces` takes them: where in the old face each pixel of the new one is from.
+        float32 (count, 8), the transforms from output to input pixels that `transform_faces` expects.
     """
-    turn = np.deg2rad(random.uniform(-ROTATION, ROTATION, count))
+    angles = np.deg2rad(random.uniform(-ROTATION, ROTATION, count))
     shifts = random.uniform(-SHIFT, SHIFT, (2, count)) * size
     zooms = random.uniform(1 - ZOOM, 1 + ZOOM, (2, count))
-    return compose(turn, shifts, zooms, random.random(count) < 0.5, size)
+    return compose(angles, shifts, zooms, random.random(count) < 0.5, size)
 
 
 def compose(
-    turn: NDArray[np.float64],
+    angles: NDArray[np.float64],
     shifts: NDArray[np.float64],
     zooms: NDArray[np.float64],
     flipped: NDArray[np.bool_],
     size: int,
 ) -> NDArray[np.float32]:
-    """Put turn, shift, zoom and flip into one transform about the centre of the face.
+    """Compose rotation, shift, zoom and flip into one transform about the centre of the face.
 
     Parameters
     ----------
-    turn
-        Angles in radians, (n,).
+    angles
+        Rotations in radians, (n,).
     shifts, zooms
-        To the right and down: pixels and factors, (2, n).
+        Shifts in pixels and zoom factors, to the right and down, (2, n).
     flipped
-        Whether left and right change places in the end, (n,).
+        Whether left and right are swapped at the end, (n,).
     size
         Side of the faces in pixels.
 
     Returns
     -------
     array
-        float32 (n, 8): a0, a1, a2, b0, b1, b2, 0, 0, where the pixel (x, y) is taken from
+        float32 (n, 8): a0, a1, a2, b0, b1, b2, 0, 0: the output pixel (x, y) is the input pixel
         (a0·x + a1·y + a2, b0·x + b1·y + b2).
     """
-    cos, sin = np.cos(turn), np.sin(turn)
+    cos, sin = np.cos(angles), np.sin(angles)
     (right, down), (wide, tall) = shifts, zooms
-    # Turn · shift · zoom, in the order of ImageDataGenerator.
+    # Rotation · shift · zoom, in the order of ImageDataGenerator.
     a0, a1, b0, b1 = cos * wide, -sin * tall, sin * wide, cos * tall
     centre = (size - 1) / 2
     a2 = cos * right - sin * down + centre - (a0 + a1) * centre
@@ -76,7 +76,7 @@ def compose(
 
 
 def transform_faces(faces: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
-    """Transform each face of a batch, bilinear, the border's pixels going on outside.
+    """Transform each face of a batch with bilinear interpolation; border pixels are repeated outside.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def transform_faces(faces: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
     Returns
     -------
     tf.Tensor
-        Of the shape and type of `faces`.
+        Faces with the shape and type of the input.
     """
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=faces,

@@ -1,4 +1,4 @@
-"""What is done about classes of unequal size (§3.4): weights in the loss, or faces drawn again or left out."""
+"""Balance classes of unequal size (§3.4): class weights in the loss, oversampling or undersampling."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ CAP = 3.0
 
 
 def class_counts(faces: Sequence[LabelledFace]) -> dict[Emotion, int]:
-    """Return how many faces each of the seven classes has, in the order of `EMOTIONS`."""
+    """Return the number of faces of each of the seven classes, in the order of `EMOTIONS`."""
     counts = Counter(face.emotion for face in faces)
     return {emotion: counts[emotion] for emotion in EMOTIONS}
 
@@ -28,13 +28,13 @@ def class_weights(counts: Mapping[Emotion, int], balancing: Balancing) -> dict[E
     counts
         Training faces of each class.
     balancing
-        `simple` weighs a class by the count of the largest class over its own, `conservative` by 3 at most;
-        the others do not weigh.
+        `simple` weights a class by the size of the largest class over its own, `conservative` by at most 3; others
+        do not weight.
 
     Returns
     -------
     dict
-        1 for the largest class and for one without any face, more for the others.
+        1 for the largest class and for classes without faces, more for the others.
     """
     largest = max(counts.values())
     cap = {"simple": float("inf"), "conservative": CAP}.get(balancing, 1.0)
@@ -42,7 +42,7 @@ def class_weights(counts: Mapping[Emotion, int], balancing: Balancing) -> dict[E
 
 
 def epoch_length(labels: NDArray[np.int64], balancing: Balancing) -> int:
-    """Return how many faces an epoch has: all, or classes times the largest or the smallest of them."""
+    """Return the number of faces of an epoch: all, or the number of classes times the largest or smallest class."""
     counts = np.unique(labels, return_counts=True)[1]
     if balancing == "oversample":
         return int(len(counts) * counts.max())
@@ -54,23 +54,23 @@ def epoch_length(labels: NDArray[np.int64], balancing: Balancing) -> int:
 def epoch_order(
     labels: NDArray[np.int64], balancing: Balancing, random: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Draw which faces an epoch sees, and in which order.
+    """Draw the faces of an epoch and their order.
 
     Parameters
     ----------
     labels
-        The class of each face, (n,).
+        Class of each face, (n,).
     balancing
-        `oversample` takes every class as often as the largest has faces: all of its own as often as they go in,
-        then some of them once more. `undersample` takes as many of each class as the smallest has, others in
-        every epoch. Else every face is taken once.
+        `oversample` repeats the faces of each class up to the size of the largest class: each face equally often,
+        and a random part once more. `undersample` draws as many faces of each class as the smallest class has, others
+        in every epoch. Otherwise each face is taken once.
     random
-        Decides everything that is drawn.
+        Random generator.
 
     Returns
     -------
     array
-        Positions in `labels`, (epoch_length,).
+        Indexes in `labels`, (epoch_length,).
     """
     if balancing not in {"oversample", "undersample"}:
         return random.permutation(len(labels))

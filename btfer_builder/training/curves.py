@@ -1,4 +1,4 @@
-"""Draw how a run went: loss and accuracy over the epochs, on training and validation faces."""
+"""Plot loss and accuracy of a run over its epochs, on training and validation faces."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,16 +11,16 @@ TRAIN, VALIDATION = "#c4762b", PALETTE[0]
 
 
 def curves_png(history: Sequence[Epoch], best: Epoch, selection: str) -> bytes:
-    """Draw the curves.
+    """Plot the curves.
 
     Parameters
     ----------
     history
-        Epochs of all phases.
+        Epochs of both phases.
     best
-        The one that was kept; it is marked.
+        Epoch of the saved model; it is marked.
     selection
-        Where the validation faces are from.
+        Origin of the validation faces.
 
     Returns
     -------
@@ -40,24 +40,22 @@ def _draw(axes: Any, name: str, history: Sequence[Epoch], best: Epoch, selection
     epochs = [row.epoch for row in history]
     marker = "o" if len(epochs) == 1 else None  # a line needs two points
     labels = (
-        ("", "train, augmented and weighted as seen", TRAIN, "--"),
+        ("", "train, augmented and weighted", TRAIN, "--"),
         ("val_", f"validation ({selection})", VALIDATION, "-"),
     )
     for prefix, label, color, style in labels:
         values = [getattr(row, prefix + name) for row in history]
         axes.plot(epochs, values, style, color=color, label=label, linewidth=1.6, marker=marker)
-    kept = getattr(best, f"val_{name}")
-    axes.plot([best.epoch], [kept], "o", color=VALIDATION, markersize=7)
-    axes.set_title(
-        f"{name}: {kept:.3f} in epoch {best.epoch}, which is kept", loc="left", color=INK, fontsize=10
-    )
+    saved = getattr(best, f"val_{name}")
+    axes.plot([best.epoch], [saved], "o", color=VALIDATION, markersize=7)
+    axes.set_title(f"{name}: {saved:.3f} in epoch {best.epoch} (saved)", loc="left", color=INK, fontsize=10)
     second = next((row.epoch for row in history if row.phase == 2), None)
     if second is not None and second > 1:
         axes.axvline(second - 0.5, color=INK, linewidth=0.8, alpha=0.5)
         axes.text(
             second - 0.5,
             0.02,
-            " all layers learn",
+            " all layers trained",
             transform=axes.get_xaxis_transform(),
             fontsize=8,
             color=INK,

@@ -1,4 +1,4 @@
-"""Fit a network for one phase: Keras's loop and callbacks, with a state that is kept after every epoch."""
+"""Fit a network for one phase with Keras's loop and callbacks; the state is saved after every epoch."""
 
 import math
 import time
@@ -8,33 +8,33 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from btfer_builder.config import TrainRecipe
+from btfer_builder.training.checkpoint import CallbackState, TrainingState
+from btfer_builder.training.pipeline import Batches
 from btfer_builder.training.results import Epoch
-from btfer_builder.training.state import CallbackState, State
 
-#: Exponent of the focal loss (Lin et al. 2017, §3.2). Their α, one factor for all classes here, is left out.
-FOCUS = 2.0
+#: Exponent of the focal loss (Lin et al. 2017, §3.2). Their α would be one factor for all classes and is omitted.
+GAMMA = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """Where a run is, for those who watch it.
+    """Progress of a run.
 
     Attributes
     ----------
     phase, epoch, last_epoch
-        1 or 2; the epoch under way, counted from 1 through both phases; the last one if nothing stops it.
+        Phase 1 or 2; current epoch, counted from 1 across both phases; last epoch of the phase without early stopping.
     done, total
-        Faces of the epoch.
+        Faces of the epoch that are processed, and all its faces.
     loss, accuracy
-        So far in the epoch.
+        Averages over the epoch so far.
     finished
-        The epoch's numbers when it is over.
+        Results of the epoch when it is finished.
     best
-        Whether it is the best so far.
+        Whether it is the best epoch so far.
     """
 
     phase: int
@@ -48,30 +48,19 @@ class TrainingProgress:
     best: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Batches:
-    """What a phase is fed with: endless training batches, and how many faces and steps make an epoch."""
-
-    training: tf.data.Dataset
-    validation: tf.data.Dataset
-    faces: int
-    steps: int
-    class_weights: dict[int, float] | None
-
-
 class NotFinite(Exception):
-    """The loss is no number any more."""
+    """The loss is NaN or infinite."""
 
 
-#: Told the state after each epoch, whether it is the best one, and all variables.
-Keep = Callable[[State, bool, Sequence[NDArray[Any]]], None]
-Watch = Callable[[TrainingProgress], None]
+#: Called after each epoch with the state, whether the epoch is the best so far, and all variables.
+OnEpoch = Callable[[TrainingState, bool, Sequence[NDArray[Any]]], None]
+OnProgress = Callable[[TrainingProgress], None]
 
 
 def loss_of(recipe: TrainRecipe) -> keras.losses.Loss:
-    """Return the loss for probabilities and one-hot labels."""
+    """Return the loss function for probabilities and one-hot labels."""
     if recipe.loss == "focal":
-        return keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=FOCUS)
+        return keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=GAMMA)
     return keras.losses.CategoricalCrossentropy()
 
 
@@ -80,7 +69,7 @@ def epochs_of(phase: int, recipe: TrainRecipe) -> int:
     return recipe.head_epochs if phase == 1 else recipe.finetune_epochs
 
 
-def is_over(state: State, recipe: TrainRecipe) -> str:
+def is_over(state: TrainingState, recipe: TrainRecipe) -> str:
     """Say what has ended the phase a state is in; empty if it goes on."""
     if state.stopping.wait >= recipe.early_stopping_patience:
         return f"no better validation loss for {recipe.early_stopping_patience} epochs"
@@ -90,7 +79,7 @@ def is_over(state: State, recipe: TrainRecipe) -> str:
 
 
 def is_better(epoch: Epoch, best: Epoch | None, recipe: TrainRecipe) -> bool:
-    """Whether an epoch is the best so far: by the loss, or by the accuracy as the authors' checkpoint."""
+    """Return whether an epoch is the best so far: by its loss, or by its accuracy as in the authors' notebooks."""
     if best is None:
         return True
     return epoch.val_accuracy > best.val_accuracy if recipe.paper else bool(epoch.val_loss < best.val_loss)
@@ -100,41 +89,41 @@ def fit_phase(
     network: keras.Model,
     batches: Batches,
     recipe: TrainRecipe,
-    state: State,
+    state: TrainingState,
     saved: Sequence[NDArray[Any]],
     *,
-    keep: Keep,
-    watch: Watch,
-) -> State:
-    """Train until the phase is over.
+    on_epoch: OnEpoch,
+    on_progress: OnProgress,
+) -> TrainingState:
+    """Train until the phase ends.
 
     Parameters
     ----------
     network
-        Its layers are frozen as the phase wants them. It is left uncompiled, so that it is saved without its
-        optimizer.
+        The network, with the layers frozen that the phase does not train. It is not compiled, so it is saved without
+        an optimizer.
     batches
-        Beginning with the epoch after the state's last.
+        Batches from the epoch after the last one of the state.
     recipe
-        The settings.
+        Settings.
     state
-        After the last finished epoch of the phase, or at its beginning.
+        State after the last finished epoch of the phase, or at its beginning.
     saved
-        What `keep` was given with this state; empty at the beginning.
-    keep
+        The variables that `on_epoch` got with this state; empty at the beginning.
+    on_epoch
         Called after each epoch.
-    watch
+    on_progress
         Called after each step.
 
     Returns
     -------
-    State
-        After the last epoch.
+    TrainingState
+        State after the last epoch.
 
     Raises
     ------
     NotFinite
-        If the loss is no number any more.
+        If the loss is NaN or infinite.
     """
     trainer = keras.Model(network.input, network.output)
     optimizer = keras.optimizers.Adam(recipe.learning_rate)
@@ -154,8 +143,8 @@ def fit_phase(
     last = begun - len(state.epochs_in(state.phase)) + epochs_of(state.phase, recipe)
     started = time.monotonic()
 
-    def take_up(_logs: object = None) -> None:
-        """Put the callbacks where they were: they forget everything when training begins."""
+    def restore_callbacks(_logs: object = None) -> None:
+        """Restore the callbacks, which reset themselves when training begins."""
         plateau.best, plateau.wait = state.plateau.best, state.plateau.wait
         plateau.cooldown_counter = state.plateau.cooldown
         stopping.best, stopping.wait = state.stopping.best, state.stopping.wait
@@ -168,7 +157,7 @@ def fit_phase(
         if not math.isfinite(logs["loss"]):
             raise NotFinite
         done = min(round((step + 1) * batches.faces / batches.steps), batches.faces)
-        watch(
+        on_progress(
             TrainingProgress(
                 state.phase,
                 len(state.history) + 1,
@@ -183,11 +172,11 @@ def fit_phase(
     def epoch_ends(_epoch: int, logs: dict[str, float]) -> None:
         nonlocal state
         names = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
-        numbers = {name: _shortest(logs[name]) for name in names}
-        if not all(math.isfinite(number) for number in numbers.values()):
+        values = {name: _shortest(logs[name]) for name in names}
+        if not all(math.isfinite(value) for value in values.values()):
             raise NotFinite
         number = len(state.history) + 1
-        epoch = Epoch(state.phase, number, **numbers, seconds=round(time.monotonic() - started, 3))
+        epoch = Epoch(state.phase, number, **values, seconds=round(time.monotonic() - started, 3))
         better = is_better(epoch, state.best, recipe)
         state = replace(
             state,
@@ -196,16 +185,16 @@ def fit_phase(
             plateau=CallbackState(_number(plateau.best), plateau.wait, plateau.cooldown_counter),
             stopping=CallbackState(_number(stopping.best), stopping.wait),
         )
-        keep(state, better, [variable.numpy() for variable in _variables(network, trainer)])
+        on_epoch(state, better, [variable.numpy() for variable in _variables(network, trainer)])
         faces = batches.faces
-        watch(
+        on_progress(
             TrainingProgress(
                 state.phase, number, last, faces, faces, epoch.loss, epoch.accuracy, epoch, better
             )
         )
 
     ours = keras.callbacks.LambdaCallback(
-        on_train_begin=take_up,
+        on_train_begin=restore_callbacks,
         on_epoch_begin=epoch_begins,
         on_train_batch_end=step_ends,
         on_epoch_end=epoch_ends,
@@ -225,14 +214,14 @@ def fit_phase(
 
 
 def _variables(network: keras.Model, trainer: keras.Model) -> list[Any]:
-    """Return everything that training changes: weights, the state of random layers, and the optimizer's."""
+    """Return all variables that training changes: weights, states of random layers, and the optimizer's."""
     return [*network.variables, *trainer.optimizer.variables]
 
 
-def _number(value: Any) -> float | None:  # noqa: ANN401 - what a callback holds
+def _number(value: Any) -> float | None:  # noqa: ANN401 - a value of a callback
     return None if value is None else float(np.asarray(value))
 
 
 def _shortest(value: float) -> float:
-    """Return the shortest number that is the same in single precision: 0.0001, not 0.00009999999747."""
+    """Return the shortest decimal with the same single-precision value: 0.0001, not 0.00009999999747."""
     return float(str(np.float32(value)))

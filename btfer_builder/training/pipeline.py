@@ -1,4 +1,4 @@
-"""Faces as batches: decoded once if they fit into memory, drawn and transformed ahead of the network."""
+"""Batches of faces: decode faces once if they fit into memory, sample and augment them ahead of the network."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,29 +20,40 @@ from btfer_builder.training.class_weights import epoch_length, epoch_order
 
 Progress = Callable[[Sequence[LabelledFace]], Iterable[LabelledFace]]
 
-#: Batches made ready ahead of the one the network sees.
-AHEAD = 4
+#: Batches that are prefetched.
+PREFETCH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Input of a phase: endless training batches, validation batches, and the faces and steps of an epoch."""
+
+    training: tf.data.Dataset
+    validation: tf.data.Dataset
+    faces: int
+    steps: int
+    class_weights: dict[int, float] | None
 
 
 @dataclass(frozen=True, slots=True)
 class FaceStore:
-    """Labelled faces that can be asked for by position.
+    """Labelled faces, accessed by index.
 
     Attributes
     ----------
     paths
-        The files.
+        Image files.
     labels
-        Positions in `EMOTIONS`, int64 (n,).
+        Indexes in `EMOTIONS`, int64 (n,).
     feeding
         How a face becomes the network's input.
     pixels
-        uint8 (n, size, size, channels), resized and in the network's order of colours; None where they take
-        more memory than allowed and are decoded each time they are asked for.
+        uint8 (n, size, size, channels), resized, in the network's colour order; None if they need more memory than
+        allowed, so that faces are decoded for every batch.
     workers
-        Threads that decode.
+        Number of decoding threads.
     failed
-        Files that could not be decoded later on; TensorFlow keeps only the text of an error.
+        Errors of files that could not be decoded during training; TensorFlow keeps only the text of an error.
     """
 
     paths: tuple[Path, ...]
@@ -54,25 +65,25 @@ class FaceStore:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are kept in memory."""
+        """Bytes in memory."""
         return 0 if self.pixels is None else int(np.prod(self.pixels.shape))
 
 
 def store_faces(
     faces: Sequence[LabelledFace], feeding: Preprocessing, *, memory: int, workers: int, progress: Progress
 ) -> FaceStore:
-    """Decode faces once and keep them, if they fit.
+    """Decode faces once and keep them if they fit into memory.
 
     Parameters
     ----------
     faces
-        With their labels.
+        Labelled faces.
     feeding
         Size, colours and kernel.
     memory
-        Bytes the decoded faces may take.
+        Largest size of the decoded faces in bytes.
     workers
-        Threads that decode.
+        Number of decoding threads.
     progress
         Wraps the faces while they are decoded, like `tqdm`.
 
@@ -95,7 +106,7 @@ def store_faces(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    with tf.device("CPU"):  # a graphics card's memory is for the network
+    with tf.device("CPU"):  # GPU memory is for the network
         return FaceStore(paths, labels, feeding, tf.constant(pixels), workers)
 
 
@@ -122,24 +133,24 @@ def training_batches(
     seed: int,
     first_epoch: int,
 ) -> tf.data.Dataset:
-    """Return batches (faces, one-hot labels) of one epoch after the other, without end.
+    """Return an endless dataset of batches (faces, one-hot labels), epoch after epoch.
 
-    Every epoch's draws follow from the seed and the epoch's number alone, so that a run can begin anywhere.
+    The random numbers of an epoch depend only on the seed and its number, so a run can resume at any epoch.
 
     Parameters
     ----------
     store
-        The faces.
+        Training faces.
     batch_size
-        Of all devices together; the last batch of an epoch is smaller.
+        Faces per step on all devices together; the last batch of an epoch is smaller.
     balancing
         See `epoch_order`.
     augment
-        Whether faces are transformed.
+        Whether faces are augmented.
     seed
-        Of everything that is drawn.
+        Seed of all random numbers.
     first_epoch
-        The epoch to begin with, counted from 0.
+        First epoch, counted from 0.
     """
     size = store.feeding.height
     length = epoch_length(store.labels, balancing)
@@ -166,12 +177,12 @@ def training_batches(
         return scale(faces), labels
 
     epochs = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max)
-    # One batch at a time: its kernels use all cores already, and so do the network's.
-    return _ready(epochs.flat_map(epoch_batches).map(batch, num_parallel_calls=1))
+    # One batch at a time: its kernels already use all cores, and so do the network's.
+    return _prefetched(epochs.flat_map(epoch_batches).map(batch, num_parallel_calls=1))
 
 
 def validation_batches(store: FaceStore, batch_size: int) -> tf.data.Dataset:
-    """Return batches (faces, one-hot labels) of all faces, once and in their order."""
+    """Return batches (faces, one-hot labels) of all faces, each once, in order."""
     look_up, scale = _look_up(store), _scaling(store.feeding)
 
     def batch(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -179,21 +190,21 @@ def validation_batches(store: FaceStore, batch_size: int) -> tf.data.Dataset:
         return scale(faces), labels
 
     rows = tf.data.Dataset.range(len(store.paths)).batch(batch_size)
-    return _ready(rows.map(batch, num_parallel_calls=1))
+    return _prefetched(rows.map(batch, num_parallel_calls=1))
 
 
-def _ready(batches: tf.data.Dataset) -> tf.data.Dataset:
+def _prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.deterministic = True
-    # Nothing is left to tune, and an iterator that ends waits until the tuner wakes: after seconds, then minutes.
+    # There is nothing to tune, and the end of an iterator waits for the sleeping tuner: first seconds, then minutes.
     options.autotune.enabled = False
-    # Every device gets a part of each batch; files are not shared out, for there are none.
+    # Each device gets a part of every batch; there are no input files to shard.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return batches.prefetch(AHEAD).with_options(options)
+    return batches.prefetch(PREFETCH).with_options(options)
 
 
 def _look_up(store: FaceStore) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """Return a function from positions to faces, float32 of 0–255, and one-hot labels."""
+    """Return a function from indexes to faces (float32, 0–255) and one-hot labels."""
     with tf.device("CPU"):
         one_hot = tf.constant(np.eye(len(EMOTIONS), dtype=np.float32)[store.labels])
     shape = (None, store.feeding.height, store.feeding.width, store.feeding.channels)

@@ -1,4 +1,4 @@
-"""Everything a run needs before its first step: the faces in memory, the devices, the network, how it is fed."""
+"""Prepare a run: plan it, decode the faces, choose the devices, build the network and the batches."""
 
 import contextlib
 import math
@@ -18,35 +18,35 @@ from btfer_builder.labels import EMOTIONS
 from btfer_builder.networks import build_network, find_network
 from btfer_builder.networks.preprocessing import Preprocessing, preprocessing_of
 from btfer_builder.training.class_weights import class_counts, class_weights, epoch_length
-from btfer_builder.training.loop import Batches
 from btfer_builder.training.pipeline import (
+    Batches,
     FaceStore,
     Progress,
     store_faces,
     training_batches,
     validation_batches,
 )
-from btfer_builder.training.results import SetFacts, set_facts
+from btfer_builder.training.results import DatasetSummary, summarize_dataset
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """A run before anything is decoded or built.
+    """A run before faces are decoded and the network is built.
 
     Attributes
     ----------
     recipe, out, selection
-        As `train` was given them.
+        Arguments of `train`.
     feeding
         How the network is fed.
-    faces, facts
-        Training and validation faces, and what is known of them.
+    faces, summaries
+        Training and validation faces, and their summaries.
     weights
-        Of the classes in the loss.
+        Class weights of the loss.
     strategy
-        The devices.
+        Distribution strategy over the devices.
     key
-        What must be the same for a run to be taken up: settings, faces, number of devices.
+        What must be equal to resume a run: settings, faces, number of devices.
     """
 
     recipe: TrainRecipe
@@ -54,19 +54,19 @@ class TrainingPlan:
     selection: str
     feeding: Preprocessing
     faces: tuple[Sequence[LabelledFace], Sequence[LabelledFace]]
-    facts: tuple[SetFacts, SetFacts]
+    summaries: tuple[DatasetSummary, DatasetSummary]
     weights: dict[Any, float]
     strategy: tf.distribute.Strategy
     key: dict[str, Any]
 
     @property
     def replicas(self) -> int:
-        """Devices that share each batch."""
+        """Number of devices that share each batch."""
         return int(self.strategy.num_replicas_in_sync)
 
     @property
     def first_phase(self) -> int:
-        """1 where a pretrained base is frozen at first; the authors also froze random ones."""
+        """Return 1 if a pretrained base is frozen at first, else 2; the authors also froze random bases."""
         recipe = self.recipe
         frozen = find_network(recipe.network).has_base and (recipe.pretraining != "scratch" or recipe.paper)
         return 1 if frozen and recipe.head_epochs else 2
@@ -80,17 +80,17 @@ def make_plan(
     selection: str,
     devices: Sequence[str],
 ) -> TrainingPlan:
-    """Check the recipe, look at the faces' files and choose the devices.
+    """Check the recipe, read the files of the faces and choose the devices.
 
     Raises
     ------
     BtferError
-        If there are no faces, a file cannot be read, or the network cannot be had so.
+        If there are no faces, a file cannot be read, or the recipe does not fit the network.
     """
     if not train or not validation:
-        raise BtferError("training needs faces to learn from and others to choose the best epoch; name both")
+        raise BtferError("training needs training faces and validation faces; name both")
     feeding = preprocessing_of(recipe.network, recipe.pretraining, recipe.paper, size=recipe.size)
-    facts = set_facts(train, recipe.workers), set_facts(validation, recipe.workers)
+    summaries = summarize_dataset(train, recipe.workers), summarize_dataset(validation, recipe.workers)
     strategy = _strategy(devices)
     return TrainingPlan(
         recipe,
@@ -98,21 +98,23 @@ def make_plan(
         selection,
         feeding,
         (train, validation),
-        facts,
+        summaries,
         class_weights(class_counts(train), recipe.balancing),
         strategy,
-        run_key(recipe, facts, strategy.num_replicas_in_sync),
+        run_key(recipe, summaries, strategy.num_replicas_in_sync),
     )
 
 
-def run_key(recipe: TrainRecipe, facts: tuple[SetFacts, SetFacts], replicas: int) -> dict[str, Any]:
+def run_key(
+    recipe: TrainRecipe, facts: tuple[DatasetSummary, DatasetSummary], replicas: int
+) -> dict[str, Any]:
     """Return what makes a run the one it is, by name."""
     settings = outcome_settings(recipe) | {"weights": setting_digest(recipe.weights)}
     return settings | {"train": facts[0].sha256, "validation": facts[1].sha256, "devices": replicas}
 
 
 def decode_faces(plan: TrainingPlan, progress: Progress) -> tuple[FaceStore, FaceStore]:
-    """Decode training and validation faces into the network's size.
+    """Decode training and validation faces at the network's size.
 
     Raises
     ------
@@ -120,7 +122,7 @@ def decode_faces(plan: TrainingPlan, progress: Progress) -> tuple[FaceStore, Fac
         If a face cannot be decoded.
     """
     recipe = plan.recipe
-    # Both together have to fit, so the training faces get what the others leave.
+    # Both sets share the memory: the training faces get what the validation faces leave.
     free = recipe.memory * 1_000_000
     stores = []
     for faces in reversed(plan.faces):
@@ -131,12 +133,12 @@ def decode_faces(plan: TrainingPlan, progress: Progress) -> tuple[FaceStore, Fac
 
 
 def build(plan: TrainingPlan) -> keras.Model:
-    """Build the network with the weights it starts from.
+    """Build the network with its initial weights.
 
     Raises
     ------
     BtferError
-        If it cannot be built so, or its weights cannot be had.
+        If the recipe does not fit the network, or its weights are not available.
     """
     recipe = plan.recipe
     if recipe.deterministic:
@@ -155,8 +157,8 @@ def build(plan: TrainingPlan) -> keras.Model:
     )
 
 
-def feed(plan: TrainingPlan, stores: tuple[FaceStore, FaceStore], first_epoch: int) -> Batches:
-    """Return the batches from an epoch on, counted from 0."""
+def make_batches(plan: TrainingPlan, stores: tuple[FaceStore, FaceStore], first_epoch: int) -> Batches:
+    """Return the batches from `first_epoch` on, counted from 0."""
     recipe = plan.recipe
     size = recipe.batch_size * plan.replicas
     faces = epoch_length(stores[0].labels, recipe.balancing)
@@ -176,7 +178,7 @@ def feed(plan: TrainingPlan, stores: tuple[FaceStore, FaceStore], first_epoch: i
 
 @contextlib.contextmanager
 def precision(recipe: TrainRecipe) -> Iterator[None]:
-    """Have Keras compute as the recipe says, and afterwards as before."""
+    """Set Keras's precision to that of the recipe, and restore it afterwards."""
     before = keras.config.dtype_policy()
     if recipe.mixed_precision:
         half = "mixed_float16" if tf.config.list_logical_devices("GPU") else "mixed_bfloat16"

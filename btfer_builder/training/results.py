@@ -1,4 +1,4 @@
-"""What a training run leaves behind: `run.json`, `history.csv` and the model's sidecar."""
+"""Result files of a training run: `run.json`, `history.csv` and the sidecar of the model."""
 
 import json
 import platform
@@ -22,31 +22,31 @@ from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.networks.preprocessing import Preprocessing
 from btfer_builder.training.class_weights import class_counts
 
-#: Of the form of `run.json`; a field that changes its meaning raises it.
+#: Version of `run.json`; raised when a field changes its meaning.
 SCHEMA = 1
 
 MODEL, RUN, HISTORY, CURVES = "model.keras", "run.json", "history.csv", "curves.png"
 SIDECAR = "model.btfer.toml"
-#: All that a run leaves in its folder.
-LEFT = (MODEL, SIDECAR, HISTORY, CURVES, RUN)
+#: All files of a finished run.
+RESULT_FILES = (MODEL, SIDECAR, HISTORY, CURVES, RUN)
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One epoch's numbers.
+    """Results of one epoch, a row of `history.csv`.
 
     Attributes
     ----------
     phase, epoch
-        1 or 2, and the epoch counted from 1 through both.
+        Phase 1 or 2; number of the epoch, counted from 1 across both phases.
     loss, accuracy
-        Over the training faces as the network saw them, weighted, transformed and with dropout.
+        On training faces, with class weights, augmentation and dropout.
     val_loss, val_accuracy
-        Over the validation faces, each counted once.
+        On validation faces, unweighted.
     learning_rate
-        That the epoch was trained with.
+        Learning rate of the epoch.
     seconds
-        That it took.
+        Duration.
     """
 
     phase: int
@@ -61,7 +61,7 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class PhaseResult:
-    """One phase: its number (1: the base is frozen, 2: all layers learn), its epochs, what ended it."""
+    """One phase: its number (1: frozen base, 2: all layers are trained), its epochs, and why it ended."""
 
     phase: int
     epochs: int
@@ -71,8 +71,8 @@ class PhaseResult:
 
 
 @dataclass(frozen=True, slots=True)
-class SetFacts:
-    """A set of faces: how many, of which class, and the SHA-256 over ids, labels and contents."""
+class DatasetSummary:
+    """A set of faces: their number, the number per class, and the SHA-256 over ids, labels and contents."""
 
     n: int
     per_class: dict[Emotion, int]
@@ -81,38 +81,38 @@ class SetFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A training run, as `run.json` tells it.
+    """A training run, the content of `run.json`.
 
     Attributes
     ----------
     path
-        The folder with `model.keras`, its sidecar, `history.csv`, `curves.png` and `run.json`.
+        Folder with `model.keras`, its sidecar, `history.csv`, `curves.png` and `run.json`.
     recipe
-        Every setting.
+        All settings.
     finished
-        Whether it came to its end; if not, the same command goes on with it.
+        Whether the run is finished; if not, the same command resumes it.
     stopped
-        Why it did not; empty if it did.
+        Why it is not finished; empty if it is.
     phases
-        Those that were begun.
+        Phases that have begun.
     best_epoch, best_phase
-        Where `model.keras` is from.
+        Epoch and phase of `model.keras`.
     validation_accuracy, validation_loss
-        Of that epoch, on the selection split.
+        Results of that epoch on the selection split.
     selection
-        Which faces chose it: `val`, `10 % of train`, or `test, as the authors`.
+        Faces that selected the epoch: `val`, `10 % of train`, or `test, as the authors`.
     train, validation
-        The faces.
+        Summaries of the faces.
     class_weights
-        In the loss.
+        Class weights of the loss.
     params
-        Weights of the network.
+        Number of parameters of the network.
     seconds
-        Of all epochs.
+        Duration of all epochs.
     devices
-        That computed at the same time.
+        Number of devices that share each batch.
     versions
-        Of the libraries.
+        Versions of the libraries.
     """
 
     path: Path
@@ -125,8 +125,8 @@ class Run:
     validation_accuracy: float
     validation_loss: float
     selection: str
-    train: SetFacts
-    validation: SetFacts
+    train: DatasetSummary
+    validation: DatasetSummary
     class_weights: dict[Emotion, float]
     params: int
     seconds: float
@@ -144,14 +144,14 @@ class Run:
         return sum(phase.epochs for phase in self.phases)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `run.json` says."""
-        said = asdict(self) | {
+        """Return the content of `run.json`."""
+        fields = asdict(self) | {
             "recipe": msgspec.to_builtins(self.recipe),
             "path": str(self.path),
             "model": str(self.model),
             "epochs": self.epochs,
         }
-        return {"schema": SCHEMA, **said}
+        return {"schema": SCHEMA, **fields}
 
 
 def read_run(folder: Path) -> Run | None:
@@ -186,19 +186,19 @@ def _as_it_is(_kind: type, value: Any) -> Any:  # noqa: ANN401 - a path, which m
     return value
 
 
-def set_facts(faces: Sequence[LabelledFace], workers: int) -> SetFacts:
-    """Count a set and hash it by its contents.
+def summarize_dataset(faces: Sequence[LabelledFace], workers: int) -> DatasetSummary:
+    """Count the faces of a set and hash their contents.
 
     Raises
     ------
     BtferError
         If a file cannot be read.
     """
-    return SetFacts(len(faces), class_counts(faces), set_digest(faces, content_digests(faces, workers)))
+    return DatasetSummary(len(faces), class_counts(faces), set_digest(faces, content_digests(faces, workers)))
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of what a run depends on."""
+    """Return the versions of Python and of the libraries that affect a run."""
     names = ("tensorflow", "keras", "numpy", "opencv-python-headless", "pillow")
     return {"btfer-builder": __version__, "python": platform.python_version()} | {
         name: version(name) for name in names
@@ -217,7 +217,7 @@ def write_run(run: Run) -> None:
 
 
 def write_history(folder: Path, history: Sequence[Epoch]) -> None:
-    """Write `history.csv`, one row an epoch.
+    """Write `history.csv`, one row per epoch.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def write_history(folder: Path, history: Sequence[Epoch]) -> None:
 
 
 def describe_model(folder: Path, recipe: TrainRecipe, feeding: Preprocessing) -> None:
-    """Write the sidecar of `model.keras`: how it is fed and what its outputs mean.
+    """Write the sidecar of `model.keras`: its preprocessing and the labels of its outputs.
 
     Raises
     ------

@@ -8,7 +8,7 @@ import pytest
 
 from btfer_builder.config import override
 from btfer_builder.crawl.canary import check_engine
-from btfer_builder.crawl.failures import FetchError, failed
+from btfer_builder.crawl.failures import FetchError, to_fetch_error
 from btfer_builder.crawl.fetch import open_fetcher
 from btfer_builder.crawl.ssrf_guard import PrivateAddressError
 from tests.crawl.bad_addresses import BAD
@@ -88,7 +88,7 @@ def test_a_robots_txt_is_unpacked_within_bounds(web, tmp_path, recipe):
     ],
 )  # fmt: skip
 def test_every_exception_is_a_reason(error, reason):
-    assert failed(error).reason == reason
+    assert to_fetch_error(error).reason == reason
 
 
 @pytest.mark.parametrize("base", ["http://[::1", "http://[not-an-address]/", "http://127.0.0.1:65536/"])

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from btfer_builder.config import override
-from btfer_builder.crawl import ssrf_guard as addresses
+from btfer_builder.crawl import ssrf_guard
 from btfer_builder.crawl.fetch import open_fetcher
 from btfer_builder.crawl.ssrf_guard import GuardedResolver
-from btfer_builder.crawl.temp_file import sweep
+from btfer_builder.crawl.temp_file import delete_temp_files
 from btfer_builder.errors import BtferError
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import Fetch, Image
@@ -191,7 +191,9 @@ def test_private_hosts_are_refused_before_they_are_contacted(web, fetch, host):
 
 
 def test_a_redirect_to_a_private_host_is_refused_too(web, fetch, monkeypatch):
-    monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1")  # the one public host
+    monkeypatch.setattr(
+        ssrf_guard, "is_public", lambda address: address == "127.0.0.1"
+    )  # the one public host
     for place in ("169.254.169.254/latest/meta-data/", "[::1]:80/x.jpg", "127.0.0.2/x.jpg"):
         fate, _ = fetch(f"{web.url}/redirect-to?http://{place}", allow_private_hosts=False)
         assert fate.reason == "private_address", fate
@@ -292,11 +294,11 @@ def test_the_same_bytes_are_one_file(web, fetch):
 
 def test_unfinished_files_of_a_killed_crawl_are_swept_and_nothing_else(tmp_path):
     images = tmp_path / "data" / "images"
-    sweep(tmp_path)  # nothing there yet
+    delete_temp_files(tmp_path)  # nothing there yet
     (images / "ab").mkdir(parents=True)
     for name in (".x1.part", ".gitkeep", "notes.part", "ab/abc.jpg"):
         (images / name).write_bytes(b"x")
-    sweep(tmp_path)
+    delete_temp_files(tmp_path)
     assert sorted(p.name for p in images.rglob("*") if p.is_file()) == [".gitkeep", "abc.jpg", "notes.part"]
 
 

@@ -1,4 +1,4 @@
-"""Every way a licence is written comes to its code, and what is none of them to `unknown`."""
+"""Every way to write a licence maps to its code, and everything else to `unknown`."""
 
 import re
 

@@ -194,7 +194,7 @@ def test_a_file_that_does_not_fit_on_the_disk_is_one_line_and_loses_nothing(web,
     )
     assert limited.returncode == 1
     assert "data/images: cannot be written: File too large" in one_line(limited)
-    assert "crawl again to go on" in one_line(limited)
+    assert "crawl again to continue" in one_line(limited)
     assert parts(workspace) == []
     assert workspace.catalog.value("SELECT outcome FROM runs") == "failed"
     assert crawl(web, workspace).returncode == 0

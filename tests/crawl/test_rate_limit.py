@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from btfer_builder.config import CrawlRecipe, override
 from btfer_builder.crawl.rate_limit import (
     BACKOFF,
-    BACKOFF_MOST,
     DEAD_AFTER,
+    MAX_BACKOFF,
     HostScheduler,
     RateLimiter,
     TokenBucket,
@@ -78,7 +78,7 @@ def test_no_retry_after_is_an_error(value):
 
 def test_backoff_doubles_with_jitter_up_to_a_limit():
     for attempt in range(12):
-        longest = min(BACKOFF * 2**attempt, BACKOFF_MOST)
+        longest = min(BACKOFF * 2**attempt, MAX_BACKOFF)
         waits = [backoff(attempt) for _ in range(50)]
         assert all(longest / 2 <= wait <= longest for wait in waits)
         assert len(set(waits)) > 10

@@ -108,11 +108,11 @@ def test_an_engine_that_asks_for_an_hour_is_left_alone_at_once(web, workspace, r
     settings = {"engine": ("openverse",), "engine_url": web.engine_url("openverse"), "concurrent_searches": 1}
     web.engine_fault = {None: "429-for-an-hour"}
     with pytest.raises(
-        BtferError, match=r"1 searches failed\. .*HTTP 429.* 4 more were not put to openverse"
+        BtferError, match=r"1 searches failed\. .*HTTP 429.* 4 more were not sent to openverse"
     ):
         run_crawl(*"abcde", **settings)
     assert len(web.searched) == 1
-    assert "it asks for a pause of 1.0 h (less for those who set OPENVERSE_TOKEN)" in capfd.readouterr().err
+    assert "it asks for a pause of 1.0 h (shorter with OPENVERSE_TOKEN)" in capfd.readouterr().err
     web.engine_fault = {}
     assert run_crawl(*"abcde", **settings) == 25
 

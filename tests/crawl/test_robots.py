@@ -7,7 +7,7 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from btfer_builder.config import override
-from btfer_builder.crawl import robots as permission
+from btfer_builder.crawl import robots
 from btfer_builder.crawl.fetch import open_fetcher
 from btfer_builder.crawl.robots import header_refusal
 from tests.crawl.crawl_web import picture
@@ -153,7 +153,7 @@ def test_a_robots_txt_that_cannot_be_given_forbids_and_one_that_is_not_there_all
 def test_a_robots_txt_that_hangs_is_given_up(web, fetch_all, monkeypatch):
     from tests.crawl.crawl_web import CASES
 
-    monkeypatch.setattr(permission, "ROBOTS_SECONDS", 0.3)
+    monkeypatch.setattr(robots, "ROBOTS_SECONDS", 0.3)
     monkeypatch.setitem(CASES, "robots.txt", lambda h: h.hang())
     (fate,) = fetch_all(f"{web.url}/a.jpg")
     assert (fate.reason, web.files_asked) == ("timeout", 0)
@@ -169,10 +169,10 @@ def test_a_robots_txt_that_leads_astray_harms_nobody(web, fetch_all, monkeypatch
 
 
 def test_a_robots_txt_does_not_lead_to_private_hosts(web, fetch_all, monkeypatch):
-    from btfer_builder.crawl import ssrf_guard as addresses
+    from btfer_builder.crawl import ssrf_guard
     from tests.crawl.crawl_web import CASES
 
-    monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(ssrf_guard, "is_public", lambda address: address == "127.0.0.1")
     monkeypatch.setitem(CASES, "robots.txt", lambda h: h.redirect("http://169.254.169.254/latest/"))
     (fate,) = fetch_all(f"{web.url}/b.jpg", allow_private_hosts=False)
     assert fate.reason == "private_address"

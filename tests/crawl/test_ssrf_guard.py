@@ -8,7 +8,7 @@ import time
 import aiohttp
 import pytest
 
-from btfer_builder.crawl import ssrf_guard as addresses
+from btfer_builder.crawl import ssrf_guard
 from btfer_builder.crawl.ssrf_guard import (
     GuardedResolver,
     PrivateAddressError,
@@ -129,7 +129,7 @@ def test_lookups_that_hang_hold_up_nobody_and_not_the_end(monkeypatch):
             release.wait(20)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
 
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(ssrf_guard.socket, "getaddrinfo", getaddrinfo)
 
     async def lookups() -> list[str]:
         resolver = GuardedResolver(allow_private=True)
@@ -156,7 +156,7 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse(web, monkeypa
 
 
 def test_a_name_is_resolved_once_so_it_cannot_be_rebound_between_check_and_connection(web, monkeypatch):
-    monkeypatch.setattr(addresses, "is_public", lambda _address: True)  # the test has no public server
+    monkeypatch.setattr(ssrf_guard, "is_public", lambda _address: True)  # the test has no public server
     asked = resolve_to(monkeypatch, ["127.0.0.1"])
     connect(
         "photos.example", int(web.url.rpartition(":")[2])
@@ -166,14 +166,14 @@ def test_a_name_is_resolved_once_so_it_cannot_be_rebound_between_check_and_conne
 
 
 def test_the_next_address_is_tried_when_the_first_does_not_answer(web, monkeypatch):
-    monkeypatch.setattr(addresses, "is_public", lambda _address: True)
+    monkeypatch.setattr(ssrf_guard, "is_public", lambda _address: True)
     resolve_to(monkeypatch, ["::1", "127.0.0.1"])  # the server listens on IPv4 only
     connect("photos.example", int(web.url.rpartition(":")[2]))
     assert web.accepted(1)
 
 
 def test_a_host_none_of_whose_addresses_answers_is_a_connection_error(monkeypatch):
-    monkeypatch.setattr(addresses, "is_public", lambda _address: True)
+    monkeypatch.setattr(ssrf_guard, "is_public", lambda _address: True)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound, not listening
         for found in (["127.0.0.1"], ["::1", "127.0.0.1"], []):

@@ -171,7 +171,7 @@ def test_one_picture_under_two_emotions_keeps_both(web, workspace, run_crawl, ca
 def test_an_engine_that_fails_leaves_nothing_false_and_is_asked_again(web, workspace, run_crawl, fault):
     web.results["q"], web.engine_fault = ["/a.jpg", "/b.jpg"], {None: fault}
     with pytest.raises(
-        BtferError, match=r"1 searches failed\. The first: bing, 'q': .*; crawl again to go on"
+        BtferError, match=r"1 searches failed\. The first: bing, 'q': .*; crawl again to continue"
     ):
         run_crawl("q")
     assert (count(workspace, "candidates"), count(workspace, "images"), web.files_asked) == (0, 0, 0)
@@ -209,10 +209,10 @@ def test_one_search_that_fails_does_not_stop_the_others(web, workspace, run_craw
 
 def test_an_engine_that_only_fails_is_soon_left_alone(web, workspace, run_crawl, capfd):
     web.engine_fault = {None: "503"}
-    with pytest.raises(BtferError, match=r"3 searches failed\..* 5 more were not put to bing"):
+    with pytest.raises(BtferError, match=r"3 searches failed\..* 5 more were not sent to bing"):
         run_crawl(*"abcdefgh", concurrent_searches=1)
     assert {query for query, _ in web.searched} == {"a", "b", "c"}
-    assert "not asked any further" in capfd.readouterr().err
+    assert "gets no more searches" in capfd.readouterr().err
 
 
 def test_more_results_a_query_go_on_where_the_search_ended(web, workspace, run_crawl):
@@ -302,12 +302,15 @@ def test_a_search_result_cannot_read_this_machine_even_beside_a_folder(web, work
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"engine": ("urls",)}, "say which with --path"),
-        ({"engine": ("urls", "folder"), "path": "."}, "say which with --path"),
-        ({"path": "."}, "--path is what the engines urls and folder read"),
-        ({"engine_url": {"bong": "http://127.0.0.1/"}}, "engine_url: 'bong' is none of openverse, wikimedia"),
-        ({"engine": ("flickr",)}, "put yours into the environment as FLICKR_API_KEY"),
-        ({"license": ("cc0", "by")}, "engine bing does not say under which licence a picture is"),
+        ({"engine": ("urls",)}, "name it with --path"),
+        ({"engine": ("urls", "folder"), "path": "."}, "name it with --path"),
+        ({"path": "."}, "--path is for the engines urls and folder"),
+        (
+            {"engine_url": {"bong": "http://127.0.0.1/"}},
+            "engine_url: 'bong' is not one of openverse, wikimedia",
+        ),
+        ({"engine": ("flickr",)}, "set the environment variable FLICKR_API_KEY"),
+        ({"license": ("cc0", "by")}, "engine bing does not state licences"),
         ({"contact": "José"}, "contact: 'José' cannot be sent"),
         ({"contact": "a\r\nHost: b"}, "cannot be sent to hosts"),
     ],

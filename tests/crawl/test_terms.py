@@ -225,5 +225,5 @@ def test_engines_that_state_no_licence_may_be_asked_if_none_is_wanted(web, crawl
     web.results["q"] = ["/a.jpg"]
     crawl("q", engine=("bing",), license=("cc0", "unknown"))
     assert [row["state"] for row in rows()] == ["kept"]
-    with pytest.raises(BtferError, match="with --license ask openverse, wikimedia, flickr"):
+    with pytest.raises(BtferError, match="with --license, use openverse, wikimedia, flickr"):
         crawl("q", engine=("openverse", "google"), license=("cc0",))

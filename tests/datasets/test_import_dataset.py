@@ -4,6 +4,7 @@ import csv
 import json
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from btfer_builder.cli.main import main
-from btfer_builder.config import DatasetRecipe
+from btfer_builder.config import DatasetKind, DatasetRecipe
 from btfer_builder.datasets import import_dataset
 from btfer_builder.datasets.class_counts import classes_png, classes_table
-from btfer_builder.datasets.convert import Converted
+from btfer_builder.datasets.convert import ConvertedItem
 from btfer_builder.datasets.draw_splits import draw_splits
-from btfer_builder.datasets.duplicates import DuplicatePair, find_twins, leaked
-from btfer_builder.datasets.readers.base import DROPPED, Item
+from btfer_builder.datasets.duplicates import DuplicatePair, find_duplicates, find_leakage
+from btfer_builder.datasets.readers import LAYOUTS
+from btfer_builder.datasets.readers.base import DROP_REASONS, Item
 from btfer_builder.errors import BtferError
 from btfer_builder.images.same_picture import connected_groups
 from btfer_builder.labels import EMOTIONS
@@ -56,6 +58,10 @@ def emotions_of(out: Path, split: str) -> dict[str, int]:
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_every_kind_of_dataset_has_a_layout():
+    assert tuple(LAYOUTS) == get_args(DatasetKind)
 
 
 def test_fer2013_keeps_every_pixel_and_every_split(tmp_path):
@@ -175,7 +181,7 @@ def test_affectnet_leaves_contempt_out_and_counts_it(tmp_path):
     assert result.labels_dropped == {"7": 2}
     assert result.counts["val"] == dict.fromkeys(EMOTIONS, 1)
     assert result.counts["train"]["surprise"] == 0
-    # The same pictures were written to both splits' numbers 8 apart, so nothing of them is a twin.
+    # The seeds of the splits differ by 8, so no picture has a duplicate in the other split.
     where = {row["name"]: row["path"] for row in rows_of(tmp_path / "out" / "pictures.csv")}
     means = ["neutral", "happy", "sad", "surprise", "fear", "disgust", "angry"]
     assert [where[f"val/{n}/{n}.jpg"].split("/")[1] for n in range(7)] == means
@@ -242,7 +248,7 @@ def test_what_is_in_equals_what_is_kept_and_dropped_and_a_second_import_is_the_s
         files = [path for path in out.rglob("*.png") if path.name != "classes.png"]
         assert said["in"] == said["kept"] + sum(said["dropped"].values()) == 15
         assert said["kept"] == len(files) == sum(sum(c.values()) for c in result.counts.values())
-        assert set(said["dropped"]) <= set(DROPPED)
+        assert set(said["dropped"]) <= set(DROP_REASONS)
     names = [
         sorted(p.relative_to(out).as_posix() for p in out.rglob("*"))
         for out in (tmp_path / "one", tmp_path / "two")
@@ -254,25 +260,25 @@ def test_a_folder_with_something_in_it_is_never_written_over(tmp_path):
     save(tmp_path / "set", "happy/1.png")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.doc").write_text("mine")
-    with pytest.raises(BtferError, match="is there already"):
+    with pytest.raises(BtferError, match="already exists"):
         import_dataset("folder", tmp_path / "set", tmp_path / "out", PLAIN)
-    with pytest.raises(BtferError, match="lies in the set itself"):
+    with pytest.raises(BtferError, match="is inside the dataset"):
         import_dataset("folder", tmp_path / "set", tmp_path / "set" / "out", PLAIN)
 
 
-def converted(pixels: str, split="train", emotion="happy", phash=None) -> Converted:
+def converted(pixels: str, split="train", emotion="happy", phash=None) -> ConvertedItem:
     code = f"{hash(pixels) % 2**64:016x}" if phash is None else f"{phash:016x}"
-    return Converted(
+    return ConvertedItem(
         Item(pixels, split, emotion, emotion, Path()), "f.png", pixels, code, "0" * 64, "f" * 16, "f" * 64
     )
 
 
 def test_a_thousand_copies_are_a_thousand_pairs_not_half_a_million():
     black = [converted("black", emotion=EMOTIONS[n % 7], phash=0) for n in range(1000)]
-    twins = find_twins(black, 4, 32)
-    assert len(twins) < 1100
-    assert len({pair.second for pair in twins}) == 999
-    assert sum(black[p.first].item.emotion != black[p.second].item.emotion for p in twins) >= 21
+    duplicates = find_duplicates(black, 4, 32)
+    assert len(duplicates) < 1100
+    assert len({pair.second for pair in duplicates}) == 999
+    assert sum(black[p.first].item.emotion != black[p.second].item.emotion for p in duplicates) >= 21
 
 
 @given(
@@ -282,10 +288,10 @@ def test_a_thousand_copies_are_a_thousand_pairs_not_half_a_million():
 )
 def test_drawing_never_parts_twins_and_never_takes_more_than_its_share(pairs, emotions, seed):
     pictures = [converted(f"p{n}", emotion=emotion) for n, emotion in enumerate(emotions)]
-    twins = [DuplicatePair(*sorted(pair), "near") for pair in pairs if pair[0] != pair[1]]
-    drawn = draw_splits(pictures, twins, DatasetRecipe(seed=seed, val_share=0.2, test_share=0.2))
+    duplicates = [DuplicatePair(*sorted(pair), "near") for pair in pairs if pair[0] != pair[1]]
+    drawn = draw_splits(pictures, duplicates, DatasetRecipe(seed=seed, val_share=0.2, test_share=0.2))
     assert [one.item.name for one in drawn] == [one.item.name for one in pictures]
-    groups = connected_groups(len(pictures), ((pair.first, pair.second) for pair in twins))
+    groups = connected_groups(len(pictures), ((pair.first, pair.second) for pair in duplicates))
     for group in set(groups):
         assert len({one.item.split for one, own in zip(drawn, groups, strict=True) if own == group}) == 1
     total = Counter(emotions)
@@ -293,7 +299,7 @@ def test_drawing_never_parts_twins_and_never_takes_more_than_its_share(pairs, em
     for emotion in total:
         assert taken["val", emotion] <= round(0.2 * total[emotion])
         assert taken["test", emotion] <= round(0.2 * total[emotion])
-    assert all(not places for places in leaked(drawn, twins).values())
+    assert all(not places for places in find_leakage(drawn, duplicates).values())
 
 
 def test_the_table_of_classes_shows_the_weights_of_the_paper():

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from btfer_builder.datasets.readers.base import split_folders
 from btfer_builder.datasets.splits import read_splits, select, split_off
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import LabelledFace
-from btfer_builder.labels import EMOTIONS
+from btfer_builder.labels import EMOTIONS, SPLITS
 
 
 def make(root: Path, *names: str, count: int = 4) -> None:
@@ -40,6 +41,13 @@ def test_folders_of_splits_go_by_their_usual_names(tmp_path):
     assert list(splits) == ["train", "val", "test"]
     assert splits["val"][0].path == tmp_path / "validation" / "sad" / "0.png"
     assert splits["val"][0].face_id == "sad/0.png"
+
+
+@pytest.mark.parametrize("names", [("train_set", "val_set", "test_set"), ("Training", "dev", "testing")])
+def test_an_import_and_a_training_know_the_same_names_of_splits(tmp_path, names):
+    make(tmp_path, *(f"{name}/sad" for name in names))
+    assert list(read_splits(tmp_path)) == list(SPLITS)
+    assert set(split_folders(tmp_path).values()) == set(SPLITS)
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_an_added_synonym_is_searched_in_its_place_and_form(tmp_path):
         (
             "  sad: [",
             "  happy: [glad]\n  sad: [",
-            "line .*: not valid YAML: the key 'happy' is written twice",
+            "line .*: not valid YAML: the key 'happy' is repeated",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Small sets of faces that can be told apart, and a network of a base and a head that trains in a moment."""
+"""Small sets of distinguishable faces, and a network of a base and a head that trains in a moment."""
 
 from collections.abc import Callable
 from pathlib import Path

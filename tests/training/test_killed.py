@@ -82,7 +82,9 @@ def test_a_file_that_may_not_grow_so_large_is_said_and_leaves_no_half_of_it(face
     from btfer_builder.training import train
 
     out = tmp_path / "run"
-    with pytest.raises(BtferError, match=r"File too large, .*; make room and give the same command again"):
+    with pytest.raises(
+        BtferError, match=r"File too large, .*; free some space and run the same command again"
+    ):
         train(*faces, TrainRecipe(network="lenet5", finetune_epochs=1), out)
     assert {path.name for path in out.iterdir()} == {
         ".lock",

@@ -145,10 +145,10 @@ def test_phase_2_that_makes_nothing_better_leaves_the_model_of_phase_1(
     recipe = change(BASE, head_epochs=3, finetune_epochs=4, early_stopping_patience=2)
     with pytest.raises(KeyboardInterrupt):
         run(faces, recipe, tmp_path, watch=stop_after(3))
-    from btfer_builder.training import loop as fitting
+    from btfer_builder.training import loop
 
     first = weights_of(tmp_path / "model.keras")
-    monkeypatch.setattr(fitting, "is_better", lambda *_: False)
+    monkeypatch.setattr(loop, "is_better", lambda *_: False)
     done = run(faces, recipe, tmp_path)
     assert done.best_phase == 1
     assert all(np.array_equal(a, b) for a, b in zip(first, weights_of(done.model), strict=True))
@@ -222,9 +222,9 @@ def test_a_finished_run_is_not_trained_again(faces, tmp_path):
 
 def test_a_folder_with_another_run_is_left_alone(faces, tmp_path):
     run(faces, SCRATCH, tmp_path)
-    with pytest.raises(BtferError, match=r"holds a run with learning_rate 0.001; choose another --out"):
+    with pytest.raises(BtferError, match=r"contains a run with learning_rate 0.001; choose another --out"):
         run(faces, change(SCRATCH, learning_rate=1e-4), tmp_path)
-    with pytest.raises(BtferError, match="holds a run with validation"):
+    with pytest.raises(BtferError, match="contains a run with validation"):
         run((faces[0], faces[1][1:]), SCRATCH, tmp_path)
 
 
@@ -232,8 +232,7 @@ def test_a_loss_that_is_no_number_stops_with_the_best_model_kept(faces, tmp_path
     import keras
     import tensorflow as tf
 
-    from btfer_builder.training import loop as fitting
-    from btfer_builder.training import read_run
+    from btfer_builder.training import loop, read_run
 
     class Breaks(keras.losses.CategoricalCrossentropy):
         def call(self, y_true, y_pred):
@@ -245,16 +244,16 @@ def test_a_loss_that_is_no_number_stops_with_the_best_model_kept(faces, tmp_path
         loss.calls = tf.Variable(0)
         return loss
 
-    monkeypatch.setattr(fitting, "loss_of", breaks)
+    monkeypatch.setattr(loop, "loss_of", breaks)
     with pytest.raises(BtferError) as caught:
         run(faces, SCRATCH, tmp_path)
     said = str(caught.value)
-    assert "the loss is no number any more in epoch 2" in said
+    assert "the loss is NaN or infinite in epoch 2" in said
     assert "model.keras is the best so far, of epoch 1" in said
     assert "--learning-rate below 0.001" in said
     done = read_run(tmp_path)
     assert not done.finished
-    assert done.stopped.startswith("the loss is no number")
+    assert done.stopped.startswith("the loss is NaN or infinite")
     assert len(weights_of(done.model)) > 0
     assert all(math.isfinite(weight.sum()) for weight in weights_of(done.model))
 
@@ -264,9 +263,9 @@ def test_a_full_disk_stops_with_the_best_model_kept_and_the_run_goes_on_later(fa
 
     import keras
 
-    from btfer_builder.training import loop as fitting
+    from btfer_builder.training import loop
 
-    monkeypatch.setattr(fitting, "is_better", lambda *_: True)  # so that every epoch is written
+    monkeypatch.setattr(loop, "is_better", lambda *_: True)  # so that every epoch is written
     whole = run(faces, SCRATCH, tmp_path / "whole")
     save = keras.Model.save
     saved = []

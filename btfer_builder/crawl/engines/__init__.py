@@ -1,4 +1,4 @@
-"""The engines: one file each. A new search engine is one file here and one line in `SEARCH_ENGINES`."""
+"""Search engines. A new engine is one module here and one entry in `SEARCH_ENGINES`."""
 
 from btfer_builder.crawl.engines.baidu import BAIDU
 from btfer_builder.crawl.engines.base import SearchEngine

@@ -1,4 +1,4 @@
-"""Bing image search, as icrawler's own crawler asks it, but keeping page, title and every file type."""
+"""Bing image search: requests as in icrawler, results with page, title and every file type."""
 
 import json
 from collections.abc import Iterator
@@ -7,24 +7,24 @@ from urllib.parse import urlencode
 from bs4 import BeautifulSoup
 from requests import Response
 
-from btfer_builder.crawl.engines.base import Ask, PageFeeder, PageParser, SearchEngine
+from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
 from btfer_builder.records import Candidate
 
 
 class BingFeeder(PageFeeder):
-    """Result pages of twenty."""
+    """Feed pages of twenty results."""
 
     @staticmethod
-    def page_url(base_url: str, ask: Ask, first: int) -> str:
-        """Return the address of a page; Bing's own counting begins at `first=0`, as in icrawler."""
-        return f"{base_url}?{urlencode({'q': ask.query, 'first': first})}"
+    def page_url(base_url: str, request: SearchRequest, first: int) -> str:
+        """Return the address of a page; ranks begin at `first=0`, as in icrawler."""
+        return f"{base_url}?{urlencode({'q': request.query, 'first': first})}"
 
 
 class BingParser(PageParser):
-    """Reads the JSON that stands in each result's link: `murl` the image, `purl` its page, `t` its title."""
+    """Parse the JSON in each result's link: `murl` is the image, `purl` its page, `t` its title."""
 
     def results(self, response: Response) -> Iterator[Candidate]:
-        """Yield the results; icrawler's own parser would lose all that do not end in .jpg."""
+        """Yield the results; icrawler's parser would lose all that do not end in .jpg."""
         soup = BeautifulSoup(response.content.decode("utf-8", "ignore"), "lxml")
         for division in soup.find_all("div", class_="imgpt"):
             link = division.find("a", attrs={"m": True})

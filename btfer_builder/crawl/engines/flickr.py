@@ -1,4 +1,4 @@
-"""Flickr through its API: every photo's licence and owner; photos tagged `no_cv` are refused."""
+"""Flickr's API: photos with licence and owner; photos tagged `no_cv` are opted out."""
 
 import os
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from urllib.parse import urlencode
 
 from requests import Response
 
-from btfer_builder.crawl.engines.base import Ask, PageFeeder, PageParser, SearchEngine
-from btfer_builder.crawl.engines.json_utils import json_object, member, refusal, words
+from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
+from btfer_builder.crawl.engines.json_utils import json_object, opt_out_reason, require_member, text_of
 from btfer_builder.records import Candidate
 
-#: The sizes to take, the first there is: the original may be hidden, and faces need no more than 2048 pixels.
+#: Sizes in order of preference: the original may be hidden, and faces need no more than 2048 pixels.
 _SIZES = ("url_k", "url_h", "url_l", "url_c", "url_z", "url_o", "url_m")
-#: What the numbers of flickr.photos.licenses.getInfo stand for. 7 and 8 ("no known copyright restrictions", US
-#: government work) are statements of a public domain; 0 is all rights reserved.
+#: Licences by their numbers in flickr.photos.licenses.getInfo. 7 and 8 ("no known copyright restrictions", US
+#: government work) state the public domain; 0 is all rights reserved.
 LICENSES = {
     "1": "by-nc-sa 2.0", "2": "by-nc 2.0", "3": "by-nc-nd 2.0", "4": "by 2.0", "5": "by-sa 2.0", "6": "by-nd 2.0",
     "7": "no known copyright restrictions", "8": "United States government work", "9": "cc0", "10": "pdm",
@@ -26,20 +26,20 @@ _CODES = {
 
 
 class FlickrFeeder(PageFeeder):
-    """Pages of a hundred."""
+    """Feed pages of a hundred results."""
 
     page_size = 100
 
     @staticmethod
-    def page_url(base_url: str, ask: Ask, first: int) -> str:
+    def page_url(base_url: str, request: SearchRequest, first: int) -> str:
         """Return the address of a page of flickr.photos.search, pages counted from 1."""
         size = FlickrFeeder.page_size
-        asked = {
+        parameters = {
             "method": "flickr.photos.search",
             "api_key": os.environ.get("FLICKR_API_KEY", ""),
             "format": "json",
             "nojsoncallback": 1,
-            "text": ask.query,
+            "text": request.query,
             "sort": "relevance",
             "media": "photos",
             "content_types": 0,
@@ -47,29 +47,31 @@ class FlickrFeeder(PageFeeder):
             "page": first // size + 1,
             "extras": ",".join(["license", "owner_name", "tags", "machine_tags", *_SIZES]),
         }
-        if ask.license and "unknown" not in ask.license:
-            asked["license"] = ",".join(number for number, code in _CODES.items() if code in ask.license)
-        return f"{base_url}?{urlencode(asked)}"
+        if request.license and "unknown" not in request.license:
+            parameters["license"] = ",".join(
+                number for number, code in _CODES.items() if code in request.license
+            )
+        return f"{base_url}?{urlencode(parameters)}"
 
 
 class FlickrParser(PageParser):
-    """Reads the API's JSON: `stat` is `ok` or says what is wrong."""
+    """Parse the API's JSON; `stat` is `ok` or an error."""
 
     def results(self, response: Response) -> Iterator[Candidate]:
-        """Yield the photos of a page that have any size to fetch."""
+        """Yield the photos of a page that have at least one size."""
         answer = json_object(response.content)
         if answer.get("stat") != "ok":
             raise ValueError(f"the API says {str(answer.get('message') or answer)[:300]}")
-        photos = member(answer, "photos", dict)
-        self.last = member(photos, "pages", int) <= photos.get("page", 0)
-        for photo in member(photos, "photo", list):
-            url = next((words(photo.get(size)) for size in _SIZES if photo.get(size)), "")
+        photos = require_member(answer, "photos", dict)
+        self.last = require_member(photos, "pages", int) <= photos.get("page", 0)
+        for photo in require_member(photos, "photo", list):
+            url = next((text_of(photo.get(size)) for size in _SIZES if photo.get(size)), "")
             if not url:
                 continue
-            owner, number = words(photo.get("owner")), words(photo.get("id"))
-            name, title = words(photo.get("ownername")), words(photo.get("title"))
+            owner, number = text_of(photo.get("owner")), text_of(photo.get("id"))
+            name, title = text_of(photo.get("ownername")), text_of(photo.get("title"))
             terms = LICENSES.get(str(photo.get("license")), "")
-            tags = f"{words(photo.get('tags'))} {words(photo.get('machine_tags'))}".split()
+            tags = f"{text_of(photo.get('tags'))} {text_of(photo.get('machine_tags'))}".split()
             yield Candidate(
                 rank=0,
                 url=url,
@@ -80,7 +82,7 @@ class FlickrParser(PageParser):
                 attribution=", ".join(filter(None, [title, name, terms.upper(), "via Flickr"]))
                 if terms
                 else "",
-                opt_out=refusal(tags),
+                opt_out=opt_out_reason(tags),
             )
 
 
@@ -90,7 +92,7 @@ FLICKR = SearchEngine(
     FlickrFeeder,
     FlickrParser,
     pause=1.0,  # 3,600 requests an hour for one key
-    says_when_empty=True,
+    reports_empty=True,
     states_license=True,
     key="FLICKR_API_KEY",
 )

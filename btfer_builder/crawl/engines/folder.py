@@ -1,4 +1,4 @@
-"""Pictures already on disk in one folder an emotion, as an engine."""
+"""Local pictures in one folder per emotion, as an engine."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,29 +9,29 @@ from btfer_builder.records import Candidate, Search
 
 
 def read_folder(path: Path, emotions: tuple[Emotion, ...]) -> Iterator[tuple[Search, list[Candidate]]]:
-    """Yield every file below `path/<emotion>`, those of an emotion together, in the order of their names.
+    """Yield all files below `path/<emotion>`, grouped by emotion and sorted by name.
 
     Parameters
     ----------
     path
-        A folder with a folder for each emotion; files in it that are no images are dropped when they are read.
+        Folder with one folder per emotion; files that are not images are dropped when they are read.
     emotions
-        The folders of other emotions are left out.
+        Folders of other emotions are ignored.
 
     Raises
     ------
     BtferError
-        If there is no such folder, or none in it is named after an emotion.
+        If the folder is missing, or no folder in it is named after an emotion.
     """
     if not path.is_dir():
-        raise BtferError(f"{path}: no such folder; expected one with a folder for each emotion")
-    found = False
+        raise BtferError(f"{path}: no such folder; expected a folder with one folder per emotion")
+    has_emotion = False
     for folder in sorted(entry for entry in path.iterdir() if entry.is_dir()):
         try:
             emotion = parse_emotion(folder.name)
         except BtferError:
             continue
-        found = True
+        has_emotion = True
         if emotion in emotions:
             files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name[0] != ".")
             yield (
@@ -41,5 +41,5 @@ def read_folder(path: Path, emotions: tuple[Emotion, ...]) -> Iterator[tuple[Sea
                     for rank, file in enumerate(files)
                 ],
             )
-    if not found:
+    if not has_emotion:
         raise BtferError(f"{path}: no folder in it is named after an emotion (angry, disgust, ...)")

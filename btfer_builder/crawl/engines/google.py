@@ -1,4 +1,4 @@
-"""Google image search, as icrawler's own crawler asks it, but with page and title, and thumbnails left out."""
+"""Google image search: requests as in icrawler, results with page and title, without thumbnails."""
 
 import json
 import re
@@ -8,56 +8,56 @@ from urllib.parse import urlencode, urlsplit
 from bs4 import BeautifulSoup
 from requests import Response
 
-from btfer_builder.crawl.engines.base import Ask, PageFeeder, PageParser, SearchEngine
+from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
 from btfer_builder.records import Candidate
 
 _TEXT = r'"((?:[^"\\]|\\.)*)"'
-#: A picture in a page's data: its address, height and width.
+#: A picture in the data of a page: address, height and width.
 _PICTURE = re.compile(rf"\[{_TEXT},(\d+),(\d+)[,\]]")
-#: What follows it there: the page it stands on, and that page's title.
+#: The web page of the picture and its title, which follow it.
 _SOURCE = re.compile(rf'"2003":\[null,{_TEXT},{_TEXT},{_TEXT}')
-#: Addresses in pages of another form, as icrawler looks for them; no longer than that, so that the time is bounded.
+#: Addresses in pages of another format, as in icrawler; their length is limited, so that the time is bounded.
 _BARE = re.compile(r"https?://[^\[\]\s\"'<>]{1,500}?\.(?:jpg|jpeg|png|bmp|webp)(?![\w.])")
-#: Google's own copies and decorations.
+#: Hosts of Google's own copies and decorations.
 _OWN = ("gstatic.com", "google.com", "googleusercontent.com", "ggpht.com", "googleapis.com")
 
 
 class GoogleFeeder(PageFeeder):
-    """Pages of a hundred."""
+    """Feed pages of a hundred results."""
 
     page_size = 100
 
     @staticmethod
-    def page_url(base_url: str, ask: Ask, first: int) -> str:
+    def page_url(base_url: str, request: SearchRequest, first: int) -> str:
         """Return the address of a page, as icrawler writes it."""
-        asked = {
-            "q": ask.query,
+        parameters = {
+            "q": request.query,
             "ijn": first // GoogleFeeder.page_size,
             "start": first,
             "tbs": "",
             "tbm": "isch",
         }
-        if ask.language:
-            asked["lr"] = f"lang_{ask.language}"
-        return f"{base_url}?{urlencode(asked)}"
+        if request.language:
+            parameters["lr"] = f"lang_{request.language}"
+        return f"{base_url}?{urlencode(parameters)}"
 
 
 class GoogleParser(PageParser):
-    """Reads the data in a page's scripts, where icrawler's own parser takes every address for a result."""
+    """Parse the data in a page's scripts; icrawler's parser would take every address for a result."""
 
     def results(self, response: Response) -> Iterator[Candidate]:
-        """Yield the pictures that are not Google's own copies, each with the source that is named after it."""
+        """Yield the pictures that are not Google's own copies, each with the web page that follows it."""
         soup = BeautifulSoup(response.content.decode("utf-8", "ignore"), "lxml")
         seen: set[str] = set()
         for script in soup.find_all("script"):
             text = script.string or ""
-            found = [(match.start(), _unescaped(match[1])) for match in _PICTURE.finditer(text)]
-            pictures = [(place, url) for place, url in found if _is_result(url)]
-            ends = [place for place, _ in pictures[1:]] + [len(text)]
-            for (place, url), end in zip(pictures, ends, strict=False):
+            matches = [(match.start(), _unescaped(match[1])) for match in _PICTURE.finditer(text)]
+            pictures = [(start, url) for start, url in matches if _is_result(url)]
+            ends = [start for start, _ in pictures[1:]] + [len(text)]
+            for (start, url), end in zip(pictures, ends, strict=False):
                 if url not in seen:
                     seen.add(url)
-                    source = _SOURCE.search(text, place, end)
+                    source = _SOURCE.search(text, start, end)
                     yield Candidate(
                         rank=0,
                         url=url,
@@ -73,8 +73,8 @@ class GoogleParser(PageParser):
 
 
 def _unescaped(text: str) -> str:
-    """Return what a string of the page's script stands for."""
-    escapes = re.sub(r"\\x([0-9a-fA-F]{2})", r"\\u00\1", text)  # JavaScript knows more of them than JSON
+    """Return the value of a string literal of the page's script."""
+    escapes = re.sub(r"\\x([0-9a-fA-F]{2})", r"\\u00\1", text)  # JavaScript has escapes that JSON lacks
     try:
         return str(json.loads(f'"{escapes}"'))
     except ValueError:

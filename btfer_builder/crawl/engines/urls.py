@@ -1,4 +1,4 @@
-"""A list of addresses in a CSV or text file, as an engine."""
+"""A list of URLs in a CSV or text file, as an engine."""
 
 import csv
 import io
@@ -14,21 +14,21 @@ _CANDIDATE_COLUMNS = ("page_url", "title", "license", "license_url", "creator", 
 
 
 def read_urls(path: Path, emotions: tuple[Emotion, ...]) -> Iterator[tuple[Search, list[Candidate]]]:
-    """Yield the list's addresses, those of one query and emotion together.
+    """Yield the URLs of the list, grouped by query and emotion.
 
     Parameters
     ----------
     path
         A CSV file with a column `url`, and any of `emotion`, `query`, `language`, `query_ethnicity`,
         `query_gender`, `query_age`, `page_url`, `title`, `license`, `license_url`, `creator`, `attribution`;
-        or a text file with one address a line.
+        or a text file with one URL per line.
     emotions
-        Rows of other emotions are left out. Rows without one get it from here, if it is only one.
+        Rows of other emotions are ignored. A single emotion is the default of rows without one.
 
     Raises
     ------
     BtferError
-        If the file cannot be read or a row has no address or no emotion; the line is named.
+        If the file cannot be read, or a row has no URL or no emotion; the message names the line.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -50,23 +50,25 @@ def read_urls(path: Path, emotions: tuple[Emotion, ...]) -> Iterator[tuple[Searc
         else:
             raise BtferError(f"{path}, line {line}: no emotion; add a column emotion, or give one --emotion")
         if emotion in emotions:
-            about = {name: row.get(name, "") for name in _SEARCH_COLUMNS}
-            # Rows without a query: those with the same attributes are taken for one search.
-            about["query"] = about["query"] or " ".join(filter(None, [path.name, *about.values()]))
-            search = Search(engine="urls", emotion=emotion, expression="", **about)
-            first, found = searches.setdefault((search.query, emotion), (search, []))
+            attributes = {name: row.get(name, "") for name in _SEARCH_COLUMNS}
+            # Rows without a query and with the same attributes are one search.
+            attributes["query"] = attributes["query"] or " ".join(
+                filter(None, [path.name, *attributes.values()])
+            )
+            search = Search(engine="urls", emotion=emotion, expression="", **attributes)
+            first, candidates = searches.setdefault((search.query, emotion), (search, []))
             if first != search:
                 raise BtferError(
                     f"{path}, line {line}: query {search.query!r} has another language or other query_* attributes "
-                    "than further up; give them the same, or another query"
+                    "than in an earlier row; use the same attributes, or another query"
                 )
             known = {name: row[name] for name in _CANDIDATE_COLUMNS if row.get(name)}
-            found.append(Candidate(rank=len(found), url=url, **known))
+            candidates.append(Candidate(rank=len(candidates), url=url, **known))
     yield from searches.values()
 
 
 def _rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line number, cells) of a CSV with a header that has `url`, else of a plain list."""
+    """Yield (line number, cells) of a CSV file with the column `url`, or of a plain list."""
     header = next(csv.reader(io.StringIO(text)), [])
     if "url" in [name.strip() for name in header]:
         reader = csv.DictReader(io.StringIO(text))

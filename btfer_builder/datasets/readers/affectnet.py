@@ -1,13 +1,13 @@
-"""AffectNet's folders (Mollahosseini et al. 2019): train and val, a numbered folder a class; contempt is left out."""
+"""AffectNet (Mollahosseini et al. 2019): train and val, each with one numbered folder per class."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import Item, class_folders, meaning, split_folders
+from btfer_builder.datasets.readers.base import Item, class_emotion, class_folders, split_folders
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import Emotion
 
-#: The number of each class, as the set's readme has them; contempt is none of the seven.
+#: Class numbers of the dataset's readme; contempt (7) is not one of the seven emotions.
 CLASSES: Mapping[str, Emotion | None] = {
     "0": "neutral",
     "1": "happy",
@@ -21,17 +21,17 @@ CLASSES: Mapping[str, Emotion | None] = {
 
 
 def read(source: Path) -> Iterator[Item]:
-    """Yield the pictures of a folder with `train` and `val`, each with folders 0 … 7 (or named classes).
+    """Yield the pictures of a folder with `train` and `val`, each with class folders 0 … 7 (or emotion names).
 
     Raises
     ------
     BtferError
-        If there is no such folder.
+        If the folder has no such class folders.
     """
     splits = split_folders(source) if source.is_dir() else {}
-    if not any(meaning(entry.name, CLASSES) for folder in splits for entry in folder.iterdir()):
+    if not any(class_emotion(entry.name, CLASSES) for folder in splits for entry in folder.iterdir()):
         raise BtferError(
-            f"{source}: has no train/0 … train/7; name the folder with AffectNet's train and val in it"
+            f"{source}: has no train/0 … train/7; name the folder that contains AffectNet's train and val"
         )
     return (
         item for folder, split in splits.items() for item in class_folders(folder, source, split, CLASSES)

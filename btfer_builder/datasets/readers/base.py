@@ -1,59 +1,43 @@
-"""One picture of somebody's labelled set, before it is imported, and why it may be left out."""
+"""What every reader of a dataset layout yields: items, and the reasons why an item is not imported."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from btfer_builder.config import SplitName
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import IMAGE_SUFFIXES
-from btfer_builder.labels import Emotion, parse_emotion
+from btfer_builder.labels import Emotion, SplitName, parse_emotion, parse_split
 
-#: Why a picture of a labelled set is not imported, each reason with its meaning.
-DROPPED: dict[str, str] = {
-    "other_class": "a class that is none of the seven emotions, as AffectNet's contempt",
-    "unknown_label": "the label is none the set's own description knows",
-    "missing_file": "the set's list names it, but there is no such file",
+#: Why an item is not imported: each reason with its meaning, as in `dropped.csv`.
+DROP_REASONS: dict[str, str] = {
+    "other_class": "the class is not one of the seven emotions, for example AffectNet's contempt",
+    "unknown_label": "the description of the dataset does not define the label",
+    "missing_file": "the list of the dataset names a file that does not exist",
     "unreadable": "the file or row cannot be decoded",
-    "too_large": "more pixels than allowed (a decompression bomb)",
-    "crashed_decoder": "decoding it killed the worker",
-    "leaked": "it stands in a split that is tested on as well (--leaked drop)",
-}
-
-#: What other people call the splits.
-SPLITS: dict[str, SplitName] = {
-    "train": "train",
-    "training": "train",
-    "train_set": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "val_set": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-    "test_set": "test",
+    "too_large": "the image has more pixels than allowed (a decompression bomb)",
+    "crashed_decoder": "the worker process was killed while it decoded the file",
+    "leaked": "the picture is also in val or test (--leaked drop)",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A picture as its set describes it.
+    """A picture as its dataset describes it.
 
     Attributes
     ----------
     name
-        What it is called there: a relative path, or the line of a CSV.
+        Name in the dataset: a relative path, or the line of a CSV file.
     split
-        The split its set puts it in.
+        Split in the dataset.
     label
-        The class in the words of the set.
+        Class label in the dataset.
     emotion
-        The class in ours; None where it has none, and then `reason` says why.
+        Emotion of the label; None if it has none, and `reason` says why.
     source
-        The file, or the pixels themselves: 8 bits of grey, row by row, of a square.
+        File, or the pixels of a square 8-bit greyscale image, row by row.
     reason
-        Why it is dropped before it is looked at; None if it is not.
+        Reason why it is dropped before it is decoded; None otherwise.
     """
 
     name: str
@@ -63,24 +47,28 @@ class Item:
     source: Path | bytes
     reason: str | None = None
 
+    def without_pixels(self) -> "Item":
+        """Return the item with an empty source, which is small to keep and to send between processes."""
+        return replace(self, source=Path())
+
 
 def class_folders(
     folder: Path, root: Path, split: SplitName, numbered: Mapping[str, Emotion | None] | None = None
 ) -> Iterator[Item]:
-    """Yield the pictures of a folder that has one folder a class, sorted by name.
+    """Yield the pictures of a folder with one folder per class, sorted by name.
 
     Parameters
     ----------
     folder, root
-        The folder, and the one the names are relative to.
+        The folder to read, and the folder that names are relative to.
     split
-        What the folder is.
+        Split of the folder.
     numbered
-        What the names of the class folders mean; None for a class that is none of the seven. Other names are
-        read as emotions and their synonyms, and become `other_class` if they are none.
+        Emotion of each numbered class folder; None for a class outside the seven. Other names are read as
+        emotions or their synonyms; unknown names become `other_class`.
     """
     for classes in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not hidden(entry)):
-        emotion = meaning(classes.name, numbered or {})
+        emotion = class_emotion(classes.name, numbered or {})
         reason = None if emotion else "other_class"
         for path in sorted(classes.rglob("*")):
             if path.suffix.lower() in IMAGE_SUFFIXES and not hidden(path) and path.is_file():
@@ -88,8 +76,8 @@ def class_folders(
                 yield Item(name, split, classes.name, emotion, path, reason)
 
 
-def meaning(label: str, numbered: Mapping[str, Emotion | None]) -> Emotion | None:
-    """Return the emotion a class's name or number means; None if it is none of the seven."""
+def class_emotion(label: str, numbered: Mapping[str, Emotion | None]) -> Emotion | None:
+    """Return the emotion of a class name or number, or None if it is not one of the seven."""
     if label in numbered:
         return numbered[label]
     try:
@@ -99,11 +87,11 @@ def meaning(label: str, numbered: Mapping[str, Emotion | None]) -> Emotion | Non
 
 
 def split_folders(root: Path) -> dict[Path, SplitName]:
-    """Return the folders of a set that are splits by their names."""
+    """Return the folders that are named after a split, with their splits."""
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not hidden(entry))
-    return {folder: SPLITS[folder.name.casefold()] for folder in folders if folder.name.casefold() in SPLITS}
+    return {folder: split for folder in folders if (split := parse_split(folder.name))}
 
 
 def hidden(path: Path) -> bool:
-    """Whether a file or folder is one that its owner does not want to see."""
+    """Return whether a file or folder is hidden or metadata of macOS archives."""
     return path.name.startswith(".") or path.name == "__MACOSX"

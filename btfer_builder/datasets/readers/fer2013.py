@@ -1,4 +1,4 @@
-"""FER2013's CSV (Goodfellow et al. 2013): columns emotion, pixels, Usage; 48×48 pixels of grey a row."""
+"""FER2013 (Goodfellow et al. 2013): a CSV file with the columns emotion, pixels, Usage; one 48×48 image a row."""
 
 import csv
 import warnings
@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from btfer_builder.config import SplitName
 from btfer_builder.datasets.readers.base import Item
 from btfer_builder.errors import BtferError
-from btfer_builder.labels import Emotion
+from btfer_builder.labels import Emotion, SplitName
 
-#: The number of each class, as the set's README has them.
+#: Class numbers of the dataset's README.
 CLASSES: dict[str, Emotion] = {
     "0": "angry",
     "1": "disgust",
@@ -23,23 +22,24 @@ CLASSES: dict[str, Emotion] = {
     "6": "neutral",
 }
 
+#: Values of the column Usage.
 USAGES: dict[str, SplitName] = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
 
 SIDE = 48
 
-#: A row has at most 2304 numbers of three digits and a space each; a longer cell is no picture.
+#: A row has at most 2304 numbers of three digits and a space each; longer cells are refused.
 LONGEST = 16 * SIDE * SIDE
 
 
 def read(source: Path) -> Iterator[Item]:
-    """Yield the rows of `fer2013.csv` (or `icml_face_data.csv`), or of the folder that has it.
+    """Yield the rows of `fer2013.csv` (or `icml_face_data.csv`), given as the file or a folder that contains it.
 
-    A row is called by its line in the file; one whose pixels are no 2304 numbers of 0–255 is `unreadable`.
+    A row is named by its line number. A row whose pixels are not 2304 numbers of 0–255 is `unreadable`.
 
     Raises
     ------
     BtferError
-        If the file is missing, is no CSV, has not the three columns, or a row a `Usage` that is none.
+        If the file is missing or not a CSV file, lacks one of the columns, or has an unknown `Usage`.
     """
     path = _find(source)
     csv.field_size_limit(LONGEST)
@@ -51,16 +51,16 @@ def read(source: Path) -> Iterator[Item]:
                 raise BtferError(
                     f"{path}: has the columns {', '.join(columns)[:200] or '(none)'}; expected emotion, pixels, Usage"
                 )
-            places = [columns.index(name) for name in ("emotion", "pixels", "usage")]
+            indexes = [columns.index(name) for name in ("emotion", "pixels", "usage")]
             for row in reader:
                 if not row:
                     continue
                 if len(row) < len(columns):
                     raise BtferError(
                         f"{path}, line {reader.line_num}: has {len(row)} cells, expected {len(columns)}; "
-                        "the file is cut off or damaged, get it again"
+                        "the file is incomplete or damaged, download it again"
                     )
-                yield _item(path, reader.line_num, *(row[place].strip() for place in places))
+                yield _item(path, reader.line_num, *(row[index].strip() for index in indexes))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BtferError(f"{path}: cannot be read as FER2013's CSV: {error}") from None
     finally:
@@ -70,10 +70,10 @@ def read(source: Path) -> Iterator[Item]:
 def _find(source: Path) -> Path:
     if source.is_file():
         return source
-    found = sorted(path for name in ("fer2013.csv", "icml_face_data.csv") for path in source.rglob(name))
-    if not found:
-        raise BtferError(f"{source}: has no fer2013.csv or icml_face_data.csv; name the CSV itself")
-    return found[0]
+    matches = sorted(path for name in ("fer2013.csv", "icml_face_data.csv") for path in source.rglob(name))
+    if not matches:
+        raise BtferError(f"{source}: has no fer2013.csv or icml_face_data.csv; name the CSV file itself")
+    return matches[0]
 
 
 def _item(path: Path, line: int, label: str, pixels: str, usage: str) -> Item:
@@ -86,9 +86,9 @@ def _item(path: Path, line: int, label: str, pixels: str, usage: str) -> Item:
 
 
 def _values(text: str) -> bytes:
-    """Return the pixels, or nothing where they are no picture."""
+    """Return the pixels, or empty bytes if the text is not an image of 48×48 pixels."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # NumPy only warns of what it cannot read
+        warnings.simplefilter("error")  # NumPy only warns about text that it cannot parse
         try:
             values = np.fromstring(text, dtype=np.int64, sep=" ")
         except (ValueError, DeprecationWarning, OverflowError):

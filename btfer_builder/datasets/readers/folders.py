@@ -1,17 +1,24 @@
-"""Any folder of class folders, with splits or without."""
+"""Any folder of class folders, with or without splits."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import Item, class_folders, hidden, meaning, split_folders
+from btfer_builder.datasets.readers.base import (
+    Item,
+    class_emotion,
+    class_folders,
+    hidden,
+    split_folders,
+)
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
 
 
 def read(source: Path) -> Iterator[Item]:
-    """Yield the pictures of a folder whose class folders lie in it, or in its folders train, val and test.
+    """Yield the pictures of class folders that are in a folder, or in its folders train, val and test.
 
-    Class folders are named after emotions or their synonyms; others are `other_class`. Without splits all is train.
+    Class folders are named after emotions or their synonyms; pictures of others are `other_class`. Without split
+    folders, all pictures are train.
 
     Raises
     ------
@@ -22,12 +29,12 @@ def read(source: Path) -> Iterator[Item]:
     splits = splits or {source: "train"}
     if not any(_has_classes(folder) for folder in splits):
         raise BtferError(
-            f"{source}: has no class folders; expected {', '.join(EMOTIONS)} in it, or in train, val and test"
+            f"{source}: has no class folders; expected {', '.join(EMOTIONS)} in it, or in its train, val and test"
         )
     return (item for folder, split in splits.items() for item in class_folders(folder, source, split))
 
 
 def _has_classes(folder: Path) -> bool:
     return folder.is_dir() and any(
-        entry.is_dir() and not hidden(entry) and meaning(entry.name, {}) for entry in folder.iterdir()
+        entry.is_dir() and not hidden(entry) and class_emotion(entry.name, {}) for entry in folder.iterdir()
     )

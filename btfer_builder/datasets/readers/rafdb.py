@@ -1,4 +1,4 @@
-"""RAF-DB's single-label part (Li et al. 2017): a list of labels beside aligned pictures, or numbered folders."""
+"""RAF-DB, single-label subset (Li et al. 2017): aligned pictures with a list of labels, or numbered folders."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import IMAGE_SUFFIXES
 from btfer_builder.labels import Emotion
 
-#: The number of each class, as the set's readme has them.
+#: Class numbers of the dataset's readme.
 CLASSES: dict[str, Emotion] = {
     "1": "surprise",
     "2": "fear",
@@ -19,7 +19,7 @@ CLASSES: dict[str, Emotion] = {
     "7": "neutral",
 }
 
-#: Its name in the set, misspelled as it is there.
+#: File with the labels; the dataset misspells the name.
 LIST = "list_patition_label.txt"
 
 
@@ -29,13 +29,13 @@ def read(source: Path) -> Iterator[Item]:
     Parameters
     ----------
     source
-        A folder with `EmoLabel/list_patition_label.txt` and the aligned pictures (`train_00001_aligned.jpg`)
-        somewhere in it; or with `train/1` … `test/7`, as the set is passed on, too.
+        Folder with `EmoLabel/list_patition_label.txt` and the aligned pictures (`train_00001_aligned.jpg`) at any
+        depth; or with the class folders `train/1` … `test/7` of a common copy of the dataset.
 
     Raises
     ------
     BtferError
-        If there is neither, or a line of the list is not a name and a number.
+        If it has neither, or a line of the list is not a name and a number.
     """
     lists = sorted(source.rglob(LIST)) if source.is_dir() else []
     if lists:
@@ -55,22 +55,20 @@ def _listed(source: Path, listing: Path) -> Iterator[Item]:
     try:
         lines = listing.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BtferError(f"{listing}: cannot be read: {error}; get RAF-DB's list again") from None
+        raise BtferError(f"{listing}: cannot be read: {error}; download RAF-DB's list again") from None
     seen: set[str] = set()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         name, _, label = line.strip().rpartition(" ")
         prefix = name.partition("_")[0]
-        # A name is looked up among the files found, so one that leads out of the folder leads nowhere.
+        # Names are looked up among the files found, so a path that leads out of the folder matches nothing.
         if prefix not in {"train", "test"}:
             raise BtferError(
-                f"{listing}, line {number}: is {line.strip()[:80]!r}, expected as `train_00001.jpg 5`"
+                f"{listing}, line {number}: found {line.strip()[:80]!r}, expected a line like `train_00001.jpg 5`"
             )
         if name in seen:
-            raise BtferError(
-                f"{listing}, line {number}: {name[:80]} was listed before; keep one of the lines"
-            )
+            raise BtferError(f"{listing}, line {number}: {name[:80]} is listed twice; keep one of the lines")
         seen.add(name)
         emotion = CLASSES.get(label)
         stem = name.strip().removesuffix(".jpg")

@@ -8,7 +8,7 @@ import requests
 from icrawler.builtin.bing import BingParser as IcrawlersParser
 from icrawler.utils import ProxyPool, Session, Signal
 
-from btfer_builder.crawl.engines.base import Ask
+from btfer_builder.crawl.engines.base import SearchRequest
 from btfer_builder.crawl.engines.bing import BING, BingFeeder, BingParser
 from tests.crawl.crawl_web import Web, as_told
 from tests.crawl.engines.engine_forms import results_page
@@ -81,7 +81,7 @@ def test_pages_of_another_form_have_no_results(content):
 
 def test_the_phrase_and_the_place_stand_in_the_address_of_a_page():
     phrase = "niña feliz & contenta?"
-    address = urlsplit(BingFeeder.page_url(BING.base_url, Ask(phrase), 40))
+    address = urlsplit(BingFeeder.page_url(BING.base_url, SearchRequest(phrase), 40))
     assert parse_qs(address.query) == {"q": [phrase], "first": ["40"]}
     assert f"https://{address.netloc}{address.path}" == BING.base_url
 

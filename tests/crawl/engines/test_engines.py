@@ -11,7 +11,7 @@ from icrawler.builtin.google import GoogleParser as IcrawlersGoogleParser
 from icrawler.utils import ProxyPool, Session, Signal
 
 from btfer_builder.crawl.engines import SEARCH_ENGINES
-from btfer_builder.crawl.engines.base import Ask, SearchError, search_pages
+from btfer_builder.crawl.engines.base import SearchError, SearchRequest, search_pages
 from btfer_builder.crawl.rate_limit import RateLimiter
 from btfer_builder.crawl.result_pages import PageSession
 from tests.crawl.engines.engine_forms import (
@@ -23,7 +23,7 @@ from tests.crawl.engines.engine_forms import (
     wikimedia_page,
 )
 
-APIS = [name for name, engine in SEARCH_ENGINES.items() if engine.says_when_empty]
+APIS = [name for name, engine in SEARCH_ENGINES.items() if engine.reports_empty]
 PAGES = [name for name in SEARCH_ENGINES if name not in APIS]
 
 
@@ -39,7 +39,7 @@ def search(web):
     def ask(name: str, *, limit: int = 1000, offset: int = 0, license: tuple[str, ...] = ()):
         session = PageSession({}, RateLimiter(0), threading.Event(), gentle=False)
         pages = search_pages(
-            SEARCH_ENGINES[name], Ask("q", "es", license), session, limit=limit, offset=offset,
+            SEARCH_ENGINES[name], SearchRequest("q", "es", license), session, limit=limit, offset=offset,
             base_url=web.engine_url(name)[name],
         )  # fmt: skip
         return [candidate for page in pages for candidate in page.candidates]
@@ -286,7 +286,9 @@ def test_baidu_falls_back_on_its_copy_and_says_when_it_refuses():
 @pytest.mark.parametrize("name", SEARCH_ENGINES)
 def test_the_phrase_and_the_place_stand_in_the_address_of_a_page(name):
     engine, phrase = SEARCH_ENGINES[name], "niña feliz & contenta?"
-    address = engine.feeder.page_url(engine.base_url, Ask(phrase, "es"), engine.feeder.page_size * 2)
+    address = engine.feeder.page_url(
+        engine.base_url, SearchRequest(phrase, "es"), engine.feeder.page_size * 2
+    )
     assert address.startswith("https://")
     query, first = FORMS[name].asked(parse_qs(urlsplit(address).query))
     assert (query, first) == (phrase, engine.feeder.page_size * 2)

@@ -8,7 +8,7 @@ import pytest
 
 from btfer_builder.crawl import result_pages as pages
 from btfer_builder.crawl.engines import base as icrawler
-from btfer_builder.crawl.engines.base import Ask, SearchError, search_pages
+from btfer_builder.crawl.engines.base import SearchError, SearchRequest, search_pages
 from btfer_builder.crawl.engines.bing import BING
 from btfer_builder.crawl.rate_limit import RateLimiter
 from btfer_builder.crawl.result_pages import PageSession
@@ -25,7 +25,7 @@ def search(web):
         found, error = [], None
         try:
             options = {"limit": 40, "base_url": web.search_url, **options}
-            for page in search_pages(engine, Ask(query), session, **options):
+            for page in search_pages(engine, SearchRequest(query), session, **options):
                 found += page.candidates
         except SearchError as failure:
             error = str(failure)
@@ -105,7 +105,7 @@ def test_an_offset_within_a_page_leaves_out_what_was_found_before(web, search):
 
 def test_nobody_is_asked_for_more_than_an_engine_gives(web, search):
     web.results["q"] = pictures(100)
-    engine = replace(BING, deepest=30)
+    engine = replace(BING, max_results=30)
     found, error = search(engine=engine, limit=90)
     assert (len(found), error) == (30, None)
     assert [first for _, first in web.searched] == [0, 20]
@@ -119,7 +119,7 @@ def test_a_page_of_another_form_is_a_failure_that_says_so(web, search, fault):
     found, error = search()
     assert found == []
     assert "no result could be parsed" in error
-    assert "changed the form of its pages" in error
+    assert "changed the format of its pages" in error
     assert web.search_url in error
     assert len(web.searched) == 1, "the engine is not asked for more pages of it"
 
@@ -135,7 +135,7 @@ def test_a_page_that_doubts_we_are_human_is_no_page_without_results(web, search)
     ("fault", "said"),
     [
         ("503", "HTTP 503"), ("429", "HTTP 429"), ("close", "no answer"), ("reset", "no answer"), ("hang", "no answer"),
-        ("half", "no answer"), ("drip", "not all there"),
+        ("half", "no answer"), ("drip", "not complete"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("broken", [0, 40])
@@ -164,7 +164,7 @@ def test_an_engine_that_asks_for_a_long_pause_is_not_asked_again(web, search):
     web.engine_fault = {None: "429-for-an-hour"}
     session = PageSession({}, RateLimiter(0), threading.Event(), max_wait=60)
     with pytest.raises(SearchError, match="HTTP 429") as failure:
-        list(search_pages(BING, Ask("q"), session, limit=20, base_url=web.search_url))
+        list(search_pages(BING, SearchRequest("q"), session, limit=20, base_url=web.search_url))
     assert failure.value.pause == 3600
     assert len(web.searched) == 1
 
@@ -175,7 +175,7 @@ def test_pages_are_asked_at_the_engines_pace(web):
     assert (
         sum(
             len(page.candidates)
-            for page in search_pages(BING, Ask("q"), session, limit=80, base_url=web.search_url)
+            for page in search_pages(BING, SearchRequest("q"), session, limit=80, base_url=web.search_url)
         )
         == 80
     )
@@ -185,7 +185,7 @@ def test_pages_are_asked_at_the_engines_pace(web):
 def test_a_search_over_one_session_keeps_its_connection_and_no_cookies(web):
     web.results["q"], session = pictures(20), PageSession({}, RateLimiter(0), threading.Event())
     for _ in range(3):
-        list(search_pages(BING, Ask("q"), session, limit=20, base_url=web.search_url))
+        list(search_pages(BING, SearchRequest("q"), session, limit=20, base_url=web.search_url))
         session.cookies.set("seen", "before")
     assert web.connections == 1
     assert not any("Cookie" in headers for headers in web.headers)

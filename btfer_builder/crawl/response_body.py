@@ -1,0 +1,84 @@
+"""Read the body of a response or a local file in chunks, and decompress it within bounds."""
+
+import os
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import unquote_to_bytes, urlsplit
+
+import aiohttp
+
+from btfer_builder.crawl.failures import FetchError, to_fetch_error
+
+CHUNK = 1 << 16
+#: Encodings that are decoded although none is requested. Only one layer: several layers, or denser encodings, could
+#: expand a chunk to more than the memory.
+ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
+
+
+def read_local(url: str) -> Iterator[bytes]:
+    """Yield the chunks of a local file, at least one.
+
+    Raises
+    ------
+    FetchError
+        With the reason `unreachable`, or `bad_url` if the address is not a path.
+    """
+    try:
+        path = Path(os.fsdecode(unquote_to_bytes(urlsplit(url).path)))
+        with path.open("rb") as file:
+            yield b""
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise FetchError("unreachable", f"{url}: {error.strerror}") from None
+    except ValueError as error:
+        raise to_fetch_error(error) from None
+
+
+async def read_start(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    """Return the first `max_bytes` bytes of a body, and close the response.
+
+    Raises
+    ------
+    FetchError
+        As `decompressed`.
+    """
+    content = b""
+    async for chunk in decompressed(response):
+        content += chunk
+        if len(content) >= max_bytes:
+            break
+    response.close()
+    return content[:max_bytes]
+
+
+async def decompressed(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Yield a body without its `Content-Encoding`, in chunks of bounded size.
+
+    Raises
+    ------
+    FetchError
+        With the reason `unsupported_format` for an unknown encoding, `unreachable` for a damaged body.
+    """
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    chunks = response.content.iter_any()
+    if encoding not in ENCODINGS:
+        raise FetchError("unsupported_format", f"Content-Encoding: {encoding}")
+    if encoding in {"", "identity"}:
+        async for chunk in chunks:
+            yield chunk
+        return
+    unpacker = None
+    try:
+        async for chunk in chunks:
+            if unpacker is None:  # "deflate" bodies come with and without a zlib header
+                has_header = encoding != "deflate" or chunk[0] & 15 == 8
+                unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32 if has_header else -zlib.MAX_WBITS)
+            yield unpacker.decompress(chunk, CHUNK)
+            while unpacker.unconsumed_tail:
+                yield unpacker.decompress(unpacker.unconsumed_tail, CHUNK)
+    except zlib.error as error:
+        raise FetchError("unreachable", f"Content-Encoding: {encoding}: {error}") from None
+    if unpacker is not None and not unpacker.eof:
+        raise FetchError("unreachable", f"Content-Encoding: {encoding}: it broke off")
