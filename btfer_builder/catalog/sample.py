@@ -172,13 +172,16 @@ class SampleState:
 def sample_state(catalog: Catalog) -> SampleState:
     """Compare the sample with what the catalog says of its faces now."""
     row = catalog.rows(
-        """SELECT count(*) AS drawn, coalesce(sum(fate = 'left'), 0) AS left,
+        """WITH known AS MATERIALIZED (  -- a LEFT JOIN of the view would compute it for all faces
+               SELECT f.face_id, f.state, f.verdict, f.conflict, f.emotion
+               FROM sample JOIN face_rows f USING (face_id))
+           SELECT count(*) AS drawn, coalesce(sum(fate = 'left'), 0) AS left,
                   coalesce(sum(fate = 'rejected'), 0) AS rejected,
                   coalesce(sum(fate = 'relabelled'), 0) AS relabelled
            FROM (SELECT CASE WHEN f.face_id IS NULL OR f.state <> 'kept' THEN 'left'
                              WHEN f.verdict IS NOT 'accept' OR f.conflict THEN 'rejected'
                              WHEN f.emotion <> s.emotion THEN 'relabelled' END AS fate
-                 FROM sample s LEFT JOIN face_rows f USING (face_id)
+                 FROM sample s LEFT JOIN known f USING (face_id)
                  UNION ALL SELECT 'left' FROM undrawn WHERE reason = 'left_sample')"""
     )[0]
     draw = _last_draw(catalog)

@@ -1,11 +1,10 @@
 -- The views derive what follows from the tables. They are made again after each migration: a change here takes effect
 -- in existing catalogs together with a new script in migrations/.
 
--- The candidates an image comes from: the first one that led to it, and the first one that states its licence, for
--- engines differ in what they know.
+-- The first candidate that led to each image. With a single min(), c.search_id is that of the same candidate.
+-- The cast gives the column an affinity, without which SQLite makes no index to join it by.
 CREATE VIEW origins AS
-SELECT f.image_id, min(c.candidate_id) AS found_by,
-       coalesce(min(CASE WHEN c.license <> 'unknown' THEN c.candidate_id END), min(c.candidate_id)) AS licensed_by
+SELECT f.image_id, CAST(min(c.candidate_id) AS INTEGER) AS found_by, c.search_id
 FROM fetches f CROSS JOIN candidates c USING (url) WHERE f.image_id IS NOT NULL GROUP BY f.image_id;
 
 -- The fate of every candidate. Only the first one of a URL is fetched, and the first that led to an image is kept.
@@ -13,14 +12,13 @@ CREATE VIEW candidate_fates AS
 SELECT c.candidate_id, c.search_id, c.rank, c.url, c.page_url, c.title, c.license, c.license_url, c.creator,
        c.attribution, c.sha1, c.found_url, s.engine, s.query, s.language, s.emotion, s.query_ethnicity, s.query_gender,
        s.query_age, s.expression, f.image_id, f.detail, f.http_status, f.content_type, f.bytes, f.fetched_at, f.tries,
-       CASE WHEN f.url IS NULL THEN 'waiting' WHEN c.candidate_id = o.found_by THEN 'kept' ELSE 'dropped' END AS state,
-       CASE WHEN f.url IS NULL THEN NULL
+       CASE WHEN f.url IS NULL THEN 'waiting' WHEN o.found_by IS NULL THEN 'dropped' ELSE 'kept' END AS state,
+       CASE WHEN f.url IS NULL OR o.found_by IS NOT NULL THEN NULL
             WHEN c.candidate_id <> (SELECT min(first.candidate_id) FROM candidates first WHERE first.url = c.url)
             THEN 'same_url'
-            WHEN f.reason IS NOT NULL THEN f.reason
-            WHEN c.candidate_id <> o.found_by THEN 'same_bytes' END AS reason
+            ELSE coalesce(f.reason, 'same_bytes') END AS reason
 FROM candidates c JOIN searches s USING (search_id) LEFT JOIN fetches f USING (url)
-LEFT JOIN origins o ON o.image_id = f.image_id;
+LEFT JOIN origins o ON o.found_by = c.candidate_id;
 
 -- A reviewer's last word on an item, unless undone; what was said as an adjudicator is a word of its own.
 CREATE VIEW current_decisions AS
@@ -65,24 +63,29 @@ CREATE VIEW verdicts AS
 SELECT kind, item_id, verdict, emotion, reason, votes, adjudicated FROM vote_counts WHERE verdict IS NOT NULL;
 
 -- Images with where they come from, what dedupe and reviewers made of them, and the label to propose.
--- The ballots of a round are counted once: SQLite would count those of a view again for each row it is joined to.
+-- Engines differ in what they know: the licence is of the first candidate that states one.
+-- The votes of a round are counted once: SQLite would count those of a view again for each row it is joined to.
+-- Every image has its row in `images` and `candidates`; they are LEFT JOINs so that SQLite leaves them out where no
+-- column of theirs is asked for.
 -- Within coalesce, a condition on the verdict leaves it a LEFT JOIN: as an inner one, SQLite may begin with it and then
 -- compare all ballots of one verdict with each image.
 CREATE VIEW image_rows AS
 WITH counted AS MATERIALIZED (SELECT * FROM vote_counts WHERE kind = 'image')
-SELECT i.image_id, coalesce(v.emotion, s.emotion) AS emotion, d.state, d.reason, i.path, i.format, i.bytes,
+SELECT o.image_id, coalesce(v.emotion, s.emotion) AS emotion, d.state, d.reason, i.path, i.format, i.bytes,
        h.width, h.height, c.url, c.page_url, c.title, l.license, l.license_url, l.creator, l.attribution,
        s.engine, s.query, s.language, s.expression, s.query_ethnicity, s.query_gender, s.query_age,
-       c.candidate_id, d.duplicate_of, d.distance,
+       o.found_by AS candidate_id, d.duplicate_of, d.distance,
        coalesce(d.conflict, 0) AND v.emotion IS NULL AS conflict,
        coalesce(v.verdict, NULL) AS verdict, v.reason AS verdict_reason
-FROM origins o JOIN images i USING (image_id)
-JOIN candidates c ON c.candidate_id = o.found_by
-JOIN searches s ON s.search_id = c.search_id
-LEFT JOIN candidates l ON l.candidate_id = o.licensed_by
-LEFT JOIN hashes h ON h.image_id = i.image_id
-LEFT JOIN dedupes d ON d.image_id = i.image_id
-LEFT JOIN counted v ON v.item_id = i.image_id;
+FROM origins o JOIN searches s USING (search_id)
+LEFT JOIN images i ON i.image_id = o.image_id
+LEFT JOIN candidates c ON c.candidate_id = o.found_by
+LEFT JOIN candidates l ON l.candidate_id = coalesce(
+    (SELECT min(stated.candidate_id) FROM fetches f CROSS JOIN candidates stated USING (url)
+     WHERE f.image_id = o.image_id AND stated.license <> 'unknown'), o.found_by)
+LEFT JOIN hashes h ON h.image_id = o.image_id
+LEFT JOIN dedupes d ON d.image_id = o.image_id
+LEFT JOIN counted v ON v.item_id = o.image_id;
 
 -- Images that go on to be cropped: kept by dedupe and not rejected by a reviewer.
 CREATE VIEW croppable AS
@@ -96,7 +99,8 @@ WHERE d.state = 'dropped' AND (d.duplicate_of IS NULL OR EXISTS (
 
 -- Faces that go on to be reviewed, with their label and verdict. A conflict ends when a label is given.
 -- The state and reason of a copy are those of dedupe: they come first, f.* has those of the crop once more. `found_as`
--- is the label that the review of the photos leaves it with, `compared` whether dedupe has seen it.
+-- is the label that the review of the photos leaves it with, `compared` whether dedupe has seen it. Copies are few:
+-- without a key to look for, SQLite doesn't look.
 CREATE VIEW face_rows AS
 WITH counted AS MATERIALIZED (SELECT * FROM vote_counts WHERE kind = 'face')
 SELECT CASE WHEN copy.face_id IS NULL THEN f.state ELSE 'dropped' END AS state,
@@ -108,5 +112,5 @@ SELECT CASE WHEN copy.face_id IS NULL THEN f.state ELSE 'dropped' END AS state,
        i.query_gender, i.query_age, i.candidate_id
 FROM faces f JOIN croppable i USING (image_id)
 LEFT JOIN face_dedupes d ON d.face_id = f.face_id
-LEFT JOIN face_copies copy ON copy.face_id = f.face_id AND f.state = 'kept'
+LEFT JOIN face_copies copy ON copy.face_id = CASE WHEN f.state = 'kept' AND d.state = 'dropped' THEN f.face_id END
 LEFT JOIN counted v ON v.item_id = f.face_id;

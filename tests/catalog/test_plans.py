@@ -32,7 +32,7 @@ from tests.synthetic import fill_tables
 BOUNDED = {"consensus", "training_sets", "t", "json_each", "item"}
 
 #: Columns by which an index that SQLite makes for one statement finds few rows.
-KEYS = {"image_id", "face_id", "item_id", "url", "duplicate_of", "candidate_id"}
+KEYS = {"image_id", "face_id", "item_id", "url", "duplicate_of", "candidate_id", "found_by"}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+-- 0.1.1: no table changes; the views read fewer tables.
