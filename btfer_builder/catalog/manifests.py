@@ -123,7 +123,7 @@ def check_views(catalog: Catalog, folder: Path) -> None:
             )
     path = folder / "decisions.csv"
     last = _last_decision(path)
-    if last > int(catalog.value("SELECT coalesce(max(decision_id), 0) FROM decisions")):
+    if last > _decided(catalog):
         raise BtferError(
             f"{path} has decisions up to number {last}, and {catalog.path} lacks the last of them: it is an older "
             "copy. Restore a newer one from a backup, or move the file away to go on without them. Nothing was changed"
@@ -145,6 +145,11 @@ def _is_known(catalog: Catalog, row: Mapping[str, str]) -> bool | None:
     return any(catalog.value(sql, *(row[column] for column in columns)) for columns, sql in able)
 
 
+def _decided(catalog: Catalog) -> int:
+    """Return the number of the catalog's last decision; 0 if there is none."""
+    return int(catalog.value("SELECT coalesce(max(decision_id), 0) FROM decisions"))
+
+
 def _last_decision(path: Path) -> int:
     """Return the number of the last decision in the view; 0 if there is none, or a person has rearranged it."""
     if not path.is_file():
@@ -161,3 +166,9 @@ def write_manifests(catalog: Catalog, folder: Path, *names: str) -> None:
         cursor = catalog.connection.execute(MANIFESTS[name])
         columns = [column[0] for column in cursor.description]
         write_csv(folder / f"{name}.csv", columns, cursor)
+
+
+def write_decisions(catalog: Catalog, folder: Path) -> None:
+    """Write the views that show decisions, unless they have the last one: a review that was killed wrote none."""
+    if _last_decision(folder / "decisions.csv") < _decided(catalog):
+        write_manifests(catalog, folder, "decisions", "images", "faces")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from btfer_builder.catalog.catalog import Catalog, insert
+from btfer_builder.io.json import json_text
 from btfer_builder.labels import Emotion
 from btfer_builder.records import SampledFace, UnsampledFace
 
@@ -80,14 +81,17 @@ def _agreement(row: sqlite3.Row) -> tuple[float, int]:
     return (1.0 if row["adjudicated"] or not total else agreeing / total), total
 
 
-def sources(catalog: Catalog) -> dict[str, list[Source]]:
-    """Return every candidate that led to each image, by image id."""
+def sources(catalog: Catalog, image_ids: Iterable[str]) -> dict[str, list[Source]]:
+    """Return every candidate that led to each of the images, by image id."""
+    rows = catalog.connection.execute(
+        """SELECT f.image_id, c.url, c.page_url, c.license, c.license_url, c.creator, f.fetched_at
+           FROM json_each(?) wanted CROSS JOIN fetches f ON f.image_id = wanted.value
+           CROSS JOIN candidates c ON c.url = f.url ORDER BY c.candidate_id""",
+        (json_text(sorted(set(image_ids))),),
+    )
     found: dict[str, list[Source]] = {}
-    for row in catalog.rows(
-        """SELECT image_id, url, page_url, license, license_url, creator, fetched_at
-           FROM fetches JOIN candidates USING (url) WHERE image_id IS NOT NULL ORDER BY candidate_id"""
-    ):
-        found.setdefault(row["image_id"], []).append(Source(*row[1:]))
+    for image_id, *fields in rows:
+        found.setdefault(image_id, []).append(Source(*fields))
     return found
 
 

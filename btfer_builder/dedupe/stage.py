@@ -92,6 +92,8 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
                 f"photos similar to one that was taken down, kept out of the sample until reviewed: {len(held)}"
             )
         write_manifests(catalog, workspace.manifests, "images", "duplicates")
+        if (workspace.manifests / "faces.csv").exists():  # faces go on with their photos
+            write_manifests(catalog, workspace.manifests, "faces")
         counts |= {"images": len(results), "kept": sum(result.state == "kept" for result in results)}
         counts |= {"groups": len(groups), "diameter": max((group.diameter for group in groups), default=0)}
 

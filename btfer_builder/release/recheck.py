@@ -132,11 +132,11 @@ def _origins(workspace: Workspace, release: Path | None) -> dict[str, tuple[str,
     ids = sorted(faces_in(release)) if release else [row["face_id"] for row in sample_rows(catalog)]
     if not ids:
         raise BtferError(f"{workspace.root} has no sample yet: btfer sample, or name a release of it")
-    candidates = sources(catalog)
-    origins = {}
-    for face_id in ids:
-        for image_id in images_named(catalog, face_id):
-            origins[face_id] = (image_id, best_source(candidates.get(image_id, ())))
+    images = {face_id: image_id for face_id in ids for image_id in images_named(catalog, face_id)}
+    candidates = sources(catalog, images.values())
+    origins = {
+        face_id: (image_id, best_source(candidates.get(image_id, ()))) for face_id, image_id in images.items()
+    }
     if not origins:
         raise BtferError(
             f"{workspace.root} has no face of {release}; name the workspace of the release with -w"

@@ -121,7 +121,8 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
             f"{moved[0]}: draw it again with btfer sample"
         )
     accepted = {face.face_id: face for face in accepted_faces(catalog)}
-    boxes, candidates = face_boxes(catalog), sources(catalog)
+    boxes = face_boxes(catalog)
+    candidates = sources(catalog, [accepted[row["face_id"]].image_id for row in rows])
     given: dict[str, dict[str, int]] = {}
     for vote in sampled_votes(catalog):
         given.setdefault(vote["face_id"], {})[vote["emotion"]] = vote["votes"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from btfer_builder.catalog.dedupe import hashed_images, likenesses
 from btfer_builder.catalog.leakage import leaked_ids
-from btfer_builder.catalog.manifests import write_manifests
+from btfer_builder.catalog.manifests import write_decisions, write_manifests
 from btfer_builder.catalog.sample import (
     AcceptedFace,
     Source,
@@ -26,7 +26,7 @@ from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import SampledFace, UnsampledFace
 from btfer_builder.sample.choose import ONLY_SPLIT, CellCount, Draw, choose
 from btfer_builder.sample.folder import restore_sample, sample_path, write_sample
-from btfer_builder.sample.provenance import best_source, host_of, license_of
+from btfer_builder.sample.provenance import NO_SOURCE, best_source, host_of, license_of
 from btfer_builder.sample.source_limits import Eligible, SourceLimits
 from btfer_builder.sample.split_groups import group_photos
 from btfer_builder.workspace import Workspace
@@ -122,7 +122,8 @@ def sample(
         files = {face.face_id: workspace.files / face.path for face in faces}
         chosen = write_sample(workspace.root, target, chosen, files, splits)
         replace_sample(catalog, chosen, _undrawn(faces, draw, passed_over))
-        write_manifests(catalog, workspace.manifests, "sample", "faces", "decisions")
+        write_manifests(catalog, workspace.manifests, "sample")
+        write_decisions(catalog, workspace.manifests)
         return replace(result, path=target)
 
 
@@ -130,8 +131,10 @@ def eligible_faces(
     workspace: Workspace, recipe: SampleRecipe, faces: Sequence[AcceptedFace]
 ) -> tuple[list[Eligible], dict[str, str]]:
     """Return the faces that may be drawn, and the reason why each other face may not."""
-    candidates = sources(workspace.catalog)
-    source = {face.image_id: best_source(candidates.get(face.image_id, ())) for face in faces}
+    source = dict.fromkeys((face.image_id for face in faces), NO_SOURCE)
+    if recipe.per_host or recipe.per_creator or recipe.license or len(recipe.splits) > 1:
+        candidates = sources(workspace.catalog, source)
+        source = {image_id: best_source(candidates.get(image_id, ())) for image_id in source}
     groups = _groups(workspace, source) if len(recipe.splits) > 1 else {}
     leaked = leaked_ids(workspace.catalog)
     eligible, refused = [], {}

@@ -72,7 +72,7 @@ def test_weights_are_known_by_what_is_in_their_file(tmp_path):
 def test_what_cuts_images_into_patches_is_left_out_where_these_do_not_fit():
     plan = plan_runs(msgspec.structs.replace(FULL, networks=("lenet5", "vit-s"), sizes=(50,)), DIGESTS)
     assert {run.setting.network for run in plan.runs} == {"lenet5"}
-    assert "vit-s cuts images into patches of 4 pixels; 50 is no multiple of it" in {
+    assert "vit-s cuts images into patches of 4 pixels; 50 is not a multiple of it" in {
         why for _, why in plan.impossible
     }
 
@@ -130,7 +130,7 @@ def test_paths_in_the_file_are_relative_to_it_and_other_data_is_another_run(tmp_
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("networks = ['resnet-18']\n[datasets]\na = 'set'", "'resnet-18' is no network"),
+        ("networks = ['resnet-18']\n[datasets]\na = 'set'", "'resnet-18' is not a network"),
         ("network = ['vgg16']", "network"),
         ("networks = []", "networks"),
         ("sizes = [4]", "sizes"),

@@ -99,7 +99,7 @@ def ask_everything(catalog: Catalog, folder: Path) -> None:
     release.sample_rows(catalog)
     release.face_boxes(catalog)
     sample.accepted_faces(catalog)
-    sample.sources(catalog)
+    sample.sources(catalog, [image])
     for kind, item_id in (("image", image), ("face", face)):
         review.review_items(catalog, kind)
         review.emotions_found(catalog, kind, [item_id])

@@ -171,7 +171,7 @@ def test_storage_that_is_not_there_drops_nothing(bucket, tmp_path, monkeypatch):
         patch.setenv("AWS_MAX_ATTEMPTS", "1")
         done = btfer(there, "dedupe", "--workers", "0")
     assert done.returncode == 1
-    assert "is it up, and are the credentials" in done.stderr
+    assert "check that it is running and that the credentials" in done.stderr
     assert "Traceback" not in done.stderr
     assert table(there, "hashes") == []
     assert btfer(there, "dedupe", "--workers", "2").returncode == 0

@@ -54,11 +54,11 @@ def test_the_recipe_of_the_workspace_says_how(faces, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--network", "resnet19"], 1, "is no network"),
+        (["--network", "resnet19"], 1, "is not a network"),
         (["--batch-size", "0"], 2, "--batch-size"),
         (["--balancing", "smote"], 2, "--balancing"),
         (["--pretraining", "imagenet", "--network", "lenet5"], 1, "no imagenet weights"),
-        (["--weights", "w.h5", "--network", "vgg16"], 1, "say which they are"),
+        (["--weights", "w.h5", "--network", "vgg16"], 1, "give --pretraining as well"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(faces, tmp_path, arguments, code, said):

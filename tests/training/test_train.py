@@ -306,7 +306,7 @@ def test_two_processes_do_not_train_in_one_folder(faces, tmp_path):
 
 def test_a_recipe_that_cannot_be_is_said_before_anything_is_decoded(faces, tmp_path):
     for settings, said in (
-        ({"network": "resnet19"}, "is no network"),
+        ({"network": "resnet19"}, "is not a network"),
         ({"pretraining": "vggface"}, "there are no vggface weights"),
     ):
         with pytest.raises(BtferError, match=said):

@@ -86,7 +86,7 @@ def test_the_report_carries_the_warning(make_set, brightness_model, tmp_path, mo
         training_faces=faces,
     )
     assert any("looks wrong" in note for note in report.notes)
-    assert "Was it fed as it was trained?" in (report.path / "report.html").read_text()
+    assert "Preprocessing check" in (report.path / "report.html").read_text()
     assert report.to_dict()["tried_preprocessing"][0]["name"] == DECLARED
     assert np.isfinite(report.scores.accuracy)
     assert report.evaluation.declaration.source == "flags"
