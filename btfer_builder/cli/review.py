@@ -83,7 +83,9 @@ def review(
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.review, options)
     if recipe.blind and (adjudicate or model):
-        raise click.UsageError("--blind excludes --adjudicate and --model, which show what it hides")
+        raise click.UsageError(
+            "--blind cannot be used with --adjudicate or --model, which show what it hides"
+        )
     catalog, reviewer = workspace.catalog, reviewer_name(recipe)
     follow_rule(catalog, recipe, given_flags(options))
     result: dict[str, object]

@@ -124,7 +124,7 @@ def test_cells_that_were_searched_for_and_gave_nothing_are_in_the_table(filled):
     }  # fmt: skip
     assert happy["female"]["got"] == 4
     text = btfer(workspace, "sample", "--per-class", "4", "--stratify", "query_gender").stdout
-    assert "asked" in text
+    assert "requested" in text
     assert "short" in text
 
 
