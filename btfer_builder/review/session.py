@@ -63,7 +63,7 @@ class _RoundState:
 class Session:
     """Both rounds of one reviewer.
 
-    Counts are incremental: a decision changes them by one, whoever made it and with whichever program, and the items
+    Counts are incremental: a decision changes them by one, also one by another reviewer or program, and the items
     are read again only after a stage ran or a photo was decided. So a decision among 30 000 faces takes as long as
     one among 30. Thread-safe.
 
