@@ -11,7 +11,7 @@ PAGE = Path(__file__).with_name("commands.md")
 
 def commands_page() -> str:
     """Return the page: the help of `btfer` and of each command, as a terminal 100 columns wide shows it."""
-    # With the settings of the command itself: click keeps the help option of whoever asks for it first.
+    # With the settings of the command itself: click keeps the help option of the first caller that asks for it.
     settings = main.context_settings | {"terminal_width": 100, "max_content_width": 100}
     parent = click.Context(main, info_name="btfer", **settings)
     parts = ["# Commands", "What `btfer COMMAND --help` says, made by `make docs`.", _help(main, parent)]
