@@ -200,6 +200,17 @@ def holds_rows(path: Path) -> bool:
         return True  # whatever it is, opening it says what is wrong
 
 
+@contextmanager
+def damage_as_error() -> Iterator[None]:
+    """Turn SQLite's error about a damaged file into a `BtferError`."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise
+        raise BtferError(f"the catalog is damaged ({error}); restore it from a backup") from None
+
+
 def _execute_patiently(connection: sqlite3.Connection, statement: str) -> None:
     """Execute a statement that needs a lock, trying every few milliseconds, where SQLite itself soon sleeps for 100."""
     deadline = time.monotonic() + BUSY_SECONDS

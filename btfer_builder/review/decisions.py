@@ -130,7 +130,9 @@ def _export_rows(
             yield row
 
 
-def import_decisions(catalog: Catalog, path: Path, *, reviewer: str, blind: bool = False) -> ImportResult:
+def import_decisions(
+    catalog: Catalog, path: Path, *, reviewer: str, blind: bool = False, text: str | None = None
+) -> ImportResult:
     """Append the decisions of a CSV file: all of them, or none if any row is invalid.
 
     Parameters
@@ -145,6 +147,8 @@ def import_decisions(catalog: Catalog, path: Path, *, reviewer: str, blind: bool
         The name that signs the rows without a reviewer.
     blind
         No label was proposed, so an acceptance without one is invalid.
+    text
+        The content of the file, if it is in memory.
 
     Returns
     -------
@@ -156,7 +160,7 @@ def import_decisions(catalog: Catalog, path: Path, *, reviewer: str, blind: bool
     BtferError
         If the file cannot be read, or any row is invalid. The message lists the lines; nothing is imported.
     """
-    table = _read_table(path)
+    table = _rows_of(path, _read(path) if text is None else text)
     checker = _Checker(catalog, check_reviewer(reviewer), blind)
     problems: list[str] = []
     decisions: dict[tuple[Kind, str, str], tuple[int, Decision]] = {}
@@ -225,14 +229,17 @@ class _Checker:
         return None
 
 
-def _read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line number where the row begins, cells by column), without blank lines."""
+def _read(path: Path) -> str:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise BtferError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise BtferError(f"{path}: not UTF-8; in a spreadsheet, save it as “CSV UTF-8”") from None
+
+
+def _rows_of(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line number where the row begins, cells by column), without blank lines."""
     # Spreadsheets write semicolons where the decimal separator is a comma.
     header = text.partition("\n")[0]
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))

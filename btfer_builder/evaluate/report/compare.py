@@ -23,9 +23,11 @@ from btfer_builder.evaluate.metrics.significance import (
     mean_ranks,
     shared_ranks,
 )
-from btfer_builder.evaluate.report.model_names import distinct_names
+from btfer_builder.evaluate.report.model_names import distinct_names, identity
+from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.signature import parse_signature
 from btfer_builder.io.csv import unescape_cell
+from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 
 #: Level of significance, after Holm's correction.
@@ -34,19 +36,19 @@ ALPHA = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ReadReport:
-    """A report read from its folder.
+    """A report as comparisons need it.
 
     Attributes
     ----------
     path
-        The folder.
+        The folder; None for a report that was not saved.
     metrics
-        Its `metrics.json`.
+        The content of its `metrics.json`.
     faces, true, predicted
         Ids of the faces, sorted, and their positions in `EMOTIONS`.
     """
 
-    path: Path
+    path: Path | None
     metrics: dict[str, Any]
     faces: tuple[str, ...]
     true: NDArray[np.int64]
@@ -200,6 +202,32 @@ def read_report(path: Path) -> ReadReport:
     return report
 
 
+def report_of(evaluation: Evaluation) -> ReadReport:
+    """Return the results of a model in memory as a report."""
+    predicted = evaluation.predictions.predicted
+    rows = sorted(
+        (printable(face.face_id), EMOTIONS.index(face.emotion), int(answer))
+        for face, answer in zip(evaluation.faces, predicted, strict=True)
+    )
+    faces, true, answers = zip(*rows, strict=True)
+    metrics = evaluation.to_dict() | {"model_path": identity(evaluation.model)}
+    return ReadReport(None, metrics, faces, np.array(true, np.int64), np.array(answers, np.int64))
+
+
+def reports_in(folder: Path) -> list[Path]:
+    """Return the folders of the reports in a folder, sorted.
+
+    Raises
+    ------
+    BtferError
+        If there are none.
+    """
+    paths = sorted(path.parent for path in folder.glob("*/metrics.json"))
+    if not paths:
+        raise BtferError(f"{folder} has no reports yet; run: btfer eval MODEL")
+    return paths
+
+
 def compare_reports(
     reports: Sequence[ReadReport], *, resamples: int = 10_000, seed: int = 0
 ) -> list[Leaderboard]:
@@ -231,9 +259,9 @@ def _named(reports: Sequence[ReadReport]) -> list[ReadReport]:
 
 
 def _distinguished(reports: Sequence[ReadReport]) -> list[ReadReport]:
-    """Add the report's folder to the name of a model that has several reports on one set."""
+    """Add the report's folder, or its number if it was not saved, to the name that several reports on one set have."""
     names = [report.model for report in reports]
-    folders = distinct_names([report.path.resolve() for report in reports])
+    folders = distinct_names([(report.path or Path(str(n))).resolve() for n, report in enumerate(reports, 1)])
     return [
         _renamed(report, f"{report.model} ({folder})") if names.count(report.model) > 1 else report
         for report, folder in zip(reports, folders, strict=True)
@@ -293,7 +321,7 @@ def _row(report: ReadReport, rank: int, tied: bool, mean_rank: float, best: floa
         images_per_second=cost.get("images_per_second"),
         mean_rank=mean_rank,
         signature=metrics["signature"],
-        path=str(report.path),
+        path=str(report.path or ""),
     )
 
 
