@@ -4,7 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from msgspec.inspect import DictType, LiteralType, Metadata, StructType, Type, VarTupleType
 
@@ -35,12 +35,11 @@ def takes(
     """
 
     def decorate(function: Callable[P, Result]) -> Callable[P, Result]:
-        settings = [
-            setting
-            for section in sections
-            for setting in settings_of(section)
-            if not only or setting.name in only
-        ]
+        by_name: dict[str, Setting] = {}
+        for setting in (setting for section in sections for setting in settings_of(section)):
+            if not only or setting.name in only:
+                by_name.setdefault(setting.name, setting)
+        settings = list(by_name.values())
 
         @functools.wraps(function)
         def call(*args: Any, progress: bool = True, **kwargs: Any) -> Result:  # noqa: ANN401 - P cannot be extended
@@ -55,7 +54,7 @@ def takes(
         ]
         call.__signature__ = signature.replace(parameters=[*parameters, _PROGRESS])  # type: ignore[attr-defined]
         call.__doc__ = _with_settings(inspect.getdoc(function) or "", settings)
-        return call
+        return cast(Callable[P, Result], call)
 
     return decorate
 

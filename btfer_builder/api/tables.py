@@ -150,9 +150,7 @@ class Tables:
 
         columns = ["source", "images", "compared", "leaked", "in_sample"]
         sets = searched_sets(self._core.catalog)
-        return pd.DataFrame(
-            [[getattr(item, name) for name in columns] for item in sets], columns=columns
-        )
+        return pd.DataFrame([[getattr(item, name) for name in columns] for item in sets], columns=columns)
 
     def _table(self, name: str) -> "pd.DataFrame":
         import pandas as pd

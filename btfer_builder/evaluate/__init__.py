@@ -1,7 +1,6 @@
 """Score trained models on a labelled set of faces and write what came out as files people can read.
 
-The names are imported when they are used: `btfer_builder` imports this package at once, so that `btfer_builder.evaluate`
-stays the function.
+The names are imported when they are used, because `btfer_builder` imports this package at once; see there.
 """
 
 import importlib

@@ -20,8 +20,8 @@ from btfer_builder.evaluate.preprocessing.resolve import build_preprocessing, re
 from btfer_builder.evaluate.preprocessing.sidecar import read_sidecar, write_sidecar
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.io.atomic import write_bytes
-from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.io.tensorflow_import import import_tensorflow, silent_stderr
+from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.networks.preprocessing import Preprocessing, preprocess
 
 Quantisation = Literal["none", "float16", "int8"]

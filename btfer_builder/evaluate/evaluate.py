@@ -119,6 +119,7 @@ def score_models(
     explicit: Collection[str] = (),
     leak: int | None = None,
     training_faces: Sequence[LabelledFace] = (),
+    name: str = "",
 ) -> list[Evaluation]:
     """Score models on every face. Each face is decoded once.
 
@@ -141,6 +142,8 @@ def score_models(
     training_faces
         Faces of the models' training domain. The usual kinds of preprocessing are compared on a part of them, and a
         warning is added where another one is better than the declared one.
+    name
+        Name of a model in memory.
 
     Raises
     ------
@@ -155,7 +158,7 @@ def score_models(
     check_hash(recipe.set_hash)
     digest = set_digest(faces, content_digests(faces, recipe.workers))
     check_set(digest, recipe.set_hash)
-    loaded = [load_model(path, trust_model=recipe.trust_model) for path in models]
+    loaded = [load_model(path, trust_model=recipe.trust_model, name=name) for path in models]
     declared = [resolve_preprocessing(model, recipe, explicit) for model in loaded]
     jobs = [make_job(model, item.recipe, explicit) for model, item in zip(loaded, declared, strict=True)]
     views: list[View] = [as_it_is]

@@ -25,6 +25,11 @@ def show_progress(shown: bool) -> Iterator[None]:
         _SHOWN.reset(token)
 
 
+def progress_shown() -> bool:
+    """Whether progress is shown here."""
+    return _SHOWN.get()
+
+
 def bar(total: int | None, description: str, unit: str) -> "tqdm[Any]":
     """Return a progress bar on stderr; a log file gets a line every ten seconds or more.
 

@@ -62,9 +62,7 @@ def resolve_preprocessing(
     """
     declared: Sidecar | None = None
     source = "recipe"
-    sidecar = (
-        read_sidecar(model.path) if model.path is not None and model.takes != "uint8 rgb" else None
-    )
+    sidecar = read_sidecar(model.path) if model.path is not None and model.takes != "uint8 rgb" else None
     if recipe.preset != "none" and (sidecar is None or "preset" in explicit):
         declared = PRESETS[recipe.preset].sidecar
         source = f"preset {recipe.preset} ({PRESETS[recipe.preset].source})"
