@@ -4,7 +4,6 @@ import threading
 from html import escape
 
 from btfer_builder.config import ReviewRecipe
-from btfer_builder.review.serve import serve
 from btfer_builder.review.session import RoundName
 from btfer_builder.workspace import Workspace
 
@@ -29,6 +28,8 @@ class ReviewPage:
         adjudicate: bool,
         model: str | None,
     ) -> None:
+        from btfer_builder.review.serve import serve  # its server is not needed before
+
         self._workspace = workspace
         self._stop, self._settled = threading.Event(), threading.Event()
         self._error: BaseException | None = None

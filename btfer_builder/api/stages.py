@@ -45,7 +45,7 @@ class Stages(Tables):
         Examples
         --------
         >>> ws.queries(language=["es"], emotion=["sad"], no_minors=True)["query"].iloc[0]
-        'adolescente blanco triste'
+        'mujer blanca triste'
         """
         import pandas as pd
 

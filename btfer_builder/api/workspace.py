@@ -96,19 +96,25 @@ class Workspace(Stages):
     @takes(ReviewRecipe)
     def export_decisions(
         self,
-        path: "str | PathLike[str]",
+        path: "str | PathLike[str] | None" = None,
         *,
-        round: Round | None = None,
+        round: Round | None = None,  # noqa: A002 - the option's name
         **settings: Any,  # noqa: ANN401
-    ) -> int:
-        """Write the items of a reviewer to a CSV file to fill in; return their number.
+    ) -> "pd.DataFrame":
+        """Return the items of a reviewer with their decisions, to fill in and import.
 
         Parameters
         ----------
         path
-            The file to write.
+            CSV file to write the table to, for a spreadsheet.
         round
             Photos or faces; None for both.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `item_id`, `kind`, the proposed `emotion`, and `verdict`, `reason` and `reviewer`, which are empty for items
+            without a decision.
 
         Raises
         ------
@@ -117,14 +123,19 @@ class Workspace(Stages):
 
         Examples
         --------
-        >>> ws.export_decisions("faces.csv", round="faces", reviewer="ana")
-        14
+        >>> ws.export_decisions("faces.csv", round="faces", reviewer="ana")["verdict"].unique().tolist()
+        ['accept']
         """
-        from btfer_builder.review.stage import export_round
+        import pandas as pd
+
+        from btfer_builder.review.decisions import COLUMNS
+        from btfer_builder.review.stage import export_round, round_rows
 
         (recipe,) = with_keywords("review", settings, self.recipe.review)
-        asked = given_names(settings, ReviewRecipe)
-        return export_round(self._core, path_of(path), recipe, round_name=round, asked=asked)
+        if path is not None:
+            asked = given_names(settings, ReviewRecipe)
+            export_round(self._core, path_of(path), recipe, round_name=round, asked=asked)
+        return pd.DataFrame(round_rows(self._core, recipe, round), columns=COLUMNS)
 
     @takes(ReviewRecipe)
     def import_decisions(
@@ -152,8 +163,8 @@ class Workspace(Stages):
 
         Examples
         --------
-        >>> decisions = ws.faces()[["face_id", "emotion"]].rename(columns={"face_id": "item_id"})
-        >>> ws.import_decisions(decisions.assign(kind="face", verdict="accept"), reviewer="ana")
+        >>> table = ws.export_decisions(round="faces", reviewer="ana")
+        >>> ws.import_decisions(table.assign(verdict="accept"), reviewer="ana")
         ImportResult(added=0, unchanged=14, empty=0)
         """
         from pathlib import Path

@@ -111,12 +111,13 @@ def export_decisions(
     BtferError
         If the file cannot be written.
     """
-    return write_csv(path, COLUMNS, _export_rows(catalog, kinds, reviewer, recipe or ReviewRecipe()))
+    return write_csv(path, COLUMNS, decision_rows(catalog, kinds, reviewer, recipe or ReviewRecipe()))
 
 
-def _export_rows(
+def decision_rows(
     catalog: Catalog, kinds: Sequence[Kind], reviewer: str, recipe: ReviewRecipe
 ) -> Iterator[dict[str, object]]:
+    """Yield the rows of `export_decisions`."""
     for kind in kinds:
         decisions = current_decisions(catalog, kind, reviewer)
         for item in items_for(catalog, kind, reviewer, recipe):

@@ -11,6 +11,7 @@ from btfer_builder.review.agreement import Agreement, measure
 from btfer_builder.review.assignment import check_assigned, follow_rule
 from btfer_builder.review.decisions import (
     ImportResult,
+    decision_rows,
     export_decisions,
     import_decisions,
     reviewer_name,
@@ -44,12 +45,22 @@ def export_round(
         If the file cannot be written, or the rule of consensus would change verdicts unasked.
     """
     follow_rule(workspace.catalog, recipe, asked)
-    kinds: list[Kind] = [KINDS[round_name]] if round_name else ["image", "face"]
     count = export_decisions(
-        workspace.catalog, path, kinds=kinds, reviewer=reviewer_name(recipe), recipe=recipe
+        workspace.catalog, path, kinds=_kinds(round_name), reviewer=reviewer_name(recipe), recipe=recipe
     )
     write_review_manifests(workspace)
     return count
+
+
+def round_rows(
+    workspace: Workspace, recipe: ReviewRecipe, round_name: RoundName | None = None
+) -> list[dict[str, object]]:
+    """Return the rows that `export_round` writes."""
+    return list(decision_rows(workspace.catalog, _kinds(round_name), reviewer_name(recipe), recipe))
+
+
+def _kinds(round_name: RoundName | None) -> list[Kind]:
+    return [KINDS[round_name]] if round_name else ["image", "face"]
 
 
 def import_file(
