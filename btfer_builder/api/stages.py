@@ -63,6 +63,11 @@ class Stages(Tables):
         pandas.DataFrame
             A row for each engine: `ok`, the number of `results`, of those with page and title (`complete`) and of those
             with a licence (`licensed`), and the `error`.
+
+        Raises
+        ------
+        BtferError
+            If an engine needs a key, or a setting cannot be sent.
         """
         import pandas as pd
 

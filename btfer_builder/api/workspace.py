@@ -98,7 +98,7 @@ class Workspace(Stages):
         self,
         path: "str | PathLike[str] | None" = None,
         *,
-        round: Round | None = None,  # noqa: A002 - the option's name
+        round: Round | None = None,
         **settings: Any,  # noqa: ANN401
     ) -> "pd.DataFrame":
         """Return the items of a reviewer with their decisions, to fill in and import.

@@ -67,7 +67,9 @@ class FaceSet(Sequence[LabelledFace]):
     def _repr_html_(self) -> str:
         """Show the number of faces of each emotion in a notebook."""
         counts = self.to_frame()["emotion"].value_counts().sort_index().rename("faces")
-        return f"<p><b>{escape(self.name)}</b>: {len(self):,} faces</p>{counts.to_frame().T.to_html()}"
+        return (
+            f"<p><b>{escape(self.name)}</b>: {len(self):,} faces</p>{counts.to_frame().T.to_html(border=0)}"
+        )
 
 
 def faces_of_sample(workspace: Workspace) -> FaceSet:

@@ -93,12 +93,12 @@ class _Worker(SpawnProcess):
     """
 
     @staticmethod
-    def _Popen(process_obj: BaseProcess) -> Any:  # noqa: ANN401, N802 - the name and the type of multiprocessing
+    def _Popen(process_obj: BaseProcess) -> Any:  # noqa: ANN401 - the name and the type of multiprocessing
         main = sys.modules["__main__"].__dict__
         hidden = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
         main["__spec__"] = None  # of a module without a name, as in an interactive session
         try:
-            return SpawnProcess._Popen(process_obj)  # type: ignore[attr-defined]  # noqa: SLF001
+            return SpawnProcess._Popen(process_obj)  # type: ignore[attr-defined]
         finally:
             main.update(hidden)
 
