@@ -19,6 +19,7 @@ lint: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m docs.make_commands
+	$(BIN)/python -m docs.make_api
 	$(BIN)/python -m docs.make_reasons
 	$(BIN)/python -m docs.make_images
 

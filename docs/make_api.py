@@ -82,7 +82,9 @@ def _signature(function: Any) -> str:  # noqa: ANN401 - any callable
         shown.insert(len(parameters) - len(keyword), "*")
     if settings:
         shown.insert(-1, "**settings")  # before `progress`
-    return "(" + re.sub(r"['\"]", "", ", ".join(shown)) + ")"
+    result = signature.return_annotation
+    returns = "" if result in {inspect.Signature.empty, None} else f" -> {getattr(result, '__name__', result)}"
+    return re.sub(r"['\"]", "", f"({', '.join(shown)}){returns}")
 
 
 def _markdown(text: str) -> str:
