@@ -73,18 +73,34 @@ _EMOTIONS = f"The seven classes in alphabetical order, as everywhere: `{btfer_bu
 
 
 def _signature(function: Any) -> str:  # noqa: ANN401 - any callable
+    """Return the signature of a function, with its settings as `**settings`."""
     signature = inspect.signature(function)
-    parameters = [str(parameter) for name, parameter in signature.parameters.items() if name != "self"]
-    keyword = [p for p in signature.parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY]
-    settings = [p.name for p in keyword if p.annotation is inspect.Parameter.empty]
-    shown = [text for text in parameters if text.partition("=")[0] not in settings]
-    if keyword:
-        shown.insert(len(parameters) - len(keyword), "*")
-    if settings:
-        shown.insert(-1, "**settings")  # before `progress`
-    result = signature.return_annotation
-    returns = "" if result in {inspect.Signature.empty, None} else f" -> {getattr(result, '__name__', result)}"
-    return re.sub(r"['\"]", "", f"({', '.join(shown)}){returns}")
+    shown, settings, by_keyword = [], "", False
+    for parameter in signature.parameters.values():
+        keyword = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        if keyword and parameter.annotation is inspect.Parameter.empty:
+            settings = "**settings"
+        elif parameter.name != "self":
+            if keyword and not by_keyword:
+                if not any(text.startswith("*") for text in shown):
+                    shown.append("*")
+                by_keyword = True
+            shown.append(_parameter(parameter))
+    returns = signature.return_annotation
+    result = "" if returns in {inspect.Signature.empty, None} else f" -> {_annotation(returns)}"
+    return f"({', '.join([*shown, *filter(None, [settings])])}){result}"
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    star = "*" if parameter.kind is inspect.Parameter.VAR_POSITIONAL else ""
+    default = "" if parameter.default is inspect.Parameter.empty else f" = {parameter.default!r}"
+    return f"{star}{parameter.name}: {_annotation(parameter.annotation)}{default}"
+
+
+def _annotation(annotation: Any) -> str:  # noqa: ANN401 - a type or its text
+    """Return a type without the modules that its names are from."""
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return re.sub(r"\b(?:\w+\.)+(?=[A-Z])", "", text)
 
 
 def _markdown(text: str) -> str:

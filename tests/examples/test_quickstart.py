@@ -38,9 +38,9 @@ def test_the_notebook_runs(cells, tmp_path, monkeypatch):
     shown = asyncio.run(run())
     assert names["ws"].funnel().loc["sample", ["in", "kept"]].tolist() == [14, 14]
     assert names["report"].n == 14
-    assert names["comparison"].to_frame()["model"].tolist() == ["nearest_template", "always_happy"]
-    assert any("accuracy" in text and "nearest_template" in text for text in shown)
-    assert (tmp_path / "reports" / "nearest_template" / "report.html").is_file()
+    assert names["comparison"].to_frame()["model"].tolist() == ["best_template", "always_happy"]
+    assert any("accuracy" in text and "best_template" in text for text in shown)
+    assert (tmp_path / "reports" / "best_template" / "report.html").is_file()
 
 
 def test_nobody_is_in_the_set_and_in_the_templates(cells):
