@@ -12,6 +12,7 @@ from btfer_builder.datasets.labelled_faces import faces_in_folder
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.evaluate import score_models
 from btfer_builder.evaluate.face_set import FaceSet
+from btfer_builder.evaluate.loaders.registry import load_model
 from btfer_builder.evaluate.preprocessing.presets import bundled_model
 from btfer_builder.evaluate.report.compare import compare_reports, read_report, report_of
 from btfer_builder.io.terminal import track
@@ -35,7 +36,7 @@ def score(
             )
         model = bundled_model(recipe.preset)
     (evaluation,) = score_models(
-        [model],
+        [load_model(model, trust_model=recipe.trust_model, name=name)],
         faces.faces,
         recipe,
         partial(track, description="eval", unit="faces"),
@@ -43,7 +44,6 @@ def score(
         explicit=given_names(settings, EvalRecipe),
         leak=faces.leak,
         training_faces=() if training_data is None else faces_in_folder(path_of(training_data)),
-        name=name,
     )
     return Report(evaluation)
 

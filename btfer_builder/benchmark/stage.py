@@ -22,7 +22,7 @@ from btfer_builder.datasets.splits import read_splits
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.locks import lock_file
-from btfer_builder.io.terminal import bar, echo_stderr
+from btfer_builder.io.terminal import bar, echo_stderr, progress_shown
 from btfer_builder.parallel import Crashed, Runner
 
 if TYPE_CHECKING:
@@ -234,7 +234,11 @@ def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
     out = Path(recipe.out)
     several = bool(recipe.scheduler) or recipe.workers > 1
     shared = RunContext(
-        out=out, btfer=recipe.btfer, evaluation=recipe.eval, one_gpu=several, verbose=not several
+        out=out,
+        btfer=recipe.btfer,
+        evaluation=recipe.eval,
+        one_gpu=several,
+        verbose=not several and progress_shown(),
     )
     runner: Runner[PlannedRun, Result | Failure] = Runner(recipe.workers, 1, recipe.scheduler, out)
     failures: dict[str, Failure] = {}

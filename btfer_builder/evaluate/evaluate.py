@@ -5,7 +5,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +109,7 @@ def evaluate_models(
 
 
 def score_models(
-    models: Sequence[Any],
+    models: Sequence[Path | str | Model],
     faces: Sequence[LabelledFace],
     recipe: EvalRecipe,
     progress: Progress = iter,
@@ -119,14 +118,13 @@ def score_models(
     explicit: Collection[str] = (),
     leak: int | None = None,
     training_faces: Sequence[LabelledFace] = (),
-    name: str = "",
 ) -> list[Evaluation]:
     """Score models on every face. Each face is decoded once.
 
     Parameters
     ----------
     models
-        Files, folders, `package.module:callable`, functions or Keras models; see `load_model`.
+        Files, folders, `package.module:callable`, or loaded models.
     faces
         The set. All are predicted, in this order.
     recipe
@@ -142,8 +140,6 @@ def score_models(
     training_faces
         Faces of the models' training domain. The usual kinds of preprocessing are compared on a part of them, and a
         warning is added where another one is better than the declared one.
-    name
-        Name of a model in memory.
 
     Raises
     ------
@@ -158,7 +154,10 @@ def score_models(
     check_hash(recipe.set_hash)
     digest = set_digest(faces, content_digests(faces, recipe.workers))
     check_set(digest, recipe.set_hash)
-    loaded = [load_model(path, trust_model=recipe.trust_model, name=name) for path in models]
+    loaded = [
+        model if isinstance(model, Model) else load_model(model, trust_model=recipe.trust_model)
+        for model in models
+    ]
     declared = [resolve_preprocessing(model, recipe, explicit) for model in loaded]
     jobs = [make_job(model, item.recipe, explicit) for model, item in zip(loaded, declared, strict=True)]
     views: list[View] = [as_it_is]

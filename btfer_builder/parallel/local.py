@@ -86,6 +86,10 @@ def _narrow_down(
         yield from _narrow_down(function, shard[half:])
 
 
+#: Held while the main module is without its name: two threads may start workers at once.
+_HIDING = threading.Lock()
+
+
 class _Worker(SpawnProcess):
     """A process that does not import the script of its parent, whose functions it does not need.
 
@@ -95,12 +99,15 @@ class _Worker(SpawnProcess):
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> Any:  # noqa: ANN401 - the name and the type of multiprocessing
         main = sys.modules["__main__"].__dict__
-        hidden = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
-        main["__spec__"] = None  # of a module without a name, as in an interactive session
-        try:
-            return SpawnProcess._Popen(process_obj)  # type: ignore[attr-defined]
-        finally:
-            main.update(hidden)
+        with _HIDING:
+            hidden: dict[str, Any] = {
+                name: main.pop(name) for name in ("__file__", "__spec__") if name in main
+            }
+            main["__spec__"] = None  # of a module without a name, as in an interactive session
+            try:
+                return SpawnProcess._Popen(process_obj)
+            finally:
+                main.update(hidden)
 
 
 class _Context(SpawnContext):

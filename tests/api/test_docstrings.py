@@ -10,6 +10,8 @@ import btfer_builder as bt
 from docs.make_api import documented
 from tests.api.conftest import always_happy
 
+pytestmark = pytest.mark.xdist_group("api")
+
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 EXAMPLES = {name: text for name, item in documented() if ">>>" in (text := inspect.getdoc(item) or "")}

@@ -11,6 +11,8 @@ from btfer_builder.config import EvalRecipe
 from btfer_builder.evaluate.evaluate import evaluate_model
 from tests.api.conftest import always_happy
 
+pytestmark = pytest.mark.xdist_group("api")
+
 
 def uniform(batch):
     return np.full((len(batch), 7), 1 / 7)
@@ -128,26 +130,3 @@ def test_what_a_notebook_shows_is_escaped(place, tmp_path):
         assert "<script" not in html
         assert "&lt;" in html or "_img" in html  # a signature keeps word characters only
     assert "data:" not in report._repr_html_()  # no face gets into a notebook
-
-
-@pytest.mark.tensorflow
-@pytest.mark.xdist_group("tensorflow")
-def test_a_keras_model_in_memory_scores_as_its_file_does(faces, tmp_path):
-    import keras
-
-    keras.utils.set_random_seed(1)
-    layers = [keras.layers.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(7, "softmax")]
-    model = keras.Sequential(layers, name="tiny")
-    model.save(tmp_path / "tiny.keras")
-    settings = {"scale": "-1,1", "resamples": 0}
-    here, there = (
-        bt.evaluate(model, faces, **settings),
-        bt.evaluate(tmp_path / "tiny.keras", faces, **settings),
-    )
-    assert here.model == "tiny"
-    assert here.predictions.filter(like="p_").equals(there.predictions.filter(like="p_"))
-    assert here.signature == there.signature
-    assert json.loads((here.save(tmp_path / "r") / "metrics.json").read_text())["model_sha256"] is None
-    bad = keras.Sequential([keras.layers.Input((16, 16, 2)), keras.layers.Flatten(), keras.layers.Dense(7)])
-    with pytest.raises(bt.BtferError, match="1 or 3 channels"):
-        bt.evaluate(bad, faces)

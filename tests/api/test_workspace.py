@@ -9,6 +9,8 @@ import btfer_builder as bt
 from btfer_builder.cli.main import main
 from tests.api.conftest import quiet_workspace
 
+pytestmark = pytest.mark.xdist_group("api")
+
 
 @pytest.mark.parametrize(
     ("method", "settings", "message"),
