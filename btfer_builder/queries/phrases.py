@@ -12,7 +12,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from btfer_builder.config import Age, Ethnicity, Gender, Language, explain
+from btfer_builder.config import Age, Ethnicity, Gender, explain
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS, Emotion
 
@@ -25,7 +25,7 @@ class Query:
     """
 
     query: str
-    language: Language
+    language: str
     emotion: Emotion
     query_ethnicity: Ethnicity
     query_gender: Gender
@@ -141,15 +141,15 @@ def read_vocabulary(path: Path) -> Vocabulary:
     return vocabulary
 
 
-def make_phrases(vocabulary: Vocabulary, language: Language) -> list[Query]:
+def make_phrases(vocabulary: Vocabulary, language: str) -> list[Query]:
     """Make every phrase of the grid expression × ethnicity × gender × age (§2, stage 1).
 
     Parameters
     ----------
     vocabulary : Vocabulary
         The words of the language.
-    language : {"en", "es"}
-        The language code of the queries.
+    language : str
+        The language tag of the queries, as `pt`.
 
     Returns
     -------
