@@ -20,7 +20,8 @@ from btfer_builder.evaluate.inference.prefetch import View, as_it_is
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.loaders.registry import PACKAGES, load_model
 from btfer_builder.evaluate.metrics.groups import group_scores
-from btfer_builder.evaluate.metrics.registry import Outcomes, metric_intervals, metric_values
+from btfer_builder.evaluate.metrics.outcomes import Outcomes
+from btfer_builder.evaluate.metrics.registry import metric_intervals, metric_values
 from btfer_builder.evaluate.metrics.scores import Scores, score_votes
 from btfer_builder.evaluate.preprocessing.preprocessing_search import (
     PreprocessingScore,
