@@ -105,7 +105,7 @@ def evaluate(
         training_faces=faces_in_folder(training_data) if check_preprocessing and training_data else (),
     )
     for report in reports:
-        fed = report.evaluation.preprocessing()
+        fed = report.evaluation.preprocessing_dict()
         echo_stderr(f"{report.model}: preprocessing {fed['in_words']} (from {fed['declared_by']})")
         for note in report.notes:
             echo_stderr(f"{report.model}: {note}")

@@ -78,7 +78,7 @@ class Session:
     adjudicate
         Show what reviewers disagree on with their votes, and record adjudications.
     model
-        The name under which the catalog holds the predictions of the model of `--suspect`.
+        The name under which the catalog holds the predictions of the model of `--model`.
     """
 
     def __init__(
