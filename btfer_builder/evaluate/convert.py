@@ -165,7 +165,12 @@ def _write_erfc(graph: Any, node: Any, *_: object) -> None:  # noqa: ANN401 - tf
     one = graph.make_const(f"{node.name}/one", np.array(1, map_onnx_to_numpy_type(dtype)))
     erf = graph.make_node("Erf", node.input, dtypes=[dtype], shapes=[shape])
     graph.make_node(
-        "Sub", [one.output[0], erf.output[0]], name=node.name, outputs=node.output, dtypes=[dtype], shapes=[shape]
+        "Sub",
+        [one.output[0], erf.output[0]],
+        name=node.name,
+        outputs=node.output,
+        dtypes=[dtype],
+        shapes=[shape],
     )
 
 

@@ -226,7 +226,7 @@ def write_history(folder: Path, history: Sequence[Epoch]) -> None:
     write_csv(folder / HISTORY, list(Epoch.__dataclass_fields__), [asdict(row) for row in history])
 
 
-def describe_model(folder: Path, recipe: TrainRecipe, feeding: Preprocessing) -> None:
+def describe_model(folder: Path, recipe: TrainRecipe, preprocessing: Preprocessing) -> None:
     """Write the sidecar of `model.keras`: its preprocessing and the labels of its outputs.
 
     Raises
@@ -242,11 +242,11 @@ def describe_model(folder: Path, recipe: TrainRecipe, feeding: Preprocessing) ->
         "trained_by": f"btfer-builder {__version__}",
     }
     said = SidecarInput(
-        size=feeding.height,
-        color=feeding.color,
-        scale=feeding.scale,
-        mean=feeding.mean or None,
-        std=feeding.std or None,
-        resize=feeding.resize,
+        size=preprocessing.height,
+        color=preprocessing.color,
+        scale=preprocessing.scale,
+        mean=preprocessing.mean or None,
+        std=preprocessing.std or None,
+        resize=preprocessing.resize,
     )
     write_sidecar(folder / MODEL, Sidecar(input=said, labels=SidecarLabels(outputs=EMOTIONS), about=about))
