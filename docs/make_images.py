@@ -1,4 +1,4 @@
-"""Make the pictures of the pages out of the demo's workspace: `make demo docs`. Needs Chromium for the screenshots."""
+"""Make the pictures of the pages out of the demo's workspace: `make demo images`. Screenshots need Chromium."""
 
 import json
 import shutil
