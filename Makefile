@@ -22,12 +22,13 @@ docs: $(READY)
 	$(BIN)/python -m docs.make_settings
 	$(BIN)/python -m docs.make_commands
 	$(BIN)/python -m docs.make_reasons
+	$(BIN)/python -m docs.make_benchmarks
 
 images: $(READY)
 	$(BIN)/python -m docs.make_images
 
 bench: $(READY)
-	for name in crawl detect hash neighbours review evaluate train; do $(BIN)/python -m benchmarks.$$name; done
+	for name in crawl detect hash neighbours review evaluate train; do $(BIN)/python -m benchmarks.$$name --record; done
 
 clean:
 	rm -rf .venv demo/workspace
