@@ -198,7 +198,7 @@ def test_a_folder_needs_no_splits_and_knows_synonyms(tmp_path):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["fer2013", "rafdb", "affectnet", "folder"])
+@pytest.mark.parametrize("kind", LAYOUTS)
 def test_a_set_that_is_laid_out_otherwise_is_said_in_one_line(tmp_path, kind):
     (tmp_path / "set" / "stuff").mkdir(parents=True)
     with pytest.raises(BtferError, match=r"has no .*name|expected|nothing") as error:
