@@ -14,7 +14,8 @@ from btfer_builder.evaluate.evaluate import score_models
 from btfer_builder.evaluate.face_set import FaceSet
 from btfer_builder.evaluate.loaders.registry import load_model
 from btfer_builder.evaluate.preprocessing.presets import bundled_model
-from btfer_builder.evaluate.report.compare import compare_reports, read_report, report_of
+from btfer_builder.evaluate.report.compare import compare_reports
+from btfer_builder.evaluate.report.read_report import read_report, report_of
 from btfer_builder.io.terminal import track
 
 

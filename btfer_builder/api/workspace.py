@@ -1,5 +1,7 @@
 """The workspace: build a set, review it, score models on it, release it."""
 
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from btfer_builder import workspace as core
@@ -17,8 +19,6 @@ from btfer_builder.config import (
 from btfer_builder.config.collection import DOWNLOAD_SETTINGS
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     import pandas as pd
 
     from btfer_builder.api.report import Comparison, Report
@@ -159,7 +159,8 @@ class Workspace(Stages):
         Raises
         ------
         BtferError
-            If the file cannot be read, or any row is invalid. The message lists the lines.
+            If the file cannot be read, or any row is invalid. The message lists the lines, or the rows of the DataFrame
+            counted from 0.
 
         Examples
         --------
@@ -167,16 +168,16 @@ class Workspace(Stages):
         >>> ws.import_decisions(table.assign(verdict="accept"), reviewer="ana")
         ImportResult(added=0, unchanged=14, empty=0)
         """
-        from pathlib import Path
-
         from btfer_builder.review.stage import import_file
 
         (recipe,) = with_keywords("review", settings, self.recipe.review)
         asked = given_names(settings, ReviewRecipe)
-        if hasattr(decisions, "to_csv"):
-            text = decisions.to_csv(index=False)
-            return import_file(self._core, Path("the table"), recipe, text=text, asked=asked)
-        return import_file(self._core, path_of(decisions), recipe, asked=asked)
+        if isinstance(decisions, str | PathLike):
+            return import_file(self._core, path_of(decisions), recipe, asked=asked)
+        cells = decisions.astype(object).where(decisions.notna(), "").itertuples(index=False)
+        rows = ((number, [str(cell) for cell in row]) for number, row in enumerate(cells))
+        table = [str(name) for name in decisions.columns], rows
+        return import_file(self._core, Path("the table"), recipe, table=table, asked=asked)
 
     @takes(AgreementRecipe, ReviewRecipe, only=_AGREEMENT)
     def agreement(self, round: Round = "faces", **settings: Any) -> "Agreement":  # noqa: ANN401
@@ -261,7 +262,7 @@ class Workspace(Stages):
             If there are no reports.
         """
         from btfer_builder.api.scoring import rank
-        from btfer_builder.evaluate.report.compare import reports_in
+        from btfer_builder.evaluate.report.read_report import reports_in
 
         return rank(reports_in(self.reports), self.recipe.eval, settings)
 
@@ -327,7 +328,7 @@ class Workspace(Stages):
         """
         from btfer_builder.release.takedown.stage import take_down
 
-        return take_down(self._core, str(target), why=reason, dry_run=dry_run)
+        return take_down(self._core, str(target), reason=reason, dry_run=dry_run)
 
     @takes(CrawlRecipe, only=DOWNLOAD_SETTINGS)
     def recheck(self, release: "str | PathLike[str] | None" = None, **settings: Any) -> "RecheckResult":  # noqa: ANN401

@@ -112,7 +112,7 @@ def evaluate(
         training_faces=faces_in_folder(training_data) if check_preprocessing and training_data else (),
     )
     for report in reports:
-        fed = report.evaluation.preprocessing()
+        fed = report.evaluation.preprocessing_dict()
         echo_stderr(f"{report.model}: preprocessing {fed['in_words']} (from {fed['declared_by']})")
         for note in report.notes:
             echo_stderr(f"{report.model}: {note}")
@@ -151,8 +151,8 @@ def compare(
     Example:
       btfer compare reports/*
     """
-    from btfer_builder.evaluate.report.compare import reports_in
     from btfer_builder.evaluate.report.model_names import COMPARISON
+    from btfer_builder.evaluate.report.read_report import reports_in
 
     recipe = apply_cli_options(recipe_of(directory).eval, options)
     folder = reports[0].parent if reports else open_workspace(directory).reports
@@ -244,7 +244,7 @@ def _reports(directory: Path | None) -> Path:
 
 
 def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool) -> dict[str, Any]:
-    from btfer_builder.evaluate.report.compare import compare_reports, read_report
+    from btfer_builder.evaluate.report.compare import compare_reports
     from btfer_builder.evaluate.report.html import counted
     from btfer_builder.evaluate.report.leaderboard import (
         SEPARATE_SETS,
@@ -253,6 +253,7 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
         significance_summary,
         write_leaderboards,
     )
+    from btfer_builder.evaluate.report.read_report import read_report
 
     boards = compare_reports(
         [read_report(path) for path in paths], resamples=recipe.resamples, seed=recipe.seed

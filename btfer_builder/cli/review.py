@@ -75,7 +75,7 @@ def review(
     from btfer_builder.review.decisions import reviewer_name
     from btfer_builder.review.serve import LOOPBACK, serve
     from btfer_builder.review.stage import export_round, import_file, write_review_manifests
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
     if export_path and import_path:
         raise click.UsageError("--export and --import cannot be used together")
@@ -123,7 +123,7 @@ def review(
         )
         text = f"{count_decisions(catalog) - before} decisions recorded"
         write_review_manifests(workspace)
-    say_if_stale(workspace.catalog)
+    warn_if_stale(workspace.catalog)
     if not as_json:
         click.echo(text)
     elif export_path or import_path:
@@ -155,7 +155,7 @@ def agreement(directory: Path | None, as_json: bool, round_name: Any, **options:
     """
     from btfer_builder.cli.agreement_tables import show_agreement
     from btfer_builder.review.stage import measure_agreement
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.review, options)
@@ -166,7 +166,7 @@ def agreement(directory: Path | None, as_json: bool, round_name: Any, **options:
         recipe,
         asked=given_flags(options),
     )
-    say_if_stale(workspace.catalog)
+    warn_if_stale(workspace.catalog)
     if as_json:
         emit_json(result.to_dict())
     else:

@@ -40,7 +40,8 @@ def init(folder: Path, as_json: bool, **_: Any) -> None:  # noqa: ANN401 - click
 def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """List the search phrases.
 
-    All combinations of ethnicity, gender, age and expression, in English and Spanish.
+    All combinations of ethnicity, gender, age and expression, in each language
+    of queries/.
 
     \b
     Example:
@@ -210,7 +211,7 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
     """
     from btfer_builder.sample.stage import sample as run_sample
     from btfer_builder.sample.stage import shortage
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.sample, options)
@@ -243,7 +244,7 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
         if undrawn:
             echo_stderr("not drawn: " + ", ".join(f"{n} {reason}" for reason, n in undrawn.items()))
     if result.path is None:
-        say_if_stale(workspace.catalog)
+        warn_if_stale(workspace.catalog)
         raise shortage(result)
     if not as_json:
         click.echo(f"written to {result.path}")
@@ -286,9 +287,9 @@ def _show_yield(workspace: Workspace, as_json: bool) -> None:
 
 def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
     from btfer_builder.catalog.funnel import funnel
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
-    say_if_stale(workspace.catalog)
+    warn_if_stale(workspace.catalog)
     stages = funnel(workspace.catalog, only)
     if as_json:
         emit_json({"stages": [stage.to_dict() for stage in stages]})

@@ -26,7 +26,6 @@ from btfer_builder.config.collection import (
     EngineName,
     Ethnicity,
     Gender,
-    Language,
     QueriesRecipe,
     StorageRecipe,
 )
@@ -70,7 +69,6 @@ __all__ = [
     "EvalRecipe",
     "Gender",
     "HashesRecipe",
-    "Language",
     "LeakageRecipe",
     "LicenseCode",
     "Loss",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from btfer_builder.datasets.labelled_faces import LabelledFace, faces_in_folder, faces_in_sample
 from btfer_builder.evaluate.signature import check_sums, known_leakage, set_name
-from btfer_builder.sample.stale import say_if_stale
+from btfer_builder.sample.stale import warn_if_stale
 from btfer_builder.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def faces_of_sample(workspace: Workspace) -> FaceSet:
     BtferError
         If there is no sample.
     """
-    say_if_stale(workspace.catalog)
+    warn_if_stale(workspace.catalog)
     return FaceSet(tuple(faces_in_sample(workspace)), workspace.root.name, known_leakage(workspace))
 
 

@@ -11,6 +11,7 @@ from btfer_builder.review.agreement import Agreement, measure
 from btfer_builder.review.assignment import check_assigned, follow_rule
 from btfer_builder.review.decisions import (
     ImportResult,
+    Table,
     decision_rows,
     export_decisions,
     import_decisions,
@@ -68,13 +69,13 @@ def import_file(
     path: Path,
     recipe: ReviewRecipe,
     *,
-    text: str | None = None,
+    table: Table | None = None,
     asked: Collection[str] = (),
 ) -> ImportResult:
     """Append the decisions of a CSV file; see `import_decisions` and `follow_rule`."""
     follow_rule(workspace.catalog, recipe, asked)
     result = import_decisions(
-        workspace.catalog, path, reviewer=reviewer_name(recipe), blind=recipe.blind, text=text
+        workspace.catalog, path, reviewer=reviewer_name(recipe), blind=recipe.blind, table=table
     )
     write_review_manifests(workspace)
     return result
