@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation from the workspace of the demo: `make demo docs`. Needs Chromium."""
+"""Make the pictures of the documentation from the workspace of the demo: `make demo images`. Needs Chromium."""
 
 import json
 import shutil

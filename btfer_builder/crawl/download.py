@@ -217,8 +217,7 @@ class _Download:
     def _finish(self, job: FileJob, done: Fetched) -> None:
         """Record the outcome of a URL, or schedule another try."""
         outcome, image = done.fate, done.image
-        silent = outcome.reason in {"unreachable", "timeout"} and outcome.http_status is None
-        self.scheduler.done(job, answered=not silent)
+        self.scheduler.done(job, answered=done.answered)
         busy = outcome.reason in {"busy", "server_error"} and outcome.http_status
         if busy and self._retry(job, done.pause):
             return
@@ -226,7 +225,7 @@ class _Download:
             (self.root / image.path).unlink(missing_ok=True)
             outcome, image = replace(outcome, image_id=None, reason="taken_down"), None
         self._record(job, outcome, image)
-        if silent and job.host not in self.closed and self.scheduler.is_dead(job.host):
+        if not done.answered and job.host not in self.closed and self.scheduler.is_dead(job.host):
             self._close(
                 job.host,
                 outcome.reason,
