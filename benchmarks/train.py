@@ -93,9 +93,9 @@ def ours(folder: Path, recipe: TrainRecipe, steps: int) -> Way:
     from btfer_builder.networks.preprocessing import Preprocessing
     from btfer_builder.training.pipeline import store_faces, training_batches
 
-    feeding = Preprocessing(recipe.size, recipe.size, 3, "rgb", "0,1")
+    preprocessing = Preprocessing(recipe.size, recipe.size, 3, "rgb", "0,1")
     store = store_faces(
-        faces_in_folder(folder), feeding, memory=10**9, workers=2, progress=lambda faces: faces
+        faces_in_folder(folder), preprocessing, memory=10**9, workers=2, progress=lambda faces: faces
     )
     batches = training_batches(store, batch_size=BATCH, balancing="none", augment=True, seed=0, first_epoch=0)
     model = compiled(recipe)

@@ -1,4 +1,4 @@
-"""Make the pictures of the pages out of the demo's workspace: `make demo images`. Screenshots need Chromium."""
+"""Make the pictures of the documentation from the workspace of the demo: `make demo images`. Needs Chromium."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ INK = (60, 60, 60)
 
 
 def way() -> NDArray[np.uint8]:
-    """Return three strips: pictures found (crossed out where dropped), faces cut out, the sample."""
+    """Return three strips: images (those dropped crossed out), face crops, the sample."""
     catalog = Catalog(WORKSPACE / "manifests" / "btfer.sqlite")
     found = catalog.rows("SELECT path, state FROM image_rows ORDER BY state = 'kept', candidate_id LIMIT 28")
     faces = catalog.rows(
@@ -35,15 +35,15 @@ def way() -> NDArray[np.uint8]:
     sample = catalog.rows("SELECT path, emotion, rank FROM sample ORDER BY rank, emotion")
     strips = [
         _strip(
-            "crawl and dedupe: pictures found, repeats crossed out",
+            "crawl and dedupe: images found, duplicates crossed out",
             [(r["path"], r["state"] != "kept") for r in found],
         ),
         _strip(
-            "crop and review: faces, 256 px with a margin of 20",
+            "crop and review: face crops of 256 x 256 pixels, rejected ones crossed out",
             [(r["path"], r["verdict"] == "reject") for r in faces],
         ),
         _strip(
-            "sample: as many of each  -  " + ", ".join(EMOTIONS),
+            "sample: the same number of each class  -  " + ", ".join(EMOTIONS),
             [(r["path"], False) for r in sample],
             len(EMOTIONS) * 2,
         ),
@@ -78,10 +78,10 @@ def _tile(path: Path, crossed: bool) -> NDArray[np.uint8]:
 
 
 def screenshot(url: str, path: Path, width: int, height: int) -> None:
-    """Photograph a page in headless Chromium."""
+    """Take a screenshot of a page in headless Chromium."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
-        sys.exit("no Chromium here: the screenshots stay as they are")
+        sys.exit("Chromium is not installed: the screenshots are unchanged")
     with tempfile.TemporaryDirectory() as profile:
         subprocess.run(
             [
@@ -95,7 +95,7 @@ def screenshot(url: str, path: Path, width: int, height: int) -> None:
 
 
 def review_pages() -> None:
-    """Photograph the review page: its shapes, blind, and what two reviewers disagree on."""
+    """Take screenshots of the review page: its views, blind, and a disagreement of two reviewers."""
     ana = ["--reviewer", "ana"]
     pages = {
         "review.png": (ana, {}),
@@ -110,7 +110,7 @@ def review_pages() -> None:
         "review-adjudicate.png": (["--reviewer", "chief", "--adjudicate"], {"page": 1}),
     }
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "workspace"  # the demo's own stays as the demo left it
+        copy = Path(folder) / "workspace"  # so that the workspace of the demo does not change
         shutil.copytree(WORKSPACE, copy)
         disagree(copy)
         for name, (options, address) in pages.items():
@@ -124,15 +124,15 @@ def review_pages() -> None:
 
 
 def disagree(workspace: Path) -> None:
-    """Let two more reviewers answer a part of the faces, not always alike."""
+    """Add decisions of two more reviewers, who disagree on some faces."""
     catalog = Catalog(workspace / "manifests" / "btfer.sqlite")
     faces = [item.item_id for item in review_items(catalog, "face")]
-    said = []
-    for place, face in enumerate(faces[:24]):
+    decisions = []
+    for index, face in enumerate(faces[:24]):
         for number, reviewer in enumerate(("bo", "cy")):
-            emotion = EMOTIONS[(place // 8 + (place % 5 == number)) % len(EMOTIONS)]
-            said.append(Decision(face, "face", "accept", emotion, None, reviewer))
-    add_decisions(catalog, said)
+            emotion = EMOTIONS[(index // 8 + (index % 5 == number)) % len(EMOTIONS)]
+            decisions.append(Decision(face, "face", "accept", emotion, None, reviewer))
+    add_decisions(catalog, decisions)
 
 
 def main() -> None:

@@ -103,13 +103,13 @@ def _absolute(name: str, value: Any) -> Any:  # noqa: ANN401
 def _sample_here(directory: Path | None) -> str:
     """Return the workspace, if there is one with a sample."""
     from btfer_builder.datasets.labelled_faces import faces_in_sample
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
     if directory is None and not Path(RECIPE_NAME).is_file():
         return ""
     workspace = open_workspace(directory)
     try:
-        say_if_stale(workspace.catalog)
+        warn_if_stale(workspace.catalog)
         faces_in_sample(workspace)
     except BtferError:
         return ""

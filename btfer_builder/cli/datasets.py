@@ -30,7 +30,7 @@ def dataset() -> None:
 def import_(
     directory: Path | None,
     as_json: bool,
-    kind: Any,  # noqa: ANN401 - click checks the choice
+    kind: DatasetKind,
     source: Path,
     out: Path,
     **options: Any,  # noqa: ANN401

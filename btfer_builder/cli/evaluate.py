@@ -105,7 +105,7 @@ def evaluate(
         training_faces=faces_in_folder(training_data) if check_preprocessing and training_data else (),
     )
     for report in reports:
-        fed = report.evaluation.preprocessing()
+        fed = report.evaluation.preprocessing_dict()
         echo_stderr(f"{report.model}: preprocessing {fed['in_words']} (from {fed['declared_by']})")
         for note in report.notes:
             echo_stderr(f"{report.model}: {note}")
@@ -252,9 +252,9 @@ def _sample(workspace: Workspace) -> tuple[list[Any], str, int | None]:
     """Return the faces of the sample, its name, and the number of known leaks."""
     from btfer_builder.evaluate import faces_in_sample
     from btfer_builder.evaluate.signature import known_leakage
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
-    say_if_stale(workspace.catalog)
+    warn_if_stale(workspace.catalog)
     return faces_in_sample(workspace), workspace.root.name, known_leakage(workspace)
 
 
@@ -269,7 +269,7 @@ def _folder(data: Path) -> tuple[list[Any], str, int | None]:
 
 
 def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool) -> dict[str, Any]:
-    from btfer_builder.evaluate.report.compare import compare_reports, read_report
+    from btfer_builder.evaluate.report.compare import compare_reports
     from btfer_builder.evaluate.report.html import counted
     from btfer_builder.evaluate.report.leaderboard import (
         SEPARATE_SETS,
@@ -278,6 +278,7 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
         significance_summary,
         write_leaderboards,
     )
+    from btfer_builder.evaluate.report.read_report import read_report
 
     boards = compare_reports(
         [read_report(path) for path in paths], resamples=recipe.resamples, seed=recipe.seed

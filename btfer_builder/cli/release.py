@@ -135,7 +135,7 @@ def takedown(directory: Path | None, as_json: bool, target: str, dry_run: bool, 
     """
     from btfer_builder.release.takedown.stage import take_down
 
-    result = take_down(open_workspace(directory), target, why=reason, dry_run=dry_run)
+    result = take_down(open_workspace(directory), target, reason=reason, dry_run=dry_run)
     if as_json:
         emit_json(result.to_dict())
         return
@@ -156,11 +156,11 @@ def recheck(directory: Path | None, as_json: bool, out: Path | None, **options: 
       btfer recheck ../faces-v1
     """
     from btfer_builder.release.recheck import recheck as run_recheck
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
     workspace = open_workspace(directory)
     if out is None:
-        say_if_stale(workspace.catalog)
+        warn_if_stale(workspace.catalog)
     result = run_recheck(workspace, _download_settings(directory, options), out)
     report = result.to_dict()
     if as_json:

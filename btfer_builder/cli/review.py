@@ -76,7 +76,7 @@ def review(
     from btfer_builder.review.assignment import check_assigned, follow_rule
     from btfer_builder.review.decisions import export_decisions, import_decisions, reviewer_name
     from btfer_builder.review.serve import LOOPBACK, serve
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
     if export_path and import_path:
         raise click.UsageError("--export and --import cannot be used together")
@@ -130,7 +130,7 @@ def review(
         )
         text = f"{count_decisions(catalog) - before} decisions recorded"
     write_manifests(catalog, workspace.manifests, "decisions", "images", "faces")
-    say_if_stale(catalog)
+    warn_if_stale(catalog)
     if not as_json:
         click.echo(text)
     elif export_path or import_path:
@@ -164,7 +164,7 @@ def agreement(directory: Path | None, as_json: bool, round_name: str, **options:
     from btfer_builder.cli.agreement_tables import show_agreement
     from btfer_builder.review.agreement import measure
     from btfer_builder.review.assignment import follow_rule
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.review, options)
@@ -176,7 +176,7 @@ def agreement(directory: Path | None, as_json: bool, round_name: str, **options:
         recipe,
     )
     write_manifests(workspace.catalog, workspace.manifests, "images", "faces")
-    say_if_stale(workspace.catalog)
+    warn_if_stale(workspace.catalog)
     if as_json:
         emit_json(result.to_dict())
     else:

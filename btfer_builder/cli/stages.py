@@ -213,7 +213,7 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
       btfer sample --license cc0,by,by-sa --splits train=200,val=50,test=50
     """
     from btfer_builder.sample.stage import sample as run_sample
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.sample, options)
@@ -246,7 +246,7 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
         if undrawn:
             echo_stderr("not drawn: " + ", ".join(f"{n} {reason}" for reason, n in undrawn.items()))
     if result.path is None:
-        say_if_stale(workspace.catalog)
+        warn_if_stale(workspace.catalog)
         raise BtferError(
             "some classes have too few faces; nothing was written. Crawl or review more, or use a smaller --per-class "
             "or --allow-short"
@@ -292,9 +292,9 @@ def _show_yield(workspace: Workspace, as_json: bool) -> None:
 
 def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
     from btfer_builder.catalog.funnel import funnel
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
-    say_if_stale(workspace.catalog)
+    warn_if_stale(workspace.catalog)
     stages = funnel(workspace.catalog, only)
     if as_json:
         emit_json({"stages": [stage.to_dict() for stage in stages]})

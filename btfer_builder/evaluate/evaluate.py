@@ -20,7 +20,8 @@ from btfer_builder.evaluate.inference.prefetch import View, as_it_is
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.loaders.registry import PACKAGES, load_model
 from btfer_builder.evaluate.metrics.groups import group_scores
-from btfer_builder.evaluate.metrics.registry import Outcomes, metric_intervals, metric_values
+from btfer_builder.evaluate.metrics.outcomes import Outcomes
+from btfer_builder.evaluate.metrics.registry import metric_intervals, metric_values
 from btfer_builder.evaluate.metrics.scores import Scores, score_votes
 from btfer_builder.evaluate.preprocessing.preprocessing_search import (
     PreprocessingScore,
@@ -159,7 +160,7 @@ def evaluate_models(
             set_name,
             faces,
             digest,
-            feeding=job.preprocessing,
+            preprocessing=job.preprocessing,
             labels=job.labels,
             predictions=seen[0],
             leak=leak,
@@ -232,7 +233,7 @@ def measure(
         title=printable(job.model.title),
         model=job.model,
         labels=job.labels,
-        feeding=job.preprocessing,
+        preprocessing=job.preprocessing,
         declaration=declaration,
         faces=faces,
         predictions=predictions,
@@ -264,7 +265,7 @@ def _notes(
     scores: Scores,
     labels: Labels,
     predictions: Predictions,
-    feeding: Preprocessing,
+    preprocessing: Preprocessing,
     declaration: ResolvedPreprocessing,
 ) -> tuple[str, ...]:
     notes = []
@@ -288,12 +289,12 @@ def _notes(
             "The model's outputs are not probabilities (negative, or not summing to 1), so a softmax was "
             "applied; it changes the confidences, not the predictions."
         )
-    if feeding.color == "grey" and feeding.channels == 3:
+    if preprocessing.color == "grey" and preprocessing.channels == 3:
         notes.append("The model takes three channels; each got the same grey image.")
-    if declaration.source == "recipe" and not feeding.raw:
+    if declaration.source == "recipe" and not preprocessing.raw:
         notes.append(
             "The preprocessing of this model is not declared (no sidecar, no preset, no --scale, --mean or --std), so "
-            "the recipe's values were used; check them with --try-preprocessing."
+            "the recipe's values were used; check them with --check-preprocessing."
         )
     notes += [f"{sentence}." for sentence in declaration.overridden]
     return tuple(notes)

@@ -56,7 +56,7 @@ def report_html(evaluation: Evaluation) -> bytes:
             scores=evaluation.scores,
             metrics=METRICS.values(),
             summary=summary(evaluation.scores),
-            fed=evaluation.preprocessing(),
+            fed=evaluation.preprocessing_dict(),
             emotions=EMOTIONS,
             cells=cells(evaluation.faces, predictions),
             errors=worst_errors(evaluation.faces, predictions),

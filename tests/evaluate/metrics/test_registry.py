@@ -11,11 +11,11 @@ import pytest
 from btfer_builder.config import EvalRecipe
 from btfer_builder.evaluate.evaluate import make_job, measure, write_report
 from btfer_builder.evaluate.inference.outputs import Predictions
+from btfer_builder.evaluate.metrics.outcomes import Outcomes
 from btfer_builder.evaluate.metrics.registry import (
     METRICS,
     Bootstrap,
     Metric,
-    Outcomes,
     Text,
     Wilson,
     mean_of,
@@ -24,8 +24,9 @@ from btfer_builder.evaluate.metrics.registry import (
 )
 from btfer_builder.evaluate.metrics.scores import Table
 from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
-from btfer_builder.evaluate.report.compare import compare_reports, read_report
+from btfer_builder.evaluate.report.compare import compare_reports
 from btfer_builder.evaluate.report.leaderboard import markdown, write_leaderboards
+from btfer_builder.evaluate.report.read_report import read_report
 from btfer_builder.labels import EMOTIONS
 
 

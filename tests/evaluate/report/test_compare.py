@@ -14,13 +14,14 @@ from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import evaluate_models
 from btfer_builder.evaluate.metrics.registry import metrics_in
 from btfer_builder.evaluate.metrics.significance import mcnemar
-from btfer_builder.evaluate.report.compare import Leaderboard, ModelPair, Row, compare_reports, read_report
+from btfer_builder.evaluate.report.compare import Leaderboard, ModelPair, Row, compare_reports
 from btfer_builder.evaluate.report.leaderboard import (
     SEPARATE_SETS,
     markdown,
     significance_summary,
     write_leaderboards,
 )
+from btfer_builder.evaluate.report.read_report import read_report
 from btfer_builder.labels import EMOTIONS
 
 LEVELS = (10, 45, 80, 115, 150, 185, 220)

@@ -1,0 +1,76 @@
+"""Read a report of `btfer eval` from its folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.signature import parse_signature
+from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
+from btfer_builder.io.json import read_json
+from btfer_builder.labels import EMOTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReport:
+    """A report read from its folder.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    metrics
+        Its `metrics.json`.
+    faces, true, predicted
+        Ids of the faces, sorted, and their positions in `EMOTIONS`.
+    """
+
+    path: Path
+    metrics: dict[str, Any]
+    faces: tuple[str, ...]
+    true: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return str(self.metrics["model"])
+
+
+def read_report(path: Path) -> ReadReport:
+    """Read a report's folder, or its `metrics.json`.
+
+    Raises
+    ------
+    BtferError
+        If it is not a report of `btfer eval`, or was changed by hand.
+    """
+    folder = path.parent if path.name == "metrics.json" else path
+    try:
+        metrics = read_json(folder / "metrics.json")
+        columns, lines = read_csv(folder / "predictions.csv")
+        rows = sorted(
+            (unescape_cell(row["face_id"]), row["emotion"], row["predicted"])
+            for row in (as_mapping(columns, cells) for _, cells in lines)
+        )
+        true = np.array([EMOTIONS.index(row[1]) for row in rows], dtype=np.int64)
+        predicted = np.array([EMOTIONS.index(row[2]) for row in rows], dtype=np.int64)
+        report = ReadReport(folder, metrics, tuple(row[0] for row in rows), true, predicted)
+        _ = report.model, parse_signature(metrics["signature"])["set"], metrics["macro"]["f1"]
+    except (FileNotFoundError, NotADirectoryError):
+        raise BtferError(
+            f"{path}: not a report (no metrics.json and predictions.csv); make one with btfer eval"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise BtferError(
+            f"{path}: not a report of this btfer ({error}); make it again with btfer eval"
+        ) from None
+    correct = int((true == predicted).sum())
+    if len(rows) != metrics.get("n") or abs(correct / max(len(rows), 1) - metrics["accuracy"]) > 1e-9:
+        raise BtferError(
+            f"{path}: its predictions.csv and metrics.json disagree; make it again with btfer eval"
+        )
+    return report
