@@ -26,7 +26,7 @@ docs: $(READY)
 
 # Into site/; `$(BIN)/python -m http.server -d site` shows it with its search.
 docs-site: $(READY)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 images: $(READY)
 	$(BIN)/python -m docs.make_images
