@@ -88,7 +88,9 @@ def _signature(function: Any) -> str:  # noqa: ANN401 - any callable
             shown.append(_parameter(parameter))
     returns = signature.return_annotation
     result = "" if returns in {inspect.Signature.empty, None} else f" -> {_annotation(returns)}"
-    return f"({', '.join([*shown, *filter(None, [settings])])}){result}"
+    shown += [settings] if settings else []
+    line = f"({', '.join(shown)}){result}"
+    return line if len(line) <= 90 else "(\n    " + ",\n    ".join(shown) + f",\n){result}"
 
 
 def _parameter(parameter: inspect.Parameter) -> str:
