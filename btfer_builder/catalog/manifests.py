@@ -1,5 +1,6 @@
 """The CSV views of the catalog for people and pandas: written after each stage, never read back."""
 
+import sqlite3
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -166,9 +167,13 @@ def _last_decision(path: Path) -> int:
 def write_manifests(catalog: Catalog, folder: Path, *names: str) -> None:
     """Write `folder/<name>.csv` for each name, atomically."""
     for name in names:
-        cursor = catalog.connection.execute(MANIFESTS[name])
-        columns = [column[0] for column in cursor.description]
-        write_csv(folder / f"{name}.csv", columns, cursor)
+        write_csv(folder / f"{name}.csv", *manifest(catalog, name))
+
+
+def manifest(catalog: Catalog, name: str) -> tuple[list[str], sqlite3.Cursor]:
+    """Return the columns and the rows of a view."""
+    cursor = catalog.connection.execute(MANIFESTS[name])
+    return [column[0] for column in cursor.description], cursor
 
 
 def write_decisions(catalog: Catalog, folder: Path) -> None:

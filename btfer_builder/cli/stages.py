@@ -108,12 +108,9 @@ def crawl(
 
 
 def _check_engines(recipe: CrawlRecipe, as_json: bool) -> None:
-    from btfer_builder.crawl.canary import check_engine
-    from btfer_builder.crawl.engines import SEARCH_ENGINES
-    from btfer_builder.crawl.stage import check_engines
+    from btfer_builder.crawl.stage import ask_engines
 
-    check_engines(recipe)
-    checks = [check_engine(name, recipe) for name in dict.fromkeys(recipe.engine) if name in SEARCH_ENGINES]
+    checks = ask_engines(recipe)
     if as_json:
         emit_json({"engines": [check.to_dict() for check in checks]})
     else:
@@ -213,6 +210,7 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
       btfer sample --license cc0,by,by-sa --splits train=200,val=50,test=50
     """
     from btfer_builder.sample.stage import sample as run_sample
+    from btfer_builder.sample.stage import shortage
     from btfer_builder.sample.stale import warn_if_stale
 
     workspace = open_workspace(directory)
@@ -247,10 +245,7 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
             echo_stderr("not drawn: " + ", ".join(f"{n} {reason}" for reason, n in undrawn.items()))
     if result.path is None:
         warn_if_stale(workspace.catalog)
-        raise BtferError(
-            "some classes have too few faces; nothing was written. Crawl or review more, or use a smaller --per-class "
-            "or --allow-short"
-        )
+        raise shortage(result)
     if not as_json:
         click.echo(f"written to {result.path}")
 

@@ -109,6 +109,13 @@ class CrawlRecipe(Section, frozen=True, kw_only=True):
     ] = False
 
 
+#: Settings of [crawl] that apply to the download of known URLs.
+DOWNLOAD_SETTINGS = (
+    "connections", "per_host", "requests_per_second", "tries", "max_wait", "timeout", "max_bytes", "contact",
+    "allow_private_hosts",
+)  # fmt: skip
+
+
 class DedupeRecipe(Section, frozen=True, kw_only=True):
     """When two images are duplicates (§2, stage 2)."""
 

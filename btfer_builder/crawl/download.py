@@ -27,6 +27,7 @@ from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
 from btfer_builder.crawl.temp_file import delete_temp_files
 from btfer_builder.crawl.urls import host_of
+from btfer_builder.io.event_loop import run_coroutine
 from btfer_builder.io.terminal import StatusLine, echo_stderr
 from btfer_builder.records import Fetch, Image
 from btfer_builder.workspace import Workspace
@@ -85,7 +86,7 @@ def download(
     """
     delete_temp_files(workspace.files)
     with StatusLine() as line:
-        asyncio.run(
+        run_coroutine(
             _Download(workspace, recipe, engines, counts).run(discovered, lambda: line.show(str(counts)))
         )
     return counts.fetched

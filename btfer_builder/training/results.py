@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,6 +20,9 @@ from btfer_builder.io.json import read_json, write_json
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.networks.preprocessing import Preprocessing
 from btfer_builder.training.class_weights import class_counts
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Version of `run.json`; raised when a field changes its meaning.
 SCHEMA = 1
@@ -141,6 +144,12 @@ class Run:
     def epochs(self) -> int:
         """Epochs of all phases."""
         return sum(phase.epochs for phase in self.phases)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the history of the run, a row for each epoch, as in `history.csv`."""
+        import pandas as pd
+
+        return pd.read_csv(self.path / HISTORY)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of `run.json`."""

@@ -166,9 +166,9 @@ def _named(reports: Sequence[ReadReport]) -> list[ReadReport]:
 
 
 def _distinguished(reports: Sequence[ReadReport]) -> list[ReadReport]:
-    """Add the report's folder to the name of a model that has several reports on one set."""
+    """Add the report's folder, or its number if it was not saved, to the name that several reports on one set have."""
     names = [report.model for report in reports]
-    folders = distinct_names([report.path.resolve() for report in reports])
+    folders = distinct_names([(report.path or Path(str(n))).resolve() for n, report in enumerate(reports, 1)])
     return [
         _renamed(report, f"{report.model} ({folder})") if names.count(report.model) > 1 else report
         for report, folder in zip(reports, folders, strict=True)
@@ -228,7 +228,7 @@ def _row(report: ReadReport, rank: int, tied: bool, mean_rank: float, best: floa
         images_per_second=cost.get("images_per_second"),
         mean_rank=mean_rank,
         signature=metrics["signature"],
-        path=str(report.path),
+        path=str(report.path or ""),
     )
 
 

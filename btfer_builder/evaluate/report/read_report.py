@@ -1,4 +1,4 @@
-"""Read a report of `btfer eval` from its folder."""
+"""A report as comparisons need it: read from its folder, or taken from the results in memory."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,27 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.report.model_names import identity
+from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.signature import parse_signature
 from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
 from btfer_builder.io.json import read_json
+from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 
 
 @dataclass(frozen=True, slots=True)
 class ReadReport:
-    """A report read from its folder.
+    """A report as comparisons need it.
 
     Attributes
     ----------
     path
-        The folder.
+        The folder; None for a report that was not saved.
     metrics
-        Its `metrics.json`.
+        The content of its `metrics.json`.
     faces, true, predicted
         Ids of the faces, sorted, and their positions in `EMOTIONS`.
     """
 
-    path: Path
+    path: Path | None
     metrics: dict[str, Any]
     faces: tuple[str, ...]
     true: NDArray[np.int64]
@@ -74,3 +77,29 @@ def read_report(path: Path) -> ReadReport:
             f"{path}: its predictions.csv and metrics.json disagree; make it again with btfer eval"
         )
     return report
+
+
+def report_of(evaluation: Evaluation) -> ReadReport:
+    """Return the results of a model in memory as a report."""
+    predicted = evaluation.predictions.predicted
+    rows = sorted(
+        (printable(face.face_id), EMOTIONS.index(face.emotion), int(answer))
+        for face, answer in zip(evaluation.faces, predicted, strict=True)
+    )
+    faces, true, answers = zip(*rows, strict=True)
+    metrics = evaluation.to_dict() | {"model_path": identity(evaluation.model)}
+    return ReadReport(None, metrics, faces, np.array(true, np.int64), np.array(answers, np.int64))
+
+
+def reports_in(folder: Path) -> list[Path]:
+    """Return the folders of the reports in a folder, sorted.
+
+    Raises
+    ------
+    BtferError
+        If there are none.
+    """
+    paths = sorted(path.parent for path in folder.glob("*/metrics.json"))
+    if not paths:
+        raise BtferError(f"{folder} has no reports yet; run: btfer eval MODEL")
+    return paths
