@@ -240,8 +240,7 @@ def _read(path: Path) -> Table:
 
 def _rows_of(path: Path, table: Table) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line number where the row begins, cells by column), without blank lines."""
-    header, rows = table
-    columns = [name.lower() for name in header]
+    columns, rows = table
     missing = [name for name in COLUMNS if name not in columns and name not in OPTIONAL]
     if missing:
         raise BtferError(
