@@ -61,6 +61,18 @@ def faces_cropped_with(catalog: Catalog, settings: Sequence[str]) -> list[sqlite
     )
 
 
+def numeric_face_ids(catalog: Catalog) -> frozenset[str]:
+    """Return the ids of faces, also of those that were only reviewed, of nothing but digits, `d` and `e`.
+
+    Among them are all that can be taken for numbers; new faces get no such id.
+    """
+    rows = catalog.rows(
+        """SELECT face_id FROM faces WHERE face_id NOT GLOB '*[a-cf]*'
+           UNION SELECT item_id FROM decisions WHERE kind = 'face' AND item_id NOT GLOB '*[a-cf]*'"""
+    )
+    return frozenset(row["face_id"] for row in rows)
+
+
 def first_image_paths(catalog: Catalog, limit: int) -> list[str]:
     """Return the paths of the first images by id, relative to the workspace."""
     return [row["path"] for row in catalog.rows("SELECT path FROM images ORDER BY image_id LIMIT ?", limit)]

@@ -2,7 +2,8 @@
 
 import hashlib
 import multiprocessing
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def crop_images(items: Sequence[tuple[str, str]], root: Root, recipe: CropRecipe) -> list[CropResult]:
+#: Ids that a spreadsheet takes for numbers, or other programs with `d` for the exponent.
+_NUMBER = re.compile(r"\d+([de]\d*)?")
+
+
+def crop_images(
+    items: Sequence[tuple[str, str]], root: Root, recipe: CropRecipe, known: Collection[str] = ()
+) -> list[CropResult]:
     """Crop a shard of images into `root/data/faces`.
 
     Parameters
@@ -34,15 +41,19 @@ def crop_images(items: Sequence[tuple[str, str]], root: Root, recipe: CropRecipe
         The workspace.
     recipe
         How faces are chosen and cropped.
+    known
+        Ids of earlier versions that can be taken for numbers; faces that have them keep them.
     """
     import cv2
 
     if multiprocessing.parent_process() is not None:
         cv2.setNumThreads(1)  # every core has its own worker
-    return [_crop_image(image_id, root, path, recipe) for image_id, path in items]
+    return [_crop_image(image_id, root, path, recipe, known) for image_id, path in items]
 
 
-def _crop_image(image_id: str, root: Root, path: str, recipe: CropRecipe) -> CropResult:
+def _crop_image(
+    image_id: str, root: Root, path: str, recipe: CropRecipe, known: Collection[str]
+) -> CropResult:
     if not (root / path).is_file():
         return CropResult(image_id, "missing_file", f"{path} is gone")
     try:
@@ -50,7 +61,7 @@ def _crop_image(image_id: str, root: Root, path: str, recipe: CropRecipe) -> Cro
     except Undecodable as error:
         return CropResult(image_id, error.reason, error.detail)
     height, width = photo.shape[:2]
-    faces = place_faces(image_id, detect_faces(photo, recipe.detector), width, height, recipe)
+    faces = place_faces(image_id, detect_faces(photo, recipe.detector), width, height, recipe, known)
     faces = [_write_crop(face, photo, root, recipe) for face in faces]
     # With a margin as wide as the photo, two faces may have the same crop; it is listed once.
     rows = {
@@ -60,7 +71,12 @@ def _crop_image(image_id: str, root: Root, path: str, recipe: CropRecipe) -> Cro
 
 
 def place_faces(
-    image_id: str, detections: Sequence[Detection], width: int, height: int, recipe: CropRecipe
+    image_id: str,
+    detections: Sequence[Detection],
+    width: int,
+    height: int,
+    recipe: CropRecipe,
+    known: Collection[str] = (),
 ) -> list[Face]:
     """Return the faces of a photo with their crop boxes and ids, kept or dropped, without looking at its pixels.
 
@@ -74,14 +90,16 @@ def place_faces(
         Size of the photo in pixels.
     recipe
         How faces are chosen and cropped.
+    known
+        As in `crop_images`.
     """
     faces = []
     for detection in detections:
         box = crop_box(detection.box, width, height, recipe)
-        faces.append(_face(image_id, detection, box, recipe.size, align=recipe.align))
+        faces.append(_face(image_id, detection, box, recipe))
     if recipe.blur_others:
-        faces = [_with_bystanders(face, detections, recipe.size) for face in faces]
-    return choose_faces(faces, recipe)
+        faces = [_with_bystanders(face, detections) for face in faces]
+    return choose_faces([_named(face, recipe.size, known) for face in faces], recipe)
 
 
 def _write_crop(face: Face, photo: "NDArray[np.uint8]", root: Root, recipe: CropRecipe) -> Face:
@@ -97,13 +115,13 @@ def _write_crop(face: Face, photo: "NDArray[np.uint8]", root: Root, recipe: Crop
     )
 
 
-def _with_bystanders(face: Face, detections: Sequence[Detection], size: int) -> Face:
+def _with_bystanders(face: Face, detections: Sequence[Detection]) -> Face:
     """Record the other faces of the photo that reach into a face's crop."""
     own = Box(face.x, face.y, face.width, face.height)
     box = PixelBox(face.crop_x, face.crop_y, face.crop_width, face.crop_height)
     others = bystanders(own, [other.box for other in detections], box, face.crop_angle)
     boxes = [[round(side, 1) for side in (other.x, other.y, other.width, other.height)] for other in others]
-    return _named(replace(face, blurred=json_text(boxes)), size) if boxes else face
+    return replace(face, blurred=json_text(boxes)) if boxes else face
 
 
 def choose_faces(faces: Sequence[Face], recipe: CropRecipe) -> list[Face]:
@@ -140,9 +158,9 @@ def _image_reason(faces: Sequence[Face]) -> str | None:
     return "several_faces" if "several_faces" in reasons else reasons[0]
 
 
-def _face(image_id: str, detection: Detection, box: PixelBox, size: int, *, align: bool = False) -> Face:
+def _face(image_id: str, detection: Detection, box: PixelBox, recipe: CropRecipe) -> Face:
     roll = quality.roll(detection)
-    face = Face(
+    return Face(
         face_id="",
         image_id=image_id,
         state="kept",
@@ -167,22 +185,26 @@ def _face(image_id: str, detection: Detection, box: PixelBox, size: int, *, alig
         crop_y=box.y,
         crop_width=box.width,
         crop_height=box.height,
-        crop_angle=round(roll, 1) if align else 0.0,
-        upscale=round(size / min(box.width, box.height), 4),
+        crop_angle=round(roll, 1) if recipe.align else 0.0,
+        upscale=round(recipe.size / min(box.width, box.height), 4),
         roll=round(roll, 1),
         yaw=round(quality.yaw(detection), 1),
     )
-    return _named(face, size)
 
 
-def _named(face: Face, size: int) -> Face:
-    """Set the id and path of a face: a hash of everything that determines the pixels of its crop."""
+def _named(face: Face, size: int, known: Collection[str]) -> Face:
+    """Set the id and path of a face: a hash of everything that determines the pixels of its crop.
+
+    The id is the first part of the hash that no program takes for a number, unless the face has had its id before.
+    """
     identity = (
         f"{face.image_id} {face.crop_x} {face.crop_y} {face.crop_width} {face.crop_height} {size}"
         + (f" {face.crop_angle}" if face.crop_angle else "")
         + (f" {face.x} {face.y} {face.width} {face.height} {face.blurred}" if face.blurred else "")
     )
-    face_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(identity.encode()).hexdigest()
+    parts = (digest[start : start + 16] for start in range(len(digest) - 15))
+    face_id = next(part for part in parts if part in known or not _NUMBER.fullmatch(part))
     return replace(face, face_id=face_id, path=f"data/faces/{face_id[:2]}/{face_id}.png")
 
 

@@ -38,7 +38,8 @@ def _kept(image_id: str, rows: Sequence[sqlite3.Row], recipe: CropRecipe) -> set
     if width * height > recipe.max_pixels:
         return set()
     detections = largest_first(_detection(row) for row in rows)
-    placed = place_faces(image_id, detections, width, height, recipe)
+    known = {row["face_id"] for row in rows}
+    placed = place_faces(image_id, detections, width, height, recipe, known)
     return {face.face_id for face in placed if face.state == "kept"}
 
 

@@ -9,6 +9,7 @@ from btfer_builder.catalog.crop import (
     add_crops,
     cropped_with,
     faces_cropped_with,
+    numeric_face_ids,
     stored_settings,
     uncropped_images,
 )
@@ -84,7 +85,9 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
             recipe.workers, SHARD_SIZE, recipe.scheduler, workspace.files
         )
         with bar(len(todo), "crop", "images") as progress:
-            for shard in runner.map(partial(crop_images, root=workspace.files, recipe=recipe), todo):
+            known = numeric_face_ids(catalog)
+            function = partial(crop_images, root=workspace.files, recipe=recipe, known=known)
+            for shard in runner.map(function, todo):
                 results = [_result(item, result) for item, result in shard]
                 add_crops(catalog, results, settings)
                 progress.update(len(results))
