@@ -29,7 +29,8 @@ class Candidate:
     """One search result with the metadata of the engine; empty where the engine gave none.
 
     `url` is the address that is fetched; `found_url` is the address given by the engine, if it differs. `opt_out` is
-    the reason why it must not be fetched, if the metadata has one.
+    the reason why it must not be fetched, if the metadata has one. `consent` is that of the people shown, for pictures
+    of one's own: `yes`, `no`, or empty if it is not known.
     """
 
     rank: int
@@ -43,6 +44,7 @@ class Candidate:
     sha1: str = ""
     found_url: str = ""
     opt_out: str = ""
+    consent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

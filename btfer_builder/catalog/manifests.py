@@ -24,7 +24,7 @@ _BOX = (
 MANIFESTS = {
     "candidates": f"""
         SELECT emotion, state, reason, detail, rank, {_PROVENANCE}, found_url, sha1, image_id, http_status,
-               content_type, bytes, fetched_at, tries
+               content_type, bytes, fetched_at, tries, consent
         FROM candidate_fates ORDER BY candidate_id""",
     "images": f"""
         SELECT image_id, emotion,

@@ -8,7 +8,14 @@ import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
 from btfer_builder.cli.output import emit_json, table
-from btfer_builder.config import CrawlRecipe, CropRecipe, DedupeRecipe, QueriesRecipe, SampleRecipe
+from btfer_builder.config import (
+    CrawlRecipe,
+    CropRecipe,
+    DedupeRecipe,
+    QueriesRecipe,
+    SampleRecipe,
+    SourceRecipe,
+)
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS
@@ -66,6 +73,7 @@ def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # n
 @click.command()
 @recipe_options(CrawlRecipe)
 @recipe_options(QueriesRecipe)
+@recipe_options(SourceRecipe)
 @click.option(
     "--path",
     type=click.Path(path_type=Path, exists=True),
@@ -88,7 +96,7 @@ def crawl(
     Examples:
       btfer crawl --per-query 50 --emotion fear --emotion disgust
       btfer crawl --engine openverse --engine wikimedia --license cc0,pdm,by,by-sa --target 30
-      btfer crawl --engine folder --path ~/my-images
+      btfer crawl --engine folder --path ~/my-images --source-license by --source-creator "Our lab" --consent yes
       btfer crawl --engine bing --check
     """
     from btfer_builder.crawl.stage import crawl as run_crawl
@@ -102,7 +110,8 @@ def crawl(
     wanted = apply_cli_options(workspace.recipe.queries, options)
     planned = plan_queries(workspace.queries, wanted)
     try:
-        run_crawl(workspace, recipe, planned, wanted.emotion, path)
+        own = apply_cli_options(workspace.recipe.source, options)
+        run_crawl(workspace, recipe, planned, wanted.emotion, path, source=own)
     finally:
         _show_stages(workspace, as_json, "crawl")
 

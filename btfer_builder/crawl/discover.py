@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from btfer_builder.catalog.crawl import (
     images_in_cell,
     plan_searches,
     query_with_results,
+    restate_sources,
     results_requested,
     waiting_in_cell,
 )
@@ -32,6 +33,7 @@ from btfer_builder.crawl.engines.base import (
     search_pages,
 )
 from btfer_builder.crawl.engines.folder import read_folder
+from btfer_builder.crawl.engines.own_sources import OwnSource
 from btfer_builder.crawl.engines.urls import read_urls
 from btfer_builder.crawl.licenses import with_code
 from btfer_builder.crawl.rate_limit import RateLimiter, user_agent
@@ -239,12 +241,16 @@ def _still_answers(
         return False
 
 
-def discover_listed(catalog: Catalog, engine: str, path: Path, emotions: tuple[Emotion, ...]) -> None:
+def discover_listed(
+    catalog: Catalog, engine: str, path: Path, emotions: tuple[Emotion, ...], own: OwnSource
+) -> None:
     """Commit the candidates of a list of URLs (`urls`) or of a folder of pictures (`folder`)."""
-    read = {"urls": read_urls, "folder": read_folder}[engine]
-    for search, candidates in read(path, emotions):
-        canonical: Iterable[Candidate] = (with_canonical_url(with_code(item)) for item in candidates)
+    found = read_urls(path, emotions) if engine == "urls" else read_folder(path, emotions, own)
+    for search, candidates in found:
+        canonical = [with_canonical_url(with_code(item)) for item in candidates]
         add_search(catalog, search, canonical, requested=len(candidates))
+        if engine == "folder":
+            restate_sources(catalog, search, canonical)
 
 
 def with_canonical_url(candidate: Candidate) -> Candidate:

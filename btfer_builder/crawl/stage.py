@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from btfer_builder.catalog.manifests import write_manifests
-from btfer_builder.config import CrawlRecipe
+from btfer_builder.config import CrawlRecipe, SourceRecipe
 from btfer_builder.crawl.canary import EngineCheck, check_engine
 from btfer_builder.crawl.discover import EngineQueue, discover_listed, discover_searches
 from btfer_builder.crawl.download import CrawlCounts, download
 from btfer_builder.crawl.engines import SEARCH_ENGINES
+from btfer_builder.crawl.engines.own_sources import own_source
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import Emotion
@@ -25,6 +26,8 @@ def crawl(
     queries: Sequence[Query],
     emotions: tuple[Emotion, ...],
     path: Path | None = None,
+    *,
+    source: SourceRecipe | None = None,
 ) -> int:
     """Search the recipe's engines for the queries and download the results (§2, stage 1).
 
@@ -41,6 +44,8 @@ def crawl(
         Emotions that are read from a list or folder.
     path
         List of the `urls` engine, or folder of the `folder` engine.
+    source
+        What is true of the pictures of the `folder` engine.
 
     Returns
     -------
@@ -57,6 +62,7 @@ def crawl(
         raise BtferError(f"engine {listed[0]} reads one list or folder: name it with --path")
     if path is not None and not listed:
         raise BtferError("--path is for the engines urls and folder: name one with --engine")
+    own = own_source(source or SourceRecipe())
     check_engines(recipe)
     if not recipe.contact and any(
         name not in recipe.engine_url and name not in listed for name in recipe.engine
@@ -68,7 +74,7 @@ def crawl(
     with workspace.stage("crawl"), catalog.run("crawl", recipe) as numbers:
         for engine in listed:
             assert path is not None  # noqa: S101 - checked above
-            discover_listed(catalog, engine, path, emotions)
+            discover_listed(catalog, engine, path, emotions, own)
         with ThreadPoolExecutor(1) as thread:
             discovery = thread.submit(discover_searches, catalog, queries, recipe, stop, counts)
             try:

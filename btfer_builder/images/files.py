@@ -26,10 +26,14 @@ _SYSTEM_FOLDERS = frozenset({"__macosx", "@eadir"})
 
 @dataclass(frozen=True, slots=True)
 class FolderFiles:
-    """The images of a folder, sorted by path, and the number of other files by the reason (`LEFT_OUT`)."""
+    """The images of a folder, sorted by path, and the number of other files by the reason (`LEFT_OUT`).
+
+    `others` are the files that are `not_an_image`.
+    """
 
     images: tuple[Path, ...]
     left_out: Mapping[str, int]
+    others: tuple[Path, ...] = ()
 
 
 def list_images(folder: Path, *, recursive: bool = True) -> FolderFiles:
@@ -44,14 +48,16 @@ def list_images(folder: Path, *, recursive: bool = True) -> FolderFiles:
         If a folder cannot be read.
     """
     images: list[Path] = []
+    others: list[Path] = []
     left_out: Counter[str] = Counter()
     for path, reason in _files(folder, recursive):
         why = reason or _why_not(path)
         if why:
             left_out[why] += 1
+            others += [path] * (why == "not_an_image")
         else:
             images.append(path)
-    return FolderFiles(tuple(sorted(images)), dict(left_out))
+    return FolderFiles(tuple(sorted(images)), dict(left_out), tuple(sorted(others)))
 
 
 def is_system(path: Path) -> bool:

@@ -111,7 +111,8 @@ def _text(name: str, content: bytes) -> Iterator[str]:
         if more := set(reader.fieldnames or ()) - set(schema.names(schema.LICENSES)):
             yield f"columns that are not public: {', '.join(sorted(more))}"
         for row in reader:
-            if row.get("creator") and row.get("license") not in set(LICENSES) - set(NO_ATTRIBUTION):
+            named = row.get("creator") or row.get("attribution")
+            if named and row.get("license") not in set(LICENSES) - set(NO_ATTRIBUTION):
                 yield f"names the creator of {row.get('face_id')}, whose licence does not require it"
 
 

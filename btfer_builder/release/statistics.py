@@ -47,6 +47,8 @@ class ReleaseStatistics:
         Fleiss' κ on the faces that all reviewers answered; None if it is not defined.
     upscaled
         Number of faces that were enlarged.
+    own_consent
+        Number of faces of own pictures by the consent of the person shown: yes, no, unknown.
     top_host
         Largest share of faces from one website.
     period
@@ -68,6 +70,7 @@ class ReleaseStatistics:
     reviewers: dict[int, int]
     kappa: float | None
     upscaled: int
+    own_consent: dict[str, int]
     top_host: float
     period: str
     stages: list[StageCount]
@@ -79,6 +82,22 @@ class ReleaseStatistics:
     def redistributable(self) -> bool:
         """Whether it may be passed on: it has no images, or all of them have a licence."""
         return self.recipe.urls_only or not self.licenses.get(UNKNOWN)
+
+    @property
+    def own(self) -> int:
+        """Number of faces of the authors' own pictures."""
+        return sum(self.own_consent.values())
+
+    @property
+    def consent_text(self) -> str:
+        """What is known of the consent of the people in own pictures, as a sentence."""
+        verbs = {"yes": "consented", "no": "did not consent", "unknown": "may or may not have consented"}
+        if len(self.own_consent) == 1:
+            (answer,) = self.own_consent
+            rest = "It is not recorded whether the people shown in them consented."
+            return rest if answer == "unknown" else f"The people shown in them {verbs[answer]}."
+        counts = [f"{count} {verbs[answer]}" for answer, count in self.own_consent.items()]
+        return f"Of the people shown in them, {', '.join(counts)}."
 
     @property
     def short_hash(self) -> str:
@@ -146,6 +165,9 @@ def compute_statistics(
         reviewers=dict(sorted(Counter(face.face.votes for face in faces).items())),
         kappa=_kappa(catalog),
         upscaled=sum(max(face.box["crop_width"], face.box["crop_height"]) < size for face in faces),
+        own_consent=dict(
+            sorted(Counter(face.consent for face in faces if face.is_own).items(), reverse=True)
+        ),
         top_host=max((n for host, n in hosts.items() if host), default=0) / len(faces),
         period=" to ".join(dict.fromkeys([days[0], days[-1]])) if days else "",
         stages=funnel(catalog),
