@@ -70,6 +70,7 @@ REASONS: dict[str, dict[str, Reason]] = {
         Reason("low_confidence", "the detector's confidence is below the minimum"),
         Reason("too_small", "the face is smaller than the minimum"),
         Reason("upscaled", "the crop would be enlarged more than allowed"),
+        Reason("padded", "more of the crop is beyond the photo than allowed"),
         Reason("several_faces", "more than one face, and only photos with a single face are kept"),
         Reason("not_largest", "another face of the photo is larger"),
         Reason("unreadable", "the file cannot be decoded"),

@@ -172,6 +172,8 @@ class Face:
     yaw: float = 0.0  # approximate yaw in degrees; positive to the viewer's right
     sharpness: float | None = None  # of the crop, like brightness; None without a crop
     brightness: float | None = None
+    padding: float | None = None  # share of the crop beyond the photo, where its border is repeated, 0 to 1
+    found_by: str = ""  # bordered: only with a border around the photo; already_cropped: not by the detector
 
 
 @dataclass(frozen=True, slots=True)

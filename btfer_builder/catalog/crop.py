@@ -73,6 +73,20 @@ def numeric_face_ids(catalog: Catalog) -> frozenset[str]:
     return frozenset(row["face_id"] for row in rows)
 
 
+def photo_sizes(catalog: Catalog) -> list[tuple[int, int]]:
+    """Return the different sizes (width, height) of the croppable images."""
+    rows = catalog.rows(
+        "SELECT DISTINCT h.width, h.height FROM croppable i JOIN hashes h USING (image_id) ORDER BY 1, 2"
+    )
+    return [(row["width"], row["height"]) for row in rows]
+
+
+def count_padded(catalog: Catalog) -> tuple[int, int]:
+    """Return how many kept faces reach over the border of their photo, and how many there are."""
+    (row,) = catalog.rows("SELECT coalesce(sum(padding > 0), 0), count(*) FROM faces WHERE state = 'kept'")
+    return row[0], row[1]
+
+
 def first_image_paths(catalog: Catalog, limit: int) -> list[str]:
     """Return the paths of the first images by id, relative to the workspace."""
     return [row["path"] for row in catalog.rows("SELECT path FROM images ORDER BY image_id LIMIT ?", limit)]

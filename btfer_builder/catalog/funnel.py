@@ -2,14 +2,17 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from btfer_builder.catalog.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True)
 class StageCount:
-    """A stage. `in` (here `came_in`) = `kept` + Σ `dropped`; unprocessed items are `waiting`."""
+    """A stage. `in` (here `came_in`) = `kept` + Σ `dropped`; unprocessed items are `waiting`.
+
+    `per_emotion` counts the kept items, `dropped_per_emotion` the dropped ones.
+    """
 
     stage: str
     unit: str
@@ -18,6 +21,7 @@ class StageCount:
     dropped: dict[str, int]
     waiting: int
     per_emotion: dict[str, int]
+    dropped_per_emotion: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """Return the stage as in `btfer status --json`."""
@@ -118,10 +122,13 @@ def _count(stage: str, unit: str, rows: Sequence[sqlite3.Row]) -> StageCount:
     total = {"kept": 0, "dropped": 0, "waiting": 0}
     dropped: dict[str, int] = {}
     per_emotion: dict[str, int] = {}
+    dropped_per_emotion: dict[str, int] = {}
     for row in rows:
         total[row["state"]] += row["n"]
         if row["state"] == "dropped":
             dropped[row["reason"]] = dropped.get(row["reason"], 0) + row["n"]
+            lost = dropped_per_emotion.get(row["emotion"], 0)
+            dropped_per_emotion[row["emotion"]] = lost + row["n"]
         elif row["state"] == "kept":
             per_emotion[row["emotion"]] = per_emotion.get(row["emotion"], 0) + row["n"]
     return StageCount(
@@ -132,4 +139,5 @@ def _count(stage: str, unit: str, rows: Sequence[sqlite3.Row]) -> StageCount:
         dropped=dict(sorted(dropped.items(), key=lambda item: (-item[1], item[0]))),
         waiting=total["waiting"],
         per_emotion=dict(sorted(per_emotion.items())),
+        dropped_per_emotion=dict(sorted(dropped_per_emotion.items())),
     )

@@ -17,7 +17,7 @@ _PROVENANCE = (
 _BOX = (
     "x, y, width, height, confidence, left_eye_x, left_eye_y, right_eye_x, right_eye_y, nose_x, nose_y, "
     "mouth_left_x, mouth_left_y, mouth_right_x, mouth_right_y, crop_x, crop_y, crop_width, crop_height, "
-    "crop_angle, blurred, upscale, roll, yaw, sharpness, brightness"
+    "crop_angle, blurred, upscale, roll, yaw, sharpness, brightness, padding, found_by"
 )
 
 #: The query of each `manifests/<name>.csv`.

@@ -267,7 +267,8 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
 def status(directory: Path | None, as_json: bool, by_search: bool) -> None:
     """Show the funnel.
 
-    For every stage: the items that came in, were kept, and were dropped, with reasons. With --yield: images found,
+    For every stage: the items that came in, were kept, and were dropped, with reasons, and the share dropped of each
+    emotion, with a note where it differs beyond chance. With --yield: images found,
     downloaded, kept and accepted by engine, language, expression and cell (emotion, ethnicity, gender, age).
 
     \b
@@ -295,13 +296,16 @@ def _show_yield(workspace: Workspace, as_json: bool) -> None:
 
 
 def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
+    from btfer_builder.catalog.drop_rates import drop_rates
     from btfer_builder.catalog.funnel import funnel
     from btfer_builder.sample.stale import warn_if_stale
 
     warn_if_stale(workspace.catalog)
     stages = funnel(workspace.catalog, only)
+    rates = [] if only else drop_rates(stages)
     if as_json:
-        emit_json({"stages": [stage.to_dict() for stage in stages]})
+        content = {"stages": [stage.to_dict() for stage in stages]}
+        emit_json(content if only else content | {"drop_rates": [each.to_dict() for each in rates]})
         return
     table(
         f"{workspace.root.name}: {only[0] if only else 'the funnel'}",
@@ -324,3 +328,16 @@ def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
         ["stage", *EMOTIONS],
         [(stage.stage, *(stage.per_emotion.get(emotion, 0) for emotion in EMOTIONS)) for stage in stages],
     )
+    if rates:
+        table(
+            "share dropped, by emotion",
+            ["stage", *EMOTIONS],
+            [(each.stage, *(_percent(each.rates.get(emotion)) for emotion in EMOTIONS)) for each in rates],
+        )
+    for each in rates:
+        if each.differs:
+            echo_stderr(each.sentence)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"

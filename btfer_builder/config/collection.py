@@ -209,6 +209,23 @@ class CropRecipe(Section, frozen=True, kw_only=True):
             description="Maximum enlargement of a crop, for example 2 for twice the size; 0: no limit.",
         ),
     ] = 0.0
+    max_padding: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="Maximum share of a crop that is beyond the photo and repeats its border; 1: no limit.",
+        ),
+    ] = 1.0
+    second_search: Annotated[
+        bool, Meta(description="Search photos in which no face is found once more with a border around them.")
+    ] = True
+    already_cropped: Annotated[
+        bool,
+        Meta(
+            description="The pictures are crops of one face already: keep them whole, with their own pixels."
+        ),
+    ] = False
     align: Annotated[bool, Meta(description="Rotate crops so that the eyes are level.")] = False
     blur_others: Annotated[bool, Meta(description="Blur the faces of other people inside a crop.")] = False
     max_pixels: MaxPixels = 100_000_000

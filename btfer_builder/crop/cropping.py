@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from btfer_builder.config import CropRecipe
+from btfer_builder.config import CropRecipe, override
 from btfer_builder.crop import quality
 from btfer_builder.crop.blur_bystanders import bystanders
-from btfer_builder.crop.detectors.base import Detection, detect_faces
-from btfer_builder.crop.geometry import Box, PixelBox, crop_box
+from btfer_builder.crop.detectors.base import Detection, detect_faces, detect_with_border
+from btfer_builder.crop.geometry import Box, PixelBox, crop_box, padding
 from btfer_builder.crop.render import render_crop
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.io.atomic import write_bytes
@@ -61,13 +61,22 @@ def _crop_image(
     except Undecodable as error:
         return CropResult(image_id, error.reason, error.detail)
     height, width = photo.shape[:2]
-    faces = place_faces(image_id, detect_faces(photo, recipe.detector), width, height, recipe, known)
+    faces = place_faces(image_id, _search(photo, recipe), width, height, recipe, known)
     faces = [_write_crop(face, photo, root, recipe) for face in faces]
     # With a margin as wide as the photo, two faces may have the same crop; it is listed once.
     rows = {
         face.face_id: face for state in ("dropped", "kept") for face in reversed(faces) if face.state == state
     }
     return CropResult(image_id, _image_reason(faces), faces=tuple(rows.values()))
+
+
+def _search(photo: "NDArray[np.uint8]", recipe: CropRecipe) -> list[Detection]:
+    """Return the faces of a photo, searched once more with a border where none is found."""
+    found = detect_faces(photo, recipe.detector)
+    if not recipe.second_search or any(face.confidence >= recipe.min_confidence for face in found):
+        return found
+    bordered = detect_with_border(photo, recipe.detector)
+    return bordered if any(face.confidence >= recipe.min_confidence for face in bordered) else found
 
 
 def place_faces(
@@ -93,13 +102,40 @@ def place_faces(
     known
         As in `crop_images`.
     """
+    if recipe.already_cropped:
+        face = _whole(image_id, detections, width, height, recipe)
+        return [_named(face, recipe.size, known)]
     faces = []
     for detection in detections:
         box = crop_box(detection.box, width, height, recipe)
-        faces.append(_face(image_id, detection, box, recipe))
+        face = _face(image_id, detection, box, recipe)
+        faces.append(replace(face, padding=round(padding(box, width, height, face.crop_angle), 4)))
     if recipe.blur_others:
         faces = [_with_bystanders(face, detections) for face in faces]
     return choose_faces([_named(face, recipe.size, known) for face in faces], recipe)
+
+
+def _whole(
+    image_id: str, detections: Sequence[Detection], width: int, height: int, recipe: CropRecipe
+) -> Face:
+    """Return the face of a picture that is a crop already; landmarks and confidence are those of the largest face.
+
+    Where none is found, the landmarks are the middle of the picture and the confidence is 0.
+    """
+    middle = (width / 2, height / 2)
+    whole = Box(0.0, 0.0, float(width), float(height))
+    found = detections[0] if detections else Detection(whole, 0.0, *[middle] * 5)
+    side = max(width, height)
+    box = PixelBox((width - side) // 2, (height - side) // 2, side, side)
+    if recipe.fit == "stretch":
+        box = PixelBox(0, 0, width, height)
+    face = _face(image_id, replace(found, box=whole), box, override(recipe, align=False))
+    return replace(
+        face,
+        yaw=face.yaw if detections else 0.0,
+        padding=round(padding(box, width, height), 4),
+        found_by="already_cropped",
+    )
 
 
 def _write_crop(face: Face, photo: "NDArray[np.uint8]", root: Root, recipe: CropRecipe) -> Face:
@@ -143,6 +179,8 @@ def _defect(face: Face, recipe: CropRecipe) -> str | None:
         return "low_confidence"
     if min(face.width, face.height) < recipe.min_face_size:
         return "too_small"
+    if (face.padding or 0.0) > recipe.max_padding:
+        return "padded"
     if recipe.max_upscale and face.upscale > recipe.max_upscale:
         return "upscaled"
     return None
@@ -189,6 +227,7 @@ def _face(image_id: str, detection: Detection, box: PixelBox, recipe: CropRecipe
         upscale=round(recipe.size / min(box.width, box.height), 4),
         roll=round(roll, 1),
         yaw=round(quality.yaw(detection), 1),
+        found_by=detection.found_by,
     )
 
 

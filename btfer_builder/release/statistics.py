@@ -9,6 +9,7 @@ from typing import Any
 from btfer_builder import __version__
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.agreement import votes
+from btfer_builder.catalog.drop_rates import DropRates, drop_rates
 from btfer_builder.catalog.funnel import StageCount, funnel
 from btfer_builder.catalog.release import AttributeYield, faces_of_version, query_yields, version_of
 from btfer_builder.catalog.sample import ATTRIBUTES
@@ -51,6 +52,8 @@ class ReleaseStatistics:
         Number of faces of own pictures by the consent of the person shown: yes, no, unknown.
     top_host
         Largest share of faces from one website.
+    drop_rates
+        Drop rates of each stage by emotion.
     period
         First and last day on which a photo was fetched; empty if unknown.
     change
@@ -74,6 +77,7 @@ class ReleaseStatistics:
     top_host: float
     period: str
     stages: list[StageCount]
+    drop_rates: list[DropRates]
     yields: list[AttributeYield]
     previous: str
     change: ReleaseDiff | None
@@ -151,6 +155,7 @@ def compute_statistics(
     days = sorted(day for face in faces if (day := face.source.fetched_at[:10]))
     licenses = Counter(face.license for face in faces)
     size = faces[0].size
+    stages = funnel(catalog)
     return ReleaseStatistics(
         recipe=recipe,
         version=version,
@@ -170,7 +175,8 @@ def compute_statistics(
         ),
         top_host=max((n for host, n in hosts.items() if host), default=0) / len(faces),
         period=" to ".join(dict.fromkeys([days[0], days[-1]])) if days else "",
-        stages=funnel(catalog),
+        stages=stages,
+        drop_rates=drop_rates(stages),
         yields=query_yields(catalog),
         previous=before[0] if before else "",
         change=diff_faces(before[1], members(faces)) if before else None,
