@@ -6,6 +6,7 @@ from btfer_builder import __version__
 from btfer_builder.cli.benchmark import benchmark
 from btfer_builder.cli.datasets import dataset
 from btfer_builder.cli.evaluate import compare, convert, evaluate
+from btfer_builder.cli.guard import Program
 from btfer_builder.cli.leakage import hashes, leakage
 from btfer_builder.cli.release import diff, rebuild, recheck, release, scan_release, takedown
 from btfer_builder.cli.review import agreement, review
@@ -13,16 +14,7 @@ from btfer_builder.cli.stages import crawl, crop, dedupe, init, queries, sample,
 from btfer_builder.cli.train import networks, train
 
 
-class _Commands(click.Group):
-    """Lists the commands in the order in which they were added."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
-
-
-@click.group(
-    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="btfer")
 def main() -> None:
     """Build a balanced facial-expression test set from image searches, and score models on it.

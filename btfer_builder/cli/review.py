@@ -12,7 +12,7 @@ from btfer_builder.cli.options import (
     recipe_options,
     renamed_option,
 )
-from btfer_builder.cli.output import emit_json
+from btfer_builder.cli.output import echo, emit_json
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.records import Kind
@@ -124,7 +124,7 @@ def review(
             workspace,
             recipe,
             round_name="images" if round_name == "images" else "faces",
-            on_ready=lambda url: emit_json({"url": url}) if as_json else click.echo(f"Review at {url}"),
+            on_ready=lambda url: emit_json({"url": url}) if as_json else echo(f"Review at {url}"),
             adjudicate=adjudicate,
             model=predictions,
         )
@@ -132,7 +132,7 @@ def review(
     write_manifests(catalog, workspace.manifests, "decisions", "images", "faces")
     say_if_stale(catalog)
     if not as_json:
-        click.echo(text)
+        echo(text)
     elif export_path or import_path:
         emit_json(result)
 

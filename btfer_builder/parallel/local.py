@@ -4,10 +4,13 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from btfer_builder.errors import BtferError
@@ -15,6 +18,10 @@ from btfer_builder.parallel.base import CRASHED, Crashed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Value = TypeVar("Value")
+
+#: Seconds in which a worker may finish its items when the command is interrupted.
+GRACE = 2.0
 
 
 def map_in_pool(
@@ -42,20 +49,21 @@ def map_in_pool(
     queue = deque(shards)
     while queue:
         running: dict[Future[list[Result]], Sequence[Item]] = {}
-        pool = _pool(workers)
-        try:
-            while queue or running:
-                while queue and len(running) < workers * 2:
-                    running[pool.submit(function, queue[0])] = queue[0]
-                    queue.popleft()  # after `submit`, which raises if the pool has broken
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    results = future.result()
-                    yield list(zip(running.pop(future), results, strict=True))
-        except BrokenProcessPool:
+        broken = False
+        with _pool(workers) as pool:
+            try:
+                while queue or running:
+                    while queue and len(running) < workers * 2:
+                        running[_submit(pool, function, queue[0])] = queue[0]
+                        queue.popleft()  # after `submit`, which raises if the pool has broken
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        results = future.result()
+                        yield list(zip(running.pop(future), results, strict=True))
+            except BrokenProcessPool:
+                broken = True
+        if broken:
             for suspect in running.values():
                 yield from _narrow_down(function, suspect)
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _narrow_down(
@@ -64,14 +72,14 @@ def _narrow_down(
     """Run a shard alone; if it kills its worker, halve it until a single item is left."""
     with _pool(1) as pool:
         try:
-            pool.submit(os.getpid).result()
+            _submit(pool, os.getpid).result()
         except BrokenProcessPool:
             raise BtferError(
                 "worker processes die at startup; a script that calls this needs "
                 '`if __name__ == "__main__":`, or set workers = 0'
             ) from None
         try:
-            results = pool.submit(function, shard).result()
+            results = _submit(pool, function, shard).result()
         except BrokenProcessPool:
             results = None
     if results is not None:
@@ -84,15 +92,56 @@ def _narrow_down(
         yield from _narrow_down(function, shard[half:])
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Start a pool; if the block is left by an exception, workers get `GRACE` seconds to finish and are then ended."""
     # Not fork: a forked copy of a process with threads (SQLite, progress bars) can hang.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    with _signals_later():
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    processes: dict[int, BaseProcess] = {}
+    try:
+        yield pool
+    except BaseException:
+        processes = dict(pool._processes or {})  # there is no public way to them before Python 3.14
+        raise
+    finally:
+        pool.shutdown(wait=not processes, cancel_futures=True)
+        if processes:
+            _end(processes.values())
+            pool.shutdown()
+
+
+def _end(processes: Iterable[BaseProcess]) -> None:
+    deadline = time.monotonic() + GRACE
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
+        if process.is_alive():
+            process.terminate()
+
+
+def _submit(pool: ProcessPoolExecutor, function: Callable[..., Value], *arguments: object) -> "Future[Value]":
+    with _signals_later():  # a worker is started here
+        return pool.submit(function, *arguments)
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Deliver Ctrl-C and SIGTERM after the block: interrupted half-way, a start would leave semaphores behind.
+
+    Workers inherit that, so that Ctrl-C, which a terminal sends to all, ends none of them while it starts.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:
     """Ignore Ctrl-C, which the parent handles, and exit with the parent: a worker would otherwise wait forever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # which ends a worker
     parent = multiprocessing.parent_process()
 
     def die_with_parent() -> None:
