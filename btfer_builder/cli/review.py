@@ -1,5 +1,6 @@
 """The commands about reviewers: review, agreement."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ def review(
     catalog, reviewer = workspace.catalog, reviewer_name(recipe)
     follow_rule(catalog, recipe, given_flags(options))
     result: dict[str, object]
+    stopped = None
     if export_path:
         kinds: dict[str | None, list[Kind]] = {
             "images": ["image"],
@@ -120,7 +122,7 @@ def review(
                 f"Warning: {recipe.host} can be reached from other computers without encryption: anyone on the network "
                 "can see the faces and decide in your name. An SSH tunnel is safer."
             )
-        serve(
+        stopped = serve(
             workspace,
             recipe,
             round_name="images" if round_name == "images" else "faces",
@@ -135,6 +137,8 @@ def review(
         echo(text)
     elif export_path or import_path:
         emit_json(result)
+    if stopped is not None:
+        signal.raise_signal(stopped)  # the exit code says which one it was
 
 
 @click.command()

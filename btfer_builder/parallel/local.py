@@ -3,14 +3,15 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.process import BaseProcess
+from types import FrameType
 from typing import TypeVar
 
 from btfer_builder.errors import BtferError
@@ -21,11 +22,24 @@ Result = TypeVar("Result")
 Value = TypeVar("Value")
 
 #: Seconds in which a worker may finish its items when the command is interrupted.
-GRACE = 2.0
+GRACE = 0.5
+
+#: Seconds in which a worker that is ended removes its temporary files.
+_CLEAN_UP = 1.0
+
+#: Seconds between looks at the event that stops the work.
+_POLL = 0.1
+
+
+class _Stopped(Exception):
+    """The event that stops the work is set."""
 
 
 def map_in_pool(
-    workers: int, function: Callable[[Sequence[Item]], list[Result]], shards: Sequence[Sequence[Item]]
+    workers: int,
+    function: Callable[[Sequence[Item]], list[Result]],
+    shards: Sequence[Sequence[Item]],
+    stop: threading.Event | None = None,
 ) -> Iterator[list[tuple[Item, Result | Crashed]]]:
     """Yield the results of each shard as it is done, in no particular order.
 
@@ -40,6 +54,8 @@ def map_in_pool(
         As in `Runner.map`.
     shards
         The items that a worker gets at a time.
+    stop
+        As in `Runner.map`.
 
     Raises
     ------
@@ -56,11 +72,16 @@ def map_in_pool(
                     while queue and len(running) < workers * 2:
                         running[_submit(pool, function, queue[0])] = queue[0]
                         queue.popleft()  # after `submit`, which raises if the pool has broken
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    for future in wait(running, _POLL if stop else None, FIRST_COMPLETED).done:
                         results = future.result()
                         yield list(zip(running.pop(future), results, strict=True))
+                    if stop and stop.is_set():
+                        raise _Stopped
             except BrokenProcessPool:
                 broken = True
+            except _Stopped:
+                _end(pool)
+                return
         if broken:
             for suspect in running.values():
                 yield from _narrow_down(function, suspect)
@@ -99,20 +120,19 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("spawn")
     with _signals_later():
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    processes: dict[int, BaseProcess] = {}
     try:
         yield pool
     except BaseException:
-        processes = dict(pool._processes or {})  # there is no public way to them before Python 3.14
+        _end(pool)
         raise
     finally:
-        pool.shutdown(wait=not processes, cancel_futures=True)
-        if processes:
-            _end(processes.values())
-            pool.shutdown()
+        pool.shutdown(cancel_futures=True)
 
 
-def _end(processes: Iterable[BaseProcess]) -> None:
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Give the workers `GRACE` seconds to finish their items, then end them."""
+    processes = list((pool._processes or {}).values())  # there is no public way to them before Python 3.14
+    pool.shutdown(wait=False, cancel_futures=True)
     deadline = time.monotonic() + GRACE
     for process in processes:
         process.join(max(0.0, deadline - time.monotonic()))
@@ -141,7 +161,8 @@ def _signals_later() -> Iterator[None]:
 def _start_worker() -> None:
     """Ignore Ctrl-C, which the parent handles, and exit with the parent: a worker would otherwise wait forever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # which ends a worker
+    signal.signal(signal.SIGTERM, _end_worker)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     parent = multiprocessing.parent_process()
 
     def die_with_parent() -> None:
@@ -150,3 +171,11 @@ def _start_worker() -> None:
             os._exit(1)
 
     threading.Thread(target=die_with_parent, daemon=True).start()
+
+
+def _end_worker(number: int, _frame: FrameType | None) -> None:
+    """Leave whatever the worker does by an exception, which removes temporary files, and exit in any case."""
+    timer = threading.Timer(_CLEAN_UP, os._exit, (128 + number,))
+    timer.daemon = True
+    timer.start()
+    sys.exit(128 + number)
