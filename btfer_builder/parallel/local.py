@@ -161,8 +161,7 @@ def _signals_later() -> Iterator[None]:
 def _start_worker() -> None:
     """Ignore Ctrl-C, which the parent handles, and exit with the parent: a worker would otherwise wait forever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end_worker)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # there is nothing to clean up yet
     parent = multiprocessing.parent_process()
 
     def die_with_parent() -> None:
@@ -171,6 +170,7 @@ def _start_worker() -> None:
             os._exit(1)
 
     threading.Thread(target=die_with_parent, daemon=True).start()
+    signal.signal(signal.SIGTERM, _end_worker)
 
 
 def _end_worker(number: int, _frame: FrameType | None) -> None:
