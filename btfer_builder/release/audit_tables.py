@@ -133,7 +133,9 @@ def licenses_findings(path: Path) -> Iterator[str]:
     for row in rows:
         if row.get("creator") and row.get("license") not in set(LICENSES) - set(NO_ATTRIBUTION):
             yield f"names the creator of {row.get('face_id')}, whose licence does not require it"
-        checked = {name: _cell(name, value) for name, value in row.items() if name != "creator" and name not in more}
+        checked = {
+            name: _cell(name, value) for name, value in row.items() if name != "creator" and name not in more
+        }
         seen.update(row_findings(checked, schema.LICENSES, ()))
     yield from sorted(seen)
 

@@ -86,7 +86,9 @@ def times(folder: Path) -> set[float]:
 def redirect(folder: Path, base: str) -> None:
     """Let the addresses of a release be those of `web_of`: `release` itself writes no private address."""
     path = folder / "sources.jsonl"
-    path.write_text(path.read_text(encoding="utf-8").replace("https://photos.example", base), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("https://photos.example", base), encoding="utf-8"
+    )
     write_checksums(folder)
 
 
