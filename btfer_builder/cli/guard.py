@@ -23,11 +23,7 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR,
 
 
 class Program(click.Group):
-    """The group of all commands, in the order in which they were added."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in their order."""
-        return list(self.commands)
+    """A group of commands that ends with one line and the exit code of what ended it."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:  # noqa: ANN401 - as click's
         """Run a command and exit: with 130 after Ctrl-C, and without control characters in messages."""

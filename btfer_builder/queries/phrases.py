@@ -12,7 +12,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from btfer_builder.config import Age, Ethnicity, Gender, Language, explain
+from btfer_builder.config import Age, Ethnicity, Gender, explain
 from btfer_builder.errors import BtferError
 from btfer_builder.io.limits import check_depth, read_text, too_deep
 from btfer_builder.labels import EMOTIONS, Emotion
@@ -26,7 +26,7 @@ class Query:
     """
 
     query: str
-    language: Language
+    language: str
     emotion: Emotion
     query_ethnicity: Ethnicity
     query_gender: Gender
@@ -120,7 +120,7 @@ class _PlainLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call]
             problem = "aliases are not read; write the words out"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
         return super().compose_node(parent, index)
@@ -157,15 +157,15 @@ def read_vocabulary(path: Path) -> Vocabulary:
     return vocabulary
 
 
-def make_phrases(vocabulary: Vocabulary, language: Language) -> list[Query]:
+def make_phrases(vocabulary: Vocabulary, language: str) -> list[Query]:
     """Make every phrase of the grid expression × ethnicity × gender × age (§2, stage 1).
 
     Parameters
     ----------
     vocabulary : Vocabulary
         The words of the language.
-    language : {"en", "es"}
-        The language code of the queries.
+    language : str
+        The language tag of the queries, as `pt`.
 
     Returns
     -------
