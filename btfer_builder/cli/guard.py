@@ -1,4 +1,4 @@
-"""The last line of defence of every command: one line for an error, a log of the run, exit codes for signals."""
+"""The last line of defence of every command: one line for an error, and a log of the run."""
 
 import errno
 import sqlite3
@@ -6,39 +6,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
 from btfer_builder.cli.output import echo
 from btfer_builder.cli.run_log import RunLog
 from btfer_builder.errors import BtferError
-from btfer_builder.io.text import for_terminal, one_line
+from btfer_builder.io.text import one_line
 
-#: Exit codes: Ctrl-C, as shells report it, and an error of the program itself (EX_SOFTWARE of sysexits.h).
-INTERRUPTED, UNEXPECTED = 130, 70
+#: Exit code of an error of the program itself (EX_SOFTWARE of sysexits.h).
+UNEXPECTED = 70
 
 #: What SQLite says of a file that is cut short or overwritten.
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FORMAT}
-
-
-class Program(click.Group):
-    """A group of commands that ends with one line and the exit code of what ended it."""
-
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:  # noqa: ANN401 - as click's
-        """Run a command and exit: with 130 after Ctrl-C, and without control characters in messages."""
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
-        try:
-            code = super().main(*args, standalone_mode=False, **extra)
-        except click.ClickException as error:
-            error.message = for_terminal(error.message)
-            error.show()
-            code = error.exit_code
-        except click.Abort as end:
-            echo("Aborted!", err=True)
-            code = INTERRUPTED if isinstance(end.__cause__, KeyboardInterrupt) else 1
-        sys.exit(code)  # the code of `--help`; None after a command
 
 
 @contextmanager

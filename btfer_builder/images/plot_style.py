@@ -126,7 +126,7 @@ def to_png(figure: "Figure") -> bytes:
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        text.set_parse_math(False)  # type: ignore[attr-defined]  # findobj knows only that it is an artist
+        text.set_parse_math(False)
     png = io.BytesIO()
     figure.savefig(png, format="png", facecolor=PAPER, metadata={"Software": None})
     return png.getvalue()

@@ -129,7 +129,7 @@ def licenses_findings(path: Path) -> Iterator[str]:
     rows = [as_mapping(columns, [unescape_cell(cell) for cell in cells]) for _, cells in lines]
     if csv_text(columns, rows) != "".join(read_lines(path)):
         yield "written in another way than by btfer release"
-    seen = set()
+    seen: set[str] = set()
     for row in rows:
         if row.get("creator") and row.get("license") not in set(LICENSES) - set(NO_ATTRIBUTION):
             yield f"names the creator of {row.get('face_id')}, whose licence does not require it"
