@@ -50,9 +50,9 @@ class _Commands(click.Group):
     def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as click's
         """Run a command and exit: with 130 after Ctrl-C, and without control characters in messages."""
         if not options.pop("standalone_mode", True):
-            return super().main(*args, **options, standalone_mode=False)
+            return super().main(*args, **options, standalone_mode=False)  # type: ignore[call-overload]
         try:
-            code = super().main(*args, **options, standalone_mode=False)
+            code = super().main(*args, **options, standalone_mode=False)  # type: ignore[call-overload]
         except click.ClickException as error:
             from btfer_builder.io.text import for_terminal
 

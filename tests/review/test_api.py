@@ -327,4 +327,4 @@ def test_a_catalog_cannot_point_out_of_the_workspace(server, workspace, filled):
 @pytest.mark.parametrize("number", [0, -1, 2**63, 2**64, 10**30])
 def test_a_number_that_no_decision_can_have_is_refused(server, number):
     for body in ({"decision_id": number}, {"decision_ids": [number]}):
-        assert server.post("/api/undo", {"round": "faces", **body}).status_code == 400
+        assert server.client.post("/api/undo", json={"round": "faces", **body}).status_code == 400
