@@ -1,12 +1,6 @@
 -- The views derive what follows from the tables. They are made again after each migration: a change here takes effect
 -- in existing catalogs together with a new script in migrations/.
 
--- The first candidate that led to each image. With a single min(), c.search_id is that of the same candidate.
--- The cast gives the column an affinity, without which SQLite makes no index to join it by.
-CREATE VIEW origins AS
-SELECT f.image_id, CAST(min(c.candidate_id) AS INTEGER) AS found_by, c.search_id
-FROM fetches f CROSS JOIN candidates c USING (url) WHERE f.image_id IS NOT NULL GROUP BY f.image_id;
-
 -- The fate of every candidate. Only the first one of a URL is fetched, and the first that led to an image is kept.
 CREATE VIEW candidate_fates AS
 SELECT c.candidate_id, c.search_id, c.rank, c.url, c.page_url, c.title, c.license, c.license_url, c.creator,
@@ -20,7 +14,8 @@ SELECT c.candidate_id, c.search_id, c.rank, c.url, c.page_url, c.title, c.licens
 FROM candidates c JOIN searches s USING (search_id) LEFT JOIN fetches f USING (url)
 LEFT JOIN origins o ON o.found_by = c.candidate_id;
 
--- A reviewer's last word on an item, unless undone; what was said as an adjudicator is a word of its own.
+-- A reviewer's last word on an item, unless undone; what was said as an adjudicator is a word of its own. The plus
+-- makes SQLite look for later decisions on the same item, not for all later ones of the reviewer.
 CREATE VIEW current_decisions AS
 SELECT d.* FROM decisions d
 WHERE d.verdict <> 'undo'
@@ -28,22 +23,34 @@ WHERE d.verdict <> 'undo'
   AND NOT EXISTS (
       SELECT 1 FROM decisions later
       WHERE later.kind = d.kind AND later.item_id = d.item_id AND later.reviewer = d.reviewer
-        AND later.adjudicates = d.adjudicates AND later.decision_id > d.decision_id AND later.verdict <> 'undo'
+        AND later.adjudicates = d.adjudicates AND +later.decision_id > d.decision_id AND later.verdict <> 'undo'
         AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = later.decision_id));
 
 -- Every item somebody gave an answer to: how the votes are spread (`happy:3;sad:1`), and the verdict if there is
 -- one. Enough reviewers must have answered, enough of them alike, and more of them than any other way; the last
--- adjudication stands above all votes. A skip is no answer.
+-- adjudication stands above all votes. A skip is no answer. Most items have one answer only: the rest is ordered.
 CREATE VIEW vote_counts AS
-WITH answers AS (
-    SELECT kind, item_id, verdict, emotion, min(reason) AS reason, coalesce(emotion, verdict) AS answer,
-           sum(NOT adjudicates) AS votes, max(CASE WHEN adjudicates THEN decision_id END) AS adjudication
-    FROM current_decisions WHERE verdict <> 'skip' GROUP BY kind, item_id, verdict, emotion),
+WITH items AS MATERIALIZED (
+    SELECT kind, item_id, min(verdict) AS verdict, min(emotion) AS emotion, min(reason) AS reason,
+           count(*) AS votes,
+           max(adjudicates) OR min(verdict) <> max(verdict) OR min(emotion) IS NOT max(emotion)
+           OR count(emotion) NOT IN (0, count(*)) AS disputed
+    FROM current_decisions WHERE verdict <> 'skip' GROUP BY kind, item_id),
+answers AS (
+    SELECT d.kind, d.item_id, d.verdict, d.emotion, min(d.reason) AS reason,
+           coalesce(d.emotion, d.verdict) AS answer, sum(NOT d.adjudicates) AS votes,
+           max(CASE WHEN d.adjudicates THEN d.decision_id END) AS adjudication
+    FROM items CROSS JOIN current_decisions d USING (kind, item_id)
+    WHERE items.disputed AND d.verdict <> 'skip' GROUP BY d.kind, d.item_id, d.verdict, d.emotion),
 counted AS (
-    SELECT *, row_number() OVER item AS place, nth_value(votes, 2) OVER item AS next_votes,
-           sum(votes) OVER item AS total, sum(votes > 0) OVER item AS answers,
-           max(adjudication) OVER item AS last_adjudication,
-           group_concat(CASE WHEN votes THEN answer || ':' || votes END, ';') OVER item AS spread
+    SELECT kind, item_id, verdict, emotion, reason, votes, NULL AS adjudication, 1 AS place, 0 AS next_votes,
+           votes AS total, 1 AS answers, NULL AS last_adjudication,
+           coalesce(emotion, verdict) || ':' || votes AS spread
+    FROM items WHERE NOT disputed
+    UNION ALL
+    SELECT kind, item_id, verdict, emotion, reason, votes, adjudication, row_number() OVER item,
+           nth_value(votes, 2) OVER item, sum(votes) OVER item, sum(votes > 0) OVER item, max(adjudication) OVER item,
+           group_concat(CASE WHEN votes THEN answer || ':' || votes END, ';') OVER item
     FROM answers
     WINDOW item AS (PARTITION BY kind, item_id ORDER BY votes DESC, answer
                     ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),
@@ -80,9 +87,7 @@ SELECT o.image_id, coalesce(v.emotion, s.emotion) AS emotion, d.state, d.reason,
 FROM origins o JOIN searches s USING (search_id)
 LEFT JOIN images i ON i.image_id = o.image_id
 LEFT JOIN candidates c ON c.candidate_id = o.found_by
-LEFT JOIN candidates l ON l.candidate_id = coalesce(
-    (SELECT min(stated.candidate_id) FROM fetches f CROSS JOIN candidates stated USING (url)
-     WHERE f.image_id = o.image_id AND stated.license <> 'unknown'), o.found_by)
+LEFT JOIN candidates l ON l.candidate_id = o.licensed_by
 LEFT JOIN hashes h ON h.image_id = o.image_id
 LEFT JOIN dedupes d ON d.image_id = o.image_id
 LEFT JOIN counted v ON v.item_id = o.image_id;
