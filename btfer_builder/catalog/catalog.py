@@ -77,6 +77,7 @@ class Catalog:
             connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SECONDS)
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE fires the DELETE triggers
             _execute_patiently(
                 connection, "PRAGMA journal_mode = WAL"
             )  # while another program makes the catalog, it fails at once

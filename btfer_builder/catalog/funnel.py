@@ -33,12 +33,14 @@ _IMAGES = (
               c.reason AS crop_reason
        FROM image_rows i LEFT JOIN crops c USING (image_id)""",
 )
+# Only accepted faces are looked for in the sample and among those not drawn.
 _FACES = (
     11,
     """SELECT f.state, f.reason, f.emotion, f.found_as, f.cropped, f.compared, f.verdict, f.verdict_reason, f.conflict,
               s.face_id IS NOT NULL AS drawn, u.reason AS undrawn
-       FROM face_rows f LEFT JOIN sample s ON s.face_id = f.face_id AND s.emotion = f.emotion
-       LEFT JOIN undrawn u ON u.face_id = f.face_id AND u.emotion = f.emotion""",
+       FROM face_rows f
+       LEFT JOIN sample s ON s.face_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END AND s.emotion = f.emotion
+       LEFT JOIN undrawn u ON u.face_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END AND u.emotion = f.emotion""",
 )
 
 #: Each stage, its unit, what it is counted from, and its items: state (kept, dropped or waiting), reason, emotion;

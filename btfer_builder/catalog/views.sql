@@ -28,42 +28,14 @@ WHERE d.verdict <> 'undo'
 
 -- Every item somebody gave an answer to: how the votes are spread (`happy:3;sad:1`), and the verdict if there is
 -- one. Enough reviewers must have answered, enough of them alike, and more of them than any other way; the last
--- adjudication stands above all votes. A skip is no answer. Most items have one answer only: the rest is ordered.
+-- adjudication stands above all votes. One table, no join: only so SQLite looks up single items in a LEFT JOIN.
 CREATE VIEW vote_counts AS
-WITH items AS MATERIALIZED (
-    SELECT kind, item_id, min(verdict) AS verdict, min(emotion) AS emotion, min(reason) AS reason,
-           count(*) AS votes,
-           max(adjudicates) OR min(verdict) <> max(verdict) OR min(emotion) IS NOT max(emotion)
-           OR count(emotion) NOT IN (0, count(*)) AS disputed
-    FROM current_decisions WHERE verdict <> 'skip' GROUP BY kind, item_id),
-answers AS (
-    SELECT d.kind, d.item_id, d.verdict, d.emotion, min(d.reason) AS reason,
-           coalesce(d.emotion, d.verdict) AS answer, sum(NOT d.adjudicates) AS votes,
-           max(CASE WHEN d.adjudicates THEN d.decision_id END) AS adjudication
-    FROM items CROSS JOIN current_decisions d USING (kind, item_id)
-    WHERE items.disputed AND d.verdict <> 'skip' GROUP BY d.kind, d.item_id, d.verdict, d.emotion),
-counted AS (
-    SELECT kind, item_id, verdict, emotion, reason, votes, NULL AS adjudication, 1 AS place, 0 AS next_votes,
-           votes AS total, 1 AS answers, NULL AS last_adjudication,
-           coalesce(emotion, verdict) || ':' || votes AS spread
-    FROM items WHERE NOT disputed
-    UNION ALL
-    SELECT kind, item_id, verdict, emotion, reason, votes, adjudication, row_number() OVER item,
-           nth_value(votes, 2) OVER item, sum(votes) OVER item, sum(votes > 0) OVER item, max(adjudication) OVER item,
-           group_concat(CASE WHEN votes THEN answer || ':' || votes END, ';') OVER item
-    FROM answers
-    WINDOW item AS (PARTITION BY kind, item_id ORDER BY votes DESC, answer
-                    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),
-judged AS (
-    SELECT c.*, last_adjudication IS NOT NULL OR (
-               votes > coalesce(next_votes, 0) AND total >= min_votes
-               AND votes >= agreement * total - 1e-9) AS settled  -- 1e-9: 0.56 of 25 is 14, not a little more
-    FROM counted c CROSS JOIN consensus
-    WHERE CASE WHEN last_adjudication IS NULL THEN place = 1 ELSE adjudication IS last_adjudication END)
 SELECT kind, item_id, CASE WHEN settled THEN verdict END AS verdict, CASE WHEN settled THEN emotion END AS emotion,
-       CASE WHEN settled THEN reason END AS reason, spread AS votes, answers,
-       last_adjudication IS NOT NULL AS adjudicated
-FROM judged;
+       CASE WHEN settled THEN reason END AS reason, spread AS votes, answers, adjudicated
+FROM (SELECT *, adjudicated OR (
+                 votes > coalesce(next_votes, 0) AND total >= (SELECT min_votes FROM consensus)
+                 AND votes >= (SELECT agreement FROM consensus) * total - 1e-9) AS settled  -- 1e-9: 0.56 of 25 is 14
+      FROM tallies);
 
 -- What counts as decided.
 CREATE VIEW verdicts AS
@@ -71,13 +43,11 @@ SELECT kind, item_id, verdict, emotion, reason, votes, adjudicated FROM vote_cou
 
 -- Images with where they come from, what dedupe and reviewers made of them, and the label to propose.
 -- Engines differ in what they know: the licence is of the first candidate that states one.
--- The votes of a round are counted once: SQLite would count those of a view again for each row it is joined to.
 -- Every image has its row in `images` and `candidates`; they are LEFT JOINs so that SQLite leaves them out where no
 -- column of theirs is asked for.
 -- Within coalesce, a condition on the verdict leaves it a LEFT JOIN: as an inner one, SQLite may begin with it and then
 -- compare all ballots of one verdict with each image.
 CREATE VIEW image_rows AS
-WITH counted AS MATERIALIZED (SELECT * FROM vote_counts WHERE kind = 'image')
 SELECT o.image_id, coalesce(v.emotion, s.emotion) AS emotion, d.state, d.reason, i.path, i.format, i.bytes,
        h.width, h.height, c.url, c.page_url, c.title, l.license, l.license_url, l.creator, l.attribution,
        s.engine, s.query, s.language, s.expression, s.query_ethnicity, s.query_gender, s.query_age,
@@ -90,7 +60,7 @@ LEFT JOIN candidates c ON c.candidate_id = o.found_by
 LEFT JOIN candidates l ON l.candidate_id = o.licensed_by
 LEFT JOIN hashes h ON h.image_id = o.image_id
 LEFT JOIN dedupes d ON d.image_id = o.image_id
-LEFT JOIN counted v ON v.item_id = o.image_id;
+LEFT JOIN vote_counts v ON v.kind = 'image' AND v.item_id = o.image_id;
 
 -- Images that go on to be cropped: kept by dedupe and not rejected by a reviewer.
 CREATE VIEW croppable AS
@@ -107,7 +77,6 @@ WHERE d.state = 'dropped' AND (d.duplicate_of IS NULL OR EXISTS (
 -- is the label that the review of the photos leaves it with, `compared` whether dedupe has seen it. Copies are few:
 -- without a key to look for, SQLite doesn't look.
 CREATE VIEW face_rows AS
-WITH counted AS MATERIALIZED (SELECT * FROM vote_counts WHERE kind = 'face')
 SELECT CASE WHEN copy.face_id IS NULL THEN f.state ELSE 'dropped' END AS state,
        coalesce(f.reason, copy.reason) AS reason, f.*, coalesce(v.emotion, i.emotion) AS emotion,
        (i.conflict OR coalesce(d.conflict, 0)) AND v.emotion IS NULL AS conflict,
@@ -118,4 +87,4 @@ SELECT CASE WHEN copy.face_id IS NULL THEN f.state ELSE 'dropped' END AS state,
 FROM faces f JOIN croppable i USING (image_id)
 LEFT JOIN face_dedupes d ON d.face_id = f.face_id
 LEFT JOIN face_copies copy ON copy.face_id = CASE WHEN f.state = 'kept' AND d.state = 'dropped' THEN f.face_id END
-LEFT JOIN counted v ON v.item_id = f.face_id;
+LEFT JOIN vote_counts v ON v.kind = 'face' AND v.item_id = f.face_id;

@@ -22,24 +22,39 @@ BEGIN
     JOIN candidates c ON c.candidate_id = found.first;
 END;
 
+-- No INSERT OR REPLACE here: within a trigger, the OR IGNORE of the statement that fires it would count.
 CREATE TRIGGER origins_fetched AFTER INSERT ON fetches WHEN new.image_id IS NOT NULL
-BEGIN INSERT OR REPLACE INTO origins (image_id) VALUES (new.image_id); END;
+BEGIN
+    DELETE FROM origins WHERE image_id = new.image_id;
+    INSERT INTO origins (image_id) VALUES (new.image_id);
+END;
 CREATE TRIGGER origins_unfetched AFTER DELETE ON fetches WHEN old.image_id IS NOT NULL
-BEGIN INSERT OR REPLACE INTO origins (image_id) VALUES (old.image_id); END;
+BEGIN
+    DELETE FROM origins WHERE image_id = old.image_id;
+    INSERT INTO origins (image_id) VALUES (old.image_id);
+END;
 CREATE TRIGGER origins_refetched AFTER UPDATE OF url, image_id ON fetches
 BEGIN
-    INSERT OR REPLACE INTO origins (image_id) SELECT old.image_id WHERE old.image_id IS NOT NULL;
-    INSERT OR REPLACE INTO origins (image_id) SELECT new.image_id WHERE new.image_id IS NOT NULL;
+    DELETE FROM origins WHERE image_id IN (old.image_id, new.image_id);
+    INSERT INTO origins (image_id) SELECT old.image_id WHERE old.image_id IS NOT NULL
+                                   UNION SELECT new.image_id WHERE new.image_id IS NOT NULL;
 END;
 CREATE TRIGGER origins_found AFTER INSERT ON candidates
-BEGIN INSERT OR REPLACE INTO origins (image_id)
-      SELECT image_id FROM fetches WHERE url = new.url AND image_id IS NOT NULL; END;
+BEGIN
+    DELETE FROM origins WHERE image_id = (SELECT image_id FROM fetches WHERE url = new.url);
+    INSERT INTO origins (image_id) SELECT image_id FROM fetches WHERE url = new.url AND image_id IS NOT NULL;
+END;
 CREATE TRIGGER origins_lost AFTER DELETE ON candidates
-BEGIN INSERT OR REPLACE INTO origins (image_id)
-      SELECT image_id FROM fetches WHERE url = old.url AND image_id IS NOT NULL; END;
+BEGIN
+    DELETE FROM origins WHERE image_id = (SELECT image_id FROM fetches WHERE url = old.url);
+    INSERT INTO origins (image_id) SELECT image_id FROM fetches WHERE url = old.url AND image_id IS NOT NULL;
+END;
 CREATE TRIGGER origins_changed AFTER UPDATE OF candidate_id, search_id, url, license ON candidates
-BEGIN INSERT OR REPLACE INTO origins (image_id)
-      SELECT image_id FROM fetches WHERE url IN (old.url, new.url) AND image_id IS NOT NULL; END;
+BEGIN
+    DELETE FROM origins WHERE image_id IN (SELECT image_id FROM fetches WHERE url IN (old.url, new.url));
+    INSERT INTO origins (image_id)
+    SELECT DISTINCT image_id FROM fetches WHERE url IN (old.url, new.url) AND image_id IS NOT NULL;
+END;
 
 INSERT INTO origins
 SELECT found.image_id, found.first, c.search_id, coalesce(found.licensed, found.first)
@@ -48,6 +63,3 @@ FROM (SELECT f.image_id, min(c.candidate_id) AS first,
       FROM fetches f CROSS JOIN candidates c USING (url) WHERE f.image_id IS NOT NULL GROUP BY f.image_id) found
 JOIN candidates c ON c.candidate_id = found.first;
 
--- Votes are counted from the index alone.
-DROP INDEX decisions_item;
-CREATE INDEX decisions_item ON decisions (kind, item_id, reviewer, adjudicates, verdict, emotion, reason, undoes);
