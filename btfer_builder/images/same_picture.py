@@ -175,9 +175,7 @@ def find_candidates(
         whole = np.minimum(
             nearest_distances(pictures.whole, ours[0]), nearest_distances(theirs, own.whole[0])
         )
-        part = np.minimum(
-            nearest_distances(pictures.parts, ours[0]), nearest_distances(theirs, own.parts[0])
-        )
+        part = np.minimum(nearest_distances(pictures.parts, ours[0]), nearest_distances(theirs, own.parts[0]))
         near = np.where(part <= part_radius(radius, mirrored=turned), np.minimum(whole, part), whole)
         found += [(int(index), int(near[index]), turned) for index in np.flatnonzero(near <= radius)]
     return found
