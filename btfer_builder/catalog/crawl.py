@@ -300,7 +300,7 @@ def _buried(catalog: Catalog, column: str) -> frozenset[str]:
 
 
 def _marks(values: Collection[object]) -> str:
-    return ", ".join("?" * len(values))
+    return ", ".join("?" * len(values)) or "NULL"  # IN () would make SQLite scan the table
 
 
 Row = TypeVar("Row", Search, Candidate)

@@ -102,4 +102,4 @@ def crops_to_remake(catalog: Catalog) -> list[sqlite3.Row]:
 
 
 def _marks(values: Sequence[str]) -> str:
-    return ", ".join("?" * len(values))
+    return ", ".join("?" * len(values)) or "NULL"  # IN () would make SQLite scan the table

@@ -9,7 +9,8 @@ from btfer_builder.catalog.crawl import taken_down_url, url_sha256
 from btfer_builder.io.json import json_text
 from btfer_builder.records import Fetch, SampledFace
 
-#: Tables that keep ids: decisions are appended only, tallies follow them, and the others say what is gone. Ids are hashes.
+#: Tables that keep ids: decisions are appended only, tallies follow them, and the others say what is gone. Ids are
+#: hashes.
 _KEEP_IDS = {"decisions", "tallies", "tombstones", "release_faces", "fetches"}
 _ID_COLUMNS = ("image_id", "face_id", "item_id", "duplicate_of")
 

@@ -1,5 +1,6 @@
 """Write files and folders whole or not at all, and digest them."""
 
+import filecmp
 import hashlib
 import os
 import re
@@ -38,8 +39,15 @@ def setting_digest(path: str) -> str:
 
 
 @contextmanager
-def open_atomic(path: Path) -> Iterator[IO[bytes]]:
+def open_atomic(path: Path, *, keep_equal: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file that replaces `path` on success and is deleted on failure.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    keep_equal
+        Leave an earlier file that has the same bytes as it is, with its time of change.
 
     Raises
     ------
@@ -55,6 +63,9 @@ def open_atomic(path: Path) -> Iterator[IO[bytes]]:
     try:
         with os.fdopen(handle, "wb") as file:
             yield file  # no fsync: after a power cut the catalog, which has one, says what to write again
+        if keep_equal and path.is_file() and filecmp.cmp(temporary, path, shallow=False):
+            temporary.unlink()
+            return
         temporary.chmod(0o644)  # mkstemp creates files that only their owner may read
         temporary.replace(path)
     except OSError as error:
