@@ -1,4 +1,4 @@
-"""The funnel: for every stage, what came in, what was kept, and what was dropped for which reason."""
+"""The funnel: what came into each stage, what was kept, and what was dropped for which reason."""
 
 import sqlite3
 from collections import Counter
@@ -11,7 +11,7 @@ from btfer_builder.io.json import json_text
 
 @dataclass(frozen=True, slots=True)
 class StageCount:
-    """One stage. `in` (here `came_in`) = `kept` + Σ `dropped`; what was not worked on yet is `waiting`."""
+    """A stage. `in` (here `came_in`) = `kept` + Σ `dropped`; unprocessed items are `waiting`."""
 
     stage: str
     unit: str
@@ -22,12 +22,12 @@ class StageCount:
     per_emotion: dict[str, int]
 
     def to_dict(self) -> dict[str, object]:
-        """Return the form of `btfer status --json`."""
+        """Return the stage as in `btfer status --json`."""
         fields = asdict(self)
         return {"stage": fields.pop("stage"), "in": fields.pop("came_in"), **fields}
 
 
-#: What each stage is counted from: rows with what became of each item.
+#: Sources of the counts: queries of all items with their states.
 _CANDIDATES = "SELECT state, reason, emotion FROM candidate_fates"
 _IMAGES = """
        SELECT i.state, i.reason, i.emotion, i.verdict, i.verdict_reason, c.image_id IS NOT NULL AS cropped,
@@ -41,8 +41,7 @@ _FACES = """
        LEFT JOIN sample s ON s.face_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END AND s.emotion = f.emotion
        LEFT JOIN undrawn u ON u.face_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END AND u.emotion = f.emotion"""
 
-#: Each stage, its unit, what it is counted from, and its items: state (kept, dropped or waiting), reason, emotion;
-#: n of them are alike.
+#: Each stage, its unit, its source, and its items: state (kept, dropped or waiting), reason, emotion, number n.
 _STAGES = (
     ("crawl", "candidates", _CANDIDATES, "SELECT state, reason, emotion, n FROM counted"),
     (
@@ -66,7 +65,7 @@ _STAGES = (
                   AS state, crop_reason AS reason, emotion, n
            FROM counted WHERE state = 'kept' AND verdict IS NOT 'reject'""",
     ),
-    # A second pass that may be left out: faces it has not seen go on, too.
+    # The second pass is optional: faces that it has not compared also go on.
     (
         "dedupe-faces",
         "faces",
@@ -94,18 +93,16 @@ _STAGES = (
 
 
 def funnel(catalog: Catalog, only: Sequence[str] = ()) -> list[StageCount]:
-    """Count every stage, or only those that are named, from what the catalog holds now."""
-    asked = [stage for stage in _STAGES if not only or stage[0] in only]
-    counts: dict[str, list[sqlite3.Row]] = {stage: [] for stage, *_ in asked}
-    for rows in dict.fromkeys(
-        source for _, _, source, _ in asked
-    ):  # read once for all stages counted from it
+    """Count all stages, or only the named ones, from the current catalog."""
+    wanted = [stage for stage in _STAGES if not only or stage[0] in only]
+    counts: dict[str, list[sqlite3.Row]] = {stage: [] for stage, *_ in wanted}
+    for rows in dict.fromkeys(source for _, _, source, _ in wanted):  # each source is read once
         parts = (
             f"SELECT '{stage}' AS stage, state, reason, emotion, sum(n) AS n FROM ({items}) GROUP BY 2, 3, 4"
-            for stage, _, origin, items in asked
-            if origin == rows
+            for stage, _, source, items in wanted
+            if source == rows
         )
-        # Counted here: SQLite would sort all rows to group them.
+        # Counted here: SQLite sorts all rows to group them.
         alike = Counter(map(tuple, catalog.connection.execute(rows)))
         names = [column[0] for column in catalog.connection.execute(f"{rows} LIMIT 0").description]
         columns = (f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate([*names, "n"]))
@@ -114,7 +111,7 @@ def funnel(catalog: Catalog, only: Sequence[str] = ()) -> list[StageCount]:
             {" UNION ALL ".join(parts)}"""
         for row in catalog.rows(counting, json_text([[*item, n] for item, n in alike.items()])):
             counts[row["stage"]].append(row)
-    return [_count(stage, unit, counts[stage]) for stage, unit, _, _ in asked]
+    return [_count(stage, unit, counts[stage]) for stage, unit, _, _ in wanted]
 
 
 def _count(stage: str, unit: str, rows: Sequence[sqlite3.Row]) -> StageCount:

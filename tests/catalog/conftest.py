@@ -16,7 +16,9 @@ STATEMENTS: set[str] = set()
 
 def pytest_collection_modifyitems(items):
     """Put the test that reads the statements behind those that send them."""
-    items.sort(key=lambda item: item.name == "test_no_statement_of_the_catalog_tests_scans_a_table_within_a_loop")
+    items.sort(
+        key=lambda item: item.name == "test_no_statement_of_the_catalog_tests_scans_a_table_within_a_loop"
+    )
 
 
 @pytest.fixture(autouse=True)
