@@ -110,7 +110,8 @@ class _Matches:
     def _between_images(self, ours: "NDArray[np.int64]", theirs: "NDArray[np.int64]") -> "NDArray[np.bool_]":
         """Return which pairs of values belong to two images: a part is often like its own whole."""
         own, other = self._left.only_holder(ours), self._right.only_holder(theirs)
-        return (own != other) | (own < 0)
+        between: NDArray[np.bool_] = (own != other) | (own < 0)
+        return between
 
     def of(self, image: int) -> Iterator[tuple[int, int]]:
         """Yield (index, distance) of the matches of an image, possibly with repetitions."""
@@ -161,7 +162,7 @@ class _Values:
 
         wanted = np.zeros(len(self.values), dtype=bool)
         wanted[values] = True
-        held: NDArray[np.bool_] = wanted[self._position].any(axis=1)
+        held: NDArray[np.bool_] = np.any(wanted[self._position], axis=1)
         return held
 
 
