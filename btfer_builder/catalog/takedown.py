@@ -9,9 +9,8 @@ from btfer_builder.catalog.crawl import taken_down_url, url_sha256
 from btfer_builder.io.json import json_text
 from btfer_builder.records import Fetch, SampledFace
 
-#: Tables that keep ids, which are hashes: decisions are never deleted, tallies follow them, the others record what was
-#: removed.
-_KEEP_IDS = {"decisions", "tallies", "tombstones", "release_faces", "fetches"}
+#: Tables that keep ids, which are hashes: decisions are never deleted, the others record what was removed.
+_KEEP_IDS = {"decisions", "tombstones", "release_faces", "fetches"}
 _ID_COLUMNS = ("image_id", "face_id", "item_id", "duplicate_of")
 
 
