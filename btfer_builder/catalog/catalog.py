@@ -87,6 +87,7 @@ class Catalog:
                 _execute_with_retries(connection, "PRAGMA journal_mode = WAL")
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA recursive_triggers = ON")  # REPLACE then fires the DELETE triggers
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._local.connection = connection
@@ -311,4 +312,4 @@ def insert(
 
 def placeholders(values: Collection[object]) -> str:
     """Return the placeholders of an SQL list: `?, ?, ?` for three values."""
-    return ", ".join("?" * len(values))
+    return ", ".join("?" * len(values)) or "NULL"  # for `IN ()` SQLite scans the table
