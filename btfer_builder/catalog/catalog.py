@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btfer_builder import __version__
+from btfer_builder.catalog.backup import back_up
 from btfer_builder.errors import BtferError
 from btfer_builder.io.json import json_text
 from btfer_builder.reasons import REASONS
@@ -27,6 +28,9 @@ MIGRATIONS = tuple(
 
 #: How long a program waits for another one that writes.
 BUSY_SECONDS = 60
+
+#: How long a takedown waits for programs that read the catalog, which keep its log from being emptied.
+CHECKPOINT_SECONDS = 10.0
 
 #: How much of the catalog a connection keeps in memory at most: the indexes that a large one is joined by.
 CACHE_KIB = 65536
@@ -81,6 +85,7 @@ class Catalog:
                 connection, "PRAGMA journal_mode = WAL"
             )  # while another program makes the catalog, it fails at once
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten: it may be a person's
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._local.connection = connection
         return connection
@@ -151,6 +156,25 @@ class Catalog:
                     (now(), outcome, json_text(counts, sort_keys=True), run_id),
                 )
 
+    def empty_log(self) -> bool:
+        """Write the log into the file and cut it to nothing, so that no old page of it is left.
+
+        Returns
+        -------
+        bool
+            False if another program was reading the catalog for `CHECKPOINT_SECONDS`, so that the log had to stay.
+        """
+        deadline = time.monotonic() + CHECKPOINT_SECONDS
+        self.connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            while self.value("PRAGMA wal_checkpoint(TRUNCATE)"):  # its first column: whether it was refused
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.05)
+            return True
+        finally:
+            self.connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+
     def _migrate(self) -> None:
         version = self.value("PRAGMA user_version")
         if version > len(MIGRATIONS):
@@ -160,6 +184,8 @@ class Catalog:
             )
         if version == len(MIGRATIONS):
             return
+        if version:
+            back_up(self.connection, self.path.parent / "backups")
         views = self.rows("SELECT name FROM sqlite_master WHERE type = 'view'")
         folder = files(__package__)
         scripts = [folder / "migrations" / name for name in MIGRATIONS[version:]] + [folder / "views.sql"]

@@ -1,10 +1,9 @@
 """What the crop stage writes and asks: the outcome for every image, and its faces."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from btfer_builder.catalog.catalog import Catalog, insert
-from btfer_builder.io.storage import Root
 from btfer_builder.records import CropResult
 
 
@@ -17,13 +16,23 @@ def stored_settings(catalog: Catalog) -> list[str]:
     return [row["settings"] for row in rows]
 
 
-def uncropped_images(catalog: Catalog, settings: Sequence[str], root: Root) -> list[tuple[str, str]]:
+def uncropped_images(
+    catalog: Catalog, settings: Sequence[str], face_sizes: Mapping[str, int]
+) -> list[tuple[str, str]]:
     """Return (image_id, path) of every croppable image not yet cropped with one of these settings.
 
-    So is one whose file was gone then, and one whose faces are in the catalog but no longer below `root`.
+    So is one whose file was gone then, and one with a face whose file is missing or damaged.
+
+    Parameters
+    ----------
+    catalog, settings
+        Where, and the settings as JSON.
+    face_sizes
+        The size in bytes of every face file, by path.
     """
     rows = catalog.rows(
-        f"""SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face
+        f"""SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face,
+                   f.bytes
            FROM croppable i LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({_marks(settings)})
            LEFT JOIN faces f ON f.image_id = i.image_id AND f.state = 'kept'
            ORDER BY i.image_id""",
@@ -32,9 +41,14 @@ def uncropped_images(catalog: Catalog, settings: Sequence[str], root: Root) -> l
     todo = {
         row["image_id"]: row["path"]
         for row in rows
-        if row["new"] or (row["face"] is not None and not (root / row["face"]).is_file())
+        if row["new"] or (row["face"] is not None and not is_whole(face_sizes.get(row["face"]), row["bytes"]))
     }
     return list(todo.items())
+
+
+def is_whole(size: int | None, written: int | None) -> bool:
+    """Return whether a file of this size, None if there is none, has the bytes written; of some, their number is unknown."""
+    return bool(size) and written in {None, size}
 
 
 def cropped_with(catalog: Catalog, settings: Sequence[str]) -> int:
@@ -99,6 +113,12 @@ def crops_to_remake(catalog: Catalog) -> list[sqlite3.Row]:
            FROM faces f JOIN crops c USING (image_id) JOIN images i USING (image_id)
            WHERE f.state = 'kept' ORDER BY f.face_id"""
     )
+
+
+def set_lengths(catalog: Catalog, lengths: Mapping[str, int]) -> None:
+    """Commit how many bytes the files of faces have that were made again."""
+    with catalog.transaction() as db:
+        db.executemany("UPDATE faces SET bytes = ? WHERE face_id = ?", [(n, i) for i, n in lengths.items()])
 
 
 def _marks(values: Sequence[str]) -> str:

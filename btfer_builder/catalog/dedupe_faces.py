@@ -17,11 +17,12 @@ class HashedFace(HashedImage):
 
 
 def unhashed_faces(catalog: Catalog) -> list[tuple[str, str]]:
-    """Return (face_id, path) of every kept face that was not hashed yet, or whose file was gone then."""
+    """Return (face_id, path) of every kept face that was not hashed yet, or whose file was gone or damaged then."""
     rows = catalog.rows(
         """SELECT f.face_id, f.path FROM faces f JOIN croppable USING (image_id)
            WHERE f.state = 'kept' AND f.face_id NOT IN (
-               SELECT face_id FROM face_hashes WHERE reason IS NULL OR reason <> 'missing_file')
+               SELECT face_id FROM face_hashes
+               WHERE reason IS NULL OR reason NOT IN ('missing_file', 'unreadable'))
            ORDER BY f.face_id"""
     )
     return [(row["face_id"], row["path"]) for row in rows]

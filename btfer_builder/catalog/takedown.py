@@ -1,13 +1,16 @@
 """What a takedown writes and asks: every trace of a picture, its removal, and the tombstones that stay."""
 
+import mmap
+import re
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from btfer_builder.catalog.catalog import Catalog, insert, now
-from btfer_builder.catalog.crawl import taken_down_url, url_sha256
+from btfer_builder.catalog.crawl import forget_url, url_sha256
+from btfer_builder.errors import BtferError
 from btfer_builder.io.json import json_text
-from btfer_builder.records import Fetch, SampledFace
+from btfer_builder.records import SampledFace
 
 #: Tables that keep ids: decisions are appended only, and the others say what is gone. Ids are hashes.
 _KEEP_IDS = {"decisions", "tombstones", "release_faces", "fetches"}
@@ -154,6 +157,15 @@ def buried_faces(catalog: Catalog) -> set[str]:
     }
 
 
+def buried_ids(catalog: Catalog) -> set[str]:
+    """Return the ids of all images and faces that were taken down."""
+    rows = catalog.rows(
+        """SELECT image_id AS id FROM tombstones WHERE image_id IS NOT NULL
+           UNION SELECT face_id FROM tombstones WHERE face_id IS NOT NULL"""
+    )
+    return {row["id"] for row in rows}
+
+
 def is_buried(catalog: Catalog, name: str) -> bool:
     """Return whether an id or address was taken down before."""
     return bool(
@@ -194,36 +206,70 @@ def add_tombstones(
     """
     moment = now()
     ids = json_text(sorted({*image_ids, *face_ids}))
-    catalog.connection.execute("PRAGMA secure_delete = ON")
     with catalog.transaction() as db:
         db.execute("PRAGMA defer_foreign_keys = ON")  # until all that refers to an image is gone
         insert(db, "tombstones", tombstones, taken_down_at=moment, reason=why)
         for url in urls:
-            _unname(db, url)
-            insert(
-                db,
-                "fetches",
-                [Fetch(taken_down_url(url), reason="taken_down", fetched_at=moment)],
-                verb="INSERT OR REPLACE",
-            )
+            forget_url(db, url)
         db.execute("DELETE FROM sample")
         for table, column in _id_columns(db):
             db.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (ids,))
         insert(db, "sample", sample)
         db.executemany("DELETE FROM undrawn WHERE face_id = ?", [(face.face_id,) for face in sample])
-    catalog.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _unname(db: sqlite3.Connection, url: str) -> None:
-    rows = db.execute("SELECT candidate_id, found_url FROM candidates WHERE url = ?", (url,)).fetchall()
-    for row in rows:
-        found = taken_down_url(row["found_url"]) if row["found_url"] else ""
-        db.execute(
-            """UPDATE candidates SET url = ?, found_url = ?, page_url = '', title = '', license_url = '', creator = '',
-               attribution = '', sha1 = '' WHERE candidate_id = ?""",
-            (taken_down_url(url), found, row["candidate_id"]),
+def overwrite_deleted(catalog: Catalog, urls: Collection[str]) -> None:
+    """Leave no byte of deleted rows in the catalog's file and its log.
+
+    Parameters
+    ----------
+    catalog
+        The catalog.
+    urls
+        Addresses that were deleted: where one is still in the file, written by a version that did not overwrite what it
+        deleted, the file is written anew.
+
+    Raises
+    ------
+    BtferError
+        If another program reads the catalog for so long that its log cannot be emptied.
+    """
+    if not catalog.empty_log():
+        raise BtferError(
+            f"everything is deleted, but {catalog.path.name}-wal still has deleted rows, because another program "
+            f"reads {catalog.path}: end it (a review page, sqlite3, a notebook) and run the same command again"
         )
-    db.execute("DELETE FROM fetches WHERE url = ?", (url,))
+    if not urls:
+        return
+    words = re.compile(b"|".join(re.escape(url.encode()) for url in urls))
+    with catalog.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        left = words.search(content) is not None
+    if left:
+        catalog.connection.execute("VACUUM")
+        overwrite_deleted(catalog, ())
+
+
+def erase_buried(catalog: Catalog) -> int:
+    """Take the images out of the catalog again that have a tombstone, as in one restored from a backup.
+
+    Returns
+    -------
+    int
+        Number of images.
+    """
+    image_ids = sorted({row[0] for row in catalog.rows(
+        "SELECT image_id FROM images WHERE image_id IN (SELECT image_id FROM tombstones)"
+    )})  # fmt: skip
+    buried = {row[0] for row in catalog.rows("SELECT url_sha256 FROM tombstones WHERE url_sha256 IS NOT NULL")}
+    known = {row[0] for row in catalog.rows("SELECT DISTINCT url FROM candidates")}
+    urls = {url for url in known if url_sha256(url) in buried} | set(addresses(catalog, image_ids))
+    faces = [row["face_id"] for row in faces_of(catalog, image_ids)]
+    if image_ids or urls:
+        sample = [SampledFace(*row) for row in catalog.rows(
+            "SELECT face_id, emotion, rank, path, split, sha256 FROM sample"
+        ) if row["face_id"] not in faces]  # fmt: skip
+        add_tombstones(catalog, [], image_ids=image_ids, face_ids=faces, urls=urls, sample=sample, why="")
+    return len(image_ids)
 
 
 def _id_columns(db: sqlite3.Connection) -> list[tuple[str, str]]:

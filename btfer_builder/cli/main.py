@@ -4,6 +4,7 @@ import click
 
 from btfer_builder import __version__
 from btfer_builder.cli.benchmark import benchmark
+from btfer_builder.cli.catalog import catalog
 from btfer_builder.cli.datasets import dataset
 from btfer_builder.cli.evaluate import compare, convert, evaluate
 from btfer_builder.cli.leakage import hashes, leakage
@@ -40,5 +41,6 @@ def main() -> None:
 for command in (
     init, queries, crawl, dedupe, crop, review, agreement, hashes, leakage, sample, release, scan_release, rebuild,
     takedown, recheck, diff, evaluate, compare, convert, dataset, networks, train, benchmark, status,
+    catalog,
 ):  # fmt: skip
     main.add_command(command)

@@ -15,6 +15,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import Emotion
 from btfer_builder.queries.phrases import Query
+from btfer_builder.reconcile import writing
 from btfer_builder.workspace import Workspace
 
 
@@ -64,7 +65,11 @@ def crawl(
             "No contact is set: hosts that object to the crawl can only block it. Set yours with --contact"
         )
     catalog, stop, counts = workspace.catalog, threading.Event(), CrawlCounts()
-    with workspace.stage("crawl"), catalog.run("crawl", recipe) as numbers:
+    with (
+        workspace.stage("crawl"),
+        writing(workspace, "crawl", "data/images"),
+        catalog.run("crawl", recipe) as numbers,
+    ):
         for engine in listed:
             assert path is not None  # noqa: S101 - checked above
             discover_listed(catalog, engine, path, emotions)

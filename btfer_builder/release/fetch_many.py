@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Page, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
+from btfer_builder.crawl.temp_file import place
 from btfer_builder.io.terminal import bar
 
 #: Reasons for which a host is asked again after a pause, as in a crawl.
@@ -72,6 +73,11 @@ async def _fetch_many(
     left = len(requests)
     tries: Counter[FetchRequest] = Counter()
 
+    def place_and_report(request: FetchRequest, result: Fetched | Page) -> None:
+        if isinstance(result, Fetched) and result.image and result.file:
+            place(root, result.file, result.image.path)
+        done(request, result)
+
     async def work() -> None:
         nonlocal left
         while True:
@@ -89,7 +95,7 @@ async def _fetch_many(
                 if tries[request] < recipe.tries:
                     scheduler.add(request, first=True)
                     continue
-            await asyncio.to_thread(done, request, result)
+            await asyncio.to_thread(place_and_report, request, result)
             progress.update()
             left -= 1
             if not left:

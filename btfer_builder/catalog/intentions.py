@@ -1,0 +1,32 @@
+"""What a command is about to write: recorded before it begins, forgotten together with the rows that name the result."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from btfer_builder.catalog.catalog import Catalog, now
+
+
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """A file or folder that a command began to write: its path, and the stage whose lock the writer held."""
+
+    path: str
+    stage: str
+
+
+def intend(catalog: Catalog, stage: str, *paths: str) -> None:
+    """Commit that the holder of a stage's lock is about to write files or folders."""
+    with catalog.transaction() as db:
+        db.executemany(
+            "INSERT OR REPLACE INTO intentions VALUES (?, ?, ?)", [(path, stage, now()) for path in paths]
+        )
+
+
+def fulfil(db: sqlite3.Connection, *paths: str) -> None:
+    """Forget intentions, in the transaction that commits what they led to."""
+    db.executemany("DELETE FROM intentions WHERE path = ?", [(path,) for path in paths])
+
+
+def intentions(catalog: Catalog) -> list[Intention]:
+    """Return what commands began to write and have not recorded."""
+    return [Intention(*row) for row in catalog.rows("SELECT path, stage FROM intentions ORDER BY path")]
