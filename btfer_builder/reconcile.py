@@ -14,7 +14,7 @@ from btfer_builder.catalog.intentions import fulfil, intend, intentions
 from btfer_builder.catalog.owned_files import face_files, image_files, item_ids, sample_files
 from btfer_builder.catalog.release import release_folders
 from btfer_builder.images.decode import FORMATS
-from btfer_builder.io.atomic import delete_left_folders, restore_folder
+from btfer_builder.io.atomic import delete_left_folders, delete_left_parts, restore_folder
 from btfer_builder.io.locks import try_lock
 from btfer_builder.io.storage import RemoteFile, files_below
 from btfer_builder.workspace import Workspace
@@ -42,24 +42,28 @@ class Area:
         What its files are called; the first group is what `owned` returns, else the whole path.
     owned
         The files that belong to a row of the catalog.
+    made_from
+        The folder whose files these are made from whenever they are asked for.
     """
 
     stage: str
     folder: str
     name: re.Pattern[str]
     owned: Callable[[Catalog], set[str]]
+    made_from: str = ""
 
 
 _SUFFIXES = "|".join(sorted(set(FORMATS.values())))
 
 AREAS = (
-    Area("crawl", "data/images", re.compile(rf"data/images/[0-9a-f]{{2}}/[0-9a-f]{{64}}\.(?:{_SUFFIXES})"), image_files),
+    Area("crawl", "data/images", re.compile(rf"data/images/[0-9a-f]{{2}}/[0-9a-f]{{64}}\.(?:{_SUFFIXES})"),
+         image_files),
     Area("crop", "data/faces", re.compile(r"data/faces/[0-9a-f]{2}/[0-9a-f]{16}\.png"),
          face_files),
     Area("crawl", "data/thumbs/images", re.compile(r"data/thumbs/images/[0-9a-f]{2}/([0-9a-f]{64})\.jpg"),
-         lambda catalog: item_ids(catalog, "image")),
+         lambda catalog: item_ids(catalog, "image"), "data/images"),
     Area("crop", "data/thumbs/faces", re.compile(r"data/thumbs/faces/[0-9a-f]{2}/([0-9a-f]{16})\.jpg"),
-         lambda catalog: item_ids(catalog, "face")),
+         lambda catalog: item_ids(catalog, "face"), "data/faces"),
     Area("sample", "data/sample", re.compile(r"data/sample/(?:[a-z]+/)?[a-z]+/[0-9a-f]{16}\.png"), sample_files),
 )  # fmt: skip
 
@@ -131,6 +135,8 @@ def reconcile(workspace: Workspace, *stages: str) -> Reconciled:
         The stages whose locks the caller holds.
     """
     catalog, found = workspace.catalog, Reconciled()
+    for folder in (workspace.manifests, workspace.backups):
+        found.deleted += map(str, delete_left_parts(folder))
     with ExitStack() as locks:
         pending = intentions(catalog)
         held = set(stages)
@@ -168,7 +174,8 @@ def _reconcile_area(workspace: Workspace, area: Area, begun: bool, found: Reconc
         local = files_below(workspace.root, area.folder)
         parts += [workspace.root / path for path in local if _PART.fullmatch(path)]
     unowned = [path for path, name in named.items() if name not in owned]
-    if unowned and len(unowned) == len(named) and not begun:
+    none_known = area.made_from in found.unknown if area.made_from else len(unowned) == len(named)
+    if unowned and none_known and not begun:
         found.unknown.add(area.folder)
         other, unowned = other + len(unowned), []
     for file in (*parts, *(root / path for path in unowned)):

@@ -3,11 +3,19 @@
 import sqlite3
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.backup import add_missing_decisions, back_up, copy_catalog, problems_of, read_decisions
+from btfer_builder.catalog.backup import (
+    add_missing_decisions,
+    add_missing_tombstones,
+    back_up,
+    copy_catalog,
+    problems_of,
+    read_decisions,
+)
 from btfer_builder.catalog.intentions import intentions
 from btfer_builder.catalog.takedown import erase_buried
 from btfer_builder.errors import BtferError
@@ -107,7 +115,9 @@ def restore_catalog(workspace: Workspace, backup: Path | None, decisions: Path |
     path = workspace.manifests / "btfer.sqlite"
     view = workspace.manifests / "decisions.csv"
     table = decisions or (view if view.is_file() else None)
-    if backup is not None and (problems := problems_of(backup) if backup.is_file() else ["there is no such file"]):
+    if backup is not None and (
+        problems := problems_of(backup) if backup.is_file() else ["there is no such file"]
+    ):
         raise BtferError(f"{backup} cannot be restored: {problems[0]}. Nothing was changed")
     with ExitStack() as locks:
         for stage in STAGES:
@@ -138,17 +148,12 @@ def restore_catalog(workspace: Workspace, backup: Path | None, decisions: Path |
 
 
 def _take_over(catalog: Catalog, present: Path) -> int:
-    """Add the tombstones and decisions of the present catalog, if it can be read; return the number of tombstones."""
+    """Add what the present catalog has of tombstones and decisions, if it can be read; return how many tombstones."""
     if not present.is_file() or problems_of(present):
         return 0
-    with closing(Catalog(present).connection) as db, catalog.transaction() as ours:
-        names = [row["name"] for row in ours.execute("PRAGMA table_info(tombstones)") if row["pk"] == 0]
-        columns = ", ".join(names)
-        known = {tuple(row) for row in ours.execute(f"SELECT {columns} FROM tombstones")}
-        new = [row for row in map(tuple, db.execute(f"SELECT {columns} FROM tombstones")) if row not in known]
-        ours.executemany(f"INSERT INTO tombstones ({columns}) VALUES ({', '.join('?' * len(names))})", new)
-        add_missing_decisions(ours, (dict(row) for row in db.execute("SELECT * FROM decisions")))
-    return len(new)
+    with closing(Catalog(present).connection) as other, catalog.transaction() as ours:
+        add_missing_decisions(ours, (dict(row) for row in other.execute("SELECT * FROM decisions")))
+        return add_missing_tombstones(ours, other)
 
 
 def _put_away(workspace: Workspace, path: Path) -> Path | None:
@@ -158,7 +163,7 @@ def _put_away(workspace: Workspace, path: Path) -> Path | None:
         return None
     if problems_of(path):
         workspace.backups.mkdir(exist_ok=True)
-        kept = workspace.backups / "damaged.sqlite"
+        kept = workspace.backups / f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}.sqlite"
         path.replace(kept)
     else:
         with closing(sqlite3.connect(path)) as db:

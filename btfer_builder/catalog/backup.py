@@ -1,7 +1,6 @@
 """Copies of the catalog: taken while it is in use, checked, and decisions read back from their CSV view."""
 
 import csv
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -9,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from btfer_builder.errors import BtferError
+from btfer_builder.io.atomic import open_atomic, sync_files
 from btfer_builder.io.csv import unescape_cell
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REASONS
@@ -40,19 +40,13 @@ def copy_catalog(connection: sqlite3.Connection, target: Path) -> None:
     BtferError
         If the disk is full or the folder cannot be written.
     """
-    temporary = target.with_name(f".{target.name}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)
-        with closing(sqlite3.connect(temporary)) as copy:
+        with open_atomic(target) as file, closing(sqlite3.connect(file.name)) as copy:
             connection.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except (OSError, sqlite3.OperationalError) as error:
-        temporary.unlink(missing_ok=True)
+    except sqlite3.OperationalError as error:
         raise BtferError(f"{target}: the catalog cannot be copied there: {error}") from None
+    sync_files([target])
 
 
 def problems_of(path: Path) -> list[str]:
@@ -119,3 +113,17 @@ def add_missing_decisions(db: sqlite3.Connection, rows: Iterator[dict[str, objec
             raise BtferError(f"decision {row['decision_id']}: {error}") from None
         added += 1
     return added
+
+
+#: The columns of a tombstone but its number.
+_TOMBSTONE = "url_sha256, image_id, face_id, phash, phash_mirrored, phash_256, phash_256_mirrored, parts, taken_down_at, reason"
+
+
+def add_missing_tombstones(db: sqlite3.Connection, other: sqlite3.Connection) -> int:
+    """Insert the tombstones of another catalog that this one lacks, and return how many they were."""
+    known = {tuple(row) for row in db.execute(f"SELECT {_TOMBSTONE} FROM tombstones")}
+    new = [
+        row for row in map(tuple, other.execute(f"SELECT {_TOMBSTONE} FROM tombstones")) if row not in known
+    ]
+    db.executemany(f"INSERT INTO tombstones ({_TOMBSTONE}) VALUES ({', '.join('?' * 10)})", new)
+    return len(new)

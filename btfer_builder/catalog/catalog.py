@@ -85,7 +85,9 @@ class Catalog:
                 connection, "PRAGMA journal_mode = WAL"
             )  # while another program makes the catalog, it fails at once
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten: it may be a person's
+            connection.execute(
+                "PRAGMA secure_delete = ON"
+            )  # what is deleted is overwritten: it may be a person's
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._local.connection = connection
         return connection

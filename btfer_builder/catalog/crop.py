@@ -47,7 +47,7 @@ def uncropped_images(
 
 
 def is_whole(size: int | None, written: int | None) -> bool:
-    """Return whether a file of this size, None if there is none, has the bytes written; of some, their number is unknown."""
+    """Return whether a file of this size (None: there is none) has the bytes that were written (None: not known)."""
     return bool(size) and written in {None, size}
 
 

@@ -1,4 +1,4 @@
-"""What a command is about to write: recorded before it begins, forgotten together with the rows that name the result."""
+"""What a command is about to write: recorded before it begins, forgotten when the rows that name it are committed."""
 
 import sqlite3
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ import mmap
 import re
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from btfer_builder.catalog.catalog import Catalog, insert, now
 from btfer_builder.catalog.crawl import forget_url, url_sha256
@@ -176,17 +176,34 @@ def is_buried(catalog: Catalog, name: str) -> bool:
     )  # fmt: skip
 
 
-def add_tombstones(
+def add_tombstones(catalog: Catalog, tombstones: Iterable[Tombstone], why: str) -> None:
+    """Commit tombstones, except those that say no more than one that is there.
+
+    They are committed before any file is deleted: what a picture looks like cannot be told afterwards.
+    """
+    moment = now()
+    known = [_facts(row) for row in catalog.rows("SELECT * FROM tombstones")]
+    with catalog.transaction() as db:
+        for tombstone in tombstones:
+            facts = {item for item in asdict(tombstone).items() if item[1] is not None}
+            if not any(facts <= others for others in known):
+                known.append(facts)
+                insert(db, "tombstones", [tombstone], taken_down_at=moment, reason=why)
+
+
+def _facts(row: sqlite3.Row) -> set[tuple[str, str]]:
+    return {(field.name, row[field.name]) for field in fields(Tombstone) if row[field.name] is not None}
+
+
+def erase(
     catalog: Catalog,
-    tombstones: Iterable[Tombstone],
     *,
     image_ids: Sequence[str],
     face_ids: Sequence[str],
     urls: Collection[str],
     sample: Sequence[SampledFace],
-    why: str,
 ) -> None:
-    """Take pictures out of the catalog, all of it or none, and leave tombstones.
+    """Take pictures out of the catalog, all of it or none.
 
     Candidates stay, so that every stage's counts go on to add up, but nothing in them says any more what they were:
     address, page, title, creator and attribution are gone. What is deleted is overwritten in the file.
@@ -195,20 +212,14 @@ def add_tombstones(
     ----------
     catalog
         The catalog.
-    tombstones
-        What must never come back.
     image_ids, face_ids, urls
         What is taken out.
     sample
         The sample as it is afterwards.
-    why
-        Stands on the tombstones.
     """
-    moment = now()
     ids = json_text(sorted({*image_ids, *face_ids}))
     with catalog.transaction() as db:
         db.execute("PRAGMA defer_foreign_keys = ON")  # until all that refers to an image is gone
-        insert(db, "tombstones", tombstones, taken_down_at=moment, reason=why)
         for url in urls:
             forget_url(db, url)
         db.execute("DELETE FROM sample")
@@ -260,7 +271,9 @@ def erase_buried(catalog: Catalog) -> int:
     image_ids = sorted({row[0] for row in catalog.rows(
         "SELECT image_id FROM images WHERE image_id IN (SELECT image_id FROM tombstones)"
     )})  # fmt: skip
-    buried = {row[0] for row in catalog.rows("SELECT url_sha256 FROM tombstones WHERE url_sha256 IS NOT NULL")}
+    buried = {
+        row[0] for row in catalog.rows("SELECT url_sha256 FROM tombstones WHERE url_sha256 IS NOT NULL")
+    }
     known = {row[0] for row in catalog.rows("SELECT DISTINCT url FROM candidates")}
     urls = {url for url in known if url_sha256(url) in buried} | set(addresses(catalog, image_ids))
     faces = [row["face_id"] for row in faces_of(catalog, image_ids)]
@@ -268,7 +281,7 @@ def erase_buried(catalog: Catalog) -> int:
         sample = [SampledFace(*row) for row in catalog.rows(
             "SELECT face_id, emotion, rank, path, split, sha256 FROM sample"
         ) if row["face_id"] not in faces]  # fmt: skip
-        add_tombstones(catalog, [], image_ids=image_ids, face_ids=faces, urls=urls, sample=sample, why="")
+        erase(catalog, image_ids=image_ids, face_ids=faces, urls=urls, sample=sample)
     return len(image_ids)
 
 

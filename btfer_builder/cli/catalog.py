@@ -43,12 +43,16 @@ def check(directory: Path | None, as_json: bool) -> None:
         for folder, count in result.unowned.items():
             echo_stderr(f"{folder}: {count} files belong to no row")
         for path in result.unfinished:
-            echo_stderr(f"{path}: a command was killed while it wrote here; the next one compares it with the catalog")
+            echo_stderr(
+                f"{path}: a command was killed while it wrote here; the next one compares it with the catalog"
+            )
         for problem in result.problems:
             echo_stderr(problem)
         click.echo(f"{result.path}: {len(result.problems)} problems")
     if result.problems:
-        raise BtferError(f"{result.path}: {result.problems[0]}; see btfer catalog restore --help, btfer crop --help")
+        raise BtferError(
+            f"{result.path}: {result.problems[0]}; see btfer catalog restore --help, btfer crop --help"
+        )
 
 
 @catalog.command()
@@ -92,7 +96,8 @@ def restore(directory: Path | None, as_json: bool, file: Path | None, decisions:
     """Replace the catalog by BACKUP.
 
     Decisions that the backup lacks are added from the present catalog and from manifests/decisions.csv, and nobody who
-    was taken down comes back. The present catalog is kept in manifests/backups. Without BACKUP, only decisions are added.
+    was taken down comes back. The present catalog is kept in manifests/backups. Without BACKUP, only decisions are
+    added.
 
     \b
     Examples:

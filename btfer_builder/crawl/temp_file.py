@@ -82,7 +82,7 @@ def images_folder(root: Root) -> Path:
 
 
 def place(root: Root, temporary: Path, path: str) -> File:
-    """Move a finished file to its path of the catalog; one of that name has the same bytes and is kept if it is whole."""
+    """Move a finished file to its path of the catalog; a whole file of that name has the same bytes and is kept."""
     target = root / path
     if isinstance(target, RemoteFile):
         target.write_bytes(temporary.read_bytes())

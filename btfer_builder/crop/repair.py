@@ -19,6 +19,11 @@ def repair_faces(workspace: Workspace, face_ids: Collection[str]) -> set[str]:
     -------
     set of str
         The faces that cannot be made again, because their photo is missing or damaged, too.
+
+    Raises
+    ------
+    BtferError
+        If there are no photos at all: their storage may not be mounted.
     """
     catalog, root = workspace.catalog, workspace.files
     sizes, wanted = sizes_below(root, "data/faces"), set(face_ids)
@@ -27,6 +32,8 @@ def repair_faces(workspace: Workspace, face_ids: Collection[str]) -> set[str]:
         for row in crops_to_remake(catalog)
         if row["face_id"] in wanted and not is_whole(sizes.get(row["path"]), row["bytes"])
     ]
+    if damaged:
+        workspace.check_images()  # on a share that is not mounted, all files are missing
     lost, lengths = set(), {}
     for photo_path, rows in groupby(sorted(damaged, key=lambda row: row["photo"]), lambda row: row["photo"]):
         faces = list(rows)

@@ -1,4 +1,4 @@
-"""Delete images that show a picture which was taken down: the file, everything made from it, and what was said of it."""
+"""Delete images that show a picture which was taken down: the file, all made from it, and what was said of it."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from btfer_builder.catalog.takedown import (
     Tombstone,
     add_tombstones,
     addresses,
+    erase,
     faces_of,
     image_paths,
     overwrite_deleted,
@@ -50,6 +51,9 @@ def erase_taken_down(workspace: Workspace, image_ids: Sequence[str]) -> None:
         )
     urls = addresses(catalog, image_ids)
     faces = faces_of(catalog, image_ids)
+    tombstones = [Tombstone(image_id=image_id) for image_id in image_ids]
+    tombstones += [Tombstone(url_sha256=url_sha256(url), image_id=image_id) for url, image_id in urls.items()]
+    add_tombstones(catalog, tombstones, "the same picture as one that was taken down")
     files = [workspace.files / path for path in image_paths(catalog, image_ids)]
     files += [workspace.files / face["path"] for face in faces if face["path"]]
     files += [thumb_path(workspace.root, "image", image_id) for image_id in image_ids]
@@ -61,16 +65,12 @@ def erase_taken_down(workspace: Workspace, image_ids: Sequence[str]) -> None:
         raise BtferError(
             f"{error.filename}: cannot be deleted: {error.strerror}; make it writable and run the command again"
         ) from None
-    tombstones = [Tombstone(image_id=image_id) for image_id in image_ids]
-    tombstones += [Tombstone(url_sha256=url_sha256(url), image_id=image_id) for url, image_id in urls.items()]
-    add_tombstones(
+    erase(
         catalog,
-        tombstones,
         image_ids=image_ids,
         face_ids=[face["face_id"] for face in faces],
         urls=urls,
         sample=[SampledFace(**dict(row)) for row in sampled_faces(catalog)],
-        why="the same picture as one that was taken down",
     )
     rewrite_manifests(workspace)
     overwrite_deleted(catalog, urls)

@@ -57,21 +57,7 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
     catalog = workspace.catalog
     with workspace.stage("dedupe"), catalog.run("dedupe", recipe) as counts:
         reconcile(workspace, "dedupe")
-        todo = unhashed_images(catalog, recipe.exact_hash)
-        if todo:
-            workspace.check_images()
-        runner: Runner[tuple[str, str], ImageHash] = Runner(
-            recipe.workers, scheduler=recipe.scheduler, root=workspace.files
-        )
-        hash_shard = partial(
-            hash_images_exactly if recipe.exact_hash else hash_images,
-            root=workspace.files,
-            max_pixels=recipe.max_pixels,
-        )
-        with bar(len(todo), "dedupe", "images") as progress:
-            for shard in runner.map(hash_shard, todo):
-                add_hashes(catalog, (_result(item, result) for item, result in shard))
-                progress.update(len(shard))
+        hash_new_images(workspace, recipe)
         _prove_copies(workspace, recipe)
         images = [_limited(image, recipe.max_pixels) for image in hashed_images(catalog)]
         images, held = mark_taken_down(images, buried_looks(catalog), recipe.radius, recipe.mirrored)
@@ -107,6 +93,25 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
             write_manifests(catalog, workspace.manifests, "faces")
         counts |= {"images": len(results), "kept": sum(result.state == "kept" for result in results)}
         counts |= {"groups": len(groups), "diameter": max((group.diameter for group in groups), default=0)}
+
+
+def hash_new_images(workspace: Workspace, recipe: DedupeRecipe) -> None:
+    """Hash every image that has no hash yet and commit each shard."""
+    todo = unhashed_images(workspace.catalog, recipe.exact_hash)
+    if todo:
+        workspace.check_images()
+    runner: Runner[tuple[str, str], ImageHash] = Runner(
+        recipe.workers, scheduler=recipe.scheduler, root=workspace.files
+    )
+    hash_shard = partial(
+        hash_images_exactly if recipe.exact_hash else hash_images,
+        root=workspace.files,
+        max_pixels=recipe.max_pixels,
+    )
+    with bar(len(todo), "dedupe", "images") as progress:
+        for shard in runner.map(hash_shard, todo):
+            add_hashes(workspace.catalog, (_result(item, result) for item, result in shard))
+            progress.update(len(shard))
 
 
 def _prove_copies(workspace: Workspace, recipe: DedupeRecipe) -> None:

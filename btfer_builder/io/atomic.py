@@ -1,5 +1,6 @@
 """Write files and folders whole or not at all, and digest them."""
 
+import fcntl
 import hashlib
 import os
 import re
@@ -7,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -61,7 +62,9 @@ def open_atomic(path: Path) -> Iterator[IO[bytes]]:
         raise BtferError(f"{path}: cannot be written: {error.strerror}") from None
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
+        os.close(handle)
+        with temporary.open("wb") as file:
+            _mark_in_use(file.fileno())
             yield file  # no fsync: see `sync_files`
         temporary.chmod(0o644)  # mkstemp creates files that only their owner may read
         temporary.replace(path)
@@ -139,6 +142,23 @@ def restore_folder(target: Path, leftovers: Sequence[str] = ()) -> list[Path]:
             shutil.rmtree(path, ignore_errors=True)
             deleted.append(path)
     return deleted
+
+
+def _mark_in_use(handle: int) -> None:
+    """Lock a temporary file until it is closed, so that nobody takes it for that of a killed process."""
+    with suppress(OSError):  # some network file systems have no locks
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def delete_left_parts(folder: Path) -> list[Path]:
+    """Delete the temporary files of killed processes in a folder, and return them."""
+    left = []
+    for path in sorted(folder.glob(".*.part")):
+        with suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
+            path.unlink()
+            left.append(path)
+    return left
 
 
 def sync_files(paths: Iterable[File]) -> None:

@@ -25,6 +25,7 @@ from btfer_builder.catalog.takedown import (
     neighbours_on_page,
 )
 from btfer_builder.crawl.urls import canonical_url
+from btfer_builder.dedupe.stage import hash_new_images
 from btfer_builder.errors import BtferError
 from btfer_builder.images.alignment import grey, likeness
 from btfer_builder.images.decode import Undecodable, decode_image
@@ -103,6 +104,7 @@ def find_matches(workspace: Workspace, target: str, *, alike: bool = True) -> Ta
         If the target is unknown, or a file that is not an image.
     """
     name = target.lower()
+    hash_new_images(workspace, workspace.recipe.dedupe)  # those that nobody has compared yet may show it
     matches = _in_catalog(workspace, target, alike)
     if matches is None and not _ID.fullmatch(name):
         raise _unknown(target)

@@ -13,7 +13,7 @@ from btfer_builder.catalog.backup import back_up
 from btfer_builder.catalog.intentions import fulfil, intend
 from btfer_builder.catalog.release import copies_of, copies_with
 from btfer_builder.catalog.sample import accepted_faces, sampled_faces
-from btfer_builder.catalog.takedown import add_tombstones, buried_faces, overwrite_deleted
+from btfer_builder.catalog.takedown import add_tombstones, buried_faces, erase, overwrite_deleted
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import build_folder, restore_folder
@@ -113,16 +113,15 @@ def take_down(
         if dry_run:
             return Takedown(True, matches, replacements, [(str(p), v) for p, v, _ in here], elsewhere)
         with catalog.run("takedown", {}) as counts:
+            add_tombstones(catalog, matches.tombstones, why)
             _delete(workspace, matches)
             intend(catalog, "release", *(str(path) for path, _, _ in here))
-            add_tombstones(
+            erase(
                 catalog,
-                matches.tombstones,
                 image_ids=list(matches.reasons),
                 face_ids=matches.faces,
                 urls=matches.urls,
                 sample=chosen,
-                why=why,
             )
             rewrite_manifests(workspace)
             _write_sample(workspace)
