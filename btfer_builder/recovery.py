@@ -138,6 +138,8 @@ def restore_catalog(workspace: Workspace, backup: Path | None, decisions: Path |
             erased = erase_buried(catalog)
             catalog.empty_log()
             catalog.connection.close()
+            if source is None:
+                _put_views_away(workspace, view)
             replaced = _put_away(workspace, path)
             building.replace(path)
         finally:
@@ -170,6 +172,14 @@ def _put_away(workspace: Workspace, path: Path) -> Path | None:
             kept = back_up(db, workspace.backups)
     _delete_database(path, but=path)
     return kept
+
+
+def _put_views_away(workspace: Workspace, decisions: Path) -> None:
+    """Move the views of a lost catalog to the backups: the new one has none of their rows, and would replace them."""
+    for path in workspace.manifests.glob("*.csv"):
+        if path != decisions:
+            workspace.backups.mkdir(exist_ok=True)
+            path.replace(workspace.backups / path.name)
 
 
 def _delete_database(path: Path, but: Path | None = None) -> None:

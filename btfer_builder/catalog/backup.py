@@ -116,7 +116,12 @@ def add_missing_decisions(db: sqlite3.Connection, rows: Iterator[dict[str, objec
 
 
 #: The columns of a tombstone but its number.
-_TOMBSTONE = "url_sha256, image_id, face_id, phash, phash_mirrored, phash_256, phash_256_mirrored, parts, taken_down_at, reason"
+_TOMBSTONE = ", ".join(
+    (
+        "url_sha256", "image_id", "face_id", "phash", "phash_mirrored", "phash_256", "phash_256_mirrored", "parts",
+        "taken_down_at", "reason",
+    )
+)  # fmt: skip
 
 
 def add_missing_tombstones(db: sqlite3.Connection, other: sqlite3.Connection) -> int:

@@ -59,8 +59,8 @@ def kinds(steps: list[str]) -> dict[str, list[int]]:
     """Group the numbers of steps by what they do to which kind of file; those in a temporary folder are one kind."""
     found: dict[str, list[int]] = {}
     for number, step in enumerate(steps):
-        step = re.sub(r"(\.(?:building|photos\.\w+))/.*", r"\1/*", step)
-        name = re.sub(r"[0-9a-f]{16,}|(?<=\.)[a-z0-9_]{8}(?=\.|$|/)|/[0-9a-f]{2}(?=/)", "*", step)
+        name = re.sub(r"(\.(?:building|photos\.\w+))/.*", r"\1/*", step)
+        name = re.sub(r"[0-9a-f]{16,}|(?<=\.)[a-z0-9_]{8}(?=\.|$|/)|/[0-9a-f]{2}(?=/)", "*", name)
         found.setdefault(name, []).append(number)
     return found
 
