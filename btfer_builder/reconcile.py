@@ -4,20 +4,21 @@ Only files that btfer names, in the folders that btfer fills, are deleted; all o
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.intentions import fulfil, intend, intentions
+from btfer_builder.catalog.intentions import ERASED, fulfil, intend, intentions
 from btfer_builder.catalog.owned_files import face_files, image_files, item_ids, sample_files
 from btfer_builder.catalog.release import release_folders
+from btfer_builder.catalog.takedown import overwrite_deleted
 from btfer_builder.images.decode import FORMATS
 from btfer_builder.io.atomic import delete_left_folders, delete_left_parts, restore_folder
 from btfer_builder.io.locks import try_lock
 from btfer_builder.io.storage import RemoteFile, files_below
-from btfer_builder.workspace import Workspace
+from btfer_builder.workspace import Workspace, rewrite_manifests
 
 #: The stages that write files, each under its lock.
 STAGES = ("crawl", "dedupe", "crop", "sample", "release")
@@ -154,10 +155,28 @@ def reconcile(workspace: Workspace, *stages: str) -> Reconciled:
         for folder in dict.fromkeys([*folders, *(path for path in begun if Path(path).is_absolute())]):
             found.deleted += map(str, restore_folder(Path(folder)))
             found.deleted += map(str, delete_rebuild_leftovers(Path(folder)))
+        if ERASED in begun:
+            begun.discard(ERASED)
+            rewrite_manifests(workspace)
+            if catalog.empty_log():  # otherwise the next command tries again
+                begun.add(ERASED)
         if begun:
             with catalog.transaction() as db:
                 fulfil(db, *begun)
     return found
+
+
+def finish_erasure(workspace: Workspace, urls: Collection[str] = ()) -> None:
+    """Let no page of the catalog's files have what was erased from its tables, after its views are written again.
+
+    Raises
+    ------
+    BtferError
+        If another program reads the catalog for so long that its log cannot be emptied; the next command tries again.
+    """
+    overwrite_deleted(workspace.catalog, urls)
+    with workspace.catalog.transaction() as db:
+        fulfil(db, ERASED)
 
 
 def _reconcile_area(workspace: Workspace, area: Area, begun: bool, found: Reconciled) -> None:

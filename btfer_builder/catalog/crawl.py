@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple, TypeVar
 
 from btfer_builder.catalog.catalog import Catalog, insert, now
+from btfer_builder.catalog.intentions import ERASED, record
 from btfer_builder.records import Candidate, Fetch, Image, Search
 
 #: Reasons that may pass by themselves: such a file is tried again by the next crawls, `MAX_TRIES` of them in all.
@@ -262,6 +263,7 @@ def forget_url(db: sqlite3.Connection, url: str) -> None:
             (taken_down_url(url), found, row["candidate_id"]),
         )
     db.execute("DELETE FROM fetches WHERE url = ?", (url,))
+    record(db, "crawl", ERASED)
     fate = Fetch(taken_down_url(url), reason="taken_down", fetched_at=now())
     insert(db, "fetches", [fate], verb="INSERT OR REPLACE")
 

@@ -171,4 +171,6 @@ def write_manifests(catalog: Catalog, folder: Path, *names: str) -> None:
 def write_decisions(catalog: Catalog, folder: Path) -> None:
     """Write the views that show decisions, unless they have the last one: a review that was killed wrote none."""
     if _last_decision(folder / "decisions.csv") < _decided(catalog):
-        write_manifests(catalog, folder, "decisions", "images", "faces")
+        write_manifests(
+            catalog, folder, "images", "faces", "decisions"
+        )  # the last one says that all are written

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 
 from btfer_builder.catalog.catalog import Catalog, insert, now
 from btfer_builder.catalog.crawl import forget_url, url_sha256
+from btfer_builder.catalog.intentions import ERASED, record
 from btfer_builder.errors import BtferError
 from btfer_builder.io.json import json_text
 from btfer_builder.records import SampledFace
@@ -225,11 +226,12 @@ def erase(
         db.execute("DELETE FROM sample")
         for table, column in _id_columns(db):
             db.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (ids,))
+        record(db, "crawl", ERASED)
         insert(db, "sample", sample)
         db.executemany("DELETE FROM undrawn WHERE face_id = ?", [(face.face_id,) for face in sample])
 
 
-def overwrite_deleted(catalog: Catalog, urls: Collection[str]) -> None:
+def overwrite_deleted(catalog: Catalog, urls: Collection[str] = ()) -> None:
     """Leave no byte of deleted rows in the catalog's file and its log.
 
     Parameters
@@ -257,7 +259,7 @@ def overwrite_deleted(catalog: Catalog, urls: Collection[str]) -> None:
         left = words.search(content) is not None
     if left:
         catalog.connection.execute("VACUUM")
-        overwrite_deleted(catalog, ())
+        overwrite_deleted(catalog)
 
 
 def erase_buried(catalog: Catalog) -> int:

@@ -12,10 +12,10 @@ from btfer_builder.catalog.takedown import (
     erase,
     faces_of,
     image_paths,
-    overwrite_deleted,
 )
 from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import thumb_path
+from btfer_builder.reconcile import finish_erasure
 from btfer_builder.records import SampledFace
 from btfer_builder.workspace import Workspace, rewrite_manifests
 
@@ -73,7 +73,7 @@ def erase_taken_down(workspace: Workspace, image_ids: Sequence[str]) -> None:
         sample=[SampledFace(**dict(row)) for row in sampled_faces(catalog)],
     )
     rewrite_manifests(workspace)
-    overwrite_deleted(catalog, urls)
+    finish_erasure(workspace, urls)
 
 
 def _uses(workspace: Workspace, image_ids: Sequence[str]) -> tuple[int, int, int]:

@@ -1,7 +1,6 @@
 """A small chain of all stages over two real photographs from a web on loopback, and what must hold of its files."""
 
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,7 +81,7 @@ class Chain:
         assert not rebuild(self.root / "urls", CRAWL).failed
 
     def surround(self) -> None:
-        """Write what names or shows a person besides: thumbnails, a report, a table, a backup, a stray copy."""
+        """Write what names or shows a person besides: thumbnails, a report, a table, a small copy, a backup."""
         workspace = self.workspace
         for kind in ("image", "face"):
             for row in workspace.catalog.rows(
@@ -101,7 +100,6 @@ class Chain:
         (workspace.reports / "small").mkdir()
         small = cv2.resize(cv2.imread(str(workspace.root / photo)), None, fx=0.5, fy=0.5)
         cv2.imwrite(str(workspace.reports / "small" / "teaser.jpg"), small)
-        shutil.copytree(self.root / "out", workspace.root / "copied-release")
         back_up(workspace.catalog.connection, workspace.backups)
 
     def take_down(self) -> None:

@@ -13,12 +13,12 @@ from btfer_builder.catalog.backup import back_up
 from btfer_builder.catalog.intentions import fulfil, intend
 from btfer_builder.catalog.release import copies_of, copies_with
 from btfer_builder.catalog.sample import accepted_faces, sampled_faces
-from btfer_builder.catalog.takedown import add_tombstones, buried_faces, erase, overwrite_deleted
+from btfer_builder.catalog.takedown import add_tombstones, buried_faces, erase
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import build_folder, restore_folder
 from btfer_builder.labels import Emotion
-from btfer_builder.reconcile import STAGES, reconcile
+from btfer_builder.reconcile import STAGES, finish_erasure, reconcile
 from btfer_builder.records import SampledFace
 from btfer_builder.release.diff import release_info
 from btfer_builder.release.stage import record_release, write_release_files
@@ -130,7 +130,7 @@ def take_down(
                 fulfil(db, *(str(path) for path, _, _ in here))
             counts |= {"images": len(matches.reasons), "faces": len(matches.faces), "releases": len(releases)}
             counts |= {"short": sum(face.by is None for face in replacements)}
-        overwrite_deleted(catalog, matches.urls)
+        finish_erasure(workspace, matches.urls)
         if any(path.parent == workspace.backups for path in matches.reports):
             back_up(catalog.connection, workspace.backups)  # in place of those that had it
     return Takedown(False, matches, replacements, releases, elsewhere)
