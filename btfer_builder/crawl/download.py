@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.catalog import now
@@ -17,18 +16,20 @@ from btfer_builder.catalog.crawl import (
     QueryCell,
     WaitingUrl,
     add_fetches,
-    buried_images,
+    drop_images,
     images_in_cell,
-    refused_images,
+    opted_out_images,
     settle_unfetchable,
-    take_back,
+    taken_down_images,
     waiting_urls,
 )
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
 from btfer_builder.crawl.temp_file import place_all
+from btfer_builder.crawl.urls import host_of
 from btfer_builder.errors import BtferError
+from btfer_builder.io.event_loop import run_coroutine
 from btfer_builder.io.terminal import StatusLine, echo_stderr
 from btfer_builder.records import Fetch, Image
 from btfer_builder.workspace import Workspace
@@ -86,7 +87,7 @@ def download(
     Each URL is fetched once, even if several queries found it. Its outcome is committed together with its image.
     """
     with StatusLine() as line:
-        asyncio.run(
+        run_coroutine(
             _Download(workspace, recipe, engines, counts).run(discovered, lambda: line.show(str(counts)))
         )
     return counts.fetched
@@ -121,7 +122,7 @@ class _Download:
             host, min(seconds, self.recipe.max_wait)
         )
         with self.thread:
-            self.taken_down = await self._in_catalog_thread(buried_images, self.catalog)
+            self.taken_down = await self._in_catalog_thread(taken_down_images, self.catalog)
             tasks = [asyncio.create_task(self._work(fetcher)) for _ in range(self.recipe.connections)]
             tasks.append(asyncio.create_task(self._commit_regularly(show)))
             tasks.append(asyncio.create_task(self._add_waiting(discovered)))
@@ -146,11 +147,11 @@ class _Download:
 
     def _drop_opted_out(self) -> None:
         """Drop images whose owner's opt-out was found after the download."""
-        opted_out = refused_images(self.catalog)
+        opted_out = opted_out_images(self.catalog)
         new = [image for image in opted_out if not image.used]
         for image in new:
             (self.root / image.path).unlink(missing_ok=True)
-        take_back(self.catalog, new)
+        drop_images(self.catalog, new)
         self.counts.add(kept=-len(new))
         for image in opted_out:
             if image.used:
@@ -203,7 +204,7 @@ class _Download:
         self.images.update(images)
         self.seen.update(url.url for url in new)
         for url in new:
-            job = FileJob(url, _host(url.url))
+            job = FileJob(url, host_of(url.url))
             if job.host in self.closed:
                 self._drop_or_leave([job])
             elif not self._is_enough(url.cell):
@@ -218,8 +219,7 @@ class _Download:
     def _finish(self, job: FileJob, done: Fetched) -> None:
         """Record the outcome of a URL, or schedule another try."""
         outcome, image = done.fate, done.image
-        silent = outcome.reason in {"unreachable", "timeout"} and outcome.http_status is None
-        self.scheduler.done(job, answered=not silent)
+        self.scheduler.done(job, answered=done.answered)
         busy = outcome.reason in {"busy", "server_error"} and outcome.http_status
         if busy and self._retry(job, done.pause):
             return
@@ -228,7 +228,7 @@ class _Download:
             if done.file:
                 done.file.unlink(missing_ok=True)
         self._record(job, outcome, image, done.file)
-        if silent and job.host not in self.closed and self.scheduler.is_dead(job.host):
+        if not done.answered and job.host not in self.closed and self.scheduler.is_dead(job.host):
             self._close(
                 job.host,
                 outcome.reason,
@@ -295,10 +295,3 @@ class _Download:
             ) from None
         add_fetches(self.catalog, [(fetch, image) for fetch, image, _ in batch])
         del self.finished[: len(batch)]
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).netloc
-    except ValueError:  # "http://[": the fetcher reports it
-        return ""

@@ -6,13 +6,28 @@ from btfer_builder.crawl.ssrf_guard import PrivateAddressError
 
 
 class FetchError(Exception):
-    """A failed download: its reason, and the pause in seconds that the host asks for, if any."""
+    """A failed download.
 
-    def __init__(self, reason: str, detail: str = "", pause: float | None = None) -> None:
+    Parameters
+    ----------
+    reason
+        Reason of the drop.
+    detail
+        What happened, cut at 500 characters.
+    pause
+        Seconds that the host asks to wait, if any.
+    malformed
+        Whether the host sent something that is no HTTP response.
+    """
+
+    def __init__(
+        self, reason: str, detail: str = "", pause: float | None = None, *, malformed: bool = False
+    ) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = storable(detail[:500])
         self.pause = pause
+        self.malformed = malformed
 
 
 def storable(text: str) -> str:
@@ -40,7 +55,8 @@ def to_fetch_error(error: Exception) -> FetchError:
     network = isinstance(error, aiohttp.ClientError | OSError) and not isinstance(error, aiohttp.InvalidURL)
     if isinstance(error, ValueError) and not network:  # a certificate error is both
         return FetchError("bad_url", str(error))
-    return FetchError("unreachable", f"{type(error).__name__}: {error}")
+    malformed = isinstance(error, aiohttp.ClientResponseError)
+    return FetchError("unreachable", f"{type(error).__name__}: {error}", malformed=malformed)
 
 
 def status_reason(status: int) -> str:

@@ -41,14 +41,26 @@ HEADER_LINE = 1 << 15
 
 
 class Fetched(NamedTuple):
-    """Outcome of a URL, its image if there is one, and the pause in seconds that the host asks for, if any.
+    """Outcome of a URL.
 
-    The image's file is still the temporary `file`: the caller places it (see `temp_file.place`) or deletes it.
+    Parameters
+    ----------
+    fate
+        Outcome as it is stored.
+    image
+        The image, if there is one.
+    pause
+        Seconds that the host asks to wait, if any.
+    answered
+        Whether the host answered at all, if only with something malformed.
+    file
+        The temporary file of the image: the caller places it (see `temp_file.place`) or deletes it.
     """
 
     fate: Fetch
     image: Image | None
     pause: float | None = None
+    answered: bool = True
     file: Path | None = None
 
 
@@ -113,10 +125,11 @@ class Fetcher:
             return Fetched(outcome, Image(image_id, path, file_format, size), file=temp_file.finish())
         except FetchError as error:
             outcome = replace(answer, reason=error.reason, detail=error.detail, bytes=size)
-            return Fetched(outcome, None, error.pause)
+            silent = error.reason in {"unreachable", "timeout"} and answer.http_status is None
+            return Fetched(outcome, None, error.pause, answered=error.malformed or not silent)
         except TimeoutError:
-            detail = f"after {self.recipe.timeout:g} s"
-            return Fetched(replace(answer, reason="timeout", detail=detail, bytes=size), None)
+            outcome = replace(answer, reason="timeout", detail=f"after {self.recipe.timeout:g} s", bytes=size)
+            return Fetched(outcome, None, answered=answer.http_status is not None)
         except OSError as error:  # of the disk: errors of the network were mapped to reasons before
             raise BtferError(
                 f"{images_folder(self.root)}: cannot be written: {error.strerror or error}; "

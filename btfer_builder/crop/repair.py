@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from itertools import groupby
 
-from btfer_builder.catalog.crop import crops_to_remake, is_whole, set_lengths
+from btfer_builder.catalog.crop import faces_to_render, is_whole, set_lengths
 from btfer_builder.crop.cropping import png
 from btfer_builder.crop.render import render_crop
 from btfer_builder.images.decode import Undecodable, decode_image
@@ -29,7 +29,7 @@ def repair_faces(workspace: Workspace, face_ids: Collection[str]) -> set[str]:
     sizes, wanted = sizes_below(root, "data/faces"), set(face_ids)
     damaged = [
         row
-        for row in crops_to_remake(catalog)
+        for row in faces_to_render(catalog)
         if row["face_id"] in wanted and not is_whole(sizes.get(row["path"]), row["bytes"])
     ]
     if damaged:

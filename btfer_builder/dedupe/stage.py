@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from btfer_builder.catalog.crawl import buried_images
+from btfer_builder.catalog.crawl import taken_down_images
 from btfer_builder.catalog.dedupe import (
     HashedImage,
     add_hashes,
@@ -18,7 +18,7 @@ from btfer_builder.catalog.dedupe import (
 )
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.reviewed_work import count_work_on_images, kept_images, last_settings
-from btfer_builder.catalog.takedown import buried_looks
+from btfer_builder.catalog.takedown import taken_down_fingerprints
 from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.dedupe.erase import erase_taken_down
@@ -60,9 +60,11 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
         hash_new_images(workspace, recipe)
         _prove_copies(workspace, recipe)
         images = [_limited(image, recipe.max_pixels) for image in hashed_images(catalog)]
-        images, held = mark_taken_down(images, buried_looks(catalog), recipe.radius, recipe.mirrored)
-        buried = buried_images(catalog)  # also of a catalog that was restored from a backup
-        if again := [i.image_id for i in images if i.reason == "taken_down" or i.image_id in buried]:
+        images, held = mark_taken_down(
+            images, taken_down_fingerprints(catalog), recipe.radius, recipe.mirrored
+        )
+        tombstones = taken_down_images(catalog)  # also of a catalog that was restored from a backup
+        if again := [i.image_id for i in images if i.reason == "taken_down" or i.image_id in tombstones]:
             erase_taken_down(workspace, again)
             echo_stderr(f"photos of a picture that was taken down, deleted: {len(again)}")
             images = [image for image in images if image.image_id not in set(again)]

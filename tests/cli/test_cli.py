@@ -10,27 +10,21 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from btfer_builder.cli.main import COMMANDS as COMMAND_TABLE
 from btfer_builder.cli.main import main
 from docs.make_commands import PAGE, commands_page
 
-HEAVY = (
-    "tensorflow",
-    "keras",
-    "pandas",
-    "cv2",
-    "numpy",
-    "matplotlib",
-    "sklearn",
-    "PIL",
-    "httpx",
-    "starlette",
-)
+HEAVY = {
+    "tensorflow", "keras", "pandas", "cv2", "numpy", "matplotlib", "sklearn", "PIL", "httpx", "starlette",
+}  # fmt: skip
 
 
 def every_command(group: click.Group, prefix: str = "") -> dict[str, click.Command]:
     """Return all commands by how they are called, those of groups too, the groups themselves not."""
+    context = click.Context(group)
     found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             found |= every_command(command, f"{prefix}{name} ")
         else:
@@ -53,13 +47,34 @@ def run(*arguments: str, code: int = 0, **options) -> str:
     return result.output if code else result.stdout
 
 
-def test_help_imports_nothing_heavy():
+def test_help_imports_click_and_nothing_else():
     code = (
         "import sys; from btfer_builder.cli.main import main; main(['--help'], standalone_mode=False);"
-        f"sys.exit(' '.join(m for m in {HEAVY} if m in sys.modules) or 0)"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = {name for name in done.stderr.split() if name.startswith("btfer_builder")}
+    names_of_functions = {"btfer_builder.benchmark", "btfer_builder.evaluate"}  # which import nothing
+    assert imported == {"btfer_builder", "btfer_builder.cli", "btfer_builder.cli.main"} | names_of_functions
+    packages = {name.partition(".")[0] for name in done.stderr.split()} - sys.stdlib_module_names
+    assert not packages & (HEAVY | {"msgspec", "yaml", "rich", "requests", "aiohttp"})
+
+
+def test_the_commands_import_nothing_heavy_before_they_run():
+    code = (
+        "import sys; from btfer_builder.cli.main import COMMANDS, main;"
+        "[main.get_command(None, name) for name in COMMANDS];"
+        f"sys.exit(' '.join({HEAVY} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", COMMAND_TABLE)
+def test_the_list_of_commands_says_what_the_command_says(name):
+    command = main.get_command(click.Context(main), name)
+    assert command.name == name
+    assert command.get_short_help_str(limit=100) == COMMAND_TABLE[name][2]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -117,7 +132,7 @@ def test_a_folder_that_is_no_workspace_is_said_in_one_line(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("recipe", "said"),
+    ("recipe", "message"),
     [
         ("[crop]\nsize = 3", "crop.size"),
         ("[crop]\nsiz = 256", "crop: unknown setting `siz`; did you mean `size`?"),
@@ -138,16 +153,16 @@ def test_a_folder_that_is_no_workspace_is_said_in_one_line(name, tmp_path):
         ("[crop\nsize = 3", "not valid TOML"),
     ],
 )
-def test_a_wrong_recipe_is_said_in_one_line(workspace, recipe, said):
+def test_a_wrong_recipe_is_said_in_one_line(workspace, recipe, message):
     (workspace / "btfer.toml").write_text(recipe)
     output = run("crop", "-w", str(workspace), code=1)
     assert output.count("\n") == 1
-    assert said in output
+    assert message in output
     assert str(workspace / "btfer.toml") in output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["crop", "--size", "3"], "--size"),
         (["crop", "--size", "big"], "--size"),
@@ -161,8 +176,8 @@ def test_a_wrong_recipe_is_said_in_one_line(workspace, recipe, said):
         (["frobnicate"], "frobnicate"),
     ],
 )
-def test_wrong_usage_exits_with_2_and_names_the_option(workspace, arguments, said):
-    assert said in run(*arguments, code=2, env={"BTFER_WORKSPACE": str(workspace)})
+def test_wrong_usage_exits_with_2_and_names_the_option(workspace, arguments, message):
+    assert message in run(*arguments, code=2, env={"BTFER_WORKSPACE": str(workspace)})
 
 
 def test_a_margin_that_leaves_no_face_is_refused(workspace):

@@ -33,6 +33,18 @@ def test_a_crawl_of_bad_addresses_serves_the_good_ones(web, workspace, run_crawl
         assert bool(row["image_id"]) == (address not in BAD)
 
 
+@pytest.mark.parametrize(
+    "path", ["/status-nonsense", "/no-http", "/header-without-colon", "/chunks-negative"]
+)
+def test_a_host_of_malformed_answers_is_asked_on(web, workspace, run_crawl, tmp_path, path):
+    listed = [*[f"{web.url}{path}?{number}" for number in range(8)], f"{web.url}/good.png"]
+    (tmp_path / "list.csv").write_text("url\n" + "\n".join(listed) + "\n")
+    run_crawl(engine=("urls",), path=tmp_path / "list.csv", emotions=["happy"], per_host=1)
+    with (workspace.manifests / "candidates.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["url"]: row["reason"] for row in csv.DictReader(file)}
+    assert rows == {**dict.fromkeys(listed, "unreachable"), f"{web.url}/good.png": ""}
+
+
 def test_a_batch_of_pages(web, tmp_path, recipe):
     async def read():
         fetcher = open_fetcher(tmp_path, override(recipe, allow_private_hosts=True))

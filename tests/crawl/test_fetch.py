@@ -24,12 +24,12 @@ from tests.crawl.crawl_web import CASES, picture
 async def _fetch(root: Path, recipe, url: str, **options) -> tuple[Fetch, Image | None]:
     fetcher = open_fetcher(root, recipe)
     try:
-        fate, image, _, file = await fetcher.fetch(url, **options)
-        if image:
-            put(root, file, image.path)
+        fetched = await fetcher.fetch(url, **options)
+        if fetched.image:
+            put(root, fetched.file, fetched.image.path)
     finally:
         await fetcher.close()
-    return fate, image
+    return fetched.fate, fetched.image
 
 
 @pytest.fixture
@@ -240,8 +240,7 @@ def test_tls_that_breaks_in_the_middle_is_unreachable_and_no_full_disk(web, tmp_
         await fetcher.robots.refusal(f"{web.url}/a.jpg")
         await fetcher.session.close()
         asks_nobody = type("Session", (), {"get": lambda *_, **__: BrokenTls()})()
-        fate, *_ = await replace(fetcher, session=asks_nobody).fetch(f"{web.url}/a.jpg")
-        return fate
+        return (await replace(fetcher, session=asks_nobody).fetch(f"{web.url}/a.jpg")).fate
 
     fate = asyncio.run(broken())
     assert fate.reason == "unreachable"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from btfer_builder.catalog.review import add_decisions
-from btfer_builder.catalog.takedown import is_buried
+from btfer_builder.catalog.takedown import is_taken_down
 from btfer_builder.config import DedupeRecipe
 from btfer_builder.dedupe.erase import TakenDownInUse
 from btfer_builder.dedupe.stage import dedupe
@@ -57,8 +57,8 @@ def test_every_form_goes_with_its_metadata_and_no_look_is_added(workspace, tmp_p
     assert images(workspace) == kept
     for name, content in files.items():
         digest = hashlib.sha256(content).hexdigest()
-        assert is_buried(workspace.catalog, digest)
-        assert is_buried(workspace.catalog, (workspace.root / "pictures/happy" / name).as_uri())
+        assert is_taken_down(workspace.catalog, digest)
+        assert is_taken_down(workspace.catalog, (workspace.root / "pictures/happy" / name).as_uri())
         assert not list(workspace.data.rglob(f"{digest}*"))
         for path in workspace.manifests.iterdir():
             assert path.is_dir() or f"pictures/happy/{name}".encode() not in path.read_bytes(), path

@@ -17,11 +17,11 @@ from btfer_builder.catalog.takedown import (
     face_copies,
     face_paths,
     faces_of,
+    image_fingerprints,
     image_paths,
     images_from,
     images_named,
-    is_buried,
-    looks,
+    is_taken_down,
     neighbours_on_page,
 )
 from btfer_builder.crawl.urls import canonical_url
@@ -148,7 +148,7 @@ def _unknown(target: str) -> BtferError:
 def _in_catalog(workspace: Workspace, target: str, alike: bool) -> TakedownMatches | None:
     """Return the matches among the rows of the catalog; None if the target is an unknown id."""
     catalog = workspace.catalog
-    known = looks(catalog)
+    known = image_fingerprints(catalog)
     if named := images_named(catalog, target.lower()):
         return _expand(workspace, known, dict.fromkeys(named, "named"), [], alike=alike)
     if _is_address(target):
@@ -157,7 +157,7 @@ def _in_catalog(workspace: Workspace, target: str, alike: bool) -> TakedownMatch
         return _expand(workspace, known, images, [Tombstone(url_sha256=url_sha256(url)) for url in urls])
     if Path(target).is_file():
         return _of_file(workspace, known, Path(target))
-    return TakedownMatches() if is_buried(catalog, target.lower()) else None
+    return TakedownMatches() if is_taken_down(catalog, target.lower()) else None
 
 
 def _of_file(workspace: Workspace, known: list[ImageFingerprint], path: Path) -> TakedownMatches:

@@ -13,7 +13,7 @@ from btfer_builder.catalog.backup import back_up
 from btfer_builder.catalog.intentions import fulfil, intend
 from btfer_builder.catalog.release import copies_of, copies_with
 from btfer_builder.catalog.sample import accepted_faces, sampled_faces
-from btfer_builder.catalog.takedown import add_tombstones, buried_faces, erase
+from btfer_builder.catalog.takedown import add_tombstones, erase, taken_down_faces
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import build_folder, restore_folder
@@ -57,7 +57,9 @@ class Takedown:
         """Return the form of `btfer takedown --json`."""
         return {
             "dry_run": self.dry_run,
-            "images": [{"image_id": image_id, "why": why} for image_id, why in self.matches.reasons.items()],
+            "images": [
+                {"image_id": image_id, "why": reason} for image_id, reason in self.matches.reasons.items()
+            ],
             "faces": self.matches.faces,
             "urls": self.matches.urls,
             "files": [str(path) for path in self.matches.files],
@@ -75,7 +77,7 @@ class Takedown:
 
 
 def take_down(
-    workspace: Workspace, target: str, *, why: str = "", dry_run: bool = False, alike: bool = True
+    workspace: Workspace, target: str, *, reason: str = "", dry_run: bool = False, alike: bool = True
 ) -> Takedown:
     """Remove a photo and everything made from it from the workspace and its releases.
 
@@ -87,7 +89,7 @@ def take_down(
         The workspace.
     target
         A face id, an image id, an address, or an image file.
-    why
+    reason
         The reason, stored with the tombstones. It should not name anybody.
     dry_run
         Return what would be done and change nothing.
@@ -107,13 +109,13 @@ def take_down(
         if not dry_run:
             reconcile(workspace, *STAGES)
         matches = find_matches(workspace, target, alike=alike)
-        gone = set(matches.faces) | buried_faces(catalog)
+        gone = set(matches.faces) | taken_down_faces(catalog)
         chosen, replacements = find_replacements(workspace, set(matches.faces), set(matches.reasons))
         here, elsewhere = _copies(workspace, gone, matches.releases)
         if dry_run:
             return Takedown(True, matches, replacements, [(str(p), v) for p, v, _ in here], elsewhere)
         with catalog.run("takedown", {}) as counts:
-            add_tombstones(catalog, matches.tombstones, why)
+            add_tombstones(catalog, matches.tombstones, reason)
             _delete(workspace, matches)
             intend(catalog, "release", *(str(path) for path, _, _ in here))
             erase(

@@ -62,7 +62,9 @@ def test_photos_without_a_row_are_found_by_any_name(workspace, tmp_path):
     person = sampled(workspace)
     content = (workspace.root / person["photo"]).read_bytes()
     with workspace.catalog.transaction() as db:
-        db.execute("DELETE FROM hashes WHERE image_id = ?", (person["image_id"],))  # no dedupe since it was crawled
+        db.execute(
+            "DELETE FROM hashes WHERE image_id = ?", (person["image_id"],)
+        )  # no dedupe since it was crawled
     given = tmp_path / "given.png"
     given.write_bytes(content)
     left = workspace.data / "images" / "ab" / f"{'ab' * 32}.png"

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from btfer_builder.catalog.funnel import funnel
-from btfer_builder.catalog.takedown import is_buried
+from btfer_builder.catalog.takedown import is_taken_down
 from btfer_builder.config import DedupeRecipe, ReleaseRecipe, SampleRecipe
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
@@ -89,7 +89,7 @@ def test_a_face_is_out_everywhere_and_another_takes_its_place(workspace, tmp_pat
         person["emotion"],
     )
 
-    done = take_down(workspace, person["face_id"], why="asked").to_dict()
+    done = take_down(workspace, person["face_id"], reason="asked").to_dict()
     assert done | {"dry_run": True, "releases": planned["releases"]} == planned
     assert done["faces"] == [person["face_id"]]
     assert [image["image_id"] for image in done["images"]] == [person["image_id"]]
@@ -291,7 +291,7 @@ def test_no_later_crawl_brings_it_back(tmp_path, workspace):
         == []
     )
     same = (workspace.root / "pictures/happy/same.png").as_uri()
-    assert is_buried(workspace.catalog, same)
+    assert is_taken_down(workspace.catalog, same)
     assert person["image_id"] not in {
         row["image_id"] for row in workspace.catalog.rows("SELECT image_id FROM images")
     }
