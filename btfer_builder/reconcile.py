@@ -78,8 +78,9 @@ def owned_names(workspace: Workspace) -> Callable[[str], bool]:
 
     def is_owned(path: str) -> bool:
         for area, names in owned:
-            if match := area.name.fullmatch(path):
-                return (match[1] if match.re.groups else path) in names
+            match = area.name.fullmatch(path) if area.name.groups else None
+            if path in names or (match and match[1] in names):
+                return True
         return False
 
     return is_owned
@@ -152,9 +153,9 @@ def reconcile(workspace: Workspace, *stages: str) -> Reconciled:
         if "sample" in stages or "data/sample" in begun:
             restore_folder(workspace.data / "sample", SAMPLE_LEFTOVERS)
         folders = release_folders(catalog) if "release" in stages else []
-        for folder in dict.fromkeys([*folders, *(path for path in begun if Path(path).is_absolute())]):
-            found.deleted += map(str, restore_folder(Path(folder)))
-            found.deleted += map(str, delete_rebuild_leftovers(Path(folder)))
+        for path in dict.fromkeys([*folders, *(path for path in begun if Path(path).is_absolute())]):
+            found.deleted += map(str, restore_folder(Path(path)))
+            found.deleted += map(str, delete_rebuild_leftovers(Path(path)))
         if ERASED in begun:
             begun.discard(ERASED)
             rewrite_manifests(workspace)

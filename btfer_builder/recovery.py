@@ -146,7 +146,7 @@ def restore_catalog(workspace: Workspace, backup: Path | None, decisions: Path |
             _delete_database(building)
         fresh = Workspace(workspace.root)
         rewrite_manifests(fresh)
-    return Restored(str(path), added, tombstones, erased, replaced and str(replaced))
+    return Restored(str(path), added, tombstones, erased, None if replaced is None else str(replaced))
 
 
 def _take_over(catalog: Catalog, present: Path) -> int:

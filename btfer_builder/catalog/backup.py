@@ -80,11 +80,13 @@ def read_decisions(path: Path) -> Iterator[dict[str, object]]:
 
 
 def _decision(row: Mapping[str, str]) -> dict[str, object]:
-    cells = {name: unescape_cell(row[name]) or None for name in _DECISION}
+    cells: dict[str, str | None] = {name: unescape_cell(row[name]) or None for name in _DECISION}
     if cells["emotion"] not in {None, *EMOTIONS} or cells["reason"] not in {None, *REASONS["review"]}:
         raise ValueError(f"decision {cells['decision_id']}: {cells['emotion']!r}, {cells['reason']!r}")
-    numbers = {name: int(cell) for name in ("decision_id", "undoes", "adjudicates") if (cell := cells[name])}
-    return cells | numbers
+    return {
+        name: int(cell) if cell and name in {"decision_id", "undoes", "adjudicates"} else cell
+        for name, cell in cells.items()
+    }
 
 
 def add_missing_decisions(db: sqlite3.Connection, rows: Iterator[dict[str, object]]) -> int:

@@ -64,10 +64,10 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
             images, taken_down_fingerprints(catalog), recipe.radius, recipe.mirrored
         )
         tombstones = taken_down_images(catalog)  # also of a catalog that was restored from a backup
-        if again := [i.image_id for i in images if i.reason == "taken_down" or i.image_id in tombstones]:
-            erase_taken_down(workspace, again)
-            echo_stderr(f"photos of a picture that was taken down, deleted: {len(again)}")
-            images = [image for image in images if image.image_id not in set(again)]
+        if shown := [i.image_id for i in images if i.reason == "taken_down" or i.image_id in tombstones]:
+            erase_taken_down(workspace, shown)
+            echo_stderr(f"photos of a picture that was taken down, deleted: {len(shown)}")
+            images = [image for image in images if image.image_id not in set(shown)]
         measure = partial(_measure, workspace, recipe)
         results = hold_for_review(group_duplicates(images, recipe.radius, recipe.mirrored, measure), held)
         groups = describe_groups("image", images, results)
