@@ -17,7 +17,7 @@ from btfer_builder.catalog.backup import (
     read_decisions,
 )
 from btfer_builder.catalog.intentions import intentions
-from btfer_builder.catalog.takedown import erase_buried
+from btfer_builder.catalog.takedown import erase_taken_down_again
 from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import files_below
 from btfer_builder.reconcile import AREAS, STAGES
@@ -135,7 +135,7 @@ def restore_catalog(workspace: Workspace, backup: Path | None, decisions: Path |
             if table is not None:
                 with catalog.transaction() as db:
                     added = add_missing_decisions(db, read_decisions(table))
-            erased = erase_buried(catalog)
+            erased = erase_taken_down_again(catalog)
             catalog.empty_log()
             catalog.connection.close()
             if source is None:

@@ -2,7 +2,7 @@
 
 import csv
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +61,16 @@ def problems_of(path: Path) -> list[str]:
             return found
     except sqlite3.DatabaseError as error:
         return [str(error)]
+
+
+def has_items(path: Path, ids: Collection[str]) -> bool:
+    """Return whether a copy of the catalog has rows of these images or faces; a damaged one may have them."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            known = db.execute("SELECT image_id FROM images UNION ALL SELECT face_id FROM faces")
+            return any(row[0] in ids for row in known)
+    except sqlite3.DatabaseError:
+        return True
 
 
 def read_decisions(path: Path) -> Iterator[dict[str, object]]:

@@ -158,15 +158,6 @@ def taken_down_faces(catalog: Catalog) -> set[str]:
     }
 
 
-def buried_ids(catalog: Catalog) -> set[str]:
-    """Return the ids of all images and faces that were taken down."""
-    rows = catalog.rows(
-        """SELECT image_id AS id FROM tombstones WHERE image_id IS NOT NULL
-           UNION SELECT face_id FROM tombstones WHERE face_id IS NOT NULL"""
-    )
-    return {row["id"] for row in rows}
-
-
 def is_taken_down(catalog: Catalog, name: str) -> bool:
     """Return whether an id or address was taken down before."""
     return bool(
@@ -262,7 +253,7 @@ def overwrite_deleted(catalog: Catalog, urls: Collection[str] = ()) -> None:
         overwrite_deleted(catalog)
 
 
-def erase_buried(catalog: Catalog) -> int:
+def erase_taken_down_again(catalog: Catalog) -> int:
     """Take the images out of the catalog again that have a tombstone, as in one restored from a backup.
 
     Returns
@@ -273,11 +264,11 @@ def erase_buried(catalog: Catalog) -> int:
     image_ids = sorted({row[0] for row in catalog.rows(
         "SELECT image_id FROM images WHERE image_id IN (SELECT image_id FROM tombstones)"
     )})  # fmt: skip
-    buried = {
+    tombstones = {
         row[0] for row in catalog.rows("SELECT url_sha256 FROM tombstones WHERE url_sha256 IS NOT NULL")
     }
     known = {row[0] for row in catalog.rows("SELECT DISTINCT url FROM candidates")}
-    urls = {url for url in known if url_sha256(url) in buried} | set(addresses(catalog, image_ids))
+    urls = {url for url in known if url_sha256(url) in tombstones} | set(addresses(catalog, image_ids))
     faces = [row["face_id"] for row in faces_of(catalog, image_ids)]
     if image_ids or urls:
         sample = [SampledFace(*row) for row in catalog.rows(

@@ -151,4 +151,6 @@ def ask_everything(catalog: Catalog, folder: Path) -> None:
     takedown.neighbours_on_page(catalog, [image])
     copy = catalog.value("SELECT image_id FROM dedupes WHERE duplicate_of = ?", image)
     urls = takedown.addresses(catalog, [copy])
-    takedown.add_tombstones(catalog, [], image_ids=[copy], face_ids=[], urls=urls, sample=[], reason="")
+    takedown.add_tombstones(catalog, [takedown.Tombstone(image_id=copy)], "")
+    takedown.erase(catalog, image_ids=[copy], face_ids=[], urls=urls, sample=[])
+    takedown.erase_taken_down_again(catalog)

@@ -12,7 +12,6 @@ from btfer_builder.catalog.takedown import (
     ImageFingerprint,
     Tombstone,
     addresses,
-    buried_ids,
     copies,
     face_copies,
     face_paths,
@@ -59,7 +58,9 @@ class TakedownMatches:
     files
         Photos, crops and thumbnails.
     reports
-        Reports, leaderboards, backups and the like that name or show it.
+        Folders of reports that name or show it.
+    derived
+        Tables, leaderboards, reports of runs, backups and the like that name or show it.
     tombstones
         The tombstones that prevent another crawl of it.
     own_files
@@ -79,6 +80,7 @@ class TakedownMatches:
     own_files: list[str] = field(default_factory=list)
     same_page: list[str] = field(default_factory=list)
     releases: list[Path] = field(default_factory=list)
+    derived: list[Path] = field(default_factory=list)
 
 
 def find_matches(workspace: Workspace, target: str, *, alike: bool = True) -> TakedownMatches:
@@ -113,8 +115,7 @@ def find_matches(workspace: Workspace, target: str, *, alike: bool = True) -> Ta
         workspace,
         wanted(
             workspace,
-            # Those taken down before, too: their takedown may have been killed.
-            ids={*known.reasons, *known.faces, *buried_ids(workspace.catalog), *_ID.findall(name)},
+            ids={*known.reasons, *known.faces, *_ID.findall(name)},
             urls=[*known.urls, *([target] if _is_address(target) else [])],
             files=known.files,
             tombstones=known.tombstones,
@@ -128,7 +129,8 @@ def find_matches(workspace: Workspace, target: str, *, alike: bool = True) -> Ta
     return replace(
         known,
         files=[*known.files, *traces.files],
-        reports=traces.derived,
+        reports=[path for path in traces.derived if path.parent == workspace.reports and path.is_dir()],
+        derived=[path for path in traces.derived if path.parent != workspace.reports or path.is_file()],
         own_files=[*known.own_files, *own],
         releases=traces.releases,
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from btfer_builder.catalog.backup import has_items
 from btfer_builder.catalog.release import release_folders, released_ids
 from btfer_builder.catalog.takedown import ImageFingerprint, Tombstone
 from btfer_builder.images.decode import IMAGE_SUFFIXES, MAX_PIXELS
@@ -56,9 +57,13 @@ class Traces:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to look for: words and pieces of content, digests of whole files, and looks."""
+    """What to look for: words and pieces of content, digests of whole files, and looks.
+
+    `without_ids` is for files that may have ids by design: decisions of the user, and backups with tombstones.
+    """
 
     words: re.Pattern[bytes] | None
+    without_ids: re.Pattern[bytes] | None
     digests: frozenset[str]
     looks: tuple[ImageFingerprint, ...]
     radius: int
@@ -76,7 +81,7 @@ def wanted(
     """Return what shows a picture, from its ids, addresses, files and tombstones."""
     ids = set(ids)
     contents = [path.read_bytes() for path in files if path.is_file()]
-    words = {re.escape(name.encode()) for name in ids}
+    words: set[bytes] = set()
     for url in urls:
         forms = {url, url.replace("&", "&amp;"), url.replace("/", "\\/")}
         words |= {re.escape(form.encode()) + _END for form in forms}
@@ -84,7 +89,8 @@ def wanted(
         words |= {re.escape(piece) for piece in _pieces(content)}
     recipe = workspace.recipe.dedupe
     return Wanted(
-        re.compile(b"|".join(sorted(words))) if words else None,
+        _any_of(words | {re.escape(name.encode()) for name in ids}),
+        _any_of(words),
         frozenset(ids | {hashlib.sha256(content).hexdigest() for content in contents}),
         tuple(
             ImageFingerprint("", "", "", t.phash, t.phash_mirrored or "", t.phash_256 or "",
@@ -103,19 +109,28 @@ def search_files(workspace: Workspace, wanted: Wanted) -> Traces:
     owned, released = owned_names(workspace), released_ids(workspace.catalog)
     for path in _files(root, set(recorded)):
         name = path.relative_to(root).as_posix()
-        if _KEPT.fullmatch(name) or path.name == _REMOVED or owned(name) or not _shows(path, wanted):
+        if _KEPT.fullmatch(name) or path.name == _REMOVED or owned(name):
             continue
         kind, place = _place(root, path)
+        words = wanted.without_ids if kind == "own" or path.parent == workspace.backups else wanted.words
+        if not _shows(path, wanted, words) and not (
+            path.parent == workspace.backups and has_items(path, wanted.digests)
+        ):
+            continue
         places = getattr(found, kind)
         if place not in places:
             places.append(place)
     for folder in recorded:
         for path in _files(folder, set()):
             listed = path.suffix == ".png" and path.stem in released  # and found by the catalog
-            if path.name != _REMOVED and not listed and _shows(path, wanted):
+            if path.name != _REMOVED and not listed and _shows(path, wanted, wanted.words):
                 found.releases.append(folder)
                 break
     return found
+
+
+def _any_of(words: set[bytes]) -> re.Pattern[bytes] | None:
+    return re.compile(b"|".join(sorted(words))) if words else None
 
 
 def _files(folder: Path, others: set[Path]) -> Iterator[Path]:
@@ -139,15 +154,15 @@ def _place(root: Path, path: Path) -> tuple[str, Path]:
     return ("files" if OWN_NAMES.fullmatch("/".join(parts)) else "own"), path
 
 
-def _shows(path: Path, wanted: Wanted) -> bool:
-    if wanted.words and wanted.words.search(os.fsencode(path.name)):
+def _shows(path: Path, wanted: Wanted, words: re.Pattern[bytes] | None) -> bool:
+    if words and words.search(os.fsencode(path.name)):
         return True
     try:
         with path.open("rb") as file:
             if not os.fstat(file.fileno()).st_size:
                 return False
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                if wanted.words and wanted.words.search(content):
+                if words and words.search(content):
                     return True
     except (OSError, ValueError):
         return False

@@ -11,7 +11,7 @@ import msgspec
 
 from btfer_builder.catalog.backup import back_up
 from btfer_builder.catalog.intentions import fulfil, intend
-from btfer_builder.catalog.release import copies_of, copies_with
+from btfer_builder.catalog.release import copies_of, copies_with, release_folders
 from btfer_builder.catalog.sample import accepted_faces, sampled_faces
 from btfer_builder.catalog.takedown import add_tombstones, erase, taken_down_faces
 from btfer_builder.config import ReleaseRecipe
@@ -39,6 +39,8 @@ class Takedown:
         (folder, version) of each release with one of the faces; after the takedown with its new version.
     gone_releases
         Folders of such releases that no longer exist.
+    unrecorded
+        Those of `releases` that the catalog did not know, such as copies below the workspace.
     """
 
     dry_run: bool
@@ -46,12 +48,20 @@ class Takedown:
     replacements: list[Replacement]
     releases: list[tuple[str, int]] = field(default_factory=list)
     gone_releases: list[str] = field(default_factory=list)
+    unrecorded: frozenset[str] = frozenset()
 
     @property
     def short(self) -> dict[Emotion, int]:
         """Number of faces that each class lacks."""
         missing = [face.emotion for face in self.replacements if face.by is None]
         return {emotion: missing.count(emotion) for emotion in sorted(set(missing))}
+
+    def _releases(self, *, recorded: bool) -> list[dict[str, Any]]:
+        return [
+            {"path": path, "version": version}
+            for path, version in self.releases
+            if (path not in self.unrecorded) == recorded
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form of `btfer takedown --json`."""
@@ -71,7 +81,9 @@ class Takedown:
                 for face in self.replacements
             ],
             "short": self.short,
-            "releases": [{"path": path, "version": version} for path, version in self.releases],
+            "derived": [str(path) for path in self.matches.derived],
+            "releases": self._releases(recorded=True),
+            "unrecorded_releases": self._releases(recorded=False),
             "gone_releases": self.gone_releases,
         }
 
@@ -112,8 +124,10 @@ def take_down(
         gone = set(matches.faces) | taken_down_faces(catalog)
         chosen, replacements = find_replacements(workspace, set(matches.faces), set(matches.reasons))
         here, elsewhere = _copies(workspace, gone, matches.releases)
+        unrecorded = frozenset(map(str, matches.releases)) - set(release_folders(catalog))
         if dry_run:
-            return Takedown(True, matches, replacements, [(str(p), v) for p, v, _ in here], elsewhere)
+            planned = [(str(path), version) for path, version, _ in here]
+            return Takedown(True, matches, replacements, planned, elsewhere, unrecorded)
         with catalog.run("takedown", {}) as counts:
             add_tombstones(catalog, matches.tombstones, reason)
             _delete(workspace, matches)
@@ -133,9 +147,9 @@ def take_down(
             counts |= {"images": len(matches.reasons), "faces": len(matches.faces), "releases": len(releases)}
             counts |= {"short": sum(face.by is None for face in replacements)}
         finish_erasure(workspace, matches.urls)
-        if any(path.parent == workspace.backups for path in matches.reports):
+        if any(path.parent == workspace.backups for path in matches.derived):
             back_up(catalog.connection, workspace.backups)  # in place of those that had it
-    return Takedown(False, matches, replacements, releases, elsewhere)
+    return Takedown(False, matches, replacements, releases, elsewhere, unrecorded)
 
 
 def _copies(
@@ -175,7 +189,7 @@ def _delete(workspace: Workspace, matches: TakedownMatches) -> None:
     try:
         for path in (*matches.files, *sampled):
             path.unlink(missing_ok=True)
-        for path in matches.reports:
+        for path in (*matches.reports, *matches.derived):
             if path.is_dir():
                 shutil.rmtree(path)
             else:
