@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from btfer_builder.catalog.backup import KEEP, back_up
-from btfer_builder.catalog.catalog import Catalog
+from btfer_builder.catalog.catalog import MIGRATIONS, Catalog
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.errors import BtferError
@@ -15,6 +15,9 @@ from btfer_builder.release.takedown.stage import take_down
 from btfer_builder.workspace import Workspace, create_workspace
 from tests.factories import fill_catalog
 from tests.release.small_set import btfer
+
+#: The schema before the last migration.
+BEFORE = len(MIGRATIONS) - 1
 
 
 @pytest.fixture
@@ -114,7 +117,7 @@ def test_the_latest_backups_are_kept(workspace):
 
 def test_a_migration_is_preceded_by_a_backup(workspace):
     path = workspace.manifests / "btfer.sqlite"
-    workspace.catalog.connection.execute("PRAGMA user_version = 5")
+    workspace.catalog.connection.execute(f"PRAGMA user_version = {BEFORE}")
     workspace.catalog.connection.execute("DROP TABLE intentions")
     workspace.catalog.connection.execute("DROP VIEW face_rows")
     workspace.catalog.connection.execute("DROP VIEW face_copies")
@@ -123,7 +126,7 @@ def test_a_migration_is_preceded_by_a_backup(workspace):
     migrated = Catalog(path)
     (backup,) = workspace.backups.iterdir()
     with sqlite3.connect(backup) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (5,)
+        assert db.execute("PRAGMA user_version").fetchone() == (BEFORE,)
     assert migrated.value("SELECT count(*) FROM decisions") == 1
 
 

@@ -1,6 +1,7 @@
 """Write files and folders whole or not at all, and digest them."""
 
 import fcntl
+import filecmp
 import hashlib
 import os
 import re
@@ -47,8 +48,15 @@ def setting_digest(path: str) -> str:
 
 
 @contextmanager
-def open_atomic(path: Path) -> Iterator[IO[bytes]]:
+def open_atomic(path: Path, *, keep_equal: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file that replaces `path` on success and is deleted on failure.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    keep_equal
+        Leave an earlier file that has the same bytes as it is, with its time of change.
 
     Raises
     ------
@@ -61,15 +69,17 @@ def open_atomic(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise BtferError(f"{path}: cannot be written: {error.strerror}") from None
     os.close(handle)
-    with Path(name).open("wb") as file, replace_on_success(Path(name), path):
+    with Path(name).open("wb") as file, replace_on_success(Path(name), path, keep_equal=keep_equal):
         _mark_in_use(file.fileno())
         yield file
         file.flush()  # no fsync: see `sync_files`
 
 
 @contextmanager
-def replace_on_success(temporary: Path, path: Path) -> Iterator[None]:
+def replace_on_success(temporary: Path, path: Path, *, keep_equal: bool = False) -> Iterator[None]:
     """Rename `temporary`, which the block writes, to `path` on success, and delete it on failure.
+
+    With `keep_equal`, an earlier file with the same bytes is left as it is.
 
     Raises
     ------
@@ -78,6 +88,9 @@ def replace_on_success(temporary: Path, path: Path) -> Iterator[None]:
     """
     try:
         yield
+        if keep_equal and path.is_file() and filecmp.cmp(temporary, path, shallow=False):
+            temporary.unlink()
+            return
         temporary.chmod(0o644)  # mkstemp creates files that only their owner may read
         temporary.replace(path)
     except OSError as error:
