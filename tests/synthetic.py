@@ -268,6 +268,7 @@ def _fill_rest(
         taken_down_at=_NOW,
         reason="",
     )
+    _insert(db, "intentions", "path", [("data/faces",)], stage="crop", begun_at=_NOW)
     _insert(db, "runs", "command, outcome", [("crawl", "done")], recipe="{}", version="0", started_at=_NOW)
 
 

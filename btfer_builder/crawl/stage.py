@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from btfer_builder.catalog.intentions import ERASED, is_intended
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.canary import EngineCheck, check_engine
@@ -16,6 +17,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import Emotion
 from btfer_builder.queries.phrases import Query
+from btfer_builder.reconcile import finish_erasure, writing
 from btfer_builder.workspace import Workspace
 
 
@@ -65,7 +67,11 @@ def crawl(
             "No contact is set: hosts that object to the crawl can only block it. Set yours with --contact"
         )
     catalog, stop, counts = workspace.catalog, threading.Event(), CrawlCounts()
-    with workspace.stage("crawl"), catalog.run("crawl", recipe) as numbers:
+    with (
+        workspace.stage("crawl"),
+        writing(workspace, "crawl", "data/images"),
+        catalog.run("crawl", recipe) as numbers,
+    ):
         for engine in listed:
             assert path is not None  # noqa: S101 - checked above
             discover_listed(catalog, engine, path, emotions)
@@ -77,6 +83,8 @@ def crawl(
                 stop.set()
         engine_queues = discovery.result()
         write_manifests(catalog, workspace.manifests, "candidates", "images")
+        if is_intended(catalog, ERASED):  # the file of one that was taken down, at other addresses
+            finish_erasure(workspace)
     _raise_failures(engine_queues)
     return int(numbers["fetched"])
 
