@@ -8,9 +8,11 @@ from btfer_builder.records import CropResult
 
 
 def stored_settings(catalog: Catalog) -> list[str]:
-    """Return the settings, as JSON, with which croppable images were cropped, the most frequent first."""
+    """Return the settings, as JSON, with which the images that can be cropped again were cropped, the most frequent
+    first.
+    """
     rows = catalog.rows(
-        """SELECT settings FROM crops JOIN croppable USING (image_id)
+        """SELECT settings FROM crops JOIN croppable_files USING (image_id)
            GROUP BY settings ORDER BY count(*) DESC, settings"""
     )
     return [row["settings"] for row in rows]
@@ -33,8 +35,9 @@ def uncropped_images(
     rows = catalog.rows(
         f"""SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face,
                    f.bytes
-           FROM croppable i LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({placeholders(settings)})
+           FROM croppable_files i LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({placeholders(settings)})
            LEFT JOIN faces f ON f.image_id = i.image_id AND f.state = 'kept'
+           AND NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'face' AND p.item_id = f.face_id)
            ORDER BY i.image_id""",
         *settings,
     )
@@ -55,7 +58,7 @@ def cropped_with(catalog: Catalog, settings: Sequence[str]) -> int:
     """Return how many croppable images are cropped with one of these settings."""
     return int(
         catalog.value(
-            f"SELECT count(*) FROM crops JOIN croppable USING (image_id) WHERE settings IN ({placeholders(settings)})",
+            f"SELECT count(*) FROM crops JOIN croppable_files USING (image_id) WHERE settings IN ({placeholders(settings)})",
             *settings,
         )
     )
@@ -68,7 +71,7 @@ def faces_cropped_with(catalog: Catalog, settings: Sequence[str]) -> list[sqlite
     """
     return catalog.rows(
         f"""SELECT f.*, h.width AS photo_width, h.height AS photo_height, c.settings
-            FROM faces f JOIN crops c USING (image_id) JOIN croppable i USING (image_id)
+            FROM faces f JOIN crops c USING (image_id) JOIN croppable_files i USING (image_id)
             LEFT JOIN hashes h USING (image_id)
             WHERE c.settings IN ({placeholders(settings)}) ORDER BY f.image_id, f.face_id""",
         *settings,
@@ -76,8 +79,14 @@ def faces_cropped_with(catalog: Catalog, settings: Sequence[str]) -> list[sqlite
 
 
 def first_image_paths(catalog: Catalog, limit: int) -> list[str]:
-    """Return the paths of the first images by id, relative to the workspace."""
-    return [row["path"] for row in catalog.rows("SELECT path FROM images ORDER BY image_id LIMIT ?", limit)]
+    """Return the paths of the first images by id whose file was not purged, relative to the workspace."""
+    rows = catalog.rows(
+        """SELECT path FROM images i WHERE NOT EXISTS (
+               SELECT 1 FROM purged p WHERE p.kind = 'image' AND p.item_id = i.image_id)
+           ORDER BY image_id LIMIT ?""",
+        limit,
+    )
+    return [row["path"] for row in rows]
 
 
 def add_crops(catalog: Catalog, results: Iterable[CropResult], settings: str) -> None:

@@ -31,15 +31,17 @@ class StageCount:
 _CANDIDATES = "SELECT state, reason, emotion FROM candidate_fates"
 _IMAGES = """
        SELECT i.state, i.reason, i.emotion, i.verdict, i.verdict_reason, c.image_id IS NOT NULL AS cropped,
-              c.reason AS crop_reason
-       FROM image_rows i LEFT JOIN crops c USING (image_id)"""
+              c.reason AS crop_reason, p.item_id IS NOT NULL AS purged
+       FROM image_rows i LEFT JOIN crops c USING (image_id)
+       LEFT JOIN purged p ON p.kind = 'image' AND p.item_id = i.image_id"""
 # Only accepted faces are looked for in the sample and among those not drawn.
 _FACES = """
        SELECT f.state, f.reason, f.emotion, f.found_as, f.cropped, f.compared, f.verdict, f.verdict_reason, f.conflict,
-              s.face_id IS NOT NULL AS drawn, u.reason AS undrawn
+              s.face_id IS NOT NULL AS drawn, u.reason AS undrawn, p.item_id IS NOT NULL AS purged
        FROM face_rows f
        LEFT JOIN sample s ON s.face_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END AND s.emotion = f.emotion
-       LEFT JOIN undrawn u ON u.face_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END AND u.emotion = f.emotion"""
+       LEFT JOIN undrawn u ON u.face_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END AND u.emotion = f.emotion
+       LEFT JOIN purged p ON p.kind = 'face' AND p.item_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END"""
 
 #: Each stage, its unit, its source, and its items: state (kept, dropped or waiting), reason, emotion, number n.
 _STAGES = (
@@ -61,8 +63,9 @@ _STAGES = (
         "crop",
         "images",
         _IMAGES,
-        """SELECT CASE WHEN NOT cropped THEN 'waiting' WHEN crop_reason IS NULL THEN 'kept' ELSE 'dropped' END
-                  AS state, crop_reason AS reason, emotion, n
+        """SELECT CASE WHEN NOT cropped AND NOT purged THEN 'waiting' WHEN cropped AND crop_reason IS NULL THEN 'kept'
+                       ELSE 'dropped' END AS state,
+                  CASE WHEN cropped THEN crop_reason ELSE 'purged' END AS reason, emotion, n
            FROM counted WHERE state = 'kept' AND verdict IS NOT 'reject'""",
     ),
     # The second pass is optional: faces that it has not compared also go on.
@@ -70,7 +73,8 @@ _STAGES = (
         "dedupe-faces",
         "faces",
         _FACES,
-        """SELECT CASE WHEN compared THEN state ELSE 'waiting' END AS state, reason, found_as AS emotion, n
+        """SELECT CASE WHEN compared OR reason = 'purged' THEN state ELSE 'waiting' END AS state, reason,
+                  found_as AS emotion, n
            FROM counted WHERE cropped = 'kept'""",
     ),
     (
@@ -86,7 +90,8 @@ _STAGES = (
         _FACES,
         """SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM sample) THEN 'waiting'
                        WHEN drawn THEN 'kept' ELSE 'dropped' END AS state,
-                  CASE WHEN conflict THEN 'conflict' ELSE coalesce(undrawn, 'not_drawn') END AS reason, emotion, n
+                  CASE WHEN purged THEN 'purged' WHEN conflict THEN 'conflict' ELSE coalesce(undrawn, 'not_drawn') END
+                  AS reason, emotion, n
            FROM counted WHERE state = 'kept' AND verdict = 'accept'""",
     ),
 )

@@ -1,4 +1,4 @@
-"""The commands about releases: release, scan-release, rebuild, takedown, recheck, diff."""
+"""The commands about releases: release, scan-release, rebuild, takedown, purge, recheck, diff."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from btfer_builder.workspace import open_workspace
 
 if TYPE_CHECKING:
     from btfer_builder.release.diff import ReleaseDiff
+    from btfer_builder.release.purge import Keep
     from btfer_builder.release.takedown.stage import Takedown
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -133,6 +134,45 @@ def takedown(directory: Path | None, as_json: bool, target: str, dry_run: bool, 
         emit_json(result.to_dict())
         return
     _show_takedown(result)
+
+
+@click.command()
+@click.option(
+    "--keep",
+    type=click.Choice(["release", "sample"]),
+    required=True,
+    help="Keep the faces of the releases, or also those of the sample and its reserve.",
+)
+@click.option("--yes", is_flag=True, help="Delete the files; without it, only show what would be deleted.")
+@common_options
+def purge(directory: Path | None, as_json: bool, keep: "Keep", yes: bool) -> None:
+    """Delete files that are no longer needed.
+
+    Deletes the original photos, all faces that are not kept, and thumbnails. The catalog keeps hashes, sources, boxes
+    and decisions: nothing is downloaded again, and a takedown still finds everybody. Photos cannot be cropped again.
+
+    \b
+    Examples:
+      btfer purge --keep release
+      btfer purge --keep release --yes
+    """
+    from btfer_builder.release.purge import purge as run_purge
+
+    result = run_purge(open_workspace(directory), keep, dry_run=not yes)
+    if as_json:
+        emit_json(result.to_dict())
+        return
+    kinds = {**result.deleted, "all": result.total, "kept faces": result.kept}
+    will = "would be deleted" if result.dry_run else "deleted"
+    table(
+        f"Files that {will}",
+        ["kind", "files", "bytes"],
+        [(name, n.files, n.bytes) for name, n in kinds.items()],
+    )
+    if result.faces:
+        echo("faces: " + ", ".join(f"{count} {fate}" for fate, count in result.faces.items()))
+    if result.dry_run:
+        echo_stderr(f"nothing was deleted; to delete them for good: btfer purge --keep {keep} --yes")
 
 
 @click.command()

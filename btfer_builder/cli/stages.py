@@ -1,6 +1,7 @@
 """The commands that build a set, in their order: init, queries, crawl, dedupe, crop, sample; and status."""
 
 from collections import Counter
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -308,12 +309,16 @@ def _show_yield(workspace: Workspace, as_json: bool) -> None:
 
 def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
     from btfer_builder.catalog.funnel import funnel
+    from btfer_builder.catalog.purge import count_purged
     from btfer_builder.sample.stale import warn_if_stale
 
     warn_if_stale(workspace.catalog)
     stages = funnel(workspace.catalog, only)
+    purged = None if only else count_purged(workspace.catalog)
     if as_json:
-        emit_json({"stages": [stage.to_dict() for stage in stages]})
+        emit_json(
+            {"stages": [stage.to_dict() for stage in stages]} | ({"purged": asdict(purged)} if purged else {})
+        )
         return
     table(
         f"{workspace.root.name}: {only[0] if only else 'the funnel'}",
@@ -336,3 +341,8 @@ def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
         ["stage", *EMOTIONS],
         [(stage.stage, *(stage.per_emotion.get(emotion, 0) for emotion in EMOTIONS)) for stage in stages],
     )
+    if purged:
+        days = " to ".join(purged.days)
+        echo(
+            f"purged on {days}: the files of {purged.photos} photos and {purged.faces} faces; their rows stay"
+        )

@@ -17,6 +17,7 @@ from btfer_builder.catalog.dedupe import (
     unhashed_images,
 )
 from btfer_builder.catalog.manifests import write_manifests
+from btfer_builder.catalog.purge import purged_ids
 from btfer_builder.catalog.reviewed_work import count_work_on_images, kept_images, last_settings
 from btfer_builder.catalog.takedown import taken_down_fingerprints
 from btfer_builder.config import DedupeRecipe, changes
@@ -119,7 +120,8 @@ def hash_new_images(workspace: Workspace, recipe: DedupeRecipe) -> None:
 def _prove_copies(workspace: Workspace, recipe: DedupeRecipe) -> None:
     """Decode the JPEGs that may have the pixels of another file at full scale, and commit their pixel hashes."""
     catalog = workspace.catalog
-    todo = image_paths(catalog, unproven_copies(hashed_images(catalog)))
+    unproven = set(unproven_copies(hashed_images(catalog))) - purged_ids(catalog, "image")
+    todo = image_paths(catalog, unproven)
     runner: Runner[tuple[str, str], str] = Runner(
         recipe.workers, scheduler=recipe.scheduler, root=workspace.files
     )
