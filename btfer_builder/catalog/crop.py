@@ -8,9 +8,7 @@ from btfer_builder.records import CropResult
 
 
 def stored_settings(catalog: Catalog) -> list[str]:
-    """Return the settings, as JSON, with which the images that can be cropped again were cropped, the most frequent
-    first.
-    """
+    """Return the settings, as JSON, of the crops that can be made again, the most frequent first."""
     rows = catalog.rows(
         """SELECT settings FROM crops JOIN croppable_files USING (image_id)
            GROUP BY settings ORDER BY count(*) DESC, settings"""
@@ -35,9 +33,9 @@ def uncropped_images(
     rows = catalog.rows(
         f"""SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face,
                    f.bytes
-           FROM croppable_files i LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({placeholders(settings)})
+           FROM croppable_files i
+           LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({placeholders(settings)})
            LEFT JOIN faces f ON f.image_id = i.image_id AND f.state = 'kept'
-           AND NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'face' AND p.item_id = f.face_id)
            ORDER BY i.image_id""",
         *settings,
     )
@@ -58,7 +56,8 @@ def cropped_with(catalog: Catalog, settings: Sequence[str]) -> int:
     """Return how many croppable images are cropped with one of these settings."""
     return int(
         catalog.value(
-            f"SELECT count(*) FROM crops JOIN croppable_files USING (image_id) WHERE settings IN ({placeholders(settings)})",
+            f"""SELECT count(*) FROM crops JOIN croppable_files USING (image_id)
+                WHERE settings IN ({placeholders(settings)})""",
             *settings,
         )
     )
