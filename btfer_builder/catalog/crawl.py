@@ -36,13 +36,58 @@ def cell_of(search: Search) -> QueryCell:
     return QueryCell(search.emotion, search.query_ethnicity, search.query_gender, search.query_age)
 
 
-def results_asked(catalog: Catalog, search: Search) -> int:
-    """Return how many results this search was already asked for: where to go on."""
-    asked = catalog.value(
-        "SELECT results_requested FROM searches WHERE engine = ? AND query = ? AND emotion = ?",
-        search.engine, search.query, search.emotion,
+class SearchProgress(NamedTuple):
+    """How far a search has come: results asked for, of the phrase with how many words less, and candidates found."""
+
+    asked: int = 0
+    rung: int = 0
+    found: int = 0
+
+
+_PROGRESS = """SELECT query, emotion, results_requested, rung,
+    (SELECT count(*) FROM candidates c WHERE c.search_id = s.search_id) AS found FROM searches s WHERE engine = ?"""
+
+
+def search_progress(catalog: Catalog, search: Search) -> SearchProgress:
+    """Return where a search goes on."""
+    rows = catalog.rows(
+        f"{_PROGRESS} AND query = ? AND emotion = ?", search.engine, search.query, search.emotion
+    )
+    return SearchProgress(*rows[0][2:]) if rows else SearchProgress()
+
+
+def all_progress(catalog: Catalog, engine: str) -> dict[tuple[str, str], SearchProgress]:
+    """Return where the searches of an engine go on, by their phrase and emotion."""
+    return {(row[0], row[1]): SearchProgress(*row[2:]) for row in catalog.rows(_PROGRESS, engine)}
+
+
+def begin_rung(catalog: Catalog, search: Search, rung: int) -> None:
+    """Commit that a search goes on with the first result of a phrase with fewer words."""
+    with catalog.transaction() as db:
+        db.execute(
+            "UPDATE searches SET rung = ?, results_requested = 0 WHERE engine = ? AND query = ? AND emotion = ?",
+            (rung, search.engine, search.query, search.emotion),
+        )
+
+
+#: Limits of engines are counted over so many seconds.
+DAY = 86400.0
+
+
+def requests_sent(catalog: Catalog, engine: str, account: str, since: float) -> list[float]:
+    """Return the times of the requests to an engine after `since` (seconds since 1970), the first one first."""
+    rows = catalog.rows(
+        "SELECT sent_at FROM engine_requests WHERE engine = ? AND account = ? AND sent_at > ? ORDER BY sent_at",
+        engine, account, since,
     )  # fmt: skip
-    return asked or 0
+    return [row[0] for row in rows]
+
+
+def add_request(catalog: Catalog, engine: str, account: str, sent_at: float) -> None:
+    """Commit that a request is sent, and forget those that no limit counts any more."""
+    with catalog.transaction() as db:
+        db.execute("DELETE FROM engine_requests WHERE sent_at <= ?", (sent_at - DAY,))
+        db.execute("INSERT INTO engine_requests VALUES (?, ?, ?)", (engine, account, sent_at))
 
 
 def plan_searches(catalog: Catalog, searches: Iterable[Search]) -> None:
@@ -113,9 +158,9 @@ def _insert_candidates(db: sqlite3.Connection, search_id: int, candidates: Seque
 def fruitful_query(catalog: Catalog, engine: str) -> tuple[str, str] | None:
     """Return the phrase and the language of a search that this engine has found something for, if there is one."""
     row = catalog.connection.execute(
-        """SELECT query, language FROM searches s WHERE engine = ?
-           AND EXISTS (SELECT 1 FROM candidates c WHERE c.search_id = s.search_id)
-           ORDER BY search_id DESC LIMIT 1""",
+        """SELECT coalesce(nullif(c.asked, ''), s.query) AS query, s.language
+           FROM searches s JOIN candidates c USING (search_id) WHERE s.engine = ?
+           ORDER BY s.search_id DESC, c.candidate_id DESC LIMIT 1""",
         (engine,),
     ).fetchone()
     return (row["query"], row["language"]) if row else None

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import Workspace, create_workspace, open_workspace
+
+if TYPE_CHECKING:
+    from btfer_builder.queries.phrases import Query
 
 
 @click.command()
@@ -71,20 +74,29 @@ def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # n
     help="Input of the engines urls (a CSV or text file) and folder (one folder for each emotion).",
 )
 @click.option("--check", is_flag=True, help="Only test each engine with one known query.")
+@click.option(
+    "--plan",
+    "plan_only",
+    is_flag=True,
+    help="Only print the phrases, requests and days for each engine at its limits.",
+)
 @common_options
 def crawl(
     directory: Path | None,
     as_json: bool,
     path: Path | None,
     check: bool,
+    plan_only: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Search for images and download them.
 
-    Sends every search phrase to the engines and downloads the results. A crawl that was interrupted continues.
+    Sends every search phrase to the engines and downloads the results. A crawl that was interrupted continues, as
+    does one that ended because the requests for a day are used up.
 
     \b
     Examples:
+      btfer crawl --plan --engine openverse --engine wikimedia
       btfer crawl --per-query 50 --emotion fear --emotion disgust
       btfer crawl --engine openverse --engine wikimedia --license cc0,pdm,by,by-sa --target 30
       btfer crawl --engine folder --path ~/my-images
@@ -100,10 +112,30 @@ def crawl(
         return
     wanted = apply_cli_options(workspace.recipe.queries, options)
     planned = plan_queries(workspace.queries, wanted)
+    if plan_only:
+        _show_plan(workspace, recipe, planned, as_json)
+        return
     try:
         run_crawl(workspace, recipe, planned, wanted.emotion, path)
     finally:
         _show_stages(workspace, as_json, "crawl")
+
+
+def _show_plan(workspace: Workspace, recipe: CrawlRecipe, queries: "list[Query]", as_json: bool) -> None:
+    from btfer_builder.crawl.plan import plan_crawl
+
+    plans = plan_crawl(workspace.catalog, queries, recipe)
+    if as_json:
+        emit_json({"engines": [plan.to_dict() for plan in plans]})
+        return
+    table(
+        "what is left to ask",
+        ["engine", "phrases", "requests", "requests a day", "time"],
+        [
+            (plan.engine, plan.phrases, plan.requests, plan.per_day or "no limit", plan.duration)
+            for plan in plans
+        ],
+    )
 
 
 def _check_engines(recipe: CrawlRecipe, as_json: bool) -> None:

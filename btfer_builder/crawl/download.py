@@ -56,6 +56,8 @@ class CrawlCounts:
     fetched: int = 0
     to_fetch: int = 0
     kept: int = 0
+    #: How long the searches will take, if that is long.
+    forecast: str = ""
     #: How many times in a row the download found nothing to do.
     idle: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -68,7 +70,8 @@ class CrawlCounts:
 
     def __str__(self) -> str:
         """Return the line."""
-        searches = f"{self.searched}/{self.to_search} searches, " if self.to_search else ""
+        forecast = f" ({self.forecast})" if self.forecast else ""
+        searches = f"{self.searched}/{self.to_search} searches{forecast}, " if self.to_search else ""
         return f"crawl: {searches}{self.fetched}/{self.to_fetch} files, {self.kept} images"
 
 

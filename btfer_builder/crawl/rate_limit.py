@@ -29,6 +29,22 @@ def user_agent(version: str, contact: str) -> str:
     return f"btfer-builder/{version} (research dataset builder{f'; {contact}' if contact else ''})"
 
 
+class Clock:
+    """The time, and waiting for it; a simulation has its own."""
+
+    def time(self) -> float:
+        """Return the seconds since 1970."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        """Wait, or until `stop` is set."""
+        stop.wait(seconds)
+
+
 @dataclass
 class TokenBucket:
     """One token every `interval` seconds, at most `burst` of them saved; times are seconds of one clock."""
@@ -57,25 +73,33 @@ class RateLimiter:
     ----------
     interval
         Seconds between two requests.
+    clock
+        The time.
     """
 
-    def __init__(self, interval: float) -> None:
+    def __init__(self, interval: float, clock: Clock | None = None) -> None:
         self._bucket = TokenBucket(interval)
+        self._clock = clock or Clock()
         self._lock = threading.Lock()
 
     def wait(self, stop: threading.Event) -> None:
         """Wait until this thread may send a request, or until `stop` is set."""
         with self._lock:
-            now = time.monotonic()
+            now = self._clock.monotonic()
             start = max(self._bucket.ready_at(), now)
             self._bucket.take(start)
         if start > now:
-            stop.wait(start - now)
+            self._clock.wait(start - now, stop)
 
     def pause(self, seconds: float) -> None:
         """Allow no request for so many seconds."""
         with self._lock:
-            self._bucket.pause(time.monotonic() + seconds)
+            self._bucket.pause(self._clock.monotonic() + seconds)
+
+    def set_interval(self, seconds: float) -> None:
+        """Change the seconds between two requests, from the next one on."""
+        with self._lock:
+            self._bucket.interval = seconds
 
 
 def retry_after(value: str | None) -> float | None:

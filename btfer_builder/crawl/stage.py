@@ -11,10 +11,13 @@ from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.discover import EngineQueue, discover_listed, discover_searches
 from btfer_builder.crawl.download import CrawlCounts, download
 from btfer_builder.crawl.engines import SEARCH_ENGINES
+from btfer_builder.crawl.plan import plan_crawl
+from btfer_builder.crawl.rate_limit import Clock
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import Emotion
 from btfer_builder.queries.phrases import Query
+from btfer_builder.queries.plan import interleaved
 from btfer_builder.workspace import Workspace
 
 
@@ -24,6 +27,8 @@ def crawl(
     queries: Sequence[Query],
     emotions: tuple[Emotion, ...],
     path: Path | None = None,
+    *,
+    clock: Clock | None = None,
 ) -> int:
     """Search the recipe's engines for the queries and download the results (§2, stage 1).
 
@@ -40,6 +45,8 @@ def crawl(
         Emotions that are read from a list or folder.
     path
         List of the `urls` engine, or folder of the `folder` engine.
+    clock
+        The time of the engines' limits; a simulation has its own.
 
     Returns
     -------
@@ -65,11 +72,19 @@ def crawl(
         )
     catalog, stop, counts = workspace.catalog, threading.Event(), CrawlCounts()
     with workspace.stage("crawl"), catalog.run("crawl", recipe) as numbers:
+        queries = interleaved(queries)
+        for plan in plan_crawl(catalog, queries, recipe, clock):
+            if plan.days > 1:
+                counts.forecast = f"{plan.engine}: about {plan.duration}"
+                echo_stderr(
+                    f"{plan.engine}: {plan.requests:,} requests for {plan.phrases:,} phrases will take about "
+                    f"{plan.duration} at its limits; crawl again each day to go on. Any part of the crawl is balanced"
+                )
         for engine in listed:
             assert path is not None  # noqa: S101 - checked above
             discover_listed(catalog, engine, path, emotions)
         with ThreadPoolExecutor(1) as thread:
-            discovery = thread.submit(discover_searches, catalog, queries, recipe, stop, counts)
+            discovery = thread.submit(discover_searches, catalog, queries, recipe, stop, counts, clock)
             try:
                 numbers["fetched"] = download(workspace, recipe, recipe.engine, discovery.done, counts)
             finally:

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+import requests
 
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.errors import BtferError
@@ -107,33 +108,43 @@ def test_an_engine_that_asks_for_an_hour_is_left_alone_at_once(web, workspace, r
     web.found_for = lambda query: pictures(5, query)
     settings = {"engine": ("openverse",), "engine_url": web.engine_url("openverse"), "concurrent_searches": 1}
     web.engine_fault = {None: "429-for-an-hour"}
-    with pytest.raises(
-        BtferError, match=r"1 searches failed\. .*HTTP 429.* 4 more were not sent to openverse"
-    ):
-        run_crawl(*"abcde", **settings)
+    run_crawl(*"abcde", **settings)  # its requests for today are used up, which is no failure
     assert len(web.searched) == 1
-    assert "it asks for a pause of 1.0 h (shorter with OPENVERSE_TOKEN)" in capfd.readouterr().err
+    assert [row[1:] for row in searches(workspace)] == [(0, None)] * 5
+    said = capfd.readouterr().err
+    assert "openverse: it asks for a long pause; it can be asked again at 20" in said
+    assert "(10,000 a day with OPENVERSE_CLIENT_ID and OPENVERSE_CLIENT_SECRET)" in said
+    settings["engine_url"] = web.engine_url("bing")
+    settings["engine"] = ("bing",)
+    with pytest.raises(BtferError, match=r"1 searches failed\. .*HTTP 429.* 4 more were not sent to bing"):
+        run_crawl(*"abcde", **settings)
+    assert "bing: it asks for a pause of 1.0 h" in capfd.readouterr().err
     web.engine_fault = {}
+    settings["engine_url"] = web.engine_url("openverse")
+    settings["engine"] = ("openverse",)
     assert run_crawl(*"abcde", **settings) == 25
 
 
 def test_a_token_is_sent_to_the_engine_itself_only(web, run_crawl, monkeypatch):
     from btfer_builder.config import CrawlRecipe
-    from btfer_builder.crawl.discover import page_session
     from btfer_builder.crawl.engines import SEARCH_ENGINES
-    from btfer_builder.crawl.rate_limit import RateLimiter
+    from btfer_builder.crawl.plan import engine_access
 
     monkeypatch.setenv("OPENVERSE_TOKEN", "geheim")
     run_crawl("q", engine=("openverse",), engine_url=web.engine_url("openverse"))
     assert "Authorization" not in web.headers[0]
-    own = page_session(SEARCH_ENGINES["openverse"], CrawlRecipe(), RateLimiter(0), None)
-    assert own.headers["Authorization"] == "Bearer geheim"
+    own = engine_access(SEARCH_ENGINES["openverse"], CrawlRecipe()).credentials
+    request = requests.Request("GET", "https://api.openverse.org/", auth=own).prepare()
+    assert request.headers["Authorization"] == "Bearer geheim"
 
 
 def test_engines_keep_their_own_pace_outside_loopback(monkeypatch):
     from btfer_builder.config import CrawlRecipe
-    from btfer_builder.crawl.discover import page_pause
     from btfer_builder.crawl.engines import SEARCH_ENGINES
+    from btfer_builder.crawl.plan import engine_access
+
+    def page_pause(engine, recipe):
+        return engine_access(engine, recipe).limits.pause
 
     monkeypatch.delenv("OPENVERSE_TOKEN", raising=False)
     openverse = SEARCH_ENGINES["openverse"]

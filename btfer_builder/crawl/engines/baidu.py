@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from icrawler.builtin.baidu import BaiduParser as IcrawlersParser
 from requests import Response
 
+from btfer_builder.crawl.engine_access import Limits
 from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
 from btfer_builder.crawl.engines.json_utils import json_object, plain_text, require_member, text_of
 from btfer_builder.records import Candidate
@@ -59,7 +60,7 @@ BAIDU = SearchEngine(
     "https://image.baidu.com/search/acjson",
     BaiduFeeder,
     BaiduParser,
-    pause=5.0,
+    limits=Limits(5.0),
     reports_empty=True,
     browser=True,
 )

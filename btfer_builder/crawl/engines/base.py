@@ -12,6 +12,7 @@ from icrawler import Feeder, Parser
 from icrawler.utils import CachedQueue, Signal
 from requests import Response
 
+from btfer_builder.crawl.engine_access import Account, BudgetSpentError, Limits
 from btfer_builder.crawl.licenses import with_code
 from btfer_builder.crawl.result_pages import PageSession, without_keys
 from btfer_builder.records import Candidate
@@ -149,8 +150,8 @@ class SearchEngine:
         Start of the addresses of its pages; `--engine-url` replaces it.
     feeder, parser
         Subclasses of the engine.
-    pause
-        Least number of seconds between two pages, by its terms or as a courtesy.
+    limits
+        Least seconds between two pages and most pages a day, by its terms or as a courtesy.
     max_results
         Most results for one query.
     reports_empty
@@ -159,23 +160,26 @@ class SearchEngine:
         Whether it states the licences of pictures.
     key
         Environment variable with its required key.
-    token
-        Environment variable with its optional token; `token_pause` is the pause with it.
+    account
+        How it knows registered users, if they may ask more of it.
+    all_words
+        Whether it finds only what has all words of a phrase: a phrase that finds little is asked with fewer words.
     browser
-        Whether the user agent begins like that of a browser, for an engine that answers unknown programs differently.
+        Whether requests look like those of a browser (user agent, `Referer`), for an engine that answers unknown
+        programs differently.
     """
 
     name: str
     base_url: str
     feeder: type[PageFeeder]
     parser: type[PageParser]
-    pause: float = 2.0
+    limits: Limits = Limits(2.0)
     max_results: int = 1000
     reports_empty: bool = False
     states_license: bool = False
     key: str = ""
-    token: str = ""
-    token_pause: float = 1.0
+    account: Account | None = None
+    all_words: bool = False
     browser: bool = False
 
 
@@ -209,6 +213,8 @@ def search_pages(
     ------
     SearchError
         If the search ends early; pages yielded before are valid.
+    BudgetSpentError
+        If the engine must not be asked any more now.
     """
     base_url = base_url or engine.base_url
     last_rank = min(limit, engine.max_results)
@@ -242,6 +248,8 @@ def search_pages(
             break
         pages, ended = pages + 1, page.next >= last_rank
         yield page._replace(next=limit) if ended else page
+    if isinstance(session.failure, BudgetSpentError):
+        raise session.failure
     if session.failure or not pages:
         raise SearchError(f"no answer from {base_url}: {session.failure or 'not a valid address'}")
 

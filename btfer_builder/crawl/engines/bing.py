@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from bs4 import BeautifulSoup
 from requests import Response
 
+from btfer_builder.crawl.engine_access import Limits
 from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
 from btfer_builder.records import Candidate
 
@@ -42,5 +43,5 @@ class BingParser(PageParser):
 
 
 BING = SearchEngine(
-    "bing", "https://www.bing.com/images/async", BingFeeder, BingParser, pause=2.0, browser=True
+    "bing", "https://www.bing.com/images/async", BingFeeder, BingParser, limits=Limits(2.0), browser=True
 )

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from requests import Response
 
+from btfer_builder.crawl.engine_access import Limits
 from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
 from btfer_builder.crawl.engines.json_utils import json_object, opt_out_reason, require_member, text_of
 from btfer_builder.records import Candidate
@@ -91,7 +92,7 @@ FLICKR = SearchEngine(
     "https://api.flickr.com/services/rest/",
     FlickrFeeder,
     FlickrParser,
-    pause=1.0,  # 3,600 requests an hour for one key
+    limits=Limits(1.0),  # 3,600 requests an hour for one key
     reports_empty=True,
     states_license=True,
     key="FLICKR_API_KEY",

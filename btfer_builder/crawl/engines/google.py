@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 from bs4 import BeautifulSoup
 from requests import Response
 
+from btfer_builder.crawl.engine_access import Limits
 from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
 from btfer_builder.records import Candidate
 
@@ -91,5 +92,5 @@ def _is_result(url: str) -> bool:
 
 
 GOOGLE = SearchEngine(
-    "google", "https://www.google.com/search", GoogleFeeder, GoogleParser, pause=5.0, browser=True
+    "google", "https://www.google.com/search", GoogleFeeder, GoogleParser, limits=Limits(5.0), browser=True
 )

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from requests import Response
 
+from btfer_builder.crawl.engine_access import Limits
 from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
 from btfer_builder.crawl.engines.json_utils import json_object, plain_text, require_member, text_of
 from btfer_builder.records import Candidate
@@ -102,7 +103,8 @@ WIKIMEDIA = SearchEngine(
     "https://commons.wikimedia.org/w/api.php",
     WikimediaFeeder,
     WikimediaParser,
-    pause=1.0,
+    limits=Limits(1.0),
+    all_words=True,
     reports_empty=True,
     states_license=True,
 )

@@ -12,7 +12,7 @@ from icrawler.utils import ProxyPool, Session, Signal
 
 from btfer_builder.crawl.engines import SEARCH_ENGINES
 from btfer_builder.crawl.engines.base import SearchError, SearchRequest, search_pages
-from btfer_builder.crawl.rate_limit import RateLimiter
+from btfer_builder.crawl.engine_access import EngineAccess, Limits
 from btfer_builder.crawl.result_pages import PageSession
 from tests.crawl.engines.engine_forms import (
     FORMS,
@@ -37,7 +37,7 @@ def search(web):
     """Return a function that asks an engine here for `limit` results of "q" from `offset` on."""
 
     def ask(name: str, *, limit: int = 1000, offset: int = 0, license: tuple[str, ...] = ()):
-        session = PageSession({}, RateLimiter(0), threading.Event(), gentle=False)
+        session = PageSession({}, EngineAccess("engine", Limits(0)), threading.Event(), gentle=False)
         pages = search_pages(
             SEARCH_ENGINES[name], SearchRequest("q", "es", license), session, limit=limit, offset=offset,
             base_url=web.engine_url(name)[name],
