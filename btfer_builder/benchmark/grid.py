@@ -1,7 +1,6 @@
 """Read `benchmark.toml` and plan its runs, each with an id derived from its settings."""
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -20,6 +19,7 @@ from btfer_builder.config import (
 )
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import setting_digest
+from btfer_builder.io.limits import read_toml
 from btfer_builder.networks.registry import NETWORKS, find_network
 
 Value = TypeVar("Value")
@@ -88,11 +88,11 @@ def load_benchmark(path: Path) -> BenchmarkRecipe:
         If the file is missing or not valid TOML, or a setting is unknown or out of range; the text names it.
     """
     try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        said = read_toml(path)
         recipe = convert_settings(said, BenchmarkRecipe, path)
     except FileNotFoundError:
         raise BtferError(f"{path}: no such file; write one (btfer benchmark --example shows it)") from None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise BtferError(f"{path}: not valid TOML: {error}") from None
     for name in said.get("train", {}):
         if name in _OF_THE_GRID:

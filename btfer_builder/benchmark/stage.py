@@ -16,6 +16,7 @@ from btfer_builder.benchmark.run import RunContext, cross_domain_faces, run_all
 from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.datasets.splits import read_splits
 from btfer_builder.errors import BtferError
+from btfer_builder.io.limits import read_text
 from btfer_builder.io.locks import lock_file
 from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
@@ -137,8 +138,8 @@ def report_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
     """
     plan, failures = plan_of(recipe), {}
     for run in plan.runs:
-        with contextlib.suppress(OSError):
-            error = (Path(recipe.out) / "runs" / run.run_id / "error.txt").read_text(encoding="utf-8")
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            error = read_text(Path(recipe.out) / "runs" / run.run_id / "error.txt")
             failures[run.run_id] = Failure(run_id=run.run_id, error=error.strip())
     return _finish(recipe, plan, failures, ran=0)
 

@@ -1,13 +1,13 @@
 """The CSV views of the catalog for people and pandas: written after every stage, never read back."""
 
-import csv
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
 from btfer_builder.catalog.catalog import Catalog
 from btfer_builder.errors import BtferError
-from btfer_builder.io.csv import write_csv
+from btfer_builder.io.csv import as_mapping, read_csv, write_csv
+from btfer_builder.io.limits import read_lines
 
 _PROVENANCE = (
     "url, page_url, title, license, license_url, creator, attribution, engine, query, language, expression, "
@@ -98,10 +98,12 @@ _LOOKED_UP = 20
 def filled_csv(folder: Path) -> Path | None:
     """Return a CSV file of the folder that has a row, if there is one."""
     for path in sorted(folder.glob("*.csv")):
-        with path.open("rb") as file:
-            file.readline()
-            if file.readline().strip():
+        try:
+            lines = islice(read_lines(path), 1, 2)
+            if next(lines, "").strip():
                 return path
+        except (BtferError, OSError):
+            return path  # whatever it is, it is not a table of a new workspace
     return None
 
 
@@ -133,8 +135,8 @@ def check_views(catalog: Catalog, folder: Path) -> None:
 def _first_rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        return list(islice(csv.DictReader(file), _LOOKED_UP))
+    columns, rows = read_csv(path)
+    return [as_mapping(columns, cells) for _, cells in islice(rows, _LOOKED_UP)]
 
 
 def _is_known(catalog: Catalog, row: Mapping[str, str]) -> bool | None:

@@ -111,6 +111,9 @@ def _setting_option(setting: Setting, old: str | None) -> Callable[[Command], Co
         }  # click gives () for an option that is not given
         shown = "all" if len(setting.default) > 1 else setting.default[0]
         text += " Can be given several times."
+    elif isinstance(kind, inspect.VarTupleType) and isinstance(kind.item_type, inspect.StrType):
+        options |= {"callback": lambda _c, _o, values: _words(values), "metavar": "A,B,...", "multiple": True}
+        shown = ",".join(setting.default)
     elif isinstance(kind, inspect.VarTupleType):
         options |= {
             "callback": lambda _c, _o, value: None if value is None else _split(value, kind.item_type),
@@ -166,6 +169,11 @@ def _click_type(kind: inspect.Type) -> Any:  # noqa: ANN401 - any type of click
     if isinstance(kind, inspect.LiteralType):
         return click.Choice([str(value) for value in kind.values])
     return {inspect.IntType: int, inspect.FloatType: float}.get(type(kind), str)
+
+
+def _words(values: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Read A,B,... given once or several times; None if it is not given, an empty value is an empty list."""
+    return tuple(word for value in values for word in _split(value, inspect.StrType())) if values else None
 
 
 def _split(value: str, kind: inspect.Type) -> tuple[Any, ...]:

@@ -43,7 +43,8 @@ def init(folder: Path, as_json: bool, **_: Any) -> None:  # noqa: ANN401 - click
 def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """List the search phrases.
 
-    All combinations of ethnicity, gender, age and expression, in English and Spanish.
+    All combinations of ethnicity, gender, age and expression, in each language
+    of queries/.
 
     \b
     Example:

@@ -26,7 +26,6 @@ from btfer_builder.config.collection import (
     EngineName,
     Ethnicity,
     Gender,
-    Language,
     QueriesRecipe,
     StorageRecipe,
 )
@@ -69,7 +68,6 @@ __all__ = [
     "EvalRecipe",
     "Gender",
     "HashesRecipe",
-    "Language",
     "LeakageRecipe",
     "LicenseCode",
     "Loss",

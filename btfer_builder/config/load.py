@@ -1,7 +1,6 @@
 """Read `btfer.toml`, check it, and write it with every default."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,6 +21,7 @@ from btfer_builder.config.datasets import DatasetRecipe, HashesRecipe, LeakageRe
 from btfer_builder.config.models import EvalRecipe, TrainRecipe
 from btfer_builder.config.renamed import with_new_names
 from btfer_builder.errors import BtferError
+from btfer_builder.io.limits import read_toml
 
 AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
@@ -54,8 +54,10 @@ def load_recipe(path: Path) -> Recipe:
         If the file is not valid TOML, has an unknown setting or a value out of range; the message names it.
     """
     try:
-        return convert_settings(tomllib.loads(path.read_text(encoding="utf-8")), Recipe, path)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return convert_settings(read_toml(path), Recipe, path)
+    except OSError as error:
+        raise BtferError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
         raise BtferError(f"{path}: not valid TOML: {error}") from None
 
 

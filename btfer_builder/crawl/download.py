@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.catalog import now
@@ -27,6 +26,7 @@ from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
 from btfer_builder.crawl.temp_file import delete_temp_files
+from btfer_builder.crawl.urls import host_of
 from btfer_builder.io.terminal import StatusLine, echo_stderr
 from btfer_builder.records import Fetch, Image
 from btfer_builder.workspace import Workspace
@@ -205,7 +205,7 @@ class _Download:
         self.images.update(images)
         self.seen.update(url.url for url in new)
         for url in new:
-            job = FileJob(url, _host(url.url))
+            job = FileJob(url, host_of(url.url))
             if job.host in self.closed:
                 self._drop_or_leave([job])
             elif not self._is_enough(url.cell):
@@ -287,10 +287,3 @@ class _Download:
         batch = self.finished.copy()
         add_fetches(self.catalog, batch)
         del self.finished[: len(batch)]
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).netloc
-    except ValueError:  # "http://[": the fetcher reports it
-        return ""

@@ -17,6 +17,8 @@ from btfer_builder.io.terminal import echo_stderr
 
 #: A token is renewed so many seconds before it expires.
 RENEW_EARLY = 300.0
+#: Requests come in this much slower than a limit allows: two may arrive closer together than they were sent.
+_SLACK = 1.05
 _PERIODS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
 
 
@@ -245,7 +247,7 @@ def granted_limits(headers: Mapping[str, str], default: Limits) -> Limits:
         stated = re.fullmatch(r"(\d{1,9})/([smhd])[a-z]*", value.strip())
         if name.lower().startswith("x-ratelimit-limit") and stated and int(stated[1]):
             (days if stated[2] == "d" else pauses).append((int(stated[1]), _PERIODS[stated[2]]))
-    pause = max((seconds / number for number, seconds in pauses), default=default.pause)
+    pause = max((_SLACK * seconds / number for number, seconds in pauses), default=default.pause)
     return Limits(pause, min((number for number, _ in days), default=default.per_day))
 
 

@@ -139,13 +139,39 @@ def _tflite(
 
 
 def _onnx(function: Any) -> bytes:  # noqa: ANN401 - TensorFlow's own types
+    import onnx
+
     try:
         import tf2onnx
     except ImportError:
         raise BtferError("converting to ONNX needs tf2onnx: pip install 'btfer-builder[onnx]'") from None
-    proto, _ = tf2onnx.convert.from_function(function, input_signature=function.input_signature, opset=OPSET)
+    proto, _ = tf2onnx.convert.from_function(
+        function,
+        input_signature=function.input_signature,
+        opset=OPSET,
+        custom_op_handlers={"Erfc": (_write_erfc, [])},
+    )
+    onnx.checker.check_model(proto)  # tf2onnx writes operators that ONNX does not have, and only logs it
     content: bytes = proto.SerializeToString()
     return content
+
+
+def _write_erfc(graph: Any, node: Any, *_: object) -> None:  # noqa: ANN401 - tf2onnx's own types
+    """Write erfc(x), of which TensorFlow makes GELU, as 1 - erf(x): ONNX has no erfc."""
+    from tf2onnx.utils import map_onnx_to_numpy_type
+
+    dtype, shape = graph.get_dtype(node.output[0]), graph.get_shape(node.output[0])
+    graph.remove_node(node.name)
+    one = graph.make_const(f"{node.name}/one", np.array(1, map_onnx_to_numpy_type(dtype)))
+    erf = graph.make_node("Erf", node.input, dtypes=[dtype], shapes=[shape])
+    graph.make_node(
+        "Sub",
+        [one.output[0], erf.output[0]],
+        name=node.name,
+        outputs=node.output,
+        dtypes=[dtype],
+        shapes=[shape],
+    )
 
 
 def _samples(faces: Sequence[LabelledFace], preprocessing: Preprocessing) -> list[NDArray[np.float32]]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,8 @@ from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
 from btfer_builder.io.atomic import file_digest
-from btfer_builder.io.json import json_text
+from btfer_builder.io.json import json_text, read_json
+from btfer_builder.io.limits import read_lines
 from btfer_builder.networks.preprocessing import Preprocessing
 from btfer_builder.workspace import Workspace
 
@@ -106,8 +106,8 @@ def check_sums(
     if root is None:
         return
     listed: dict[str, str] = {}
-    for line in (root / SUMS).read_text(encoding="utf-8", errors="replace").splitlines():
-        digest, _, name = line.partition(" ")
+    for line in read_lines(root / SUMS):
+        digest, _, name = line.rstrip("\r\n").partition(" ")
         listed[name.lstrip(" *").removeprefix("./")] = digest.lower()
     here = directory.resolve().relative_to(root).as_posix()
     names = set()
@@ -145,8 +145,8 @@ def set_name(directory: Path) -> str:
     if root is None:
         return here.name
     name, splits = root.name, 2
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        release = json.loads((root / "release.json").read_bytes())
+    with contextlib.suppress(BtferError, OSError, ValueError, KeyError, TypeError):
+        release = read_json(root / "release.json")
         name, splits = f"{release['name']}-v{int(release['version'])}", len(release["splits"])
     return name if here == root or splits == 1 else f"{name}-{here.name}"
 

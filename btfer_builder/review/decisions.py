@@ -1,8 +1,6 @@
 """Decisions as CSV: export for a spreadsheet, and import after every row is checked."""
 
-import csv
 import getpass
-import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +10,7 @@ from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.review import add_decisions, current_decisions, item_path, review_items
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.io.csv import unescape_cell, write_csv
+from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell, write_csv
 from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import Decision, Kind, Verdict
@@ -228,36 +226,26 @@ class _Checker:
 def _read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line number where the row begins, cells by column), without blank lines."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        header, rows = read_csv(path)
     except OSError as error:
         raise BtferError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise BtferError(f"{path}: not UTF-8; in a spreadsheet, save it as “CSV UTF-8”") from None
-    # Spreadsheets write semicolons where the decimal separator is a comma.
-    header = text.partition("\n")[0]
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
-    try:
-        columns = [name.strip().lower() for name in next(rows, [])]
-        missing = [name for name in COLUMNS if name not in columns and name not in OPTIONAL]
-        if missing:
-            raise BtferError(
-                f"{path}: the header has no column {', '.join(missing)}; expected {', '.join(COLUMNS)}"
-            )
-        twice = [name for name in COLUMNS if columns.count(name) > 1]
-        if twice:
-            raise BtferError(f"{path}: the header has {', '.join(twice)} twice")
-        line = rows.line_num + 1
-        for cells in rows:
-            row = {
-                name: unescape_cell(cell).strip()
-                for name, cell in zip(columns, cells, strict=False)
-                if name in COLUMNS
-            }
-            if any(row.values()):
-                yield line, {name: row.get(name, "") for name in columns}
-            line = rows.line_num + 1
-    except csv.Error as error:
-        raise BtferError(f"{path}: line {rows.line_num}: not a CSV file: {error}") from None
+    columns = [name.lower() for name in header]
+    missing = [name for name in COLUMNS if name not in columns and name not in OPTIONAL]
+    if missing:
+        raise BtferError(
+            f"{path}: the header has no column {', '.join(missing)}; expected {', '.join(COLUMNS)}"
+        )
+    twice = [name for name in COLUMNS if columns.count(name) > 1]
+    if twice:
+        raise BtferError(f"{path}: the header has {', '.join(twice)} twice")
+    for line, cells in rows:
+        row = {
+            name: unescape_cell(cell).strip()
+            for name, cell in as_mapping(columns, cells).items()
+            if name in COLUMNS
+        }
+        if any(row.values()):
+            yield line, {name: row.get(name, "") for name in columns}
 
 
 def _one_of(value: str, column: str, allowed: Collection[str]) -> str:

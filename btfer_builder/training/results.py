@@ -1,6 +1,5 @@
 """Result files of a training run: `run.json`, `history.csv` and the sidecar of the model."""
 
-import json
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.preprocessing.sidecar import Sidecar, SidecarInput, SidecarLabels, write_sidecar
 from btfer_builder.evaluate.signature import content_digests, set_digest
 from btfer_builder.io.csv import write_csv
-from btfer_builder.io.json import write_json
+from btfer_builder.io.json import read_json, write_json
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.networks.preprocessing import Preprocessing
 from btfer_builder.training.class_weights import class_counts
@@ -164,7 +163,7 @@ def read_run(folder: Path) -> Run | None:
     """
     path = folder / RUN
     try:
-        said = json.loads(path.read_bytes())
+        said = read_json(path)
         known = {name: said[name] for name in Run.__dataclass_fields__ if name != "path"}
         known["recipe"] = with_new_names(TrainRecipe, known["recipe"])
         return msgspec.convert({**known, "path": folder}, Run, dec_hook=_as_it_is)

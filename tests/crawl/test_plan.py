@@ -106,13 +106,10 @@ def test_with_an_account_the_grid_takes_hours(openverse, workspace, discover, mo
     assert plan.per_day == 10_000
     started = openverse.clock.now
     (queue,) = discover()
-    if queue.closed:  # the grid has more pages than a day
-        openverse.clock.now += DAY
-        (queue,) = discover()
     assert (queue.failures, queue.closed) == ([], "")
     assert openverse.refused == {}
     assert len(openverse.searched) == plan.requests
-    assert (openverse.clock.now - started) / 3600 == pytest.approx(plan.requests * 0.6 / 3600, rel=0.1)
+    assert (openverse.clock.now - started) / 3600 == pytest.approx(plan.requests * 0.63 / 3600, rel=0.1)
 
 
 def test_a_token_is_renewed_before_it_ends_and_when_it_is_not_known(openverse, discover, monkeypatch):
@@ -219,15 +216,16 @@ def test_a_crawl_that_stopped_on_the_ladder_goes_on_there(openverse, workspace, 
     ("headers", "limits"),
     [
         ({}, Limits(3.0, 200)),
-        ({"X-RateLimit-Limit-anon_burst": "20/min", "X-RateLimit-Limit-anon_sustained": "200/day"}, Limits(3.0, 200)),
+        ({"X-RateLimit-Limit-anon_burst": "20/min", "X-RateLimit-Limit-anon_sustained": "200/day"}, Limits(3.15, 200)),
         ({"x-ratelimit-limit-enhanced_burst": "200/m", "x-ratelimit-limit-enhanced_sustained": "20000/d"},
-         Limits(0.3, 20_000)),
+         Limits(0.315, 20_000)),
         ({"X-RateLimit-Limit-x": "0/day", "X-RateLimit-Limit": "1, 15000"}, Limits(3.0, 200)),
-        ({"X-RateLimit-Limit-a": "1/second", "X-RateLimit-Limit-b": "10/hour"}, Limits(360.0, 200)),
+        ({"X-RateLimit-Limit-a": "1/second", "X-RateLimit-Limit-b": "10/hour"}, Limits(378.0, 200)),
     ],
 )  # fmt: skip
 def test_the_limits_are_those_that_answers_state(headers, limits):
-    assert granted_limits(headers, Limits(3.0, 200)) == limits
+    granted = granted_limits(headers, Limits(3.0, 200))
+    assert (granted.pause, granted.per_day) == (pytest.approx(limits.pause), limits.per_day)
 
 
 def test_every_beginning_of_the_grid_is_balanced():

@@ -67,7 +67,7 @@ OPENVERSE = SearchEngine(
         client_secret="OPENVERSE_CLIENT_SECRET",  # noqa: S106 - the variable's name
         token_url="https://api.openverse.org/v1/auth_tokens/token/",  # noqa: S106 - an address
         header="x-ov-client-application-name",
-        limits=Limits(0.6, 10_000),
+        limits=Limits(0.63, 10_000),
     ),
     all_words=True,
     max_results=240,

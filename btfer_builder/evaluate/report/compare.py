@@ -1,7 +1,5 @@
 """Compare reports: a leaderboard of the models on each set, with paired tests of their differences."""
 
-import csv
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
@@ -25,7 +23,8 @@ from btfer_builder.evaluate.metrics.significance import (
 )
 from btfer_builder.evaluate.report.model_names import distinct_names
 from btfer_builder.evaluate.signature import parse_signature
-from btfer_builder.io.csv import unescape_cell
+from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
+from btfer_builder.io.json import read_json
 from btfer_builder.labels import EMOTIONS
 
 #: Level of significance, after Holm's correction.
@@ -174,12 +173,12 @@ def read_report(path: Path) -> ReadReport:
     """
     folder = path.parent if path.name == "metrics.json" else path
     try:
-        metrics = json.loads((folder / "metrics.json").read_bytes())
-        with (folder / "predictions.csv").open(newline="", encoding="utf-8") as file:
-            rows = sorted(
-                (unescape_cell(row["face_id"]), row["emotion"], row["predicted"])
-                for row in csv.DictReader(file)
-            )
+        metrics = read_json(folder / "metrics.json")
+        columns, lines = read_csv(folder / "predictions.csv")
+        rows = sorted(
+            (unescape_cell(row["face_id"]), row["emotion"], row["predicted"])
+            for row in (as_mapping(columns, cells) for _, cells in lines)
+        )
         true = np.array([EMOTIONS.index(row[1]) for row in rows], dtype=np.int64)
         predicted = np.array([EMOTIONS.index(row[2]) for row in rows], dtype=np.int64)
         report = ReadReport(folder, metrics, tuple(row[0] for row in rows), true, predicted)
