@@ -269,7 +269,7 @@ def _fill_rest(
         reason="",
     )
     _insert(
-        db, "engine_requests", "engine, account, sent_at", ((("openverse", "", float(n)) for n in range(200)))
+        db, "engine_requests", "engine, account, sent_at", (("openverse", "", float(n)) for n in range(200))
     )
     _insert(db, "runs", "command, outcome", [("crawl", "done")], recipe="{}", version="0", started_at=_NOW)
 

@@ -164,7 +164,8 @@ class _Download:
         while True:
             job = await self.scheduler.take()
             url = job.waiting
-            self._finish(job, await fetcher.fetch(url.url, url.language, local=url.local, sha1=url.sha1))
+            done = await fetcher.fetch(url.address, url.language, local=url.local, sha1=url.sha1)
+            self._finish(job, done._replace(fate=replace(done.fate, url=url.url)))
 
     async def _commit_regularly(self, show: Callable[[], None]) -> None:
         while True:

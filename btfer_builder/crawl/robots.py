@@ -101,7 +101,7 @@ class Robots:
             ):
                 if response.status == 429 or response.status >= 500:
                     return status_reason(response.status), f"{url}: HTTP {response.status}"
-                content = await read_start(response, ROBOTS_BYTES) if response.status == 200 else b""
+                content = await read_start(response, ROBOTS_BYTES) if response.status in {200, 203} else b""
                 response.close()
             text = content.decode("utf-8", "replace").removeprefix("\ufeff")
             rules = await asyncio.to_thread(Protego.parse, text)
