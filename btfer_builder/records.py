@@ -31,7 +31,8 @@ class Candidate:
     `url` is the canonical form of the address, its key; `found_url` is the address itself, if it differs: that is what
     is fetched. `opt_out` is the reason why it must not be fetched, if the metadata has one. `asked` is the phrase that
     found it, if it is not the phrase of the search but one with fewer words. `restrictions` are rights other than
-    copyright, such as `personality`, separated by `|`.
+    copyright, such as `personality`, separated by `|`. `fallback_url`
+    is a smaller copy of the file, fetched if the host refuses this one.
     """
 
     rank: int
@@ -47,6 +48,7 @@ class Candidate:
     opt_out: str = ""
     asked: str = ""
     restrictions: str = ""
+    fallback_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ def fruitful_query(catalog: Catalog, engine: str) -> tuple[str, str] | None:
 class WaitingUrl:
     """A URL to fetch, with the language of its query and the cell it is for.
 
-    `address` is what is requested: the URL as it was found first. `local` is a file of this machine the user named, `sha1` what the engine said of it, `tries` the crawls before.
+    `address` is what is requested: the URL as it was found first; `fallback` is a smaller copy, if there is one. `local` is a file of this machine the user named, `sha1` what the engine said of it, `tries` the crawls before.
     """
 
     url: str
@@ -180,6 +180,7 @@ class WaitingUrl:
     tries: int
     cell: QueryCell
     address: str
+    fallback: str
 
 
 def waiting_urls(catalog: Catalog, engines: Sequence[str], license: Collection[str] = ()) -> list[WaitingUrl]:
@@ -193,7 +194,8 @@ def waiting_urls(catalog: Catalog, engines: Sequence[str], license: Collection[s
         Only what at least one engine stated to be under one of these; none: everything.
     """
     rows = catalog.rows(
-        f"""SELECT g.*, coalesce(nullif(c.found_url, ''), c.url) AS address, s.language, s.emotion, s.query_ethnicity, s.query_gender, s.query_age
+        f"""SELECT g.*, coalesce(nullif(c.found_url, ''), c.url) AS address, c.fallback_url,
+                   s.language, s.emotion, s.query_ethnicity, s.query_gender, s.query_age
             FROM (
                 SELECT c.url, min(c.candidate_id) AS first, max(s.engine = 'folder') AS local, max(c.sha1) AS sha1,
                        coalesce(f.tries, 0) * (f.reason IS NOT 'license') AS tries
@@ -210,6 +212,7 @@ def waiting_urls(catalog: Catalog, engines: Sequence[str], license: Collection[s
         WaitingUrl(
             row["url"], row["language"], bool(row["local"]), row["sha1"], row["tries"],
             QueryCell(row["emotion"], row["query_ethnicity"], row["query_gender"], row["query_age"]), row["address"],
+            row["fallback_url"],
         )
         for row in rows
         if not row["url"].startswith(_TAKEN_DOWN)

@@ -220,7 +220,7 @@ def _unname(db: sqlite3.Connection, url: str) -> None:
         found = taken_down_url(row["found_url"]) if row["found_url"] else ""
         db.execute(
             """UPDATE candidates SET url = ?, found_url = ?, page_url = '', title = '', license_url = '', creator = '',
-               attribution = '', sha1 = '' WHERE candidate_id = ?""",
+               attribution = '', sha1 = '', fallback_url = '' WHERE candidate_id = ?""",
             (taken_down_url(url), found, row["candidate_id"]),
         )
     db.execute("DELETE FROM fetches WHERE url = ?", (url,))

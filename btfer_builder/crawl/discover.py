@@ -45,6 +45,8 @@ from btfer_builder.records import Candidate, Search
 
 #: After so many failures in a row, an engine gets no more searches in this crawl.
 MAX_FAILURES = 3
+#: First pages of so many phrases in a row that share so much of their results are decoys; smaller ones say nothing.
+DECOY_PHRASES, DECOY_SHARE, DECOY_SIZE = 3, 0.8, 10
 #: A query for which every engine has results.
 CANARY = "smiling face"
 
@@ -62,6 +64,10 @@ class EngineQueue:
     #: Why the engine gets no more searches, and the number of searches that were skipped. A spent budget is no failure.
     closed: str = ""
     skipped: int = 0
+    #: Searches with the addresses on their first pages, the last ones.
+    first_pages: deque[tuple[Search, frozenset[str]]] = field(
+        default_factory=lambda: deque(maxlen=DECOY_PHRASES - 1)
+    )
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -108,7 +114,7 @@ def discover_searches(
         work = [
             threads.submit(_work, catalog, asked, stop, counts)
             for asked in everyone
-            for _ in range(recipe.concurrent_searches)
+            for _ in range(1 if asked.engine.serial else recipe.concurrent_searches)
         ]
     for done in work:
         done.result()
@@ -206,7 +212,8 @@ def _run_search(
             begin_rung(catalog, search, progress.rung + 1)
             continue
         phrase = planned.phrases[min(progress.rung, len(planned.phrases) - 1)]
-        if error := _ask_phrase(catalog, queue, search, phrase, session, counts):
+        error = _ask_phrase(catalog, queue, search, phrase, session, counts)
+        if error or search_progress(catalog, search).asked < per_query:
             return error
 
 
@@ -220,7 +227,7 @@ def _ask_phrase(
 ) -> SearchError | None:
     """Ask a phrase to its end, commit it page by page, and return the error that ended it early, or None."""
     engine, recipe = queue.engine, queue.recipe
-    request = SearchRequest(phrase, search.language, recipe.license)
+    request = SearchRequest(phrase, search.language, recipe.license, recipe.bing_filters)
     base_url = recipe.engine_url.get(engine.name)
     asked = "" if phrase == search.query else phrase
     retried = False
@@ -230,12 +237,13 @@ def _ask_phrase(
             for page in search_pages(
                 engine, request, session, offset=offset, limit=recipe.per_query, base_url=base_url
             ):
+                if not offset and not engine.reports_empty:
+                    _refuse_decoys(catalog, queue, search, page.candidates)
                 found = (with_canonical_url(replace(item, asked=asked)) for item in page.candidates)
                 add_search(catalog, search, found, asked=page.next)
                 counts.idle = 0  # there may be new files to fetch
         except NothingParsedError as error:
-            if retried:  # empty twice, and the engine gave results in between
-                add_search(catalog, search, [], asked=recipe.per_query)
+            if retried:  # empty twice, and the engine gave results in between: a later crawl asks again
                 return None
             if _still_answers(catalog, queue, request, session, first=search_progress(catalog, search).asked):
                 retried = True
@@ -250,6 +258,30 @@ def _ask_phrase(
         if not session.stop.is_set():
             add_search(catalog, search, [], asked=0, error=str(failure))
         return failure
+
+
+def _refuse_decoys(
+    catalog: Catalog, queue: EngineQueue, search: Search, candidates: Sequence[Candidate]
+) -> None:
+    """Raise for a first page that is nearly the same as those of the phrases before it, and have these asked again.
+
+    Engines answer programs so that they want to mislead.
+    """
+    page = frozenset(candidate.url for candidate in candidates)
+    with queue.lock:
+        before = [known for known in queue.first_pages if known[0] != search]
+        same = [
+            earlier
+            for earlier, urls in before
+            if len(page & urls) >= DECOY_SHARE * max(DECOY_SIZE, len(page), len(urls))
+        ]
+        queue.first_pages.append((search, page))
+        if len(same) + 1 < DECOY_PHRASES:
+            return
+    for earlier in same:
+        begin_rung(catalog, earlier, 0)
+    phrases = ", ".join(repr(each.query) for each in (*same, search))
+    raise SearchError(f"it answers different phrases with the same page ({phrases}): it shows us decoys")
 
 
 def _still_answers(

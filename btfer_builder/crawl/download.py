@@ -165,6 +165,8 @@ class _Download:
             job = await self.scheduler.take()
             url = job.waiting
             done = await fetcher.fetch(url.address, url.language, local=url.local, sha1=url.sha1)
+            if url.fallback and done.fate.reason in {"forbidden", "not_found"}:
+                done = await fetcher.fetch(url.fallback, url.language)
             self._finish(job, done._replace(fate=replace(done.fate, url=url.url)))
 
     async def _commit_regularly(self, show: Callable[[], None]) -> None:

@@ -122,6 +122,10 @@ def backoff(attempt: int, *, loopback: bool = False) -> float:
     return random.uniform(longest / 2, longest)  # noqa: S311 - not for cryptography
 
 
+#: Hosts whose operators allow fewer simultaneous connections than a recipe may.
+HOST_CONNECTIONS = {"upload.wikimedia.org": 2}
+
+
 def unlimited(netloc: str, recipe: CrawlRecipe) -> bool:
     """Return whether a host (with its port) has no rate limit: it is this machine, and the user allows it."""
     try:
@@ -145,6 +149,7 @@ AnyJob = TypeVar("AnyJob", bound=Job)
 @dataclass
 class _Host(Generic[AnyJob]):
     bucket: TokenBucket
+    connections: int
     waiting: deque[AnyJob] = field(default_factory=deque)
     active: int = 0
     queued: bool = False  # in the heap
@@ -184,7 +189,7 @@ class HostScheduler(Generic[AnyJob]):
                 _, _, name = heapq.heappop(self._ready)
                 host = self.hosts[name]
                 host.queued = False
-                if not host.waiting or host.active >= self.recipe.per_host:
+                if not host.waiting or host.active >= host.connections:
                     continue
                 if host.bucket.ready_at() > now:  # paused since it was queued
                     self._queue(name, host)
@@ -243,11 +248,12 @@ class HostScheduler(Generic[AnyJob]):
         if host is None:
             free = not name or unlimited(name, self.recipe)  # without a name: files of this machine
             interval = 0.0 if free else 1 / self.recipe.requests_per_second
-            host = self.hosts[name] = _Host(TokenBucket(interval, self.recipe.per_host))
+            connections = min(self.recipe.per_host, HOST_CONNECTIONS.get(name, self.recipe.per_host))
+            host = self.hosts[name] = _Host(TokenBucket(interval, connections), connections)
         return host
 
     def _queue(self, name: str, host: _Host[AnyJob]) -> None:
-        if host.waiting and not host.queued and host.active < self.recipe.per_host:
+        if host.waiting and not host.queued and host.active < host.connections:
             host.queued = True
             self._order += 1
             heapq.heappush(self._ready, (host.bucket.ready_at(), self._order, name))

@@ -108,6 +108,11 @@ def check_engines(recipe: CrawlRecipe) -> None:
     if unknown := set(recipe.engine_url) - set(SEARCH_ENGINES):
         raise BtferError(f"engine_url: {sorted(unknown)[0]!r} is not one of {', '.join(SEARCH_ENGINES)}")
     for engine in (SEARCH_ENGINES[name] for name in recipe.engine if name in SEARCH_ENGINES):
+        if engine.needs_contact and not recipe.contact and engine.name not in recipe.engine_url:
+            raise BtferError(
+                f"engine {engine.name} asks programs to say who runs them, and limits others to a few requests: set your "
+                "e-mail address or web page with --contact"
+            )
         if engine.key and not os.environ.get(engine.key):
             raise BtferError(f"engine {engine.name} needs a key: set the environment variable {engine.key}")
         if recipe.license and not engine.states_license and "unknown" not in recipe.license:

@@ -117,7 +117,8 @@ class Handler(BaseHTTPRequestHandler):
             as_told(self.web, result) if isinstance(result, str) else result
             for result in self.web.found(query)
         ]
-        page = form.page(results[first : first + form.size], first, len(results))
+        size = int(asked["count"][0]) if "count" in asked else form.size
+        page = form.page(results[first : first + size], first, len(results))
         if fault and self.web.faults:
             self.web.faults -= 1
             ENGINE_FAULTS[fault](self, page)

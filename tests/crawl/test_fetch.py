@@ -18,7 +18,7 @@ from btfer_builder.crawl.temp_file import delete_temp_files
 from btfer_builder.errors import BtferError
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import Fetch, Image
-from tests.crawl.crawl_web import SIGNED, CASES, picture
+from tests.crawl.crawl_web import CASES, SIGNED, picture
 
 
 async def _fetch(root: Path, recipe, url: str, **options) -> tuple[Fetch, Image | None]:

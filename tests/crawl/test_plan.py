@@ -49,7 +49,7 @@ def openverse(monkeypatch):
 @pytest.fixture
 def workspace(tmp_path):
     """Create a workspace in memory where that is possible: thousands of requests are committed one by one."""
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own in it
+    memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
         yield create_workspace(Path(folder) / "faces")
 

@@ -64,18 +64,34 @@ def test_a_page_without_results_is_an_end_if_the_engine_still_speaks(web, worksp
     """Bing's pages do not tell. What it has found for another phrase, or for this one, must still come."""
     web.results |= {"q": pictures(25), "r": pictures(40, "r")}
     run_crawl("q", "r", "nothing", concurrent_searches=1)
-    assert searches(workspace) == [("nothing", 40, None), ("q", 40, None), ("r", 40, None)]
+    assert searches(workspace) == [("nothing", 0, None), ("q", 40, None), ("r", 40, None)]
     assert asked(web, "nothing") == [0, 0]
     assert funnel(workspace.catalog)[0].kept == 65
     web.searched.clear()
+    web.results["nothing"] = pictures(3, "late")
     run_crawl("q", "r", "nothing")
+    assert asked(web, "nothing") == [0, 20, 0, 20], "an empty page closes no phrase for good"
+    assert funnel(workspace.catalog)[0].kept == 68
+    web.searched.clear()
+    run_crawl("q", "r")
     assert web.searched == []
+
+
+def test_different_phrases_with_one_page_are_decoys(web, workspace, run_crawl):
+    web.found_for = lambda query: [*pictures(19, "decoy"), f"/{query}.jpg"]
+    with pytest.raises(BtferError, match=r"different phrases with the same page \('a', 'b', 'c'\)"):
+        run_crawl(*"abcd", per_query=20, concurrent_searches=1)
+    asked_for = {phrase: number for phrase, number, _ in searches(workspace)}
+    assert asked_for == dict.fromkeys("abcd", 0), "all of them are asked again"
+    web.found_for = lambda query: [*pictures(10, "shared"), *pictures(10, query)]
+    run_crawl(*"abcd", per_query=20, concurrent_searches=1)
+    assert {number for _, number, _ in searches(workspace)} == {20}
 
 
 def test_the_first_phrase_may_be_the_one_without_results(web, workspace, run_crawl):
     web.results["smiling face"] = pictures(3)
     run_crawl("nothing", concurrent_searches=1)
-    assert searches(workspace) == [("nothing", 40, None)]
+    assert searches(workspace) == [("nothing", 0, None)]
     assert web.searched == [("nothing", 0), ("smiling face", 0), ("nothing", 0)]
     assert web.files_asked == 0, "the canary is no search of ours"
 

@@ -1,6 +1,7 @@
 -- The words really asked, on the ladder of fewer words; other rights than copyright; requests sent to an engine.
 ALTER TABLE candidates ADD COLUMN asked TEXT NOT NULL DEFAULT '';         -- '': the phrase of the search
 ALTER TABLE candidates ADD COLUMN restrictions TEXT NOT NULL DEFAULT '';
+ALTER TABLE candidates ADD COLUMN fallback_url TEXT NOT NULL DEFAULT '';
 ALTER TABLE searches ADD COLUMN rung INTEGER NOT NULL DEFAULT 0;          -- 0: the whole phrase
 CREATE TABLE engine_requests (
     engine  TEXT NOT NULL,

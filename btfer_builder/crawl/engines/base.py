@@ -27,11 +27,12 @@ _CAPTCHA = re.compile(
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """A query for an engine: phrase, language, and licences (empty: any licence)."""
+    """A query for an engine: phrase, language, licences (empty: any licence), and filters of its own."""
 
     query: str
     language: str = ""
     license: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
 
 
 class ResultPage(NamedTuple):
@@ -162,6 +163,10 @@ class SearchEngine:
         Environment variable with its required key.
     account
         How it knows registered users, if they may ask more of it.
+    serial
+        Whether its requests are sent one after the other.
+    needs_contact
+        Whether its operator asks clients to say who they are.
     all_words
         Whether it finds only what has all words of a phrase: a phrase that finds little is asked with fewer words.
     browser
@@ -179,6 +184,8 @@ class SearchEngine:
     states_license: bool = False
     key: str = ""
     account: Account | None = None
+    serial: bool = False
+    needs_contact: bool = False
     all_words: bool = False
     browser: bool = False
 

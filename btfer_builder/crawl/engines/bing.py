@@ -1,5 +1,6 @@
-"""Bing image search: requests as in icrawler, results with page, title and every file type."""
+"""Bing image search: requests as its own page sends them, results with page, title and every file type."""
 
+import json
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
@@ -8,29 +9,38 @@ from requests import Response
 
 from btfer_builder.crawl.engine_access import Limits
 from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
-from btfer_builder.io.json import parse_json
 from btfer_builder.records import Candidate
 
 
 class BingFeeder(PageFeeder):
-    """Feed pages of twenty results."""
+    """Feed pages of 35 results."""
+
+    page_size = 35
 
     @staticmethod
     def page_url(base_url: str, request: SearchRequest, first: int) -> str:
-        """Return the address of a page; ranks begin at `first=0`, as in icrawler."""
-        return f"{base_url}?{urlencode({'q': request.query, 'first': first})}"
+        """Return the address of a page; Bing counts results from 1."""
+        parameters = {
+            "q": request.query,
+            "first": first + 1,
+            "count": BingFeeder.page_size,
+            "adlt": "strict",
+            "mmasync": 1,
+        }
+        if request.filters:
+            parameters["qft"] = "".join(f"+filterui:{name}" for name in request.filters)
+        return f"{base_url}?{urlencode(parameters)}"
 
 
 class BingParser(PageParser):
     """Parse the JSON in each result's link: `murl` is the image, `purl` its page, `t` its title."""
 
     def results(self, response: Response) -> Iterator[Candidate]:
-        """Yield the results; icrawler's parser would lose all that do not end in .jpg."""
+        """Yield the results, in whatever card they are; icrawler's parser would lose all that do not end in .jpg."""
         soup = BeautifulSoup(response.content.decode("utf-8", "ignore"), "lxml")
-        for division in soup.find_all("div", class_="imgpt"):
-            link = division.find("a", attrs={"m": True})
+        for link in soup.find_all("a", attrs={"m": True}):
             try:
-                result = parse_json(str(link["m"])) if link else {}
+                result = json.loads(str(link["m"]))
             except (ValueError, RecursionError):
                 continue
             if isinstance(result, dict) and isinstance(result.get("murl"), str):

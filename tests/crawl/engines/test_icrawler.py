@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from btfer_builder.crawl import result_pages as pages
+from btfer_builder.crawl.engine_access import EngineAccess, Limits
 from btfer_builder.crawl.engines import base as icrawler
 from btfer_builder.crawl.engines.base import SearchError, SearchRequest, search_pages
 from btfer_builder.crawl.engines.bing import BING
-from btfer_builder.crawl.engine_access import EngineAccess, Limits
 from btfer_builder.crawl.result_pages import PageSession
 from tests.crawl.crawl_web import ENGINE_FAULTS, SEARCH, SEARCHES
 from tests.crawl.engines.engine_forms import FORMS
@@ -62,7 +62,10 @@ def test_no_page_is_asked_that_is_not_needed(web, search, limit, asked):
 
 
 def test_larger_pages_than_expected_end_the_search_earlier(web, search, monkeypatch):
-    monkeypatch.setitem(SEARCHES, SEARCH, FORMS["bing"]._replace(size=35))
+    asked = FORMS["bing"].asked
+    monkeypatch.setitem(
+        SEARCHES, SEARCH, FORMS["bing"]._replace(asked=lambda query: query.update(count=["35"]) or asked(query))
+    )
     web.results["q"] = pictures(200)
     found, _ = search(limit=50)
     assert paths(found) == [f"{n}.jpg" for n in range(50)], "pages overlap; each result counts once"
