@@ -23,12 +23,12 @@ _OPEN = f"(f.url IS NULL OR f.reason = 'license' OR (f.reason IN ({_PASSING}) AN
 
 
 class QueryCell(NamedTuple):
-    """What was searched for, whatever the words: the unit of balance."""
+    """What was searched for, whatever the words: the unit of balance. None stands for any value."""
 
     emotion: str
-    query_ethnicity: str
-    query_gender: str
-    query_age: str
+    query_ethnicity: str | None
+    query_gender: str | None
+    query_age: str | None
 
 
 def cell_of(search: Search) -> QueryCell:
@@ -98,7 +98,12 @@ def plan_searches(catalog: Catalog, searches: Iterable[Search]) -> None:
 
 
 def add_search(
-    catalog: Catalog, search: Search, candidates: Iterable[Candidate], asked: int, error: str | None = None
+    catalog: Catalog,
+    search: Search,
+    candidates: Iterable[Candidate],
+    asked: int,
+    error: str | None = None,
+    requests: int = 1,
 ) -> int:
     """Commit what a search, or a page of it, has found, and return how many candidates were new.
 
@@ -112,6 +117,8 @@ def add_search(
         Results asked for so far; the next crawl goes on there.
     error
         Why the search ended before it had all it was asked for; the next crawl asks again.
+    requests
+        Pages asked for.
     """
     search = _storable(search)
     candidates = _unnamed(catalog, [_storable(candidate) for candidate in candidates])
@@ -122,8 +129,9 @@ def add_search(
             (search.engine, search.query, search.emotion),
         ).fetchone()
         db.execute(
-            "UPDATE searches SET results_requested = max(results_requested, ?), error = ? WHERE search_id = ?",
-            (asked, error, search_id),
+            """UPDATE searches SET results_requested = max(results_requested, ?), error = ?, requests = requests + ?
+               WHERE search_id = ?""",
+            (asked, error, requests, search_id),
         )
         return _insert_candidates(db, search_id, candidates)
 
@@ -312,7 +320,7 @@ def waiting_in_cell(catalog: Catalog, cell: QueryCell, engines: Sequence[str]) -
     )
 
 
-_IN_CELL = " AND ".join(f"s.{name} = ?" for name in QueryCell._fields)
+_IN_CELL = " AND ".join(f"s.{name} = coalesce(?, s.{name})" for name in QueryCell._fields)
 
 
 def buried_images(catalog: Catalog) -> frozenset[str]:

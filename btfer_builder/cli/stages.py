@@ -15,6 +15,7 @@ from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import Workspace, create_workspace, open_workspace
 
 if TYPE_CHECKING:
+    from btfer_builder.catalog.forecast import Forecast
     from btfer_builder.queries.phrases import Query
 
 
@@ -72,7 +73,20 @@ def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # n
 @click.option(
     "--path",
     type=click.Path(path_type=Path, exists=True),
-    help="Input of the engines urls (a CSV or text file) and folder (one folder for each emotion).",
+    help="Input of the engines urls (a table or a text file) and folder (one folder for each emotion).",
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME=COLUMN",
+    help="Column of the list of the engine urls, such as url=image. Can be given several times.",
+)
+@click.option(
+    "--where-caption",
+    metavar="REGEX",
+    default="",
+    help="Take only rows of the list whose title or caption matches.",
 )
 @click.option("--check", is_flag=True, help="Only test each engine with one known query.")
 @click.option(
@@ -88,6 +102,8 @@ def crawl(
     path: Path | None,
     check: bool,
     plan_only: bool,
+    columns: tuple[str, ...],
+    where_caption: str,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Search for images and download them.
@@ -97,12 +113,15 @@ def crawl(
 
     \b
     Examples:
+      btfer crawl --for-sample 300 --contact you@university.edu
       btfer crawl --plan --engine openverse --engine wikimedia
       btfer crawl --per-query 50 --emotion fear --emotion disgust
       btfer crawl --engine openverse --engine wikimedia --license cc0,pdm,by,by-sa --target 30
       btfer crawl --engine folder --path ~/my-images
+      btfer crawl --engine urls --path cc.parquet --emotion happy --where-caption "smil|laugh"
       btfer crawl --engine bing --check
     """
+    from btfer_builder.crawl.engines.urls import ListOptions
     from btfer_builder.crawl.stage import crawl as run_crawl
     from btfer_builder.queries.plan import plan_queries
 
@@ -116,8 +135,12 @@ def crawl(
     if plan_only:
         _show_plan(workspace, recipe, planned, as_json)
         return
+    named = dict(column.partition("=")[::2] for column in columns)
+    if not all(named.values()):
+        raise click.UsageError("--column: expected NAME=COLUMN, as url=image")
+    listed = ListOptions(named, where_caption)
     try:
-        run_crawl(workspace, recipe, planned, wanted.emotion, path)
+        run_crawl(workspace, recipe, planned, wanted.emotion, path, list_options=listed)
     finally:
         _show_stages(workspace, as_json, "crawl")
 
@@ -295,8 +318,10 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
 def status(directory: Path | None, as_json: bool, by_search: bool) -> None:
     """Show the funnel.
 
-    For every stage: the items that came in, were kept, and were dropped, with reasons. With --yield: images found,
-    downloaded, kept and accepted by engine, language, expression and cell (emotion, ethnicity, gender, age).
+    For every stage: the items that came in, were kept, and were dropped, with reasons. Then, for each emotion, what
+    the sample still needs: requests, days and hours of review, with an interval. With --yield: images found,
+    downloaded, kept and accepted, and accepted per request, by engine, language, expression and cell (emotion,
+    ethnicity, gender, age).
 
     \b
     Examples:
@@ -318,8 +343,56 @@ def _show_yield(workspace: Workspace, as_json: bool) -> None:
         emit_json({"yield": [line.to_dict() for line in lines]})
         return
     for grouping in GROUPINGS:
-        rows = [(y.value, y.found, y.fetched, y.kept, y.accepted) for y in lines if y.by == grouping]
-        table(f"by {grouping}", [grouping, "found", "fetched", "kept", "accepted"], rows)
+        own = sorted(
+            (line for line in lines if line.by == grouping),
+            key=lambda line: (-(line.per_request or 0), -line.kept, line.value),
+        )
+        rows = [
+            (y.value, y.found, y.fetched, y.kept, y.accepted, y.requests or "–", _number(y.per_request)) for y in own
+        ]
+        columns = [grouping, "found", "fetched", "kept", "accepted", "requests", "accepted per request"]
+        table(f"by {grouping}, the most fruitful first", columns, rows)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _interval(values: tuple[float | None, float | None, float | None]) -> str:
+    """Return an expected value with its interval."""
+    expected, low, high = (None if value is None else round(value, 1 if value < 10 else None) for value in values)
+    if expected is None:
+        return "–"
+    return f"{expected:g}" if low == high else f"{expected:g} ({_bound(low)} to {_bound(high)})"
+
+
+def _bound(value: float | None) -> str:
+    return "?" if value is None else f"{value:g}"
+
+
+def _forecasts(workspace: Workspace) -> "list[Forecast]":
+    from btfer_builder.catalog.forecast import forecasts
+    from btfer_builder.crawl.plan import requests_per_day
+
+    recipe = workspace.recipe
+    wanted = sum(recipe.sample.splits.values()) or recipe.sample.per_class
+    per_day = requests_per_day(workspace.catalog, recipe.crawl)
+    return forecasts(workspace.catalog, wanted, per_day or 1.0)
+
+
+def _show_forecasts(lines: "list[Forecast]") -> None:
+    rows = [
+        (
+            line.emotion, line.accepted, line.waiting, line.short, _interval(line.requests), _interval(line.days),
+            _interval(line.review_hours),
+        )
+        for line in lines
+    ]  # fmt: skip
+    table(
+        f"to {lines[0].wanted} faces a class, from the yields so far (with 95 % intervals)",
+        ["emotion", "accepted", "to review", "short", "requests", "days", "hours of review"],
+        rows,
+    )
 
 
 def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
@@ -329,7 +402,8 @@ def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
     say_if_stale(workspace.catalog)
     stages = funnel(workspace.catalog, only)
     if as_json:
-        emit_json({"stages": [stage.to_dict() for stage in stages]})
+        forecast = {} if only else {"forecast": [line.to_dict() for line in _forecasts(workspace)]}
+        emit_json({"stages": [stage.to_dict() for stage in stages], **forecast})
         return
     table(
         f"{workspace.root.name}: {only[0] if only else 'the funnel'}",
@@ -352,3 +426,5 @@ def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
         ["stage", *EMOTIONS],
         [(stage.stage, *(stage.per_emotion.get(emotion, 0) for emotion in EMOTIONS)) for stage in stages],
     )
+    if not only and stages[0].came_in + stages[0].waiting:
+        _show_forecasts(_forecasts(workspace))

@@ -84,6 +84,14 @@ class CrawlRecipe(Section, frozen=True, kw_only=True):
             description="Stop at this many images for each combination of query attributes; 0: no limit.",
         ),
     ] = 0
+    for_sample: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Stop when so many faces of each emotion are likely to be accepted, the most fruitful phrases "
+            "first; 0: no limit. Takes precedence over target.",
+        ),
+    ] = 0
     query_delay: Annotated[
         float,
         Meta(ge=0, le=3600, description="Minimum seconds between two requests to a search engine."),

@@ -32,11 +32,12 @@ from btfer_builder.crawl.engines.base import (
     search_pages,
 )
 from btfer_builder.crawl.engines.folder import read_folder
-from btfer_builder.crawl.engines.urls import read_urls
+from btfer_builder.crawl.engines.urls import ListOptions, read_urls
 from btfer_builder.crawl.licenses import with_code
 from btfer_builder.crawl.plan import PlannedSearch, account_hint, engine_access, planned_searches
 from btfer_builder.crawl.rate_limit import Clock, user_agent
 from btfer_builder.crawl.result_pages import PageSession
+from btfer_builder.crawl.targets import Targets
 from btfer_builder.crawl.urls import canonical_url
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import Emotion
@@ -57,6 +58,7 @@ class EngineQueue:
 
     engine: SearchEngine
     recipe: CrawlRecipe
+    targets: Targets
     access: EngineAccess
     pending: deque[PlannedSearch]
     failures: list[tuple[Search, str]] = field(default_factory=list)
@@ -78,6 +80,7 @@ def discover_searches(
     stop: threading.Event,
     counts: CrawlCounts,
     clock: Clock | None = None,
+    targets: Targets | None = None,
 ) -> list[EngineQueue]:
     """Send every query to every search engine of the recipe, unless an earlier crawl did.
 
@@ -98,6 +101,8 @@ def discover_searches(
         Counts of searches, updated here.
     clock
         The time of the engines' limits.
+    targets
+        When cells or emotions have enough images.
 
     Returns
     -------
@@ -109,7 +114,8 @@ def discover_searches(
         todo = deque(planned_searches(catalog, engine, queries, recipe.per_query))
         plan_searches(catalog, (item.search for item in todo))
         counts.add(to_search=len(todo))
-        everyone.append(EngineQueue(engine, recipe, engine_access(engine, recipe, catalog, clock), todo))
+        access = engine_access(engine, recipe, catalog, clock)
+        everyone.append(EngineQueue(engine, recipe, targets or Targets(), access, todo))
     with ThreadPoolExecutor(max(1, len(everyone) * recipe.concurrent_searches)) as threads:
         work = [
             threads.submit(_work, catalog, asked, stop, counts)
@@ -167,7 +173,7 @@ def _next_search(
     catalog: Catalog, queue: EngineQueue, stop: threading.Event, counts: CrawlCounts
 ) -> PlannedSearch | None:
     """Return the next search whose cell needs more images, or None; wait while waiting downloads may decide that."""
-    if not queue.recipe.target:
+    if not queue.targets:
         with queue.lock:
             return None if stop.is_set() or not queue.pending else queue.pending.popleft()
     while not stop.is_set():
@@ -182,11 +188,12 @@ def _next_search(
 
 def _pop_needed(catalog: Catalog, queue: EngineQueue, counts: CrawlCounts) -> PlannedSearch | None:
     """Remove and return the first search whose cell misses the target even if all its waiting URLs are kept."""
-    target, engines = queue.recipe.target, queue.recipe.engine
+    targets, engines = queue.targets, queue.recipe.engine
     no_downloads = counts.idle >= 3
     known: dict[QueryCell, tuple[int, int]] = {}
     for planned in list(queue.pending):
-        cell = cell_of(planned.search)
+        cell = targets.unit(cell_of(planned.search))
+        target = targets.of(cell)
         if cell not in known:
             known[cell] = len(images_in_cell(catalog, cell)), waiting_in_cell(catalog, cell, engines)
         images, waiting = known[cell]
@@ -305,12 +312,14 @@ def _still_answers(
         return False
 
 
-def discover_listed(catalog: Catalog, engine: str, path: Path, emotions: tuple[Emotion, ...]) -> None:
+def discover_listed(
+    catalog: Catalog, engine: str, path: Path, emotions: tuple[Emotion, ...], options: ListOptions
+) -> None:
     """Commit the candidates of a list of URLs (`urls`) or of a folder of pictures (`folder`)."""
-    read = {"urls": read_urls, "folder": read_folder}[engine]
-    for search, candidates in read(path, emotions):
+    found = read_urls(path, emotions, options) if engine == "urls" else read_folder(path, emotions)
+    for search, candidates in found:
         canonical: Iterable[Candidate] = (with_canonical_url(with_code(item)) for item in candidates)
-        add_search(catalog, search, canonical, asked=len(candidates))
+        add_search(catalog, search, canonical, asked=len(candidates), requests=0)
 
 
 def with_canonical_url(candidate: Candidate) -> Candidate:

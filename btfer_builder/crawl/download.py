@@ -25,6 +25,7 @@ from btfer_builder.catalog.crawl import (
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
+from btfer_builder.crawl.targets import Targets
 from btfer_builder.crawl.temp_file import delete_temp_files
 from btfer_builder.crawl.urls import host_of
 from btfer_builder.io.terminal import StatusLine, echo_stderr
@@ -81,6 +82,7 @@ def download(
     engines: Sequence[str],
     discovered: Callable[[], bool],
     counts: CrawlCounts,
+    targets: Targets | None = None,
 ) -> int:
     """Download until no URL waits and `discovered()` returns true, and return the number of files.
 
@@ -89,7 +91,9 @@ def download(
     delete_temp_files(workspace.files)
     with StatusLine() as line:
         asyncio.run(
-            _Download(workspace, recipe, engines, counts).run(discovered, lambda: line.show(str(counts)))
+            _Download(workspace, recipe, engines, counts, targets or Targets()).run(
+                discovered, lambda: line.show(str(counts))
+            )
         )
     return counts.fetched
 
@@ -98,13 +102,19 @@ class _Download:
     """State of a download: URLs in progress, and outcomes that are not committed."""
 
     def __init__(
-        self, workspace: Workspace, recipe: CrawlRecipe, engines: Sequence[str], counts: CrawlCounts
+        self,
+        workspace: Workspace,
+        recipe: CrawlRecipe,
+        engines: Sequence[str],
+        counts: CrawlCounts,
+        targets: Targets,
     ) -> None:
         self.root = workspace.files
         self.catalog: Catalog = workspace.catalog
         self.recipe = recipe
         self.engines = engines
         self.counts = counts
+        self.targets = targets
         self.seen: set[str] = set()  # URLs of this crawl
         self.unfinished = 0  # number of these that are not finished
         self.finished: list[tuple[Fetch, Image | None]] = []
@@ -201,7 +211,7 @@ class _Download:
         """Return the new URLs, and the images of their cells that are new."""
         waiting = waiting_urls(self.catalog, self.engines, self.recipe.license)
         new = [url for url in waiting if url.url not in self.seen]
-        cells = {url.cell for url in new} - self.images.keys() if self.recipe.target else set()
+        cells = {self.targets.unit(url.cell) for url in new} - self.images.keys() if self.targets else set()
         return new, {cell: images_in_cell(self.catalog, cell) for cell in cells}
 
     def _add(self, new: list[WaitingUrl], images: dict[QueryCell, set[str]]) -> None:
@@ -218,7 +228,8 @@ class _Download:
 
     def _is_enough(self, cell: QueryCell) -> bool:
         """Return whether a cell has reached the target; its other URLs wait for another crawl."""
-        return bool(self.recipe.target) and len(self.images.get(cell, ())) >= self.recipe.target
+        unit = self.targets.unit(cell)
+        return bool(self.targets) and len(self.images.get(unit, ())) >= self.targets.of(unit)
 
     def _finish(self, job: FileJob, done: Fetched) -> None:
         """Record the outcome of a URL, or schedule another try."""
@@ -278,11 +289,13 @@ class _Download:
         if len(self.finished) >= COMMIT_FILES:
             self.batch_full.set()
         self.counts.add(fetched=1, kept=1 if image else 0)
-        if image and self.recipe.target:
-            cell = job.waiting.cell
-            self.images[cell].add(image.image_id)
-            if self._is_enough(cell):
-                discarded = self.scheduler.discard(lambda queued: queued.waiting.cell == cell)
+        if image and self.targets:
+            unit = self.targets.unit(job.waiting.cell)
+            self.images[unit].add(image.image_id)
+            if self._is_enough(unit):
+                discarded = self.scheduler.discard(
+                    lambda queued: self.targets.unit(queued.waiting.cell) == unit
+                )
                 self.unfinished -= discarded
                 self.counts.add(to_fetch=-discarded)
 

@@ -115,6 +115,13 @@ def pages(engine: SearchEngine, asked: int, per_query: int) -> int:
     return max(1, -(-last // size) - asked // size)
 
 
+def requests_per_day(catalog: Catalog, recipe: CrawlRecipe) -> float:
+    """Return how many result pages the search engines of a recipe allow in a day, all together."""
+    names = [name for name in dict.fromkeys(recipe.engine) if name in SEARCH_ENGINES]
+    seconds = [engine_access(SEARCH_ENGINES[name], recipe, catalog).limits.seconds(1) for name in names]
+    return sum(DAY / max(each, 0.01) for each in seconds)
+
+
 def engine_access(
     engine: SearchEngine, recipe: CrawlRecipe, catalog: Catalog | None = None, clock: Clock | None = None
 ) -> EngineAccess:

@@ -6,16 +6,21 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from btfer_builder.catalog import Catalog
+from btfer_builder.catalog.crawl import QueryCell
+from btfer_builder.catalog.forecast import emotion_progress
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.discover import EngineQueue, discover_listed, discover_searches
 from btfer_builder.crawl.download import CrawlCounts, download
 from btfer_builder.crawl.engines import SEARCH_ENGINES
+from btfer_builder.crawl.engines.urls import ListOptions
 from btfer_builder.crawl.plan import plan_crawl
 from btfer_builder.crawl.rate_limit import Clock
+from btfer_builder.crawl.targets import Targets, most_fruitful_first, sample_targets
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
-from btfer_builder.labels import Emotion
+from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.queries.phrases import Query
 from btfer_builder.queries.plan import interleaved
 from btfer_builder.workspace import Workspace
@@ -28,6 +33,7 @@ def crawl(
     emotions: tuple[Emotion, ...],
     path: Path | None = None,
     *,
+    list_options: ListOptions | None = None,
     clock: Clock | None = None,
 ) -> int:
     """Search the recipe's engines for the queries and download the results (§2, stage 1).
@@ -45,6 +51,8 @@ def crawl(
         Emotions that are read from a list or folder.
     path
         List of the `urls` engine, or folder of the `folder` engine.
+    list_options
+        How to read the list of the `urls` engine.
     clock
         The time of the engines' limits; a simulation has its own.
 
@@ -72,7 +80,7 @@ def crawl(
         )
     catalog, stop, counts = workspace.catalog, threading.Event(), CrawlCounts()
     with workspace.stage("crawl"), catalog.run("crawl", recipe) as numbers:
-        queries = interleaved(queries)
+        queries, targets = _ordered(catalog, queries, recipe)
         for plan in plan_crawl(catalog, queries, recipe, clock):
             if plan.days > 1:
                 counts.forecast = f"{plan.engine}: about {plan.duration}"
@@ -82,17 +90,32 @@ def crawl(
                 )
         for engine in listed:
             assert path is not None  # noqa: S101 - checked above
-            discover_listed(catalog, engine, path, emotions)
+            discover_listed(catalog, engine, path, emotions, list_options or ListOptions())
         with ThreadPoolExecutor(1) as thread:
-            discovery = thread.submit(discover_searches, catalog, queries, recipe, stop, counts, clock)
+            discovery = thread.submit(discover_searches, catalog, queries, recipe, stop, counts, clock, targets)
             try:
-                numbers["fetched"] = download(workspace, recipe, recipe.engine, discovery.done, counts)
+                numbers["fetched"] = download(workspace, recipe, recipe.engine, discovery.done, counts, targets)
             finally:
                 stop.set()
         engine_queues = discovery.result()
         write_manifests(catalog, workspace.manifests, "candidates", "images")
     _raise_failures(engine_queues)
     return int(numbers["fetched"])
+
+
+def _ordered(
+    catalog: Catalog, queries: Sequence[Query], recipe: CrawlRecipe
+) -> tuple[list[Query], Targets]:
+    """Return the queries that are worth asking, in their order, and when there is enough."""
+    targets = Targets(recipe.target)
+    if recipe.for_sample:
+        targets = sample_targets(catalog, emotion_progress(catalog), recipe.for_sample)
+        full = [emotion for emotion in EMOTIONS if not targets.of(QueryCell(emotion, None, None, None))]
+        if full:
+            echo_stderr(f"enough for {recipe.for_sample} faces a class once reviewed: {', '.join(full)}")
+        queries = [query for query in queries if query.emotion not in full]
+    ordered = interleaved(queries)
+    return (most_fruitful_first(catalog, ordered) if targets else ordered), targets
 
 
 def check_engines(recipe: CrawlRecipe) -> None:

@@ -48,7 +48,7 @@ def plan_queries(vocabulary_dir: Path, recipe: QueriesRecipe) -> list[Query]:
     return [query for query in queries if _is_selected(query, recipe)]
 
 
-def interleaved(queries: Sequence[Query]) -> list[Query]:
+def interleaved(queries: Sequence[Query], *, in_turn: bool = True) -> list[Query]:
     """Return the queries in an order of which every beginning is balanced.
 
     Among the first k, the numbers of any two emotions differ by at most one, as long as both have queries left. The
@@ -59,11 +59,13 @@ def interleaved(queries: Sequence[Query]) -> list[Query]:
     ----------
     queries : sequence of Query
         Queries in any order, which decides where the rest is equal.
+    in_turn : bool
+        Whether languages and cells come in turn; otherwise the queries of an emotion stay in their order.
     """
     by_emotion: dict[str, list[Query]] = {}
     for query in queries:
         by_emotion.setdefault(query.emotion, []).append(query)
-    rounds = zip_longest(*(_in_turn(group) for group in by_emotion.values()))
+    rounds = zip_longest(*(_in_turn(group) if in_turn else group for group in by_emotion.values()))
     return [query for each in rounds for query in each if query is not None]
 
 

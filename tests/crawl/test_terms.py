@@ -10,6 +10,7 @@ from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.review import review_items
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
+from btfer_builder.review.ordering import ReviewSignals
 from btfer_builder.review.serialization import item_json
 from tests.crawl.crawl_web import picture
 
@@ -174,7 +175,7 @@ def test_rights_of_the_person_shown_are_kept(web, workspace, crawl, rows):
     dedupe(workspace, workspace.recipe.dedupe)
     (item,) = review_items(workspace.catalog, "image")
     assert item.restrictions == "personality|trademarked"
-    nobody = ReviewSignals({}, {})
+    nobody = ReviewSignals()
     assert item_json(item, "image", None, [], [], nobody)["restrictions"] == ["personality", "trademarked"]
 
 
