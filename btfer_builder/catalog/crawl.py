@@ -178,7 +178,8 @@ def fruitful_query(catalog: Catalog, engine: str) -> tuple[str, str] | None:
 class WaitingUrl:
     """A URL to fetch, with the language of its query and the cell it is for.
 
-    `address` is what is requested: the URL as it was found first; `fallback` is a smaller copy, if there is one. `local` is a file of this machine the user named, `sha1` what the engine said of it, `tries` the crawls before.
+    `address` is what is requested: the URL as it was found first; `fallback` is a smaller copy, if there is one.
+    `local` is a file of this machine the user named, `sha1` what the engine said of it, `tries` the crawls before.
     """
 
     url: str

@@ -84,21 +84,26 @@ class Forecast:
             "waiting": self.waiting,
         }  # fmt: skip
         for name in ("requests", "days", "review_hours"):
-            expected, low, high = (None if value is None else round(value, 2) for value in getattr(self, name))
+            expected, low, high = (
+                None if value is None else round(value, 2) for value in getattr(self, name)
+            )
             fields[name] = {"expected": expected, "low": low, "high": high}
         return fields
 
 
 def emotion_progress(catalog: Catalog) -> list[EmotionProgress]:
     """Count requests, images and faces by emotion."""
-    requests = dict(catalog.rows("SELECT emotion, sum(requests) FROM searches GROUP BY emotion"))
-    images = dict(
-        catalog.rows(
+    requests = {
+        row[0]: row[1] for row in catalog.rows("SELECT emotion, sum(requests) FROM searches GROUP BY emotion")
+    }
+    images = {
+        row[0]: row[1]
+        for row in catalog.rows(
             """SELECT s.emotion, count(*) FROM origins o JOIN searches s USING (search_id)
                LEFT JOIN dedupes d ON d.image_id = o.image_id
                WHERE coalesce(d.state, 'kept') = 'kept' GROUP BY s.emotion"""
         )
-    )
+    }
     faces = {
         row["emotion"]: row
         for row in catalog.rows(

@@ -85,8 +85,8 @@ def _agreement(row: sqlite3.Row) -> tuple[float, int]:
 def sources(catalog: Catalog, image_ids: Iterable[str]) -> dict[str, list[Source]]:
     """Return every candidate that led to each of the images, by image id."""
     rows = catalog.connection.execute(
-        """SELECT f.image_id, coalesce(nullif(c.found_url, ''), c.url), c.page_url, c.license, c.license_url, c.creator, f.fetched_at,
-                  c.restrictions
+        """SELECT f.image_id, coalesce(nullif(c.found_url, ''), c.url), c.page_url, c.license, c.license_url,
+                  c.creator, f.fetched_at, c.restrictions
            FROM json_each(?) wanted CROSS JOIN fetches f ON f.image_id = wanted.value
            CROSS JOIN candidates c ON c.url = f.url ORDER BY c.candidate_id""",
         (json_text(sorted(set(image_ids))),),

@@ -348,7 +348,8 @@ def _show_yield(workspace: Workspace, as_json: bool) -> None:
             key=lambda line: (-(line.per_request or 0), -line.kept, line.value),
         )
         rows = [
-            (y.value, y.found, y.fetched, y.kept, y.accepted, y.requests or "–", _number(y.per_request)) for y in own
+            (y.value, y.found, y.fetched, y.kept, y.accepted, y.requests or "–", _number(y.per_request))
+            for y in own
         ]
         columns = [grouping, "found", "fetched", "kept", "accepted", "requests", "accepted per request"]
         table(f"by {grouping}, the most fruitful first", columns, rows)
@@ -360,7 +361,9 @@ def _number(value: float | None) -> str:
 
 def _interval(values: tuple[float | None, float | None, float | None]) -> str:
     """Return an expected value with its interval."""
-    expected, low, high = (None if value is None else round(value, 1 if value < 10 else None) for value in values)
+    expected, low, high = (
+        None if value is None else round(value, 1 if value < 10 else None) for value in values
+    )
     if expected is None:
         return "–"
     return f"{expected:g}" if low == high else f"{expected:g} ({_bound(low)} to {_bound(high)})"

@@ -72,8 +72,8 @@ class CrawlRecipe(Section, frozen=True, kw_only=True):
     bing_filters: Annotated[
         tuple[Annotated[str, Meta(pattern="^[a-z]+-[A-Za-z0-9_]+$")], ...],
         Meta(
-            description="Filters of Bing, such as face-face for portraits or license-L2_L3_L4_L5_L6_L7 for pictures under "
-            "a Creative Commons licence. Empty: none."
+            description="Filters of Bing, such as face-face (portraits) or license-L2_L3_L4_L5_L6_L7 (Creative Commons). "
+            "Empty: none."
         ),
     ] = ()
     per_query: Annotated[int, Meta(ge=1, le=1000, description="Results requested for each query.")] = 100

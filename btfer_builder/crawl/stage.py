@@ -92,9 +92,13 @@ def crawl(
             assert path is not None  # noqa: S101 - checked above
             discover_listed(catalog, engine, path, emotions, list_options or ListOptions())
         with ThreadPoolExecutor(1) as thread:
-            discovery = thread.submit(discover_searches, catalog, queries, recipe, stop, counts, clock, targets)
+            discovery = thread.submit(
+                discover_searches, catalog, queries, recipe, stop, counts, clock, targets
+            )
             try:
-                numbers["fetched"] = download(workspace, recipe, recipe.engine, discovery.done, counts, targets)
+                numbers["fetched"] = download(
+                    workspace, recipe, recipe.engine, discovery.done, counts, targets
+                )
             finally:
                 stop.set()
         engine_queues = discovery.result()
@@ -103,9 +107,7 @@ def crawl(
     return int(numbers["fetched"])
 
 
-def _ordered(
-    catalog: Catalog, queries: Sequence[Query], recipe: CrawlRecipe
-) -> tuple[list[Query], Targets]:
+def _ordered(catalog: Catalog, queries: Sequence[Query], recipe: CrawlRecipe) -> tuple[list[Query], Targets]:
     """Return the queries that are worth asking, in their order, and when there is enough."""
     targets = Targets(recipe.target)
     if recipe.for_sample:
@@ -133,8 +135,8 @@ def check_engines(recipe: CrawlRecipe) -> None:
     for engine in (SEARCH_ENGINES[name] for name in recipe.engine if name in SEARCH_ENGINES):
         if engine.needs_contact and not recipe.contact and engine.name not in recipe.engine_url:
             raise BtferError(
-                f"engine {engine.name} asks programs to say who runs them, and limits others to a few requests: set your "
-                "e-mail address or web page with --contact"
+                f"engine {engine.name} asks programs to say who runs them, and limits others to a few requests: set "
+                "your e-mail address or web page with --contact"
             )
         if engine.key and not os.environ.get(engine.key):
             raise BtferError(f"engine {engine.name} needs a key: set the environment variable {engine.key}")

@@ -73,8 +73,8 @@ def _in_turn(queries: Sequence[Query]) -> list[Query]:
     """Return the queries of one emotion with languages and cells in turn."""
     cells: dict[str, dict[tuple[str, ...], deque[Query]]] = {}
     for query in queries:
-        cell = (query.query_ethnicity, query.query_gender, query.query_age)
-        cells.setdefault(query.language, {}).setdefault(cell, deque()).append(query)
+        own: tuple[str, ...] = (query.query_ethnicity, query.query_gender, query.query_age)
+        cells.setdefault(query.language, {}).setdefault(own, deque()).append(query)
     used: Counter[str | tuple[str, ...]] = Counter()
     ordered = []
     while cells:

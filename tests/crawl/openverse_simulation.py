@@ -1,4 +1,4 @@
-"""Openverse as it is, over loopback: pages, limits of anonymous and registered users, tokens; with a clock of its own."""
+"""Openverse over loopback: pages, limits of anonymous and registered users, tokens, and a clock of its own."""
 
 import json
 import threading

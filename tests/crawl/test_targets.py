@@ -6,11 +6,13 @@ from collections import Counter
 import pytest
 from click.testing import CliRunner
 
-from btfer_builder.catalog.forecast import EmotionProgress, emotion_progress, forecasts
+from btfer_builder.catalog.forecast import EmotionProgress, forecasts
+from btfer_builder.catalog.review import add_decisions
 from btfer_builder.catalog.search_yield import phrase_yields, yields
 from btfer_builder.cli.main import main
-from btfer_builder.crawl.targets import Targets, most_fruitful_first, sample_targets
+from btfer_builder.crawl.targets import most_fruitful_first
 from btfer_builder.queries.phrases import Query
+from btfer_builder.records import Decision
 from tests.factories import fill_catalog
 
 
@@ -45,7 +47,7 @@ def test_a_forecast_has_an_interval_and_nothing_where_nothing_is_known(workspace
     angry = lines["angry"]
     assert angry.short == 300 - angry.accepted
     expected, low, high = angry.requests
-    assert expected and low is not None and low <= expected
+    assert low <= expected
     assert high is None or high >= expected
     assert angry.days[0] == pytest.approx(expected / 200)
     told = {line["emotion"]: line for line in status(workspace)["forecast"]}
@@ -103,13 +105,12 @@ def test_a_crawl_for_a_sample_asks_for_what_is_missing_and_stops(web, workspace,
 
 def test_emotions_that_are_full_are_not_asked(web, workspace, run_crawl, capfd):
     filled = fill_catalog(workspace)
-    targets = sample_targets(workspace.catalog, emotion_progress(workspace.catalog), 1)
-    assert isinstance(targets, Targets)
-    accepted = {item.emotion: item.accepted for item in emotion_progress(workspace.catalog)}
-    full = [emotion for emotion, number in accepted.items() if number >= 1]
-    if not full:
-        pytest.skip(f"{filled} has no accepted face")
-    run_crawl((f"more {full[0]}", full[0]), for_sample=1, engine=("openverse",),
-              engine_url=web.engine_url("openverse"))  # fmt: skip
-    assert web.searched == []
-    assert "enough for 1 faces a class once reviewed" in capfd.readouterr().err
+    faces = [Decision(face, "face", "accept", "angry", reviewer="ana") for face in filled.faces["angry"]]
+    rejected = [
+        Decision(face, "face", "reject", reason="occluded", reviewer="ana") for face in filled.faces["sad"]
+    ]
+    add_decisions(workspace.catalog, [*faces, *rejected])
+    settings = {"engine": ("openverse",), "engine_url": web.engine_url("openverse"), "for_sample": 3}
+    run_crawl(("more anger", "angry"), ("more sadness", "sad"), **settings)
+    assert {query for query, _ in web.searched} == {"more sadness"}
+    assert "enough for 3 faces a class once reviewed: angry" in capfd.readouterr().err

@@ -192,7 +192,7 @@ def test_a_smaller_copy_is_fetched_where_the_host_refuses_the_large_one(web, cra
 
 
 def test_wikimedia_is_asked_by_those_only_who_say_who_they_are(run_crawl):
-    with pytest.raises(BtferError, match="engine wikimedia asks programs to say who runs them.*--contact"):
+    with pytest.raises(BtferError, match=r"engine wikimedia asks programs to say who runs them.*--contact"):
         run_crawl(engine=("wikimedia",), engine_url={})
     run_crawl(engine=("wikimedia",), engine_url={}, contact="ana@example.org")
 

@@ -75,7 +75,7 @@ def test_other_rights_are_stated_at_each_image(workspace, tmp_path):
     with (out / "LICENSES.csv").open(newline="") as file:
         stated = [row["restrictions"] for row in csv.DictReader(file)]
     number = stated.count("personality|trademarked")
-    assert 0 < number
+    assert number > 0
     assert set(stated) <= {"", "personality|trademarked"}
     text = (out / "ATTRIBUTION.md").read_text()
     assert f"Sources of {number} images state rights other than copyright" in text

@@ -54,7 +54,9 @@ class BaiduParser(PageParser, IcrawlersParser):  # type: ignore[misc]  # icrawle
             if not isinstance(item, dict):
                 continue
             replaced = item.get("replaceUrl")
-            others = [entry for entry in replaced if isinstance(entry, dict)] if isinstance(replaced, list) else []
+            others = (
+                [entry for entry in replaced if isinstance(entry, dict)] if isinstance(replaced, list) else []
+            )
             fields = [item.get("objURL"), *(entry.get("ObjURL") for entry in others)]
             fields += [item.get(name) for name in ("hoverURL", "middleURL", "thumbURL")]
             url = next((url for field in fields if (url := self._plain(field))), "")

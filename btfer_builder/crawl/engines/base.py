@@ -139,6 +139,9 @@ class PageParser(Parser):  # type: ignore[misc]  # icrawler is untyped
         return ResultPage(candidates, limit if self.last else start + engine.feeder.page_size)
 
 
+_COURTESY = Limits(2.0)
+
+
 @dataclass(frozen=True)
 class SearchEngine:
     """A search engine whose result pages are read by icrawler's threads.
@@ -178,7 +181,7 @@ class SearchEngine:
     base_url: str
     feeder: type[PageFeeder]
     parser: type[PageParser]
-    limits: Limits = Limits(2.0)
+    limits: Limits = _COURTESY
     max_results: int = 1000
     reports_empty: bool = False
     states_license: bool = False

@@ -181,7 +181,10 @@ def _json_rows(path: Path, given: Mapping[str, str]) -> Iterator[Row]:
             raise BtferError(f"{path}, line {number}: not JSON: {error}") from None
         if not isinstance(row, dict):
             raise BtferError(f"{path}, line {number}: expected a JSON object")
-        yield f"line {number}", {name: _text(row[column]) for name, column in _names(path, row, given).items()}
+        yield (
+            f"line {number}",
+            {name: _text(row[column]) for name, column in _names(path, row, given).items()},
+        )
 
 
 def _parquet_rows(path: Path, given: Mapping[str, str]) -> Iterator[Row]:

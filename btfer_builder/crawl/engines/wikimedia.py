@@ -17,7 +17,15 @@ from btfer_builder.crawl.engines.base import (
 from btfer_builder.crawl.engines.json_utils import json_object, plain_text, require_member, text_of
 from btfer_builder.records import Candidate
 
-_METADATA = ("LicenseShortName", "LicenseUrl", "Artist", "Attribution", "Credit", "ObjectName", "Restrictions")
+_METADATA = (
+    "LicenseShortName",
+    "LicenseUrl",
+    "Artist",
+    "Attribution",
+    "Credit",
+    "ObjectName",
+    "Restrictions",
+)
 #: Width of the thumbnails that are fetched in place of larger originals: one of the steps that Wikimedia stores.
 THUMBNAIL = 1280
 #: An answer may come in so many parts.
@@ -80,6 +88,7 @@ class WikimediaParser(PageParser):
             large = isinstance(info.get("width"), int) and info["width"] > THUMBNAIL
             thumbnail = text_of(info.get("thumburl")) if large else ""
             values = {name: _value(info.get("extmetadata"), name) for name in _METADATA}
+            rights = filter(None, (word.strip() for word in values["Restrictions"].lower().split("|")))
             title = text_of(page.get("title")).removeprefix("File:")
             yield Candidate(
                 rank=0,
@@ -96,7 +105,7 @@ class WikimediaParser(PageParser):
                     )
                 ),
                 sha1="" if thumbnail else text_of(info.get("sha1")),
-                restrictions="|".join(filter(None, (word.strip() for word in values["Restrictions"].lower().split("|")))),
+                restrictions="|".join(rights),
             )
 
 

@@ -24,8 +24,8 @@ def write_attribution(folder: Path, faces: Sequence[ReleasedFace]) -> None:
     if restricted := sum(bool(row["restrictions"]) for row in rows):
         lines += [
             "",
-            f"Sources of {restricted} images state rights other than copyright, such as personality rights. The licence",
-            "does not cover these. They are named at each image.",
+            f"Sources of {restricted} images state rights other than copyright, such as personality rights.",
+            "The licence does not cover these. They are named at each image.",
         ]
     for code in reversed([*LICENSES]):
         own = [row for row in rows if row["license"] == code]

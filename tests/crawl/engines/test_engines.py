@@ -308,7 +308,10 @@ def test_baidu_deciphers_only_what_is_enciphered():
         plain, "http://a.example/2.jpg", "https://a.example/3.jpg", "https://copies.example/4.jpg",
         "https://copies.example/5.jpg",
     ]  # fmt: skip
-    assert [candidate.page_url for candidate in found[:2]] == ["https://pages.example/1", "http://a.example/2.jpg"]
+    assert [candidate.page_url for candidate in found[:2]] == [
+        "https://pages.example/1",
+        "http://a.example/2.jpg",
+    ]
 
 
 def test_every_engine_that_can_be_is_asked_for_safe_results_only():
@@ -340,7 +343,10 @@ def test_flickr_names_a_smaller_copy(web):
 def test_wikimedia_gives_a_thumbnail_of_what_is_large_and_other_rights(web, search):
     large = {"murl": "https://a.example/1.jpg", "t": "A", "sha1": "ab" * 20, "width": 5000,
              "thumb": "https://a.example/1280px-1.jpg", "restrictions": "personality|Trademarked"}  # fmt: skip
-    web.results["q"] = [large, {**large, "murl": "https://a.example/2.jpg", "width": 1280, "restrictions": ""}]
+    web.results["q"] = [
+        large,
+        {**large, "murl": "https://a.example/2.jpg", "width": 1280, "restrictions": ""},
+    ]
     found = search("wikimedia")
     assert [(item.url, item.sha1, item.restrictions) for item in found] == [
         ("https://a.example/1280px-1.jpg", "", "personality|trademarked"), ("https://a.example/2.jpg", "ab" * 20, ""),

@@ -64,7 +64,9 @@ def test_no_page_is_asked_that_is_not_needed(web, search, limit, asked):
 def test_larger_pages_than_expected_end_the_search_earlier(web, search, monkeypatch):
     asked = FORMS["bing"].asked
     monkeypatch.setitem(
-        SEARCHES, SEARCH, FORMS["bing"]._replace(asked=lambda query: query.update(count=["35"]) or asked(query))
+        SEARCHES,
+        SEARCH,
+        FORMS["bing"]._replace(asked=lambda query: query.update(count=["35"]) or asked(query)),
     )
     web.results["q"] = pictures(200)
     found, _ = search(limit=50)

@@ -111,8 +111,18 @@ def test_an_empty_list_has_no_searches(listed, content):
 
 
 ROWS = [
-    {"imageURL": "https://a.example/1.jpg", "Caption": "A smiling woman", "license_name": "CC BY 4.0", "Author": "Ana"},
-    {"imageURL": "https://a.example/2.jpg", "Caption": "A cat; sleeping", "license_name": "CC0", "Author": "Bo, B."},
+    {
+        "imageURL": "https://a.example/1.jpg",
+        "Caption": "A smiling woman",
+        "license_name": "CC BY 4.0",
+        "Author": "Ana",
+    },
+    {
+        "imageURL": "https://a.example/2.jpg",
+        "Caption": "A cat; sleeping",
+        "license_name": "CC0",
+        "Author": "Bo, B.",
+    },
     {"imageURL": "https://a.example/3.jpg", "Caption": "LAUGHING man", "license_name": "CC0", "Author": ""},
 ]
 
@@ -130,7 +140,9 @@ def as_parquet() -> bytes:
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([{**row, "width": 7, "tags": ["x"], "extra": None} for row in ROWS]), sink)
+    pq.write_table(
+        pa.Table.from_pylist([{**row, "width": 7, "tags": ["x"], "extra": None} for row in ROWS]), sink
+    )
     return sink.getvalue()
 
 
