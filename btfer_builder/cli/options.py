@@ -1,7 +1,6 @@
 """Options of all commands, and options made from the settings of a section."""
 
 import functools
-import sqlite3
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +12,7 @@ import msgspec
 from click.core import ParameterSource
 from msgspec import inspect
 
+from btfer_builder.catalog.catalog import damage_as_error
 from btfer_builder.config import AnySection, Section, Setting, explain, override, settings_of
 from btfer_builder.config.renamed import OPTIONS, SETTINGS
 from btfer_builder.errors import BtferError
@@ -29,14 +29,10 @@ def common_options(command: Command) -> Command:
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any command
         try:
-            return command(*args, **kwargs | _given_under_old_names())
+            with damage_as_error():
+                return command(*args, **kwargs | _given_under_old_names())
         except BtferError as error:
             click.echo(f"Error: {error}", err=True)
-            sys.exit(1)
-        except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-                raise
-            click.echo(f"Error: the catalog is damaged ({error}); restore it from a backup", err=True)
             sys.exit(1)
 
     for option in (

@@ -163,12 +163,9 @@ def _show_plan(workspace: Workspace, recipe: CrawlRecipe, queries: "list[Query]"
 
 
 def _check_engines(recipe: CrawlRecipe, as_json: bool) -> None:
-    from btfer_builder.crawl.canary import check_engine
-    from btfer_builder.crawl.engines import SEARCH_ENGINES
-    from btfer_builder.crawl.stage import check_engines
+    from btfer_builder.crawl.stage import ask_engines
 
-    check_engines(recipe)
-    checks = [check_engine(name, recipe) for name in dict.fromkeys(recipe.engine) if name in SEARCH_ENGINES]
+    checks = ask_engines(recipe)
     if as_json:
         emit_json({"engines": [check.to_dict() for check in checks]})
     else:
@@ -268,7 +265,8 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
       btfer sample --license cc0,by,by-sa --splits train=200,val=50,test=50
     """
     from btfer_builder.sample.stage import sample as run_sample
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stage import shortage
+    from btfer_builder.sample.stale import warn_if_stale
 
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.sample, options)
@@ -301,11 +299,8 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
         if undrawn:
             echo_stderr("not drawn: " + ", ".join(f"{n} {reason}" for reason, n in undrawn.items()))
     if result.path is None:
-        say_if_stale(workspace.catalog)
-        raise BtferError(
-            "some classes have too few faces; nothing was written. Crawl or review more, or use a smaller --per-class "
-            "or --allow-short"
-        )
+        warn_if_stale(workspace.catalog)
+        raise shortage(result)
     if not as_json:
         click.echo(f"written to {result.path}")
 
@@ -400,9 +395,9 @@ def _show_forecasts(lines: "list[Forecast]") -> None:
 
 def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
     from btfer_builder.catalog.funnel import funnel
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
-    say_if_stale(workspace.catalog)
+    warn_if_stale(workspace.catalog)
     stages = funnel(workspace.catalog, only)
     if as_json:
         forecast = {} if only else {"forecast": [line.to_dict() for line in _forecasts(workspace)]}

@@ -36,6 +36,7 @@ from btfer_builder.config.curation import (
     SampleRecipe,
 )
 from btfer_builder.config.datasets import DatasetKind, DatasetRecipe, HashesRecipe, LeakageRecipe
+from btfer_builder.config.keywords import given_names, with_keywords
 from btfer_builder.config.load import Recipe, convert_settings, explain, load_recipe, recipe_text
 from btfer_builder.config.models import (
     Balancing,
@@ -87,6 +88,7 @@ __all__ = [
     "changes",
     "convert_settings",
     "explain",
+    "given_names",
     "id_settings",
     "load_recipe",
     "outcome_settings",
@@ -94,5 +96,6 @@ __all__ = [
     "recipe_text",
     "settings_of",
     "stored_settings",
+    "with_keywords",
     "with_new_names",
 ]

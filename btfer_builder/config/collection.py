@@ -72,8 +72,8 @@ class CrawlRecipe(Section, frozen=True, kw_only=True):
     bing_filters: Annotated[
         tuple[Annotated[str, Meta(pattern="^[a-z]+-[A-Za-z0-9_]+$")], ...],
         Meta(
-            description="Filters of Bing, such as face-face (portraits) or license-L2_L3_L4_L5_L6_L7 (Creative Commons). "
-            "Empty: none."
+            description="Filters of Bing, such as face-face (portraits) and license-L2_L3_L4_L5_L6_L7 (Creative "
+            "Commons)."
         ),
     ] = ()
     per_query: Annotated[int, Meta(ge=1, le=1000, description="Results requested for each query.")] = 100
@@ -122,6 +122,13 @@ class CrawlRecipe(Section, frozen=True, kw_only=True):
     allow_private_hosts: Annotated[
         bool, Meta(description="Allow downloads from loopback and private addresses.")
     ] = False
+
+
+#: Settings of [crawl] that apply to the download of known URLs.
+DOWNLOAD_SETTINGS = (
+    "connections", "per_host", "requests_per_second", "tries", "max_wait", "timeout", "max_bytes", "contact",
+    "allow_private_hosts",
+)  # fmt: skip
 
 
 class DedupeRecipe(Section, frozen=True, kw_only=True):

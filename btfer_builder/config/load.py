@@ -129,9 +129,15 @@ def _suggestion(text: str, valid: list[str]) -> str:
     wrong = re.search(r"(unknown field|enum value) [`'](.*)[`']", text)
     if wrong is None:
         return ""
-    if nearest := get_close_matches(wrong[2], valid, n=1):
-        return f"; did you mean `{nearest[0]}`?"
+    if nearest := nearest_name(wrong[2], valid):
+        return nearest
     return f"; choose from {', '.join(valid)}" if valid and wrong[1] == "enum value" else ""
+
+
+def nearest_name(name: str, valid: list[str]) -> str:
+    """Return the end of an error about an unknown name: `; did you mean `crop`?`, or nothing."""
+    nearest = get_close_matches(name, valid, n=1)
+    return f"; did you mean `{nearest[0]}`?" if nearest else ""
 
 
 def recipe_text() -> str:

@@ -14,9 +14,9 @@ from btfer_builder.catalog.crawl import (
     add_search,
     begin_rung,
     cell_of,
-    fruitful_query,
     images_in_cell,
     plan_searches,
+    query_with_results,
     search_progress,
     waiting_in_cell,
 )
@@ -247,7 +247,7 @@ def _ask_phrase(
                 if not offset and not engine.reports_empty:
                     _refuse_decoys(catalog, queue, search, page.candidates)
                 found = (with_canonical_url(replace(item, asked=asked)) for item in page.candidates)
-                add_search(catalog, search, found, asked=page.next)
+                add_search(catalog, search, found, requested=page.next)
                 counts.idle = 0  # there may be new files to fetch
         except NothingParsedError as error:
             if retried:  # empty twice, and the engine gave results in between: a later crawl asks again
@@ -263,7 +263,7 @@ def _ask_phrase(
         if engine.limits.per_day and (failure.pause or 0) > recipe.max_wait:
             raise BudgetSpentError(queue.access.clock.time() + (failure.pause or 0))
         if not session.stop.is_set():
-            add_search(catalog, search, [], asked=0, error=str(failure))
+            add_search(catalog, search, [], requested=0, error=str(failure))
         return failure
 
 
@@ -301,7 +301,7 @@ def _still_answers(
     """
     query, language = request.query, request.language
     if not first:
-        query, language = fruitful_query(catalog, queue.engine.name) or (CANARY, "en")
+        query, language = query_with_results(catalog, queue.engine.name) or (CANARY, "en")
     known = SearchRequest(query, language, request.license)
     base_url = queue.recipe.engine_url.get(queue.engine.name)
     try:
@@ -319,7 +319,7 @@ def discover_listed(
     found = read_urls(path, emotions, options) if engine == "urls" else read_folder(path, emotions)
     for search, candidates in found:
         canonical: Iterable[Candidate] = (with_canonical_url(with_code(item)) for item in candidates)
-        add_search(catalog, search, canonical, asked=len(candidates), requests=0)
+        add_search(catalog, search, canonical, requested=len(candidates), requests=0)
 
 
 def with_canonical_url(candidate: Candidate) -> Candidate:

@@ -1,15 +1,31 @@
-"""Score trained models on a labelled set of faces and write what came out as files people can read."""
+"""Score trained models on a labelled set of faces and write what came out as files people can read.
 
-from btfer_builder.datasets.labelled_faces import LabelledFace, faces_in_folder, faces_in_sample
-from btfer_builder.evaluate.evaluate import evaluate_model, evaluate_models
-from btfer_builder.evaluate.preprocessing.sidecar import (
-    Sidecar,
-    SidecarInput,
-    SidecarLabels,
-    read_sidecar,
-    write_sidecar,
-)
-from btfer_builder.evaluate.results import EvalReport
+The names are imported when they are used, because `btfer_builder` imports this package at once; see there.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from btfer_builder.datasets.labelled_faces import LabelledFace, faces_in_folder, faces_in_sample
+    from btfer_builder.evaluate.evaluate import evaluate_model, evaluate_models
+    from btfer_builder.evaluate.preprocessing.sidecar import (
+        Sidecar,
+        SidecarInput,
+        SidecarLabels,
+        read_sidecar,
+        write_sidecar,
+    )
+    from btfer_builder.evaluate.results import EvalReport
+
+_MODULES = {
+    "datasets.labelled_faces": ("LabelledFace", "faces_in_folder", "faces_in_sample"),
+    "evaluate.evaluate": ("evaluate_model", "evaluate_models"),
+    "evaluate.preprocessing.sidecar": (
+        "Sidecar", "SidecarInput", "SidecarLabels", "read_sidecar", "write_sidecar",
+    ),
+    "evaluate.results": ("EvalReport",),
+}  # fmt: skip
 
 __all__ = [
     "EvalReport",
@@ -24,3 +40,10 @@ __all__ = [
     "read_sidecar",
     "write_sidecar",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"btfer_builder.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

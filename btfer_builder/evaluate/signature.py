@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from btfer_builder import __version__
-from btfer_builder.catalog.evaluate import leaked_faces
+from btfer_builder.catalog.leakage import leaked_sample
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
@@ -153,7 +153,7 @@ def set_name(directory: Path) -> str:
 
 def known_leakage(workspace: Workspace) -> int | None:
     """Return how many faces of the sample were found in a training set; None if not checked."""
-    return leaked_faces(workspace.catalog)
+    return leaked_sample(workspace.catalog)
 
 
 def make_signature(
@@ -161,7 +161,7 @@ def make_signature(
     faces: Sequence[LabelledFace],
     digest: str,
     *,
-    feeding: Preprocessing,
+    preprocessing: Preprocessing,
     labels: Labels,
     predictions: Predictions,
     leak: int | None = None,
@@ -172,17 +172,21 @@ def make_signature(
     `labels:7/8` means that one of the model's eight classes was left out; `leak:unknown` that leakage was not
     checked.
     """
-    size = f"{feeding.width}" if feeding.width == feeding.height else f"{feeding.width}x{feeding.height}"
-    color = "grey3" if feeding.color == "grey" and feeding.channels == 3 else feeding.color
+    size = (
+        f"{preprocessing.width}"
+        if preprocessing.width == preprocessing.height
+        else f"{preprocessing.width}x{preprocessing.height}"
+    )
+    color = "grey3" if preprocessing.color == "grey" and preprocessing.channels == 3 else preprocessing.color
     known = len(labels.outputs) - len(labels.dropped)
-    fed: list[str] = ["raw" if feeding.raw else feeding.scale]
+    fed: list[str] = ["raw" if preprocessing.raw else preprocessing.scale]
     fed += [
         f"{name}={';'.join(f'{value:g}' for value in values)}"
-        for name, values in (("mean", feeding.mean), ("std", feeding.std))
+        for name, values in (("mean", preprocessing.mean), ("std", preprocessing.std))
         if values
     ]
-    if feeding.crop < 1:
-        fed.append(f"crop={feeding.crop:g}")
+    if preprocessing.crop < 1:
+        fed.append(f"crop={preprocessing.crop:g}")
     fed.append("+".join(predictions.interpolations))
     name = re.sub(r"[^\w.-]+", "_", set_name)
     return "|".join(

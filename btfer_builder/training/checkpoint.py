@@ -96,7 +96,7 @@ def save_epoch(
     """
     if best:
         save_model(network, plan.out / MODEL)
-        describe_model(plan.out, plan.recipe, plan.feeding)
+        describe_model(plan.out, plan.recipe, plan.preprocessing)
     write_history(plan.out, state.history)
     save_checkpoint(plan.out, state, arrays)
 

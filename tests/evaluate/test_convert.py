@@ -39,7 +39,7 @@ def test_an_operator_that_onnx_does_not_have_is_an_error(tmp_path):
     layers = [keras.layers.Input((4, 4, 1)), keras.layers.Activation(_lgamma), keras.layers.Flatten()]
     network = keras.Sequential([*layers, keras.layers.Dense(7)])
     network.save(tmp_path / "net.keras")
-    error = pytest.raises(BtferError, match="cannot be converted to onnx: .*Lgamma")
+    error = pytest.raises(BtferError, match=r"cannot be converted to onnx: .*Lgamma")
     with keras.saving.custom_object_scope({"_lgamma": _lgamma}), error:
         convert_model(tmp_path / "net.keras", "onnx", trust_model=True)
     assert not (tmp_path / "net.onnx").exists()

@@ -1,6 +1,7 @@
 """The model formats: everything that depends on the format of a model follows from `FORMATS`."""
 
 import importlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,16 +130,18 @@ def accepted_formats() -> str:
     return f"{', '.join(first)}, or {last}"
 
 
-def load_model(model: Path | str, *, trust_model: bool = False) -> Model:
+def load_model(model: Any, *, trust_model: bool = False, name: str = "") -> Model:  # noqa: ANN401 - any model
     """Load a model of any known format.
 
     Parameters
     ----------
     model
-        A file or folder; as a string also `package.module:callable`, a function that takes uint8 RGB of shape
-        (batch, height, width, 3) and returns probabilities of shape (batch, classes).
+        A file or folder; as a string also `package.module:callable`. Or, in memory: a Keras model, or a function. A
+        function takes uint8 RGB of shape (batch, height, width, 3) and returns probabilities of shape (batch, classes).
     trust_model
         Also build layers that run code from the file. Use it only for files you made yourself.
+    name
+        Name of a model in memory in reports; by default that of the function or of the Keras model.
 
     Raises
     ------
@@ -146,9 +149,11 @@ def load_model(model: Path | str, *, trust_model: bool = False) -> Model:
         If the file is missing, is not a model, is damaged or holds code, or if its input is not one image or its
         output not one list of scores.
     """
+    if not isinstance(model, str | os.PathLike):
+        return _in_memory(model, name)
     if isinstance(model, str) and is_function(model):
         return _format_of("function").load(model, trust_model=trust_model)
-    path = Path(model)
+    path = Path(model).expanduser()
     if path.is_dir():
         return _format_of("folder").load(path, trust_model=trust_model)
     if not path.is_file():
@@ -159,6 +164,19 @@ def load_model(model: Path | str, *, trust_model: bool = False) -> Model:
     raise BtferError(
         f"{path}: not a known model format; expected {accepted_formats()}, as of model.save('name.keras')"
     )
+
+
+def _in_memory(model: object, name: str) -> Model:
+    from btfer_builder.evaluate.loaders.function import name_of_function, wrap_function
+    from btfer_builder.evaluate.loaders.keras_file import keras_library, wrap_network
+
+    if library := keras_library(model):
+        return wrap_network(model, None, library, name or str(getattr(model, "name", "") or "model"))
+    if isinstance(model, type) or not callable(model):
+        raise BtferError(
+            f"{type(model).__name__}: not a model; expected a path ({accepted_formats()}), a Keras model or a function"
+        )
+    return wrap_function(model, name or name_of_function(model), None)
 
 
 def _format_of(kind: Literal["folder", "function"]) -> Format:

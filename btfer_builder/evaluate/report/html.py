@@ -26,10 +26,11 @@ def write_predictions(path: Path, faces: Sequence[LabelledFace], predictions: Pr
     """Write `predictions.csv`: one row per face, one probability per class, empty where the model lacks the class."""
     columns = ["face_id", "path", "emotion", "predicted", "correct"]
     columns += [f"p_{emotion}" for emotion in EMOTIONS]
-    write_csv(path, columns, _rows(faces, predictions))
+    write_csv(path, columns, prediction_rows(faces, predictions))
 
 
-def _rows(faces: Sequence[LabelledFace], predictions: Predictions) -> Iterator[dict[str, str]]:
+def prediction_rows(faces: Sequence[LabelledFace], predictions: Predictions) -> Iterator[dict[str, str]]:
+    """Yield the rows of `predictions.csv`."""
     for face, column, shares in zip(faces, predictions.predicted, predictions.probabilities, strict=True):
         answer = EMOTIONS[column]
         yield {
@@ -56,7 +57,7 @@ def report_html(evaluation: Evaluation) -> bytes:
             scores=evaluation.scores,
             metrics=METRICS.values(),
             summary=summary(evaluation.scores),
-            fed=evaluation.preprocessing(),
+            fed=evaluation.preprocessing_dict(),
             emotions=EMOTIONS,
             cells=cells(evaluation.faces, predictions),
             errors=worst_errors(evaluation.faces, predictions),
@@ -68,6 +69,16 @@ def report_html(evaluation: Evaluation) -> bytes:
         )
     )
     return page.encode("utf-8")
+
+
+def report_summary_html(evaluation: Evaluation) -> str:
+    """Return the scores for a notebook: the main numbers, the confusion matrix, the notes and the signature.
+
+    It shows no faces: notebooks are passed on more easily than reports.
+    """
+    metrics = [metric for metric in METRICS.values() if "headline" in metric.text.sections]
+    page = environment().get_template("notebook.html.j2").module
+    return str(page.report(evaluation, metrics, summary(evaluation.scores), EMOTIONS))  # type: ignore[attr-defined]
 
 
 def environment() -> "Environment":

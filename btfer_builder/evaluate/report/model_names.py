@@ -18,12 +18,13 @@ KEPT = 60
 
 def place_of(model: Model) -> Path:
     """Return the absolute path of a model, links in its name not followed; for a function its name."""
-    return Path(model.name) if model.name else model.path.parent.resolve() / model.path.name
+    path = Path(model.where)
+    return Path(model.name) if model.name else path.parent.resolve() / path.name
 
 
 def identity(model: Model) -> str:
     """Return what identifies a model: its file, links followed, or the function's name."""
-    return model.name or str(model.path.resolve())
+    return model.name or str(Path(model.where).resolve())
 
 
 def distinct_names(places: Sequence[Path]) -> list[str]:
