@@ -29,9 +29,27 @@ class Limits:
     pause: float
     per_day: int = 0
 
-    def seconds(self, number: int) -> float:
-        """Return the seconds that so many requests take at least."""
-        return max(number * self.pause, number / self.per_day * DAY if self.per_day else 0.0)
+    @property
+    def daily(self) -> float:
+        """Return the most requests in 24 hours."""
+        fast = DAY / max(self.pause, 0.01)
+        return min(fast, self.per_day) if self.per_day else fast
+
+    def seconds(self, number: int, left: int | None = None) -> float:
+        """Return the seconds that so many requests take at least.
+
+        Parameters
+        ----------
+        number
+            The requests.
+        left
+            How many are left of the first day; None: all.
+        """
+        today = self.per_day if left is None else left
+        if not self.per_day or number <= today:
+            return number * self.pause
+        later = number - today
+        return -(-later // self.per_day) * DAY + ((later - 1) % self.per_day + 1) * self.pause
 
 
 @dataclass(frozen=True)
@@ -198,9 +216,7 @@ class EngineAccess:
             per_day = self.limits.per_day
             if len(self._sent) >= per_day:
                 raise BudgetSpentError(self._sent[len(self._sent) - per_day] + DAY, per_day)
-            self._sent.append(now)
-            if self._catalog:
-                add_request(self._catalog, self.name, self._account, now)
+            self._count(now)
 
     def learn(self, headers: Mapping[str, str]) -> None:
         """Adopt what a successful answer says: whether it knows the account, and the limits it grants."""
@@ -210,6 +226,7 @@ class EngineAccess:
             if self.credentials and self._account and self.credentials.account.header not in headers:
                 self._account, self.limits = "", self._paced(self._anonymous)
                 self._sent = self._history()
+                self._count(self.clock.time())  # the request that is answered
                 echo_stderr(
                     f"{self.name}: the account is not recognized, requests are treated as anonymous and limited to "
                     f"{self.limits.per_day} a day; check its credentials"
@@ -224,6 +241,11 @@ class EngineAccess:
         if not self._catalog:
             return deque()
         return deque(requests_sent(self._catalog, self.name, self._account, self.clock.time() - DAY))
+
+    def _count(self, now: float) -> None:
+        self._sent.append(now)
+        if self._catalog:
+            add_request(self._catalog, self.name, self._account, now)
 
     def _forget(self) -> float:
         now = self.clock.time()
@@ -242,7 +264,8 @@ def granted_limits(headers: Mapping[str, str], default: Limits) -> Limits:
     default
         Limits that hold where it states none.
     """
-    pauses, days = [], []
+    pauses: list[tuple[int, float]] = []
+    days: list[tuple[int, float]] = []
     for name, value in headers.items():
         stated = re.fullmatch(r"(\d{1,9})/([smhd])[a-z]*", value.strip())
         if name.lower().startswith("x-ratelimit-limit") and stated and int(stated[1]):

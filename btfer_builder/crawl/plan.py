@@ -102,9 +102,7 @@ def plan_crawl(
         requests = sum(pages(engine, done, recipe.per_query) for done in asked)
         access = engine_access(engine, recipe, catalog, clock)
         limits = access.limits
-        seconds = limits.seconds(requests)
-        if access.left is not None and requests <= access.left:  # today's requests are enough
-            seconds = requests * limits.pause
+        seconds = limits.seconds(requests, access.left)
         plans.append(EnginePlan(engine.name, len(planned), requests, limits.per_day or None, seconds))
     return plans
 
@@ -118,8 +116,7 @@ def pages(engine: SearchEngine, asked: int, per_query: int) -> int:
 def requests_per_day(catalog: Catalog, recipe: CrawlRecipe) -> float:
     """Return how many result pages the search engines of a recipe allow in a day, all together."""
     names = [name for name in dict.fromkeys(recipe.engine) if name in SEARCH_ENGINES]
-    seconds = [engine_access(SEARCH_ENGINES[name], recipe, catalog).limits.seconds(1) for name in names]
-    return sum(DAY / max(each, 0.01) for each in seconds)
+    return sum(engine_access(SEARCH_ENGINES[name], recipe, catalog).limits.daily for name in names)
 
 
 def engine_access(

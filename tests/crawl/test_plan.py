@@ -80,7 +80,9 @@ def largest_difference(emotions):
 def test_the_whole_grid_without_an_account_takes_the_days_of_the_plan(openverse, workspace, discover, capfd):
     (plan,) = plan_crawl(workspace.catalog, GRID, RECIPE, openverse.clock)
     assert (plan.phrases, plan.requests, plan.per_day) == (len(GRID), len(GRID) * PAGES, 200)
-    assert plan.days == pytest.approx(len(GRID) * PAGES / 200)
+    assert plan.days == pytest.approx(len(GRID) * PAGES / 200 - 1 + 200 * 3 / DAY), (
+        "the first 200 take ten minutes"
+    )
     started, closed = openverse.clock.now, "not begun"
     while closed:
         (queue,) = discover()
@@ -91,7 +93,7 @@ def test_the_whole_grid_without_an_account_takes_the_days_of_the_plan(openverse,
     assert openverse.refused == {}, "the service never has to refuse"
     assert len(openverse.searched) == plan.requests
     days = (openverse.clock.now - started) / DAY
-    assert plan.days - 1 <= days <= plan.days + 1
+    assert plan.days <= days <= plan.days + 1
     assert largest_difference(EMOTION_OF[phrase] for phrase, page in openverse.pages if page == 1) == 1
     assert largest_difference(EMOTION_OF[phrase] for phrase in openverse.searched) == PAGES, (
         "one phrase's pages"
@@ -263,11 +265,11 @@ def test_the_plan_is_printed_before_anything_is_asked(workspace):
     phrases = len(GRID) * 3 // 5
     assert openverse == {
         "engine": "openverse", "phrases": phrases, "requests": phrases * 5, "per_day": 200,
-        "days": pytest.approx(phrases * 5 / 200),
+        "days": pytest.approx(31.0, abs=0.01),
     }  # fmt: skip
     assert (bing["engine"], bing["per_day"]) == ("bing", None)
     text = CliRunner().invoke(main, ["crawl", *options], catch_exceptions=False).stdout
-    assert f"{len(GRID) * 5 / 200:.1f} days" in text
+    assert "52.0 days" in text
 
 
 def test_a_long_crawl_says_so_at_its_start_and_while_it_runs(workspace, openverse, capfd):
