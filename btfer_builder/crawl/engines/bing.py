@@ -4,12 +4,16 @@ import json
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, SoupStrainer
 from requests import Response
 
 from btfer_builder.crawl.engine_access import Limits
 from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
 from btfer_builder.records import Candidate
+
+
+#: What is read of a page: the links that carry a result.
+_LINKS = SoupStrainer("a", m=True)
 
 
 class BingFeeder(PageFeeder):
@@ -37,8 +41,8 @@ class BingParser(PageParser):
 
     def results(self, response: Response) -> Iterator[Candidate]:
         """Yield the results, in whatever card they are; icrawler's parser would lose all that do not end in .jpg."""
-        soup = BeautifulSoup(response.content.decode("utf-8", "ignore"), "lxml")
-        for link in soup.find_all("a", attrs={"m": True}):
+        soup = BeautifulSoup(response.content.decode("utf-8", "ignore"), "lxml", parse_only=_LINKS)
+        for link in soup.find_all("a"):
             try:
                 result = json.loads(str(link["m"]))
             except (ValueError, RecursionError):
