@@ -146,18 +146,18 @@ def crawl(
 
 
 def _show_plan(workspace: Workspace, recipe: CrawlRecipe, queries: "list[Query]", as_json: bool) -> None:
-    from btfer_builder.crawl.plan import plan_crawl
+    from btfer_builder.crawl.stage import plan
 
-    plans = plan_crawl(workspace.catalog, queries, recipe)
+    plans = plan(workspace, recipe, queries)
     if as_json:
-        emit_json({"engines": [plan.to_dict() for plan in plans]})
+        emit_json({"engines": [line.to_dict() for line in plans]})
         return
     table(
         "what is left to ask",
         ["engine", "phrases", "requests", "requests a day", "time"],
         [
-            (plan.engine, plan.phrases, plan.requests, plan.per_day or "no limit", plan.duration)
-            for plan in plans
+            (line.engine, line.phrases, line.requests, line.per_day or "no limit", line.duration)
+            for line in plans
         ],
     )
 

@@ -22,7 +22,7 @@ from btfer_builder.catalog.crawl import (
 )
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.download import CrawlCounts
-from btfer_builder.crawl.engine_access import BudgetSpentError, EngineAccess
+from btfer_builder.crawl.engine_access import BudgetSpentError, EngineAccess, local_time
 from btfer_builder.crawl.engines import SEARCH_ENGINES
 from btfer_builder.crawl.engines.base import (
     NothingParsedError,
@@ -137,6 +137,7 @@ def _work(catalog: Catalog, queue: EngineQueue, stop: threading.Event, counts: C
         except BudgetSpentError as spent:
             with queue.lock:
                 _close_queue(queue, f"{spent}{account_hint(queue.engine, queue.access)}")
+            counts.forecast = f"{queue.engine.name}: again at {local_time(spent.until)}"
             break
         if stop.is_set():
             return

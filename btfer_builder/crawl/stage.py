@@ -16,7 +16,7 @@ from btfer_builder.crawl.discover import EngineQueue, discover_listed, discover_
 from btfer_builder.crawl.download import CrawlCounts, download
 from btfer_builder.crawl.engines import SEARCH_ENGINES
 from btfer_builder.crawl.engines.urls import ListOptions
-from btfer_builder.crawl.plan import plan_crawl
+from btfer_builder.crawl.plan import EnginePlan, plan_crawl
 from btfer_builder.crawl.rate_limit import Clock
 from btfer_builder.crawl.targets import Targets, most_fruitful_first, sample_targets
 from btfer_builder.errors import BtferError
@@ -82,12 +82,12 @@ def crawl(
     catalog, stop, counts = workspace.catalog, threading.Event(), CrawlCounts()
     with workspace.stage("crawl"), catalog.run("crawl", recipe) as numbers:
         queries, targets = _ordered(catalog, queries, recipe)
-        for plan in plan_crawl(catalog, queries, recipe, clock):
-            if plan.days > 1:
-                counts.forecast = f"{plan.engine}: about {plan.duration}"
+        for line in plan_crawl(catalog, queries, recipe, clock):
+            if line.days > 1:
+                counts.forecast = f"{line.engine}: about {line.duration}"
                 echo_stderr(
-                    f"{plan.engine}: {plan.requests:,} requests for {plan.phrases:,} phrases will take about "
-                    f"{plan.duration} at its limits; crawl again each day to go on. Any part of the crawl is balanced"
+                    f"{line.engine}: {line.requests:,} requests for {line.phrases:,} phrases will take about "
+                    f"{line.duration} at its limits; crawl again each day to go on. Any part of the crawl is balanced"
                 )
         for engine in listed:
             assert path is not None  # noqa: S101 - checked above
@@ -106,6 +106,14 @@ def crawl(
         write_manifests(catalog, workspace.manifests, "candidates", "images")
     _raise_failures(engine_queues)
     return int(numbers["fetched"])
+
+
+def plan(
+    workspace: Workspace, recipe: CrawlRecipe, queries: Sequence[Query], clock: Clock | None = None
+) -> list[EnginePlan]:
+    """Return what a crawl would ask each search engine; nothing is requested."""
+    ordered, _ = _ordered(workspace.catalog, queries, recipe)
+    return plan_crawl(workspace.catalog, ordered, recipe, clock)
 
 
 def _ordered(catalog: Catalog, queries: Sequence[Query], recipe: CrawlRecipe) -> tuple[list[Query], Targets]:

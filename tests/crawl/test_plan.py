@@ -278,4 +278,7 @@ def test_a_long_crawl_says_so_at_its_start_and_while_it_runs(workspace, openvers
     crawl(workspace, recipe, GRID[:201], EMOTIONS, clock=openverse.clock)
     said = capfd.readouterr().err
     assert "openverse: 402 requests for 201 phrases will take about 2.0 days at its limits" in said
-    assert "searches (openverse: about 2.0 days)" in said
+    assert "/201 searches (openverse: again at 20" in said, "the time of the next slot"
+    assert str(CrawlCounts(to_search=1, forecast="openverse: about 2.0 days")).startswith(
+        "crawl: 0/1 searches (openverse: about 2.0 days)"
+    )

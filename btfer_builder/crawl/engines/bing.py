@@ -11,7 +11,6 @@ from btfer_builder.crawl.engine_access import Limits
 from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
 from btfer_builder.records import Candidate
 
-
 #: What is read of a page: the links that carry a result.
 _LINKS = SoupStrainer("a", m=True)
 
