@@ -31,7 +31,7 @@ COMMANDS = {
     "networks": ("train", "networks", "List the available networks."),
     "train": ("train", "train", "Train a network on labelled faces."),
     "benchmark": ("benchmark", "benchmark", "Run the benchmark of the paper."),
-    "status": ("stages", "status", "Show the funnel."),
+    "status": ("status", "status", "Show the funnel."),
 }
 
 

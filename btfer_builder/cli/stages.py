@@ -1,4 +1,4 @@
-"""The commands that build a set, in their order: init, queries, crawl, dedupe, crop, sample; and status."""
+"""The commands that build a set, in their order: init, queries, crawl, dedupe, crop, sample."""
 
 from collections import Counter
 from pathlib import Path
@@ -8,6 +8,7 @@ import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
 from btfer_builder.cli.output import emit_json, table
+from btfer_builder.cli.status import show_stages
 from btfer_builder.config import CrawlRecipe, CropRecipe, DedupeRecipe, QueriesRecipe, SampleRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
@@ -15,7 +16,6 @@ from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import Workspace, create_workspace, open_workspace
 
 if TYPE_CHECKING:
-    from btfer_builder.catalog.forecast import Forecast
     from btfer_builder.queries.phrases import Query
 
 
@@ -142,7 +142,7 @@ def crawl(
     try:
         run_crawl(workspace, recipe, planned, wanted.emotion, path, list_options=listed)
     finally:
-        _show_stages(workspace, as_json, "crawl")
+        show_stages(workspace, as_json, "crawl")
 
 
 def _show_plan(workspace: Workspace, recipe: CrawlRecipe, queries: "list[Query]", as_json: bool) -> None:
@@ -208,7 +208,7 @@ def dedupe(
     workspace = open_workspace(directory)
     run_dedupe = dedupe_faces if faces else dedupe_images
     run_dedupe(workspace, apply_cli_options(workspace.recipe.dedupe, options), regroup=regroup)
-    _show_stages(workspace, as_json, "dedupe-faces" if faces else "dedupe")
+    show_stages(workspace, as_json, "dedupe-faces" if faces else "dedupe")
 
 
 @click.command()
@@ -243,7 +243,7 @@ def crop(
     workspace = open_workspace(directory)
     recipe = paper_recipe(workspace.recipe.crop) if paper else workspace.recipe.crop
     run_crop(workspace, apply_cli_options(recipe, options), recrop=recrop)
-    _show_stages(workspace, as_json, "crop")
+    show_stages(workspace, as_json, "crop")
 
 
 @click.command()
@@ -303,126 +303,3 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
         raise shortage(result)
     if not as_json:
         click.echo(f"written to {result.path}")
-
-
-@click.command()
-@click.option(
-    "--yield", "by_search", is_flag=True, help="Show the yield of the searches instead of the funnel."
-)
-@common_options
-def status(directory: Path | None, as_json: bool, by_search: bool) -> None:
-    """Show the funnel.
-
-    For every stage: the items that came in, were kept, and were dropped, with reasons. Then, for each emotion, what
-    the sample still needs: requests, days and hours of review, with an interval. With --yield: images found,
-    downloaded, kept and accepted, and accepted per request, by engine, language, expression and cell (emotion,
-    ethnicity, gender, age).
-
-    \b
-    Examples:
-      btfer status --json
-      btfer status --yield
-    """
-    workspace = open_workspace(directory)
-    if by_search:
-        _show_yield(workspace, as_json)
-    else:
-        _show_stages(workspace, as_json)
-
-
-def _show_yield(workspace: Workspace, as_json: bool) -> None:
-    from btfer_builder.catalog.search_yield import GROUPINGS, yields
-
-    lines = yields(workspace.catalog)
-    if as_json:
-        emit_json({"yield": [line.to_dict() for line in lines]})
-        return
-    for grouping in GROUPINGS:
-        own = sorted(
-            (line for line in lines if line.by == grouping),
-            key=lambda line: (-(line.per_request or 0), -line.kept, line.value),
-        )
-        rows = [
-            (y.value, y.found, y.fetched, y.kept, y.accepted, y.requests or "–", _number(y.per_request))
-            for y in own
-        ]
-        columns = [grouping, "found", "fetched", "kept", "accepted", "requests", "accepted per request"]
-        table(f"by {grouping}, the most fruitful first", columns, rows)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
-
-
-def _interval(values: tuple[float | None, float | None, float | None]) -> str:
-    """Return an expected value with its interval."""
-    expected, low, high = (
-        None if value is None else round(value, 1 if value < 10 else None) for value in values
-    )
-    if expected is None:
-        return "–"
-    return f"{expected:g}" if low == high else f"{expected:g} ({_bound(low)} to {_bound(high)})"
-
-
-def _bound(value: float | None) -> str:
-    return "?" if value is None else f"{value:g}"
-
-
-def _forecasts(workspace: Workspace) -> "list[Forecast]":
-    from btfer_builder.catalog.forecast import forecasts
-    from btfer_builder.crawl.plan import requests_per_day
-
-    recipe = workspace.recipe
-    wanted = sum(recipe.sample.splits.values()) or recipe.sample.per_class
-    per_day = requests_per_day(workspace.catalog, recipe.crawl)
-    return forecasts(workspace.catalog, wanted, per_day or 1.0)
-
-
-def _show_forecasts(lines: "list[Forecast]") -> None:
-    rows = [
-        (
-            line.emotion, line.accepted, line.waiting, line.short, _interval(line.requests), _interval(line.days),
-            _interval(line.review_hours),
-        )
-        for line in lines
-    ]  # fmt: skip
-    table(
-        f"to {lines[0].wanted} faces a class, from the yields so far (with 95 % intervals)",
-        ["emotion", "accepted", "to review", "short", "requests", "days", "hours of review"],
-        rows,
-    )
-
-
-def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
-    from btfer_builder.catalog.funnel import funnel
-    from btfer_builder.sample.stale import warn_if_stale
-
-    warn_if_stale(workspace.catalog)
-    stages = funnel(workspace.catalog, only)
-    if as_json:
-        forecast = {} if only else {"forecast": [line.to_dict() for line in _forecasts(workspace)]}
-        emit_json({"stages": [stage.to_dict() for stage in stages], **forecast})
-        return
-    table(
-        f"{workspace.root.name}: {only[0] if only else 'the funnel'}",
-        ["stage", "in", "kept", "dropped", "waiting", "of", "dropped because"],
-        [
-            (
-                stage.stage,
-                stage.came_in,
-                stage.kept,
-                sum(stage.dropped.values()),
-                stage.waiting,
-                stage.unit,
-                ", ".join(f"{n} {reason}" for reason, n in stage.dropped.items()),
-            )
-            for stage in stages
-        ],
-    )
-    table(
-        "kept, by emotion",
-        ["stage", *EMOTIONS],
-        [(stage.stage, *(stage.per_emotion.get(emotion, 0) for emotion in EMOTIONS)) for stage in stages],
-    )
-    if not only and stages[0].came_in + stages[0].waiting:
-        _show_forecasts(_forecasts(workspace))
