@@ -15,6 +15,8 @@ CHUNK = 1 << 16
 #: Encodings that are decoded although none is requested. Only one layer: several layers, or denser encodings, could
 #: expand a chunk to more than the memory.
 ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
+#: How pictures begin, and compressed bodies do not: JPEG, PNG, GIF, WebP, TIFF.
+_IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
 
 
 def read_local(url: str) -> Iterator[bytes]:
@@ -92,6 +94,11 @@ async def decompressed(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]
     unpacker = None
     try:
         async for chunk in chunks:
+            if unpacker is None and chunk.startswith(_IMAGES):  # plain, whatever the header says
+                yield chunk
+                async for rest in chunks:
+                    yield rest
+                return
             if unpacker is None:  # "deflate" bodies come with and without a zlib header
                 has_header = encoding != "deflate" or chunk[0] & 15 == 8
                 unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32 if has_header else -zlib.MAX_WBITS)

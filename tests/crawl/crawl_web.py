@@ -294,6 +294,7 @@ CASES: dict[str, Callable[[Handler], None]] = {
     "signed": signed,
     "encoding-none": lambda h: h.answer(200, picture("plain.jpg"), content_encoding="none"),
     "encoding-charset": lambda h: h.answer(200, picture("plain.jpg"), content_encoding="UTF-8"),
+    "encoding-gzip-of-none": lambda h: h.answer(200, picture("plain.jpg"), content_encoding="gzip"),
     "encoding-br": lambda h: h.answer(200, b"\x0b\x02\x80brotli\x03", content_encoding="br"),
     "206": lambda h: h.answer(206, picture("part.jpg")),
     "304": lambda h: h.answer(304),

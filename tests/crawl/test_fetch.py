@@ -153,6 +153,7 @@ def test_a_body_longer_than_its_length_is_cut_there_or_refused(web, fetch):
         ("206-all", "part.jpg"),
         ("encoding-none", "plain.jpg"),
         ("encoding-charset", "plain.jpg"),
+        ("encoding-gzip-of-none", "plain.jpg"),
         (SIGNED[1:], "signed.jpg"),
         ("redirect-signed", "signed.jpg"),
         ("redirect-latin-1", "caf%E9%2f1.jpg"),
