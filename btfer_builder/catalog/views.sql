@@ -51,7 +51,8 @@ SELECT kind, item_id, verdict, emotion, reason, votes, adjudicated FROM vote_cou
 CREATE VIEW image_rows AS
 SELECT o.image_id, coalesce(v.emotion, s.emotion) AS emotion, d.state, d.reason, i.path, i.format, i.bytes,
        h.width, h.height, c.url, c.page_url, c.title, l.license, l.license_url, l.creator, l.attribution,
-       l.restrictions, s.engine, coalesce(nullif(c.asked, ''), s.query) AS query, s.language, s.expression, s.query_ethnicity, s.query_gender, s.query_age,
+       l.restrictions, s.engine, coalesce(nullif(c.asked, ''), s.query) AS query, s.language, s.expression,
+       s.query_ethnicity, s.query_gender, s.query_age,
        o.found_by AS candidate_id, d.duplicate_of, d.distance,
        coalesce(d.conflict, 0) AND v.emotion IS NULL AS conflict,
        coalesce(v.verdict, NULL) AS verdict, v.reason AS verdict_reason
