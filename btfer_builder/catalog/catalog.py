@@ -1,8 +1,11 @@
 """Open the catalog, migrate its schema, and run transactions."""
 
 import dataclasses
+import os
 import random
+import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -64,6 +67,8 @@ class Catalog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
+        #: Whether the file system is read-only: then nothing can be recorded, and all that is there can be read.
+        self.read_only = path.is_file() and not os.access(path.parent, os.W_OK)
         try:
             self._migrate()
         except sqlite3.DatabaseError as error:
@@ -74,16 +79,33 @@ class Catalog:
         """The connection of this thread, in autocommit mode; write only in a `transaction`."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SECONDS)
+            if self.read_only:
+                connection = self._connect_read_only()
+            else:
+                connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SECONDS)
+                # While another program makes the catalog, it fails at once.
+                _execute_with_retries(connection, "PRAGMA journal_mode = WAL")
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA recursive_triggers = ON")  # REPLACE then fires the DELETE triggers
-            _execute_with_retries(
-                connection, "PRAGMA journal_mode = WAL"
-            )  # fails at once while another process creates the catalog
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._local.connection = connection
+        return connection
+
+    def _connect_read_only(self) -> sqlite3.Connection:
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if not log.is_file() or not log.stat().st_size:
+            # Nobody can write the file, so it needs no lock, which could not be made.
+            uri = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
+            return sqlite3.connect(uri, uri=True, isolation_level=None)
+        # What is still in the log is read from a copy: SQLite would have to write beside it.
+        with tempfile.TemporaryDirectory(prefix="btfer-") as folder:
+            for file in (self.path, log):
+                shutil.copyfile(file, Path(folder) / file.name)
+            with closing(sqlite3.connect(Path(folder) / self.path.name)) as copy:
+                connection = sqlite3.connect(":memory:", isolation_level=None)
+                copy.backup(connection)
         return connection
 
     @contextmanager
@@ -95,6 +117,10 @@ class Catalog:
         BtferError
             If the disk is full or another process keeps the catalog locked.
         """
+        if self.read_only:
+            raise BtferError(
+                f"{self.path}: the folder is read-only, nothing can be recorded; make it writable"
+            )
         connection = self.connection
         try:
             _execute_with_retries(connection, "BEGIN IMMEDIATE")
@@ -108,8 +134,16 @@ class Catalog:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise BtferError(
-                f"{self.path}: {error}; nothing of this step was recorded, run it again"
+                f"{self._full(error) or self.path}: {error}; nothing of this step was recorded, run it again"
             ) from None
+
+    def _full(self, error: sqlite3.OperationalError) -> str:
+        """Return the folder that is full if it is not the catalog's: SQLite sorts in temporary files."""
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
+            return ""
+        here, temporary = self.path.parent, Path(os.environ.get("SQLITE_TMPDIR") or tempfile.gettempdir())
+        free = [shutil.disk_usage(folder).free for folder in (here, temporary)]
+        return f"{temporary} (temporary files)" if free[0] > free[1] else ""
 
     def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
         """Return all rows of a query."""
@@ -161,6 +195,10 @@ class Catalog:
             )
         if version == len(MIGRATIONS):
             return
+        if self.read_only:
+            raise BtferError(
+                f"{self.path}: the folder is read-only, and the catalog is of an older btfer; make it writable"
+            )
         views = self.rows("SELECT name FROM sqlite_master WHERE type = 'view'")
         folder = files(__package__)
         scripts = [folder / "migrations" / name for name in MIGRATIONS[version:]] + [folder / "views.sql"]

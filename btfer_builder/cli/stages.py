@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
-from btfer_builder.cli.output import emit_json, table
+from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.cli.status import show_stages
 from btfer_builder.config import CrawlRecipe, CropRecipe, DedupeRecipe, QueriesRecipe, SampleRecipe
 from btfer_builder.errors import BtferError
@@ -35,7 +35,7 @@ def init(folder: Path, as_json: bool, **_: Any) -> None:  # noqa: ANN401 - click
     if as_json:
         emit_json({"workspace": str(workspace.root)})
     else:
-        click.echo(f"created workspace {workspace.root}; edit btfer.toml and queries/, then: btfer crawl")
+        echo(f"created workspace {workspace.root}; edit btfer.toml and queries/, then: btfer crawl")
 
 
 @click.command()
@@ -59,7 +59,7 @@ def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # n
         emit_json({"queries": [query.to_dict() for query in planned]})
         return
     for query in planned:
-        click.echo(query.query)
+        echo(query.query)
     counts = Counter((query.language, query.emotion) for query in planned)
     echo_stderr(
         f"{len(planned)} queries: "
@@ -302,4 +302,4 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
         warn_if_stale(workspace.catalog)
         raise shortage(result)
     if not as_json:
-        click.echo(f"written to {result.path}")
+        echo(f"written to {result.path}")

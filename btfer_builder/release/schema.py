@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from btfer_builder.catalog.sample import ATTRIBUTES
+from btfer_builder.config.collection import Age, Ethnicity, Gender
 from btfer_builder.images.decode import decode_image
 from btfer_builder.images.hashing import pixel_hash
 from btfer_builder.labels import EMOTIONS, Emotion
@@ -18,6 +19,9 @@ METADATA = "metadata.jsonl"
 PARQUET = "faces.parquet"
 SOURCES = "sources.jsonl"
 LICENSES = "LICENSES.csv"
+
+#: The values of the columns `query_…` that the package's own queries give; releases declare all others.
+QUERY_VALUES = frozenset(("", *get_args(Ethnicity), *get_args(Gender), *get_args(Age)))
 
 _FACES = (METADATA, PARQUET, SOURCES)
 _ALL = (*_FACES, LICENSES)

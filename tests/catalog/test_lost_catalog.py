@@ -68,7 +68,10 @@ def files(root: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in root.rglob("*")
-        if path.is_file() and path.suffix != ".lock" and not path.name.endswith(("-shm", "-wal"))
+        if path.is_file()
+        and path.parent.name != "logs"
+        and path.suffix != ".lock"
+        and not path.name.endswith(("-shm", "-wal"))
     }
 
 
