@@ -176,6 +176,7 @@ class Face:
     yaw: float = 0.0  # approximate yaw in degrees; positive to the viewer's right
     sharpness: float | None = None  # of the crop, like brightness; None without a crop
     brightness: float | None = None
+    bytes: int | None = None  # of the crop's file
 
 
 @dataclass(frozen=True, slots=True)

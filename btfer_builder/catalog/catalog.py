@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btfer_builder import __version__
+from btfer_builder.catalog.backup import back_up
 from btfer_builder.errors import BtferError
 from btfer_builder.io.json import json_text
 from btfer_builder.reasons import REASONS
@@ -30,6 +31,9 @@ MIGRATIONS = tuple(
 
 #: Seconds to wait for another process that writes.
 BUSY_SECONDS = 60
+
+#: Seconds that a takedown waits for programs that read the catalog, which keep its log from being emptied.
+CHECKPOINT_SECONDS = 10.0
 
 #: Maximum cache of a connection: room for the indexes that joins in a large catalog use.
 CACHE_KIB = 65536
@@ -89,6 +93,9 @@ class Catalog:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA recursive_triggers = ON")  # REPLACE then fires the DELETE triggers
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(
+                "PRAGMA secure_delete = ON"
+            )  # what is deleted is overwritten: it may be a person's
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._local.connection = connection
         return connection
@@ -186,6 +193,25 @@ class Catalog:
                     (now(), outcome, json_text(counts, sort_keys=True), run_id),
                 )
 
+    def empty_log(self) -> bool:
+        """Write the log into the file and cut it to nothing, so that no old page of it is left.
+
+        Returns
+        -------
+        bool
+            False if another program was reading the catalog for `CHECKPOINT_SECONDS`, so that the log had to stay.
+        """
+        deadline = time.monotonic() + CHECKPOINT_SECONDS
+        self.connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            while self.value("PRAGMA wal_checkpoint(TRUNCATE)"):  # its first column: whether it was refused
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.05)
+            return True
+        finally:
+            self.connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+
     def _migrate(self) -> None:
         version = self.value("PRAGMA user_version")
         if version > len(MIGRATIONS):
@@ -199,6 +225,8 @@ class Catalog:
             raise BtferError(
                 f"{self.path}: the folder is read-only, and the catalog is of an older btfer; make it writable"
             )
+        if version:
+            back_up(self.connection, self.path.parent / "backups")
         views = self.rows("SELECT name FROM sqlite_master WHERE type = 'view'")
         folder = files(__package__)
         scripts = [folder / "migrations" / name for name in MIGRATIONS[version:]] + [folder / "views.sql"]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple, TypeVar
 
 from btfer_builder.catalog.catalog import Catalog, insert, now, placeholders
+from btfer_builder.catalog.intentions import ERASED, record
 from btfer_builder.records import Candidate, Fetch, Image, Search
 
 #: Temporary failures: such a file is tried again by the next crawls, in up to `MAX_TRIES` crawls.
@@ -297,6 +298,33 @@ def add_fetches(catalog: Catalog, fetched: Iterable[tuple[Fetch, Image | None]])
     with catalog.transaction() as db:
         insert(db, "images", (image for _, image in fetched if image), verb="INSERT OR IGNORE")
         insert(db, "fetches", (fetch for fetch, _ in fetched), verb="INSERT OR REPLACE")
+        for fetch, _ in fetched:  # the file of one that was taken down, at another address
+            if fetch.reason == "taken_down" and not fetch.url.startswith(_TAKEN_DOWN):
+                _insert_tombstone(db, fetch.url)
+                forget_url(db, fetch.url)
+
+
+def _insert_tombstone(db: sqlite3.Connection, url: str) -> None:
+    db.execute(
+        "INSERT INTO tombstones (url_sha256, taken_down_at, reason) VALUES (?, ?, 'another address of it')",
+        (url_sha256(url), now()),
+    )
+
+
+def forget_url(db: sqlite3.Connection, url: str) -> None:
+    """Remove an address and what was said of its file; its candidates stay in the counts as `taken_down`."""
+    rows = db.execute("SELECT candidate_id, found_url FROM candidates WHERE url = ?", (url,)).fetchall()
+    for row in rows:
+        found = taken_down_url(row["found_url"]) if row["found_url"] else ""
+        db.execute(
+            """UPDATE candidates SET url = ?, found_url = ?, page_url = '', title = '', license_url = '', creator = '',
+               attribution = '', sha1 = '', restrictions = '', fallback_url = '' WHERE candidate_id = ?""",
+            (taken_down_url(url), found, row["candidate_id"]),
+        )
+    db.execute("DELETE FROM fetches WHERE url = ?", (url,))
+    record(db, "crawl", ERASED)
+    fate = Fetch(taken_down_url(url), reason="taken_down", fetched_at=now())
+    insert(db, "fetches", [fate], verb="INSERT OR REPLACE")
 
 
 def images_in_cell(catalog: Catalog, cell: QueryCell) -> set[str]:

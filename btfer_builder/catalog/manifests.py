@@ -179,4 +179,6 @@ def manifest(catalog: Catalog, name: str) -> tuple[list[str], sqlite3.Cursor]:
 def write_decisions(catalog: Catalog, folder: Path) -> None:
     """Write the CSV views with decisions unless they are up to date: a review that was killed wrote none."""
     if _last_decision(folder / "decisions.csv") < _decided(catalog):
-        write_manifests(catalog, folder, "decisions", "images", "faces")
+        write_manifests(
+            catalog, folder, "images", "faces", "decisions"
+        )  # the last one says that all are written

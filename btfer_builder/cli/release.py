@@ -217,7 +217,7 @@ def _show_takedown(result: "Takedown") -> None:
         ]
         table("Faces of the sample", ["face", "emotion", "split", "replaced by"], rows)
     lists = (
-        ("URLs", matches.urls), ("files", matches.files), ("reports", matches.reports),
+        ("URLs", matches.urls), ("files", matches.files), ("reports", [*matches.reports, *matches.derived]),
         ("releases", [path for path, _ in result.releases]),
     )  # fmt: skip
     for name, items in lists:

@@ -1,6 +1,7 @@
 """The commands that build a set, in their order: init, queries, crawl, dedupe, crop, sample."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,12 +185,18 @@ def _check_engines(recipe: CrawlRecipe, as_json: bool) -> None:
 @click.option(
     "--regroup", is_flag=True, help="Apply other settings even if reviewed or sampled items are dropped."
 )
+@click.option(
+    "--take-down",
+    is_flag=True,
+    help="Take down photos of a picture that was taken down, even if reviewed, sampled or released.",
+)
 @common_options
 def dedupe(
     directory: Path | None,
     as_json: bool,
     faces: bool,
     regroup: bool,
+    take_down: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Drop duplicate images.
@@ -202,12 +209,26 @@ def dedupe(
       btfer dedupe --radius 6
       btfer dedupe --faces
     """
+    from btfer_builder.dedupe.erase import TakenDownInUse
     from btfer_builder.dedupe.face_stage import dedupe_faces
     from btfer_builder.dedupe.stage import dedupe as dedupe_images
+    from btfer_builder.release.takedown.stage import take_down as remove
 
     workspace = open_workspace(directory)
-    run_dedupe = dedupe_faces if faces else dedupe_images
-    run_dedupe(workspace, apply_cli_options(workspace.recipe.dedupe, options), regroup=regroup)
+    run_dedupe = partial(
+        dedupe_faces if faces else dedupe_images,
+        workspace,
+        apply_cli_options(workspace.recipe.dedupe, options),
+        regroup=regroup,
+    )
+    try:
+        run_dedupe()
+    except TakenDownInUse as error:
+        if not take_down:
+            raise
+        for image_id in error.image_ids:
+            remove(workspace, image_id, reason="the same picture as one that was taken down", alike=False)
+        run_dedupe()
     show_stages(workspace, as_json, "dedupe-faces" if faces else "dedupe")
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 from btfer_builder.catalog import Catalog
@@ -26,8 +27,9 @@ from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
 from btfer_builder.crawl.targets import Targets
-from btfer_builder.crawl.temp_file import delete_temp_files
+from btfer_builder.crawl.temp_file import place_all
 from btfer_builder.crawl.urls import host_of
+from btfer_builder.errors import BtferError
 from btfer_builder.io.event_loop import run_coroutine
 from btfer_builder.io.terminal import StatusLine, echo_stderr
 from btfer_builder.records import Fetch, Image
@@ -89,7 +91,6 @@ def download(
 
     Each URL is fetched once, even if several queries found it. Its outcome is committed together with its image.
     """
-    delete_temp_files(workspace.files)
     with StatusLine() as line:
         run_coroutine(
             _Download(workspace, recipe, engines, counts, targets or Targets()).run(
@@ -118,7 +119,7 @@ class _Download:
         self.targets = targets
         self.seen: set[str] = set()  # URLs of this crawl
         self.unfinished = 0  # number of these that are not finished
-        self.finished: list[tuple[Fetch, Image | None]] = []
+        self.finished: list[tuple[Fetch, Image | None, Path | None]] = []
         self.batch_full = asyncio.Event()
         self.images: dict[QueryCell, set[str]] = {}
         #: Hosts without further requests, with the reason and detail of their dropped URLs; no reason: they wait.
@@ -240,9 +241,10 @@ class _Download:
         if busy and self._retry(job, done.pause):
             return
         if image and image.image_id in self.taken_down:
-            (self.root / image.path).unlink(missing_ok=True)
             outcome, image = replace(outcome, image_id=None, reason="taken_down"), None
-        self._record(job, outcome, image)
+            if done.file:
+                done.file.unlink(missing_ok=True)
+        self._record(job, outcome, image, done.file)
         if not done.answered and job.host not in self.closed and self.scheduler.is_dead(job.host):
             self._close(
                 job.host,
@@ -280,12 +282,12 @@ class _Download:
             if reason:
                 self.unfinished += 1
                 self.counts.add(to_fetch=1)
-                self._record(
-                    job, Fetch(job.waiting.url, reason=reason, detail=detail, fetched_at=now()), None
-                )
+                self._record(job, Fetch(job.waiting.url, reason=reason, detail=detail, fetched_at=now()))
 
-    def _record(self, job: FileJob, outcome: Fetch, image: Image | None) -> None:
-        self.finished.append((replace(outcome, tries=job.waiting.tries + 1), image))
+    def _record(
+        self, job: FileJob, outcome: Fetch, image: Image | None = None, file: Path | None = None
+    ) -> None:
+        self.finished.append((replace(outcome, tries=job.waiting.tries + 1), image, file))
         self.unfinished -= 1
         if len(self.finished) >= COMMIT_FILES:
             self.batch_full.set()
@@ -301,6 +303,14 @@ class _Download:
                 self.counts.add(to_fetch=-discarded)
 
     def _commit(self) -> None:
+        """Put the images of a batch into their places, synced, and commit its outcomes."""
         batch = self.finished.copy()
-        add_fetches(self.catalog, batch)
+        try:
+            place_all(self.root, [(file, image.path) for _, image, file in batch if image and file])
+        except OSError as error:
+            raise BtferError(
+                f"{self.root / 'data/images'}: cannot be written: {error.strerror or error}; everything committed "
+                "so far is kept, crawl again to continue"
+            ) from None
+        add_fetches(self.catalog, [(fetch, image) for fetch, image, _ in batch])
         del self.finished[: len(batch)]

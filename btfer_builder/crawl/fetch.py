@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -31,7 +32,7 @@ from btfer_builder.crawl.temp_file import TempFile, images_folder
 from btfer_builder.crawl.urls import redirect_url, request_url
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import FORMATS, openers
-from btfer_builder.io.storage import RemoteFile, Root
+from btfer_builder.io.storage import Root
 from btfer_builder.records import Fetch, Image
 
 MAX_REDIRECTS = 5
@@ -61,12 +62,15 @@ class Fetched(NamedTuple):
         Seconds that the host asks to wait, if any.
     answered
         Whether the host answered at all, if only with something malformed.
+    file
+        The temporary file of the image: the caller places it (see `temp_file.place`) or deletes it.
     """
 
     fate: Fetch
     image: Image | None
     pause: float | None = None
     answered: bool = True
+    file: Path | None = None
 
 
 class Page(NamedTuple):
@@ -78,7 +82,7 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Fetch files into `root/data/images`; create it with `open_fetcher`, and close it."""
+    """Fetch files into temporary files in `root/data/images`; create it with `open_fetcher`, and close it."""
 
     root: Root
     recipe: CrawlRecipe
@@ -126,13 +130,8 @@ class Fetcher:
             file_format = self._format(temp_file, answer.detail)
             image_id = digest.hexdigest()
             path = f"data/images/{image_id[:2]}/{image_id}.{FORMATS[file_format]}"
-            file = self.root / path
-            if isinstance(file, RemoteFile):
-                await asyncio.to_thread(temp_file.keep, file)  # does not block other downloads
-            else:
-                temp_file.keep(file)
             outcome = replace(answer, image_id=image_id, bytes=size, detail="")
-            return Fetched(outcome, Image(image_id, path, file_format, size))
+            return Fetched(outcome, Image(image_id, path, file_format, size), file=temp_file.finish())
         except FetchError as error:
             outcome = replace(answer, reason=error.reason, detail=error.detail, bytes=size)
             silent = error.reason in {"unreachable", "timeout"} and answer.http_status is None

@@ -9,6 +9,7 @@ from pathlib import Path
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.crawl import QueryCell
 from btfer_builder.catalog.forecast import emotion_progress
+from btfer_builder.catalog.intentions import ERASED, is_intended
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.canary import EngineCheck, check_engine
@@ -24,6 +25,7 @@ from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.queries.phrases import Query
 from btfer_builder.queries.plan import interleaved
+from btfer_builder.reconcile import finish_erasure, writing
 from btfer_builder.workspace import Workspace
 
 
@@ -80,7 +82,11 @@ def crawl(
             "No contact is set: hosts that object to the crawl can only block it. Set yours with --contact"
         )
     catalog, stop, counts = workspace.catalog, threading.Event(), CrawlCounts()
-    with workspace.stage("crawl"), catalog.run("crawl", recipe) as numbers:
+    with (
+        workspace.stage("crawl"),
+        writing(workspace, "crawl", "data/images"),
+        catalog.run("crawl", recipe) as numbers,
+    ):
         queries, targets = _ordered(catalog, queries, recipe)
         for line in plan_crawl(catalog, queries, recipe, clock):
             if line.days > 1:
@@ -104,6 +110,8 @@ def crawl(
                 stop.set()
         engine_queues = discovery.result()
         write_manifests(catalog, workspace.manifests, "candidates", "images")
+        if is_intended(catalog, ERASED):  # the file of one that was taken down, at other addresses
+            finish_erasure(workspace)
     _raise_failures(engine_queues)
     return int(numbers["fetched"])
 

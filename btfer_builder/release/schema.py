@@ -29,7 +29,7 @@ _ALL = (*_FACES, LICENSES)
 #: Prefix of the columns that count the votes for an emotion.
 _VOTES = "votes_"
 #: Columns of the catalog's box that are private to a workspace.
-_PRIVATE = {"path", "state", "reason"}
+_PRIVATE = {"path", "state", "reason", "bytes"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from btfer_builder.config import override
 from btfer_builder.crawl import ssrf_guard
 from btfer_builder.crawl.fetch import open_fetcher
 from btfer_builder.crawl.ssrf_guard import GuardedResolver
-from btfer_builder.crawl.temp_file import delete_temp_files
+from btfer_builder.crawl.temp_file import place as put
 from btfer_builder.errors import BtferError
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import Fetch, Image
@@ -25,6 +25,8 @@ async def _fetch(root: Path, recipe, url: str, **options) -> tuple[Fetch, Image 
     fetcher = open_fetcher(root, recipe)
     try:
         fetched = await fetcher.fetch(url, **options)
+        if fetched.image:
+            put(root, fetched.file, fetched.image.path)
     finally:
         await fetcher.close()
     return fetched.fate, fetched.image
@@ -301,16 +303,6 @@ def test_a_file_whose_name_is_no_utf8_is_read(fetch, tmp_path):
 def test_the_same_bytes_are_one_file(web, fetch):
     again = partial(fetch, f"{web.url}/same.jpg")
     assert again()[1] == again()[1]
-
-
-def test_unfinished_files_of_a_killed_crawl_are_swept_and_nothing_else(tmp_path):
-    images = tmp_path / "data" / "images"
-    delete_temp_files(tmp_path)  # nothing there yet
-    (images / "ab").mkdir(parents=True)
-    for name in (".x1.part", ".gitkeep", "notes.part", "ab/abc.jpg"):
-        (images / name).write_bytes(b"x")
-    delete_temp_files(tmp_path)
-    assert sorted(p.name for p in images.rglob("*") if p.is_file()) == [".gitkeep", "abc.jpg", "notes.part"]
 
 
 def test_a_folder_that_cannot_be_written_is_said_in_one_line(web, tmp_path, recipe):
