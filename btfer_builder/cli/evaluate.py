@@ -66,13 +66,15 @@ def evaluate(
 ) -> None:
     """Score trained models on the sample.
 
-    A model is a .keras, .h5, .hdf5, .tflite or .onnx file, a SavedModel folder, or package.module:callable. Every face
-    is scored, in a fixed order. Several models are also compared.
+    A model is a .keras, .h5, .hdf5, .tflite or .onnx file, a folder of transformers or a SavedModel,
+    package.module:callable, or weights of PyTorch (.safetensors, .pt, .pth) with --architecture. Every face is scored,
+    in a fixed order. Several models are also compared.
 
     \b
     Examples:
       btfer eval model.keras --scale -1,1 --labels angry,disgust,fear,happy,sad,surprise,neutral
       btfer eval a.keras b.onnx c.tflite --data release/test --corruptions --efficiency
+      btfer eval weights.pt --architecture nets:build --preset imagenet --size 224
       btfer eval --preset fer
     """
     from btfer_builder.evaluate import evaluate_models, faces_in_folder

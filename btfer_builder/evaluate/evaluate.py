@@ -60,7 +60,7 @@ from btfer_builder.networks.preprocessing import Preprocessing
 
 
 def evaluate_model(
-    model_path: Path | str,
+    model_path: Path | str | Model,
     faces: Sequence[LabelledFace],
     recipe: EvalRecipe,
     output: Path,
@@ -77,7 +77,7 @@ def evaluate_model(
 
 
 def evaluate_models(
-    models: Sequence[Path | str],
+    models: Sequence[Path | str | Model],
     faces: Sequence[LabelledFace],
     recipe: EvalRecipe,
     output: Path,
@@ -93,7 +93,7 @@ def evaluate_models(
     Parameters
     ----------
     models
-        Files, folders, or `package.module:callable`.
+        Files, folders, `package.module:callable`, or loaded models, as `wrap_module` makes one of a PyTorch module.
     faces
         The set. All are predicted, in this order.
     recipe
@@ -125,7 +125,7 @@ def evaluate_models(
     check_hash(recipe.set_hash)
     digest = set_digest(faces, content_digests(faces, recipe.workers))
     check_set(digest, recipe.set_hash)
-    loaded = [load_model(path, trust_model=recipe.trust_model) for path in models]
+    loaded = [_load(model, recipe) for model in models]
     declared = [resolve_preprocessing(model, recipe, explicit) for model in loaded]
     jobs = [make_job(model, item.recipe, explicit) for model, item in zip(loaded, declared, strict=True)]
     views: list[View] = [as_it_is]
@@ -175,6 +175,14 @@ def evaluate_models(
         )
         reports.append(write_report(replace(evaluation, title=titles[number]), output))
     return reports
+
+
+def _load(model: Path | str | Model, recipe: EvalRecipe) -> Model:
+    if isinstance(model, Model):
+        return model
+    return load_model(
+        model, trust_model=recipe.trust_model, architecture=recipe.architecture, output=recipe.output
+    )
 
 
 def make_job(model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()) -> ModelRun:

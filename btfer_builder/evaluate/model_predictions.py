@@ -46,8 +46,9 @@ def ask_model(workspace: Workspace, suspect: Path) -> str:
     BtferError
         If the model cannot be used, or a face cannot be read.
     """
-    catalog, model = workspace.catalog, load_model(suspect)
-    recipe = resolve_preprocessing(model, workspace.recipe.eval).recipe
+    catalog, recipe = workspace.catalog, workspace.recipe.eval
+    model = load_model(suspect, architecture=recipe.architecture, output=recipe.output)
+    recipe = resolve_preprocessing(model, recipe).recipe
     job = make_job(model, recipe)
     name = predictions_name(job, file_digest(suspect))
     known = predictions_of(catalog, name)
@@ -79,7 +80,8 @@ def predictions_name(job: ModelRun, digest: str) -> str:
     catalog has are found again.
     """
     labels = _text("Labels", job.labels, ("outputs", "names"))
-    preprocessing = _text("Feeding", job.preprocessing, _NAMED)
+    named = (*_NAMED, *(["resize_to"] if job.preprocessing.resize_to else []))
+    preprocessing = _text("Feeding", job.preprocessing, named)
     return hashlib.sha256(f"{digest}|{labels}|{preprocessing}".encode()).hexdigest()[:16]
 
 

@@ -128,6 +128,7 @@ class Evaluation:
             "std": list(feeding.std),
             "crop": feeding.crop,
             "resize": feeding.resize,
+            "resize_to": feeding.resize_to,
             "interpolation": list(self.predictions.interpolations),
             "labels": list(self.labels.names),
             "labels_mean": list(self.labels.outputs),

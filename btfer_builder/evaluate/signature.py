@@ -183,6 +183,8 @@ def make_signature(
     ]
     if feeding.crop < 1:
         fed.append(f"crop={feeding.crop:g}")
+    if feeding.resize_to:
+        fed.append(f"to={feeding.resize_to}")
     fed.append("+".join(predictions.interpolations))
     name = re.sub(r"[^\w.-]+", "_", set_name)
     return "|".join(

@@ -11,7 +11,20 @@ from btfer_builder.errors import BtferError
 from btfer_builder.networks.registry import ImageNetInput, NetworkSpec, find_network
 
 ChannelOrder = Literal["rgb", "bgr", "grey"]
-Interpolation = Literal["area", "bilinear", "cubic", "lanczos", "nearest", "none"]
+Interpolation = Literal[
+    "area",
+    "bilinear",
+    "cubic",
+    "lanczos",
+    "nearest",
+    "pil-bilinear",
+    "pil-cubic",
+    "pil-lanczos",
+    "pil-nearest",
+    "pil-box",
+    "pil-hamming",
+    "none",
+]
 
 #: Means of ImageNet in the order blue, green, red, as Caffe's models subtract them.
 CAFFE_MEAN = (103.939, 116.779, 123.68)
@@ -51,11 +64,15 @@ class Preprocessing:
     mean, std
         Subtracted and divided by, in units of `scale`: empty, one value, or one a channel in the order of `color`.
     resize
-        Interpolation; `auto` is `area` to shrink and `cubic` to enlarge.
+        Interpolation; `auto` is `area` to shrink and `cubic` to enlarge. Those of OpenCV sample the pixels; those of
+        Pillow (`pil-…`) average when they shrink, as torchvision and transformers do.
     crop
         Side of the central square that is kept, as a share of the face's side.
     raw
         Whether the model takes RGB of 0–255 as uint8 and does the rest itself.
+    resize_to
+        Side to which the shorter side of the face is resized, before the central part of the size of the input is cut
+        out; 0 to resize to the size of the input.
     """
 
     height: int
@@ -68,6 +85,7 @@ class Preprocessing:
     resize: ResizeKernel = "auto"
     crop: float = 1.0
     raw: bool = False
+    resize_to: int = 0
 
     def describe(self) -> str:
         """Return one line for people: `64×64 grey; −1 to 1; area to shrink, cubic to enlarge`."""
@@ -86,6 +104,8 @@ class Preprocessing:
         )
         if self.crop < 1:
             steps.append(f"central {self.crop:.0%}")
+        if self.resize_to:
+            steps.append(f"resized to {self.resize_to}, central {size} cut out")
         return "; ".join(steps)
 
 
@@ -170,21 +190,40 @@ def resize_face(
     elif preprocessing.color == "bgr":
         pixels = pixels[..., ::-1]
     height, width = pixels.shape[:2]
+    target = preprocessing.height, preprocessing.width
+    if preprocessing.resize_to:
+        shorter = min(height, width)
+        target = height * preprocessing.resize_to // shorter, width * preprocessing.resize_to // shorter
     used: Interpolation = "none"
-    if (height, width) != (preprocessing.height, preprocessing.width):
+    if (height, width) != target:
         # Area averages the pixels it drops; nearest neighbour aliases, and cubic does when it shrinks.
-        shrinks = preprocessing.height * preprocessing.width < height * width
+        shrinks = target[0] * target[1] < height * width
         used = preprocessing.resize if preprocessing.resize != "auto" else "area" if shrinks else "cubic"
-        kernels = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
-        kernels |= {"lanczos": cv2.INTER_LANCZOS4, "nearest": cv2.INTER_NEAREST}
-        pixels = cv2.resize(
-            np.ascontiguousarray(pixels),
-            (preprocessing.width, preprocessing.height),
-            interpolation=kernels[used],
-        )
+        pixels = _resize(np.ascontiguousarray(pixels), target, used)
+    if preprocessing.resize_to:
+        top, left = (target[0] - preprocessing.height) // 2, (target[1] - preprocessing.width) // 2
+        pixels = pixels[top : top + preprocessing.height, left : left + preprocessing.width]
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[..., np.newaxis], preprocessing.channels, axis=2)
     return pixels, used
+
+
+def _resize(pixels: NDArray[np.uint8], target: tuple[int, int], kernel: Interpolation) -> NDArray[np.uint8]:
+    """Resize contiguous pixels to (height, width)."""
+    height, width = target
+    if kernel.startswith("pil-"):
+        from PIL import Image
+
+        filters = {"cubic": "bicubic"}
+        name = kernel.removeprefix("pil-")
+        resample = Image.Resampling[filters.get(name, name).upper()]
+        return np.asarray(Image.fromarray(pixels).resize((width, height), resample))
+    import cv2
+
+    kernels = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
+    kernels |= {"lanczos": cv2.INTER_LANCZOS4, "nearest": cv2.INTER_NEAREST}
+    resized: NDArray[np.uint8] = cv2.resize(pixels, (width, height), interpolation=kernels[kernel])  # type: ignore[assignment]
+    return resized
 
 
 def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[Any]:

@@ -1,6 +1,6 @@
 """A loaded model of any format, and what the loaders share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.preprocessing.declaration import Sidecar
 
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
@@ -42,6 +43,9 @@ class Model:
     flops
         Returns the floating-point operations of one image of this height and width, as `networks.flops` counts
         them; None if unknown.
+    declares, declared_in
+        The labels and the preprocessing that the model's own files state, and the name of the file with the
+        preprocessing, empty if there is none; a sidecar beside the model comes first.
     """
 
     path: Path
@@ -55,6 +59,8 @@ class Model:
     name: str = ""
     parameters: int | None = None
     flops: Callable[[int, int], int | None] | None = None
+    declares: Sidecar | None = None
+    declared_in: str = ""
 
     @property
     def title(self) -> str:
@@ -84,6 +90,33 @@ def first_line(error: Exception) -> str:
     """Return the first line of the error of another library, shortened."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:200].rstrip(".: ")
+
+
+def choose_output(title: str, names: Sequence[str], output: str) -> str:
+    """Return the name of the output that holds the scores.
+
+    Parameters
+    ----------
+    title
+        The model, for the error.
+    names
+        Of all outputs.
+    output
+        The one that is asked for; empty if there is one only.
+
+    Raises
+    ------
+    BtferError
+        If there is no such output, or several and none is asked for.
+    """
+    listed = ", ".join(names) or "none"
+    if output:
+        if output not in names:
+            raise BtferError(f"{title}: has no output {output}; its outputs are {listed}")
+        return output
+    if len(names) != 1:
+        raise BtferError(f"{title}: has {len(names)} outputs ({listed}); name the scores with --output NAME")
+    return names[0]
 
 
 def check_image_shape(path: Path, shape: tuple[Any, ...]) -> tuple[int | None, int | None, int]:

@@ -24,21 +24,7 @@ def load_function(text: str) -> Model:
     BtferError
         If the module or function does not exist, its import fails, or it is not callable.
     """
-    module_name, _, name = text.partition(":")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        target: Any = importlib.import_module(module_name)
-        source = Path(getattr(target, "__file__", None) or f"{module_name}.py")
-        for part in name.split("."):
-            target = getattr(target, part)
-    except (ImportError, AttributeError) as error:
-        raise BtferError(
-            f"{text}: cannot be imported ({first_line(error)}); expected package.module:callable, importable "
-            "from here"
-        ) from None
-    except Exception as error:  # the module's own code runs
-        raise BtferError(f"{text}: importing {module_name} fails: {first_line(error)}") from error
+    target, source = import_target(text)
     if inspect.isclass(target) or not callable(target):
         raise BtferError(f"{text}: not a function; name one that takes a batch of images")
 
@@ -55,3 +41,36 @@ def load_function(text: str) -> Model:
         return scores
 
     return Model(source, None, None, 3, None, "function", predict, takes="uint8 rgb", name=text)
+
+
+def import_target(text: str) -> tuple[Any, Path]:
+    """Import what `package.module:name` names, the user's own code; the current folder is on the import path.
+
+    Returns
+    -------
+    target
+        The object.
+    source
+        The file of its module.
+
+    Raises
+    ------
+    BtferError
+        If there is no such module or name, or its import fails.
+    """
+    module_name, _, name = text.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        target: Any = importlib.import_module(module_name)
+        source = Path(getattr(target, "__file__", None) or f"{module_name}.py")
+        for part in name.split("."):
+            target = getattr(target, part)
+    except (ImportError, AttributeError) as error:
+        raise BtferError(
+            f"{text}: cannot be imported ({first_line(error)}); expected package.module:callable, importable "
+            "from here"
+        ) from None
+    except Exception as error:  # the module's own code runs
+        raise BtferError(f"{text}: importing {module_name} fails: {first_line(error)}") from error
+    return target, source

@@ -17,7 +17,7 @@ class Format:
     Attributes
     ----------
     name
-        Where such models come from, as in the documentation.
+        What such a model is, as in the documentation.
     kind
         Whether a model is a file, a folder or the name of a function.
     suffixes
@@ -30,8 +30,11 @@ class Format:
         The packages whose versions a report lists, by the `loader` of the loaded model.
     note
         What the documentation adds.
-    trustable
-        Whether the loader takes `trust_model`, which skips the check of the model's code.
+    marker
+        Of a folder: the file by which the format is recognised.
+    options
+        The settings that the loader takes: `trust_model`, which skips the check of the model's code, `architecture`
+        and `output`.
     target
         The name of the format in `btfer convert --to`; empty if models are not converted to it.
     """
@@ -43,7 +46,8 @@ class Format:
     loader: str
     packages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     note: str
-    trustable: bool = False
+    marker: str = ""
+    options: tuple[str, ...] = ()
     target: str = ""
 
     @property
@@ -51,33 +55,57 @@ class Format:
         """What a user can give, for an error."""
         return ", ".join(self.suffixes) or self.example
 
-    def load(self, model: Path | str, *, trust_model: bool) -> Model:
-        """Load a model of this format."""
+    @property
+    def typed(self) -> str:
+        """What a user types, for the documentation."""
+        given = {"folder": "folder/", "function": self.example}.get(self.kind)
+        more = " --architecture package.module:function" if "architecture" in self.options else ""
+        first, *others = [given] if given else [f"model{suffix}" for suffix in self.suffixes]
+        return ", ".join([f"`btfer eval {first}{more}`", *(f"`{other}`" for other in others)])
+
+    def load(self, model: Path | str, **settings: Any) -> Model:  # noqa: ANN401 - what `options` names
+        """Load a model of this format, with those of the settings that it takes."""
         module, _, function = self.loader.partition(":")
         load: Callable[..., Model] = getattr(importlib.import_module(f"{__package__}.{module}"), function)
-        options: dict[str, Any] = {"trust_model": trust_model} if self.trustable else {}
-        return load(model, **options)
+        return load(model, **{name: settings[name] for name in self.options})
 
 
 FORMATS = (
     Format(
-        name="Keras 3",
+        name="a Keras 3 file",
         suffixes=(".keras",),
         loader="keras_file:load_keras",
         packages={"keras": ("tensorflow", "keras")},
         note="loaded in safe mode",
-        trustable=True,
+        options=("trust_model",),
     ),
     Format(
-        name="Keras 2",
+        name="a Keras 2 file",
         suffixes=(".h5", ".hdf5"),
         loader="keras_file:load_keras",
         packages={"keras": ("tensorflow", "keras"), "tf_keras": ("tensorflow", "tf-keras")},
         note="through tf-keras where Keras 3 cannot read it",
-        trustable=True,
+        options=("trust_model",),
     ),
     Format(
-        name="TensorFlow Lite",
+        name="a folder of Hugging Face transformers",
+        kind="folder",
+        example="a transformers folder",
+        loader="huggingface:load_huggingface",
+        packages={"transformers": ("torch", "transformers", "safetensors")},
+        note="labels and preprocessing from its own files; safetensors only; needs `btfer-builder[hf]`",
+        marker="config.json",
+    ),
+    Format(
+        name="weights of PyTorch",
+        suffixes=(".safetensors", ".pt", ".pth"),
+        loader="torch_file:load_torch",
+        packages={"torch": ("torch", "safetensors")},
+        note="a `state_dict`, and your own function that returns the network; needs `btfer-builder[torch]`",
+        options=("architecture", "output"),
+    ),
+    Format(
+        name="a TensorFlow Lite file",
         suffixes=(".tflite",),
         loader="tflite:load_tflite",
         packages={"tflite": ("tensorflow",)},
@@ -85,7 +113,7 @@ FORMATS = (
         target="tflite",
     ),
     Format(
-        name="PyTorch and others",
+        name="an ONNX file, of PyTorch and others",
         suffixes=(".onnx",),
         loader="onnx_file:load_onnx",
         packages={"onnxruntime": ("onnxruntime",)},
@@ -93,16 +121,17 @@ FORMATS = (
         target="onnx",
     ),
     Format(
-        name="TensorFlow",
+        name="a TensorFlow SavedModel",
         kind="folder",
         example="a SavedModel's folder",
         loader="saved_model:load_saved_model",
         packages={"saved_model": ("tensorflow",)},
         note="the signature `serving_default`",
-        trustable=True,
+        marker="saved_model.pb",
+        options=("trust_model",),
     ),
     Format(
-        name="any other library",
+        name="a function, of any library",
         kind="function",
         example="package.module:callable",
         loader="function:load_function",
@@ -129,7 +158,9 @@ def accepted_formats() -> str:
     return f"{', '.join(first)}, or {last}"
 
 
-def load_model(model: Path | str, *, trust_model: bool = False) -> Model:
+def load_model(
+    model: Path | str, *, trust_model: bool = False, architecture: str = "", output: str = ""
+) -> Model:
     """Load a model of any known format.
 
     Parameters
@@ -139,6 +170,10 @@ def load_model(model: Path | str, *, trust_model: bool = False) -> Model:
         (batch, height, width, 3) and returns probabilities of shape (batch, classes).
     trust_model
         Also build layers that run code from the file. Use it only for files you made yourself.
+    architecture
+        For weights of PyTorch: `package.module:function` that returns the network.
+    output
+        Name of the output with the scores, for a model with several.
 
     Raises
     ------
@@ -146,20 +181,32 @@ def load_model(model: Path | str, *, trust_model: bool = False) -> Model:
         If the file is missing, is not a model, is damaged or holds code, or if its input is not one image or its
         output not one list of scores.
     """
-    if isinstance(model, str) and is_function(model):
-        return _format_of("function").load(model, trust_model=trust_model)
     path = Path(model)
+    settings = {"trust_model": trust_model, "architecture": architecture, "output": output}
+    for model_format in FORMATS:
+        if _is_of(model, model_format):
+            return model_format.load(model if model_format.kind == "function" else path, **settings)
     if path.is_dir():
-        return _format_of("folder").load(path, trust_model=trust_model)
+        markers = " or ".join(model_format.marker for model_format in FORMATS if model_format.marker)
+        raise BtferError(
+            f"{path}: a folder without a {markers}; save the model with model.save('name.keras'), "
+            "model.export('folder') or, of transformers, model.save_pretrained('folder')"
+        )
     if not path.is_file():
         raise BtferError(f"{path}: no such file; expected a model: {accepted_formats()}")
-    for model_format in FORMATS:
-        if path.suffix.lower() in model_format.suffixes:
-            return model_format.load(path, trust_model=trust_model)
+    if path.suffix.lower() == ".pt2":
+        from btfer_builder.evaluate.loaders.torch_file import refuse_program
+
+        refuse_program(path)
     raise BtferError(
         f"{path}: not a known model format; expected {accepted_formats()}, as of model.save('name.keras')"
     )
 
 
-def _format_of(kind: Literal["folder", "function"]) -> Format:
-    return next(model_format for model_format in FORMATS if model_format.kind == kind)
+def _is_of(model: Path | str, model_format: Format) -> bool:
+    path = Path(model)
+    if isinstance(model, str) and is_function(model):
+        return model_format.kind == "function"
+    if model_format.kind == "folder":
+        return (path / model_format.marker).is_file()
+    return path.is_file() and path.suffix.lower() in model_format.suffixes

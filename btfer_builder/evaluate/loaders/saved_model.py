@@ -20,11 +20,6 @@ def load_saved_model(path: Path, *, trust_model: bool = False) -> Model:
     BtferError
         If the folder is not a SavedModel, is damaged, or does not take one image.
     """
-    if not (path / "saved_model.pb").is_file():
-        raise BtferError(
-            f"{path}: a folder without a saved_model.pb; save the model with model.save('name.keras') "
-            "or model.export('folder')"
-        )
     if not trust_model:
         check_graph(path)
     tf = import_tensorflow()

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.preprocessing.sidecar import Sidecar, SidecarInput, SidecarLabels
+from btfer_builder.evaluate.preprocessing.declaration import Sidecar, SidecarInput, SidecarLabels
 from btfer_builder.networks.preprocessing import CAFFE_MEAN, TORCH_MEAN, TORCH_STD, VGGFACE2_MEAN
 
 _FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")

@@ -9,12 +9,13 @@ import msgspec
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import Model
+from btfer_builder.evaluate.preprocessing.declaration import Sidecar
 from btfer_builder.evaluate.preprocessing.presets import PRESETS
-from btfer_builder.evaluate.preprocessing.sidecar import Sidecar, read_sidecar, sidecar_path
+from btfer_builder.evaluate.preprocessing.sidecar import read_sidecar, sidecar_path
 from btfer_builder.networks.preprocessing import ChannelOrder, Preprocessing
 
 #: Settings that a sidecar or a preset can declare.
-DECLARED = ("size", "color", "scale", "mean", "std", "resize", "crop")
+DECLARED = ("size", "color", "scale", "mean", "std", "resize", "crop", "resize_to")
 
 #: The side of a face where neither the model nor a setting gives one (§2, stage 3).
 FACE_SIZE = 256
@@ -29,8 +30,8 @@ class ResolvedPreprocessing:
     recipe
         The recipe with the settings of the sidecar or preset in it.
     source
-        `sidecar NAME` or `preset NAME (its source)`, with ` and flags` where flags add or override a setting;
-        without either, `flags` if these give scale, mean or std, else `recipe`.
+        `sidecar NAME`, `preset NAME (its source)` or `model's own FILE`, with ` and flags` where flags add or override
+        a setting; without any, `flags` if these give scale, mean or std, else `recipe`.
     overridden
         The settings of the sidecar or preset that a flag overrides or invalidates, as sentences.
     """
@@ -48,7 +49,7 @@ def resolve_preprocessing(
     Parameters
     ----------
     model
-        Its sidecar is read from beside its file; a function has none.
+        Its sidecar is read from beside its file; a function and a module in memory have none.
     recipe
         The recipe, flags included.
     explicit
@@ -61,12 +62,15 @@ def resolve_preprocessing(
     """
     declared: Sidecar | None = None
     source = "recipe"
-    sidecar = read_sidecar(model.path) if model.takes != "uint8 rgb" else None
+    sidecar = None if model.name else read_sidecar(model.path)
     if recipe.preset != "none" and (sidecar is None or "preset" in explicit):
         declared = PRESETS[recipe.preset].sidecar
         source = f"preset {recipe.preset} ({PRESETS[recipe.preset].source})"
     elif sidecar is not None:
         declared, source = sidecar, f"sidecar {sidecar_path(model.path).name}"
+    elif model.declares is not None:
+        declared = model.declares
+        source = f"model's own {model.declared_in}" if model.declared_in else source
     flags = [name for name in (*DECLARED, "labels") if name in explicit]
     if declared is None:
         # Labels, a size or an interpolation do not say which range of pixels the model was trained on.
@@ -117,6 +121,11 @@ def build_preprocessing(recipe: EvalRecipe, model: Model, explicit: Collection[s
         a function, which does its own preprocessing.
     """
     height, width = _sides(recipe, model)
+    if recipe.resize_to and recipe.resize_to < max(height, width):
+        raise BtferError(
+            f"{model.path}: resize_to is {recipe.resize_to}, but {width}×{height} pixels are cut out of the resized "
+            "face; give at least that"
+        )
     if model.takes == "uint8 rgb":
         for name in ("color", "scale", "mean", "std", "preset"):
             if name in explicit:
@@ -125,7 +134,15 @@ def build_preprocessing(recipe: EvalRecipe, model: Model, explicit: Collection[s
                     "leave it out"
                 )
         return Preprocessing(
-            height, width, 3, "rgb", "0,255", resize=recipe.resize, crop=recipe.crop, raw=True
+            height,
+            width,
+            3,
+            "rgb",
+            "0,255",
+            resize=recipe.resize,
+            crop=recipe.crop,
+            raw=True,
+            resize_to=recipe.resize_to,
         )
     if model.takes == "uint8" and (recipe.scale != "0,255" or recipe.mean or recipe.std):
         raise BtferError(
@@ -158,6 +175,7 @@ def build_preprocessing(recipe: EvalRecipe, model: Model, explicit: Collection[s
         recipe.std,
         recipe.resize,
         recipe.crop,
+        resize_to=recipe.resize_to,
     )
 
 
