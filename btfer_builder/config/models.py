@@ -9,6 +9,7 @@ from btfer_builder.labels import EMOTIONS
 
 Scale = Literal["0,1", "-1,1", "0,255"]
 Color = Literal["auto", "rgb", "bgr", "grey"]
+Activation = Literal["auto", "softmax", "logits", "sigmoid", "none"]
 Balancing = Literal["none", "simple", "conservative", "oversample", "undersample"]
 Loss = Literal["crossentropy", "focal"]
 ResizeKernel = Literal[
@@ -184,6 +185,13 @@ class EvalRecipe(Section, frozen=True, kw_only=True):
             description="Function that returns the PyTorch network of a file of weights: package.module:function.",
         ),
     ] = ""
+    activation: Annotated[
+        Activation,
+        Meta(
+            description="What the outputs are: softmax probabilities, logits, sigmoid (one probability a class), none "
+            "(scores); auto: softmax if they are probabilities, else none."
+        ),
+    ] = "auto"
     output: Annotated[
         str,
         Meta(

@@ -14,14 +14,15 @@ from btfer_builder.config import EvalRecipe
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.efficiency import efficiency
-from btfer_builder.evaluate.inference.outputs import Labels, Predictions, filled, read_labels
+from btfer_builder.evaluate.inference.outputs import Predictions, filled, read_labels
 from btfer_builder.evaluate.inference.predict import ModelRun, Progress, predict_jobs
 from btfer_builder.evaluate.inference.prefetch import View, as_it_is
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.loaders.registry import PACKAGES, load_model
 from btfer_builder.evaluate.metrics.groups import group_scores
 from btfer_builder.evaluate.metrics.registry import Outcomes, metric_intervals, metric_values
-from btfer_builder.evaluate.metrics.scores import Scores, score_votes
+from btfer_builder.evaluate.metrics.scores import score_votes
+from btfer_builder.evaluate.notes import notes_of
 from btfer_builder.evaluate.preprocessing.preprocessing_search import (
     PreprocessingScore,
     search_preprocessing,
@@ -56,7 +57,6 @@ from btfer_builder.io.atomic import file_digest, write_bytes
 from btfer_builder.io.json import write_json
 from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.networks.preprocessing import Preprocessing
 
 
 def evaluate_model(
@@ -193,7 +193,12 @@ def make_job(model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()) -
     BtferError
         If the recipe does not fit the model.
     """
-    return ModelRun(model, read_labels(recipe.labels, model), build_preprocessing(recipe, model, explicit))
+    return ModelRun(
+        model,
+        read_labels(recipe.labels, model),
+        build_preprocessing(recipe, model, explicit),
+        recipe.activation,
+    )
 
 
 def true_classes(faces: Sequence[LabelledFace]) -> NDArray[np.int64]:
@@ -230,7 +235,14 @@ def measure(
         Other kinds of preprocessing, compared on the training domain.
     """
     true, predictions = true_classes(faces), seen[0]
-    outcomes = Outcomes(true, predictions.predicted, filled(predictions))
+    outcomes = Outcomes(
+        true,
+        predictions.predicted,
+        filled(predictions),
+        predictions.scores,
+        predictions.probabilistic,
+        job.labels.missing,
+    )
     answers = [view.predicted for view in seen[1:]]
     smaller = answers[len(answers) - len(recipe.resolutions) :]
     votes = np.array([[face.votes.get(emotion, 0) for emotion in EMOTIONS] for face in faces], np.float64)
@@ -250,7 +262,9 @@ def measure(
         outcomes=outcomes,
         values=metric_values(outcomes),
         intervals=metric_intervals(outcomes, **drawing),
-        soft=score_votes(outcomes.probabilities, votes),
+        soft=score_votes(outcomes.probabilities, votes, predictions.predicted)
+        if predictions.probabilistic
+        else None,
         groups=group_scores(faces, true, predictions.predicted, **drawing),
         corruptions=corruption_scores(
             true, predictions.predicted, answers[: len(answers) - len(smaller)], **drawing
@@ -261,50 +275,11 @@ def measure(
         efficiency=efficiency(job.model, job.preprocessing, measure=recipe.efficiency),
         tried=tried,
         notes=(
-            *_notes(outcomes.scores, job.labels, predictions, job.preprocessing, declaration),
+            *notes_of(outcomes.scores, job.labels, predictions, job.preprocessing, declaration),
             *filter(None, [warning(tried) if tried else None]),
         ),
         versions=_versions(job.model),
     )
-
-
-def _notes(
-    scores: Scores,
-    labels: Labels,
-    predictions: Predictions,
-    feeding: Preprocessing,
-    declaration: ResolvedPreprocessing,
-) -> tuple[str, ...]:
-    notes = []
-    absent = [emotion for emotion, item in scores.per_class.items() if not item.support]
-    if absent:
-        notes.append(f"The set has no faces of {', '.join(absent)}; the macro averages leave them out.")
-    if labels.missing:
-        classes = "class" if len(labels.missing) == 1 else "classes"
-        notes.append(
-            f"The model has no {classes} {', '.join(labels.missing)}; every such face counts as an error."
-        )
-    if labels.dropped:
-        names = ", ".join(labels.dropped)
-        notes.append(
-            f"The model's class {names} is not one of the seven emotions; its probability was ignored."
-            if len(labels.dropped) == 1
-            else f"The model's classes {names} are not among the seven emotions; their probabilities were ignored."
-        )
-    if predictions.softmaxed:
-        notes.append(
-            "The model's outputs are not probabilities (negative, or not summing to 1), so a softmax was "
-            "applied; it changes the confidences, not the predictions."
-        )
-    if feeding.color == "grey" and feeding.channels == 3:
-        notes.append("The model takes three channels; each got the same grey image.")
-    if declaration.source == "recipe" and not feeding.raw:
-        notes.append(
-            "The preprocessing of this model is not declared (no sidecar, no preset, no --scale, --mean or --std), so "
-            "the recipe's values were used; check them with --try-preprocessing."
-        )
-    notes += [f"{sentence}." for sentence in declaration.overridden]
-    return tuple(notes)
 
 
 def _versions(model: Model) -> dict[str, str]:
@@ -323,7 +298,8 @@ def write_report(evaluation: Evaluation, output: Path) -> EvalReport:
         If it cannot be written.
     """
     from btfer_builder.evaluate.report.confusion_plot import confusion_png
-    from btfer_builder.evaluate.report.html import report_html, write_predictions
+    from btfer_builder.evaluate.report.html import report_html
+    from btfer_builder.evaluate.report.prediction_files import write_predictions
 
     model = evaluation.model
     try:
@@ -335,7 +311,7 @@ def write_report(evaluation: Evaluation, output: Path) -> EvalReport:
             "loader": model.loader,
             "versions": evaluation.versions,
         }
-        write_predictions(report.path / "predictions.csv", evaluation.faces, evaluation.predictions)
+        write_predictions(report.path, evaluation.faces, evaluation.predictions, evaluation.labels)
         write_bytes(report.path / "confusion_matrix.png", confusion_png(evaluation.scores.confusion))
         write_bytes(report.path / "report.html", report_html(evaluation))
         # Last, so that a folder with a metrics.json is complete.

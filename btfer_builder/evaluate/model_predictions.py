@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from btfer_builder.catalog.review import review_items
 from btfer_builder.catalog.review_signals import add_predictions, picture_paths, predictions_of
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.evaluate import make_job
+from btfer_builder.evaluate.inference.outputs import Predictions, map_outputs
 from btfer_builder.evaluate.inference.predict import ModelRun, predict_jobs
 from btfer_builder.evaluate.loaders.registry import load_model
 from btfer_builder.evaluate.preprocessing.resolve import resolve_preprocessing
@@ -64,6 +66,9 @@ def ask_model(workspace: Workspace, suspect: Path) -> str:
             ((predictions,),) = predict_jobs(
                 [job], chunk, batch_size=recipe.batch_size, workers=recipe.workers, progress=iter
             )
+            if not predictions.probabilistic:  # only the order of the faces counts here
+                predictions = _with_softmax(job, chunk, predictions)
+            job = replace(job, activation=predictions.activation)
             rows = [
                 [None if np.isnan(share) else float(share) for share in row]
                 for row in predictions.probabilities
@@ -71,6 +76,12 @@ def ask_model(workspace: Workspace, suspect: Path) -> str:
             add_predictions(catalog, name, {face.face_id: row for face, row in zip(chunk, rows, strict=True)})
             progress.update(len(chunk))
     return name
+
+
+def _with_softmax(job: ModelRun, faces: Sequence[LabelledFace], predictions: Predictions) -> Predictions:
+    return map_outputs(
+        job.model, job.labels, faces, predictions.outputs, set(predictions.interpolations), "logits"
+    )
 
 
 def predictions_name(job: ModelRun, digest: str) -> str:

@@ -12,6 +12,7 @@ from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.metrics.groups import Grouping
 from btfer_builder.evaluate.metrics.registry import METRICS, Outcomes
 from btfer_builder.evaluate.metrics.scores import Interval, Scores, SoftScores
+from btfer_builder.evaluate.notes import NO_PROBABILITIES, lacking_faces
 from btfer_builder.evaluate.preprocessing.preprocessing_search import PreprocessingScore
 from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
 from btfer_builder.evaluate.robustness import CorruptionScore, ResolutionScore
@@ -19,6 +20,13 @@ from btfer_builder.networks.preprocessing import Preprocessing
 
 #: Version of the form of `metrics.json`; raised when a number changes its meaning.
 SCHEMA = 2
+
+#: What is left out where a model's outputs are no probabilities.
+LEFT_OUT = (
+    *(metric.name for metric in METRICS.values() if metric.of_probabilities),
+    "reliability",
+    "soft_labels",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,14 @@ class Evaluation:
         """Accuracy, precision, recall and F1."""
         return self.outcomes.scores
 
+    @property
+    def degenerate_intervals(self) -> list[str]:
+        """The names of the bootstrap intervals without a width.
+
+        All their draws are equal, as those of a model that makes no error; they are no evidence of certainty.
+        """
+        return [name for name, (low, high) in self.intervals.items() if low == high]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form without the report's path; rows of the matrix are true, columns predicted."""
         result: dict[str, Any] = {"model": self.title, "n": self.scores.n}
@@ -104,6 +120,9 @@ class Evaluation:
                 for name in METRICS
                 if name in self.intervals and name != "accuracy"
             },
+            "degenerate_intervals": self.degenerate_intervals,
+            "lacking_classes": lacking_faces(self.scores, self.labels),
+            "left_out": {} if self.predictions.probabilistic else dict.fromkeys(LEFT_OUT, NO_PROBABILITIES),
             "soft_labels": self.soft and asdict(self.soft),
             "groups": [asdict(item) for item in self.groups],
             "corruptions": [asdict(item) for item in self.corruptions],
@@ -132,7 +151,8 @@ class Evaluation:
             "interpolation": list(self.predictions.interpolations),
             "labels": list(self.labels.names),
             "labels_mean": list(self.labels.outputs),
-            "softmax_applied": self.predictions.softmaxed,
+            "softmax_applied": self.predictions.activation == "logits",
+            "activation": self.predictions.activation,
             "declared_by": self.declaration.source,
             "in_words": feeding.describe(),
         }
@@ -147,7 +167,7 @@ class EvalReport:
     evaluation
         The results.
     path
-        Folder with `metrics.json`, `predictions.csv`, `confusion_matrix.png` and `report.html`.
+        Folder with `metrics.json`, `predictions.csv`, `predictions.npz`, `confusion_matrix.png` and `report.html`.
     """
 
     evaluation: Evaluation

@@ -8,9 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from btfer_builder.config import Activation
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.inference.outputs import Labels, Predictions, check_count, map_outputs
+from btfer_builder.evaluate.inference.outputs import (
+    Labels,
+    Predictions,
+    check_activation,
+    check_count,
+    map_outputs,
+)
 from btfer_builder.evaluate.inference.prefetch import View, as_it_is, prefetch, prepare_on_cluster
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.networks.preprocessing import Interpolation, Preprocessing
@@ -25,6 +32,7 @@ class ModelRun:
     model: Model
     labels: Labels
     preprocessing: Preprocessing
+    activation: Activation = "auto"
 
 
 def predict_jobs(
@@ -85,15 +93,16 @@ def predict_jobs(
             if view == len(views) - 1:
                 for _ in range(len(batch[preprocessings[0]])):
                     next(shown, None)
-    return [
-        [
-            map_outputs(
-                job.model, job.labels, faces, np.concatenate(answers[view][number]), ways[view][number]
-            )
-            for number, job in enumerate(jobs)
-        ]
-        for view in range(len(views))
-    ]
+    found: list[list[Predictions]] = [[] for _ in views]
+    for number, job in enumerate(jobs):
+        activation = job.activation
+        check_activation(job.model, np.concatenate(answers[0][number]), activation)
+        for view in range(len(views)):
+            outputs = np.concatenate(answers[view][number])
+            predictions = map_outputs(job.model, job.labels, faces, outputs, ways[view][number], activation)
+            found[view].append(predictions)
+            activation = predictions.activation  # decided on the first view, for the model
+    return found
 
 
 def _each(items: Iterable[LabelledFace]) -> Generator[LabelledFace, None, None]:

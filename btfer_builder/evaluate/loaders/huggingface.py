@@ -12,7 +12,12 @@ import msgspec
 from btfer_builder.errors import BtferError, UnsafeFile
 from btfer_builder.evaluate.loaders.base import Model, first_line
 from btfer_builder.evaluate.loaders.torch_module import import_torch, wrap_module
-from btfer_builder.evaluate.preprocessing.declaration import Sidecar, SidecarInput, SidecarLabels
+from btfer_builder.evaluate.preprocessing.declaration import (
+    Sidecar,
+    SidecarInput,
+    SidecarLabels,
+    SidecarOutput,
+)
 
 CONFIG, PROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
 
@@ -68,11 +73,14 @@ def load_huggingface(path: Path) -> Model:
         network = _network(path, torch, transformers, str(config["model_type"]))
         processing = _preprocessing(path, transformers)
     settings = network.config
+    several = settings.problem_type == "multi_label_classification"
     return replace(
         wrap_module(network, path=path, loader="transformers", channels=getattr(settings, "num_channels", 3)),
         outputs=int(settings.num_labels),
         declares=Sidecar(
-            input=processing or SidecarInput(), labels=SidecarLabels(outputs=_labels(settings.id2label))
+            input=processing or SidecarInput(),
+            labels=SidecarLabels(outputs=_labels(settings.id2label)),
+            output=SidecarOutput(activation="sigmoid" if several else "logits"),
         ),
         declared_in=PROCESSOR if processing else "",
     )

@@ -1,7 +1,7 @@
 """The interval of the gap between the best and the worst group, by inverting a test of the gap.
 
-The largest difference among several shares is too large on average, also where the groups do not differ, and so is every
-resampled one. The interval therefore holds the gaps under which the observed one is not surprising.
+The largest difference among several shares is too large on average, also where the groups do not differ, and so is
+every resampled one. The interval therefore holds the gaps under which the observed one is not surprising.
 """
 
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from btfer_builder.evaluate.metrics.scores import Interval, Table
 
 #: Largest share of draws beyond the observed gap for which a gap counts as too small, and as too large. The groups
-#: between the best and the worst are estimated, too; with these shares 93 to 97 % of the intervals hold the true gap, at
-#: gaps of 0 to 0.2 among 3 to 10 groups. A gap of 0 can only be missed below.
+#: between the best and the worst are estimated, too; with these shares 93 to 97 % of the intervals hold the true gap,
+#: at gaps of 0 to 0.2 among 3 to 10 groups. A gap of 0 can only be missed below.
 TOO_SMALL, TOO_LARGE = 0.04, 0.02
 
 #: Draws of one test; more move the ends of the interval by less than the third decimal.
@@ -42,9 +42,8 @@ def gap_interval(hits: NDArray[np.int64], sizes: NDArray[np.int64], *, draws: in
 
     Notes
     -----
-    For a gap δ, the shares are those closest to the observed ones (least squares, weighted by the sizes) among those that
-    differ by δ at most (exactly δ where δ is above the observed gap): the parametric bootstrap under a restricted
-    estimate.
+    For a gap δ, the shares are those closest to the observed ones (least squares, weighted by the sizes) whose largest
+    difference is δ: the parametric bootstrap under a restricted estimate.
     """
     shares = hits / sizes
     observed = float(np.ptp(shares))

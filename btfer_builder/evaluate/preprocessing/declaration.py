@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from btfer_builder.config import Color, ResizeKernel, Scale
+from btfer_builder.config import Activation, Color, ResizeKernel, Scale
 
 Side = Annotated[int, Meta(ge=8, le=2048)]
 Channel = Annotated[float, Meta(ge=-1000, le=1000)]
@@ -52,9 +52,23 @@ class SidecarLabels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     outputs: tuple[str, ...] = ()
 
 
+class SidecarOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the outputs are; None if it is not declared.
+
+    Attributes
+    ----------
+    activation
+        `softmax`: probabilities that sum to 1. `logits`: a softmax makes probabilities of them. `sigmoid`: one
+        probability a class. `none`: scores, of which only the order means anything.
+    """
+
+    activation: Activation | None = None
+
+
 class Sidecar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The content of a sidecar; `about` is free text for people (network, weights, author)."""
 
     input: SidecarInput = SidecarInput()
     labels: SidecarLabels = SidecarLabels()
+    output: SidecarOutput = SidecarOutput()
     about: dict[str, str | int | float | bool] = msgspec.field(default_factory=dict)

@@ -71,12 +71,12 @@ def resolve_preprocessing(
     elif model.declares is not None:
         declared = model.declares
         source = f"model's own {model.declared_in}" if model.declared_in else source
-    flags = [name for name in (*DECLARED, "labels") if name in explicit]
+    flags = [name for name in (*DECLARED, "labels", "activation") if name in explicit]
     if declared is None:
         # Labels, a size or an interpolation do not say which range of pixels the model was trained on.
         return ResolvedPreprocessing(recipe, "flags" if {"scale", "mean", "std"} & set(flags) else source)
     settings: dict[str, Any] = {name: getattr(declared.input, name) for name in DECLARED}
-    settings["labels"] = declared.labels.outputs or None
+    settings |= {"labels": declared.labels.outputs or None, "activation": declared.output.activation}
     settings = {name: value for name, value in settings.items() if value is not None}
     origin = source.split(" (")[0]
     differing = [name for name in flags if settings.get(name) != getattr(recipe, name)]
