@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs images docs-site bench clean
 
 demo: $(READY)
 	$(BIN)/python -m demo.run
@@ -17,13 +17,19 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# What follows from the code: the settings with their defaults, and pages of docs/.
 docs: $(READY)
+	$(BIN)/python -m docs.make_settings
 	$(BIN)/python -m docs.make_commands
+	$(BIN)/python -m docs.make_api
 	$(BIN)/python -m docs.make_reasons
+	$(BIN)/python -m docs.make_benchmarks
+
+images: $(READY)
 	$(BIN)/python -m docs.make_images
 
 bench: $(READY)
-	for name in crawl detect hash neighbours review evaluate train; do $(BIN)/python -m benchmarks.$$name; done
+	for name in crawl detect hash neighbours review evaluate train; do $(BIN)/python -m benchmarks.$$name --record; done
 
 clean:
 	rm -rf .venv demo/workspace

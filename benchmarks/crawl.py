@@ -17,12 +17,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.record import Figure, add_option, record
+
 FILES, HOSTS, LATENCY = 2000, 20, 0.05
 GRID = 1500
+STOCK = "icrawler 0.6.10"
 #: How the 2,000 pictures are asked for: as the paper's crawl did, and in the way that suits stock icrawler best (its
 #: own limit for a query is 1,000).
 SHAPES = {"20 phrases of 100": (20, 100), "2 phrases of 1,000": (2, 1000)}
@@ -181,10 +187,10 @@ def one(
 # What is measured --------------------------------------------------------------------------------------
 
 
-def compare(port: int, rounds: int, connections: int) -> None:
-    """Print files a second of both, round by round, and their ratio."""
+def compare(port: int, rounds: int, connections: int) -> Iterator[Figure]:
+    """Print files a second of both, round by round, and yield their ratios."""
     for shape, (count, per_phrase) in SHAPES.items():
-        phrases, ratios = [f"{number} of {per_phrase}" for number in range(count)], []
+        phrases, ratios, ours = [f"{number} of {per_phrase}" for number in range(count)], [], []
         for _ in range(rounds):
             rates = {}
             for which in ("ours", "stock"):
@@ -195,17 +201,30 @@ def compare(port: int, rounds: int, connections: int) -> None:
                     f"{rates[which]:5.0f} files/s, {done['cpu']:5.1f} s CPU",
                     flush=True,
                 )
+            ours.append(rates["ours"])
             ratios.append(rates["ours"] / rates["stock"])
         print(f"{shape:20} ratio  {statistics.median(ratios):.1f} (median of {rounds})", flush=True)
+        what = f"crawling {count * per_phrase:,} files, {shape}"
+        yield _figure(what, ratios, "×", peer=STOCK, goal="≥ 5")
+        yield _figure(what, ours, "files/s")
 
 
-def empty_grid(port: int) -> None:
-    """Print the time of the paper's grid over an engine that has nothing, and what stock icrawler waits for it."""
+def _figure(what: str, values: list[float], unit: str, **more: str) -> Figure:
+    return Figure(
+        figure=what, value=statistics.median(values), unit=unit, low=min(values), high=max(values), **more
+    )
+
+
+def empty_grid(port: int) -> Iterator[Figure]:
+    """Print and yield the time of the paper's grid over an engine without results, and that of stock icrawler."""
     done = run("ours", port, [f"phrase number {number} here" for number in range(GRID)], 100, 16, "openverse")
     few = run("stock", port, [f"phrase number {number} here" for number in range(3)], 100, 16)
     each = few["seconds"] / 3
     print(f"empty grid           ours   {GRID} queries in {done['seconds']:.1f} s")
     print(f"empty grid           stock  {each * GRID / 60:.0f} min ({each:.1f} s a query, of 3)")
+    what = f"{GRID:,} phrases without results"
+    yield Figure(figure=what, goal="≤ 120", value=done["seconds"], unit="s")
+    yield Figure(figure=f"{what}, {STOCK}", value=each * GRID / 60, unit="min")
 
 
 def main() -> None:
@@ -215,6 +234,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    add_option(parser)
     given = parser.parse_args()
     if given.one:
         one(*json.loads(given.one))
@@ -225,8 +245,9 @@ def main() -> None:
         try:
             assert server.stdout is not None  # noqa: S101 - a pipe
             port = int(server.stdout.readline())
-            compare(port, given.rounds, given.connections)
-            empty_grid(port)
+            figures = [*compare(port, given.rounds, given.connections), *empty_grid(port)]
+            if given.record:
+                record("crawl", figures)
         finally:
             server.terminate()
             server.wait()

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from benchmarks.compose import photographs
+from benchmarks.record import Figure, add_option, record
 from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.dedupe.grouping import group_duplicates
 from btfer_builder.images.alignment import grey, likeness
@@ -264,6 +265,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path)
+    add_option(parser)
     options = parser.parse_args()
     photos = [_reduced(photo) for photo in photographs(options.photos)][:PHOTOS] if options.photos else []
     given = len(photos)
@@ -272,6 +274,14 @@ def main() -> None:
     print(json.dumps(measured, indent=2), flush=True)
     measured["precision"] = precision(options.data, options.faces, options.workers)
     print(json.dumps(measured["precision"], indent=2))
+    if options.record:
+        recalled, precise = measured["recall"], measured["precision"]
+        edits = f"{recalled['edits']:,} edits of {recalled['photos']} photos"
+        faces = f"{precise['faces']:,} faces of {options.data.stem}"
+        record("dedupe_quality", [
+            Figure(figure=f"dedupe, precision over {faces}", value=100 * precise["precision"], unit="%"),
+            Figure(figure=f"dedupe, recall over {edits}", value=100 * recalled["recall"], unit="%"),
+        ])  # fmt: skip
     if options.json:
         options.json.write_text(json.dumps(measured, indent=2))
 

@@ -13,7 +13,7 @@ import json
 import random
 import statistics
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from PIL import Image
 
 from benchmarks.compose import compose, photographs
 from benchmarks.peers import DETECTORS, END_TO_END, Boxes, Contestant, Finder, installed
+from benchmarks.record import Figure, add_option, record
 
 
 def main() -> None:
@@ -32,6 +33,7 @@ def main() -> None:
     options.add_argument("--chunk", type=int, default=12, help="pictures a detector gets at a time")
     options.add_argument("--seed", type=int, default=0, help="another one composes other pictures")
     options.add_argument("--json", type=Path, help="also write the figures to this file")
+    add_option(options)
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         pictures = []
@@ -46,8 +48,31 @@ def main() -> None:
         for title, peers in (("faces in an array", DETECTORS), ("JPEG files to PNG crops", END_TO_END)):
             print(f"\n{title}")
             result[title] = race(peers, pictures, given.chunk, given.seed)
+    if given.record:
+        record("detect", _figures(result))
     if given.json:
         given.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def _figures(result: Mapping[str, Any]) -> Iterator[Figure]:
+    """Yield the ratios to the peers that are installed, and what it takes to start."""
+    faces, crops = result["faces in an array"], result["JPEG files to PNG crops"]
+    one, two = "btfer, one thread", "btfer, two workers"
+    for what, race, name, peer, title, goal in (
+        ("finding faces, one thread", faces, one, "mtcnn", "mtcnn 1.0.0", 6),
+        ("finding faces, two workers", faces, two, "mtcnn", "mtcnn 1.0.0, all processors", 10),
+        ("finding faces, two workers", faces, two, "facenet-pytorch", "facenet-pytorch, all processors", 5),
+        ("JPEG file to PNG crops, two workers", crops, two, "mtcnn", "mtcnn 1.0.0", 8),
+    ):
+        if peer in race[name]["times"]:
+            value, low, high = race[name]["times"][peer]
+            yield Figure(figure=what, peer=title, goal=f"≥ {goal}", value=value, unit="×", low=low, high=high)
+    ready, memory = "detector ready", "memory of a detector's worker"
+    yield Figure(figure=ready, goal="≤ 1", value=faces[one]["ready"], unit="s")
+    yield Figure(figure=memory, goal="≤ 500", value=faces[one]["megabytes"], unit="MB")
+    if "mtcnn" in faces:
+        yield Figure(figure=f"{ready}, mtcnn 1.0.0", value=faces["mtcnn"]["ready"], unit="s")
+        yield Figure(figure=f"{memory}, mtcnn 1.0.0", value=faces["mtcnn"]["megabytes"], unit="MB")
 
 
 def race(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.record import Figure, add_option, record
 from btfer_builder.config import EvalRecipe
 from btfer_builder.crop.cropping import png
 from btfer_builder.evaluate import faces_in_folder
@@ -37,6 +38,8 @@ from demo.pictures import LOOKS_LIKE, data, portrait
 
 #: What is asked for: this many times as fast as the faster of the two other ways.
 GOALS = {"small": 2.0, "resnet50": 1.3}
+ONNX_GOAL = 1.5
+TITLES = {"small": "LeNet5 at 48 px", "resnet50": "ResNet50 at 224 px"}
 
 Way = Callable[[int], NDArray[np.float32]]
 
@@ -127,6 +130,7 @@ def main() -> None:
     )
     parser.add_argument("--network", choices=[*GOALS, "all"], default="all")
     parser.add_argument("--onnx", action="store_true")
+    add_option(parser)
     chosen = parser.parse_args()
     import_tensorflow()
     with tempfile.TemporaryDirectory() as name:
@@ -138,15 +142,17 @@ def main() -> None:
             path = Path(name) / f"{network}.keras"
             size = build(network, path)
             rounds = chosen.rounds or (5 if network == "small" else 1)
-            run(
+            figures = run(
                 network, goal, folder, path, ways(folder, path, size, onnx=chosen.onnx), chosen.images, rounds
             )
+            if chosen.record:
+                record("evaluate", figures)
 
 
 def run(
     network: str, goal: float, folder: Path, path: Path, found: dict[str, Way], images: int, rounds: int
-) -> None:
-    """Time every way and print the table of one network."""
+) -> list[Figure]:
+    """Time every way, print the table of one network and return its figures."""
     for way in found.values():
         way(min(64, images))
     seconds: dict[str, list[float]] = {name: [] for name in found}
@@ -175,6 +181,20 @@ def run(
         for name in others
     )
     print(f"  goal {goal}×: {'reached' if reached >= goal else 'missed'} ({reached:.2f}×)")
+    figures = []
+    for own in (name for name in found if name.startswith("btfer")):
+        for name in others:
+            ratios = [other / mine for mine, other in zip(seconds[own], seconds[name], strict=True)]
+            onnx = own != "btfer eval"
+            figures.append(
+                Figure(
+                    figure=f"eval, {TITLES[network]}{', converted to ONNX' if onnx else ''}",
+                    peer=" + ".join(f"`{part}`" for part in name.partition(" (")[0].split(" + ")),
+                    goal=f"≥ {ONNX_GOAL if onnx else goal:g}",
+                    value=statistics.median(ratios), unit="×", low=min(ratios), high=max(ratios),
+                )
+            )  # fmt: skip
+    return figures
 
 
 if __name__ == "__main__":

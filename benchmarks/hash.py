@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.compose import photographs
+from benchmarks.record import Figure, add_option, record
 from btfer_builder.images.hashing import hash_images, hash_images_exactly
 from btfer_builder.parallel import Runner
 
@@ -129,6 +130,18 @@ def on_two_cores(folder: Path, items: Sequence[tuple[str, str]], rounds: int) ->
     }
 
 
+def _figure(what: str, peer: str, goal: float, row: dict[str, float]) -> Figure:
+    return Figure(
+        figure=what,
+        peer=peer,
+        goal=f"≥ {goal}",
+        value=row["ratio"],
+        unit="×",
+        low=row["lowest"],
+        high=row["highest"],
+    )
+
+
 def main() -> None:
     """Measure, print, and write what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -136,6 +149,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
+    add_option(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -155,6 +169,12 @@ def main() -> None:
             f"({two['lowest']:.2f}–{two['highest']:.2f}); {two['start_seconds']:.1f} s to start and for two shards"
         )
     print(f"\ngoals: ≥ {GOAL_ONE} on one core, ≥ {GOAL_TWO} on two, at most 2 bits")
+    if options.record:
+        what = f"hashing {len(items)} JPEGs of {SIZE[0]}×{SIZE[1]}"
+        record("hash", [
+            _figure(f"{what}, one process", "imagehash", GOAL_ONE, one["btfer"]),
+            _figure(f"{what}, two processes", "imagehash in one", GOAL_TWO, two),
+        ])  # fmt: skip
     if options.json:
         options.json.write_text(json.dumps({"one_core": one, "two_cores": two}, indent=2) + "\n")
 

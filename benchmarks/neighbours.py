@@ -10,10 +10,11 @@ its time multiplied. A peer that is not installed is said to be so and left out:
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,6 +24,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.record import Figure, add_option, record
 from btfer_builder.images.hamming import neighbours
 
 Hashes = NDArray[np.uint64]
@@ -183,6 +185,24 @@ def measure(hashes: Hashes, radius: int, rounds: int) -> dict[str, Any]:
     }
 
 
+def _figures(row: dict[str, Any]) -> Iterator[Figure]:
+    """Yield the figures of a number of hashes; goals are set for a million, and imagededup's for ten thousand."""
+    kind = {"random": "random hashes", "photos": "hashes of photos"}[row["kind"]]
+    what = f"all near pairs of {row['size']:,} {kind}"
+    if row["size"] == 10_000:
+        if ratio := row["ratios"].get("imagededup"):
+            yield Figure(figure=what, peer="imagededup", goal="≥ 100", value=ratio, unit="×")
+        return
+    what += f", radius {row['radius']}"
+    million = row["size"] == 1_000_000
+    yield Figure(figure=what, goal="≤ 40" if million else "", value=row["seconds"], unit="s")
+    if ratio := row["ratios"].get("faiss"):
+        goal = "≥ 5" if million else ""
+        yield Figure(figure=what, peer="faiss `IndexBinaryFlat`", goal=goal, value=ratio, unit="×")
+    goal = "≤ 1000" if million else ""
+    yield Figure(figure=f"{what}, memory", goal=goal, value=row["mb"], unit="MB")
+
+
 def main() -> None:
     """Measure, print, and write what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -191,6 +211,7 @@ def main() -> None:
     parser.add_argument("--radius", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
+    add_option(parser)
     options = parser.parse_args()
     results = []
     for size in map(int, options.sizes.split(",")):
@@ -199,7 +220,7 @@ def main() -> None:
             ("photos", photo_hashes(size, options.photos)),
         ):
             row = measure(hashes, options.radius, options.rounds)
-            results.append({"kind": kind, "radius": options.radius, **row})
+            results.append({"kind": kind, "size": size, "radius": options.radius, **row})
             peers = ", ".join(f"{ratio:.1f} × {name}" for name, ratio in row["ratios"].items())
             print(
                 f"{size:>9,} {kind}: {row['seconds']:7.2f} s, {row['pairs']:,} pairs of {row['hashes']:,} distinct "
@@ -208,6 +229,8 @@ def main() -> None:
                 flush=True,
             )
     print("\ngoals: 1,000,000 in ≤ 40 s and ≤ 1,000 MB, ≥ 5 × faiss; 10,000: ≥ 100 × imagededup; recall 1")
+    if options.record:
+        record("neighbours", itertools.chain.from_iterable(map(_figures, results)))
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 

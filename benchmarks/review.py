@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -23,12 +24,15 @@ import httpx
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.record import Figure, add_option, record  # noqa: E402
 from btfer_builder.catalog import Catalog  # noqa: E402
 from btfer_builder.labels import EMOTIONS  # noqa: E402
 from btfer_builder.workspace import Workspace, create_workspace  # noqa: E402
 from tests.factories import fill_catalog  # noqa: E402
 from tests.review.browser import CHROMIUM, READY, Chromium  # noqa: E402
 
+#: In milliseconds.
+DECISION_GOAL, KEY_GOAL = "< 20", "< 50"
 REVIEWERS = ("ana", "bo", "cy", "di", "el")
 
 
@@ -38,16 +42,19 @@ def main() -> None:
     options.add_argument("--faces", type=int, default=10_000)
     options.add_argument("--seconds", type=float, default=30)
     options.add_argument("--workspace", type=Path, help="use this one, and fill it if it is not there")
+    add_option(options)
     asked = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         workspace = filled(asked.workspace or Path(folder) / "set", asked.faces)
         print(f"{asked.faces} faces, {asked.seconds:g} s for each measurement")
-        alone(workspace, asked.seconds)
-        together(workspace, asked.seconds)
+        figures = [*alone(workspace, asked.seconds), *together(workspace, asked.seconds)]
         if CHROMIUM:
-            keys(workspace)
+            figures += keys(workspace)
         else:
             print("no Chromium here: keys were not measured")
+    if asked.record:
+        named = (replace(one, figure=f"review of {asked.faces:,} faces: {one.figure}") for one in figures)
+        record("review", named)
 
 
 def filled(root: Path, faces: int) -> Workspace:
@@ -104,12 +111,12 @@ def post(url: httpx.URL, items: list[str], until: float, times: list[float], ack
             acknowledged.append(answer.json()["decision_id"])
 
 
-def alone(workspace: Workspace, seconds: float) -> None:
+def alone(workspace: Workspace, seconds: float) -> Iterator[Figure]:
     """One reviewer."""
     with served(workspace, "zoe") as url:
         times: list[float] = []
         post(url, face_ids(workspace), time.perf_counter() + min(seconds, 10), times, [])
-        report("one reviewer, a decision answered", times)
+        yield from report("one reviewer, a decision answered", times, DECISION_GOAL)
         token = {"Authorization": f"Bearer {url.params['token']}"}
         with httpx.Client(base_url=url.copy_with(query=None), headers=token, trust_env=False) as page:
             turns = []
@@ -119,10 +126,10 @@ def alone(workspace: Workspace, seconds: float) -> None:
                     "/api/items", params={"round": "faces", "page": number, "keep": 1}
                 ).raise_for_status()
                 turns.append(time.perf_counter() - begin)
-            report("one reviewer, a page of items", turns)
+            yield from report("one reviewer, a page of items", turns)
 
 
-def together(workspace: Workspace, seconds: float) -> None:
+def together(workspace: Workspace, seconds: float) -> list[Figure]:
     """All reviewers at once, each through a server of their own."""
     with contextlib.ExitStack() as stack:
         urls = [stack.enter_context(served(workspace, name)) for name in REVIEWERS]
@@ -139,15 +146,16 @@ def together(workspace: Workspace, seconds: float) -> None:
         for thread in threads:
             thread.join()
     whole = [one for each in times for one in each]
-    report(f"{len(urls)} reviewers at full speed, a decision answered", whole)
+    figures = report(f"{len(urls)} reviewers at full speed, a decision answered", whole, DECISION_GOAL)
     ids = {one for each in acknowledged for one in each}
     held = {row[0] for row in Catalog(workspace.catalog.path).rows("SELECT decision_id FROM decisions")}
     print(f"{len(ids)} decisions acknowledged, {len(ids - held)} of them not in the catalog")
     if not ids <= held:
         sys.exit("decisions were lost")
+    return figures
 
 
-def keys(workspace: Workspace) -> None:
+def keys(workspace: Workspace) -> Iterator[Figure]:
     """Measure the time from a key to the picture on the screen that shows its effect, in a real browser."""
     script = """
       window.times = [];
@@ -175,7 +183,8 @@ def keys(workspace: Workspace) -> None:
                 page.press(key)
                 page.until(READY)
             page.until("document.getElementById('saved').textContent === 'All saved'")
-            report(f"a key until it shows: {name}", [one / 1000 for one in page.eval("window.times")])
+            shown = [one / 1000 for one in page.eval("window.times")]
+            yield from report(f"a key until it shows, {name}", shown, KEY_GOAL)
 
 
 def face_ids(workspace: Workspace) -> list[str]:
@@ -183,8 +192,8 @@ def face_ids(workspace: Workspace) -> list[str]:
     return [row[0] for row in workspace.catalog.rows("SELECT face_id FROM faces ORDER BY face_id")]
 
 
-def report(what: str, seconds: list[float]) -> None:
-    """Print a line."""
+def report(what: str, seconds: list[float], goal: str = "") -> list[Figure]:
+    """Print a line, and return its median and 95th percentile."""
     ranked = sorted(seconds)
     p95 = ranked[min(len(ranked) - 1, int(0.95 * len(ranked)))]
     print(
@@ -192,6 +201,11 @@ def report(what: str, seconds: list[float]) -> None:
         f"slowest {ranked[-1] * 1000:.0f} ms (n = {len(ranked)})",
         flush=True,
     )
+    shares = {"median": statistics.median(ranked), "p95": p95}
+    return [
+        Figure(figure=f"{what}, {name}", goal=goal, value=1000 * value, unit="ms")
+        for name, value in shares.items()
+    ]
 
 
 if __name__ == "__main__":

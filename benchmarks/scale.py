@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from benchmarks.record import Figure, add_option, record  # noqa: E402
 from btfer_builder.workspace import create_workspace  # noqa: E402
 from tests.synthetic import FACE_FILE, fill_tables  # noqa: E402
 
@@ -42,7 +43,9 @@ def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--photos", type=int, nargs="+", default=[20_000, 60_000, 200_000])
-    sizes = sorted(set(options.parse_args().photos))
+    add_option(options)
+    given = options.parse_args()
+    sizes = sorted(set(given.photos))
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for photos in sizes:
         folder = Path(tempfile.mkdtemp())
@@ -55,6 +58,11 @@ def main() -> None:
     print(f"{'processor seconds':20}" + "".join(f"{photos:>12,}" for photos in sizes) + "   exponent")
     for name, costs in seconds.items():
         print(f"{name:20}" + "".join(f"{cost:12.2f}" for cost in costs) + f"{slope(sizes, costs):11.2f}")
+    if given.record:
+        record("scale", [
+            Figure(figure=f"processor seconds of {name}, {photos:,} photos", value=cost, unit="s")
+            for name, costs in seconds.items() for photos, cost in zip(sizes, costs, strict=True)
+        ])  # fmt: skip
 
 
 def filled(root: Path, photos: int) -> Path:

@@ -25,6 +25,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.record import Figure, add_option, record
 from btfer_builder.config import TrainRecipe
 from btfer_builder.evaluate import faces_in_folder
 from btfer_builder.io.tensorflow_import import import_tensorflow
@@ -92,9 +93,9 @@ def ours(folder: Path, recipe: TrainRecipe, steps: int) -> Way:
     from btfer_builder.networks.preprocessing import Preprocessing
     from btfer_builder.training.pipeline import store_faces, training_batches
 
-    feeding = Preprocessing(recipe.size, recipe.size, 3, "rgb", "0,1")
+    preprocessing = Preprocessing(recipe.size, recipe.size, 3, "rgb", "0,1")
     store = store_faces(
-        faces_in_folder(folder), feeding, memory=10**9, workers=2, progress=lambda faces: faces
+        faces_in_folder(folder), preprocessing, memory=10**9, workers=2, progress=lambda faces: faces
     )
     batches = training_batches(store, batch_size=BATCH, balancing="none", augment=True, seed=0, first_epoch=0)
     model = compiled(recipe)
@@ -114,8 +115,8 @@ def in_memory(recipe: TrainRecipe, steps: int) -> Way:
     return lambda: model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
 
 
-def measure(name: str, folder: Path, images: int, rounds: int) -> bool:
-    """Print a network's table and return whether its goals are met in single precision."""
+def measure(name: str, folder: Path, images: int, rounds: int) -> tuple[bool, list[Figure]]:
+    """Print a network's table; return whether its goals are met in single precision, and its figures."""
     recipe, steps = TrainRecipe(network=name), images // BATCH
     half = TrainRecipe(network=name, mixed_precision=True)
     ways = {
@@ -133,17 +134,34 @@ def measure(name: str, folder: Path, images: int, rounds: int) -> bool:
             ways[way]()
             seconds[way].append(time.perf_counter() - start)
     print(f"\n{name}, {images} faces, 48×48, batches of {BATCH}", flush=True)
+    figures, what = [], f"training, {name}, 48 px: "
     for way, taken in seconds.items():
         ratios = [peer / own for peer, own in zip(seconds["authors"], taken, strict=True)]
         rate = steps * BATCH / statistics.median(taken)
         middle = statistics.median(ratios)
         print(f"{way:>24}  {rate:7.1f} images/s  {middle:5.2f}× ({min(ratios):.2f} to {max(ratios):.2f})")
+        if way.startswith("btfer"):
+            half_precision = ", mixed precision" if way.endswith("precision") else ""
+            figures.append(
+                Figure(
+                    figure=f"{what}images a second{half_precision}", peer="`ImageDataGenerator` + `fit`",
+                    goal="" if half_precision else f"≥ {GOALS.get(name, NEVER_SLOWER):g}",
+                    value=middle, unit="×", low=min(ratios), high=max(ratios),
+                )
+            )  # fmt: skip
     gain = statistics.median(a / b for a, b in zip(seconds["authors"], seconds["btfer"], strict=True))
     waits = statistics.median(a / b for a, b in zip(seconds["btfer"], seconds["in memory"], strict=True))
     goal = GOALS.get(name, NEVER_SLOWER)
     met = gain >= goal and waits <= STARVING
     print(f"goal {goal}×: {gain:.2f}×; a step takes {waits:.2f}× one in memory, goal {STARVING}", flush=True)
-    return met
+    step = Figure(
+        figure=f"{what}seconds of a step",
+        peer="a batch in memory",
+        goal=f"≤ {STARVING}",
+        value=waits,
+        unit="×",
+    )
+    return met, [*figures, step]
 
 
 def main() -> int:
@@ -154,6 +172,7 @@ def main() -> int:
     parser.add_argument("--network", action="append", choices=NETWORKS)
     parser.add_argument("--images", type=int, default=640, help="a quarter of them for resnet18")
     parser.add_argument("--rounds", type=int, default=5)
+    add_option(parser)
     given = parser.parse_args()
     import_tensorflow()
     random.seed(0)
@@ -162,7 +181,10 @@ def main() -> int:
         write_faces(Path(folder), given.images)
         for name in given.network or NETWORKS:
             images = given.images // 4 if name == "resnet18" else given.images
-            met &= measure(name, Path(folder), images, given.rounds)
+            reached, figures = measure(name, Path(folder), images, given.rounds)
+            met &= reached
+            if given.record:
+                record("train", figures)
     return 0 if met else 1
 
 

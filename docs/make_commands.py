@@ -23,7 +23,8 @@ def _commands(group: click.Group, parent: click.Context) -> list[str]:
     """Return the headings and helps of a group's commands, a group among them followed by its own."""
     parts: list[str] = []
     for name in group.list_commands(parent):
-        command = group.commands[name]
+        command = group.get_command(parent, name)
+        assert command
         context = click.Context(
             command, info_name=name, parent=parent, terminal_width=100, max_content_width=100
         )

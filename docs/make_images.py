@@ -1,4 +1,4 @@
-"""Make the pictures of the pages out of the demo's workspace: `make demo docs`. Needs Chromium for the screenshots."""
+"""Make the pictures of the documentation from the workspace of the demo: `make demo images`. Needs Chromium."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ INK = (60, 60, 60)
 
 
 def way() -> NDArray[np.uint8]:
-    """Return three strips: pictures found (crossed out where dropped), faces cut out, the sample."""
+    """Return three strips: images (those dropped crossed out), face crops, the sample."""
     catalog = Catalog(WORKSPACE / "manifests" / "btfer.sqlite")
     found = catalog.rows("SELECT path, state FROM image_rows ORDER BY state = 'kept', candidate_id LIMIT 28")
     faces = catalog.rows(
@@ -35,15 +35,15 @@ def way() -> NDArray[np.uint8]:
     sample = catalog.rows("SELECT path, emotion, rank FROM sample ORDER BY rank, emotion")
     strips = [
         _strip(
-            "crawl and dedupe: pictures found, repeats crossed out",
+            "crawl and dedupe: images found, duplicates crossed out",
             [(r["path"], r["state"] != "kept") for r in found],
         ),
         _strip(
-            "crop and review: faces, 256 px with a margin of 20",
+            "crop and review: face crops of 256 x 256 pixels, rejected ones crossed out",
             [(r["path"], r["verdict"] == "reject") for r in faces],
         ),
         _strip(
-            "sample: as many of each  -  " + ", ".join(EMOTIONS),
+            "sample: the same number of each class  -  " + ", ".join(EMOTIONS),
             [(r["path"], False) for r in sample],
             len(EMOTIONS) * 2,
         ),
@@ -78,10 +78,10 @@ def _tile(path: Path, crossed: bool) -> NDArray[np.uint8]:
 
 
 def screenshot(url: str, path: Path, width: int, height: int) -> None:
-    """Photograph a page in headless Chromium."""
+    """Take a screenshot of a page in headless Chromium."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
-        sys.exit("no Chromium here: the screenshots stay as they are")
+        sys.exit("Chromium is not installed: the screenshots are unchanged")
     with tempfile.TemporaryDirectory() as profile:
         subprocess.run(
             [
@@ -95,11 +95,10 @@ def screenshot(url: str, path: Path, width: int, height: int) -> None:
 
 
 def review_pages() -> None:
-    """Photograph the review page: its shapes, blind, and what two reviewers disagree on."""
+    """Take screenshots of the review page: its views, blind, and a disagreement of two reviewers."""
     ana = ["--reviewer", "ana"]
     pages = {
         "review.png": (ana, {}),
-        "review-single.png": (ana, {"view": "single", "emotion": "happy", "page": 1}),
         "review-conflict.png": (
             [*ana, "--round", "images"],
             {"show": "conflict", "view": "compare", "page": 1},
@@ -110,7 +109,7 @@ def review_pages() -> None:
         "review-adjudicate.png": (["--reviewer", "chief", "--adjudicate"], {"page": 1}),
     }
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "workspace"  # the demo's own stays as the demo left it
+        copy = Path(folder) / "workspace"  # so that the workspace of the demo does not change
         shutil.copytree(WORKSPACE, copy)
         disagree(copy)
         for name, (options, address) in pages.items():
@@ -124,15 +123,43 @@ def review_pages() -> None:
 
 
 def disagree(workspace: Path) -> None:
-    """Let two more reviewers answer a part of the faces, not always alike."""
+    """Add decisions of two more reviewers, who disagree on some faces."""
     catalog = Catalog(workspace / "manifests" / "btfer.sqlite")
     faces = [item.item_id for item in review_items(catalog, "face")]
-    said = []
-    for place, face in enumerate(faces[:24]):
+    decisions = []
+    for index, face in enumerate(faces[:24]):
         for number, reviewer in enumerate(("bo", "cy")):
-            emotion = EMOTIONS[(place // 8 + (place % 5 == number)) % len(EMOTIONS)]
-            said.append(Decision(face, "face", "accept", emotion, None, reviewer))
-    add_decisions(catalog, said)
+            emotion = EMOTIONS[(index // 8 + (index % 5 == number)) % len(EMOTIONS)]
+            decisions.append(Decision(face, "face", "accept", emotion, None, reviewer))
+    add_decisions(catalog, decisions)
+
+
+def curves() -> None:
+    """Draw the curves of a short run of lenet5 on synthetic faces: noise with a bright bar for each emotion."""
+    chance = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        for split, count in (("train", 12), ("val", 4)):
+            for index, emotion in enumerate(EMOTIONS):
+                faces = Path(folder) / "set" / split / emotion
+                faces.mkdir(parents=True)
+                for number in range(count):
+                    pixels = chance.normal(110, 40, (48, 48))
+                    pixels[6 * index + 3 : 6 * index + 9] += 30
+                    cv2.imwrite(str(faces / f"{number}.png"), pixels.clip(0, 255).astype(np.uint8))
+        run = Path(folder) / "run"
+        command = [sys.executable, "-m", "btfer_builder", "train", f"{folder}/set", "--out", str(run)]
+        options = [
+            "--network",
+            "lenet5",
+            "--finetune-epochs",
+            "40",
+            "--batch-size",
+            "16",
+            "--learning-rate",
+            "0.001",
+        ]
+        subprocess.run([*command, *options], check=True, capture_output=True)
+        shutil.copy(run / "curves.png", IMAGES / "curves.png")
 
 
 def main() -> None:
@@ -140,8 +167,9 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     cv2.imwrite(str(IMAGES / "way.png"), way()[..., ::-1])
     report = next((WORKSPACE / "reports").glob("*/report.html"))
-    screenshot(report.as_uri(), IMAGES / "report.png", 1180, 1500)
+    screenshot(report.as_uri(), IMAGES / "report.png", 1180, 1590)
     review_pages()
+    curves()
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def fill_catalog(
             Candidate(rank + 1, url, f"{url}.html", f"photo {rank}", license, creator="Ana")
             for rank, url in enumerate(urls)
         ]
-        add_search(catalog, search, candidates, asked=per_emotion)
+        add_search(catalog, search, candidates, requested=per_emotion)
         add_fetches(
             catalog,
             [
@@ -74,7 +74,7 @@ def fill_catalog(
         filled.conflicts["image"] += disputed
         other = emotions[(place + 1) % len(emotions)]
         # The engine may give one address under two searches; the earlier one decides where it is listed.
-        add_search(catalog, _search(other, f"also {other}"), candidates[:conflicts], asked=conflicts)
+        add_search(catalog, _search(other, f"also {other}"), candidates[:conflicts], requested=conflicts)
         dedupes += [
             DedupeResult(image.image_id, "kept", conflict=image.image_id in disputed) for image in images
         ]

@@ -22,6 +22,7 @@ ORDER = (
     {"datasets", "networks"},
     {"evaluate", "training"},
     {"benchmark"},
+    {"api"},
     {"cli"},
     {"__main__"},
 )

@@ -1,8 +1,7 @@
 """Read `benchmark.toml` and plan its runs, each with an id derived from its settings."""
 
 import hashlib
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -20,6 +19,7 @@ from btfer_builder.config import (
 )
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import setting_digest
+from btfer_builder.io.limits import read_toml
 from btfer_builder.networks.registry import NETWORKS, find_network
 
 Value = TypeVar("Value")
@@ -88,28 +88,52 @@ def load_benchmark(path: Path) -> BenchmarkRecipe:
         If the file is missing or not valid TOML, or a setting is unknown or out of range; the text names it.
     """
     try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        said = read_toml(path)
         recipe = convert_settings(said, BenchmarkRecipe, path)
     except FileNotFoundError:
         raise BtferError(f"{path}: no such file; write one (btfer benchmark --example shows it)") from None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise BtferError(f"{path}: not valid TOML: {error}") from None
-    for name in said.get("train", {}):
+    check_benchmark(recipe, said.get("train", {}), str(path))
+    return with_absolute_paths(recipe, path.absolute().parent)
+
+
+def check_benchmark(recipe: BenchmarkRecipe, train: Collection[str], where: str) -> None:
+    """Check what a grid says about networks.
+
+    Parameters
+    ----------
+    recipe
+        The grid.
+    train
+        Names of the settings of the training that are given.
+    where
+        What an error begins with.
+
+    Raises
+    ------
+    BtferError
+        If a network or its weights are unknown, or a setting of the training is one that the grid sets.
+    """
+    for name in train:
         if name in _OF_THE_GRID:
-            raise BtferError(f"{path}: train.{name}: the grid sets this; give it as {_OF_THE_GRID[name]}")
+            raise BtferError(f"{where}: train.{name}: the grid sets this; give it as {_OF_THE_GRID[name]}")
     for name in recipe.networks:
         try:
             find_network(name)
         except BtferError as error:
-            raise BtferError(f"{path}: networks: {error}") from None
+            raise BtferError(f"{where}: networks: {error}") from None
     for name in recipe.weights:
         network, _, pretraining = name.rpartition("-")
         known = find_network(network).pretrainings if network in NETWORKS else ()
         if pretraining not in known or pretraining == "scratch":
             raise BtferError(
-                f"{path}: weights.{name}: no network of that name has such weights; expected a name like vgg16-vggface"
+                f"{where}: weights.{name}: no network of that name has such weights; expected a name like vgg16-vggface"
             )
-    folder = path.absolute().parent
+
+
+def with_absolute_paths(recipe: BenchmarkRecipe, folder: Path) -> BenchmarkRecipe:
+    """Return a grid whose paths are relative to a folder with absolute paths."""
     return msgspec.structs.replace(
         recipe,
         datasets={name: str(folder / data) for name, data in recipe.datasets.items()},

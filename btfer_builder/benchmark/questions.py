@@ -15,7 +15,8 @@ from btfer_builder.benchmark.results import Result, Score
 from btfer_builder.evaluate.metrics.bootstrap import draws
 from btfer_builder.evaluate.metrics.scores import Interval
 from btfer_builder.evaluate.metrics.significance import Correct, holm, mcnemar
-from btfer_builder.evaluate.report.compare import ALPHA, read_report
+from btfer_builder.evaluate.report.compare import ALPHA
+from btfer_builder.evaluate.report.read_report import read_report
 
 Values = NDArray[np.float64]
 

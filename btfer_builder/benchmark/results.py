@@ -12,6 +12,7 @@ from btfer_builder.config import EvalRecipe, id_settings
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.scores import wilson
 from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.json import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,10 +126,10 @@ def read_result(folder: Path) -> Result | None:
     """
     path = folder / "result.json"
     try:
-        result = msgspec.json.decode(path.read_bytes(), type=Result)
+        result = msgspec.convert(read_json(path), Result)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError) as error:
         raise BtferError(
             f"{path}: not a result of this btfer ({error}); remove the file to run it again"
         ) from None

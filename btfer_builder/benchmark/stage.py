@@ -2,23 +2,32 @@
 
 import contextlib
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from btfer_builder.benchmark.grid import GridPlan, PlannedRun, RunSetting, plan_runs
+from btfer_builder.benchmark.published import published_grid
+from btfer_builder.benchmark.questions import PairedComparison, answer_questions, to_dict
+from btfer_builder.benchmark.questions_markdown import questions_markdown
 from btfer_builder.benchmark.report import write_report
 from btfer_builder.benchmark.results import Failure, Result, read_result, scoring_digest
 from btfer_builder.benchmark.run import RunContext, cross_domain_faces, run_all
 from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.datasets.splits import read_splits
 from btfer_builder.errors import BtferError
+from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.limits import read_text
 from btfer_builder.io.locks import lock_file
-from btfer_builder.io.terminal import bar, echo_stderr
+from btfer_builder.io.terminal import bar, echo_stderr, progress_shown
 from btfer_builder.parallel import Crashed, Runner
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,21 @@ class Benchmark:
     impossible: tuple[tuple[RunSetting, str], ...]
     out: Path
     files: tuple[Path, ...]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a row for each finished run: its setting, and accuracy and macro scores on its own split and BTFER."""
+        import pandas as pd
+
+        columns = ("run_id", "dataset", "size", "network", "pretraining", "balancing", "seed", "params")
+        scores = ("n", "accuracy", "precision", "recall", "f1")
+        rows = []
+        for result in self.results:
+            row = {name: getattr(result, name) for name in columns}
+            for side, score in (("own", result.own), ("btfer", result.btfer)):
+                row |= {f"{side}_{name}": getattr(score, name, None) for name in scores}
+            rows.append(row)
+        names = [*columns, *(f"{side}_{name}" for side in ("own", "btfer") for name in scores)]
+        return pd.DataFrame(rows, columns=names)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form of `btfer benchmark --json`."""
@@ -137,10 +161,55 @@ def report_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
     """
     plan, failures = plan_of(recipe), {}
     for run in plan.runs:
-        with contextlib.suppress(OSError):
-            error = (Path(recipe.out) / "runs" / run.run_id / "error.txt").read_text(encoding="utf-8")
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            error = read_text(Path(recipe.out) / "runs" / run.run_id / "error.txt")
             failures[run.run_id] = Failure(run_id=run.run_id, error=error.strip())
     return _finish(recipe, plan, failures, ran=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The answers to the research questions, and the Markdown file with them."""
+
+    comparisons: tuple[PairedComparison, ...]
+    path: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form of `btfer benchmark --questions --json`."""
+        return to_dict(self.comparisons) | {"path": str(self.path)}
+
+
+def answer_benchmark(recipe: BenchmarkRecipe) -> Answers:
+    """Answer the research questions from the finished runs of a grid and write `questions.md`.
+
+    Raises
+    ------
+    BtferError
+        If no run is finished, or `out` cannot be written.
+    """
+    results = list(finished_runs(recipe, plan_of(recipe)).values())
+    if not results:
+        raise BtferError(f"{recipe.out}: no run is finished yet; run the grid first: btfer benchmark")
+    comparisons = answer_questions(
+        results, Path(recipe.out), resamples=recipe.eval.resamples, seed=recipe.eval.seed
+    )
+    return _write_answers(comparisons, Path(recipe.out))
+
+
+def answer_published(out: Path) -> Answers:
+    """Answer the research questions from the results published by the authors and write `questions.md`."""
+    return _write_answers(answer_questions(published_grid()), out)
+
+
+def report_published(out: Path) -> list[Path]:
+    """Write tables and figures of the results published by the authors; return the files."""
+    return write_report(out, published_grid(), authors=True)
+
+
+def _write_answers(comparisons: Sequence[PairedComparison], out: Path) -> Answers:
+    path = out / "questions.md"
+    write_bytes(path, f"# Questions\n\n{questions_markdown(comparisons)}".encode())
+    return Answers(tuple(comparisons), path)
 
 
 def _finish(recipe: BenchmarkRecipe, plan: GridPlan, failures: dict[str, Failure], *, ran: int) -> Benchmark:
@@ -166,7 +235,11 @@ def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
     out = Path(recipe.out)
     several = bool(recipe.scheduler) or recipe.workers > 1
     shared = RunContext(
-        out=out, btfer=recipe.btfer, evaluation=recipe.eval, one_gpu=several, verbose=not several
+        out=out,
+        btfer=recipe.btfer,
+        evaluation=recipe.eval,
+        one_gpu=several,
+        verbose=not several and progress_shown(),
     )
     runner: Runner[PlannedRun, Result | Failure] = Runner(recipe.workers, 1, recipe.scheduler, out)
     failures: dict[str, Failure] = {}

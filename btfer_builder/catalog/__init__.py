@@ -1,4 +1,4 @@
-"""The catalog: one SQLite file that is the one truth of a workspace. SQL is spoken in this folder only."""
+"""The catalog: one SQLite file that holds the state of a workspace. All SQL is in this folder."""
 
 from btfer_builder.catalog.catalog import Catalog
 

@@ -1,4 +1,4 @@
-"""What reviewers' votes say together: the rule, the answers, and what they disagree on."""
+"""The reviewers' votes, the consensus rule, and the verdicts that follow from both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from btfer_builder.records import Kind
 
 @dataclass(frozen=True, slots=True)
 class ConsensusRule:
-    """When votes make a verdict: so many answers at least, and such a share of them alike."""
+    """When votes make a verdict: minimum number of answers, and minimum share of equal ones."""
 
     min_votes: int
     agreement: float
@@ -17,7 +17,7 @@ class ConsensusRule:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One reviewer's answer to one item: an emotion, `reject`, or `accept` for an acceptance without a label."""
+    """The answer of a reviewer to an item: an emotion, `reject`, or `accept` for an acceptance without a label."""
 
     item_id: str
     reviewer: str
@@ -26,14 +26,14 @@ class Vote:
 
 
 def rule(catalog: Catalog) -> ConsensusRule:
-    """Return the rule in force."""
+    """Return the current rule."""
     return ConsensusRule(*catalog.rows("SELECT min_votes, agreement FROM consensus")[0])
 
 
-def choose_rule(
+def set_rule(
     catalog: Catalog, chosen: ConsensusRule, check: Callable[[set[str]], None] = lambda unsettled: None
 ) -> None:
-    """Put a rule in force: from now on every view of the catalog follows it.
+    """Set the rule, which all views of the catalog follow.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def choose_rule(
     chosen
         The rule.
     check
-        Is given the items that lose their verdict or get another; the rule stays as it was if it raises.
+        Called with the items that lose their verdict or get another one; if it raises, the rule is not changed.
     """
-    if chosen == rule(catalog):  # a reader of the catalog writes nothing if nothing changes
+    if chosen == rule(catalog):  # so that a command that only reads writes nothing
         return
     with catalog.transaction() as db:
         before = _verdicts(catalog)
@@ -63,16 +63,16 @@ _EXISTS = {
 
 
 def votes(catalog: Catalog, kind: Kind, *, disputed: bool = False) -> list[Vote]:
-    """Return every vote on the items of a round, by item and reviewer; a skip is none, nor is an adjudication.
+    """Return the votes on the items of a round, by item and reviewer, without skips and adjudications.
 
     Parameters
     ----------
     catalog
         The catalog.
     kind
-        Which round.
+        The round.
     disputed
-        Only those on items that reviewers answered differently.
+        Only votes on items that reviewers answered differently.
     """
     only = (
         "AND w.item_id IN (SELECT item_id FROM vote_counts WHERE kind = ? AND answers > 1)"
@@ -89,7 +89,7 @@ def votes(catalog: Catalog, kind: Kind, *, disputed: bool = False) -> list[Vote]
 
 
 def consensus(catalog: Catalog, kind: Kind) -> dict[str, str]:
-    """Return the verdict on every item of a round that has one, in the words of `Vote.answer`, by item."""
+    """Return the verdicts of a round by item, as in `Vote.answer`."""
     rows = catalog.rows(
         f"SELECT w.item_id, coalesce(w.emotion, w.verdict) FROM verdicts w WHERE w.kind = ? AND {_EXISTS[kind]}",
         kind,

@@ -1,11 +1,11 @@
-"""Open the catalog, bring its schema up to date, and give out transactions."""
+"""Open the catalog, migrate its schema, and run transactions."""
 
 import dataclasses
 import random
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -20,18 +20,18 @@ from btfer_builder.reasons import REASONS
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-#: One script a schema version, applied in order; a catalog remembers in `user_version` how many it has had.
+#: One script for each schema version, applied in order; `user_version` of a catalog counts those it has had.
 MIGRATIONS = tuple(
     sorted(f.name for f in (files(__package__) / "migrations").iterdir() if f.name.endswith(".sql"))
 )
 
-#: How long a program waits for another one that writes.
+#: Seconds to wait for another process that writes.
 BUSY_SECONDS = 60
 
-#: How much of the catalog a connection keeps in memory at most: the indexes that a large one is joined by.
+#: Maximum cache of a connection: room for the indexes that joins in a large catalog use.
 CACHE_KIB = 65536
 
-#: The tables whose rows may have a reason, and whose list it is from.
+#: Tables whose rows may have a reason, and the stage whose reasons these are.
 _STAGE_OF = {
     "fetches": "crawl",
     "hashes": "dedupe",
@@ -46,19 +46,19 @@ _STAGE_OF = {
 
 
 class Catalog:
-    """The SQLite file of a workspace, in WAL mode: readers never block, `kill -9` loses nothing committed.
+    """The SQLite file of a workspace, in WAL mode: readers never block, and `kill -9` loses nothing committed.
 
-    Safe to share between threads: each gets a connection of its own.
+    It can be shared between threads: each has its own connection.
 
     Parameters
     ----------
     path
-        The file; it is made if it is not there.
+        The file; it is created if it does not exist.
 
     Raises
     ------
     BtferError
-        If the file is no catalog, or one of a newer version of the program.
+        If the file is not a catalog, or was written by a newer version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,15 +71,15 @@ class Catalog:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """This thread's connection, in autocommit mode; write through `transaction` only."""
+        """The connection of this thread, in autocommit mode; write only in a `transaction`."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SECONDS)
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
-            _execute_patiently(
+            _execute_with_retries(
                 connection, "PRAGMA journal_mode = WAL"
-            )  # while another program makes the catalog, it fails at once
+            )  # fails at once while another process creates the catalog
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._local.connection = connection
@@ -87,16 +87,16 @@ class Catalog:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Write all or nothing; other writers wait their turn.
+        """Commit everything in the block or nothing; other writers wait.
 
         Raises
         ------
         BtferError
-            If the disk is full or the catalog stays locked by another program.
+            If the disk is full or another process keeps the catalog locked.
         """
         connection = self.connection
         try:
-            _execute_patiently(connection, "BEGIN IMMEDIATE")
+            _execute_with_retries(connection, "BEGIN IMMEDIATE")
             try:
                 yield connection
             except BaseException:
@@ -114,19 +114,19 @@ class Catalog:
         """Return all rows of a query."""
         return self.connection.execute(sql, parameters).fetchall()
 
-    def value(self, sql: str, *parameters: object) -> Any:  # noqa: ANN401 - whatever the column holds
+    def value(self, sql: str, *parameters: object) -> Any:  # noqa: ANN401 - any column
         """Return the first column of the first row, or None."""
         row = self.connection.execute(sql, parameters).fetchone()
         return None if row is None else row[0]
 
     @contextmanager
     def run(self, command: str, recipe: object) -> Iterator[dict[str, Any]]:
-        """Record a stage's run: what was run, with which recipe, and how it ended.
+        """Record the run of a stage: command, recipe, and how it ended.
 
         Yields
         ------
         dict
-            Filled in by the stage with its counts.
+            The counts, which the stage fills in.
         """
         import msgspec
 
@@ -165,8 +165,8 @@ class Catalog:
         scripts = [folder / "migrations" / name for name in MIGRATIONS[version:]] + [folder / "views.sql"]
         statements = [f"DROP VIEW {view['name']};" for view in views]
         statements += [script.read_text(encoding="utf-8") for script in scripts]
-        # executescript commits on its own: the whole migration stands in one explicit transaction,
-        # and a second program that migrates at the same moment finds the version already there.
+        # executescript commits by itself, so the migration is one explicit transaction. A second process that
+        # migrates at the same time finds the version already there.
         try:
             self.connection.executescript(
                 f"BEGIN IMMEDIATE; {' '.join(statements)} PRAGMA user_version = {len(MIGRATIONS)}; COMMIT;"
@@ -179,9 +179,9 @@ class Catalog:
 
 
 def holds_rows(path: Path) -> bool:
-    """Whether a file is a catalog in which something happened; it is only read, and need not be there.
+    """Return whether a file is a catalog with data. It is only read, and may be missing.
 
-    The rule of consensus and the runs of stages do not count: a new catalog may have them before anything else.
+    The consensus rule and the runs of stages do not count: a new catalog may have them before any data.
     """
     if not path.is_file() or not path.stat().st_size:
         return False
@@ -197,11 +197,22 @@ def holds_rows(path: Path) -> bool:
             ]
             return any(db.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in facts)
     except sqlite3.DatabaseError:
-        return True  # whatever it is, opening it says what is wrong
+        return True  # opening it reports what is wrong
 
 
-def _execute_patiently(connection: sqlite3.Connection, statement: str) -> None:
-    """Execute a statement that needs a lock, trying every few milliseconds, where SQLite itself soon sleeps for 100."""
+@contextmanager
+def damage_as_error() -> Iterator[None]:
+    """Turn SQLite's error about a damaged file into a `BtferError`."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise
+        raise BtferError(f"the catalog is damaged ({error}); restore it from a backup") from None
+
+
+def _execute_with_retries(connection: sqlite3.Connection, statement: str) -> None:
+    """Execute a statement that needs a lock, retrying every few milliseconds; SQLite itself would soon wait 100 ms."""
     deadline = time.monotonic() + BUSY_SECONDS
     connection.execute("PRAGMA busy_timeout = 0")
     try:
@@ -212,7 +223,7 @@ def _execute_patiently(connection: sqlite3.Connection, statement: str) -> None:
                 busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
                 if not busy or time.monotonic() > deadline:
                     raise
-                time.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 - so that two never knock in step
+                time.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 - random, so that two processes do not retry in step
             else:
                 return
     finally:
@@ -220,7 +231,7 @@ def _execute_patiently(connection: sqlite3.Connection, statement: str) -> None:
 
 
 def now() -> str:
-    """Return this moment as ISO 8601 in UTC, to the millisecond."""
+    """Return the current time as ISO 8601 in UTC, in milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
@@ -232,14 +243,14 @@ def insert(
     verb: str = "INSERT",
     **extra: object,
 ) -> None:
-    """Write dataclass rows into the table whose columns are their fields.
+    """Insert dataclass rows into a table whose columns are their fields.
 
     Parameters
     ----------
     db
         A connection inside a transaction.
     table
-        The table; a field of a row that holds a tuple belongs to another table and is left out.
+        The table. Fields that hold a tuple belong to another table and are left out.
     rows
         Dataclass instances of one type.
     verb
@@ -253,8 +264,13 @@ def insert(
     if table in _STAGE_OF:
         given = {row.reason for row in rows}  # type: ignore[attr-defined]  # as the rows of these tables do
         if unknown := given - {None, *REASONS[_STAGE_OF[table]]}:
-            raise ValueError(f"{table}: {sorted(unknown)} are no reasons of the stage {_STAGE_OF[table]}")
+            raise ValueError(f"{table}: {sorted(unknown)} are not reasons of the stage {_STAGE_OF[table]}")
     fields = [f.name for f in dataclasses.fields(rows[0]) if not isinstance(getattr(rows[0], f.name), tuple)]
     columns = [*fields, *extra]
     sql = f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
     db.executemany(sql, [(*(getattr(row, name) for name in fields), *extra.values()) for row in rows])
+
+
+def placeholders(values: Collection[object]) -> str:
+    """Return the placeholders of an SQL list: `?, ?, ?` for three values."""
+    return ", ".join("?" * len(values))

@@ -1,4 +1,4 @@
-"""What the crawl stage writes and asks: searches, candidates and the fate of every URL."""
+"""Queries of the crawl stage: searches, candidates, and the outcome for each URL."""
 
 import hashlib
 import sqlite3
@@ -6,24 +6,24 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple, TypeVar
 
-from btfer_builder.catalog.catalog import Catalog, insert, now
+from btfer_builder.catalog.catalog import Catalog, insert, now, placeholders
 from btfer_builder.records import Candidate, Fetch, Image, Search
 
-#: Reasons that may pass by themselves: such a file is tried again by the next crawls, `MAX_TRIES` of them in all.
-PASSING = ("busy", "server_error", "timeout", "unreachable")
+#: Temporary failures: such a file is tried again by the next crawls, in up to `MAX_TRIES` crawls.
+TEMPORARY = ("busy", "server_error", "timeout", "unreachable")
 MAX_TRIES = 3
 
-#: Begins what stands in the place of an address that was taken down; its hash follows.
+#: Prefix of the text that replaces the URL of an image that was taken down; the hash of the URL follows.
 _TAKEN_DOWN = "taken-down:"
 
 _COLUMNS = [field.name for field in fields(Candidate)]
-_PASSING = ", ".join(f"'{reason}'" for reason in PASSING)
-#: URLs that have no fate, or one that another crawl may change.
-_OPEN = f"(f.url IS NULL OR f.reason = 'license' OR (f.reason IN ({_PASSING}) AND f.tries < {MAX_TRIES}))"
+_TEMPORARY = ", ".join(f"'{reason}'" for reason in TEMPORARY)
+#: URLs without an outcome, or with one that another crawl may change.
+_OPEN = f"(f.url IS NULL OR f.reason = 'license' OR (f.reason IN ({_TEMPORARY}) AND f.tries < {MAX_TRIES}))"
 
 
 class QueryCell(NamedTuple):
-    """What was searched for, whatever the words: the unit of balance."""
+    """What was searched for, independent of wording and language: the unit of balance."""
 
     emotion: str
     query_ethnicity: str
@@ -36,40 +36,44 @@ def cell_of(search: Search) -> QueryCell:
     return QueryCell(search.emotion, search.query_ethnicity, search.query_gender, search.query_age)
 
 
-def results_asked(catalog: Catalog, search: Search) -> int:
-    """Return how many results this search was already asked for: where to go on."""
-    asked = catalog.value(
+def results_requested(catalog: Catalog, search: Search) -> int:
+    """Return how many results of a search were requested so far: where the next crawl continues."""
+    requested = catalog.value(
         "SELECT results_requested FROM searches WHERE engine = ? AND query = ? AND emotion = ?",
         search.engine, search.query, search.emotion,
     )  # fmt: skip
-    return asked or 0
+    return requested or 0
 
 
 def plan_searches(catalog: Catalog, searches: Iterable[Search]) -> None:
-    """Give searches their place before they are asked, so that their order does not depend on who answers first."""
+    """Insert searches before they are sent, so that their ids do not depend on which engine answers first."""
     searches = [_storable(search) for search in searches]
     with catalog.transaction() as db:
         insert(db, "searches", searches, verb="INSERT OR IGNORE", results_requested=0)
 
 
 def add_search(
-    catalog: Catalog, search: Search, candidates: Iterable[Candidate], asked: int, error: str | None = None
+    catalog: Catalog,
+    search: Search,
+    candidates: Iterable[Candidate],
+    requested: int,
+    error: str | None = None,
 ) -> int:
-    """Commit what a search, or a page of it, has found, and return how many candidates were new.
+    """Commit the results of a search, or of a page of it, and return the number of new candidates.
 
     Parameters
     ----------
     catalog, search
-        Where, and what was asked.
+        The catalog and the search.
     candidates
-        What was found.
-    asked
-        Results asked for so far; the next crawl goes on there.
+        The results.
+    requested
+        Number of results requested so far; the next crawl continues there.
     error
-        Why the search ended before it had all it was asked for; the next crawl asks again.
+        Why the search ended early; the next crawl repeats it.
     """
     search = _storable(search)
-    candidates = _unnamed(catalog, [_storable(candidate) for candidate in candidates])
+    candidates = _anonymized(catalog, [_storable(candidate) for candidate in candidates])
     with catalog.transaction() as db:
         insert(db, "searches", [search], verb="INSERT OR IGNORE", results_requested=0)
         (search_id,) = db.execute(
@@ -78,13 +82,13 @@ def add_search(
         ).fetchone()
         db.execute(
             "UPDATE searches SET results_requested = max(results_requested, ?), error = ? WHERE search_id = ?",
-            (asked, error, search_id),
+            (requested, error, search_id),
         )
         return _insert_candidates(db, search_id, candidates)
 
 
 def _insert_candidates(db: sqlite3.Connection, search_id: int, candidates: Sequence[Candidate]) -> int:
-    """Write new candidates under ids that follow search and rank; one whose rank is taken comes after the others."""
+    """Insert new candidates with ids by search and rank; one whose rank is taken comes after the others."""
     if not candidates:
         return 0
     taken = db.execute(
@@ -110,8 +114,8 @@ def _insert_candidates(db: sqlite3.Connection, search_id: int, candidates: Seque
     return len(rows)
 
 
-def fruitful_query(catalog: Catalog, engine: str) -> tuple[str, str] | None:
-    """Return the phrase and the language of a search that this engine has found something for, if there is one."""
+def query_with_results(catalog: Catalog, engine: str) -> tuple[str, str] | None:
+    """Return phrase and language of the latest search with results on an engine; None if there is none."""
     row = catalog.connection.execute(
         """SELECT query, language FROM searches s WHERE engine = ?
            AND EXISTS (SELECT 1 FROM candidates c WHERE c.search_id = s.search_id)
@@ -123,9 +127,10 @@ def fruitful_query(catalog: Catalog, engine: str) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class WaitingUrl:
-    """A URL to fetch, with the language of its query and the cell it is for.
+    """A URL to fetch, with the language and the cell of its query.
 
-    `local` is a file of this machine the user named, `sha1` what the engine said of it, `tries` the crawls before.
+    `local` marks a file on this machine that the user named, `sha1` is the digest that the engine states, `tries` the
+    number of earlier crawls that tried it.
     """
 
     url: str
@@ -137,14 +142,14 @@ class WaitingUrl:
 
 
 def waiting_urls(catalog: Catalog, engines: Sequence[str], license: Collection[str] = ()) -> list[WaitingUrl]:
-    """Return every URL of these engines that is still to be fetched, once each, in the order of its first candidate.
+    """Return the URLs of some engines that are to be fetched, each once, in the order of their first candidates.
 
     Parameters
     ----------
     catalog, engines
-        Where, and whose candidates.
+        The catalog and the engines.
     license
-        Only what at least one engine stated to be under one of these; none: everything.
+        Only URLs for which an engine states one of these licences; empty: all URLs.
     """
     rows = catalog.rows(
         f"""SELECT g.*, s.language, s.emotion, s.query_ethnicity, s.query_gender, s.query_age
@@ -152,9 +157,9 @@ def waiting_urls(catalog: Catalog, engines: Sequence[str], license: Collection[s
                 SELECT c.url, min(c.candidate_id) AS first, max(s.engine = 'folder') AS local, max(c.sha1) AS sha1,
                        coalesce(f.tries, 0) * (f.reason IS NOT 'license') AS tries
                 FROM candidates c JOIN searches s USING (search_id) LEFT JOIN fetches f USING (url)
-                WHERE s.engine IN ({_marks(engines)}) AND {_OPEN}
+                WHERE s.engine IN ({placeholders(engines)}) AND {_OPEN}
                   AND NOT EXISTS (SELECT 1 FROM candidates r WHERE r.url = c.url AND r.opt_out <> '')
-                GROUP BY c.url {f"HAVING max(c.license IN ({_marks(license)}))" if license else ""}) g
+                GROUP BY c.url {f"HAVING max(c.license IN ({placeholders(license)}))" if license else ""}) g
             JOIN candidates c ON c.candidate_id = g.first JOIN searches s USING (search_id)
             ORDER BY g.first""",
         *engines,
@@ -171,35 +176,35 @@ def waiting_urls(catalog: Catalog, engines: Sequence[str], license: Collection[s
 
 
 def settle_unfetchable(catalog: Catalog, engines: Sequence[str], license: Collection[str] = ()) -> int:
-    """Commit the fate of every URL that must not be fetched: refused, taken down, or under another licence.
+    """Commit the outcome of each URL that must not be fetched: opted out, taken down, or another licence.
 
-    A URL that is only under another licence waits again as soon as a crawl asks for less.
+    A URL with another licence is fetched by a later crawl that allows the licence. Returns the number of URLs.
     """
     rows = catalog.rows(
         f"""SELECT c.url, (SELECT max(r.opt_out) FROM candidates r WHERE r.url = c.url) AS opt_out,
-                   group_concat(DISTINCT c.license) AS said
+                   group_concat(DISTINCT c.license) AS licenses
             FROM candidates c JOIN searches s USING (search_id) LEFT JOIN fetches f USING (url)
-            WHERE s.engine IN ({_marks(engines)}) AND {_OPEN} AND f.reason IS NOT 'license'
+            WHERE s.engine IN ({placeholders(engines)}) AND {_OPEN} AND f.reason IS NOT 'license'
             GROUP BY c.url""",
         *engines,
     )
-    fates = []
+    fetches = []
     for row in rows:
         if row["opt_out"]:
-            reason, detail = row["opt_out"], "so said the engine"
+            reason, detail = row["opt_out"], "stated by the engine"
         elif row["url"].startswith(_TAKEN_DOWN):
             reason, detail = "taken_down", ""
-        elif license and not set(row["said"].split(",")) & set(license):
-            reason, detail = "license", row["said"]
+        elif license and not set(row["licenses"].split(",")) & set(license):
+            reason, detail = "license", row["licenses"]
         else:
             continue
-        fates.append(Fetch(row["url"], reason=reason, detail=detail, fetched_at=now()))
-    add_fetches(catalog, [(fate, None) for fate in fates])
-    return len(fates)
+        fetches.append(Fetch(row["url"], reason=reason, detail=detail, fetched_at=now()))
+    add_fetches(catalog, [(fetch, None) for fetch in fetches])
+    return len(fetches)
 
 
-class RefusedImage(NamedTuple):
-    """An image that was fetched before an engine said its owner refuses; `used` once dedupe has seen it."""
+class OptedOutImage(NamedTuple):
+    """An image that was fetched before an engine stated an opt-out; `used` after dedupe has hashed it."""
 
     image_id: str
     path: str
@@ -208,30 +213,30 @@ class RefusedImage(NamedTuple):
     used: bool
 
 
-def refused_images(catalog: Catalog) -> list[RefusedImage]:
-    """Return the images that must not have been fetched, as another engine said afterwards."""
+def opted_out_images(catalog: Catalog) -> list[OptedOutImage]:
+    """Return the images for which an engine stated an opt-out after they were fetched."""
     rows = catalog.rows(
         """SELECT i.image_id, i.path, min(f.url) AS url, max(c.opt_out) AS reason,
                   EXISTS (SELECT 1 FROM hashes h WHERE h.image_id = i.image_id) AS used
            FROM candidates c JOIN fetches f USING (url) JOIN images i USING (image_id)
            WHERE c.opt_out <> '' GROUP BY i.image_id ORDER BY i.image_id"""
     )
-    return [RefusedImage(*row) for row in rows]
+    return [OptedOutImage(*row) for row in rows]
 
 
-def take_back(catalog: Catalog, images: Iterable[RefusedImage]) -> None:
-    """Commit that images nothing was made of yet are dropped, whatever address they came from."""
+def drop_images(catalog: Catalog, images: Iterable[OptedOutImage]) -> None:
+    """Commit that images are dropped, for all their URLs; no other table refers to them."""
     with catalog.transaction() as db:
         for image in images:
             db.execute(
                 "UPDATE fetches SET image_id = NULL, reason = ?, detail = ? WHERE image_id = ?",
-                (image.reason, "so said an engine after it was fetched", image.image_id),
+                (image.reason, "stated by an engine after the download", image.image_id),
             )
             db.execute("DELETE FROM images WHERE image_id = ?", (image.image_id,))
 
 
 def add_fetches(catalog: Catalog, fetched: Iterable[tuple[Fetch, Image | None]]) -> None:
-    """Commit the fates of some URLs, in place of earlier ones, together with the images that came of them."""
+    """Commit the outcomes of some URLs, which replace earlier ones, together with their images."""
     fetched = list(fetched)
     if not fetched:
         return
@@ -241,7 +246,7 @@ def add_fetches(catalog: Catalog, fetched: Iterable[tuple[Fetch, Image | None]])
 
 
 def images_in_cell(catalog: Catalog, cell: QueryCell) -> set[str]:
-    """Return the ids of the images that were found for a cell, by whatever words and engines."""
+    """Return the ids of the images of a cell, from all phrases and engines."""
     rows = catalog.rows(
         f"""SELECT DISTINCT f.image_id FROM searches s CROSS JOIN candidates c USING (search_id)
             JOIN fetches f USING (url) WHERE f.image_id IS NOT NULL AND {_IN_CELL}""",
@@ -251,12 +256,12 @@ def images_in_cell(catalog: Catalog, cell: QueryCell) -> set[str]:
 
 
 def waiting_in_cell(catalog: Catalog, cell: QueryCell, engines: Sequence[str]) -> int:
-    """Return how many URLs these engines found for a cell that nobody has asked for yet."""
+    """Return how many URLs that some engines found for a cell are not fetched."""
     return int(
         catalog.value(
             f"""SELECT count(DISTINCT c.url) FROM searches s CROSS JOIN candidates c USING (search_id)
                 LEFT JOIN fetches f USING (url)
-                WHERE {_IN_CELL} AND s.engine IN ({_marks(engines)}) AND f.url IS NULL AND c.opt_out = ''""",
+                WHERE {_IN_CELL} AND s.engine IN ({placeholders(engines)}) AND f.url IS NULL AND c.opt_out = ''""",
             *cell,
             *engines,
         )
@@ -266,47 +271,43 @@ def waiting_in_cell(catalog: Catalog, cell: QueryCell, engines: Sequence[str]) -
 _IN_CELL = " AND ".join(f"s.{name} = ?" for name in QueryCell._fields)
 
 
-def buried_images(catalog: Catalog) -> frozenset[str]:
-    """Return the ids of images that were taken down and must not come back."""
-    return _buried(catalog, "image_id")
+def taken_down_images(catalog: Catalog) -> frozenset[str]:
+    """Return the ids of images that were taken down."""
+    return _tombstoned(catalog, "image_id")
 
 
 def url_sha256(url: str) -> str:
-    """Return what a tombstone keeps of an address."""
+    """Return the SHA-256 of a URL, as a tombstone stores it."""
     return hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def taken_down_url(url: str) -> str:
-    """Return what stands in the place of an address that was taken down."""
+    """Return the text that replaces the URL of an image that was taken down."""
     return url if url.startswith(_TAKEN_DOWN) else f"{_TAKEN_DOWN}{url_sha256(url)}"
 
 
-def _unnamed(catalog: Catalog, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return candidates without a word on those that were taken down: found again, they stay nameless."""
-    buried = _buried(catalog, "url_sha256")
+def _anonymized(catalog: Catalog, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Remove from candidates that were taken down everything that identifies them."""
+    taken_down = _tombstoned(catalog, "url_sha256")
     return [
         Candidate(
             candidate.rank, taken_down_url(candidate.url), license=candidate.license, opt_out=candidate.opt_out,
             found_url=candidate.found_url and taken_down_url(candidate.found_url),
         )
-        if buried and url_sha256(candidate.url) in buried
+        if taken_down and url_sha256(candidate.url) in taken_down
         else candidate
         for candidate in candidates
     ]  # fmt: skip
 
 
-def _buried(catalog: Catalog, column: str) -> frozenset[str]:
+def _tombstoned(catalog: Catalog, column: str) -> frozenset[str]:
     return frozenset(row[0] for row in catalog.rows(f"SELECT {column} FROM tombstones WHERE {column} <> ''"))
-
-
-def _marks(values: Collection[object]) -> str:
-    return ", ".join("?" * len(values))
 
 
 Row = TypeVar("Row", Search, Candidate)
 
 
 def _storable(row: Row) -> Row:
-    """Replace what has no UTF-8 form (half a character, in JSON or a file's name): SQLite refuses to hold it."""
+    """Replace characters without a UTF-8 form (lone surrogates, from JSON or file names): SQLite cannot store them."""
     texts: dict[str, Any] = {name: value for name, value in asdict(row).items() if isinstance(value, str)}
     return replace(row, **{name: text.encode("utf-8", "replace").decode() for name, text in texts.items()})

@@ -1,15 +1,15 @@
-"""What the crop stage writes and asks: the outcome for every image, and its faces."""
+"""Queries of the crop stage: the outcome for each image, and its faces."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from btfer_builder.catalog.catalog import Catalog, insert
+from btfer_builder.catalog.catalog import Catalog, insert, placeholders
 from btfer_builder.io.storage import Root
 from btfer_builder.records import CropResult
 
 
 def stored_settings(catalog: Catalog) -> list[str]:
-    """Return the different settings, as JSON, that croppable images were cropped with; those of most images first."""
+    """Return the settings, as JSON, with which croppable images were cropped, the most frequent first."""
     rows = catalog.rows(
         """SELECT settings FROM crops JOIN croppable USING (image_id)
            GROUP BY settings ORDER BY count(*) DESC, settings"""
@@ -18,13 +18,13 @@ def stored_settings(catalog: Catalog) -> list[str]:
 
 
 def uncropped_images(catalog: Catalog, settings: Sequence[str], root: Root) -> list[tuple[str, str]]:
-    """Return (image_id, path) of every croppable image not yet cropped with one of these settings.
+    """Return (image_id, path) of each croppable image that is not cropped with one of these settings.
 
-    So is one whose file was gone then, and one whose faces are in the catalog but no longer below `root`.
+    An image is also returned if its file was missing at the time, or if a file of its faces is missing below `root`.
     """
     rows = catalog.rows(
         f"""SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face
-           FROM croppable i LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({_marks(settings)})
+           FROM croppable i LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({placeholders(settings)})
            LEFT JOIN faces f ON f.image_id = i.image_id AND f.state = 'kept'
            ORDER BY i.image_id""",
         *settings,
@@ -38,42 +38,42 @@ def uncropped_images(catalog: Catalog, settings: Sequence[str], root: Root) -> l
 
 
 def cropped_with(catalog: Catalog, settings: Sequence[str]) -> int:
-    """Return how many croppable images were last cropped with one of these settings."""
+    """Return how many croppable images are cropped with one of these settings."""
     return int(
         catalog.value(
-            f"SELECT count(*) FROM crops JOIN croppable USING (image_id) WHERE settings IN ({_marks(settings)})",
+            f"SELECT count(*) FROM crops JOIN croppable USING (image_id) WHERE settings IN ({placeholders(settings)})",
             *settings,
         )
     )
 
 
 def faces_cropped_with(catalog: Catalog, settings: Sequence[str]) -> list[sqlite3.Row]:
-    """Return every face of the croppable images cropped with one of these settings, image by image.
+    """Return the faces of croppable images that are cropped with one of these settings, grouped by image.
 
-    `photo_width` and `photo_height` are of the photo, None if it was not hashed.
+    `photo_width` and `photo_height` are those of the photo, None if it was not hashed.
     """
     return catalog.rows(
         f"""SELECT f.*, h.width AS photo_width, h.height AS photo_height, c.settings
             FROM faces f JOIN crops c USING (image_id) JOIN croppable i USING (image_id)
             LEFT JOIN hashes h USING (image_id)
-            WHERE c.settings IN ({_marks(settings)}) ORDER BY f.image_id, f.face_id""",
+            WHERE c.settings IN ({placeholders(settings)}) ORDER BY f.image_id, f.face_id""",
         *settings,
     )
 
 
 def first_image_paths(catalog: Catalog, limit: int) -> list[str]:
-    """Return the files of the first images by id, relative to the workspace."""
+    """Return the paths of the first images by id, relative to the workspace."""
     return [row["path"] for row in catalog.rows("SELECT path FROM images ORDER BY image_id LIMIT ?", limit)]
 
 
 def add_crops(catalog: Catalog, results: Iterable[CropResult], settings: str) -> None:
-    """Commit outcomes with their faces, in place of those of an earlier crop of the same images.
+    """Commit outcomes and faces, which replace those of an earlier crop of the same images.
 
-    A face that comes back stays in the sample; one that does not leaves it, which is noted among the undrawn ones.
+    Faces that exist again stay in the sample. The others leave it and are recorded as undrawn (`left_sample`).
     """
     results = list(results)
     with catalog.transaction() as db:
-        db.execute("PRAGMA defer_foreign_keys = ON")  # until the faces of the sample are back
+        db.execute("PRAGMA defer_foreign_keys = ON")  # until the faces of the sample exist again
         ids = [(result.image_id,) for result in results]
         before = [
             row
@@ -92,14 +92,10 @@ def add_crops(catalog: Catalog, results: Iterable[CropResult], settings: str) ->
             db.execute(f"DELETE {gone}", (face_id,))
 
 
-def crops_to_remake(catalog: Catalog) -> list[sqlite3.Row]:
-    """Return every kept face with all that is needed to cut it out again: its row, `photo` (path) and `size`."""
+def faces_to_render(catalog: Catalog) -> list[sqlite3.Row]:
+    """Return the kept faces with everything that rendering needs: their rows, `photo` (path) and `size`."""
     return catalog.rows(
         """SELECT f.*, i.path AS photo, json_extract(c.settings, '$.size') AS size
            FROM faces f JOIN crops c USING (image_id) JOIN images i USING (image_id)
            WHERE f.state = 'kept' ORDER BY f.face_id"""
     )
-
-
-def _marks(values: Sequence[str]) -> str:
-    return ", ".join("?" * len(values))

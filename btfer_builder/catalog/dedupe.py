@@ -1,4 +1,4 @@
-"""What the dedupe stage writes and asks: hashes of images, and which image of a group is kept."""
+"""Queries of the dedupe stage: hashes of images, and which image of a group is kept."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from btfer_builder.records import DedupeResult, DuplicateGroup, ImageHash, Image
 
 @dataclass(frozen=True, slots=True)
 class HashedImage:
-    """An image as grouping sees it; `emotions` are all it was found under, `order` when it was found."""
+    """An image as grouping needs it; `emotions` are all emotions it was found under, `order` is that of discovery."""
 
     image_id: str
     width: int
@@ -28,10 +28,10 @@ class HashedImage:
 
 
 def unhashed_images(catalog: Catalog, exact: bool = False) -> list[tuple[str, str]]:
-    """Return (image_id, path) of every image that was not hashed yet; for exact hashes, not at reduced scale.
+    """Return (image_id, path) of each image without hashes; with `exact`, also of those decoded at reduced scale.
 
-    So is one whose file was gone, or that had more pixels than allowed: both may have changed since; and one that
-    0.1.0 hashed, which has no 256-bit pHash.
+    An image is also returned if its file was missing or had too many pixels, as both may have changed, and if 0.1.0
+    hashed it, which had no 256-bit pHash.
     """
     rows = catalog.rows(
         """SELECT image_id, path FROM images
@@ -52,7 +52,7 @@ def add_hashes(catalog: Catalog, hashes: Iterable[ImageHash]) -> None:
 
 
 def add_pixel_hashes(catalog: Catalog, hashes: Iterable[tuple[str, str]]) -> None:
-    """Commit pixel hashes (image_id, digest) of images that were decoded at reduced scale before."""
+    """Commit pixel hashes (image_id, digest) of images that were first decoded at reduced scale."""
     with catalog.transaction() as db:
         db.executemany(
             "UPDATE hashes SET pixel_sha256 = ? WHERE image_id = ?",
@@ -61,7 +61,7 @@ def add_pixel_hashes(catalog: Catalog, hashes: Iterable[tuple[str, str]]) -> Non
 
 
 def hashed_images(catalog: Catalog) -> list[HashedImage]:
-    """Return every hashed image, earliest found first."""
+    """Return the hashed images in the order of discovery."""
     rows = catalog.rows(
         """SELECT h.image_id, h.width, h.height, h.pixel_sha256, h.phash, h.phash_mirrored, h.phash_256,
                   h.phash_256_mirrored, h.parts, h.reason,
@@ -99,7 +99,7 @@ def image_paths(catalog: Catalog, image_ids: Iterable[str]) -> list[tuple[str, s
 
 
 def likenesses(catalog: Catalog) -> dict[ImagePair, float]:
-    """Return how alike the pixels of two images are, for all pairs that were laid over one another."""
+    """Return the likeness of all pairs of images whose pixels were compared."""
     rows = catalog.rows("SELECT image_id, item_id, mirrored, likeness FROM likenesses")
     return {
         ImagePair(row["image_id"], row["item_id"], bool(row["mirrored"])): row["likeness"] for row in rows
@@ -107,7 +107,7 @@ def likenesses(catalog: Catalog) -> dict[ImagePair, float]:
 
 
 def add_likenesses(catalog: Catalog, measured: Iterable[tuple[ImagePair, float]]) -> None:
-    """Commit how alike images are."""
+    """Commit likenesses of pairs."""
     with catalog.transaction() as db:
         db.executemany(
             "INSERT OR REPLACE INTO likenesses VALUES (?, ?, ?, ?)",
@@ -118,7 +118,7 @@ def add_likenesses(catalog: Catalog, measured: Iterable[tuple[ImagePair, float]]
 def replace_dedupes(
     catalog: Catalog, results: Iterable[DedupeResult], groups: Iterable[DuplicateGroup] = ()
 ) -> None:
-    """Commit the outcome for all images in place of an earlier one."""
+    """Commit the outcome for all images, which replaces the earlier one."""
     with catalog.transaction() as db:
         db.execute("DELETE FROM dedupes")
         insert(db, "dedupes", results)
@@ -126,6 +126,6 @@ def replace_dedupes(
 
 
 def replace_groups(db: sqlite3.Connection, kind: Kind, groups: Iterable[DuplicateGroup]) -> None:
-    """Write the groups of images or of faces in place of earlier ones, in a transaction."""
+    """Replace the groups of images or of faces; to be called in a transaction."""
     db.execute("DELETE FROM duplicate_groups WHERE kind = ?", (kind,))
     insert(db, "duplicate_groups", groups)

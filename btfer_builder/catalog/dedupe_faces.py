@@ -1,4 +1,4 @@
-"""What the second pass of dedupe writes and asks: hashes of face crops, and which of them show one picture."""
+"""Queries of the second pass of dedupe: hashes of face crops, and which crops show the same picture."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from btfer_builder.records import DuplicateGroup, FaceDedupe, FaceHash
 
 @dataclass(frozen=True, slots=True)
 class HashedFace(HashedImage):
-    """A face as grouping sees it: `image_id` is its own id, `width` and `height` are of the crop in the photo."""
+    """A face as grouping needs it: `image_id` is its own id, `width` and `height` are of the crop in the photo."""
 
     path: str
     rejected: bool
 
 
 def unhashed_faces(catalog: Catalog) -> list[tuple[str, str]]:
-    """Return (face_id, path) of every kept face that was not hashed yet, or whose file was gone then."""
+    """Return (face_id, path) of each kept face that is not hashed, or whose file was missing then."""
     rows = catalog.rows(
         """SELECT f.face_id, f.path FROM faces f JOIN croppable USING (image_id)
            WHERE f.state = 'kept' AND f.face_id NOT IN (
@@ -34,7 +34,7 @@ def add_face_hashes(catalog: Catalog, hashes: Iterable[FaceHash]) -> None:
 
 
 def hashed_faces(catalog: Catalog) -> list[HashedFace]:
-    """Return every hashed face that cropping kept, earliest found first."""
+    """Return the hashed faces that cropping kept, in the order of discovery."""
     rows = catalog.rows(
         """SELECT f.face_id, f.crop_width, f.crop_height, f.path, f.emotion, f.license <> 'unknown' AS licensed,
                   f.candidate_id, f.verdict IS 'reject' AS rejected,
@@ -55,19 +55,19 @@ def hashed_faces(catalog: Catalog) -> list[HashedFace]:
             parts="",
             reason=row["reason"],
             licensed=bool(row["licensed"]),
-            order=place,
+            order=index,
             emotions=frozenset({row["emotion"]}),
             path=row["path"],
             rejected=bool(row["rejected"]),
         )
-        for place, row in enumerate(rows)
+        for index, row in enumerate(rows)
     ]
 
 
 def replace_face_dedupes(
     catalog: Catalog, results: Iterable[FaceDedupe], groups: Iterable[DuplicateGroup]
 ) -> None:
-    """Commit the outcome for all faces in place of an earlier one."""
+    """Commit the outcome for all faces, which replaces the earlier one."""
     with catalog.transaction() as db:
         db.execute("DELETE FROM face_dedupes")
         insert(db, "face_dedupes", results)

@@ -1,4 +1,4 @@
-"""What an item is to be compared with: the searches that found it, and the near duplicates dropped for it."""
+"""What a reviewer compares an item with: the searches that found it, and the duplicates dropped for it."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from btfer_builder.records import Kind
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A photo of the same group: the kept one itself or one that repeats it.
+    """A photo of a group of duplicates: the kept one or one of its duplicates.
 
-    `kind` and the distances (of the pHashes of 64 and 256 bits; of copies of the face only the first) are None for
-    the kept one, unless it looks like a picture that was taken down. `found` are the (emotion, query) under which
-    it was found, in the order of the crawl.
+    `kind` and the distances (of the 64-bit and 256-bit pHashes; of copies of the face only the first) are None for
+    the kept one, unless it resembles a picture that was taken down. `found` has the (emotion, query) that found it, in
+    the order of the crawl.
     """
 
     image_id: str
@@ -25,9 +25,9 @@ class Peer:
 
 
 def peers(catalog: Catalog, kind: Kind, item_id: str) -> list[Peer]:
-    """Return the photo of an item and everything that was taken for a copy of it or of the face, the closest first.
+    """Return the photo of an item and the duplicates of the photo or the face, the closest first.
 
-    Empty if there is no such item.
+    Empty if the item does not exist.
     """
     image_id = item_id
     if kind == "face":

@@ -1,4 +1,4 @@
-"""What the evaluation asks: how the faces of the sample were searched for, who said what of them, and leakage."""
+"""Queries of the evaluation: how the faces of the sample were found, their votes, and leakage."""
 
 import sqlite3
 
@@ -7,7 +7,7 @@ from btfer_builder.catalog.leakage import leaked_sample
 
 
 def sampled_attributes(catalog: Catalog) -> list[sqlite3.Row]:
-    """Return of every face of the sample its face_id, query_ethnicity, query_gender, query_age, language, engine."""
+    """Return face_id, query_ethnicity, query_gender, query_age, language and engine of each face of the sample."""
     return catalog.rows(
         """SELECT s.face_id, i.query_ethnicity, i.query_gender, i.query_age, i.language, i.engine
            FROM sample s JOIN faces f USING (face_id) JOIN image_rows i USING (image_id)"""
@@ -15,7 +15,7 @@ def sampled_attributes(catalog: Catalog) -> list[sqlite3.Row]:
 
 
 def sampled_votes(catalog: Catalog) -> list[sqlite3.Row]:
-    """Return how many reviewers give a face of the sample an emotion: face_id, emotion, votes."""
+    """Return how many reviewers chose each emotion for each face of the sample: face_id, emotion, votes."""
     return catalog.rows(
         """SELECT s.face_id, w.emotion, count(*) AS votes
            FROM sample s JOIN current_decisions w ON w.kind = 'face' AND w.item_id = s.face_id

@@ -1,4 +1,4 @@
-"""The funnel: for every stage, what came in, what was kept, and what was dropped for which reason."""
+"""The funnel: what came into each stage, what was kept, and what was dropped for which reason."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from btfer_builder.catalog.catalog import Catalog
 
 @dataclass(frozen=True, slots=True)
 class StageCount:
-    """One stage. `in` (here `came_in`) = `kept` + Σ `dropped`; what was not worked on yet is `waiting`."""
+    """A stage. `in` (here `came_in`) = `kept` + Σ `dropped`; unprocessed items are `waiting`."""
 
     stage: str
     unit: str
@@ -20,12 +20,12 @@ class StageCount:
     per_emotion: dict[str, int]
 
     def to_dict(self) -> dict[str, object]:
-        """Return the form of `btfer status --json`."""
+        """Return the stage as in `btfer status --json`."""
         fields = asdict(self)
         return {"stage": fields.pop("stage"), "in": fields.pop("came_in"), **fields}
 
 
-#: What each stage is counted from: the number of columns, and rows with what became of each item.
+#: Sources of the counts: the number of columns, and a query of all items with their states.
 _CANDIDATES = (3, "SELECT state, reason, emotion FROM candidate_fates")
 _IMAGES = (
     7,
@@ -41,8 +41,7 @@ _FACES = (
        LEFT JOIN undrawn u ON u.face_id = f.face_id AND u.emotion = f.emotion""",
 )
 
-#: Each stage, its unit, what it is counted from, and its items: state (kept, dropped or waiting), reason, emotion;
-#: n of them are alike.
+#: Each stage, its unit, its source, and its items: state (kept, dropped or waiting), reason, emotion, number n.
 _STAGES = (
     ("crawl", "candidates", _CANDIDATES, "SELECT state, reason, emotion, n FROM counted"),
     (
@@ -66,7 +65,7 @@ _STAGES = (
                   AS state, crop_reason AS reason, emotion, n
            FROM counted WHERE state = 'kept' AND verdict IS NOT 'reject'""",
     ),
-    # A second pass that may be left out: faces it has not seen go on, too.
+    # The second pass is optional: faces that it has not compared also go on.
     (
         "dedupe-faces",
         "faces",
@@ -94,19 +93,17 @@ _STAGES = (
 
 
 def funnel(catalog: Catalog, only: Sequence[str] = ()) -> list[StageCount]:
-    """Count every stage, or only those that are named, from what the catalog holds now."""
-    asked = [stage for stage in _STAGES if not only or stage[0] in only]
-    counts: dict[str, list[sqlite3.Row]] = {stage: [] for stage, *_ in asked}
-    for source in dict.fromkeys(
-        source for _, _, source, _ in asked
-    ):  # read once for all stages counted from it
+    """Count all stages, or only the named ones, from the current catalog."""
+    wanted = [stage for stage in _STAGES if not only or stage[0] in only]
+    counts: dict[str, list[sqlite3.Row]] = {stage: [] for stage, *_ in wanted}
+    for source in dict.fromkeys(source for _, _, source, _ in wanted):  # each source is read once
         parts = (
             f"SELECT '{stage}' AS stage, state, reason, emotion, sum(n) AS n FROM ({items}) GROUP BY 2, 3, 4"
-            for stage, _, origin, items in asked
+            for stage, _, origin, items in wanted
             if origin == source
         )
         width, rows = source
-        # Rows first, groups afterwards: SQLite leaves out joins that add nothing only where it doesn't aggregate.
+        # Rows first, groups afterwards: SQLite omits needless joins only in queries that do not aggregate.
         counting = f"""
             WITH item AS MATERIALIZED ({rows}),
                  counted AS MATERIALIZED (
@@ -114,7 +111,7 @@ def funnel(catalog: Catalog, only: Sequence[str] = ()) -> list[StageCount]:
             {" UNION ALL ".join(parts)}"""
         for row in catalog.rows(counting):
             counts[row["stage"]].append(row)
-    return [_count(stage, unit, counts[stage]) for stage, unit, _, _ in asked]
+    return [_count(stage, unit, counts[stage]) for stage, unit, _, _ in wanted]
 
 
 def _count(stage: str, unit: str, rows: Sequence[sqlite3.Row]) -> StageCount:

@@ -1,4 +1,4 @@
-"""What the search for leakage writes and asks: training sets, which faces were compared with them, and finds."""
+"""Queries of the leakage stage: training sets, the faces compared with them, and the matches."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from btfer_builder.records import FaceHash, Leak, TrainingSet
 
 @dataclass(frozen=True, slots=True)
 class LeakCount:
-    """How many faces of one training set were found: among all that were compared, and in the sample."""
+    """Counts of a training set: faces compared with it, those found in it, and those of the sample."""
 
     source: str
     images: int
@@ -19,7 +19,7 @@ class LeakCount:
 
 
 def comparable_faces(catalog: Catalog) -> list[FaceHash]:
-    """Return the hashes of every face that goes on, by id."""
+    """Return the hashes of the kept faces, by id."""
     rows = catalog.rows(
         """SELECT h.* FROM face_hashes h JOIN face_rows f USING (face_id)
            WHERE f.state = 'kept' AND h.reason IS NULL ORDER BY face_id"""
@@ -28,14 +28,14 @@ def comparable_faces(catalog: Catalog) -> list[FaceHash]:
 
 
 def face_path(catalog: Catalog, face_id: str) -> str:
-    """Return the file of a face, relative to the workspace."""
+    """Return the path of a face, relative to the workspace."""
     return str(catalog.value("SELECT path FROM faces WHERE face_id = ?", face_id))
 
 
 def replace_leaks(
     catalog: Catalog, training_set: TrainingSet, compared: Iterable[str], leaks: Iterable[Leak]
 ) -> None:
-    """Commit what comparing the faces with a training set gave, in place of an earlier search in it."""
+    """Commit the result of a search in a training set, which replaces an earlier one."""
     with catalog.transaction() as db:
         db.execute("DELETE FROM training_sets WHERE source = ?", (training_set.source,))
         insert(db, "training_sets", [training_set], checked_at=now())
@@ -47,7 +47,7 @@ def replace_leaks(
 
 
 def leak_counts(catalog: Catalog, source: str) -> LeakCount:
-    """Count what is known of one training set."""
+    """Return the counts of a training set."""
     row = catalog.rows(
         """SELECT s.source, s.images,
                   (SELECT count(*) FROM compared_faces c WHERE c.source = s.source),
@@ -60,24 +60,24 @@ def leak_counts(catalog: Catalog, source: str) -> LeakCount:
 
 
 def searched_sets(catalog: Catalog) -> list[LeakCount]:
-    """Return what is known of every training set that was searched, by source."""
+    """Return the counts of all training sets that were searched, by source."""
     rows = catalog.rows("SELECT source FROM training_sets ORDER BY source")
     return [leak_counts(catalog, row["source"]) for row in rows]
 
 
-def forget_set(catalog: Catalog, source: str) -> None:
-    """Forget that a training set was searched, and what was found in it."""
+def remove_set(catalog: Catalog, source: str) -> None:
+    """Remove a training set and its matches."""
     with catalog.transaction() as db:
         db.execute("DELETE FROM training_sets WHERE source = ?", (source,))
 
 
 def leaked_ids(catalog: Catalog) -> set[str]:
-    """Return the faces that stand in any training set."""
+    """Return the faces that were found in a training set."""
     return {row["face_id"] for row in catalog.rows("SELECT DISTINCT face_id FROM leaks")}
 
 
 def leaked_sample(catalog: Catalog) -> int | None:
-    """Return how many faces of the sample stand in a training set.
+    """Return how many faces of the sample were found in a training set.
 
     None if no training set was searched, or a face of the sample was not compared with all of them.
     """

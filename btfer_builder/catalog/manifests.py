@@ -1,13 +1,14 @@
-"""The CSV views of the catalog for people and pandas: written after every stage, never read back."""
+"""The CSV views of the catalog for people and pandas: written after each stage, never read back."""
 
-import csv
+import sqlite3
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
 from btfer_builder.catalog.catalog import Catalog
 from btfer_builder.errors import BtferError
-from btfer_builder.io.csv import write_csv
+from btfer_builder.io.csv import as_mapping, read_csv, write_csv
+from btfer_builder.io.limits import read_lines
 
 _PROVENANCE = (
     "url, page_url, title, license, license_url, creator, attribution, engine, query, language, expression, "
@@ -19,7 +20,7 @@ _BOX = (
     "crop_angle, blurred, upscale, roll, yaw, sharpness, brightness"
 )
 
-#: The query behind each `manifests/<name>.csv`.
+#: The query of each `manifests/<name>.csv`.
 MANIFESTS = {
     "candidates": f"""
         SELECT emotion, state, reason, detail, rank, {_PROVENANCE}, found_url, sha1, image_id, http_status,
@@ -76,9 +77,9 @@ MANIFESTS = {
 }
 
 
-#: What shows that a row of a view is of a catalog: its columns and the query that finds them. The ids of what was
-#: taken down are on tombstones.
-_TRACES = (
+#: Queries that show that a row of a CSV view comes from a catalog, with the columns they need. Tombstones have the
+#: ids of what was taken down.
+_KNOWN_BY = (
     (("decision_id", "item_id"), "SELECT 1 FROM decisions WHERE decision_id = ? AND item_id = ?"),
     (("image_id",), "SELECT 1 FROM images WHERE image_id = ?"),
     (("image_id",), "SELECT 1 FROM tombstones WHERE image_id = ?"),
@@ -87,71 +88,74 @@ _TRACES = (
     (
         ("face_id",),
         "SELECT 1 FROM face_hashes WHERE face_id = ?",
-    ),  # of faces that other settings have cut, too
+    ),  # also has faces of other settings
     (("face_id",), "SELECT 1 FROM tombstones WHERE face_id = ?"),
 )
 
-#: So many rows of a view are looked up: a person may have sorted or cut it, but not written all of them.
+#: Number of rows of a CSV view that are looked up: a person may have sorted or cut it.
 _LOOKED_UP = 20
 
 
 def filled_csv(folder: Path) -> Path | None:
-    """Return a CSV file of the folder that has a row, if there is one."""
+    """Return a CSV file of the folder that has a row; None if there is none."""
     for path in sorted(folder.glob("*.csv")):
-        with path.open("rb") as file:
-            file.readline()
-            if file.readline().strip():
+        try:
+            lines = islice(read_lines(path), 1, 2)
+            if next(lines, "").strip():
                 return path
+        except (BtferError, OSError):
+            return path  # whatever it is, it is not a table of a new workspace
     return None
 
 
 def check_views(catalog: Catalog, folder: Path) -> None:
-    """Check that the views in the folder were written from this catalog: they are about to be replaced.
+    """Check that the CSV views in the folder were written from this catalog, before they are replaced.
 
     Raises
     ------
     BtferError
-        If a view has rows of another catalog, or decisions that this one lacks.
+        If a view has rows of another catalog, or decisions that are not in this one.
     """
     for path in (folder / f"{name}.csv" for name in MANIFESTS):
         rows = _first_rows(path)
-        known = [found for row in rows if (found := _is_known(catalog, row)) is not None]
+        known = [known for row in rows if (known := _is_known(catalog, row)) is not None]
         if known and not any(known):
             raise BtferError(
-                f"{path} was not written from {catalog.path}, which knows none of its rows; restore this workspace's "
-                "own catalog from a backup, or move the file away to go on with this one. Nothing was changed"
+                f"{path} was not written from {catalog.path}, which has none of its rows; restore the catalog of this "
+                "workspace from a backup, or move the file away to continue with this one. Nothing was changed"
             )
     path = folder / "decisions.csv"
     last = _last_decision(path)
     if last > _decided(catalog):
         raise BtferError(
-            f"{path} has decisions up to number {last}, and {catalog.path} lacks the last of them: it is an older "
-            "copy. Restore a newer one from a backup, or move the file away to go on without them. Nothing was changed"
+            f"{path} has decisions up to number {last}, and {catalog.path} does not have the last of them: it is an "
+            "older copy. Restore a newer one from a backup, or move the file away to continue without them. "
+            "Nothing was changed"
         )
 
 
 def _first_rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        return list(islice(csv.DictReader(file), _LOOKED_UP))
+    columns, rows = read_csv(path)
+    return [as_mapping(columns, cells) for _, cells in islice(rows, _LOOKED_UP)]
 
 
 def _is_known(catalog: Catalog, row: Mapping[str, str]) -> bool | None:
-    """Whether the catalog knows a row; None if nothing in it can be looked up."""
-    able = [(columns, sql) for columns, sql in _TRACES if all(row.get(column) for column in columns)]
-    if not able:
+    """Return whether a row is in the catalog; None if nothing in it can be looked up."""
+    queries = [(columns, sql) for columns, sql in _KNOWN_BY if all(row.get(column) for column in columns)]
+    if not queries:
         return None
-    return any(catalog.value(sql, *(row[column] for column in columns)) for columns, sql in able)
+    return any(catalog.value(sql, *(row[column] for column in columns)) for columns, sql in queries)
 
 
 def _decided(catalog: Catalog) -> int:
-    """Return the number of the catalog's last decision; 0 if there is none."""
+    """Return the number of the last decision in the catalog; 0 if there is none."""
     return int(catalog.value("SELECT coalesce(max(decision_id), 0) FROM decisions"))
 
 
 def _last_decision(path: Path) -> int:
-    """Return the number of the last decision in the view; 0 if there is none, or a person has rearranged it."""
+    """Return the number of the last decision in the CSV view; 0 if there is none, or if a person has sorted it."""
     if not path.is_file():
         return 0
     with path.open("rb") as file:
@@ -161,14 +165,18 @@ def _last_decision(path: Path) -> int:
 
 
 def write_manifests(catalog: Catalog, folder: Path, *names: str) -> None:
-    """Write `folder/<name>.csv` for each name, each file all at once."""
+    """Write `folder/<name>.csv` for each name, atomically."""
     for name in names:
-        cursor = catalog.connection.execute(MANIFESTS[name])
-        columns = [column[0] for column in cursor.description]
-        write_csv(folder / f"{name}.csv", columns, cursor)
+        write_csv(folder / f"{name}.csv", *manifest(catalog, name))
+
+
+def manifest(catalog: Catalog, name: str) -> tuple[list[str], sqlite3.Cursor]:
+    """Return the columns and the rows of a view."""
+    cursor = catalog.connection.execute(MANIFESTS[name])
+    return [column[0] for column in cursor.description], cursor
 
 
 def write_decisions(catalog: Catalog, folder: Path) -> None:
-    """Write the views that show decisions, unless they have the last one: a review that was killed wrote none."""
+    """Write the CSV views with decisions unless they are up to date: a review that was killed wrote none."""
     if _last_decision(folder / "decisions.csv") < _decided(catalog):
         write_manifests(catalog, folder, "decisions", "images", "faces")

@@ -1,4 +1,4 @@
-"""What releases write and ask: the sample with everything a release says of it, and which versions there were."""
+"""Queries of releases: the sample with what a release contains, and earlier versions."""
 
 import json
 import sqlite3
@@ -15,8 +15,8 @@ Membership = dict[str, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Yield:
-    """How much the searches with one value of an attribute brought: candidates, photos kept, faces accepted, drawn."""
+class AttributeYield:
+    """Counts of the searches with one value of an attribute: candidates, photos kept, faces accepted and released."""
 
     attribute: str
     value: str
@@ -27,7 +27,7 @@ class Yield:
 
 
 def sample_rows(catalog: Catalog) -> list[sqlite3.Row]:
-    """Return the sample, by split, class and id: its own columns, and whether its label still stands."""
+    """Return the sample by split, class and id, with `stands`: whether the face is still accepted with this label."""
     return catalog.rows(
         """SELECT s.face_id, s.emotion, s.split, s.rank, s.path, s.sha256,
                   f.verdict IS 'accept' AND f.emotion IS s.emotion AND f.state = 'kept' AND NOT f.conflict AS stands
@@ -36,15 +36,15 @@ def sample_rows(catalog: Catalog) -> list[sqlite3.Row]:
 
 
 def face_boxes(catalog: Catalog) -> dict[str, dict[str, Any]]:
-    """Return every column of the faces of the sample, by face id: enough to cut them out again."""
+    """Return all columns of the faces of the sample, by face id: enough to render them again."""
     rows = catalog.rows("SELECT f.* FROM faces f JOIN sample s USING (face_id)")
     return {row["face_id"]: dict(row) for row in rows}
 
 
-def query_yields(catalog: Catalog) -> list[Yield]:
-    """Count what the searches brought, by each attribute of the queries and by language."""
+def query_yields(catalog: Catalog) -> list[AttributeYield]:
+    """Count the results of the searches by each attribute of the queries and by language."""
     columns = ("emotion", "language", *ATTRIBUTES)
-    # An image's emotion may be another one than was searched for: here it is always the one searched for.
+    # By the emotion that was searched for, which may differ from the label of the image.
     rows = catalog.rows(
         f"""WITH accepted AS MATERIALIZED (
                 SELECT image_id, count(*) AS n FROM face_rows WHERE state = 'kept' AND verdict = 'accept'
@@ -63,20 +63,20 @@ def query_yields(catalog: Catalog) -> list[Yield]:
         sums: dict[str, list[int]] = {}
         for row in rows:
             counts = sums.setdefault(row[attribute], [0, 0, 0, 0])
-            for place, name in enumerate(("found", "photos", "accepted", "released")):
-                counts[place] += row[name]
-        yields += [Yield(attribute, value, *counts) for value, counts in sorted(sums.items())]
+            for index, name in enumerate(("found", "photos", "accepted", "released")):
+                counts[index] += row[name]
+        yields += [AttributeYield(attribute, value, *counts) for value, counts in sorted(sums.items())]
     return yields
 
 
 def version_of(catalog: Catalog, content_hash: str) -> int:
-    """Return the version of a content: the one it was released as before, else the next."""
+    """Return the version of a content: that of its earlier release, else the next number."""
     known = catalog.value("SELECT version FROM releases WHERE content_hash = ?", content_hash)
     return known or 1 + int(catalog.value("SELECT coalesce(max(version), 0) FROM releases"))
 
 
 def faces_of_version(catalog: Catalog, version: int) -> tuple[str, Membership] | None:
-    """Return the content hash of a version and the (emotion, split) of its faces; None if there was none."""
+    """Return the content hash of a version and the (emotion, split) of its faces; None if it does not exist."""
     content_hash = catalog.value("SELECT content_hash FROM releases WHERE version = ?", version)
     if content_hash is None:
         return None
@@ -93,7 +93,7 @@ def add_release(
     path: str,
     recipe: Mapping[str, Any],
 ) -> None:
-    """Commit that a version was written to a folder, with which recipe."""
+    """Commit that a version was written to a folder with a recipe."""
     with catalog.transaction() as db:
         db.execute(
             "INSERT OR IGNORE INTO releases (version, content_hash, made_at) VALUES (?, ?, ?)",
@@ -101,7 +101,7 @@ def add_release(
         )
         db.executemany(
             "INSERT OR IGNORE INTO release_faces (version, face_id, emotion, split) VALUES (?, ?, ?, ?)",
-            [(version, face_id, *where) for face_id, where in faces.items()],
+            [(version, face_id, *membership) for face_id, membership in faces.items()],
         )
         db.execute(
             "INSERT OR REPLACE INTO release_copies (path, version, recipe) VALUES (?, ?, ?)",
@@ -110,7 +110,7 @@ def add_release(
 
 
 def copies_with(catalog: Catalog, face_ids: Iterable[str]) -> list[tuple[str, int, dict[str, Any]]]:
-    """Return (folder, version, recipe) of every written release that has one of these faces."""
+    """Return (folder, version, recipe) of each written release with one of these faces."""
     wanted = set(face_ids)
     with_face = {
         row["version"]

@@ -1,4 +1,4 @@
-"""What reviewing writes and asks: items to look at, decisions, undo."""
+"""Queries of the review: items, decisions, undo."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -11,21 +11,21 @@ from btfer_builder.records import Decision, Kind
 
 @dataclass(frozen=True, slots=True)
 class ReviewItem:
-    """An item of a round as every reviewer finds it, whatever anybody decided of it in this round.
+    """An item of a round as all reviewers see it, independent of the decisions of this round.
 
     Attributes
     ----------
     listed_under
-        The emotion it was found under first: its place in lists and counts stays there however it is labelled,
-        so that a label never moves the items that are still to be looked at.
+        The emotion it was found under first. Its place in lists and counts does not depend on its label, so that a
+        decision never moves the items that are still to be reviewed.
     conflict
-        Whether it was found under another emotion, too.
+        Whether it was also found under another emotion.
     confidence
-        The detector's, 0 to 1; None for a photo.
+        Confidence of the detector, 0 to 1; None for a photo.
     upscale
-        Pixels of the crop for one of the photo; above 1 it is enlarged. None for a photo.
+        Scale of the crop relative to the photo; above 1 the crop is enlarged. None for a photo.
     duplicates, distance
-        How many near duplicates of its photo were dropped for it, and the largest Hamming distance among them.
+        Number of near duplicates of its photo that were dropped, and their largest Hamming distance.
     """
 
     item_id: str
@@ -40,13 +40,13 @@ class ReviewItem:
 
     @property
     def proposed(self) -> Emotion | None:
-        """The label to propose; None where it was found under two emotions."""
+        """The label to propose; None if it was found under two emotions."""
         return None if self.conflict else self.listed_under
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentDecision:
-    """What a reviewer says of an item now, and the decision that says it."""
+    """The current decision of a reviewer on an item, with its id."""
 
     decision_id: int
     decision: Decision
@@ -57,7 +57,7 @@ _COPIES = """
                FROM dedupes WHERE duplicate_of IS NOT NULL GROUP BY duplicate_of) copies ON copies.duplicate_of"""
 
 _ITEMS: dict[Kind, str] = {
-    # Not out of `image_rows`: its emotion follows the decisions. A rejected image stays in the round, so that
+    # Not from `image_rows`, whose emotion depends on the decisions. A rejected image stays in the round, so that
     # the decision can be changed.
     "image": f"""
         SELECT d.image_id, s.emotion, d.conflict, s.query, c.license, NULL, NULL, coalesce(copies.n, 0),
@@ -65,7 +65,7 @@ _ITEMS: dict[Kind, str] = {
         FROM dedupes d JOIN origins o USING (image_id) JOIN candidates c ON c.candidate_id = o.found_by
         JOIN searches s USING (search_id) {_COPIES} = d.image_id
         WHERE d.state = 'kept' ORDER BY c.candidate_id, d.image_id""",
-    # What the review of the images said is where the review of the faces begins.
+    # The labels of the image review are the proposals of the face review.
     "face": f"""
         SELECT f.face_id, i.emotion, i.conflict OR coalesce(d.conflict, 0), i.query, i.license, f.confidence,
                nullif(f.upscale, 0), coalesce(copies.n, 0), copies.distance
@@ -77,15 +77,15 @@ _ITEMS: dict[Kind, str] = {
 
 
 def review_items(catalog: Catalog, kind: Kind) -> list[ReviewItem]:
-    """Return all items of a round in a fixed order (as found)."""
+    """Return all items of a round in the order of discovery."""
     return [
-        ReviewItem(row[0], row[1], bool(row[2]), *row[3:])  # their columns are the fields, in order
+        ReviewItem(row[0], row[1], bool(row[2]), *row[3:])  # the columns are the fields, in order
         for row in catalog.rows(_ITEMS[kind])
     ]
 
 
 def items_version(catalog: Catalog) -> tuple[int, ...]:
-    """Return numbers that change whenever a stage may have changed what there is to review."""
+    """Return numbers that change whenever a stage may have changed the items to review."""
     rows = catalog.rows(
         """SELECT (SELECT max(run_id) FROM runs), (SELECT count(ended_at) FROM runs),
                   (SELECT count(*) FROM dedupes), (SELECT count(*) FROM faces)"""
@@ -94,7 +94,7 @@ def items_version(catalog: Catalog) -> tuple[int, ...]:
 
 
 def emotions_found(catalog: Catalog, kind: Kind, item_ids: Sequence[str]) -> dict[str, list[str]]:
-    """Return for each item all emotions its image, the duplicates of that, and copies of the face were found under."""
+    """Return the emotions under which the image of each item, its duplicates and copies of the face were found."""
     if not item_ids:
         return {}
     image = "(SELECT image_id FROM faces WHERE face_id = column1)" if kind == "face" else "column1"
@@ -121,7 +121,7 @@ def emotions_found(catalog: Catalog, kind: Kind, item_ids: Sequence[str]) -> dic
 
 
 def item_path(catalog: Catalog, kind: Kind, item_id: str) -> str | None:
-    """Return the path of an item's file, relative to the workspace, or None if there is no such item."""
+    """Return the path of an item, relative to the workspace; None if the item does not exist."""
     table, key = ("images", "image_id") if kind == "image" else ("faces", "face_id")
     path: str | None = catalog.value(f"SELECT path FROM {table} WHERE {key} = ?", item_id)
     return path
@@ -130,9 +130,9 @@ def item_path(catalog: Catalog, kind: Kind, item_id: str) -> str | None:
 def current_decisions(
     catalog: Catalog, kind: Kind, reviewer: str, adjudicates: bool = False
 ) -> dict[str, CurrentDecision]:
-    """Return what a reviewer says now of each item of a round that has been decided, by item."""
-    # The view `current_decisions` finds any reviewer's word on one item; all of one reviewer's are found faster so:
-    # with max(), the other columns are those of the row that holds the maximum.
+    """Return the current decisions of a reviewer in a round, by item."""
+    # Faster than the view `current_decisions` for all items of a reviewer: with max(), the other columns are those of
+    # the row with the maximum.
     rows = catalog.rows(
         """SELECT item_id, kind, verdict, emotion, reason, reviewer, adjudicates, max(decision_id) AS decision_id
            FROM decisions d WHERE kind = ? AND reviewer = ? AND adjudicates = ? AND verdict <> 'undo'
@@ -140,41 +140,41 @@ def current_decisions(
            GROUP BY item_id""",
         kind, reviewer, adjudicates,
     )  # fmt: skip
-    return {row["item_id"]: _word(row) for row in rows}
+    return {row["item_id"]: _current(row) for row in rows}
 
 
-def last_word(
+def current_decision(
     catalog: Catalog, kind: Kind, reviewer: str, item_id: str, adjudicates: bool = False
 ) -> CurrentDecision | None:
-    """Return what a reviewer says now of one item."""
+    """Return the current decision of a reviewer on an item; None if there is none."""
     rows = catalog.rows(
         """SELECT * FROM current_decisions
            WHERE kind = ? AND reviewer = ? AND item_id = ? AND adjudicates = ?""",
         kind, reviewer, item_id, adjudicates,
     )  # fmt: skip
-    return _word(rows[0]) if rows else None
+    return _current(rows[0]) if rows else None
 
 
 def latest_decision(
     catalog: Catalog, kind: Kind, reviewer: str, adjudicates: bool = False
 ) -> CurrentDecision | None:
-    """Return the decision that the next undo of this reviewer takes back."""
+    """Return the decision that the next undo of a reviewer takes back; None if there is none."""
     rows = catalog.rows(
         """SELECT * FROM decisions d WHERE kind = ? AND reviewer = ? AND adjudicates = ? AND verdict <> 'undo'
              AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.decision_id)
            ORDER BY decision_id DESC LIMIT 1""",
         kind, reviewer, adjudicates,
     )  # fmt: skip
-    return _word(rows[0]) if rows else None
+    return _current(rows[0]) if rows else None
 
 
 def count_decisions(catalog: Catalog) -> int:
-    """Return how many decisions are on record, undoings included."""
+    """Return the number of decisions, including undos."""
     return int(catalog.value("SELECT count(*) FROM decisions"))
 
 
 def decided_since(catalog: Catalog, decision_id: int) -> list[sqlite3.Row]:
-    """Return every decision after this one, undoings included: decision_id, kind, item_id, reviewer."""
+    """Return the decisions after this one, including undos: decision_id, kind, item_id, reviewer."""
     return catalog.rows(
         """SELECT decision_id, kind, item_id, reviewer FROM decisions
            WHERE decision_id > ? ORDER BY decision_id""",
@@ -183,7 +183,7 @@ def decided_since(catalog: Catalog, decision_id: int) -> list[sqlite3.Row]:
 
 
 def last_decision_id(catalog: Catalog) -> int:
-    """Return the id of the decision made last by anybody; 0 if there is none."""
+    """Return the id of the latest decision of all reviewers; 0 if there is none."""
     return int(catalog.value("SELECT coalesce(max(decision_id), 0) FROM decisions"))
 
 
@@ -197,18 +197,18 @@ def add_decisions(catalog: Catalog, decisions: Iterable[Decision]) -> int:
 def decide(catalog: Catalog, decisions: Iterable[Decision]) -> list[int]:
     """Append decisions, all or none, and return their ids in the same order.
 
-    One that is what its reviewer says already is not appended again: a program that never heard the answer may
-    send the same decisions again.
+    A decision that equals the current one of its reviewer is not appended again, so that a client that did not get
+    the response may send its decisions again.
     """
     with catalog.transaction() as db:
         ids = []
-        for said in decisions:
-            word = last_word(catalog, said.kind, said.reviewer, said.item_id, said.adjudicates)
-            if word is None or word.decision != said:
-                insert(db, "decisions", [said], decided_at=now())
+        for new in decisions:
+            current = current_decision(catalog, new.kind, new.reviewer, new.item_id, new.adjudicates)
+            if current is None or current.decision != new:
+                insert(db, "decisions", [new], decided_at=now())
                 ids.append(int(db.execute("SELECT last_insert_rowid()").fetchone()[0]))
             else:
-                ids.append(word.decision_id)
+                ids.append(current.decision_id)
         return ids
 
 
@@ -219,21 +219,20 @@ def undo(
     decision_ids: Sequence[int] | None = None,
     adjudicates: bool = False,
 ) -> list[CurrentDecision] | None:
-    """Take back decisions of this reviewer, all or none: the latest one unless others are named.
+    """Take back decisions of a reviewer, all or none: the named ones, or else the latest one.
 
-    A decision stays on record: the undoing is appended as a row of its own. A decision that was taken back
-    before stays so, and is returned as if it had been now.
+    The decision stays in the table, and the undo is appended as another row. A decision that was taken back before is
+    returned as well.
 
     Returns
     -------
-    list of Word or None
-        What was taken back, empty if there is no latest decision; None if one that was named is none of this
-        reviewer's.
+    list of CurrentDecision or None
+        The decisions taken back, empty if there is none; None if a named one is not of this reviewer.
     """
     with catalog.transaction() as db:
         if decision_ids is None:
             latest = latest_decision(catalog, kind, reviewer, adjudicates)
-            words = [] if latest is None else [latest]
+            undone = [] if latest is None else [latest]
         else:
             rows = [
                 row
@@ -246,18 +245,16 @@ def undo(
             ]  # fmt: skip
             if len(rows) < len(decision_ids):
                 return None
-            words = [_word(row) for row in rows]
-        for word in words:
-            undoing = Decision(
-                word.decision.item_id, kind, "undo", reviewer=reviewer, adjudicates=adjudicates
-            )
+            undone = [_current(row) for row in rows]
+        for current in undone:
+            row = Decision(current.decision.item_id, kind, "undo", reviewer=reviewer, adjudicates=adjudicates)
             insert(
-                db, "decisions", [undoing], verb="INSERT OR IGNORE", undoes=word.decision_id, decided_at=now()
+                db, "decisions", [row], verb="INSERT OR IGNORE", undoes=current.decision_id, decided_at=now()
             )
-        return words
+        return undone
 
 
-def _word(row: sqlite3.Row) -> CurrentDecision:
+def _current(row: sqlite3.Row) -> CurrentDecision:
     decision = Decision(
         row["item_id"], row["kind"], row["verdict"], row["emotion"], row["reason"], row["reviewer"],
         bool(row["adjudicates"]),

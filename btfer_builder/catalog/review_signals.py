@@ -1,15 +1,15 @@
-"""What is measured to find suspicious items first: sharpness, and what a model says of a face."""
+"""Measurements by which suspicious items are sorted first: sharpness, and predictions of a model."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
 
-from btfer_builder.catalog.catalog import Catalog
+from btfer_builder.catalog.catalog import Catalog, placeholders
 from btfer_builder.io.json import json_text
 from btfer_builder.records import Kind
 
 
 def add_sharpness(catalog: Catalog, measured: Mapping[str, float]) -> None:
-    """Commit the sharpness of some photos, by image."""
+    """Commit the sharpness of photos, by image."""
     with catalog.transaction() as db:
         db.executemany(
             "INSERT OR REPLACE INTO sharpness (image_id, sharpness) VALUES (?, ?)", list(measured.items())
@@ -17,7 +17,7 @@ def add_sharpness(catalog: Catalog, measured: Mapping[str, float]) -> None:
 
 
 def sharpness_of(catalog: Catalog, kind: Kind, item_ids: Sequence[str] | None = None) -> dict[str, float]:
-    """Return what was measured so far of a round, by item; of some items only, if they are named."""
+    """Return the known sharpness of all items of a round, or of the named ones, by item."""
     table, key = ("sharpness", "image_id") if kind == "image" else ("faces", "face_id")
     rows = catalog.rows(
         f"SELECT {key}, sharpness FROM {table} WHERE sharpness IS NOT NULL {_among(key, item_ids)}",
@@ -27,7 +27,7 @@ def sharpness_of(catalog: Catalog, kind: Kind, item_ids: Sequence[str] | None = 
 
 
 def add_predictions(catalog: Catalog, model: str, predictions: Mapping[str, Sequence[float | None]]) -> None:
-    """Commit what a model says of some faces: by face, one probability an emotion, None where it has no such class."""
+    """Commit predictions by face: a probability for each emotion, None for classes that the model does not have."""
     with catalog.transaction() as db:
         db.executemany(
             "INSERT OR REPLACE INTO predictions (model, face_id, probabilities) VALUES (?, ?, ?)",
@@ -38,7 +38,7 @@ def add_predictions(catalog: Catalog, model: str, predictions: Mapping[str, Sequ
 def predictions_of(
     catalog: Catalog, model: str, face_ids: Sequence[str] | None = None
 ) -> dict[str, list[float | None]]:
-    """Return what a model says of the faces it was asked about, by face; of some only, if they are named."""
+    """Return the predictions of a model for all faces that it was applied to, or for the named ones, by face."""
     rows = catalog.rows(
         f"SELECT face_id, probabilities FROM predictions WHERE model = ? {_among('face_id', face_ids)}",
         model, *(face_ids or ()),
@@ -47,7 +47,7 @@ def predictions_of(
 
 
 def picture_paths(catalog: Catalog, kind: Kind, item_ids: Collection[str]) -> list[tuple[str, str]]:
-    """Return (item_id, path relative to the workspace) of those of the items that have a file, in their order."""
+    """Return (item_id, path relative to the workspace) of the items that have a file, in their order."""
     table, key = ("images", "image_id") if kind == "image" else ("faces", "face_id")
     rows = catalog.rows(f"SELECT {key}, path FROM {table} WHERE path IS NOT NULL")
     paths: dict[str, str] = {row[0]: row[1] for row in rows}
@@ -55,4 +55,4 @@ def picture_paths(catalog: Catalog, kind: Kind, item_ids: Collection[str]) -> li
 
 
 def _among(column: str, ids: Sequence[str] | None) -> str:
-    return "" if ids is None else f"AND {column} IN ({', '.join('?' * len(ids))})"
+    return "" if ids is None else f"AND {column} IN ({placeholders(ids)})"

@@ -1,4 +1,4 @@
-"""What people have put into a catalog that no command makes again: their decisions, and the sample drawn."""
+"""Work of people in the catalog that no command can repeat: decisions, and the sample."""
 
 import json
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from btfer_builder.records import Kind
 
 
 def decided_items(catalog: Catalog, kind: Kind) -> set[str]:
-    """Return the images or faces that a reviewer has accepted or rejected, unless it was taken back."""
+    """Return the images or faces that a reviewer has accepted or rejected, without decisions taken back."""
     rows = catalog.rows(
         """SELECT DISTINCT item_id FROM decisions d WHERE kind = ? AND verdict IN ('accept', 'reject')
            AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.decision_id)""",
@@ -26,7 +26,7 @@ def count_work_on_faces(catalog: Catalog, face_ids: Collection[str]) -> tuple[in
 
 
 def count_work_on_images(catalog: Catalog, image_ids: Collection[str]) -> tuple[int, int]:
-    """Return how many of these images are reviewed, themselves or a face of theirs, and their faces in the sample."""
+    """Return how many of these images are reviewed (or one of their faces), and how many faces are in the sample."""
     ids, decided = set(image_ids), decided_items(catalog, "face")
     faces = catalog.rows("SELECT face_id, image_id FROM faces")
     reviewed = decided_items(catalog, "image") | {
@@ -37,7 +37,7 @@ def count_work_on_images(catalog: Catalog, image_ids: Collection[str]) -> tuple[
 
 
 def last_settings(catalog: Catalog, command: str) -> dict[str, Any] | None:
-    """Return the recipe of a command's last run that came to its end; None if there was none."""
+    """Return the recipe of the last finished run of a command; None if there is none."""
     text = catalog.value(
         "SELECT recipe FROM runs WHERE command = ? AND outcome = 'done' ORDER BY run_id DESC LIMIT 1", command
     )

@@ -1,4 +1,4 @@
-"""What the sample stage writes and asks: which faces may be drawn, and which were."""
+"""Queries of the sample stage: which faces can be drawn, and which were."""
 
 import json
 import sqlite3
@@ -14,16 +14,16 @@ from btfer_builder.records import SampledFace, UnsampledFace
 
 @dataclass(frozen=True, slots=True)
 class AcceptedFace:
-    """A face reviewers accepted and whose label is settled.
+    """A face that reviewers accepted and whose label is settled.
 
     Attributes
     ----------
     agreement
-        Share of its reviewers who gave it its label, 0 to 1; 1 where an adjudicator settled it.
+        Share of the votes for its label, 0 to 1; 1 if an adjudicator settled it.
     votes
-        How many reviewers answered.
+        Number of votes.
     attributes
-        What was searched for, by name (`query_ethnicity`, `query_gender`, `query_age`).
+        Attributes of the query, by name (`query_ethnicity`, `query_gender`, `query_age`).
     """
 
     face_id: str
@@ -38,7 +38,7 @@ class AcceptedFace:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A candidate that led to a photo, with what its engine said of it."""
+    """A candidate that led to a photo, with what its engine states."""
 
     url: str
     page_url: str
@@ -52,7 +52,7 @@ ATTRIBUTES = ("query_ethnicity", "query_gender", "query_age")
 
 
 def accepted_faces(catalog: Catalog) -> list[AcceptedFace]:
-    """Return the faces reviewers accepted and whose label is settled, by id."""
+    """Return the faces that reviewers accepted and whose label is settled, by id."""
     rows = catalog.rows(
         f"""SELECT face_id, image_id, emotion, path, votes, adjudicated, language, {", ".join(ATTRIBUTES)}
             FROM face_rows WHERE state = 'kept' AND verdict = 'accept' AND NOT conflict ORDER BY face_id"""
@@ -72,17 +72,17 @@ def accepted_faces(catalog: Catalog) -> list[AcceptedFace]:
 
 
 def _agreement(row: sqlite3.Row) -> tuple[float, int]:
-    """Read `happy:3;sad:1` as the share of the label and the number of votes."""
+    """Return the share of the label and the number of votes, from `happy:3;sad:1`."""
     pairs = [vote.rpartition(":") for vote in (row["votes"] or "").split(";") if vote]
     votes = {answer: int(count) for answer, _, count in pairs}
     total = sum(votes.values())
-    # An acceptance without a label counts as one vote for the label proposed, which is the face's then.
+    # An acceptance without a label is a vote for the proposed label, which the face then has.
     agreeing = max(votes.get(row["emotion"], 0), votes.get("accept", 0))
     return (1.0 if row["adjudicated"] or not total else agreeing / total), total
 
 
 def sources(catalog: Catalog, image_ids: Iterable[str]) -> dict[str, list[Source]]:
-    """Return every candidate that led to each of the images, by image id."""
+    """Return the candidates that led to each image, by image id."""
     rows = catalog.connection.execute(
         """SELECT f.image_id, c.url, c.page_url, c.license, c.license_url, c.creator, f.fetched_at
            FROM json_each(?) wanted CROSS JOIN fetches f ON f.image_id = wanted.value
@@ -96,7 +96,7 @@ def sources(catalog: Catalog, image_ids: Iterable[str]) -> dict[str, list[Source
 
 
 def searched_cells(catalog: Catalog, attributes: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Return every combination of the attributes that was searched for."""
+    """Return the combinations of attributes that were searched for."""
     if not attributes:
         return []
     if not set(attributes) <= set(ATTRIBUTES):
@@ -108,7 +108,7 @@ def searched_cells(catalog: Catalog, attributes: tuple[str, ...]) -> list[tuple[
 def replace_sample(
     catalog: Catalog, chosen: Iterable[SampledFace], undrawn: Iterable[UnsampledFace] = ()
 ) -> None:
-    """Commit a sample in place of an earlier one, and why each other accepted face is not in it."""
+    """Commit a sample, which replaces the earlier one, and why the other accepted faces are not in it."""
     with catalog.transaction() as db:
         db.execute("DELETE FROM sample")
         db.execute("DELETE FROM undrawn")
@@ -117,14 +117,14 @@ def replace_sample(
 
 
 def sampled_faces(catalog: Catalog) -> list[sqlite3.Row]:
-    """Return the sample: face_id, emotion, rank, path, split, sha256; by class, in the order of the draw."""
+    """Return the sample by class and rank: face_id, emotion, rank, path, split, sha256."""
     return catalog.rows(
         "SELECT face_id, emotion, rank, path, split, sha256 FROM sample ORDER BY emotion, rank"
     )
 
 
 def reserved_faces(catalog: Catalog) -> list[tuple[str, Emotion]]:
-    """Return the (face_id, emotion) of the faces in reserve, next in rank first."""
+    """Return (face_id, emotion) of the reserve, by class and rank."""
     rows = catalog.rows(
         "SELECT face_id, emotion FROM undrawn WHERE reason = 'reserve' ORDER BY emotion, rank"
     )
@@ -132,7 +132,7 @@ def reserved_faces(catalog: Catalog) -> list[tuple[str, Emotion]]:
 
 
 def last_recipe(catalog: Catalog) -> str | None:
-    """Return the recipe, as JSON, of the last draw that was written; None if there was none."""
+    """Return the recipe, as JSON, of the current sample; None if there is none."""
     run = _last_draw(catalog)
     return None if run is None else str(run["recipe"])
 
@@ -150,20 +150,20 @@ def _last_draw(catalog: Catalog) -> sqlite3.Row | None:
 
 @dataclass(frozen=True, slots=True)
 class SampleState:
-    """How far the sample still fits the catalog.
+    """Differences of the sample to the catalog.
 
     Attributes
     ----------
     drawn
-        Faces drawn that were not taken out by a takedown, which puts others in their places if it can.
+        Faces in the sample, and those that left it by a crop with other settings.
     left
-        Of them, those that the stages before drop now.
+        Those of them that earlier stages now drop.
     rejected
-        Those no longer accepted: rejected, taken back, or found under two emotions.
+        Those that are no longer accepted: rejected, taken back, or found under two emotions.
     relabelled
-        Those that reviewers give another emotion.
+        Those with another label.
     taken_down
-        Faces that were taken down and that none has replaced.
+        Faces that were taken down and not replaced.
     """
 
     drawn: int
@@ -174,7 +174,7 @@ class SampleState:
 
 
 def sample_state(catalog: Catalog) -> SampleState:
-    """Compare the sample with what the catalog says of its faces now."""
+    """Compare the sample with the current state of its faces."""
     row = catalog.rows(
         """WITH known AS MATERIALIZED (  -- a LEFT JOIN of the view would compute it for all faces
                SELECT f.face_id, f.state, f.verdict, f.conflict, f.emotion

@@ -1,11 +1,11 @@
-"""The yield: what engines, languages, words and cells brought in, and what became of it."""
+"""The yield of engines, languages, words and cells: candidates, and what became of them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from btfer_builder.catalog.catalog import Catalog
 
-#: What the yield is told by, and the columns that make up one line of it.
+#: The groupings of the yield, and the columns that each is made of.
 GROUPINGS: dict[str, tuple[str, ...]] = {
     "engine": ("engine",),
     "language": ("language",),
@@ -16,9 +16,9 @@ GROUPINGS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class SearchYield:
-    """What was found under one value: candidates, files, images that dedupe kept, images with an accepted face.
+    """Counts of one value: candidates, files, images that dedupe kept, images with an accepted face.
 
-    An image counts where it was found first.
+    An image counts for the search that found it first.
     """
 
     by: str
@@ -29,14 +29,14 @@ class SearchYield:
     accepted: int
 
     def to_dict(self) -> dict[str, object]:
-        """Return the form of `btfer status --yield --json`."""
+        """Return the line as in `btfer status --yield --json`."""
         return asdict(self)
 
 
 def yields(catalog: Catalog, groupings: Sequence[str] = tuple(GROUPINGS)) -> list[SearchYield]:
-    """Count what the searches brought, by engine, language, expression word and cell.
+    """Count the results of the searches by engine, language, expression word and cell.
 
-    Before dedupe has run, every file that is no copy counts as kept.
+    Before dedupe has run, all files with different bytes count as kept.
     """
     columns = sorted({column for grouping in groupings for column in GROUPINGS[grouping]})
     rows = catalog.rows(
@@ -55,9 +55,9 @@ def yields(catalog: Catalog, groupings: Sequence[str] = tuple(GROUPINGS)) -> lis
         for grouping in groupings:
             value = " ".join(str(row[column]) for column in GROUPINGS[grouping] if row[column]) or "(none)"
             sums = found.setdefault((grouping, value), [0, 0, 0, 0])
-            for place, name in enumerate(("found", "fetched", "kept", "accepted")):
-                sums[place] += row[name]
-    order = {grouping: place for place, grouping in enumerate(groupings)}
+            for index, name in enumerate(("found", "fetched", "kept", "accepted")):
+                sums[index] += row[name]
+    order = {grouping: index for index, grouping in enumerate(groupings)}
     return [
         SearchYield(by, value, *sums)
         for (by, value), sums in sorted(found.items(), key=lambda item: (order[item[0][0]], item[0][1]))

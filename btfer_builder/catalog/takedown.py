@@ -1,22 +1,22 @@
-"""What a takedown writes and asks: every trace of a picture, its removal, and the tombstones that stay."""
+"""Queries of takedowns: everything that belongs to a picture, its removal, and the tombstones."""
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from btfer_builder.catalog.catalog import Catalog, insert, now
+from btfer_builder.catalog.catalog import Catalog, insert, now, placeholders
 from btfer_builder.catalog.crawl import taken_down_url, url_sha256
 from btfer_builder.io.json import json_text
 from btfer_builder.records import Fetch, SampledFace
 
-#: Tables that keep ids: decisions are appended only, and the others say what is gone. Ids are hashes.
+#: Tables that keep ids, which are hashes: decisions are never deleted, the others record what was removed.
 _KEEP_IDS = {"decisions", "tombstones", "release_faces", "fetches"}
 _ID_COLUMNS = ("image_id", "face_id", "item_id", "duplicate_of")
 
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """What must never come back, by hashes only; empty where there is nothing to say."""
+    """Hashes of a picture that must not come back; None where there is none."""
 
     url_sha256: str | None = None
     image_id: str | None = None
@@ -30,9 +30,9 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class ImageFingerprint:
-    """What a picture looks like: its hashes (see `ImageHash`), and its file where it has one in the workspace.
+    """Hashes of a picture (see `ImageHash`), and its path if it has a file in the workspace.
 
-    Those beyond the 64-bit pHashes are empty where only 0.1.0 has hashed it.
+    Hashes other than the 64-bit pHashes are empty if only 0.1.0 has hashed it.
     """
 
     image_id: str
@@ -46,7 +46,7 @@ class ImageFingerprint:
 
 
 def images_named(catalog: Catalog, name: str) -> list[str]:
-    """Return the images that have this id, or a face with this id."""
+    """Return the images with this id, or with a face of this id."""
     rows = catalog.rows(
         "SELECT image_id FROM images WHERE image_id = ? UNION SELECT image_id FROM faces WHERE face_id = ?",
         name, name,
@@ -55,8 +55,8 @@ def images_named(catalog: Catalog, name: str) -> list[str]:
 
 
 def images_from(catalog: Catalog, urls: Collection[str]) -> list[str]:
-    """Return the images that came from one of these addresses or stand on one of these pages."""
-    marks = ", ".join("?" * len(urls))
+    """Return the images from one of these URLs, or from a page with one of these URLs."""
+    marks = placeholders(urls)
     rows = catalog.rows(
         f"""SELECT DISTINCT f.image_id FROM candidates c JOIN fetches f USING (url)
             WHERE f.image_id IS NOT NULL AND (c.url IN ({marks}) OR c.found_url IN ({marks}) OR c.page_url IN ({marks}))
@@ -66,8 +66,8 @@ def images_from(catalog: Catalog, urls: Collection[str]) -> list[str]:
     return [row["image_id"] for row in rows]
 
 
-def looks(catalog: Catalog) -> list[ImageFingerprint]:
-    """Return what every hashed image looks like."""
+def image_fingerprints(catalog: Catalog) -> list[ImageFingerprint]:
+    """Return the fingerprints of all hashed images."""
     rows = catalog.rows(
         """SELECT image_id, path, pixel_sha256, phash, phash_mirrored, phash_256, phash_256_mirrored, parts
            FROM hashes JOIN images USING (image_id) WHERE reason IS NULL ORDER BY image_id"""
@@ -90,7 +90,7 @@ def copies(catalog: Catalog, image_ids: Collection[str]) -> set[str]:
 
 
 def face_copies(catalog: Catalog, image_ids: Collection[str]) -> set[str]:
-    """Return the other images that have a face which dedupe takes for a copy of a face of one of these."""
+    """Return the other images with a face that dedupe considers a copy of a face of these images."""
     rows = catalog.rows(
         """SELECT f.image_id, coalesce(d.duplicate_of, d.face_id) AS keeper
            FROM face_dedupes d JOIN faces f USING (face_id)"""
@@ -101,34 +101,34 @@ def face_copies(catalog: Catalog, image_ids: Collection[str]) -> set[str]:
 
 
 def addresses(catalog: Catalog, image_ids: Collection[str]) -> dict[str, str]:
-    """Return every address that led to one of these images, with the image."""
+    """Return the URLs that led to these images, with the image."""
     rows = catalog.rows("SELECT url, image_id FROM fetches WHERE image_id IS NOT NULL ORDER BY url")
     wanted = set(image_ids)
     return {row["url"]: row["image_id"] for row in rows if row["image_id"] in wanted}
 
 
 def faces_of(catalog: Catalog, image_ids: Collection[str]) -> list[sqlite3.Row]:
-    """Return (face_id, image_id, path) of every face of these images."""
+    """Return (face_id, image_id, path) of the faces of these images."""
     wanted = set(image_ids)
     rows = catalog.rows("SELECT face_id, image_id, path FROM faces ORDER BY face_id")
     return [row for row in rows if row["image_id"] in wanted]
 
 
 def face_paths(catalog: Catalog) -> list[tuple[str, str, str]]:
-    """Return (face_id, image_id, path) of every face that has a file."""
+    """Return (face_id, image_id, path) of the faces that have a file."""
     rows = catalog.rows("SELECT face_id, image_id, path FROM faces WHERE path IS NOT NULL ORDER BY face_id")
     return [tuple(row) for row in rows]
 
 
 def image_paths(catalog: Catalog, image_ids: Collection[str]) -> list[str]:
-    """Return the files of these images, relative to the workspace."""
+    """Return the paths of these images, relative to the workspace."""
     rows = catalog.rows("SELECT image_id, path FROM images ORDER BY image_id")
     wanted = set(image_ids)
     return [row["path"] for row in rows if row["image_id"] in wanted]
 
 
 def neighbours_on_page(catalog: Catalog, image_ids: Collection[str]) -> list[str]:
-    """Return other images that stand on the same pages: perhaps the same person."""
+    """Return other images of the same pages, which may show the same person."""
     rows = catalog.rows(
         """SELECT DISTINCT c.page_url, f.image_id FROM candidates c JOIN fetches f USING (url)
            WHERE f.image_id IS NOT NULL AND c.page_url <> ''"""
@@ -138,8 +138,8 @@ def neighbours_on_page(catalog: Catalog, image_ids: Collection[str]) -> list[str
     return sorted({row["image_id"] for row in rows if row["page_url"] in pages} - wanted)
 
 
-def buried_looks(catalog: Catalog) -> list[ImageFingerprint]:
-    """Return what everything that was taken down looked like."""
+def taken_down_fingerprints(catalog: Catalog) -> list[ImageFingerprint]:
+    """Return the fingerprints of everything that was taken down."""
     rows = catalog.rows(
         """SELECT coalesce(image_id, face_id, ''), '', '', phash, phash_mirrored, coalesce(phash_256, ''),
                   coalesce(phash_256_mirrored, ''), coalesce(parts, '') FROM tombstones WHERE phash IS NOT NULL"""
@@ -147,15 +147,15 @@ def buried_looks(catalog: Catalog) -> list[ImageFingerprint]:
     return [ImageFingerprint(*row) for row in rows]
 
 
-def buried_faces(catalog: Catalog) -> set[str]:
+def taken_down_faces(catalog: Catalog) -> set[str]:
     """Return the ids of faces that were taken down."""
     return {
         row["face_id"] for row in catalog.rows("SELECT face_id FROM tombstones WHERE face_id IS NOT NULL")
     }
 
 
-def is_buried(catalog: Catalog, name: str) -> bool:
-    """Return whether an id or address was taken down before."""
+def is_taken_down(catalog: Catalog, name: str) -> bool:
+    """Return whether an id or a URL was taken down before."""
     return bool(
         catalog.value(
             "SELECT 1 FROM tombstones WHERE image_id = ? OR face_id = ? OR url_sha256 = ? LIMIT 1",
@@ -172,34 +172,34 @@ def add_tombstones(
     face_ids: Sequence[str],
     urls: Collection[str],
     sample: Sequence[SampledFace],
-    why: str,
+    reason: str,
 ) -> None:
-    """Take pictures out of the catalog, all of it or none, and leave tombstones.
+    """Remove pictures from the catalog and add tombstones, all or nothing.
 
-    Candidates stay, so that every stage's counts go on to add up, but nothing in them says any more what they were:
-    address, page, title, creator and attribution are gone. What is deleted is overwritten in the file.
+    Their candidates stay, so that the counts of all stages still add up, but without URL, page, title, creator and
+    attribution. SQLite overwrites the deleted content in the file.
 
     Parameters
     ----------
     catalog
         The catalog.
     tombstones
-        What must never come back.
+        Hashes of what must not come back.
     image_ids, face_ids, urls
-        What is taken out.
+        What is removed.
     sample
-        The sample as it is afterwards.
-    why
-        Stands on the tombstones.
+        The sample afterwards.
+    reason
+        The reason that the tombstones state.
     """
     moment = now()
     ids = json_text(sorted({*image_ids, *face_ids}))
     catalog.connection.execute("PRAGMA secure_delete = ON")
     with catalog.transaction() as db:
-        db.execute("PRAGMA defer_foreign_keys = ON")  # until all that refers to an image is gone
-        insert(db, "tombstones", tombstones, taken_down_at=moment, reason=why)
+        db.execute("PRAGMA defer_foreign_keys = ON")  # until all rows that refer to an image are deleted
+        insert(db, "tombstones", tombstones, taken_down_at=moment, reason=reason)
         for url in urls:
-            _unname(db, url)
+            _anonymize(db, url)
             insert(
                 db,
                 "fetches",
@@ -214,7 +214,7 @@ def add_tombstones(
     catalog.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _unname(db: sqlite3.Connection, url: str) -> None:
+def _anonymize(db: sqlite3.Connection, url: str) -> None:
     rows = db.execute("SELECT candidate_id, found_url FROM candidates WHERE url = ?", (url,)).fetchall()
     for row in rows:
         found = taken_down_url(row["found_url"]) if row["found_url"] else ""
@@ -227,15 +227,15 @@ def _unname(db: sqlite3.Connection, url: str) -> None:
 
 
 def _id_columns(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Return every (table, column) that holds ids of images or faces; images last, which the others refer to."""
+    """Return each (table, column) with ids of images or faces; `images` last, as the others refer to it."""
     tables = [
         row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
     ]
-    found = [
+    columns = [
         (table, column["name"])
         for table in tables
         if table not in _KEEP_IDS
         for column in db.execute(f"PRAGMA table_info({table})").fetchall()
         if column["name"] in _ID_COLUMNS
     ]
-    return sorted(found, key=lambda place: place[0] == "images")
+    return sorted(columns, key=lambda column: column[0] == "images")

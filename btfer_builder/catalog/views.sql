@@ -1,13 +1,13 @@
--- The views derive what follows from the tables. They are made again after each migration: a change here takes effect
--- in existing catalogs together with a new script in migrations/.
+-- The views derive states from the tables. They are created again after each migration: a change here takes effect in
+-- existing catalogs only with a new script in migrations/.
 
 -- The first candidate that led to each image. With a single min(), c.search_id is that of the same candidate.
--- The cast gives the column an affinity, without which SQLite makes no index to join it by.
+-- The cast gives the column an affinity; without it, SQLite builds no index for joins.
 CREATE VIEW origins AS
 SELECT f.image_id, CAST(min(c.candidate_id) AS INTEGER) AS found_by, c.search_id
 FROM fetches f CROSS JOIN candidates c USING (url) WHERE f.image_id IS NOT NULL GROUP BY f.image_id;
 
--- The fate of every candidate. Only the first one of a URL is fetched, and the first that led to an image is kept.
+-- The outcome for each candidate. Only the first one of a URL is fetched, and the first that led to an image is kept.
 CREATE VIEW candidate_fates AS
 SELECT c.candidate_id, c.search_id, c.rank, c.url, c.page_url, c.title, c.license, c.license_url, c.creator,
        c.attribution, c.sha1, c.found_url, s.engine, s.query, s.language, s.emotion, s.query_ethnicity, s.query_gender,
@@ -20,7 +20,7 @@ SELECT c.candidate_id, c.search_id, c.rank, c.url, c.page_url, c.title, c.licens
 FROM candidates c JOIN searches s USING (search_id) LEFT JOIN fetches f USING (url)
 LEFT JOIN origins o ON o.found_by = c.candidate_id;
 
--- A reviewer's last word on an item, unless undone; what was said as an adjudicator is a word of its own.
+-- The current decision of each reviewer on each item, without undone ones. Adjudications are kept separately.
 CREATE VIEW current_decisions AS
 SELECT d.* FROM decisions d
 WHERE d.verdict <> 'undo'
@@ -31,9 +31,9 @@ WHERE d.verdict <> 'undo'
         AND later.adjudicates = d.adjudicates AND later.decision_id > d.decision_id AND later.verdict <> 'undo'
         AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = later.decision_id));
 
--- Every item somebody gave an answer to: how the votes are spread (`happy:3;sad:1`), and the verdict if there is
--- one. Enough reviewers must have answered, enough of them alike, and more of them than any other way; the last
--- adjudication stands above all votes. A skip is no answer.
+-- Each item with an answer: the votes (`happy:3;sad:1`), and the verdict if there is one. A verdict needs enough
+-- votes, a large enough share of equal ones, and more of them than of any other answer; the latest adjudication
+-- overrides all votes. A skip is not an answer.
 CREATE VIEW vote_counts AS
 WITH answers AS (
     SELECT kind, item_id, verdict, emotion, min(reason) AS reason, coalesce(emotion, verdict) AS answer,
@@ -50,7 +50,7 @@ counted AS (
 judged AS (
     SELECT c.*, last_adjudication IS NOT NULL OR (
                votes > coalesce(next_votes, 0) AND total >= min_votes
-               AND votes >= agreement * total - 1e-9) AS settled  -- 1e-9: 0.56 of 25 is 14, not a little more
+               AND votes >= agreement * total - 1e-9) AS settled  -- 1e-9: 0.56 of 25 is 14, despite rounding
     FROM counted c CROSS JOIN consensus
     WHERE CASE WHEN last_adjudication IS NULL THEN place = 1 ELSE adjudication IS last_adjudication END)
 SELECT kind, item_id, CASE WHEN settled THEN verdict END AS verdict, CASE WHEN settled THEN emotion END AS emotion,
@@ -58,17 +58,17 @@ SELECT kind, item_id, CASE WHEN settled THEN verdict END AS verdict, CASE WHEN s
        last_adjudication IS NOT NULL AS adjudicated
 FROM judged;
 
--- What counts as decided.
+-- The items with a verdict.
 CREATE VIEW verdicts AS
 SELECT kind, item_id, verdict, emotion, reason, votes, adjudicated FROM vote_counts WHERE verdict IS NOT NULL;
 
--- Images with where they come from, what dedupe and reviewers made of them, and the label to propose.
--- Engines differ in what they know: the licence is of the first candidate that states one.
--- The votes of a round are counted once: SQLite would count those of a view again for each row it is joined to.
--- Every image has its row in `images` and `candidates`; they are LEFT JOINs so that SQLite leaves them out where no
--- column of theirs is asked for.
--- Within coalesce, a condition on the verdict leaves it a LEFT JOIN: as an inner one, SQLite may begin with it and then
--- compare all ballots of one verdict with each image.
+-- Images with their origin, the outcome of dedupe and review, and the proposed label.
+-- The licence is that of the first candidate that states one, as engines differ in what they know.
+-- The votes are materialized: otherwise SQLite counts them again for each joined row.
+-- Each image has a row in `images` and in `candidates`; the joins are LEFT JOINs so that SQLite omits them where none of
+-- their columns is used.
+-- coalesce keeps the join of the verdict a LEFT JOIN where a query has a condition on it: with an inner join, SQLite may
+-- start from the verdicts and compare all of them with each image.
 CREATE VIEW image_rows AS
 WITH counted AS MATERIALIZED (SELECT * FROM vote_counts WHERE kind = 'image')
 SELECT o.image_id, coalesce(v.emotion, s.emotion) AS emotion, d.state, d.reason, i.path, i.format, i.bytes,
@@ -87,20 +87,20 @@ LEFT JOIN hashes h ON h.image_id = o.image_id
 LEFT JOIN dedupes d ON d.image_id = o.image_id
 LEFT JOIN counted v ON v.item_id = o.image_id;
 
--- Images that go on to be cropped: kept by dedupe and not rejected by a reviewer.
+-- Images to crop: kept by dedupe and not rejected by reviewers.
 CREATE VIEW croppable AS
 SELECT * FROM image_rows WHERE state = 'kept' AND verdict IS NOT 'reject';
 
--- Faces that show the same picture as one that cropping keeps; with other settings that one may be gone.
+-- Faces that show the same picture as another one, as long as cropping keeps that one.
 CREATE VIEW face_copies AS
 SELECT d.* FROM face_dedupes d
 WHERE d.state = 'dropped' AND (d.duplicate_of IS NULL OR EXISTS (
     SELECT 1 FROM faces keeper WHERE keeper.face_id = d.duplicate_of AND keeper.state = 'kept'));
 
--- Faces that go on to be reviewed, with their label and verdict. A conflict ends when a label is given.
--- The state and reason of a copy are those of dedupe: they come first, f.* has those of the crop once more. `found_as`
--- is the label that the review of the photos leaves it with, `compared` whether dedupe has seen it. Copies are few:
--- without a key to look for, SQLite doesn't look.
+-- Faces to review, with label and verdict. A label resolves a conflict.
+-- State and reason of a copy are those of dedupe; they come first, as f.* repeats those of the crop. `found_as` is the
+-- label after the review of the photos, `compared` tells whether dedupe has compared the face. Copies are few: where the
+-- key is NULL, SQLite does not search for one.
 CREATE VIEW face_rows AS
 WITH counted AS MATERIALIZED (SELECT * FROM vote_counts WHERE kind = 'face')
 SELECT CASE WHEN copy.face_id IS NULL THEN f.state ELSE 'dropped' END AS state,

@@ -12,7 +12,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.workspace import RECIPE_NAME, open_workspace
 
 if TYPE_CHECKING:
-    from btfer_builder.benchmark.questions import PairedComparison
+    from btfer_builder.benchmark.stage import Answers
 
 EXAMPLE = """\
 # A grid of runs: btfer benchmark benchmark.toml. Paths are relative to this file.
@@ -103,13 +103,13 @@ def _absolute(name: str, value: Any) -> Any:  # noqa: ANN401
 def _sample_here(directory: Path | None) -> str:
     """Return the workspace, if there is one with a sample."""
     from btfer_builder.datasets.labelled_faces import faces_in_sample
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
     if directory is None and not Path(RECIPE_NAME).is_file():
         return ""
     workspace = open_workspace(directory)
     try:
-        say_if_stale(workspace.catalog)
+        warn_if_stale(workspace.catalog)
         faces_in_sample(workspace)
     except BtferError:
         return ""
@@ -172,49 +172,35 @@ def _show_plan(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
 
 
 def _show_questions(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
-    from btfer_builder.benchmark.questions import answer_questions
-    from btfer_builder.benchmark.stage import finished_runs, plan_of
+    from btfer_builder.benchmark.stage import answer_benchmark
 
-    out, results = Path(recipe.out), list(finished_runs(recipe, plan_of(recipe)).values())
-    if not results:
-        raise BtferError(f"{out}: no run is finished yet; run the grid first: btfer benchmark")
-    _answer(
-        answer_questions(results, out, resamples=recipe.eval.resamples, seed=recipe.eval.seed),
-        out,
-        as_json=as_json,
-    )
+    _show_answers(answer_benchmark(recipe), as_json=as_json)
 
 
 def _published(out: Path, *, questions: bool, as_json: bool) -> None:
-    from btfer_builder.benchmark.published import published_grid
-    from btfer_builder.benchmark.questions import answer_questions
-    from btfer_builder.benchmark.report import write_report
+    from btfer_builder.benchmark.stage import answer_published, report_published
 
     if questions:
-        _answer(answer_questions(published_grid()), out, as_json=as_json)
+        _show_answers(answer_published(out), as_json=as_json)
         return
-    files = write_report(out, published_grid(), authors=True)
+    files = report_published(out)
     if as_json:
         emit_json({"path": str(out), "files": [str(path) for path in files]})
     else:
         click.echo(f"results of the authors: {len(files)} files, {out / 'README.md'}")
 
 
-def _answer(contrasts: "list[PairedComparison]", out: Path, *, as_json: bool) -> None:
-    from btfer_builder.benchmark.questions import QUESTIONS, to_dict
-    from btfer_builder.benchmark.questions_markdown import questions_markdown
-    from btfer_builder.io.atomic import write_bytes
+def _show_answers(answers: "Answers", *, as_json: bool) -> None:
+    from btfer_builder.benchmark.questions import QUESTIONS
 
-    path = out / "questions.md"
-    write_bytes(path, f"# Questions\n\n{questions_markdown(contrasts)}".encode())
     if as_json:
-        emit_json(to_dict(contrasts) | {"path": str(path)})
+        emit_json(answers.to_dict())
         return
     for name, text in QUESTIONS.items():
         click.echo(f"\n{name}. {text}")
-        answers = [item for item in contrasts if item.question == name]
-        for item in answers:
+        own = [item for item in answers.comparisons if item.question == name]
+        for item in own:
             click.echo(f"  {item.within}, accuracy on {item.measure}: {item.answer}")
-        if not answers:
+        if not own:
             click.echo("  the grid has no two settings that differ only in this")
-    click.echo(f"\n{path}")
+    click.echo(f"\n{answers.path}")

@@ -1,13 +1,13 @@
 """The commands about labelled data sets of others: dataset import."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
 from btfer_builder.cli.output import emit_json, table
-from btfer_builder.config import DatasetRecipe
+from btfer_builder.config import DatasetKind, DatasetRecipe
 from btfer_builder.workspace import recipe_of
 
 
@@ -22,7 +22,7 @@ def dataset() -> None:
 
 
 @dataset.command("import")
-@click.argument("kind", type=click.Choice(["fer2013", "rafdb", "affectnet", "folder"]))
+@click.argument("kind", type=click.Choice(get_args(DatasetKind)))
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @recipe_options(DatasetRecipe)
@@ -30,7 +30,7 @@ def dataset() -> None:
 def import_(
     directory: Path | None,
     as_json: bool,
-    kind: Any,  # noqa: ANN401 - click checks the choice
+    kind: DatasetKind,
     source: Path,
     out: Path,
     **options: Any,  # noqa: ANN401

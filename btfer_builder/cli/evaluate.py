@@ -7,12 +7,18 @@ from typing import Any
 
 import click
 
-from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
+from btfer_builder.cli.options import (
+    apply_cli_options,
+    common_options,
+    given_flags,
+    recipe_options,
+    renamed_option,
+)
 from btfer_builder.cli.output import emit_json, table
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr, track
-from btfer_builder.workspace import RECIPE_NAME, Workspace, open_workspace, recipe_of
+from btfer_builder.workspace import RECIPE_NAME, open_workspace, recipe_of
 
 
 class ModelType(click.ParamType[Any]):
@@ -78,6 +84,7 @@ def evaluate(
       btfer eval --preset fer
     """
     from btfer_builder.evaluate import evaluate_models, faces_in_folder
+    from btfer_builder.evaluate.face_set import faces_of_folder, faces_of_sample
     from btfer_builder.evaluate.preprocessing.presets import bundled_model
     from btfer_builder.evaluate.report.model_names import COMPARISON
 
@@ -93,21 +100,21 @@ def evaluate(
             raise click.UsageError("Missing argument 'MODEL...'.")
         models = (bundled_model(recipe.preset),)
     # Only the sample needs a workspace.
-    faces, set_name, leak = _sample(open_workspace(directory)) if data is None else _folder(data)
+    faces = faces_of_sample(open_workspace(directory)) if data is None else faces_of_folder(data)
     folder = _reports(directory)
     reports = evaluate_models(
         list(dict.fromkeys(models)),  # the same file twice is one model
-        faces,
+        faces.faces,
         recipe,
         folder,
         partial(track, description="eval", unit="faces"),
-        set_name=set_name,
-        explicit=[name for name, value in options.items() if value is not None],
-        leak=leak,
+        set_name=faces.name,
+        explicit=given_flags(options),
+        leak=faces.leak,
         training_faces=faces_in_folder(training_data) if check_preprocessing and training_data else (),
     )
     for report in reports:
-        fed = report.evaluation.preprocessing()
+        fed = report.evaluation.preprocessing_dict()
         echo_stderr(f"{report.model}: preprocessing {fed['in_words']} (from {fed['declared_by']})")
         for note in report.notes:
             echo_stderr(f"{report.model}: {note}")
@@ -147,10 +154,11 @@ def compare(
       btfer compare reports/*
     """
     from btfer_builder.evaluate.report.model_names import COMPARISON
+    from btfer_builder.evaluate.report.read_report import reports_in
 
     recipe = apply_cli_options(recipe_of(directory).eval, options)
     folder = reports[0].parent if reports else open_workspace(directory).reports
-    paths = list(reports) or sorted(path.parent for path in folder.glob("*/metrics.json"))
+    paths = list(reports) or reports_in(folder)
     # reports/* also matches the folder of an earlier comparison, and files.
     other = [path for path in paths if path.is_file() or _is_comparison(path)]
     paths = list({path.resolve(): path for path in paths if path not in other}.values())
@@ -207,30 +215,17 @@ def convert(
       btfer convert model.keras --to tflite --quantize int8 --data train/
       btfer eval model.keras model.int8.tflite --efficiency
     """
-    from btfer_builder.evaluate import faces_in_folder
-    from btfer_builder.evaluate.convert import convert_model
-    from btfer_builder.evaluate.loaders.registry import load_model
-    from btfer_builder.evaluate.preprocessing.resolve import build_preprocessing, resolve_preprocessing
+    from btfer_builder.evaluate.convert import convert_calibrated
 
     recipe = apply_cli_options(recipe_of(directory).eval, options)
-    preprocessing, faces = None, []
-    if quantize == "int8" and data is not None:
-        loaded = load_model(model, trust_model=trust_model)
-        explicit = [name for name, value in options.items() if value is not None]
-        declared = resolve_preprocessing(loaded, recipe, explicit)
-        preprocessing, faces = build_preprocessing(declared.recipe, loaded, explicit), faces_in_folder(data)
-        echo_stderr(f"calibration with preprocessing {preprocessing.describe()} (from {declared.source})")
-        if declared.source == "recipe":
-            echo_stderr(
-                "no preprocessing is declared for this model: write a sidecar, or its predictions may be wrong"
-            )
-    path = convert_model(
+    path = convert_calibrated(
         model,
         to,
+        recipe,
         quantize=quantize,
         output=out,
-        faces=faces,
-        preprocessing=preprocessing,
+        data=data,
+        explicit=given_flags(options),
         trust_model=trust_model,
     )
     sizes = [file.stat().st_size for file in (model, path)]
@@ -250,28 +245,8 @@ def _reports(directory: Path | None) -> Path:
     return open_workspace(root).reports if (root / RECIPE_NAME).is_file() else Path("reports")
 
 
-def _sample(workspace: Workspace) -> tuple[list[Any], str, int | None]:
-    """Return the faces of the sample, its name, and the number of known leaks."""
-    from btfer_builder.evaluate import faces_in_sample
-    from btfer_builder.evaluate.signature import known_leakage
-    from btfer_builder.sample.stale import say_if_stale
-
-    say_if_stale(workspace.catalog)
-    return faces_in_sample(workspace), workspace.root.name, known_leakage(workspace)
-
-
-def _folder(data: Path) -> tuple[list[Any], str, int | None]:
-    """Return the faces of a folder and the name of the set; the number of leaks is unknown."""
-    from btfer_builder.evaluate import faces_in_folder
-    from btfer_builder.evaluate.signature import check_sums, set_name
-
-    faces = faces_in_folder(data)
-    check_sums(data, faces)
-    return faces, set_name(data), None
-
-
 def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool) -> dict[str, Any]:
-    from btfer_builder.evaluate.report.compare import compare_reports, read_report
+    from btfer_builder.evaluate.report.compare import compare_reports
     from btfer_builder.evaluate.report.html import counted
     from btfer_builder.evaluate.report.leaderboard import (
         SEPARATE_SETS,
@@ -280,6 +255,7 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
         significance_summary,
         write_leaderboards,
     )
+    from btfer_builder.evaluate.report.read_report import read_report
 
     boards = compare_reports(
         [read_report(path) for path in paths], resamples=recipe.resamples, seed=recipe.seed

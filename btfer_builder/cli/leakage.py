@@ -79,12 +79,12 @@ def leakage(
     """
     from btfer_builder.leakage.stage import forget as remove_set
     from btfer_builder.leakage.stage import leakage as run_leakage
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
     if against and remove:
         raise click.UsageError("--against and --remove exclude each other")
     workspace = open_workspace(directory)
-    say_if_stale(workspace.catalog)
+    warn_if_stale(workspace.catalog)
     if remove:
         source = remove_set(workspace, remove)
         if as_json:

@@ -1,23 +1,56 @@
 """The command `btfer`: the group of all commands, in the order in which they are used."""
 
+from importlib import import_module
+
 import click
 
 from btfer_builder import __version__
-from btfer_builder.cli.benchmark import benchmark
-from btfer_builder.cli.datasets import dataset
-from btfer_builder.cli.evaluate import compare, convert, evaluate
-from btfer_builder.cli.leakage import hashes, leakage
-from btfer_builder.cli.release import diff, rebuild, recheck, release, scan_release, takedown
-from btfer_builder.cli.review import agreement, review
-from btfer_builder.cli.stages import crawl, crop, dedupe, init, queries, sample, status
-from btfer_builder.cli.train import networks, train
+
+#: Each command: its module, its function there, and the first sentence of its help.
+COMMANDS = {
+    "init": ("stages", "init", "Create a workspace in DIRECTORY."),
+    "queries": ("stages", "queries", "List the search phrases."),
+    "crawl": ("stages", "crawl", "Search for images and download them."),
+    "dedupe": ("stages", "dedupe", "Drop duplicate images."),
+    "crop": ("stages", "crop", "Detect and crop faces."),
+    "review": ("review", "review", "Review images and faces."),
+    "agreement": ("review", "agreement", "Measure the agreement between reviewers."),
+    "hashes": ("leakage", "hashes", "Hash the images of another data set."),
+    "leakage": ("leakage", "leakage", "Find faces that are also in a training set."),
+    "sample": ("stages", "sample", "Draw the balanced sample."),
+    "release": ("release", "release", "Write the sample as a data set to publish."),
+    "scan-release": ("release", "scan_release", "Audit a release for leaked metadata."),
+    "rebuild": ("release", "rebuild", "Download the images of a release without images."),
+    "takedown": ("release", "takedown", "Remove an image permanently."),
+    "recheck": ("release", "recheck", "Check the sources of a release."),
+    "diff": ("release", "diff", "Compare two releases."),
+    "eval": ("evaluate", "evaluate", "Score trained models on the sample."),
+    "compare": ("evaluate", "compare", "Rank models by their reports."),
+    "convert": ("evaluate", "convert", "Convert a model to TensorFlow Lite or ONNX."),
+    "dataset": ("datasets", "dataset", "Import labelled data sets."),
+    "networks": ("train", "networks", "List the available networks."),
+    "train": ("train", "train", "Train a network on labelled faces."),
+    "benchmark": ("benchmark", "benchmark", "Run the benchmark of the paper."),
+    "status": ("stages", "status", "Show the funnel."),
+}
 
 
 class _Commands(click.Group):
-    """Lists the commands in the order in which they were added."""
+    """Imports a command when it is called; the list of commands imports none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"btfer_builder.cli.{module}"), function)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
 
 
 @click.group(
@@ -35,10 +68,3 @@ def main() -> None:
 
     Every command can be interrupted and continues when it is run again. `btfer status` shows the funnel.
     """
-
-
-for command in (
-    init, queries, crawl, dedupe, crop, review, agreement, hashes, leakage, sample, release, scan_release, rebuild,
-    takedown, recheck, diff, evaluate, compare, convert, dataset, networks, train, benchmark, status,
-):  # fmt: skip
-    main.add_command(command)

@@ -1,7 +1,6 @@
 """Options of all commands, and options made from the settings of a section."""
 
 import functools
-import sqlite3
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +12,7 @@ import msgspec
 from click.core import ParameterSource
 from msgspec import inspect
 
+from btfer_builder.catalog.catalog import damage_as_error
 from btfer_builder.config import AnySection, Section, Setting, explain, override, settings_of
 from btfer_builder.config.renamed import OPTIONS, SETTINGS
 from btfer_builder.errors import BtferError
@@ -29,14 +29,10 @@ def common_options(command: Command) -> Command:
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any command
         try:
-            return command(*args, **kwargs | _given_under_old_names())
+            with damage_as_error():
+                return command(*args, **kwargs | _given_under_old_names())
         except BtferError as error:
             click.echo(f"Error: {error}", err=True)
-            sys.exit(1)
-        except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-                raise
-            click.echo(f"Error: the catalog is damaged ({error}); restore it from a backup", err=True)
             sys.exit(1)
 
     for option in (
@@ -111,6 +107,9 @@ def _setting_option(setting: Setting, old: str | None) -> Callable[[Command], Co
         }  # click gives () for an option that is not given
         shown = "all" if len(setting.default) > 1 else setting.default[0]
         text += " Can be given several times."
+    elif isinstance(kind, inspect.VarTupleType) and isinstance(kind.item_type, inspect.StrType):
+        options |= {"callback": lambda _c, _o, values: _words(values), "metavar": "A,B,...", "multiple": True}
+        shown = ",".join(setting.default)
     elif isinstance(kind, inspect.VarTupleType):
         options |= {
             "callback": lambda _c, _o, value: None if value is None else _split(value, kind.item_type),
@@ -166,6 +165,11 @@ def _click_type(kind: inspect.Type) -> Any:  # noqa: ANN401 - any type of click
     if isinstance(kind, inspect.LiteralType):
         return click.Choice([str(value) for value in kind.values])
     return {inspect.IntType: int, inspect.FloatType: float}.get(type(kind), str)
+
+
+def _words(values: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Read A,B,... given once or several times; None if it is not given, an empty value is an empty list."""
+    return tuple(word for value in values for word in _split(value, inspect.StrType())) if values else None
 
 
 def _split(value: str, kind: inspect.Type) -> tuple[Any, ...]:

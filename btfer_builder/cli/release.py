@@ -8,6 +8,7 @@ import click
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
 from btfer_builder.cli.output import emit_json, table
 from btfer_builder.config import CrawlRecipe, ReleaseRecipe
+from btfer_builder.config.collection import DOWNLOAD_SETTINGS
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.workspace import open_workspace
@@ -15,12 +16,6 @@ from btfer_builder.workspace import open_workspace
 if TYPE_CHECKING:
     from btfer_builder.release.diff import ReleaseDiff
     from btfer_builder.release.takedown.stage import Takedown
-
-#: Settings of [crawl] that apply to the download of known URLs.
-_DOWNLOAD = (
-    "connections", "per_host", "requests_per_second", "tries", "max_wait", "timeout", "max_bytes", "contact",
-    "allow_private_hosts",
-)  # fmt: skip
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -87,7 +82,7 @@ def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
 
 @click.command()
 @click.argument("out", type=_FOLDER)
-@recipe_options(CrawlRecipe, *_DOWNLOAD)
+@recipe_options(CrawlRecipe, *DOWNLOAD_SETTINGS)
 @common_options
 def rebuild(directory: Path | None, as_json: bool, out: Path, **options: Any) -> None:  # noqa: ANN401
     """Download the images of a release without images.
@@ -135,7 +130,7 @@ def takedown(directory: Path | None, as_json: bool, target: str, dry_run: bool, 
     """
     from btfer_builder.release.takedown.stage import take_down
 
-    result = take_down(open_workspace(directory), target, why=reason, dry_run=dry_run)
+    result = take_down(open_workspace(directory), target, reason=reason, dry_run=dry_run)
     if as_json:
         emit_json(result.to_dict())
         return
@@ -144,7 +139,7 @@ def takedown(directory: Path | None, as_json: bool, target: str, dry_run: bool, 
 
 @click.command()
 @click.argument("out", type=_FOLDER, required=False)
-@recipe_options(CrawlRecipe, *_DOWNLOAD)
+@recipe_options(CrawlRecipe, *DOWNLOAD_SETTINGS)
 @common_options
 def recheck(directory: Path | None, as_json: bool, out: Path | None, **options: Any) -> None:  # noqa: ANN401
     """Check the sources of a release.
@@ -156,11 +151,11 @@ def recheck(directory: Path | None, as_json: bool, out: Path | None, **options: 
       btfer recheck ../faces-v1
     """
     from btfer_builder.release.recheck import recheck as run_recheck
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
     workspace = open_workspace(directory)
     if out is None:
-        say_if_stale(workspace.catalog)
+        warn_if_stale(workspace.catalog)
     result = run_recheck(workspace, _download_settings(directory, options), out)
     report = result.to_dict()
     if as_json:

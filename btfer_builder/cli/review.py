@@ -15,7 +15,6 @@ from btfer_builder.cli.options import (
 from btfer_builder.cli.output import emit_json
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
 from btfer_builder.io.terminal import echo_stderr
-from btfer_builder.records import Kind
 from btfer_builder.workspace import open_workspace
 
 
@@ -53,7 +52,7 @@ from btfer_builder.workspace import open_workspace
 def review(
     directory: Path | None,
     as_json: bool,
-    round_name: str | None,
+    round_name: Any,  # noqa: ANN401 - click checks the choice
     export_path: Path | None,
     import_path: Path | None,
     adjudicate: bool,
@@ -71,12 +70,12 @@ def review(
       btfer review --reviewer ana --adjudicate
       btfer review --export faces.csv    then fill it in and run:    btfer review --import faces.csv
     """
-    from btfer_builder.catalog.manifests import write_manifests
     from btfer_builder.catalog.review import count_decisions
     from btfer_builder.review.assignment import check_assigned, follow_rule
-    from btfer_builder.review.decisions import export_decisions, import_decisions, reviewer_name
+    from btfer_builder.review.decisions import reviewer_name
     from btfer_builder.review.serve import LOOPBACK, serve
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.review.stage import export_round, import_file, write_review_manifests
+    from btfer_builder.sample.stale import warn_if_stale
 
     if export_path and import_path:
         raise click.UsageError("--export and --import cannot be used together")
@@ -86,27 +85,21 @@ def review(
         raise click.UsageError(
             "--blind cannot be used with --adjudicate or --model, which show what it hides"
         )
-    catalog, reviewer = workspace.catalog, reviewer_name(recipe)
-    follow_rule(catalog, recipe, given_flags(options))
+    asked = given_flags(options)
     result: dict[str, object]
     if export_path:
-        kinds: dict[str | None, list[Kind]] = {
-            "images": ["image"],
-            "faces": ["face"],
-            None: ["image", "face"],
-        }
-        count = export_decisions(
-            catalog, export_path, kinds=kinds[round_name], reviewer=reviewer, recipe=recipe
-        )
+        count = export_round(workspace, export_path, recipe, round_name=round_name, asked=asked)
         result = {"path": str(export_path), "items": count}
         text = f"wrote {count} items to {export_path}; fill in verdict (accept, reject, skip), then import the file"
     elif import_path:
-        done = import_decisions(catalog, import_path, reviewer=reviewer, blind=recipe.blind)
+        done = import_file(workspace, import_path, recipe, asked=asked)
         result = {"added": done.added, "unchanged": done.unchanged, "empty": done.empty}
         text = (
             f"{done.added} decisions added, {done.unchanged} unchanged, {done.empty} rows without a decision"
         )
     else:
+        catalog, reviewer = workspace.catalog, reviewer_name(recipe)
+        follow_rule(catalog, recipe, asked)
         check_assigned(reviewer, recipe)
         predictions = None
         if model is not None:
@@ -129,8 +122,8 @@ def review(
             model=predictions,
         )
         text = f"{count_decisions(catalog) - before} decisions recorded"
-    write_manifests(catalog, workspace.manifests, "decisions", "images", "faces")
-    say_if_stale(catalog)
+        write_review_manifests(workspace)
+    warn_if_stale(workspace.catalog)
     if not as_json:
         click.echo(text)
     elif export_path or import_path:
@@ -149,7 +142,7 @@ def review(
     help="Decisions on photos (before cropping) or on faces.",
 )
 @common_options
-def agreement(directory: Path | None, as_json: bool, round_name: str, **options: Any) -> None:  # noqa: ANN401
+def agreement(directory: Path | None, as_json: bool, round_name: Any, **options: Any) -> None:  # noqa: ANN401
     """Measure the agreement between reviewers.
 
     Cohen's and Fleiss' kappa with intervals, overall and for each class; each reviewer against the consensus; and the
@@ -160,23 +153,20 @@ def agreement(directory: Path | None, as_json: bool, round_name: str, **options:
       btfer agreement --min-votes 2 --agreement 0.6
       btfer agreement --reviewers ana,bo --round images --json
     """
-    from btfer_builder.catalog.manifests import write_manifests
     from btfer_builder.cli.agreement_tables import show_agreement
-    from btfer_builder.review.agreement import measure
-    from btfer_builder.review.assignment import follow_rule
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.review.stage import measure_agreement
+    from btfer_builder.sample.stale import warn_if_stale
 
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.review, options)
-    follow_rule(workspace.catalog, recipe, given_flags(options))
-    result = measure(
-        workspace.catalog,
-        "image" if round_name == "images" else "face",
+    result = measure_agreement(
+        workspace,
+        round_name,
         apply_cli_options(workspace.recipe.agreement, options),
         recipe,
+        asked=given_flags(options),
     )
-    write_manifests(workspace.catalog, workspace.manifests, "images", "faces")
-    say_if_stale(workspace.catalog)
+    warn_if_stale(workspace.catalog)
     if as_json:
         emit_json(result.to_dict())
     else:

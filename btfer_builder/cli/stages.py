@@ -40,7 +40,8 @@ def init(folder: Path, as_json: bool, **_: Any) -> None:  # noqa: ANN401 - click
 def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """List the search phrases.
 
-    All combinations of ethnicity, gender, age and expression, in English and Spanish.
+    All combinations of ethnicity, gender, age and expression, in each language
+    of queries/.
 
     \b
     Example:
@@ -107,12 +108,9 @@ def crawl(
 
 
 def _check_engines(recipe: CrawlRecipe, as_json: bool) -> None:
-    from btfer_builder.crawl.canary import check_engine
-    from btfer_builder.crawl.engines import SEARCH_ENGINES
-    from btfer_builder.crawl.stage import check_engines
+    from btfer_builder.crawl.stage import ask_engines
 
-    check_engines(recipe)
-    checks = [check_engine(name, recipe) for name in dict.fromkeys(recipe.engine) if name in SEARCH_ENGINES]
+    checks = ask_engines(recipe)
     if as_json:
         emit_json({"engines": [check.to_dict() for check in checks]})
     else:
@@ -212,7 +210,8 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
       btfer sample --license cc0,by,by-sa --splits train=200,val=50,test=50
     """
     from btfer_builder.sample.stage import sample as run_sample
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stage import shortage
+    from btfer_builder.sample.stale import warn_if_stale
 
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.sample, options)
@@ -245,11 +244,8 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
         if undrawn:
             echo_stderr("not drawn: " + ", ".join(f"{n} {reason}" for reason, n in undrawn.items()))
     if result.path is None:
-        say_if_stale(workspace.catalog)
-        raise BtferError(
-            "some classes have too few faces; nothing was written. Crawl or review more, or use a smaller --per-class "
-            "or --allow-short"
-        )
+        warn_if_stale(workspace.catalog)
+        raise shortage(result)
     if not as_json:
         click.echo(f"written to {result.path}")
 
@@ -291,9 +287,9 @@ def _show_yield(workspace: Workspace, as_json: bool) -> None:
 
 def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
     from btfer_builder.catalog.funnel import funnel
-    from btfer_builder.sample.stale import say_if_stale
+    from btfer_builder.sample.stale import warn_if_stale
 
-    say_if_stale(workspace.catalog)
+    warn_if_stale(workspace.catalog)
     stages = funnel(workspace.catalog, only)
     if as_json:
         emit_json({"stages": [stage.to_dict() for stage in stages]})

@@ -1,8 +1,5 @@
 """The commands about networks: networks, train."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +9,12 @@ import click
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
 from btfer_builder.cli.output import emit_json, table
 from btfer_builder.config import TrainRecipe
-from btfer_builder.io.terminal import bar, echo_stderr, track
+from btfer_builder.io.terminal import echo_stderr, track
 from btfer_builder.networks.registry import HEADS, PRETRAININGS, SIZES, UNITS
 from btfer_builder.workspace import recipe_of
 
 if TYPE_CHECKING:
-    from btfer_builder.training import Run, TrainingProgress
+    from btfer_builder.training import Run
 
 
 @click.command()
@@ -92,13 +89,14 @@ def train(
 
     import_tensorflow()
     from btfer_builder.training import train as run_training
+    from btfer_builder.training.progress import print_progress
 
     recipe = apply_cli_options(recipe_of(directory).train, options)
     chosen = select(read_splits(data), share=recipe.validation_share, seed=recipe.seed, paper=recipe.paper)
     echo_stderr(
         f"{len(chosen.train):,} training faces; {len(chosen.validation):,} validation faces ({chosen.name})"
     )
-    with _watching() as watch:
+    with print_progress() as watch:
         run = run_training(
             chosen.train,
             chosen.validation,
@@ -113,47 +111,6 @@ def train(
         emit_json({"run": run.to_dict()})
     else:
         _show(run)
-
-
-@contextmanager
-def _watching() -> Iterator[Callable[["TrainingProgress"], None]]:
-    """Print a line after each epoch, and on a terminal show a progress bar during it."""
-    shown: Any = None
-    phase = 0
-
-    def watch(moment: "TrainingProgress") -> None:
-        nonlocal shown, phase
-        if moment.phase != phase:
-            phase = moment.phase
-            what = "base frozen" if phase == 1 else "all layers trainable"
-            echo_stderr(f"phase {phase}: {what}, until epoch {moment.last_epoch} at most")
-        if moment.finished:
-            if shown is not None:
-                shown.close()
-                shown = None
-            echo_stderr(_line(moment))
-        elif sys.stderr.isatty():
-            if shown is None:
-                shown = bar(moment.total, f"epoch {moment.epoch}", "faces")
-                shown.leave = False
-            shown.set_postfix_str(f"loss {moment.loss:.3f}, accuracy {moment.accuracy:.3f}", refresh=False)
-            shown.update(moment.done - shown.n)
-
-    try:
-        yield watch
-    finally:
-        if shown is not None:
-            shown.close()
-
-
-def _line(moment: "TrainingProgress") -> str:
-    epoch = moment.finished
-    assert epoch is not None  # noqa: S101 - checked by the caller
-    return (
-        f"epoch {epoch.epoch:>3}  loss {epoch.loss:.4f}  accuracy {epoch.accuracy:.4f}  "
-        f"validation {epoch.val_loss:.4f} {epoch.val_accuracy:.4f}  rate {epoch.learning_rate:.2g}  "
-        f"{epoch.seconds:.0f} s{'  best' if moment.best else ''}"
-    )
 
 
 def _show(run: "Run") -> None:

@@ -26,7 +26,6 @@ from btfer_builder.config.collection import (
     EngineName,
     Ethnicity,
     Gender,
-    Language,
     QueriesRecipe,
     StorageRecipe,
 )
@@ -37,6 +36,7 @@ from btfer_builder.config.curation import (
     SampleRecipe,
 )
 from btfer_builder.config.datasets import DatasetKind, DatasetRecipe, HashesRecipe, LeakageRecipe
+from btfer_builder.config.keywords import given_names, with_keywords
 from btfer_builder.config.load import Recipe, convert_settings, explain, load_recipe, recipe_text
 from btfer_builder.config.models import (
     Activation,
@@ -71,7 +71,6 @@ __all__ = [
     "EvalRecipe",
     "Gender",
     "HashesRecipe",
-    "Language",
     "LeakageRecipe",
     "LicenseCode",
     "Loss",
@@ -91,6 +90,7 @@ __all__ = [
     "changes",
     "convert_settings",
     "explain",
+    "given_names",
     "id_settings",
     "load_recipe",
     "outcome_settings",
@@ -98,5 +98,6 @@ __all__ = [
     "recipe_text",
     "settings_of",
     "stored_settings",
+    "with_keywords",
     "with_new_names",
 ]

@@ -8,7 +8,6 @@ from msgspec import Meta
 from btfer_builder.config.base import LicenseCode, MaxPixels, Scheduler, Section, Workers
 from btfer_builder.labels import EMOTIONS, Emotion
 
-Language = Literal["en", "es"]
 Ethnicity = Literal["white", "black", "asian", "latino", "indian"]
 Gender = Literal["female", "male"]
 Age = Literal["toddler", "child", "adult", "middle-aged", "elderly"]
@@ -31,7 +30,10 @@ class StorageRecipe(Section, frozen=True, kw_only=True):
 class QueriesRecipe(Section, frozen=True, kw_only=True):
     """Which search phrases are used (§2, stage 1)."""
 
-    language: Annotated[tuple[Language, ...], Meta(description="Languages of the search phrases.")] = (
+    language: Annotated[
+        tuple[str, ...],
+        Meta(description="Languages of the search phrases: names of the files in queries/."),
+    ] = (
         "en",
         "es",
     )
@@ -105,6 +107,13 @@ class CrawlRecipe(Section, frozen=True, kw_only=True):
     allow_private_hosts: Annotated[
         bool, Meta(description="Allow downloads from loopback and private addresses.")
     ] = False
+
+
+#: Settings of [crawl] that apply to the download of known URLs.
+DOWNLOAD_SETTINGS = (
+    "connections", "per_host", "requests_per_second", "tries", "max_wait", "timeout", "max_bytes", "contact",
+    "allow_private_hosts",
+)  # fmt: skip
 
 
 class DedupeRecipe(Section, frozen=True, kw_only=True):

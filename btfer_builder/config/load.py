@@ -1,7 +1,6 @@
 """Read `btfer.toml`, check it, and write it with every default."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,6 +21,7 @@ from btfer_builder.config.datasets import DatasetRecipe, HashesRecipe, LeakageRe
 from btfer_builder.config.models import EvalRecipe, TrainRecipe
 from btfer_builder.config.renamed import with_new_names
 from btfer_builder.errors import BtferError
+from btfer_builder.io.limits import read_toml
 
 AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
@@ -54,8 +54,10 @@ def load_recipe(path: Path) -> Recipe:
         If the file is not valid TOML, has an unknown setting or a value out of range; the message names it.
     """
     try:
-        return convert_settings(tomllib.loads(path.read_text(encoding="utf-8")), Recipe, path)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return convert_settings(read_toml(path), Recipe, path)
+    except OSError as error:
+        raise BtferError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
         raise BtferError(f"{path}: not valid TOML: {error}") from None
 
 
@@ -127,9 +129,15 @@ def _suggestion(text: str, valid: list[str]) -> str:
     wrong = re.search(r"(unknown field|enum value) [`'](.*)[`']", text)
     if wrong is None:
         return ""
-    if nearest := get_close_matches(wrong[2], valid, n=1):
-        return f"; did you mean `{nearest[0]}`?"
+    if nearest := nearest_name(wrong[2], valid):
+        return nearest
     return f"; choose from {', '.join(valid)}" if valid and wrong[1] == "enum value" else ""
+
+
+def nearest_name(name: str, valid: list[str]) -> str:
+    """Return the end of an error about an unknown name: `; did you mean `crop`?`, or nothing."""
+    nearest = get_close_matches(name, valid, n=1)
+    return f"; did you mean `{nearest[0]}`?" if nearest else ""
 
 
 def recipe_text() -> str:

@@ -15,10 +15,10 @@ from btfer_builder.catalog.crawl import (
     QueryCell,
     add_search,
     cell_of,
-    fruitful_query,
     images_in_cell,
     plan_searches,
-    results_asked,
+    query_with_results,
+    results_requested,
     waiting_in_cell,
 )
 from btfer_builder.config import CrawlRecipe
@@ -99,7 +99,7 @@ def discover_searches(
     for engine in (SEARCH_ENGINES[name] for name in dict.fromkeys(recipe.engine) if name in SEARCH_ENGINES):
         searches = [_search(engine.name, query) for query in queries]
         plan_searches(catalog, searches)
-        todo = deque(search for search in searches if results_asked(catalog, search) < recipe.per_query)
+        todo = deque(search for search in searches if results_requested(catalog, search) < recipe.per_query)
         counts.add(to_search=len(todo))
         everyone.append(EngineQueue(engine, recipe, RateLimiter(page_pause(engine, recipe)), todo))
     with ThreadPoolExecutor(max(1, len(everyone) * recipe.concurrent_searches)) as threads:
@@ -194,18 +194,18 @@ def _run_search(
     base_url = recipe.engine_url.get(engine.name)
     retried = False
     while True:
-        offset = results_asked(catalog, search)
+        offset = results_requested(catalog, search)
         try:
             for page in search_pages(
                 engine, request, session, offset=offset, limit=recipe.per_query, base_url=base_url
             ):
-                add_search(catalog, search, map(with_canonical_url, page.candidates), asked=page.next)
+                add_search(catalog, search, map(with_canonical_url, page.candidates), requested=page.next)
                 counts.idle = 0  # there may be new files to fetch
         except NothingParsedError as error:
             if retried:  # empty twice, and the engine gave results in between
-                add_search(catalog, search, [], asked=recipe.per_query)
+                add_search(catalog, search, [], requested=recipe.per_query)
                 return None
-            if _still_answers(catalog, queue, request, session, first=results_asked(catalog, search)):
+            if _still_answers(catalog, queue, request, session, first=results_requested(catalog, search)):
                 retried = True
                 continue
             failure: SearchError = error
@@ -214,7 +214,7 @@ def _run_search(
         else:
             return None
         if not session.stop.is_set():
-            add_search(catalog, search, [], asked=0, error=str(failure))
+            add_search(catalog, search, [], requested=0, error=str(failure))
         return failure
 
 
@@ -228,7 +228,7 @@ def _still_answers(
     """
     query, language = request.query, request.language
     if not first:
-        query, language = fruitful_query(catalog, queue.engine.name) or (CANARY, "en")
+        query, language = query_with_results(catalog, queue.engine.name) or (CANARY, "en")
     known = SearchRequest(query, language, request.license)
     base_url = queue.recipe.engine_url.get(queue.engine.name)
     try:
@@ -244,7 +244,7 @@ def discover_listed(catalog: Catalog, engine: str, path: Path, emotions: tuple[E
     read = {"urls": read_urls, "folder": read_folder}[engine]
     for search, candidates in read(path, emotions):
         canonical: Iterable[Candidate] = (with_canonical_url(with_code(item)) for item in candidates)
-        add_search(catalog, search, canonical, asked=len(candidates))
+        add_search(catalog, search, canonical, requested=len(candidates))
 
 
 def with_canonical_url(candidate: Candidate) -> Candidate:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.catalog import now
@@ -16,17 +15,19 @@ from btfer_builder.catalog.crawl import (
     QueryCell,
     WaitingUrl,
     add_fetches,
-    buried_images,
+    drop_images,
     images_in_cell,
-    refused_images,
+    opted_out_images,
     settle_unfetchable,
-    take_back,
+    taken_down_images,
     waiting_urls,
 )
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
 from btfer_builder.crawl.temp_file import delete_temp_files
+from btfer_builder.crawl.urls import host_of
+from btfer_builder.io.event_loop import run_coroutine
 from btfer_builder.io.terminal import StatusLine, echo_stderr
 from btfer_builder.records import Fetch, Image
 from btfer_builder.workspace import Workspace
@@ -85,7 +86,7 @@ def download(
     """
     delete_temp_files(workspace.files)
     with StatusLine() as line:
-        asyncio.run(
+        run_coroutine(
             _Download(workspace, recipe, engines, counts).run(discovered, lambda: line.show(str(counts)))
         )
     return counts.fetched
@@ -120,7 +121,7 @@ class _Download:
             host, min(seconds, self.recipe.max_wait)
         )
         with self.thread:
-            self.taken_down = await self._in_catalog_thread(buried_images, self.catalog)
+            self.taken_down = await self._in_catalog_thread(taken_down_images, self.catalog)
             tasks = [asyncio.create_task(self._work(fetcher)) for _ in range(self.recipe.connections)]
             tasks.append(asyncio.create_task(self._commit_regularly(show)))
             tasks.append(asyncio.create_task(self._add_waiting(discovered)))
@@ -145,11 +146,11 @@ class _Download:
 
     def _drop_opted_out(self) -> None:
         """Drop images whose owner's opt-out was found after the download."""
-        opted_out = refused_images(self.catalog)
+        opted_out = opted_out_images(self.catalog)
         new = [image for image in opted_out if not image.used]
         for image in new:
             (self.root / image.path).unlink(missing_ok=True)
-        take_back(self.catalog, new)
+        drop_images(self.catalog, new)
         self.counts.add(kept=-len(new))
         for image in opted_out:
             if image.used:
@@ -202,7 +203,7 @@ class _Download:
         self.images.update(images)
         self.seen.update(url.url for url in new)
         for url in new:
-            job = FileJob(url, _host(url.url))
+            job = FileJob(url, host_of(url.url))
             if job.host in self.closed:
                 self._drop_or_leave([job])
             elif not self._is_enough(url.cell):
@@ -284,10 +285,3 @@ class _Download:
         batch = self.finished.copy()
         add_fetches(self.catalog, batch)
         del self.finished[: len(batch)]
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).netloc
-    except ValueError:  # "http://[": the fetcher reports it
-        return ""

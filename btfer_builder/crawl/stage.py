@@ -8,6 +8,7 @@ from pathlib import Path
 
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.config import CrawlRecipe
+from btfer_builder.crawl.canary import EngineCheck, check_engine
 from btfer_builder.crawl.discover import EngineQueue, discover_listed, discover_searches
 from btfer_builder.crawl.download import CrawlCounts, download
 from btfer_builder.crawl.engines import SEARCH_ENGINES
@@ -78,6 +79,18 @@ def crawl(
         write_manifests(catalog, workspace.manifests, "candidates", "images")
     _raise_failures(engine_queues)
     return int(numbers["fetched"])
+
+
+def ask_engines(recipe: CrawlRecipe) -> list[EngineCheck]:
+    """Send one known query to each search engine of a recipe and check its answer; nothing is stored.
+
+    Raises
+    ------
+    BtferError
+        If a requirement of an engine is not met; see `check_engines`.
+    """
+    check_engines(recipe)
+    return [check_engine(name, recipe) for name in dict.fromkeys(recipe.engine) if name in SEARCH_ENGINES]
 
 
 def check_engines(recipe: CrawlRecipe) -> None:

@@ -32,7 +32,7 @@ def canonical_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
-        host = _host(parts.hostname or "")
+        host = _ascii_host(parts.hostname or "")
     except ValueError:
         return url
     if parts.scheme not in _PORTS or not host or re.search(r"[\x00-\x1f\x7f\\]", url):
@@ -45,7 +45,15 @@ def canonical_url(url: str) -> str:
     return urlunsplit((parts.scheme, netloc, _escaped(parts.path) or "/", _escaped(query), ""))
 
 
-def _host(host: str) -> str:
+def host_of(url: str) -> str:
+    """Return host and port of a URL; empty for text that is none, which the fetcher reports."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:  # "http://["
+        return ""
+
+
+def _ascii_host(host: str) -> str:
     if host.isascii():
         return f"[{host}]" if ":" in host else host
     return host.encode("idna").decode("ascii")  # a UnicodeError is a ValueError

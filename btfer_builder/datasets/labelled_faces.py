@@ -8,6 +8,8 @@ from btfer_builder.catalog.evaluate import sampled_attributes, sampled_votes
 from btfer_builder.catalog.sample import sampled_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import IMAGE_SUFFIXES
+from btfer_builder.io.json import parse_json
+from btfer_builder.io.limits import read_lines
 from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
 from btfer_builder.release.schema import METADATA, read_attributes, read_votes
 from btfer_builder.workspace import Workspace
@@ -137,15 +139,18 @@ def read_metadata(directory: Path) -> dict[str, dict[str, object]]:
     path = directory / METADATA
     found = {}
     try:
-        lines = path.read_bytes().splitlines()
+        for number, line in enumerate(read_lines(path), 1):
+            try:
+                row = msgspec.convert(parse_json(line), dict[str, object])
+            except ValueError as error:
+                raise BtferError(
+                    f"{path}: line {number} is no JSON object ({error}); write it again"
+                ) from None
+            found[str(row.get("file_name"))] = row
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    for number, line in enumerate(lines, 1):
-        try:
-            row = msgspec.json.decode(line, type=dict[str, object])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BtferError(f"{path}: line {number} is no JSON object ({error}); write it again") from None
-        found[str(row.get("file_name"))] = row
+    except OSError as error:
+        raise BtferError(f"{path}: cannot be read: {error.strerror}") from None
     return found
 
 

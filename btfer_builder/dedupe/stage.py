@@ -17,7 +17,7 @@ from btfer_builder.catalog.dedupe import (
 )
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.reviewed_work import count_work_on_images, kept_images, last_settings
-from btfer_builder.catalog.takedown import buried_looks
+from btfer_builder.catalog.takedown import taken_down_fingerprints
 from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.dedupe.grouping import describe_groups, group_duplicates, unproven_copies
@@ -68,7 +68,9 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
                 progress.update(len(shard))
         _prove_copies(workspace, recipe)
         images = [_limited(image, recipe.max_pixels) for image in hashed_images(catalog)]
-        images, held = mark_taken_down(images, buried_looks(catalog), recipe.radius, recipe.mirrored)
+        images, held = mark_taken_down(
+            images, taken_down_fingerprints(catalog), recipe.radius, recipe.mirrored
+        )
         measure = partial(_measure, workspace, recipe)
         results = hold_for_review(group_duplicates(images, recipe.radius, recipe.mirrored, measure), held)
         groups = describe_groups("image", images, results)

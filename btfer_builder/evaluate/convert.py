@@ -3,22 +3,25 @@
 import contextlib
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.config import EvalRecipe
+from btfer_builder.datasets.labelled_faces import LabelledFace, faces_in_folder
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import Model, first_line
 from btfer_builder.evaluate.loaders.keras_file import load_network
-from btfer_builder.evaluate.loaders.registry import FORMATS, TARGETS
+from btfer_builder.evaluate.loaders.registry import FORMATS, TARGETS, load_model
+from btfer_builder.evaluate.preprocessing.resolve import build_preprocessing, resolve_preprocessing
 from btfer_builder.evaluate.preprocessing.sidecar import read_sidecar, write_sidecar
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.tensorflow_import import import_tensorflow, silent_stderr
+from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.networks.preprocessing import Preprocessing, preprocess
 
 Quantisation = Literal["none", "float16", "int8"]
@@ -103,6 +106,57 @@ def convert_model(
     return target
 
 
+def convert_calibrated(
+    path: Path,
+    to: str,
+    recipe: EvalRecipe,
+    *,
+    quantize: Quantisation = "none",
+    output: Path | None = None,
+    data: Path | None = None,
+    explicit: Collection[str] = (),
+    trust_model: bool = False,
+) -> Path:
+    """Convert a Keras model; for int8 on the faces of a folder, with the preprocessing of `btfer eval`.
+
+    Parameters
+    ----------
+    path, to, quantize, output, trust_model
+        As in `convert_model`.
+    recipe
+        The preprocessing where no sidecar declares it.
+    data
+        For int8: a folder of class folders from the training domain.
+    explicit
+        Settings of the recipe that take precedence over the sidecar.
+
+    Raises
+    ------
+    BtferError
+        As `convert_model`.
+    """
+    preprocessing, faces = None, []
+    if quantize == "int8" and data is not None:
+        model = load_model(path, trust_model=trust_model)
+        declared = resolve_preprocessing(model, recipe, explicit)
+        preprocessing = build_preprocessing(declared.recipe, model, explicit)
+        faces = faces_in_folder(data)
+        echo_stderr(f"calibration with preprocessing {preprocessing.describe()} (from {declared.source})")
+        if declared.source == "recipe":
+            echo_stderr(
+                "no preprocessing is declared for this model: write a sidecar, or its predictions may be wrong"
+            )
+    return convert_model(
+        path,
+        to,
+        quantize=quantize,
+        output=output,
+        faces=faces,
+        preprocessing=preprocessing,
+        trust_model=trust_model,
+    )
+
+
 def _function(network: Any, model: Model) -> Any:  # noqa: ANN401 - TensorFlow's own types
     tf = import_tensorflow()
     shape = (None, model.height, model.width, model.channels)
@@ -139,13 +193,39 @@ def _tflite(
 
 
 def _onnx(function: Any) -> bytes:  # noqa: ANN401 - TensorFlow's own types
+    import onnx
+
     try:
         import tf2onnx
     except ImportError:
         raise BtferError("converting to ONNX needs tf2onnx: pip install 'btfer-builder[onnx]'") from None
-    proto, _ = tf2onnx.convert.from_function(function, input_signature=function.input_signature, opset=OPSET)
+    proto, _ = tf2onnx.convert.from_function(
+        function,
+        input_signature=function.input_signature,
+        opset=OPSET,
+        custom_op_handlers={"Erfc": (_write_erfc, [])},
+    )
+    onnx.checker.check_model(proto)  # tf2onnx writes operators that ONNX does not have, and only logs it
     content: bytes = proto.SerializeToString()
     return content
+
+
+def _write_erfc(graph: Any, node: Any, *_: object) -> None:  # noqa: ANN401 - tf2onnx's own types
+    """Write erfc(x), of which TensorFlow makes GELU, as 1 - erf(x): ONNX has no erfc."""
+    from tf2onnx.utils import map_onnx_to_numpy_type
+
+    dtype, shape = graph.get_dtype(node.output[0]), graph.get_shape(node.output[0])
+    graph.remove_node(node.name)
+    one = graph.make_const(f"{node.name}/one", np.array(1, map_onnx_to_numpy_type(dtype)))
+    erf = graph.make_node("Erf", node.input, dtypes=[dtype], shapes=[shape])
+    graph.make_node(
+        "Sub",
+        [one.output[0], erf.output[0]],
+        name=node.name,
+        outputs=node.output,
+        dtypes=[dtype],
+        shapes=[shape],
+    )
 
 
 def _samples(faces: Sequence[LabelledFace], preprocessing: Preprocessing) -> list[NDArray[np.float32]]:

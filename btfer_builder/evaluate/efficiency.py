@@ -50,13 +50,13 @@ def efficiency(model: Model, preprocessing: Preprocessing, *, measure: bool) -> 
     Parameters
     ----------
     model
-        The file of a function does not hold its weights, so it counts as 0 bytes.
+        A model in memory and a function, whose file does not hold its weights, count as 0 bytes.
     preprocessing
         Gives the shape of the input.
     measure
         Also count the operations and measure the time, for some seconds.
     """
-    size = 0 if model.loader == "function" else file_bytes(model.path)
+    size = 0 if model.path is None or model.loader == "function" else file_bytes(model.path)
     if not measure:
         return Efficiency(size, model.parameters)
     flops = model.flops(preprocessing.height, preprocessing.width) if model.flops else None

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,8 @@ from btfer_builder.evaluate.inference.prefetch import View, as_it_is
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.loaders.registry import PACKAGES, load_model
 from btfer_builder.evaluate.metrics.groups import group_scores
-from btfer_builder.evaluate.metrics.registry import Outcomes, metric_intervals, metric_values
+from btfer_builder.evaluate.metrics.outcomes import Outcomes
+from btfer_builder.evaluate.metrics.registry import metric_intervals, metric_values
 from btfer_builder.evaluate.metrics.scores import score_votes
 from btfer_builder.evaluate.notes import notes_of
 from btfer_builder.evaluate.preprocessing.preprocessing_search import (
@@ -70,7 +72,7 @@ def evaluate_model(
     explicit: Collection[str] = (),
     leak: int | None = None,
 ) -> EvalReport:
-    """Score one model on every face and write the report; see `evaluate_models`."""
+    """Score one model on every face and write the report; see `score_models`."""
     return evaluate_models(
         [model_path], faces, recipe, output, progress, set_name=set_name, explicit=explicit, leak=leak
     )[0]
@@ -88,7 +90,38 @@ def evaluate_models(
     leak: int | None = None,
     training_faces: Sequence[LabelledFace] = (),
 ) -> list[EvalReport]:
-    """Score models on every face and write a report for each model. Each face is decoded once.
+    """Score models on every face and write a report for each model into its folder of `output`; see `score_models`.
+
+    Raises
+    ------
+    BtferError
+        As `score_models`, or if a report cannot be written.
+    """
+    evaluations = score_models(
+        models,
+        faces,
+        recipe,
+        progress,
+        set_name=set_name,
+        explicit=explicit,
+        leak=leak,
+        training_faces=training_faces,
+    )
+    return [write_report(evaluation, output) for evaluation in evaluations]
+
+
+def score_models(
+    models: Sequence[Path | str | Model],
+    faces: Sequence[LabelledFace],
+    recipe: EvalRecipe,
+    progress: Progress = iter,
+    *,
+    set_name: str = "faces",
+    explicit: Collection[str] = (),
+    leak: int | None = None,
+    training_faces: Sequence[LabelledFace] = (),
+) -> list[Evaluation]:
+    """Score models on every face. Each face is decoded once.
 
     Parameters
     ----------
@@ -98,8 +131,6 @@ def evaluate_models(
         The set. All are predicted, in this order.
     recipe
         What is measured, and the preprocessing where no sidecar declares it.
-    output
-        Folder in which each model gets a folder with its report.
     progress
         Wraps the faces and yields them in order, like `tqdm`.
     set_name
@@ -115,8 +146,8 @@ def evaluate_models(
     Raises
     ------
     BtferError
-        If the set is empty or differs from the expected one, a model cannot be used with this recipe, a face cannot
-        be read, or a report cannot be written.
+        If the set is empty or differs from the expected one, a model cannot be used with this recipe, or a face cannot
+        be read.
     """
     if not faces:
         raise BtferError("no faces to score the model on; give a set with at least one labelled face")
@@ -125,7 +156,7 @@ def evaluate_models(
     check_hash(recipe.set_hash)
     digest = set_digest(faces, content_digests(faces, recipe.workers))
     check_set(digest, recipe.set_hash)
-    loaded = [_load(model, recipe) for model in models]
+    loaded = [load(model, recipe) for model in models]
     declared = [resolve_preprocessing(model, recipe, explicit) for model in loaded]
     jobs = [make_job(model, item.recipe, explicit) for model, item in zip(loaded, declared, strict=True)]
     views: list[View] = [as_it_is]
@@ -141,7 +172,7 @@ def evaluate_models(
         views=views,
     )
     titles = distinct_names([place_of(model) for model in loaded])
-    reports = []
+    evaluations = []
     for number, (job, declaration) in enumerate(zip(jobs, declared, strict=True)):
         seen = [view[number] for view in answers]
         tried = (
@@ -159,7 +190,7 @@ def evaluate_models(
             set_name,
             faces,
             digest,
-            feeding=job.preprocessing,
+            preprocessing=job.preprocessing,
             labels=job.labels,
             predictions=seen[0],
             leak=leak,
@@ -173,15 +204,20 @@ def evaluate_models(
             named=(set_name, digest, signature),
             tried=tried,
         )
-        reports.append(write_report(replace(evaluation, title=titles[number]), output))
-    return reports
+        evaluations.append(replace(evaluation, title=titles[number]))
+    return evaluations
 
 
-def _load(model: Path | str | Model, recipe: EvalRecipe) -> Model:
+def load(model: Any, recipe: EvalRecipe, name: str = "") -> Model:  # noqa: ANN401 - what load_model takes
+    """Load a model with the settings of a recipe; a loaded one is returned as it is."""
     if isinstance(model, Model):
         return model
     return load_model(
-        model, trust_model=recipe.trust_model, architecture=recipe.architecture, output=recipe.output
+        model,
+        trust_model=recipe.trust_model,
+        architecture=recipe.architecture,
+        output=recipe.output,
+        name=name,
     )
 
 
@@ -252,7 +288,7 @@ def measure(
         title=printable(job.model.title),
         model=job.model,
         labels=job.labels,
-        feeding=job.preprocessing,
+        preprocessing=job.preprocessing,
         declaration=declaration,
         faces=faces,
         predictions=predictions,
@@ -290,12 +326,27 @@ def _versions(model: Model) -> dict[str, str]:
 
 
 def write_report(evaluation: Evaluation, output: Path) -> EvalReport:
-    """Write the report of one model into its folder.
+    """Write the report of one model into its folder of `output`.
 
     Raises
     ------
     BtferError
         If it cannot be written.
+    """
+    try:
+        folder = report_folder(output, evaluation.model)
+    except OSError as error:
+        raise _unwritable(output, error) from None
+    return write_report_files(evaluation, folder)
+
+
+def write_report_files(evaluation: Evaluation, folder: Path) -> EvalReport:
+    """Write the files of a report into a folder, which is created where it is missing.
+
+    Raises
+    ------
+    BtferError
+        If they cannot be written.
     """
     from btfer_builder.evaluate.report.confusion_plot import confusion_png
     from btfer_builder.evaluate.report.html import report_html
@@ -303,11 +354,12 @@ def write_report(evaluation: Evaluation, output: Path) -> EvalReport:
 
     model = evaluation.model
     try:
-        report = EvalReport(evaluation, report_folder(output, model))
+        folder.mkdir(parents=True, exist_ok=True)
+        report = EvalReport(evaluation, folder)
         metrics = {"schema": SCHEMA} | report.to_dict()
         metrics |= {
             "model_path": identity(model),
-            "model_sha256": file_digest(model.path) if model.path.exists() else None,
+            "model_sha256": file_digest(model.path) if model.path and model.path.exists() else None,
             "loader": model.loader,
             "versions": evaluation.versions,
         }
@@ -317,5 +369,9 @@ def write_report(evaluation: Evaluation, output: Path) -> EvalReport:
         # Last, so that a folder with a metrics.json is complete.
         write_json(report.path / "metrics.json", metrics)
     except OSError as error:
-        raise BtferError(f"{output}: the report cannot be written ({error}); choose another folder") from None
+        raise _unwritable(folder, error) from None
     return report
+
+
+def _unwritable(folder: Path, error: OSError) -> BtferError:
+    return BtferError(f"{folder}: the report cannot be written ({error}); choose another folder")

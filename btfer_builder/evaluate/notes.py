@@ -18,7 +18,7 @@ def notes_of(
     scores: Scores,
     labels: Labels,
     predictions: Predictions,
-    feeding: Preprocessing,
+    preprocessing: Preprocessing,
     declaration: ResolvedPreprocessing,
 ) -> tuple[str, ...]:
     """Return remarks on the classes, the outputs and the preprocessing of a model."""
@@ -38,12 +38,12 @@ def notes_of(
         notes.append(
             "The outputs are declared as sigmoid, one probability a class; each is divided by their sum."
         )
-    if feeding.color == "grey" and feeding.channels == 3:
+    if preprocessing.color == "grey" and preprocessing.channels == 3:
         notes.append("The model takes three channels; each got the same grey image.")
-    if declaration.source == "recipe" and not feeding.raw:
+    if declaration.source == "recipe" and not preprocessing.raw:
         notes.append(
             "The preprocessing of this model is not declared (no sidecar, no preset, no --scale, --mean or --std), so "
-            "the recipe's values were used; check them with --try-preprocessing."
+            "the recipe's values were used; check them with --check-preprocessing."
         )
     notes += [f"{sentence}." for sentence in declaration.overridden]
     return tuple(notes)

@@ -10,7 +10,8 @@ from btfer_builder.evaluate.efficiency import Efficiency
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.metrics.groups import Grouping
-from btfer_builder.evaluate.metrics.registry import METRICS, Outcomes
+from btfer_builder.evaluate.metrics.outcomes import Outcomes
+from btfer_builder.evaluate.metrics.registry import METRICS
 from btfer_builder.evaluate.metrics.scores import Interval, Scores, SoftScores
 from btfer_builder.evaluate.notes import NO_PROBABILITIES, lacking_faces
 from btfer_builder.evaluate.preprocessing.preprocessing_search import PreprocessingScore
@@ -37,7 +38,7 @@ class Evaluation:
     ----------
     title
         Name of the model: its file's name, after the folders that distinguish it from others of the same name.
-    model, labels, feeding, declaration
+    model, labels, preprocessing, declaration
         The model, the meaning of its outputs, its preprocessing and the source of that.
     faces, predictions
         The set and the predictions, in the same order.
@@ -60,7 +61,7 @@ class Evaluation:
     title: str
     model: Model
     labels: Labels
-    feeding: Preprocessing
+    preprocessing: Preprocessing
     declaration: ResolvedPreprocessing
     faces: Sequence[LabelledFace]
     predictions: Predictions
@@ -129,32 +130,32 @@ class Evaluation:
             "resolutions": [asdict(item) for item in self.resolutions],
             "efficiency": asdict(self.efficiency),
             "tried_preprocessing": [asdict(item) for item in self.tried],
-            "preprocessing": self.preprocessing(),
+            "preprocessing": self.preprocessing_dict(),
             "set": {"name": self.set_name, "sha256": self.set_digest},
             "notes": list(self.notes),
         }
 
-    def preprocessing(self) -> dict[str, Any]:
+    def preprocessing_dict(self) -> dict[str, Any]:
         """Return the preprocessing and its source."""
-        feeding = self.feeding
+        preprocessing = self.preprocessing
         return {
-            "width": feeding.width,
-            "height": feeding.height,
-            "channels": feeding.channels,
-            "color": feeding.color,
-            "scale": feeding.scale,
-            "mean": list(feeding.mean),
-            "std": list(feeding.std),
-            "crop": feeding.crop,
-            "resize": feeding.resize,
-            "resize_to": feeding.resize_to,
+            "width": preprocessing.width,
+            "height": preprocessing.height,
+            "channels": preprocessing.channels,
+            "color": preprocessing.color,
+            "scale": preprocessing.scale,
+            "mean": list(preprocessing.mean),
+            "std": list(preprocessing.std),
+            "crop": preprocessing.crop,
+            "resize": preprocessing.resize,
+            "resize_to": preprocessing.resize_to,
             "interpolation": list(self.predictions.interpolations),
             "labels": list(self.labels.names),
             "labels_mean": list(self.labels.outputs),
             "softmax_applied": self.predictions.activation == "logits",
             "activation": self.predictions.activation,
             "declared_by": self.declaration.source,
-            "in_words": feeding.describe(),
+            "in_words": preprocessing.describe(),
         }
 
 

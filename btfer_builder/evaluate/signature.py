@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,8 @@ from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
 from btfer_builder.io.atomic import file_digest
-from btfer_builder.io.json import json_text
+from btfer_builder.io.json import json_text, read_json
+from btfer_builder.io.limits import read_lines
 from btfer_builder.networks.preprocessing import Preprocessing
 from btfer_builder.workspace import Workspace
 
@@ -106,8 +106,8 @@ def check_sums(
     if root is None:
         return
     listed: dict[str, str] = {}
-    for line in (root / SUMS).read_text(encoding="utf-8", errors="replace").splitlines():
-        digest, _, name = line.partition(" ")
+    for line in read_lines(root / SUMS):
+        digest, _, name = line.rstrip("\r\n").partition(" ")
         listed[name.lstrip(" *").removeprefix("./")] = digest.lower()
     here = directory.resolve().relative_to(root).as_posix()
     names = set()
@@ -145,8 +145,8 @@ def set_name(directory: Path) -> str:
     if root is None:
         return here.name
     name, splits = root.name, 2
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        release = json.loads((root / "release.json").read_bytes())
+    with contextlib.suppress(BtferError, OSError, ValueError, KeyError, TypeError):
+        release = read_json(root / "release.json")
         name, splits = f"{release['name']}-v{int(release['version'])}", len(release["splits"])
     return name if here == root or splits == 1 else f"{name}-{here.name}"
 
@@ -161,7 +161,7 @@ def make_signature(
     faces: Sequence[LabelledFace],
     digest: str,
     *,
-    feeding: Preprocessing,
+    preprocessing: Preprocessing,
     labels: Labels,
     predictions: Predictions,
     leak: int | None = None,
@@ -172,19 +172,23 @@ def make_signature(
     `labels:7/8` means that one of the model's eight classes was left out; `leak:unknown` that leakage was not
     checked.
     """
-    size = f"{feeding.width}" if feeding.width == feeding.height else f"{feeding.width}x{feeding.height}"
-    color = "grey3" if feeding.color == "grey" and feeding.channels == 3 else feeding.color
+    size = (
+        f"{preprocessing.width}"
+        if preprocessing.width == preprocessing.height
+        else f"{preprocessing.width}x{preprocessing.height}"
+    )
+    color = "grey3" if preprocessing.color == "grey" and preprocessing.channels == 3 else preprocessing.color
     known = len(labels.outputs) - len(labels.dropped)
-    fed: list[str] = ["raw" if feeding.raw else feeding.scale]
+    fed: list[str] = ["raw" if preprocessing.raw else preprocessing.scale]
     fed += [
         f"{name}={';'.join(f'{value:g}' for value in values)}"
-        for name, values in (("mean", feeding.mean), ("std", feeding.std))
+        for name, values in (("mean", preprocessing.mean), ("std", preprocessing.std))
         if values
     ]
-    if feeding.crop < 1:
-        fed.append(f"crop={feeding.crop:g}")
-    if feeding.resize_to:
-        fed.append(f"to={feeding.resize_to}")
+    if preprocessing.crop < 1:
+        fed.append(f"crop={preprocessing.crop:g}")
+    if preprocessing.resize_to:
+        fed.append(f"to={preprocessing.resize_to}")
     fed.append("+".join(predictions.interpolations))
     name = re.sub(r"[^\w.-]+", "_", set_name)
     return "|".join(

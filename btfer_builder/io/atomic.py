@@ -51,15 +51,28 @@ def open_atomic(path: Path) -> Iterator[IO[bytes]]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
         raise BtferError(f"{path}: cannot be written: {error.strerror}") from None
-    temporary = Path(name)
+    # No fsync: after a power cut the catalog, which has one, says what to write again.
+    with replace_on_success(Path(name), path), os.fdopen(handle, "wb") as file:
+        yield file
+
+
+@contextmanager
+def replace_on_success(temporary: Path, path: Path) -> Iterator[None]:
+    """Rename `temporary`, which the block writes, to `path` on success, and delete it on failure.
+
+    Raises
+    ------
+    BtferError
+        If the block fails with an `OSError`, as for a full disk, or the file cannot be renamed.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file  # no fsync: after a power cut the catalog, which has one, says what to write again
+        yield
         temporary.chmod(0o644)  # mkstemp creates files that only their owner may read
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise BtferError(f"{path}: cannot be written: {error.strerror or error}") from None
+        reason = error.strerror or str(error).partition("\n")[0]
+        raise BtferError(f"{path}: cannot be written: {reason}") from None
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

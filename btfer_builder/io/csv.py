@@ -1,18 +1,28 @@
-"""Write CSV tables whose cells no spreadsheet runs as formulas, and read such cells back."""
+"""Read CSV tables as people and spreadsheets write them, and write tables whose cells no spreadsheet runs."""
 
 import csv
 import io
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
+from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import open_atomic
+from btfer_builder.io.limits import MAX_LINE, read_lines
 
-#: Spreadsheets take a cell that begins with one of these for a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+#: Spreadsheets take a cell that begins with one of these for a formula; the last four are full-width.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+#: Between the cells of a row; a spreadsheet writes semicolons where the decimal separator is a comma.
+_DELIMITERS = ",;\t|"
 
 #: Only cells that begin with one of these may need an apostrophe.
 _SUSPECT = frozenset((*FORMULA_STARTS, "'"))
+
+
+class NotCsv(BtferError):
+    """A file whose quotes or cells are not those of a CSV table."""
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object] | sqlite3.Row]) -> int:
@@ -52,3 +62,61 @@ def _escape_cell(value: object) -> object:
 def unescape_cell(cell: str) -> str:
     """Return the text that `write_csv` wrote as this cell."""
     return cell[1:] if cell[:1] == "'" and cell.lstrip("'").startswith(FORMULA_STARTS) else cell
+
+
+def read_csv(path: Path, *, max_line: int = MAX_LINE) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Return the columns of a CSV table, and an iterator over its rows, which holds one row at a time.
+
+    Accepted are commas, semicolons, tabs and bars between cells (or what a first line `sep=;` names), all ends of
+    lines, UTF-8 with or without byte-order mark, and UTF-16 with one.
+
+    Parameters
+    ----------
+    path
+        The file.
+    max_line
+        Longest line in characters. A cell has at most 131,072 characters (`csv.field_size_limit`).
+
+    Returns
+    -------
+    columns : list of str
+        The names in the first row, without spaces around them; empty for an empty file.
+    rows : iterator of (int, list of str)
+        The number of the line where a row begins, and its cells; blank lines are left out.
+
+    Raises
+    ------
+    BtferError
+        If the file is not a regular one, too large, in another encoding, or no CSV; the message names the line. The
+        iterator raises it, too.
+    OSError
+        If the file cannot be read.
+    """
+    lines = read_lines(path, max_line=max_line)
+    first, skipped = next(lines, ""), 0
+    delimiter = first[4:].rstrip("\r\n")
+    if first[:4].lower() == "sep=" and len(delimiter) == 1 and not delimiter.isalnum() and delimiter != '"':
+        first, skipped = next(lines, ""), 1
+    else:
+        delimiter = max(_DELIMITERS, key=first.count)
+    rows = _read_rows(path, csv.reader(chain([first], lines), delimiter=delimiter, strict=True), skipped)
+    columns = next(rows, (1, []))[1]
+    return [name.strip() for name in columns], rows
+
+
+def _read_rows(path: Path, reader: Iterator[list[str]], skipped: int) -> Iterator[tuple[int, list[str]]]:
+    while True:
+        line = reader.line_num + skipped + 1  # type: ignore[attr-defined]  # as a csv.reader has
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise NotCsv(f"{path}, line {line}: not a CSV file: {error}") from None
+        if cells is None:
+            return
+        if cells:
+            yield line, cells
+
+
+def as_mapping(columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    """Return the cells of a row by column; missing cells are empty, further ones are left out."""
+    return dict(zip(columns, chain(cells, [""] * (len(columns) - len(cells))), strict=False))

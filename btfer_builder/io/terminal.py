@@ -3,6 +3,8 @@
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -10,11 +12,28 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+_SHOWN = ContextVar("progress", default=True)
+
+
+@contextmanager
+def show_progress(shown: bool) -> Iterator[None]:
+    """Show progress bars and status lines inside the `with` block, or hide them; messages are always shown."""
+    token = _SHOWN.set(shown)
+    try:
+        yield
+    finally:
+        _SHOWN.reset(token)
+
+
+def progress_shown() -> bool:
+    """Whether progress is shown here."""
+    return _SHOWN.get()
+
 
 def bar(total: int | None, description: str, unit: str) -> "tqdm[Any]":
     """Return a progress bar on stderr; a log file gets a line every ten seconds or more.
 
-    With a `total` of 0 nothing is shown.
+    With a `total` of 0 or inside `show_progress(False)` nothing is shown.
     """
     from tqdm import tqdm
 
@@ -29,7 +48,7 @@ def bar(total: int | None, description: str, unit: str) -> "tqdm[Any]":
         dynamic_ncols=terminal,
         ncols=None if terminal else 90,
         leave=True,
-        disable=total == 0,
+        disable=total == 0 or not _SHOWN.get(),
     )
 
 
@@ -58,7 +77,7 @@ class StatusLine:
         self._at = time.monotonic()
 
     def __enter__(self) -> "StatusLine":
-        if sys.stderr.isatty():
+        if _SHOWN.get() and sys.stderr.isatty():
             from tqdm import tqdm
 
             self._bar = tqdm(file=sys.stderr, bar_format="{desc} [{elapsed}]", leave=True)
@@ -79,6 +98,6 @@ class StatusLine:
             self._print()
 
     def _print(self) -> None:
-        if self._text != self._printed:
+        if _SHOWN.get() and self._text != self._printed:
             print(self._text, file=sys.stderr, flush=True)
             self._printed, self._at = self._text, time.monotonic()

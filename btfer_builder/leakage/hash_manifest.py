@@ -1,6 +1,5 @@
 """Hash a folder of faces, and share the hashes as a CSV without the images."""
 
-import csv
 import os
 import re
 from collections import Counter
@@ -13,7 +12,7 @@ from btfer_builder.config import HashesRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import IMAGE_SUFFIXES
 from btfer_builder.images.face_hashing import hash_faces
-from btfer_builder.io.csv import unescape_cell, write_csv
+from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell, write_csv
 from btfer_builder.io.terminal import bar
 from btfer_builder.io.text import printable
 from btfer_builder.parallel import Crashed, Runner
@@ -127,26 +126,24 @@ def read_hashes(path: Path) -> HashManifest:
     """
     rows = []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = set(COLUMNS) - set(reader.fieldnames or ())
-            if missing:
-                raise BtferError(
-                    f"{path}: has no column {', '.join(sorted(missing))}; expected what `btfer hashes` writes"
-                )
-            for row in reader:
-                rows.append(_read_row(path, reader.line_num, row))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        columns, lines = read_csv(path)
+        if missing := set(COLUMNS) - set(columns):
+            raise BtferError(
+                f"{path}: has no column {', '.join(sorted(missing))}; expected what `btfer hashes` writes"
+            )
+        for line, cells in lines:
+            rows.append(_read_row(path, line, as_mapping(columns, cells)))
+    except OSError as error:
         raise BtferError(f"{path}: cannot be read as a manifest of hashes: {error}") from None
     if not rows:
         raise BtferError(f"{path}: contains no hashes; run `btfer hashes` again")
     return HashManifest(tuple(rows), {})
 
 
-def _read_row(path: Path, line: int, row: "dict[str, str | None]") -> ManifestRow:
+def _read_row(path: Path, line: int, row: dict[str, str]) -> ManifestRow:
     for column, digits in _DIGITS.items():
-        if not re.fullmatch(f"[0-9a-f]{{{digits}}}", row[column] or ""):
+        if not re.fullmatch(f"[0-9a-f]{{{digits}}}", row[column]):
             raise BtferError(
-                f"{path}, line {line}: {column} is {str(row[column])[:80]!r}, expected {digits} hex digits"
+                f"{path}, line {line}: {column} is {row[column][:80]!r}, expected {digits} hex digits"
             )
-    return ManifestRow(unescape_cell(row["name"] or ""), *(str(row[column]) for column in _DIGITS))
+    return ManifestRow(unescape_cell(row["name"]), *(row[column] for column in _DIGITS))

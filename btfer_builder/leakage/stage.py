@@ -11,8 +11,8 @@ from btfer_builder.catalog.leakage import (
     LeakCount,
     comparable_faces,
     face_path,
-    forget_set,
     leak_counts,
+    remove_set,
     replace_leaks,
     searched_sets,
 )
@@ -121,7 +121,7 @@ def forget(workspace: Workspace, name: str) -> str:
                 f"{name}: {len(matches)} of the training sets that were searched have this name; searched: "
                 + (", ".join(known) or "none yet")
             )
-        forget_set(catalog, matches[0])
+        remove_set(catalog, matches[0])
         write_manifests(catalog, workspace.manifests, "leakage")
         return matches[0]
 

@@ -3,12 +3,15 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
 
 from btfer_builder.errors import BtferError
 from btfer_builder.parallel.base import CRASHED, Crashed
@@ -67,8 +70,7 @@ def _narrow_down(
             pool.submit(os.getpid).result()
         except BrokenProcessPool:
             raise BtferError(
-                "worker processes die at startup; a script that calls this needs "
-                '`if __name__ == "__main__":`, or set workers = 0'
+                "worker processes die at startup, perhaps for lack of memory; set workers = 0"
             ) from None
         try:
             results = pool.submit(function, shard).result()
@@ -84,10 +86,37 @@ def _narrow_down(
         yield from _narrow_down(function, shard[half:])
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
+#: Held while the main module is without its name: two threads may start workers at once.
+_HIDING = threading.Lock()
+
+
+class _Worker(SpawnProcess):
+    """A process that does not import the script of its parent, whose functions it does not need.
+
+    Otherwise a script without `if __name__ == "__main__":` would run again in every worker.
+    """
+
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> Any:  # noqa: ANN401 - the name and the type of multiprocessing
+        main = sys.modules["__main__"].__dict__
+        with _HIDING:
+            hidden: dict[str, Any] = {
+                name: main.pop(name) for name in ("__file__", "__spec__") if name in main
+            }
+            main["__spec__"] = None  # of a module without a name, as in an interactive session
+            try:
+                return SpawnProcess._Popen(process_obj)
+            finally:
+                main.update(hidden)
+
+
+class _Context(SpawnContext):
     # Not fork: a forked copy of a process with threads (SQLite, progress bars) can hang.
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    Process = _Worker
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=_Context(), initializer=_start_worker)
 
 
 def _start_worker() -> None:

@@ -12,8 +12,9 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from btfer_builder.config import Age, Ethnicity, Gender, Language, explain
+from btfer_builder.config import Age, Ethnicity, Gender, explain
 from btfer_builder.errors import BtferError
+from btfer_builder.io.limits import check_depth, read_text, too_deep
 from btfer_builder.labels import EMOTIONS, Emotion
 
 
@@ -25,7 +26,7 @@ class Query:
     """
 
     query: str
-    language: Language
+    language: str
     emotion: Emotion
     query_ethnicity: Ethnicity
     query_gender: Gender
@@ -114,6 +115,17 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _expect_placeholders(self.phrase, "{person}", "{expression}")
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """Reads YAML without aliases, with which a small file can stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            problem = "aliases are not read; write the words out"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
+
+
 def read_vocabulary(path: Path) -> Vocabulary:
     """Read and check the vocabulary file of one language.
 
@@ -123,9 +135,11 @@ def read_vocabulary(path: Path) -> Vocabulary:
         If the file is missing or not valid YAML, lacks a word or has an unknown key; the message names the place.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        vocabulary = msgspec.convert(yaml.safe_load(text), Vocabulary)
-        _refuse_repeated_keys(yaml.compose(text, yaml.SafeLoader))
+        text = read_text(path)
+        words = yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader
+        check_depth(words)
+        vocabulary = msgspec.convert(words, Vocabulary)
+        _refuse_repeated_keys(yaml.compose(text, _PlainLoader))
     except FileNotFoundError:
         raise BtferError(f"{path}: no such vocabulary; `btfer init` writes it") from None
     except OSError as error:
@@ -135,21 +149,23 @@ def read_vocabulary(path: Path) -> Vocabulary:
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise BtferError(f"{path}: {line}not valid YAML: {error.problem}") from None
+    except RecursionError:
+        raise BtferError(f"{path}: not valid YAML: {too_deep()}") from None
     except (yaml.YAMLError, ValueError) as error:  # a forbidden character, invalid UTF-8, an invalid date
         reason = " ".join(str(error).split())
         raise BtferError(f"{path}: not valid YAML: {reason}") from None
     return vocabulary
 
 
-def make_phrases(vocabulary: Vocabulary, language: Language) -> list[Query]:
+def make_phrases(vocabulary: Vocabulary, language: str) -> list[Query]:
     """Make every phrase of the grid expression × ethnicity × gender × age (§2, stage 1).
 
     Parameters
     ----------
     vocabulary : Vocabulary
         The words of the language.
-    language : {"en", "es"}
-        The language code of the queries.
+    language : str
+        The language tag of the queries, as `pt`.
 
     Returns
     -------

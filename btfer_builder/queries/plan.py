@@ -1,15 +1,18 @@
 """The search phrases of a recipe: read, checked for duplicates, filtered, in a fixed order."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import get_args
 
-from btfer_builder.config import Age, Language, QueriesRecipe
+from btfer_builder.config import Age, QueriesRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.queries.phrases import Query, folded, make_phrases, read_vocabulary
 
 #: Ages that `no_minors` excludes.
 MINORS: tuple[Age, ...] = ("toddler", "child")
+
+#: A language tag (BCP 47), as `pt` or `pt-BR`; it is also sent as `Accept-Language`.
+_TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 def plan_queries(vocabulary_dir: Path, recipe: QueriesRecipe) -> list[Query]:
@@ -18,29 +21,34 @@ def plan_queries(vocabulary_dir: Path, recipe: QueriesRecipe) -> list[Query]:
     Parameters
     ----------
     vocabulary_dir : Path
-        Folder with `<language>.yaml` for each language of the recipe; other languages are not read.
+        Folder with `<language>.yaml` for each language of the recipe; other files are not read.
     recipe : QueriesRecipe
         Languages, emotions, ethnicities, genders and ages; `no_minors` excludes `MINORS`.
 
     Returns
     -------
     list of Query
-        Ordered by language, emotion, expression (as in the vocabulary), ethnicity, gender and age, each in
-        the order of its type in `config`, not in that of the recipe; may be empty.
+        Ordered by language (alphabetically), emotion, expression (as in the vocabulary), ethnicity, gender and
+        age, each in the order of its type in `config`, not in that of the recipe; may be empty.
 
     Raises
     ------
     BtferError
         If a vocabulary is missing or invalid, or two of its phrases, selected or not, are the same search.
     """
-    languages = [language for language in get_args(Language) if language in recipe.language]
-    queries = [
-        query
-        for language in languages
-        for query in make_phrases(read_vocabulary(vocabulary_dir / f"{language}.yaml"), language)
-    ]
+    known = languages_in(vocabulary_dir)
+    queries: list[Query] = []
+    for language in sorted(set(recipe.language)):
+        if language not in known:
+            raise BtferError(f"{vocabulary_dir}: {_missing(language, known)}")
+        queries += make_phrases(read_vocabulary(vocabulary_dir / f"{language}.yaml"), language)
     _refuse_duplicates(queries, vocabulary_dir)
     return [query for query in queries if _is_selected(query, recipe)]
+
+
+def languages_in(vocabulary_dir: Path) -> list[str]:
+    """Return the languages of a folder, one for each file `<language>.yaml`, in alphabetical order."""
+    return sorted(path.stem for path in vocabulary_dir.glob("*.yaml") if _TAG.fullmatch(path.stem))
 
 
 def default_vocabulary() -> Path:
@@ -50,6 +58,12 @@ def default_vocabulary() -> Path:
         here / "defaults"
     )  # pyproject.toml copies the repository's queries/ there when a wheel is built
     return installed if installed.is_dir() else here.parents[1] / "queries"
+
+
+def _missing(language: str, known: list[str]) -> str:
+    shipped = language in languages_in(default_vocabulary())
+    step = "`btfer init` writes it" if shipped else "copy that of another language and translate it"
+    return f"no vocabulary {language}.yaml, only {', '.join(known) or 'none'}; {step}"
 
 
 def _is_selected(query: Query, recipe: QueriesRecipe) -> bool:

@@ -1,12 +1,13 @@
 """Compare two releases: faces that were added, removed, relabelled or moved to another split."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from btfer_builder.errors import BtferError
+from btfer_builder.io.json import parse_json, read_json
+from btfer_builder.io.limits import read_lines
 from btfer_builder.release import schema
 
 
@@ -76,7 +77,7 @@ def release_info(folder: Path) -> dict[str, Any]:
     """
     path = folder / "release.json"
     try:
-        info = json.loads(path.read_text(encoding="utf-8"))
+        info = read_json(path)
         known = (
             isinstance(info, dict) and info["form"] in {"images", "urls"} and isinstance(info["splits"], dict)
         )
@@ -113,18 +114,19 @@ def faces_in(folder: Path) -> dict[str, tuple[str, str]]:
 
 
 def _read_rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise BtferError(f"{path} cannot be read; is the release complete?") from None
     rows = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-            good = all(isinstance(row[name], str) for name in ("face_id", "emotion", "file_name"))
-        except (ValueError, KeyError, TypeError):
-            good = False
-        if not good:
-            raise BtferError(f"{path}, line {number}: expected an object with face_id, emotion and file_name")
-        rows.append(row)
+    try:
+        for number, line in enumerate(read_lines(path), start=1):
+            try:
+                row = parse_json(line)
+                good = all(isinstance(row[name], str) for name in ("face_id", "emotion", "file_name"))
+            except (ValueError, KeyError, TypeError):
+                good = False
+            if not good:
+                raise BtferError(
+                    f"{path}, line {number}: expected an object with face_id, emotion and file_name"
+                )
+            rows.append(row)
+    except OSError:
+        raise BtferError(f"{path} cannot be read; is the release complete?") from None
     return rows

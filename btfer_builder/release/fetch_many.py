@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Page, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
+from btfer_builder.crawl.urls import host_of
+from btfer_builder.io.event_loop import run_coroutine
 from btfer_builder.io.terminal import bar
 
 #: Reasons for which a host is asked again after a pause, as in a crawl.
@@ -26,10 +27,7 @@ class FetchRequest:
     @property
     def host(self) -> str:
         """Host and port of the address."""
-        try:
-            return urlsplit(self.url).netloc
-        except ValueError:  # the fetcher reports it
-            return ""
+        return host_of(self.url)
 
 
 def fetch_many(
@@ -54,7 +52,7 @@ def fetch_many(
     description
         The text of the progress bar.
     """
-    asyncio.run(_fetch_many(requests, root, recipe, done, description))
+    run_coroutine(_fetch_many(requests, root, recipe, done, description))
 
 
 async def _fetch_many(

@@ -10,7 +10,7 @@ from btfer_builder import __version__
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.agreement import votes
 from btfer_builder.catalog.funnel import StageCount, funnel
-from btfer_builder.catalog.release import Yield, faces_of_version, query_yields, version_of
+from btfer_builder.catalog.release import AttributeYield, faces_of_version, query_yields, version_of
 from btfer_builder.catalog.sample import ATTRIBUTES
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.crawl.licenses import UNKNOWN
@@ -71,7 +71,7 @@ class ReleaseStatistics:
     top_host: float
     period: str
     stages: list[StageCount]
-    yields: list[Yield]
+    yields: list[AttributeYield]
     previous: str
     change: ReleaseDiff | None
 

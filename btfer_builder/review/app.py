@@ -71,7 +71,7 @@ def create_app(
     adjudicate
         Show what reviewers disagree on, and record adjudications.
     model
-        The name under which the catalog holds the predictions of the model of `--suspect`.
+        The name under which the catalog holds the predictions of the model of `--model`.
     """
     recipe = recipe or ReviewRecipe()
     session = Session(workspace.catalog, reviewer, recipe, adjudicate=adjudicate, model=model)

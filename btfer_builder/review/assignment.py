@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.agreement import ConsensusRule, choose_rule, rule
+from btfer_builder.catalog.agreement import ConsensusRule, rule, set_rule
 from btfer_builder.catalog.review import ReviewItem, review_items
 from btfer_builder.catalog.reviewed_work import count_work_on_faces
 from btfer_builder.config import ReviewRecipe, changes
@@ -90,7 +90,7 @@ def follow_rule(catalog: Catalog, recipe: ReviewRecipe, asked: Collection[str]) 
             would="lose their verdict",
         )
 
-    choose_rule(catalog, now, check)
+    set_rule(catalog, now, check)
 
 
 def _hash(*parts: object) -> int:

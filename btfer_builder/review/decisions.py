@@ -1,9 +1,7 @@
 """Decisions as CSV: export for a spreadsheet, and import after every row is checked."""
 
-import csv
 import getpass
-import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
@@ -12,13 +10,16 @@ from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.review import add_decisions, current_decisions, item_path, review_items
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.io.csv import unescape_cell, write_csv
+from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell, write_csv
 from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import Decision, Kind, Verdict
 from btfer_builder.review.assignment import items_for
 
 COLUMNS = ("item_id", "kind", "emotion", "verdict", "reason", "reviewer")
+
+#: The columns of a table, and its rows, each with the number of the line where it begins.
+Table = tuple[Sequence[str], Iterable[tuple[int, list[str]]]]
 
 #: Columns that an imported file may omit.
 OPTIONAL = frozenset({"emotion", "reason", "reviewer"})
@@ -111,12 +112,13 @@ def export_decisions(
     BtferError
         If the file cannot be written.
     """
-    return write_csv(path, COLUMNS, _export_rows(catalog, kinds, reviewer, recipe or ReviewRecipe()))
+    return write_csv(path, COLUMNS, decision_rows(catalog, kinds, reviewer, recipe or ReviewRecipe()))
 
 
-def _export_rows(
+def decision_rows(
     catalog: Catalog, kinds: Sequence[Kind], reviewer: str, recipe: ReviewRecipe
 ) -> Iterator[dict[str, object]]:
+    """Yield the rows of `export_decisions`."""
     for kind in kinds:
         decisions = current_decisions(catalog, kind, reviewer)
         for item in items_for(catalog, kind, reviewer, recipe):
@@ -130,7 +132,9 @@ def _export_rows(
             yield row
 
 
-def import_decisions(catalog: Catalog, path: Path, *, reviewer: str, blind: bool = False) -> ImportResult:
+def import_decisions(
+    catalog: Catalog, path: Path, *, reviewer: str, blind: bool = False, table: Table | None = None
+) -> ImportResult:
     """Append the decisions of a CSV file: all of them, or none if any row is invalid.
 
     Parameters
@@ -145,6 +149,8 @@ def import_decisions(catalog: Catalog, path: Path, *, reviewer: str, blind: bool
         The name that signs the rows without a reviewer.
     blind
         No label was proposed, so an acceptance without one is invalid.
+    table
+        The columns and the rows with their numbers, if they are in memory.
 
     Returns
     -------
@@ -156,12 +162,12 @@ def import_decisions(catalog: Catalog, path: Path, *, reviewer: str, blind: bool
     BtferError
         If the file cannot be read, or any row is invalid. The message lists the lines; nothing is imported.
     """
-    table = _read_table(path)
+    rows = _rows_of(path, _read(path) if table is None else table)
     checker = _Checker(catalog, check_reviewer(reviewer), blind)
     problems: list[str] = []
     decisions: dict[tuple[Kind, str, str], tuple[int, Decision]] = {}
     empty = repeated = 0
-    for line, row in table:
+    for line, row in rows:
         if not row.get("verdict"):
             empty += 1
             continue
@@ -225,39 +231,33 @@ class _Checker:
         return None
 
 
-def _read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line number where the row begins, cells by column), without blank lines."""
+def _read(path: Path) -> Table:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        return read_csv(path)
     except OSError as error:
         raise BtferError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise BtferError(f"{path}: not UTF-8; in a spreadsheet, save it as “CSV UTF-8”") from None
-    # Spreadsheets write semicolons where the decimal separator is a comma.
-    header = text.partition("\n")[0]
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
-    try:
-        columns = [name.strip().lower() for name in next(rows, [])]
-        missing = [name for name in COLUMNS if name not in columns and name not in OPTIONAL]
-        if missing:
-            raise BtferError(
-                f"{path}: the header has no column {', '.join(missing)}; expected {', '.join(COLUMNS)}"
-            )
-        twice = [name for name in COLUMNS if columns.count(name) > 1]
-        if twice:
-            raise BtferError(f"{path}: the header has {', '.join(twice)} twice")
-        line = rows.line_num + 1
-        for cells in rows:
-            row = {
-                name: unescape_cell(cell).strip()
-                for name, cell in zip(columns, cells, strict=False)
-                if name in COLUMNS
-            }
-            if any(row.values()):
-                yield line, {name: row.get(name, "") for name in columns}
-            line = rows.line_num + 1
-    except csv.Error as error:
-        raise BtferError(f"{path}: line {rows.line_num}: not a CSV file: {error}") from None
+
+
+def _rows_of(path: Path, table: Table) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line number where the row begins, cells by column), without blank lines."""
+    header, rows = table
+    columns = [name.lower() for name in header]
+    missing = [name for name in COLUMNS if name not in columns and name not in OPTIONAL]
+    if missing:
+        raise BtferError(
+            f"{path}: the header has no column {', '.join(missing)}; expected {', '.join(COLUMNS)}"
+        )
+    twice = [name for name in COLUMNS if columns.count(name) > 1]
+    if twice:
+        raise BtferError(f"{path}: the header has {', '.join(twice)} twice")
+    for line, cells in rows:
+        row = {
+            name: unescape_cell(cell).strip()
+            for name, cell in as_mapping(columns, cells).items()
+            if name in COLUMNS
+        }
+        if any(row.values()):
+            yield line, {name: row.get(name, "") for name in columns}
 
 
 def _one_of(value: str, column: str, allowed: Collection[str]) -> str:

@@ -19,7 +19,7 @@ class ReviewSignals:
     sharpness
         Variance of the Laplacian of a photo's thumbnail or a face's crop, by item.
     predictions
-        Predictions of the model of `--suspect`, by item: a probability for each emotion, None where the model has no
+        Predictions of the model of `--model`, by item: a probability for each emotion, None where the model has no
         such class. Empty without a model.
     """
 

@@ -36,8 +36,9 @@ def serve(
     on_ready: Callable[[str], None],
     adjudicate: bool = False,
     model: str | None = None,
+    stop: threading.Event | None = None,
 ) -> None:
-    """Serve the review page until Ctrl-C or SIGTERM.
+    """Serve the review page until Ctrl-C or SIGTERM, or until `stop` is set.
 
     Parameters
     ----------
@@ -53,6 +54,8 @@ def serve(
         Show what reviewers disagree on, and record adjudications.
     model
         The name under which the catalog holds a model's predictions, for the order by doubt.
+    stop
+        Ends the server from another thread.
 
     Raises
     ------
@@ -88,19 +91,26 @@ def serve(
         url = f"http://{shown}:{port}/?{urlencode({'token': token, 'round': round_name})}"
         kinds: list[Kind] = ["image", "face"] if round_name == "images" else ["face", "image"]
         with _quiet_signals(), thumbnails_in_background(workspace, kinds):
-            _Server(config, lambda: on_ready(url)).run(sockets=[listener])
+            _Server(config, lambda: on_ready(url), stop).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """A server that reports when it is listening."""
+    """A server that reports when it is listening, and that another thread can stop."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_ready: Callable[[], None], stop: threading.Event | None
+    ) -> None:
         super().__init__(config)
         self.on_ready = on_ready
+        self.stop = stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        ends: bool = await super().on_tick(counter)
+        return ends or (self.stop is not None and self.stop.is_set())
 
 
 def _listen(host: str, port: int) -> socket.socket:

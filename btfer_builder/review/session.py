@@ -12,13 +12,13 @@ from btfer_builder.catalog.agreement import Vote, votes
 from btfer_builder.catalog.review import (
     CurrentDecision,
     ReviewItem,
+    current_decision,
     current_decisions,
     decide,
     decided_since,
     emotions_found,
     items_version,
     last_decision_id,
-    last_word,
     latest_decision,
     undo,
 )
@@ -78,7 +78,7 @@ class Session:
     adjudicate
         Show what reviewers disagree on with their votes, and record adjudications.
     model
-        The name under which the catalog holds the predictions of the model of `--suspect`.
+        The name under which the catalog holds the predictions of the model of `--model`.
     """
 
     def __init__(
@@ -259,7 +259,7 @@ class Session:
         return ReviewSignals(sharpness_of(self.catalog, kind, item_ids), predictions)
 
     def _decision(self, kind: Kind, item_id: str) -> CurrentDecision | None:
-        return last_word(self.catalog, kind, self.reviewer, item_id, self.adjudicate)
+        return current_decision(self.catalog, kind, self.reviewer, item_id, self.adjudicate)
 
     def _rate(self) -> float | None:
         """Return the recent decisions per minute; None before there are two."""

@@ -21,6 +21,7 @@ from btfer_builder.catalog.sample import (
 )
 from btfer_builder.config import SampleRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
+from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import SampledFace, UnsampledFace
@@ -125,6 +126,15 @@ def sample(
         write_manifests(catalog, workspace.manifests, "sample")
         write_decisions(catalog, workspace.manifests)
         return replace(result, path=target)
+
+
+def shortage(result: SampleResult) -> BtferError:
+    """Return the error of a sample that was not written because classes have too few faces."""
+    missing = ", ".join(f"{emotion} {count}" for emotion, count in result.short.items())
+    return BtferError(
+        f"some classes have too few faces (missing: {missing}); nothing was written. Crawl or review more, or use a "
+        "smaller --per-class or --allow-short"
+    )
 
 
 def eligible_faces(

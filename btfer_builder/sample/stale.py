@@ -22,7 +22,7 @@ def stale_line(catalog: Catalog) -> str | None:
     )
 
 
-def say_if_stale(catalog: Catalog) -> None:
+def warn_if_stale(catalog: Catalog) -> None:
     """Print a warning if the sample no longer matches the catalog."""
     if line := stale_line(catalog):
         echo_stderr(line)

@@ -1,6 +1,5 @@
 """Write what a run leaves after every epoch (best model, history, checkpoint), and read it to resume a run."""
 
-import contextlib
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import open_atomic, write_bytes
+from btfer_builder.io.atomic import open_atomic, replace_on_success, write_bytes
 from btfer_builder.io.json import json_text
 from btfer_builder.training.curves import curves_png
 from btfer_builder.training.prepare import TrainingPlan
@@ -97,7 +96,7 @@ def save_epoch(
     """
     if best:
         save_model(network, plan.out / MODEL)
-        describe_model(plan.out, plan.recipe, plan.feeding)
+        describe_model(plan.out, plan.recipe, plan.preprocessing)
     write_history(plan.out, state.history)
     save_checkpoint(plan.out, state, arrays)
 
@@ -111,15 +110,12 @@ def save_model(network: keras.Model, path: Path) -> None:
         If it cannot be written.
     """
     temporary = path.with_name(f".{path.stem}.part{path.suffix}")  # Keras requires the suffix
-    try:
-        network.save(temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError, ValueError) as error:  # HDF5 reports a full disk in its own way
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        raise BtferError(f"{path}: cannot be written: {reason}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with replace_on_success(temporary, path):
+        try:
+            network.save(temporary)
+        except (RuntimeError, ValueError) as error:  # HDF5 reports a full disk in its own way
+            reason = str(error).partition("\n")[0]
+            raise BtferError(f"{path}: cannot be written: {reason}") from None
 
 
 def save_checkpoint(folder: Path, state: TrainingState, arrays: Sequence[NDArray[Any]]) -> None:

@@ -45,7 +45,7 @@ class FaceStore:
         Image files.
     labels
         Indexes in `EMOTIONS`, int64 (n,).
-    feeding
+    preprocessing
         How a face becomes the network's input.
     pixels
         uint8 (n, size, size, channels), resized, in the network's colour order; None if they need more memory than
@@ -58,7 +58,7 @@ class FaceStore:
 
     paths: tuple[Path, ...]
     labels: NDArray[np.int64]
-    feeding: Preprocessing
+    preprocessing: Preprocessing
     pixels: tf.Tensor | None
     workers: int
     failed: list[BtferError] = field(default_factory=list)
@@ -70,7 +70,12 @@ class FaceStore:
 
 
 def store_faces(
-    faces: Sequence[LabelledFace], feeding: Preprocessing, *, memory: int, workers: int, progress: Progress
+    faces: Sequence[LabelledFace],
+    preprocessing: Preprocessing,
+    *,
+    memory: int,
+    workers: int,
+    progress: Progress,
 ) -> FaceStore:
     """Decode faces once and keep them if they fit into memory.
 
@@ -78,7 +83,7 @@ def store_faces(
     ----------
     faces
         Labelled faces.
-    feeding
+    preprocessing
         Size, colours and kernel.
     memory
         Largest size of the decoded faces in bytes.
@@ -94,12 +99,12 @@ def store_faces(
     """
     paths = tuple(face.path for face in faces)
     labels = np.array([EMOTIONS.index(face.emotion) for face in faces], np.int64)
-    shape = (len(faces), feeding.height, feeding.width, feeding.channels)
+    shape = (len(faces), preprocessing.height, preprocessing.width, preprocessing.channels)
     if int(np.prod(shape)) > memory:
-        return FaceStore(paths, labels, feeding, None, workers)
+        return FaceStore(paths, labels, preprocessing, None, workers)
     pixels = np.empty(shape, np.uint8)
     with ThreadPoolExecutor(workers, thread_name_prefix="btfer-decode") as pool:
-        decoded = pool.map(lambda path: read_face(path, feeding), paths)
+        decoded = pool.map(lambda path: read_face(path, preprocessing), paths)
         try:
             for row, (_, face) in enumerate(zip(progress(faces), decoded, strict=False)):
                 pixels[row] = face
@@ -107,10 +112,10 @@ def store_faces(
             pool.shutdown(cancel_futures=True)
             raise
     with tf.device("CPU"):  # GPU memory is for the network
-        return FaceStore(paths, labels, feeding, tf.constant(pixels), workers)
+        return FaceStore(paths, labels, preprocessing, tf.constant(pixels), workers)
 
 
-def read_face(path: Path, feeding: Preprocessing) -> NDArray[np.uint8]:
+def read_face(path: Path, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """Decode a face and bring it to the network's size and colours, uint8 (size, size, channels).
 
     Raises
@@ -119,7 +124,7 @@ def read_face(path: Path, feeding: Preprocessing) -> NDArray[np.uint8]:
         If the file cannot be decoded.
     """
     try:
-        return resize_face(decode_image(path), feeding)[0]
+        return resize_face(decode_image(path), preprocessing)[0]
     except Undecodable as error:
         raise BtferError(f"{path}: not a readable face image ({error}); replace or remove it") from None
 
@@ -152,7 +157,7 @@ def training_batches(
     first_epoch
         First epoch, counted from 0.
     """
-    size = store.feeding.height
+    size = store.preprocessing.height
     length = epoch_length(store.labels, balancing)
 
     def plan(epoch: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -168,7 +173,7 @@ def training_batches(
         return tf.data.Dataset.from_tensor_slices(columns).batch(batch_size)
 
     look_up = _look_up(store)
-    scale = _scaling(store.feeding)
+    scale = _scaling(store.preprocessing)
 
     def batch(rows: tf.Tensor, *transforms: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         faces, labels = look_up(rows)
@@ -183,7 +188,7 @@ def training_batches(
 
 def validation_batches(store: FaceStore, batch_size: int) -> tf.data.Dataset:
     """Return batches (faces, one-hot labels) of all faces, each once, in order."""
-    look_up, scale = _look_up(store), _scaling(store.feeding)
+    look_up, scale = _look_up(store), _scaling(store.preprocessing)
 
     def batch(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         faces, labels = look_up(rows)
@@ -207,14 +212,16 @@ def _look_up(store: FaceStore) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tens
     """Return a function from indexes to faces (float32, 0–255) and one-hot labels."""
     with tf.device("CPU"):
         one_hot = tf.constant(np.eye(len(EMOTIONS), dtype=np.float32)[store.labels])
-    shape = (None, store.feeding.height, store.feeding.width, store.feeding.channels)
+    shape = (None, store.preprocessing.height, store.preprocessing.width, store.preprocessing.channels)
     if store.pixels is not None:
         return lambda rows: (tf.cast(tf.gather(store.pixels, rows), tf.float32), tf.gather(one_hot, rows))
     pool = ThreadPoolExecutor(store.workers, thread_name_prefix="btfer-decode")
 
     def read(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         try:
-            return np.stack(list(pool.map(lambda row: read_face(store.paths[row], store.feeding), rows)))
+            return np.stack(
+                list(pool.map(lambda row: read_face(store.paths[row], store.preprocessing), rows))
+            )
         except BtferError as error:
             store.failed.append(error)
             raise
@@ -226,12 +233,12 @@ def _look_up(store: FaceStore) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tens
     return look_up
 
 
-def _scaling(feeding: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor]:
+def _scaling(preprocessing: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor]:
     """Return what brings pixels of 0–255 to the network's range, as one multiplication and one addition."""
-    factor = {"0,255": 1.0, "0,1": 1 / 255, "-1,1": 2 / 255}[feeding.scale]
-    offset = -1.0 if feeding.scale == "-1,1" else 0.0
-    mean = np.array(feeding.mean or 0.0, np.float64)
-    std = np.array(feeding.std or 1.0, np.float64)
+    factor = {"0,255": 1.0, "0,1": 1 / 255, "-1,1": 2 / 255}[preprocessing.scale]
+    offset = -1.0 if preprocessing.scale == "-1,1" else 0.0
+    mean = np.array(preprocessing.mean or 0.0, np.float64)
+    std = np.array(preprocessing.std or 1.0, np.float64)
     multiply = tf.constant(factor / std, tf.float32)
     add = tf.constant((offset - mean) / std, tf.float32)
     return lambda faces: faces * multiply + add

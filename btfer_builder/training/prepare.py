@@ -37,7 +37,7 @@ class TrainingPlan:
     ----------
     recipe, out, selection
         Arguments of `train`.
-    feeding
+    preprocessing
         How the network is fed.
     faces, summaries
         Training and validation faces, and their summaries.
@@ -52,7 +52,7 @@ class TrainingPlan:
     recipe: TrainRecipe
     out: Path
     selection: str
-    feeding: Preprocessing
+    preprocessing: Preprocessing
     faces: tuple[Sequence[LabelledFace], Sequence[LabelledFace]]
     summaries: tuple[DatasetSummary, DatasetSummary]
     weights: dict[Any, float]
@@ -89,14 +89,14 @@ def make_plan(
     """
     if not train or not validation:
         raise BtferError("training needs training faces and validation faces; name both")
-    feeding = preprocessing_of(recipe.network, recipe.pretraining, recipe.paper, size=recipe.size)
+    preprocessing = preprocessing_of(recipe.network, recipe.pretraining, recipe.paper, size=recipe.size)
     summaries = summarize_dataset(train, recipe.workers), summarize_dataset(validation, recipe.workers)
     strategy = _strategy(devices)
     return TrainingPlan(
         recipe,
         out,
         selection,
-        feeding,
+        preprocessing,
         (train, validation),
         summaries,
         class_weights(class_counts(train), recipe.balancing),
@@ -126,7 +126,7 @@ def decode_faces(plan: TrainingPlan, progress: Progress) -> tuple[FaceStore, Fac
     free = recipe.memory * 1_000_000
     stores = []
     for faces in reversed(plan.faces):
-        store = store_faces(faces, plan.feeding, memory=free, workers=recipe.workers, progress=progress)
+        store = store_faces(faces, plan.preprocessing, memory=free, workers=recipe.workers, progress=progress)
         free -= store.nbytes
         stores.append(store)
     return stores[1], stores[0]

@@ -1,12 +1,11 @@
 """Result files of a training run: `run.json`, `history.csv` and the sidecar of the model."""
 
-import json
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,10 +17,13 @@ from btfer_builder.evaluate.preprocessing.declaration import Sidecar, SidecarInp
 from btfer_builder.evaluate.preprocessing.sidecar import write_sidecar
 from btfer_builder.evaluate.signature import content_digests, set_digest
 from btfer_builder.io.csv import write_csv
-from btfer_builder.io.json import write_json
+from btfer_builder.io.json import read_json, write_json
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.networks.preprocessing import Preprocessing
 from btfer_builder.training.class_weights import class_counts
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Version of `run.json`; raised when a field changes its meaning.
 SCHEMA = 1
@@ -144,6 +146,12 @@ class Run:
         """Epochs of all phases."""
         return sum(phase.epochs for phase in self.phases)
 
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the history of the run, a row for each epoch, as in `history.csv`."""
+        import pandas as pd
+
+        return pd.read_csv(self.path / HISTORY)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the content of `run.json`."""
         fields = asdict(self) | {
@@ -165,7 +173,7 @@ def read_run(folder: Path) -> Run | None:
     """
     path = folder / RUN
     try:
-        said = json.loads(path.read_bytes())
+        said = read_json(path)
         known = {name: said[name] for name in Run.__dataclass_fields__ if name != "path"}
         known["recipe"] = with_new_names(TrainRecipe, known["recipe"])
         return msgspec.convert({**known, "path": folder}, Run, dec_hook=_as_it_is)
@@ -228,7 +236,7 @@ def write_history(folder: Path, history: Sequence[Epoch]) -> None:
     write_csv(folder / HISTORY, list(Epoch.__dataclass_fields__), [asdict(row) for row in history])
 
 
-def describe_model(folder: Path, recipe: TrainRecipe, feeding: Preprocessing) -> None:
+def describe_model(folder: Path, recipe: TrainRecipe, preprocessing: Preprocessing) -> None:
     """Write the sidecar of `model.keras`: its preprocessing and the labels of its outputs.
 
     Raises
@@ -244,11 +252,11 @@ def describe_model(folder: Path, recipe: TrainRecipe, feeding: Preprocessing) ->
         "trained_by": f"btfer-builder {__version__}",
     }
     said = SidecarInput(
-        size=feeding.height,
-        color=feeding.color,
-        scale=feeding.scale,
-        mean=feeding.mean or None,
-        std=feeding.std or None,
-        resize=feeding.resize,
+        size=preprocessing.height,
+        color=preprocessing.color,
+        scale=preprocessing.scale,
+        mean=preprocessing.mean or None,
+        std=preprocessing.std or None,
+        resize=preprocessing.resize,
     )
     write_sidecar(folder / MODEL, Sidecar(input=said, labels=SidecarLabels(outputs=EMOTIONS), about=about))

@@ -132,8 +132,10 @@ def test_most_reviewers_decide_and_a_tie_decides_nothing(catalog):
 def test_each_candidate_of_a_picture_has_its_fate(catalog):
     picture = Image("p", "data/images/p/p.jpg", "JPEG", 9)
     urls = ["http://a/1.jpg", "http://b/same-bytes.jpg", "http://c/gone.jpg", "http://d/later.jpg"]
-    add_search(catalog, search(), [Candidate(rank, url) for rank, url in enumerate(urls)], asked=10)
-    add_search(catalog, search(query="woman happy"), [Candidate(0, urls[2]), Candidate(1, urls[0])], asked=10)
+    add_search(catalog, search(), [Candidate(rank, url) for rank, url in enumerate(urls)], requested=10)
+    add_search(
+        catalog, search(query="woman happy"), [Candidate(0, urls[2]), Candidate(1, urls[0])], requested=10
+    )
     add_fetches(
         catalog, [(Fetch(urls[1], image_id="p"), picture), (Fetch(urls[2], reason="not_found"), None)]
     )
@@ -166,7 +168,7 @@ def test_every_manifest_is_written_with_its_header_even_when_empty(catalog, tmp_
 
 def test_a_formula_in_a_title_is_no_formula_in_the_spreadsheet(catalog, tmp_path):
     add_search(
-        catalog, search(), [Candidate(0, "http://a/1.jpg", title='=HYPERLINK("http://evil")')], asked=1
+        catalog, search(), [Candidate(0, "http://a/1.jpg", title='=HYPERLINK("http://evil")')], requested=1
     )
     write_manifests(catalog, tmp_path, "candidates")
     assert "\"'=HYPERLINK" in (tmp_path / "candidates.csv").read_text()

@@ -160,7 +160,7 @@ def test_conflicts_and_skips_are_counted_once(tmp_path, conflicts):
 def test_a_reason_of_no_or_another_stage_is_refused(tmp_path, table, row):
     catalog = create_workspace(tmp_path).catalog
     with (
-        pytest.raises(ValueError, match=f"{table}: .* are no reasons of the stage"),
+        pytest.raises(ValueError, match=f"{table}: .* are not reasons of the stage"),
         catalog.transaction() as db,
     ):
         insert(db, table, [row])

@@ -199,7 +199,7 @@ def test_the_catalog_of_another_workspace_replaces_no_view(root, name, tmp_path)
     before = files(root)
     code, said = run(root, name)
     assert code == 1
-    assert "which knows none of its rows" in said
+    assert "which has none of its rows" in said
     assert files(root) == before
 
 

@@ -10,27 +10,21 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from btfer_builder.cli.main import COMMANDS as COMMAND_TABLE
 from btfer_builder.cli.main import main
 from docs.make_commands import PAGE, commands_page
 
-HEAVY = (
-    "tensorflow",
-    "keras",
-    "pandas",
-    "cv2",
-    "numpy",
-    "matplotlib",
-    "sklearn",
-    "PIL",
-    "httpx",
-    "starlette",
-)
+HEAVY = {
+    "tensorflow", "keras", "pandas", "cv2", "numpy", "matplotlib", "sklearn", "PIL", "httpx", "starlette",
+}  # fmt: skip
 
 
 def every_command(group: click.Group, prefix: str = "") -> dict[str, click.Command]:
     """Return all commands by how they are called, those of groups too, the groups themselves not."""
+    context = click.Context(group)
     found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             found |= every_command(command, f"{prefix}{name} ")
         else:
@@ -53,13 +47,33 @@ def run(*arguments: str, code: int = 0, **options) -> str:
     return result.output if code else result.stdout
 
 
-def test_help_imports_nothing_heavy():
+def test_help_imports_click_and_nothing_else():
     code = (
         "import sys; from btfer_builder.cli.main import main; main(['--help'], standalone_mode=False);"
-        f"sys.exit(' '.join(m for m in {HEAVY} if m in sys.modules) or 0)"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = {name for name in done.stderr.split() if name.startswith("btfer_builder")}
+    assert imported == {"btfer_builder", "btfer_builder.cli", "btfer_builder.cli.main"}
+    packages = {name.partition(".")[0] for name in done.stderr.split()} - sys.stdlib_module_names
+    assert not packages & (HEAVY | {"msgspec", "yaml", "rich", "requests", "aiohttp"})
+
+
+def test_the_commands_import_nothing_heavy_before_they_run():
+    code = (
+        "import sys; from btfer_builder.cli.main import COMMANDS, main;"
+        "[main.get_command(None, name) for name in COMMANDS];"
+        f"sys.exit(' '.join({HEAVY} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", COMMAND_TABLE)
+def test_the_list_of_commands_says_what_the_command_says(name):
+    command = main.get_command(click.Context(main), name)
+    assert command.name == name
+    assert command.get_short_help_str(limit=100) == COMMAND_TABLE[name][2]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

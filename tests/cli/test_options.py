@@ -100,3 +100,24 @@ def test_every_command_with_a_renamed_option_accepts_the_old_one_hidden():
 def test_every_old_option_is_accepted_by_some_command():
     accepted = set().union(*(options_of(command, hidden=True) for command in every_command(main).values()))
     assert accepted == OLD_FLAGS.keys()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "licenses"),
+    [
+        ([], ["by"]),
+        (["--license", "cc0,pdm"], ["cc0", "pdm"]),
+        (["--license", "cc0", "--license", "pdm, by-sa"], ["cc0", "pdm", "by-sa"]),
+        (["--license", ""], []),
+    ],
+)
+def test_a_list_of_words_is_given_with_commas_or_several_times(arguments, licenses):
+    @click.command()
+    @recipe_options(CrawlRecipe, "license")
+    @common_options
+    def echo_licenses(directory, as_json, **options):
+        """Print the licences that result from the options."""
+        click.echo(json.dumps(apply_cli_options(CrawlRecipe(license=("by",)), options).license))
+
+    result = CliRunner().invoke(echo_licenses, arguments, catch_exceptions=False)
+    assert json.loads(result.stdout) == licenses

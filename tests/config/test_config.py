@@ -60,7 +60,7 @@ def test_a_file_that_is_no_text_is_said(tmp_path):
 
 
 def test_the_recipe_of_this_repository_states_every_setting():
-    """Its root is a workspace; a new setting or meaning is written there with: btfer init, or recipe_text()."""
+    """Its root is a workspace; a new setting or meaning is written there with: make docs."""
     from pathlib import Path
 
     written = Path(__file__).resolve().parents[2] / "btfer.toml"

@@ -20,6 +20,8 @@ SEARCH = "/images/async"
 Result = str | dict[str, object]
 #: Where searches are asked, each in the form of its engine.
 SEARCHES = {form.path: form for form in FORMS.values()}
+if len(SEARCHES) < len(FORMS):
+    raise ValueError("two engines have the same path in FORMS; every engine here needs one of its own")
 
 
 class Web:

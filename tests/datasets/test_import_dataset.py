@@ -121,7 +121,7 @@ def test_a_bad_row_of_fer2013_is_dropped_listed_and_counted(tmp_path, cells, rea
         ("", "expected emotion, pixels, Usage"),
         ("emotion,pixels,Usage\n3,1 2,Holdout", "line 2: Usage is 'Holdout'"),
         ("emotion,pixels,Usage\n3,1 2", "line 2: has 2 cells"),
-        ("emotion,pixels,Usage\n3," + "1 " * 40_000 + ",Training", "cannot be read"),
+        ("emotion,pixels,Usage\n3," + "1 " * 40_000 + ",Training", "line 2: longer than 36864"),
     ],
 )
 def test_a_file_that_is_not_fer2013_is_said_in_one_line(tmp_path, text, said):
@@ -198,7 +198,7 @@ def test_a_folder_needs_no_splits_and_knows_synonyms(tmp_path):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["fer2013", "rafdb", "affectnet", "folder"])
+@pytest.mark.parametrize("kind", LAYOUTS)
 def test_a_set_that_is_laid_out_otherwise_is_said_in_one_line(tmp_path, kind):
     (tmp_path / "set" / "stuff").mkdir(parents=True)
     with pytest.raises(BtferError, match=r"has no .*name|expected|nothing") as error:

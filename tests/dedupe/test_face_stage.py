@@ -233,7 +233,7 @@ def test_candidates_are_the_pairs_that_both_hashes_bring_near(named):
 def test_the_reasons_are_on_the_list(named):
     from btfer_builder.records import FaceDedupe
 
-    with pytest.raises(ValueError, match="no reasons"), named.workspace.catalog.transaction() as db:
+    with pytest.raises(ValueError, match="not reasons"), named.workspace.catalog.transaction() as db:
         insert(db, "face_dedupes", [FaceDedupe("x", "dropped", "ugly")])
 
 

@@ -127,11 +127,17 @@ def test_a_hash_that_is_none_is_refused(malformed):
 
 def test_the_signature_says_all_that_a_score_depends_on(brightness_model):
     labels = read_labels(("contempt", *EMOTIONS[1:]), brightness_model)
-    feeding = Preprocessing(48, 64, 3, "bgr", "0,255", mean=(103.939, 116.779), std=(2.0,), crop=0.5)
+    preprocessing = Preprocessing(48, 64, 3, "bgr", "0,255", mean=(103.939, 116.779), std=(2.0,), crop=0.5)
     predictions = Predictions(None, None, False, ("area", "none"))
     faces = [LabelledFace(Path("a"), "sad", "a")]
     signature = make_signature(
-        "my set!", faces, "ab" * 32, feeding=feeding, labels=labels, predictions=predictions, leak=0
+        "my set!",
+        faces,
+        "ab" * 32,
+        preprocessing=preprocessing,
+        labels=labels,
+        predictions=predictions,
+        leak=0,
     )
     head, tail = signature.split("|btfer:")
     assert head == (

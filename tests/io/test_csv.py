@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.io.csv import FORMULA_STARTS, unescape_cell, write_csv
+from btfer_builder.errors import BtferError
+from btfer_builder.io.csv import FORMULA_STARTS, as_mapping, read_csv, unescape_cell, write_csv
 
 
 def test_rows_that_fail_leave_the_earlier_table(tmp_path):
@@ -41,7 +42,28 @@ def scratch(tmp_path_factory):
 
 @settings(deadline=None, max_examples=250)
 @given(st.lists(st.one_of(text, nasty), min_size=1, max_size=6))
-@example(["=1+1", "'=1+1", "''=1+1", "'", "''", "'a", "-", "@x", "\t", "\r", "'\r"])
+@example(
+    [
+        "=1+1",
+        "＝1+1",
+        "＋1",
+        "－1",
+        "＠SUM(1)",
+        "\n=1",
+        "\r=1",
+        "\t=1",
+        "'=1+1",
+        "''=1+1",
+        "'",
+        "''",
+        "'a",
+        "-",
+        "@x",
+        "\t",
+        "\r",
+        "'\r",
+    ]
+)
 def test_any_text_is_read_back_and_no_spreadsheet_runs_it(scratch, cells):
     assert write_csv(scratch, ["n", "cell"], [{"n": n, "cell": cell} for n, cell in enumerate(cells)]) == len(
         cells
@@ -79,3 +101,61 @@ write_csv(Path({str(tmp_path / "t.csv")!r}), ["a"], [{{"a": "ni\\xf1a"}}])
         [sys.executable, "-X", "utf8=0", "-c", script], check=True, env=os.environ | {"LC_ALL": "C"}
     )
     assert (tmp_path / "t.csv").read_bytes() == "a\r\nniña\r\n".encode()
+
+
+def rows_of(path):
+    columns, rows = read_csv(path)
+    return columns, list(rows)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a,b\n1,x\n",
+        b"a;b\r\n1;x\r\n",
+        b"a\tb\r1\tx\r",
+        b"a|b\n1|x",
+        b" a , b \n1,x\n",
+        b"\xef\xbb\xbfa,b\n1,x\n",
+        "a,b\n1,x\n".encode("utf-16"),
+        "a;b\n1;x\n".encode("utf-16"),
+        b"\xfe\xff" + "a,b\n1,x\n".encode("utf-16-be"),
+        b'"a","b"\n"1","x"\n',
+    ],
+)
+def test_a_table_is_read_as_spreadsheets_save_it(tmp_path, content):
+    (tmp_path / "t.csv").write_bytes(content)
+    assert rows_of(tmp_path / "t.csv") == (["a", "b"], [(2, ["1", "x"])])
+
+
+def test_the_first_line_may_name_the_delimiter(tmp_path):
+    (tmp_path / "t.csv").write_text("sep=;\na;b,c\n\n1;2\n3\n", encoding="utf-8")
+    columns, rows = rows_of(tmp_path / "t.csv")
+    assert (columns, rows) == (["a", "b,c"], [(4, ["1", "2"]), (5, ["3"])])
+    assert as_mapping(columns, ["3"]) == {"a": "3", "b,c": ""}
+    assert as_mapping(columns, ["3", "4", "5"]) == {"a": "3", "b,c": "4"}
+    (tmp_path / "t.csv").write_bytes(b"")
+    assert rows_of(tmp_path / "t.csv") == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'a,b\n1,"x\ny', "line 2: not a CSV file"),
+        (b'a,b\n1,x\n2,"x"y\n', "line 3: not a CSV file"),
+        (b"a,b\n1,\xff\n", "not UTF-8"),
+        (b"a\n" + b'"' + b"x\n" * 100_000, "line 2: not a CSV file: field larger"),
+    ],
+)
+def test_what_is_no_table_is_said_with_its_line(tmp_path, content, said):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(BtferError, match=said):
+        rows_of(tmp_path / "t.csv")
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.one_of(text, nasty), min_size=1, max_size=6))
+def test_what_was_written_is_read(scratch, cells):
+    write_csv(scratch, ["n", "cell"], [{"n": n, "cell": cell} for n, cell in enumerate(cells)])
+    columns, rows = read_csv(scratch)
+    assert [unescape_cell(as_mapping(columns, row)["cell"]) for _, row in rows] == cells

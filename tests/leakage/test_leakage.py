@@ -167,7 +167,7 @@ def test_an_empty_folder_is_said(named, tmp_path):
         (",".join(COLUMNS) + "\n", "no hashes"),
         (",".join(COLUMNS) + "\nx,abc,,,\n", "line 2: phash"),
         (",".join(COLUMNS) + f"\nx,{'0' * 16},{'0' * 64},{'0' * 16},{'g' * 64}\n", "line 2: fine_48"),
-        (",".join(COLUMNS) + f'\n"x,{"0" * 16}', "manifest of hashes"),
+        (",".join(COLUMNS) + f'\n"x,{"0" * 16}', "line 2: not a CSV file"),
         ("\x00", "has no column"),
     ],
 )

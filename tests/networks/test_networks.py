@@ -23,11 +23,13 @@ SAVED_BASES = {"vgg16", SMALL_BASE, "efficientnetv2b0", "xception", "convnext-ti
 #: Loads models as `btfer eval` does, in a process that never built one.
 READER = """
 import gc, sys
-gc.disable()
 from pathlib import Path
 import numpy as np
-import keras, tensorflow as tf
 from btfer_builder.evaluate.loaders.registry import load_model
+from btfer_builder.io.tensorflow_import import import_tensorflow
+tf = import_tensorflow()
+import keras
+gc.disable()
 tf.config.run_functions_eagerly(True)  # compiling takes longer than the one batch
 for line in sys.stdin:
     path = Path(line.strip())

@@ -118,22 +118,29 @@ def test_what_is_not_asked_for_is_not_worked_on_and_the_workers_go():
     assert not {pid for pid in left if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
-def test_workers_that_cannot_start_are_not_blamed_on_the_items(tmp_path):
-    """A script without `if __name__ == "__main__"` runs again in each of its workers."""
+def test_a_script_without_a_guard_does_not_run_again_in_its_workers(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "from btfer_builder.parallel import Runner\n"
         f"import sys; sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})\n"
         "from tests.parallel.test_runner import double\n"
-        "print(list(Runner(1).map(double, [1])))\n"
+        "print('begun')\n"
+        "print(list(Runner(2, 1).map(double, [1])), __spec__, __file__ == sys.argv[0])\n"
     )
     ran = subprocess.run(
         [sys.executable, str(script)], check=False, capture_output=True, text=True, timeout=60
     )
-    assert ran.returncode == 1
-    assert ran.stdout == ""
-    assert BtferError.__name__ in ran.stderr
-    assert "worker processes die at startup" in ran.stderr
+    assert ran.stdout.splitlines() == ["begun", "[[(1, 2)]] None True"], ran.stderr
+
+
+def test_workers_that_cannot_start_are_not_blamed_on_the_items(monkeypatch):
+    monkeypatch.setattr("btfer_builder.parallel.local._start_worker", die_at_once)
+    with pytest.raises(BtferError, match="worker processes die at startup"):
+        results(Runner(1), double, [1])
+
+
+def die_at_once():
+    os._exit(1)
 
 
 PARENT = f"""

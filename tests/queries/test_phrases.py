@@ -13,13 +13,13 @@ from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.queries import phrases
 from btfer_builder.queries.phrases import Query, folded, make_phrases, read_vocabulary
-from btfer_builder.queries.plan import default_vocabulary
+from btfer_builder.queries.plan import default_vocabulary, languages_in
 
 SHIPPED = {
     language: make_phrases(read_vocabulary(default_vocabulary() / f"{language}.yaml"), language)
-    for language in ("en", "es")
+    for language in languages_in(default_vocabulary())
 }
-EVERY = SHIPPED["en"] + SHIPPED["es"]
+EVERY = [query for phrases_of_language in SHIPPED.values() for query in phrases_of_language]
 MINIMAL = (default_vocabulary() / "en.yaml").read_text(encoding="utf-8")
 
 
@@ -50,7 +50,7 @@ def test_a_known_phrase_is_made_once_with_its_attributes(phrase, attributes):
     ] == [attributes]
 
 
-@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("language", SHIPPED)
 @pytest.mark.parametrize("emotion", EMOTIONS)
 def test_every_cell_of_the_grid_is_asked_equally_often(language, emotion):
     cells = Counter(

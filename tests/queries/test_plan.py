@@ -1,5 +1,6 @@
 """A plan is the part of the grid the recipe asks for, always in the same order."""
 
+import re
 import shutil
 from typing import get_args
 
@@ -7,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.config import Age, Ethnicity, Gender, Language, QueriesRecipe
+from btfer_builder.config import Age, Ethnicity, Gender, QueriesRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.queries import plan
-from btfer_builder.queries.plan import default_vocabulary, plan_queries
+from btfer_builder.queries.plan import default_vocabulary, languages_in, plan_queries
 
 EVERY = plan_queries(default_vocabulary(), QueriesRecipe())
 
@@ -24,7 +25,7 @@ def some(words):
 @given(
     st.builds(
         QueriesRecipe,
-        language=some(get_args(Language)),
+        language=some(("en", "es")),
         emotion=some(EMOTIONS),
         ethnicity=some(get_args(Ethnicity)),
         gender=some(get_args(Gender)),
@@ -74,8 +75,27 @@ def test_without_minors_no_child_is_searched_for():
 def test_a_language_that_is_not_asked_needs_no_file(tmp_path):
     shutil.copy(default_vocabulary() / "es.yaml", tmp_path)
     assert len(plan_queries(tmp_path, QueriesRecipe(language=("es",)))) == 850
-    with pytest.raises(BtferError, match=r"en\.yaml: no such vocabulary; `btfer init` writes it"):
+    with pytest.raises(BtferError, match=r"no vocabulary en\.yaml, only es; `btfer init` writes it"):
         plan_queries(tmp_path, QueriesRecipe())
+
+
+def test_a_language_is_a_file(tmp_path):
+    text = (default_vocabulary() / "es.yaml").read_text(encoding="utf-8")
+    for name in ("pt-BR.yaml", "es.yaml~", "es (copy).yaml", "README.yaml"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert languages_in(tmp_path) == ["pt-BR"]
+    queries = plan_queries(tmp_path, QueriesRecipe(language=("pt-BR",)))
+    assert (len(queries), {query.language for query in queries}) == (850, {"pt-BR"})
+
+
+@pytest.mark.parametrize("language", ["fr", "EN", "", "../es", "es (copy)", "*"])
+def test_a_language_without_a_file_is_refused_by_name(tmp_path, language):
+    shutil.copy(default_vocabulary() / "es.yaml", tmp_path / "es (copy).yaml")
+    shutil.copy(default_vocabulary() / "es.yaml", tmp_path)
+    with pytest.raises(
+        BtferError, match=rf"no vocabulary {re.escape(language)}\.yaml, only es; copy that of"
+    ):
+        plan_queries(tmp_path, QueriesRecipe(language=(language,)))
 
 
 @pytest.mark.parametrize("twin", ["Crying", "cryíng", "'crying!'"])
@@ -98,7 +118,7 @@ def test_a_phrase_alike_in_two_languages_names_both_files(tmp_path):
 
 
 def test_the_shipped_vocabulary_is_found_in_a_checkout_and_in_an_installed_package(tmp_path, monkeypatch):
-    assert sorted(path.name for path in default_vocabulary().glob("*.yaml")) == ["en.yaml", "es.yaml"]
+    assert {"en", "es"} <= set(languages_in(default_vocabulary()))
     module = tmp_path / "site-packages" / "btfer_builder" / "queries" / "plan.py"
     (module.parent / "defaults").mkdir(parents=True)
     monkeypatch.setattr(plan, "__file__", str(module))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.catalog.agreement import ConsensusRule, choose_rule, consensus, rule, votes
+from btfer_builder.catalog.agreement import ConsensusRule, consensus, rule, set_rule, votes
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.config import SampleRecipe
 from btfer_builder.labels import EMOTIONS
@@ -54,7 +54,7 @@ def expected(answers, min_votes: int, percent: int) -> str | None:
 )
 def test_enough_alike_and_more_than_any_other(workspace, answers, min_votes, percent):
     face = f"{workspace.catalog.value('SELECT count(*) FROM decisions'):064x}"
-    choose_rule(workspace.catalog, ConsensusRule(min_votes, percent / 100))
+    set_rule(workspace.catalog, ConsensusRule(min_votes, percent / 100))
     echo_stderr(workspace, answers, face)
     answer, spread = ballot(workspace, face)
     assert answer == expected(answers, min_votes, percent)
@@ -64,22 +64,20 @@ def test_enough_alike_and_more_than_any_other(workspace, answers, min_votes, per
 
 
 def test_a_share_is_reached_exactly(workspace):
-    choose_rule(
-        workspace.catalog, ConsensusRule(1, 0.56)
-    )  # 0.56 × 25 is a little more than 14 for a computer
+    set_rule(workspace.catalog, ConsensusRule(1, 0.56))  # 0.56 × 25 is a little more than 14 for a computer
     echo_stderr(workspace, ["happy"] * 14 + ["sad"] * 11)
     assert ballot(workspace)[0] == "happy"
-    choose_rule(workspace.catalog, ConsensusRule(1, 0.57))
+    set_rule(workspace.catalog, ConsensusRule(1, 0.57))
     assert ballot(workspace)[0] is None
 
 
 def test_the_rule_is_kept_until_another_is_chosen(workspace):
     assert rule(workspace.catalog) == ConsensusRule(1, 0.5)
-    choose_rule(workspace.catalog, ConsensusRule(2, 0.75))
+    set_rule(workspace.catalog, ConsensusRule(2, 0.75))
     assert rule(type(workspace.catalog)(workspace.catalog.path)) == ConsensusRule(2, 0.75)
     echo_stderr(workspace, ["happy"])
     assert ballot(workspace) == (None, "happy:1")
-    choose_rule(workspace.catalog, ConsensusRule(1, 0.75))
+    set_rule(workspace.catalog, ConsensusRule(1, 0.75))
     assert ballot(workspace) == ("happy", "happy:1")
 
 
@@ -117,9 +115,9 @@ def test_the_sample_follows_the_rule_and_carries_the_votes(workspace):
         other = "sad" if emotion != "sad" else "happy"
         echo_stderr(workspace, [emotion, emotion, other], faces[0])
         echo_stderr(workspace, [emotion, other], faces[1])
-    choose_rule(workspace.catalog, ConsensusRule(3, 0.9))
+    set_rule(workspace.catalog, ConsensusRule(3, 0.9))
     assert sample(workspace, SampleRecipe(per_class=1)).path is None
-    choose_rule(workspace.catalog, ConsensusRule(3, 0.6))
+    set_rule(workspace.catalog, ConsensusRule(3, 0.6))
     assert sample(workspace, SampleRecipe(per_class=1)).path is not None
     with (workspace.manifests / "sample.csv").open(newline="", encoding="utf-8") as file:
         rows = {row["face_id"]: row for row in csv.DictReader(file)}

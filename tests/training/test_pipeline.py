@@ -22,8 +22,8 @@ def store(faces, *, memory=10**9, size=24, channels=3, **options):
     from btfer_builder.networks.preprocessing import Preprocessing
     from btfer_builder.training.pipeline import store_faces
 
-    feeding = Preprocessing(size, size, channels, **({"color": "rgb", "scale": "0,1"} | options))
-    return store_faces(faces, feeding, memory=memory, workers=2, progress=lambda items: items)
+    preprocessing = Preprocessing(size, size, channels, **({"color": "rgb", "scale": "0,1"} | options))
+    return store_faces(faces, preprocessing, memory=memory, workers=2, progress=lambda items: items)
 
 
 def epochs(stored, count, *, first=0, balancing="none", augment=True, seed=0, batch=8):
@@ -51,7 +51,7 @@ def test_the_network_is_fed_as_btfer_eval_feeds_it(faces, way):
     shown, labels = (
         np.concatenate(c) for c in zip(*validation_batches(stored, 8).as_numpy_iterator(), strict=True)
     )
-    expected = [preprocess(decode_image(face.path), stored.feeding)[0] for face in faces[0]]
+    expected = [preprocess(decode_image(face.path), stored.preprocessing)[0] for face in faces[0]]
     np.testing.assert_allclose(shown, np.stack(expected), rtol=1e-5, atol=1e-5)
     assert [EMOTIONS[row.argmax()] for row in labels] == [face.emotion for face in faces[0]]
     assert labels.sum() == len(faces[0])

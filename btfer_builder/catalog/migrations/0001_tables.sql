@@ -1,5 +1,5 @@
--- The tables of 0.1.0. They hold what happened; the views (views.sql) derive what follows from it. A stage writes
--- its own tables only. Each table's columns are the fields of the dataclass of that name in records.py, plus its keys.
+-- The tables of 0.1.0. They record events; the views (views.sql) derive states from them. A stage writes its own
+-- tables only. Each table's columns are the fields of the dataclass of that name in records.py, plus its keys.
 
 CREATE TABLE runs (
     run_id     INTEGER PRIMARY KEY,
@@ -24,13 +24,13 @@ CREATE TABLE searches (
     query_gender    TEXT NOT NULL,
     query_age       TEXT NOT NULL,
     expression      TEXT NOT NULL,
-    asked           INTEGER NOT NULL,            -- results asked for so far: where the next crawl goes on
-    error           TEXT,                        -- why the last try ended early; NULL when it did not
+    asked           INTEGER NOT NULL,            -- results requested so far: where the next crawl continues
+    error           TEXT,                        -- why the last try ended early, else NULL
     UNIQUE (engine, query, emotion)
 );
 
 CREATE TABLE candidates (
-    candidate_id INTEGER PRIMARY KEY,            -- grows with search and rank, whatever came first
+    candidate_id INTEGER PRIMARY KEY,            -- by search and rank, not by time
     search_id    INTEGER NOT NULL REFERENCES searches,
     rank         INTEGER NOT NULL,
     url          TEXT NOT NULL,
@@ -63,7 +63,7 @@ CREATE TABLE fetches (
     content_type TEXT NOT NULL,
     bytes        INTEGER NOT NULL,
     fetched_at   TEXT NOT NULL,
-    tries        INTEGER NOT NULL,               -- crawls that tried; passing troubles get a few
+    tries        INTEGER NOT NULL,               -- crawls that tried it; temporary failures are tried again
     CHECK ((image_id IS NULL) <> (reason IS NULL))
 ) WITHOUT ROWID;
 CREATE INDEX fetches_image ON fetches (image_id);
@@ -107,7 +107,7 @@ CREATE TABLE duplicate_groups (
 
 CREATE TABLE crops (
     image_id TEXT PRIMARY KEY REFERENCES images,
-    settings TEXT NOT NULL,                      -- what it was cropped with; other settings crop it again
+    settings TEXT NOT NULL,                      -- of the crop; with other settings, the image is cropped again
     reason   TEXT,
     detail   TEXT NOT NULL
 ) WITHOUT ROWID;
@@ -150,7 +150,7 @@ CREATE INDEX faces_image ON faces (image_id);
 
 -- dedupe of faces -----------------------------------------------------------------------------------
 
--- No key of another table: a crop that is made again has the same id and the same pixels.
+-- No reference to `faces`: a crop that is rendered again has the same id and the same pixels.
 CREATE TABLE face_hashes (
     face_id           TEXT PRIMARY KEY,
     phash             TEXT NOT NULL,
@@ -187,7 +187,7 @@ CREATE TABLE decisions (
     emotion     TEXT,
     reason      TEXT,
     reviewer    TEXT NOT NULL,
-    adjudicates INTEGER NOT NULL DEFAULT 0,      -- settles what reviewers disagree on; it is no vote
+    adjudicates INTEGER NOT NULL DEFAULT 0,      -- overrides the votes and is not one itself
     undoes      INTEGER REFERENCES decisions,
     decided_at  TEXT NOT NULL
 );
@@ -199,21 +199,21 @@ BEGIN SELECT RAISE(ABORT, 'decisions are appended, never changed'); END;
 CREATE TRIGGER decisions_are_never_deleted BEFORE DELETE ON decisions
 BEGIN SELECT RAISE(ABORT, 'decisions are appended, never deleted'); END;
 
--- The rule by which votes become a verdict. One row: the view `ballots` reads it, nothing else knows it.
+-- The rule by which votes become a verdict: one row, which only the view `vote_counts` reads.
 CREATE TABLE consensus (
     only_row  INTEGER PRIMARY KEY CHECK (only_row = 1),
-    min_votes INTEGER NOT NULL,                  -- reviewers who must have given an answer
-    agreement REAL NOT NULL                      -- the share of them that must have given the same one
+    min_votes INTEGER NOT NULL,                  -- minimum number of votes
+    agreement REAL NOT NULL                      -- minimum share of equal votes
 );
 INSERT INTO consensus VALUES (1, 1, 0.5);
 
--- What makes an item suspicious and is costly to measure. A face's sharpness is measured when it is cropped.
+-- Measurements for the order by suspicion that are expensive. The sharpness of faces is measured by the crop.
 CREATE TABLE sharpness (
     image_id  TEXT PRIMARY KEY,
     sharpness REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE predictions (
-    model         TEXT NOT NULL,                 -- of what file, fed how
+    model         TEXT NOT NULL,                 -- its file and its preprocessing
     face_id       TEXT NOT NULL,
     probabilities TEXT NOT NULL,                 -- a JSON list in the order of the emotions
     PRIMARY KEY (model, face_id)
@@ -230,9 +230,9 @@ CREATE TABLE sample (
     sha256  TEXT NOT NULL                        -- of the file, as it was drawn
 ) WITHOUT ROWID;
 
--- The accepted faces of the last draw that are not in the sample; those with reason `reserve` may come into it.
+-- The accepted faces that are not in the sample; those with reason `reserve` can replace faces taken down.
 CREATE TABLE undrawn (
-    face_id TEXT PRIMARY KEY,                    -- no reference: a face that is cropped again keeps its place
+    face_id TEXT PRIMARY KEY,                    -- no reference: a face keeps its row when it is cropped again
     emotion TEXT NOT NULL,
     reason  TEXT NOT NULL,
     rank    INTEGER NOT NULL
@@ -240,7 +240,7 @@ CREATE TABLE undrawn (
 
 -- release -------------------------------------------------------------------------------------------
 
--- What was given to others. A version is a content: the same one again has the same number.
+-- Releases. A version is a content: the same content has the same number again.
 CREATE TABLE releases (
     version      INTEGER PRIMARY KEY,
     content_hash TEXT NOT NULL UNIQUE,
@@ -261,11 +261,11 @@ CREATE TABLE release_copies (
 
 -- leakage -------------------------------------------------------------------------------------------
 
--- Training sets the faces were looked for in, the faces that were compared with each, and those that stand in it.
+-- Training sets that were searched, the faces compared with each, and those found in it.
 CREATE TABLE training_sets (
     source      TEXT PRIMARY KEY,
     name        TEXT NOT NULL,
-    digest      TEXT NOT NULL,                   -- SHA-256 of its hashes: what it held then
+    digest      TEXT NOT NULL,                   -- SHA-256 of its hashes
     images      INTEGER NOT NULL,
     dropped     INTEGER NOT NULL,                -- files that could not be decoded
     radius      INTEGER NOT NULL,
@@ -291,7 +291,7 @@ CREATE INDEX leaks_face ON leaks (face_id);
 
 -- takedown ------------------------------------------------------------------------------------------
 
--- What must never come back, by hashes only: of the address, of the file, and of what it looked like.
+-- What must not come back, as hashes of URL, file and picture.
 CREATE TABLE tombstones (
     tombstone_id   INTEGER PRIMARY KEY,
     url_sha256     TEXT,

@@ -1,12 +1,12 @@
 -- 0.1.1: indexes that keep each command linear in the size of the catalog.
 
--- Which candidates led to an image is asked of all images at once: the index holds all that is asked for.
+-- Covers the query of the first candidate of all images.
 DROP INDEX candidates_url;
 CREATE INDEX candidates_url ON candidates (url, search_id, license);
 
--- The copies of one photo. Without it, taking down an image also scanned the table for the key that refers to it.
+-- The duplicates of one photo; also used for the foreign key when an image is taken down.
 CREATE INDEX dedupes_of ON dedupes (duplicate_of);
 
--- Counting faces needs no other columns of their wide rows.
+-- Counting faces needs only these columns.
 DROP INDEX faces_image;
 CREATE INDEX faces_image ON faces (image_id, state, reason);

@@ -1,4 +1,4 @@
--- 0.2.0: columns by the field's terms. The names in manifests/*.csv are what they were.
+-- 0.2.0: columns have the field's names. The names in manifests/*.csv are unchanged.
 ALTER TABLE searches RENAME COLUMN asked TO results_requested;
 ALTER TABLE candidates RENAME COLUMN refused TO opt_out;
 ALTER TABLE duplicate_groups RENAME COLUMN kept_for TO kept_because;

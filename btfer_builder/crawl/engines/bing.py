@@ -1,6 +1,5 @@
 """Bing image search: requests as in icrawler, results with page, title and every file type."""
 
-import json
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
@@ -8,6 +7,7 @@ from bs4 import BeautifulSoup
 from requests import Response
 
 from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
+from btfer_builder.io.json import parse_json
 from btfer_builder.records import Candidate
 
 
@@ -29,7 +29,7 @@ class BingParser(PageParser):
         for division in soup.find_all("div", class_="imgpt"):
             link = division.find("a", attrs={"m": True})
             try:
-                result = json.loads(str(link["m"])) if link else {}
+                result = parse_json(str(link["m"])) if link else {}
             except (ValueError, RecursionError):
                 continue
             if isinstance(result, dict) and isinstance(result.get("murl"), str):

@@ -1,11 +1,12 @@
 """Read JSON responses of APIs: required members, texts, and opt-out tags."""
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Any
 
 from bs4 import BeautifulSoup
+
+from btfer_builder.io.json import parse_json
 
 
 def json_object(text: str | bytes, *, strict: bool = True) -> dict[str, Any]:
@@ -16,10 +17,7 @@ def json_object(text: str | bytes, *, strict: bool = True) -> dict[str, Any]:
     ValueError
         If the response is something else, such as an error page.
     """
-    try:
-        value = json.loads(text, strict=strict)
-    except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
+    value = parse_json(text, strict=strict)
     if not isinstance(value, dict):
         raise ValueError(f"expected a JSON object, found {str(value)[:100]}")  # noqa: TRY004 - a wrong response
     return value

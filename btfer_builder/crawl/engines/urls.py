@@ -1,13 +1,16 @@
 """A list of URLs in a CSV or text file, as an engine."""
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 from btfer_builder.errors import BtferError
+from btfer_builder.io.csv import NotCsv, as_mapping, read_csv
+from btfer_builder.io.limits import read_lines
 from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.records import Candidate, Search
+
+#: Longest line of a list, in characters; servers refuse addresses of more than about 8,000.
+_MAX_LINE = 1 << 16
 
 _SEARCH_COLUMNS = ("query", "language", "query_ethnicity", "query_gender", "query_age")
 _CANDIDATE_COLUMNS = ("page_url", "title", "license", "license_url", "creator", "attribution")
@@ -31,9 +34,8 @@ def read_urls(path: Path, emotions: tuple[Emotion, ...]) -> Iterator[tuple[Searc
         If the file cannot be read, or a row has no URL or no emotion; the message names the line.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows = list(_rows(text))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = list(_rows(path))
+    except OSError as error:
         raise BtferError(f"{path}: cannot be read as a list of addresses: {error}") from None
     searches: dict[tuple[str, Emotion], tuple[Search, list[Candidate]]] = {}
     for line, row in rows:
@@ -67,17 +69,17 @@ def read_urls(path: Path, emotions: tuple[Emotion, ...]) -> Iterator[tuple[Searc
     yield from searches.values()
 
 
-def _rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line number, cells) of a CSV file with the column `url`, or of a plain list."""
-    header = next(csv.reader(io.StringIO(text)), [])
-    if "url" in [name.strip() for name in header]:
-        reader = csv.DictReader(io.StringIO(text))
-        for cells in reader:
-            yield (
-                reader.line_num,
-                {k.strip(): v.strip() for k, v in cells.items() if k and isinstance(v, str)},
-            )
+    try:
+        columns, rows = read_csv(path, max_line=_MAX_LINE)
+    except NotCsv:  # the first line of a plain list need not be CSV
+        columns, rows = [], iter(())
+    if "url" in columns:
+        for number, cells in rows:
+            row = as_mapping(columns, cells)
+            yield number, {name: cell.replace("\r\n", "\n").strip() for name, cell in row.items()}
     else:
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(read_lines(path, max_line=_MAX_LINE), start=1):
             if line.strip() and not line.lstrip().startswith("#"):
                 yield number, {"url": line.strip()}

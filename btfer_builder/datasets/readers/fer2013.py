@@ -1,6 +1,5 @@
 """FER2013 (Goodfellow et al. 2013): a CSV file with the columns emotion, pixels, Usage; one 48×48 image a row."""
 
-import csv
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from btfer_builder.datasets.readers.base import Item
 from btfer_builder.errors import BtferError
+from btfer_builder.io.csv import read_csv
 from btfer_builder.labels import Emotion, SplitName
 
 #: Class numbers of the dataset's README.
@@ -27,7 +27,7 @@ USAGES: dict[str, SplitName] = {"Training": "train", "PublicTest": "val", "Priva
 
 SIDE = 48
 
-#: A row has at most 2304 numbers of three digits and a space each; longer cells are refused.
+#: A row has at most 2304 numbers of three digits and a space each; longer lines are refused.
 LONGEST = 16 * SIDE * SIDE
 
 
@@ -42,29 +42,23 @@ def read(source: Path) -> Iterator[Item]:
         If the file is missing or not a CSV file, lacks one of the columns, or has an unknown `Usage`.
     """
     path = _find(source)
-    csv.field_size_limit(LONGEST)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            columns = [name.strip().casefold() for name in next(reader, [])]
-            if not {"emotion", "pixels", "usage"} <= set(columns):
+        header, rows = read_csv(path, max_line=LONGEST)
+        columns = [name.casefold() for name in header]
+        if not {"emotion", "pixels", "usage"} <= set(columns):
+            raise BtferError(
+                f"{path}: has the columns {', '.join(columns)[:200] or '(none)'}; expected emotion, pixels, Usage"
+            )
+        indexes = [columns.index(name) for name in ("emotion", "pixels", "usage")]
+        for line, row in rows:
+            if len(row) < len(columns):
                 raise BtferError(
-                    f"{path}: has the columns {', '.join(columns)[:200] or '(none)'}; expected emotion, pixels, Usage"
+                    f"{path}, line {line}: has {len(row)} cells, expected {len(columns)}; "
+                    "the file is incomplete or damaged, download it again"
                 )
-            indexes = [columns.index(name) for name in ("emotion", "pixels", "usage")]
-            for row in reader:
-                if not row:
-                    continue
-                if len(row) < len(columns):
-                    raise BtferError(
-                        f"{path}, line {reader.line_num}: has {len(row)} cells, expected {len(columns)}; "
-                        "the file is incomplete or damaged, download it again"
-                    )
-                yield _item(path, reader.line_num, *(row[index].strip() for index in indexes))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            yield _item(path, line, *(row[index].strip() for index in indexes))
+    except OSError as error:
         raise BtferError(f"{path}: cannot be read as FER2013's CSV: {error}") from None
-    finally:
-        csv.field_size_limit(131_072)
 
 
 def _find(source: Path) -> Path:

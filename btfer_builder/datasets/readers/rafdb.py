@@ -6,6 +6,7 @@ from pathlib import Path
 from btfer_builder.datasets.readers.base import Item, class_folders, hidden, split_folders
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import IMAGE_SUFFIXES
+from btfer_builder.io.limits import read_lines
 from btfer_builder.labels import Emotion
 
 #: Class numbers of the dataset's readme.
@@ -53,8 +54,8 @@ def read(source: Path) -> Iterator[Item]:
 def _listed(source: Path, listing: Path) -> Iterator[Item]:
     files = {path.name: path for path in sorted(source.rglob("*")) if _is_picture(path)}
     try:
-        lines = listing.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = list(read_lines(listing))
+    except OSError as error:
         raise BtferError(f"{listing}: cannot be read: {error}; download RAF-DB's list again") from None
     seen: set[str] = set()
     for number, line in enumerate(lines, 1):

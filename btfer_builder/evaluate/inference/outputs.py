@@ -109,11 +109,11 @@ def read_labels(names: Sequence[str], model: Model) -> Labels:
     for emotion in known:
         if known.count(emotion) > 1:
             raise BtferError(
-                f"{model.path}: two of the labels ({', '.join(names)}) mean {emotion}; name each class once"
+                f"{model.where}: two of the labels ({', '.join(names)}) mean {emotion}; name each class once"
             )
     if not known:
         raise BtferError(
-            f"{model.path}: none of the labels ({', '.join(names)}) is one of {', '.join(EMOTIONS)}"
+            f"{model.where}: none of the labels ({', '.join(names)}) is one of {', '.join(EMOTIONS)}"
         )
     return Labels(tuple(outputs), tuple(names))
 
@@ -142,7 +142,7 @@ def map_outputs(
     broken = np.flatnonzero(~np.isfinite(raw).all(axis=1))
     if broken.size:
         raise BtferError(
-            f"{model.path}: gives NaN or infinite outputs for {broken.size} of {len(raw)} faces, first for "
+            f"{model.where}: gives NaN or infinite outputs for {broken.size} of {len(raw)} faces, first for "
             f"{faces[broken[0]].path}; check the scale, or whether its training diverged"
         )
     if activation == "auto":
@@ -179,14 +179,14 @@ def check_activation(model: Model, outputs: NDArray[np.float32], activation: Act
     raw = outputs.astype(np.float64)
     if activation == "sigmoid" and ((raw < -STEP_TOLERANCE) | (raw > 1 + STEP_TOLERANCE)).any():
         raise BtferError(
-            f"{model.path}: its outputs are declared as sigmoid, but reach from {raw.min():.3g} to {raw.max():.3g}; "
+            f"{model.where}: its outputs are declared as sigmoid, but reach from {raw.min():.3g} to {raw.max():.3g}; "
             "declare --activation logits or none"
         )
     if activation == "softmax" and not is_probability(raw):
         sums = raw.sum(axis=1)
         raise BtferError(
-            f"{model.path}: its outputs are declared as softmax, but rows sum to {sums.min():.3g} to {sums.max():.3g}; "
-            "declare --activation logits, sigmoid or none"
+            f"{model.where}: its outputs are declared as softmax, but rows sum to {sums.min():.3g} to "
+            f"{sums.max():.3g}; declare --activation logits, sigmoid or none"
         )
 
 
@@ -224,6 +224,6 @@ def check_count(model: Model, names: Sequence[str], outputs: int) -> None:
     """Raise a `BtferError` unless there is one name for each output."""
     if len(names) != outputs:
         raise BtferError(
-            f"{model.path}: has {outputs} outputs but {len(names)} labels are given "
+            f"{model.where}: has {outputs} outputs but {len(names)} labels are given "
             f"({', '.join(names)}); give its classes in the order of its outputs with --labels"
         )

@@ -116,7 +116,7 @@ def _predict_batch(job: ModelRun, batch: NDArray[Any]) -> NDArray[np.float32]:
         if rows.ndim == 2 and len(rows) == len(batch):
             check_count(job.model, job.labels.names, rows.shape[1])
         raise BtferError(
-            f"{job.model.path}: answers {len(batch)} images with the shape {rows.shape}; "
+            f"{job.model.where}: answers {len(batch)} images with the shape {rows.shape}; "
             "expected one row of scores for each"
         )
     return rows

@@ -21,7 +21,7 @@ class Model:
     Attributes
     ----------
     path
-        Its file or folder, or the source file of a function.
+        Its file or folder, or the source file of a function; None for a model in memory.
     height, width
         Of its input, in pixels; None if it takes any size.
     channels
@@ -48,7 +48,7 @@ class Model:
         preprocessing, empty if there is none; a sidecar beside the model comes first.
     """
 
-    path: Path
+    path: Path | None
     height: int | None
     width: int | None
     channels: int
@@ -65,12 +65,17 @@ class Model:
     @property
     def title(self) -> str:
         """The name in reports."""
-        return self.name or self.path.name
+        return self.name or Path(self.where).name
+
+    @property
+    def where(self) -> str:
+        """What errors call the model: its path, or its name if it has none."""
+        return self.name if self.path is None else str(self.path)
 
     @property
     def stem(self) -> str:
         """The name of the folder of its report."""
-        return self.name.replace(":", ".") if self.name else self.path.stem
+        return self.name.replace(":", ".") if self.name else Path(self.where).stem
 
 
 def is_function(text: str) -> bool:

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import Model, first_line
+from btfer_builder.io.text import printable
 
 
 def load_function(text: str) -> Model:
@@ -27,20 +29,40 @@ def load_function(text: str) -> Model:
     target, source = import_target(text)
     if inspect.isclass(target) or not callable(target):
         raise BtferError(f"{text}: not a function; name one that takes a batch of images")
+    return wrap_function(target, text, source)
+
+
+def wrap_function(function: Callable[..., Any], name: str, source: Path | None) -> Model:
+    """Return a function as a model.
+
+    Parameters
+    ----------
+    function
+        As in `load_function`.
+    name
+        Its name in reports and errors.
+    source
+        The file it is defined in; None if unknown.
+    """
 
     def predict(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         try:  # with a copy, because other models get the same batch
-            scores = np.asarray(target(batch.copy()), dtype=np.float32)
+            scores = np.asarray(function(batch.copy()), dtype=np.float32)
         except Exception as error:  # the function's own code runs
-            raise BtferError(f"{text}: fails on a batch of {len(batch)}: {first_line(error)}") from error
+            raise BtferError(f"{name}: fails on a batch of {len(batch)}: {first_line(error)}") from error
         if scores.ndim != 2 or len(scores) != len(batch) or scores.shape[1] < 2:
             raise BtferError(
-                f"{text}: returns the shape {scores.shape} for a batch of {len(batch)}; "
+                f"{name}: returns the shape {scores.shape} for a batch of {len(batch)}; "
                 f"expected ({len(batch)}, number of classes)"
             )
         return scores
 
-    return Model(source, None, None, 3, None, "function", predict, takes="uint8 rgb", name=text)
+    return Model(source, None, None, 3, None, "function", predict, takes="uint8 rgb", name=name)
+
+
+def name_of_function(function: Callable[..., Any]) -> str:
+    """Return the name of a function, or that of the class of a callable object."""
+    return printable(str(getattr(function, "__name__", None) or type(function).__name__))
 
 
 def import_target(text: str) -> tuple[Any, Path]:

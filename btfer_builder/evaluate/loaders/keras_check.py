@@ -1,7 +1,6 @@
 """Check a Keras file before it is loaded: its archive, its arrays and the configuration of its network."""
 
 import io
-import json
 import stat
 import zipfile
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Any
 
 from btfer_builder.errors import BtferError, UnsafeFile
 from btfer_builder.io.hdf5 import MAX_BYTES, MAX_EXPANSION, check_hdf5
+from btfer_builder.io.json import parse_json
 
 #: Layers of Keras 3 and Keras 2 that compute with their inputs and weights. Lambda, wrappers of other libraries, and
 #: layers that read a vocabulary are excluded.
@@ -168,8 +168,8 @@ def check_keras_h5(path: Path) -> object:
 
 def _parse(path: Path, text: bytes | str) -> object:
     try:
-        return json.loads(text)
-    except (ValueError, TypeError, RecursionError):
+        return parse_json(text)
+    except (ValueError, TypeError):
         raise BtferError(
             f"{path}: the configuration of its network is damaged; save the model again"
         ) from None

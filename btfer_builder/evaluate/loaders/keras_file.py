@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,24 +58,60 @@ def load_network(path: Path, *, trust_model: bool = False) -> tuple[Any, Model]:
     config = check_keras_archive(path) if modern else check_keras_h5(path)
     legacy_safe = trust_model or check_config(path, config)
     network, loader = _build(path, config, fall_back=not modern and legacy_safe, trust_model=trust_model)
-    height, width, channels = _input_shape(path, network)
+    return network, wrap_network(network, path, loader)
+
+
+def wrap_network(network: Any, path: Path | None, loader: str, name: str = "") -> Model:  # noqa: ANN401 - Keras
+    """Return a Keras model of either library as a `Model`.
+
+    Parameters
+    ----------
+    network
+        The Keras model; it takes one image of shape (batch, height, width, channels).
+    path
+        Its file; None for a model in memory.
+    loader
+        `keras` or `tf_keras`.
+    name
+        Name in reports and errors of a model in memory.
+
+    Raises
+    ------
+    BtferError
+        If its input is not one image or its output not one list of scores.
+    """
+    where = path or Path(name)
+    height, width, channels = _input_shape(where, network)
     shapes = [tuple(tensor.shape) for tensor in getattr(network, "outputs", None) or ()]
-    outputs = check_scores_shape(path, shapes)
+    outputs = check_scores_shape(where, shapes)
 
     def call(batch: Any) -> Any:  # noqa: ANN401 - tensors
         return network(batch, training=False)
 
-    return network, Model(
+    return Model(
         path,
         height,
         width,
         channels,
         outputs,
         loader,
-        graph_predictor(path, call, (height, width), channels),
+        graph_predictor(where, call, (height, width), channels),
+        name=name,
         parameters=int(network.count_params()),
         flops=lambda height, width: graph_flops(call, height, width, channels),
     )
+
+
+def keras_library(model: object) -> str:
+    """Return the library of a Keras model in memory, `keras` or `tf_keras`; empty for anything else.
+
+    A model in memory has imported its library, so nothing is imported here.
+    """
+    for name in ("keras", "tf_keras"):
+        kind = getattr(sys.modules.get(name), "Model", None)
+        if kind is not None and isinstance(model, kind):
+            return name
+    return ""
 
 
 def _build(path: Path, config: object, *, fall_back: bool, trust_model: bool) -> tuple[Any, str]:

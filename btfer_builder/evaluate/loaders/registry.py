@@ -1,6 +1,7 @@
 """The model formats: everything that depends on the format of a model follows from `FORMATS`."""
 
 import importlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,21 +160,29 @@ def accepted_formats() -> str:
 
 
 def load_model(
-    model: Path | str, *, trust_model: bool = False, architecture: str = "", output: str = ""
+    model: Any,  # noqa: ANN401 - any model
+    *,
+    trust_model: bool = False,
+    architecture: str = "",
+    output: str = "",
+    name: str = "",
 ) -> Model:
     """Load a model of any known format.
 
     Parameters
     ----------
     model
-        A file or folder; as a string also `package.module:callable`, a function that takes uint8 RGB of shape
-        (batch, height, width, 3) and returns probabilities of shape (batch, classes).
+        A file or folder; as a string also `package.module:callable`. Or, in memory: a Keras model, a PyTorch module, or
+        a function, which takes uint8 RGB of shape (batch, height, width, 3) and returns scores of shape (batch,
+        classes).
     trust_model
         Also build layers that run code from the file. Use it only for files you made yourself.
     architecture
         For weights of PyTorch: `package.module:function` that returns the network.
     output
         Name of the output with the scores, for a model with several.
+    name
+        Name of a model in memory in reports; by default that of the function or of the Keras model.
 
     Raises
     ------
@@ -181,10 +190,12 @@ def load_model(
         If the file is missing, is not a model, is damaged or holds code, or if its input is not one image or its
         output not one list of scores.
     """
-    path = Path(model)
     settings = {"trust_model": trust_model, "architecture": architecture, "output": output}
+    if not isinstance(model, str | os.PathLike):
+        return _in_memory(model, name, output)
+    path = Path(model).expanduser()
     for model_format in FORMATS:
-        if _is_of(model, model_format):
+        if _is_of(model, path, model_format):
             return model_format.load(model if model_format.kind == "function" else path, **settings)
     if path.is_dir():
         markers = " or ".join(model_format.marker for model_format in FORMATS if model_format.marker)
@@ -203,10 +214,26 @@ def load_model(
     )
 
 
-def _is_of(model: Path | str, model_format: Format) -> bool:
-    path = Path(model)
+def _is_of(model: Any, path: Path, model_format: Format) -> bool:  # noqa: ANN401 - a path or a string
     if isinstance(model, str) and is_function(model):
         return model_format.kind == "function"
     if model_format.kind == "folder":
         return (path / model_format.marker).is_file()
     return path.is_file() and path.suffix.lower() in model_format.suffixes
+
+
+def _in_memory(model: object, name: str, output: str) -> Model:
+    from btfer_builder.evaluate.loaders.function import name_of_function, wrap_function
+    from btfer_builder.evaluate.loaders.keras_file import keras_library, wrap_network
+    from btfer_builder.evaluate.loaders.torch_module import is_module, wrap_module
+
+    if library := keras_library(model):
+        return wrap_network(model, None, library, name or str(getattr(model, "name", "") or "model"))
+    if is_module(model):
+        return wrap_module(model, name=name, output=output)
+    if isinstance(model, type) or not callable(model):
+        raise BtferError(
+            f"{type(model).__name__}: not a model; expected a path ({accepted_formats()}), a Keras model, a PyTorch "
+            "module or a function"
+        )
+    return wrap_function(model, name or name_of_function(model), None)

@@ -1,6 +1,7 @@
 """Any PyTorch module as a model, in memory or read from a file."""
 
 import importlib
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,10 +42,17 @@ def import_torch(what: str) -> Any:  # noqa: ANN401 - the module torch
     return torch
 
 
+def is_module(model: object) -> bool:
+    """Whether an object is a PyTorch module; PyTorch is not imported for it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
 def wrap_module(
     module: Any,  # noqa: ANN401 - a torch.nn.Module
     *,
     path: Path | None = None,
+    name: str = "",
     loader: str = "torch",
     output: str = "",
     channels: int | None = None,
@@ -60,7 +68,9 @@ def wrap_module(
         A `torch.nn.Module` that takes images and returns scores of shape (batch, classes), or an object, a dictionary
         or a tuple with them.
     path
-        Its file; without one the model is named after the module's class.
+        Its file; None for a module in memory.
+    name
+        Of a module in memory, in reports; by default that of its class.
     loader
         A key of `registry.PACKAGES`.
     output
@@ -73,20 +83,20 @@ def wrap_module(
     BtferError
         If it takes neither one nor three channels.
     """
-    name = type(module).__name__
+    name = "" if path else name or type(module).__name__
     torch = import_torch(str(path or name))
     channels = channels or _channels(torch, module)
     if channels not in {1, 3}:
         raise BtferError(f"{path or name}: takes {channels} channels; expected an image of 1 or 3 channels")
     return Model(
-        path or Path(name),
+        path,
         None,
         None,
         channels,
         None,
         loader,
         _predictor(torch, module, str(path or name), output),
-        name="" if path else name,
+        name=name,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         flops=lambda height, width: _flops(torch, module, (channels, height, width)),
     )

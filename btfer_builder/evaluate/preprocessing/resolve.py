@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -62,12 +63,12 @@ def resolve_preprocessing(
     """
     declared: Sidecar | None = None
     source = "recipe"
-    sidecar = None if model.name else read_sidecar(model.path)
+    sidecar = None if model.name or model.path is None else read_sidecar(model.path)
     if recipe.preset != "none" and (sidecar is None or "preset" in explicit):
         declared = PRESETS[recipe.preset].sidecar
         source = f"preset {recipe.preset} ({PRESETS[recipe.preset].source})"
     elif sidecar is not None:
-        declared, source = sidecar, f"sidecar {sidecar_path(model.path).name}"
+        declared, source = sidecar, f"sidecar {sidecar_path(Path(model.where)).name}"
     elif model.declares is not None:
         declared = model.declares
         source = f"model's own {model.declared_in}" if model.declared_in else source
@@ -123,7 +124,7 @@ def build_preprocessing(recipe: EvalRecipe, model: Model, explicit: Collection[s
     height, width = _sides(recipe, model)
     if recipe.resize_to and recipe.resize_to < max(height, width):
         raise BtferError(
-            f"{model.path}: resize_to is {recipe.resize_to}, but {width}×{height} pixels are cut out of the resized "
+            f"{model.where}: resize_to is {recipe.resize_to}, but {width}×{height} pixels are cut out of the resized "
             "face; give at least that"
         )
     if model.takes == "uint8 rgb":
@@ -146,7 +147,7 @@ def build_preprocessing(recipe: EvalRecipe, model: Model, explicit: Collection[s
         )
     if model.takes == "uint8" and (recipe.scale != "0,255" or recipe.mean or recipe.std):
         raise BtferError(
-            f"{model.path}: takes whole numbers of 0 to 255; give --scale 0,255, and no mean and no std"
+            f"{model.where}: takes whole numbers of 0 to 255; give --scale 0,255, and no mean and no std"
         )
     color: ChannelOrder
     if recipe.color == "auto":
@@ -155,16 +156,16 @@ def build_preprocessing(recipe: EvalRecipe, model: Model, explicit: Collection[s
         color = recipe.color
     else:
         raise BtferError(
-            f"{model.path}: takes one channel, so color cannot be {recipe.color}; use grey or auto"
+            f"{model.where}: takes one channel, so color cannot be {recipe.color}; use grey or auto"
         )
     for name, values in (("mean", recipe.mean), ("std", recipe.std)):
         if len(values) not in {0, 1, model.channels}:
             raise BtferError(
-                f"{model.path}: {name} has {len(values)} values, but its images have {model.channels} channels; "
+                f"{model.where}: {name} has {len(values)} values, but its images have {model.channels} channels; "
                 "give one value, or one a channel"
             )
     if any(value <= 0 for value in recipe.std):
-        raise BtferError(f"{model.path}: std must be above 0")
+        raise BtferError(f"{model.where}: std must be above 0")
     return Preprocessing(
         height,
         width,
@@ -183,11 +184,11 @@ def _sides(recipe: EvalRecipe, model: Model) -> tuple[int, int]:
     """Return height and width: those of the model, else the recipe's size; a contradiction is an error."""
     if model.height is None or model.width is None:
         if not recipe.size and model.takes != "uint8 rgb":
-            raise BtferError(f"{model.path}: takes images of any size; give --size, in pixels")
+            raise BtferError(f"{model.where}: takes images of any size; give --size, in pixels")
         return model.height or recipe.size or FACE_SIZE, model.width or recipe.size or FACE_SIZE
     if recipe.size and (recipe.size, recipe.size) != (model.height, model.width):
         raise BtferError(
-            f"{model.path}: takes {model.width}×{model.height} pixels, so size cannot be {recipe.size}; "
+            f"{model.where}: takes {model.width}×{model.height} pixels, so size cannot be {recipe.size}; "
             "leave out the flag, the preset or the line of the sidecar that sets it"
         )
     return model.height, model.width

@@ -1,6 +1,5 @@
 """The sidecar `model.btfer.toml`: the preprocessing and the labels of a model, in a file beside it."""
 
-import tomllib
 from pathlib import Path
 
 import msgspec
@@ -11,6 +10,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.registry import SUFFIXES
 from btfer_builder.evaluate.preprocessing.declaration import Sidecar
 from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.limits import read_toml
 
 
 def sidecar_path(model: Path) -> Path:
@@ -35,13 +35,13 @@ def read_sidecar(model: Path) -> Sidecar | None:
     """
     path = sidecar_path(model)
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Sidecar)
+        return msgspec.convert(read_toml(path), Sidecar)
     except FileNotFoundError:
         return None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BtferError(f"{path}: not a readable sidecar: {error}; correct it or remove it") from None
     except msgspec.ValidationError as error:
         raise BtferError(f"{path}: {explain(error, Sidecar)}; correct it or remove it") from None
+    except (OSError, ValueError) as error:
+        raise BtferError(f"{path}: not a readable sidecar: {error}; correct it or remove it") from None
 
 
 def write_sidecar(model: Path, sidecar: Sidecar) -> Path:

@@ -1,7 +1,5 @@
 """Compare reports: a leaderboard of the models on each set, with paired tests of their differences."""
 
-import csv
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
@@ -9,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.bootstrap import bca, draws
-from btfer_builder.evaluate.metrics.registry import Resamples, metrics_in
+from btfer_builder.evaluate.metrics.outcomes import Resamples
+from btfer_builder.evaluate.metrics.registry import metrics_in
 from btfer_builder.evaluate.metrics.scores import Interval, Table, one_hot
 from btfer_builder.evaluate.metrics.significance import (
     cliques,
@@ -24,38 +21,12 @@ from btfer_builder.evaluate.metrics.significance import (
     shared_ranks,
 )
 from btfer_builder.evaluate.report.model_names import distinct_names
+from btfer_builder.evaluate.report.read_report import ReadReport
 from btfer_builder.evaluate.signature import parse_signature
-from btfer_builder.io.csv import unescape_cell
 from btfer_builder.labels import EMOTIONS
 
 #: Level of significance, after Holm's correction.
 ALPHA = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class ReadReport:
-    """A report read from its folder.
-
-    Attributes
-    ----------
-    path
-        The folder.
-    metrics
-        Its `metrics.json`.
-    faces, true, predicted
-        Ids of the faces, sorted, and their positions in `EMOTIONS`.
-    """
-
-    path: Path
-    metrics: dict[str, Any]
-    faces: tuple[str, ...]
-    true: NDArray[np.int64]
-    predicted: NDArray[np.int64]
-
-    @property
-    def model(self) -> str:
-        """Name of the model."""
-        return str(self.metrics["model"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,42 +135,6 @@ class Leaderboard:
         return asdict(self) | {"rows": [row.to_dict() for row in self.rows]}
 
 
-def read_report(path: Path) -> ReadReport:
-    """Read a report's folder, or its `metrics.json`.
-
-    Raises
-    ------
-    BtferError
-        If it is not a report of `btfer eval`, or was changed by hand.
-    """
-    folder = path.parent if path.name == "metrics.json" else path
-    try:
-        metrics = json.loads((folder / "metrics.json").read_bytes())
-        with (folder / "predictions.csv").open(newline="", encoding="utf-8") as file:
-            rows = sorted(
-                (unescape_cell(row["face_id"]), row["emotion"], row["predicted"])
-                for row in csv.DictReader(file)
-            )
-        true = np.array([EMOTIONS.index(row[1]) for row in rows], dtype=np.int64)
-        predicted = np.array([EMOTIONS.index(row[2]) for row in rows], dtype=np.int64)
-        report = ReadReport(folder, metrics, tuple(row[0] for row in rows), true, predicted)
-        _ = report.model, parse_signature(metrics["signature"])["set"], metrics["macro"]["f1"]
-    except (FileNotFoundError, NotADirectoryError):
-        raise BtferError(
-            f"{path}: not a report (no metrics.json and predictions.csv); make one with btfer eval"
-        ) from None
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise BtferError(
-            f"{path}: not a report of this btfer ({error}); make it again with btfer eval"
-        ) from None
-    correct = int((true == predicted).sum())
-    if len(rows) != metrics.get("n") or abs(correct / max(len(rows), 1) - metrics["accuracy"]) > 1e-9:
-        raise BtferError(
-            f"{path}: its predictions.csv and metrics.json disagree; make it again with btfer eval"
-        )
-    return report
-
-
 def compare_reports(
     reports: Sequence[ReadReport], *, resamples: int = 10_000, seed: int = 0
 ) -> list[Leaderboard]:
@@ -231,9 +166,9 @@ def _named(reports: Sequence[ReadReport]) -> list[ReadReport]:
 
 
 def _distinguished(reports: Sequence[ReadReport]) -> list[ReadReport]:
-    """Add the report's folder to the name of a model that has several reports on one set."""
+    """Add the report's folder, or its number if it was not saved, to the name that several reports on one set have."""
     names = [report.model for report in reports]
-    folders = distinct_names([report.path.resolve() for report in reports])
+    folders = distinct_names([(report.path or Path(str(n))).resolve() for n, report in enumerate(reports, 1)])
     return [
         _renamed(report, f"{report.model} ({folder})") if names.count(report.model) > 1 else report
         for report, folder in zip(reports, folders, strict=True)
@@ -293,7 +228,7 @@ def _row(report: ReadReport, rank: int, tied: bool, mean_rank: float, best: floa
         images_per_second=cost.get("images_per_second"),
         mean_rank=mean_rank,
         signature=metrics["signature"],
-        path=str(report.path),
+        path=str(report.path or ""),
     )
 
 

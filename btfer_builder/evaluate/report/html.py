@@ -28,7 +28,7 @@ def report_html(evaluation: Evaluation) -> bytes:
             scores=evaluation.scores,
             metrics=METRICS.values(),
             summary=summary(evaluation.scores),
-            fed=evaluation.preprocessing(),
+            fed=evaluation.preprocessing_dict(),
             no_probabilities=NO_PROBABILITIES,
             smallest=f"{SMALLEST:.0e}",
             lacking=lacking_faces(evaluation.scores, evaluation.labels),
@@ -43,6 +43,16 @@ def report_html(evaluation: Evaluation) -> bytes:
         )
     )
     return page.encode("utf-8")
+
+
+def report_summary_html(evaluation: Evaluation) -> str:
+    """Return the scores for a notebook: the main numbers, the confusion matrix, the notes and the signature.
+
+    It shows no faces: notebooks are passed on more easily than reports.
+    """
+    metrics = [metric for metric in METRICS.values() if "headline" in metric.text.sections]
+    page = environment().get_template("notebook.html.j2").module
+    return str(page.report(evaluation, metrics, summary(evaluation.scores), EMOTIONS))  # type: ignore[attr-defined]
 
 
 def environment() -> "Environment":

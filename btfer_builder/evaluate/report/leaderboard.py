@@ -37,7 +37,8 @@ def write_leaderboards(boards: Sequence[Leaderboard], folder: Path) -> Path:
         If they cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_csv(folder / "leaderboard.csv", csv_columns(), _csv_rows(boards))
+    rows = (row | {"tied": str(row["tied"]).lower()} for row in csv_rows(boards))
+    write_csv(folder / "leaderboard.csv", csv_columns(), rows)
     write_bytes(folder / "leaderboard.md", markdown(boards).encode())
     page = (
         environment()
@@ -56,14 +57,25 @@ def write_leaderboards(boards: Sequence[Leaderboard], folder: Path) -> Path:
     return folder
 
 
-def _csv_rows(boards: Sequence[Leaderboard]) -> Iterator[dict[str, object]]:
+def csv_rows(boards: Sequence[Leaderboard]) -> Iterator[dict[str, object]]:
+    """Yield the rows of `leaderboard.csv`."""
     for board in boards:
         for row in board.rows:
             low, high = row.accuracy_interval_95
             values = row.to_dict()
             values |= {"set": f"{board.set_name}#{board.set_hash}", "n": board.n}
-            values |= {"tied": str(row.tied).lower(), "accuracy_low": low, "accuracy_high": high}
+            values |= {"tied": row.tied, "accuracy_low": low, "accuracy_high": high}
             yield {name: values[name] for name in csv_columns()}
+
+
+def boards_html(boards: Sequence[Leaderboard]) -> str:
+    """Return the tables of the leaderboards for a notebook."""
+    page = environment().get_template("notebook.html.j2").module
+    shown = [
+        (board, heads(), [cells_of(row) for row in board.rows], significance_summary(board))
+        for board in boards
+    ]
+    return str(page.leaderboards(shown, SEPARATE_SETS if len(boards) > 1 else ""))  # type: ignore[attr-defined]
 
 
 def _shown_scores() -> list[Metric]:

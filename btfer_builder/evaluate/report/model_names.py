@@ -1,11 +1,12 @@
 """Distinct names of models, and the folders of their reports."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import Model
+from btfer_builder.io.json import read_json
 from btfer_builder.io.text import printable
 
 #: Folder of the comparison of all reports; never the folder of a model's report.
@@ -17,12 +18,13 @@ KEPT = 60
 
 def place_of(model: Model) -> Path:
     """Return the absolute path of a model, links in its name not followed; for a function its name."""
-    return Path(model.name) if model.name else model.path.parent.resolve() / model.path.name
+    path = Path(model.where)
+    return Path(model.name) if model.name else path.parent.resolve() / path.name
 
 
 def identity(model: Model) -> str:
     """Return what identifies a model: its file, links followed, or the function's name."""
-    return model.name or str(model.path.resolve())
+    return model.name or str(Path(model.where).resolve())
 
 
 def distinct_names(places: Sequence[Path]) -> list[str]:
@@ -67,8 +69,8 @@ def report_folder(output: Path, model: Model) -> Path:
 
 def _model_in(folder: Path) -> str | None:
     try:
-        return str(json.loads((folder / "metrics.json").read_bytes())["model_path"])
+        return str(read_json(folder / "metrics.json")["model_path"])
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, KeyError, TypeError):
+    except (BtferError, ValueError, KeyError, TypeError):
         return ""  # of an unknown model

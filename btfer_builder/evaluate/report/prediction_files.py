@@ -25,7 +25,7 @@ def write_predictions(
     """
     columns = ["face_id", "path", "emotion", "predicted", "correct"]
     columns += [f"p_{emotion}" for emotion in EMOTIONS]
-    write_csv(folder / "predictions.csv", columns, _rows(faces, predictions))
+    write_csv(folder / "predictions.csv", columns, prediction_rows(faces, predictions))
     content = io.BytesIO()
     np.savez_compressed(
         content,
@@ -40,7 +40,8 @@ def write_predictions(
     write_bytes(folder / "predictions.npz", content.getvalue())
 
 
-def _rows(faces: Sequence[LabelledFace], predictions: Predictions) -> Iterator[dict[str, str]]:
+def prediction_rows(faces: Sequence[LabelledFace], predictions: Predictions) -> Iterator[dict[str, str]]:
+    """Yield the rows of `predictions.csv`."""
     for face, column, shares in zip(faces, predictions.predicted, predictions.probabilities, strict=True):
         answer = EMOTIONS[column]
         yield {

@@ -15,11 +15,11 @@ from btfer_builder.catalog.takedown import (
     face_copies,
     face_paths,
     faces_of,
+    image_fingerprints,
     image_paths,
     images_from,
     images_named,
-    is_buried,
-    looks,
+    is_taken_down,
     neighbours_on_page,
 )
 from btfer_builder.crawl.urls import canonical_url
@@ -91,7 +91,7 @@ def find_matches(workspace: Workspace, target: str) -> TakedownMatches:
         If the target is unknown, or a file that is not an image.
     """
     catalog = workspace.catalog
-    known = looks(catalog)
+    known = image_fingerprints(catalog)
     if named := images_named(catalog, target.lower()):
         return _expand(workspace, known, dict.fromkeys(named, "named"), [])
     if target.lower().startswith(("http://", "https://", "file://")):
@@ -100,7 +100,7 @@ def find_matches(workspace: Workspace, target: str) -> TakedownMatches:
         return _expand(workspace, known, images, [Tombstone(url_sha256=url_sha256(url)) for url in urls])
     if Path(target).is_file():
         return _of_file(workspace, known, Path(target))
-    if is_buried(catalog, target.lower()):
+    if is_taken_down(catalog, target.lower()):
         return TakedownMatches()
     raise BtferError(
         f"{target!r} is not a known face id, image id, address or image file; a face id has 16 hex digits and is "

@@ -11,7 +11,7 @@ import msgspec
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 from btfer_builder.catalog.release import copies_with
 from btfer_builder.catalog.sample import accepted_faces, sampled_faces
-from btfer_builder.catalog.takedown import add_tombstones, buried_faces
+from btfer_builder.catalog.takedown import add_tombstones, taken_down_faces
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.crop.orphaned_files import delete_orphaned_faces
 from btfer_builder.errors import BtferError
@@ -57,7 +57,9 @@ class Takedown:
         """Return the form of `btfer takedown --json`."""
         return {
             "dry_run": self.dry_run,
-            "images": [{"image_id": image_id, "why": why} for image_id, why in self.matches.reasons.items()],
+            "images": [
+                {"image_id": image_id, "why": reason} for image_id, reason in self.matches.reasons.items()
+            ],
             "faces": self.matches.faces,
             "urls": self.matches.urls,
             "files": [str(path) for path in self.matches.files],
@@ -74,7 +76,7 @@ class Takedown:
         }
 
 
-def take_down(workspace: Workspace, target: str, *, why: str = "", dry_run: bool = False) -> Takedown:
+def take_down(workspace: Workspace, target: str, *, reason: str = "", dry_run: bool = False) -> Takedown:
     """Remove a photo and everything made from it from the workspace and its releases.
 
     If it is interrupted, running it again completes it.
@@ -85,7 +87,7 @@ def take_down(workspace: Workspace, target: str, *, why: str = "", dry_run: bool
         The workspace.
     target
         A face id, an image id, an address, or an image file.
-    why
+    reason
         The reason, stored with the tombstones. It should not name anybody.
     dry_run
         Return what would be done and change nothing.
@@ -100,7 +102,7 @@ def take_down(workspace: Workspace, target: str, *, why: str = "", dry_run: bool
         for stage in _STAGES:
             stack.enter_context(workspace.stage(stage))
         matches = find_matches(workspace, target)
-        gone = set(matches.faces) | buried_faces(catalog)
+        gone = set(matches.faces) | taken_down_faces(catalog)
         chosen, replacements = find_replacements(workspace, set(matches.faces), set(matches.reasons))
         here, elsewhere = _copies(workspace, gone)
         if dry_run:
@@ -114,7 +116,7 @@ def take_down(workspace: Workspace, target: str, *, why: str = "", dry_run: bool
                 face_ids=matches.faces,
                 urls=matches.urls,
                 sample=chosen,
-                why=why,
+                reason=reason,
             )
             delete_orphaned_faces(workspace)
             there = [name for name in MANIFESTS if (workspace.manifests / f"{name}.csv").exists()]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from btfer_builder.io.json import write_json
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.reasons import REASONS
 from btfer_builder.release import schema
 from btfer_builder.release.statistics import ReleaseStatistics
 from btfer_builder.release.writers.attribution import markdown
@@ -37,7 +36,6 @@ def render(name: str, stats: ReleaseStatistics) -> str:
             recipe=stats.recipe,
             emotions=EMOTIONS,
             license_names={**LICENSES, "unknown": "unknown"},
-            reasons=REASONS,
             columns=_columns(stats),
             size_category=size,
         )

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from typing import get_args
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -10,6 +11,7 @@ from icrawler.builtin.baidu import BaiduParser as IcrawlersBaiduParser
 from icrawler.builtin.google import GoogleParser as IcrawlersGoogleParser
 from icrawler.utils import ProxyPool, Session, Signal
 
+from btfer_builder.config import EngineName
 from btfer_builder.crawl.engines import SEARCH_ENGINES
 from btfer_builder.crawl.engines.base import SearchError, SearchRequest, search_pages
 from btfer_builder.crawl.rate_limit import RateLimiter
@@ -29,7 +31,9 @@ PAGES = [name for name in SEARCH_ENGINES if name not in APIS]
 
 @pytest.fixture(autouse=True)
 def _key(monkeypatch):
-    monkeypatch.setenv("FLICKR_API_KEY", "geheim")
+    for engine in SEARCH_ENGINES.values():
+        if engine.key:
+            monkeypatch.setenv(engine.key, "geheim")
 
 
 @pytest.fixture
@@ -51,6 +55,11 @@ def parse(name: str, content: bytes) -> list:
     answer = requests.Response()
     answer.status_code, answer._content = 200, content
     return list(SEARCH_ENGINES[name].parser(1, Signal(), Session(ProxyPool())).results(answer))
+
+
+def test_every_engine_has_a_name_in_the_settings_and_a_form_here():
+    assert {*SEARCH_ENGINES, "urls", "folder"} == set(get_args(EngineName))
+    assert SEARCH_ENGINES.keys() == FORMS.keys()
 
 
 @pytest.mark.parametrize("name", SEARCH_ENGINES)

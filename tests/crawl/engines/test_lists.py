@@ -90,8 +90,8 @@ def test_one_query_with_two_sets_of_attributes_is_refused(listed):
         ("url,emotion\nu,bored\n", "line 2: 'bored' is not an emotion"),
         ("url\nu\n", "line 2: no emotion; add a column"),
         ("https://a.example/1.jpg\n", "line 1: no emotion"),
-        (b"url\n\xff\xfe\n", "cannot be read as a list of addresses"),
-        ("url,emotion\n" + "x" * 200_000 + ",sad\n", "cannot be read as a list of addresses"),
+        (b"url\n\xff\xfe\n", "not UTF-8"),
+        ("url,emotion\n" + "x" * 200_000 + ",sad\n", "line 2: longer than 65536 characters"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(listed, content, said):

@@ -7,7 +7,8 @@ from sklearn import metrics as reference
 
 from btfer_builder.evaluate.metrics import bootstrap
 from btfer_builder.evaluate.metrics.bootstrap import bca, bootstrap_intervals, draws
-from btfer_builder.evaluate.metrics.registry import Outcomes, Resamples, metric_statistics
+from btfer_builder.evaluate.metrics.outcomes import Outcomes, Resamples
+from btfer_builder.evaluate.metrics.registry import metric_statistics
 from btfer_builder.evaluate.metrics.scores import confusion_statistics, one_hot
 from btfer_builder.labels import EMOTIONS
 

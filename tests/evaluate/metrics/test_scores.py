@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.evaluate.metrics.registry import METRICS, Outcomes
+from btfer_builder.evaluate.metrics.outcomes import Outcomes
+from btfer_builder.evaluate.metrics.registry import METRICS
 from btfer_builder.evaluate.metrics.scores import score, score_votes, wilson
 from btfer_builder.labels import EMOTIONS
 

@@ -12,14 +12,16 @@ import pytest
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import evaluate_models
+from btfer_builder.evaluate.metrics.registry import metrics_in
 from btfer_builder.evaluate.metrics.significance import mcnemar
-from btfer_builder.evaluate.report.compare import Leaderboard, ModelPair, Row, compare_reports, read_report
+from btfer_builder.evaluate.report.compare import Leaderboard, ModelPair, Row, compare_reports
 from btfer_builder.evaluate.report.leaderboard import (
     SEPARATE_SETS,
     markdown,
     significance_summary,
     write_leaderboards,
 )
+from btfer_builder.evaluate.report.read_report import read_report
 from btfer_builder.labels import EMOTIONS
 
 LEVELS = (10, 45, 80, 115, 150, 185, 220)
@@ -155,7 +157,7 @@ def board_of(p_values, *, p_any=0.01, ranks=(1, 1, 1)):
         1,
         False,
         "m",
-        {"accuracy": 0.5, "macro_f1": 0.5, "balanced_accuracy": 0.5, "ece": None},
+        {metric.name: None for metric in metrics_in("file")} | {"accuracy": 0.5, "macro_f1": 0.5},
         (0.4, 0.6),
         0.0,
         *(None, None, None, None),

@@ -88,7 +88,7 @@ def test_a_face_is_out_everywhere_and_another_takes_its_place(workspace, tmp_pat
         person["emotion"],
     )
 
-    done = take_down(workspace, person["face_id"], why="asked").to_dict()
+    done = take_down(workspace, person["face_id"], reason="asked").to_dict()
     assert done | {"dry_run": True, "releases": planned["releases"]} == planned
     assert done["faces"] == [person["face_id"]]
     assert [image["image_id"] for image in done["images"]] == [person["image_id"]]

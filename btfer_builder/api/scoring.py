@@ -1,0 +1,64 @@
+"""Score and rank models with settings over current ones: the defaults, or those of a workspace."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from os import PathLike
+from typing import Any
+
+from btfer_builder.api.keywords import path_of
+from btfer_builder.api.report import Comparison, Report
+from btfer_builder.config import EvalRecipe, given_names, with_keywords
+from btfer_builder.datasets.labelled_faces import faces_in_folder
+from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.evaluate import load, score_models
+from btfer_builder.evaluate.face_set import FaceSet
+from btfer_builder.evaluate.preprocessing.presets import bundled_model
+from btfer_builder.evaluate.report.compare import compare_reports
+from btfer_builder.evaluate.report.read_report import read_report, report_of
+from btfer_builder.io.terminal import track
+
+
+def score(
+    model: Any,  # noqa: ANN401 - a path, a Keras model or a function
+    faces: FaceSet,
+    current: EvalRecipe,
+    settings: Mapping[str, Any],
+    *,
+    name: str = "",
+    training_data: str | PathLike[str] | None = None,
+) -> Report:
+    """Score a model with settings over the current ones; see `models.evaluate`."""
+    (recipe,) = with_keywords("eval", settings, current)
+    if model is None:
+        if recipe.preset == "none":
+            raise BtferError(
+                "no model: give a path, a Keras model or a function, or a preset that has a model"
+            )
+        model = bundled_model(recipe.preset)
+    (evaluation,) = score_models(
+        [load(model, recipe, name)],
+        faces.faces,
+        recipe,
+        partial(track, description="eval", unit="faces"),
+        set_name=faces.name,
+        explicit=given_names(settings, EvalRecipe),
+        leak=faces.leak,
+        training_faces=() if training_data is None else faces_in_folder(path_of(training_data)),
+    )
+    return Report(evaluation)
+
+
+def rank(
+    reports: Sequence[Report | str | PathLike[str]], current: EvalRecipe, settings: Mapping[str, Any]
+) -> Comparison:
+    """Rank models with settings over the current ones; see `models.compare`."""
+    (recipe,) = with_keywords("eval", settings, current, only=("resamples", "seed"))
+    if isinstance(reports, str | PathLike | Report):
+        raise BtferError("compare takes a list of reports")
+    read = [
+        report_of(report.evaluation) if isinstance(report, Report) else read_report(path_of(report))
+        for report in reports
+    ]
+    if not read:
+        raise BtferError("no reports to compare; give what evaluate returns, or folders of saved reports")
+    return Comparison(compare_reports(read, resamples=recipe.resamples, seed=recipe.seed))

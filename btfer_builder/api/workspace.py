@@ -1,0 +1,400 @@
+"""The workspace: build a set, review it, score models on it, release it."""
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from btfer_builder import workspace as core
+from btfer_builder.api.keywords import guarded, path_of, takes
+from btfer_builder.api.stages import Stages
+from btfer_builder.config import (
+    AgreementRecipe,
+    CrawlRecipe,
+    EvalRecipe,
+    ReleaseRecipe,
+    ReviewRecipe,
+    given_names,
+    with_keywords,
+)
+from btfer_builder.config.collection import DOWNLOAD_SETTINGS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from btfer_builder.api.report import Comparison, Report
+    from btfer_builder.api.review_page import ReviewPage
+    from btfer_builder.evaluate.face_set import FaceSet
+    from btfer_builder.release.recheck import RecheckResult
+    from btfer_builder.release.stage import ReleaseResult
+    from btfer_builder.release.takedown.stage import Takedown
+    from btfer_builder.review.agreement import Agreement
+    from btfer_builder.review.decisions import ImportResult
+
+Round = Literal["images", "faces"]
+
+_CONSENSUS = ("reviewers", "min_votes", "agreement")
+_AGREEMENT = (*AgreementRecipe.__struct_fields__, *_CONSENSUS)
+
+
+class Workspace(Stages):
+    """The folder in which a set is built, as `create_workspace` and `open_workspace` return it.
+
+    Its methods do what the commands of the same names do. Their keyword arguments are the settings of `btfer.toml`, and
+    a setting that is not given keeps its value there.
+    """
+
+    @takes(ReviewRecipe)
+    def review(
+        self,
+        round: Round = "faces",
+        *,
+        adjudicate: bool = False,
+        model: "str | PathLike[str] | None" = None,
+        **settings: Any,  # noqa: ANN401
+    ) -> "ReviewPage":
+        """Serve the review page in the background.
+
+        Parameters
+        ----------
+        round
+            Review photos or faces first.
+        adjudicate
+            Show the items on which reviewers disagree, with their votes, and decide them.
+        model
+            A model whose predictions order the faces: those that contradict the label come first.
+
+        Returns
+        -------
+        ReviewPage
+            Its `url`, which a notebook shows as a link; `stop()` ends it. Every decision is saved immediately.
+
+        Raises
+        ------
+        BtferError
+            If the address or port is not available, or no items are assigned to the reviewer.
+
+        Examples
+        --------
+        >>> with ws.review(reviewer="ana", port=0) as page:
+        ...     page.url.startswith("http://127.0.0.1:")
+        True
+        """
+        from btfer_builder.api.review_page import ReviewPage
+        from btfer_builder.review.assignment import follow_rule
+        from btfer_builder.review.stage import check_page
+
+        (recipe,) = with_keywords("review", settings, self.recipe.review)
+        check_page(recipe, reveals=adjudicate or model is not None)
+        follow_rule(self._core.catalog, recipe, given_names(settings, ReviewRecipe))
+        predictions = None
+        if model is not None:
+            from btfer_builder.evaluate.model_predictions import ask_model
+
+            predictions = ask_model(self._core, path_of(model))
+        return ReviewPage(self._core, recipe, round, adjudicate=adjudicate, model=predictions)
+
+    @takes(ReviewRecipe)
+    def export_decisions(
+        self,
+        path: "str | PathLike[str] | None" = None,
+        *,
+        round: Round | None = None,
+        **settings: Any,  # noqa: ANN401
+    ) -> "pd.DataFrame":
+        """Return the items of a reviewer with their decisions, to fill in and import.
+
+        Parameters
+        ----------
+        path
+            CSV file to write the table to, for a spreadsheet.
+        round
+            Photos or faces; None for both.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `item_id`, `kind`, the proposed `emotion`, and `verdict`, `reason` and `reviewer`, which are empty for items
+            without a decision.
+
+        Raises
+        ------
+        BtferError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> ws.export_decisions("faces.csv", round="faces", reviewer="ana")["verdict"].unique().tolist()
+        ['accept']
+        """
+        import pandas as pd
+
+        from btfer_builder.review.decisions import COLUMNS
+        from btfer_builder.review.stage import export_round, round_rows
+
+        (recipe,) = with_keywords("review", settings, self.recipe.review)
+        if path is not None:
+            asked = given_names(settings, ReviewRecipe)
+            export_round(self._core, path_of(path), recipe, round_name=round, asked=asked)
+        return pd.DataFrame(round_rows(self._core, recipe, round), columns=COLUMNS)
+
+    @takes(ReviewRecipe)
+    def import_decisions(
+        self,
+        decisions: "str | PathLike[str] | pd.DataFrame",
+        **settings: Any,  # noqa: ANN401
+    ) -> "ImportResult":
+        """Add the decisions of a CSV file or a DataFrame: all of them, or none if any row is invalid.
+
+        Parameters
+        ----------
+        decisions
+            The columns are `item_id`, `kind` (`image` or `face`) and `verdict` (`accept`, `reject`, `skip`), and
+            optionally `emotion`, `reason` and `reviewer`. Rows without a verdict are ignored.
+
+        Returns
+        -------
+        ImportResult
+            The number of rows `added`, `unchanged` and `empty`.
+
+        Raises
+        ------
+        BtferError
+            If the file cannot be read, or any row is invalid. The message lists the lines, or the rows of the DataFrame
+            counted from 0.
+
+        Examples
+        --------
+        >>> table = ws.export_decisions(round="faces", reviewer="ana")
+        >>> ws.import_decisions(table.assign(verdict="accept"), reviewer="ana")
+        ImportResult(added=0, unchanged=14, empty=0)
+        """
+        from btfer_builder.review.stage import import_file
+
+        (recipe,) = with_keywords("review", settings, self.recipe.review)
+        asked = given_names(settings, ReviewRecipe)
+        if isinstance(decisions, str | PathLike):
+            return import_file(self._core, path_of(decisions), recipe, asked=asked)
+        cells = decisions.astype(object).where(decisions.notna(), "").itertuples(index=False)
+        rows = ((number, [str(cell) for cell in row]) for number, row in enumerate(cells))
+        table = [str(name) for name in decisions.columns], rows
+        return import_file(self._core, Path("the table"), recipe, table=table, asked=asked)
+
+    @takes(AgreementRecipe, ReviewRecipe, only=_AGREEMENT)
+    def agreement(self, round: Round = "faces", **settings: Any) -> "Agreement":  # noqa: ANN401
+        """Measure the agreement between reviewers, and apply the rule of consensus from now on.
+
+        Parameters
+        ----------
+        round
+            Decisions on photos or on faces.
+
+        Returns
+        -------
+        Agreement
+            Cohen's and Fleiss' kappa with intervals, each reviewer against the consensus, and confusion matrices.
+
+        Raises
+        ------
+        BtferError
+            If no item has answers of two reviewers, or verdicts would change because of a setting that was not given.
+        """
+        from btfer_builder.review.stage import measure_agreement
+
+        recipe, review = with_keywords(
+            "agreement", settings, self.recipe.agreement, self.recipe.review, only=_AGREEMENT
+        )
+        asked = given_names(settings, ReviewRecipe)
+        return measure_agreement(self._core, round, recipe, review, asked=asked)
+
+    @guarded
+    def load_faces(self) -> "FaceSet":
+        """Return the faces of the sample; of a sample with splits, those of `test`.
+
+        Raises
+        ------
+        BtferError
+            If there is no sample.
+
+        Examples
+        --------
+        >>> len(ws.load_faces())
+        14
+        """
+        from btfer_builder.evaluate.face_set import faces_of_sample
+
+        return faces_of_sample(self._core)
+
+    @takes(EvalRecipe)
+    def evaluate(self, model: Any, *, name: str = "", **settings: Any) -> "Report":  # noqa: ANN401
+        """Score a model on the sample, with the settings of the workspace.
+
+        Parameters
+        ----------
+        model, name
+            As in `btfer_builder.evaluate`.
+
+        Returns
+        -------
+        Report
+            The scores. `report.save(ws.reports / "model")` keeps them beside those of `btfer eval`.
+
+        Raises
+        ------
+        BtferError
+            As `btfer_builder.evaluate`, or if there is no sample.
+
+        Examples
+        --------
+        >>> ws.evaluate(always_happy, resamples=0).accuracy == 1 / 7
+        True
+        """
+        from btfer_builder.api.scoring import score
+
+        return score(model, self.load_faces(), self.recipe.eval, settings, name=name)
+
+    @takes(EvalRecipe, only=("resamples", "seed"))
+    def compare(self, **settings: Any) -> "Comparison":  # noqa: ANN401
+        """Rank all models whose reports are in the folder `reports`.
+
+        Raises
+        ------
+        BtferError
+            If there are no reports.
+        """
+        from btfer_builder.api.scoring import rank
+        from btfer_builder.evaluate.report.read_report import reports_in
+
+        return rank(reports_in(self.reports), self.recipe.eval, settings)
+
+    @takes(ReleaseRecipe)
+    def release(self, out: "str | PathLike[str]", **settings: Any) -> "ReleaseResult":  # noqa: ANN401
+        """Write the sample as a data set to publish: card, datasheet, licences, checksums, tables.
+
+        Parameters
+        ----------
+        out
+            The folder to write; it must not exist.
+
+        Returns
+        -------
+        ReleaseResult
+            The folder and the statistics of the release.
+
+        Raises
+        ------
+        BtferError
+            If the folder exists or cannot be written, or the sample may not be released.
+
+        Examples
+        --------
+        >>> release = ws.release("faces-v1", contact="me@uni.edu", include_unlicensed=True)
+        >>> release.statistics.total
+        14
+        """
+        from btfer_builder.release.stage import release
+
+        (recipe,) = with_keywords("release", settings, self.recipe.release)
+        return release(self._core, path_of(out), recipe)
+
+    @guarded
+    def takedown(
+        self, target: "str | PathLike[str]", *, reason: str = "", dry_run: bool = False
+    ) -> "Takedown":
+        """Remove an image permanently, with its crops, near duplicates and copies in releases.
+
+        Parameters
+        ----------
+        target
+            A face id, an image id, an address, or an image file.
+        reason
+            Recorded with the tombstone; it should not name anybody.
+        dry_run
+            Return what would be done without doing it.
+
+        Returns
+        -------
+        Takedown
+            What was or would be deleted, replaced and rewritten.
+
+        Raises
+        ------
+        BtferError
+            If the target is unknown, another command is running, or a file cannot be deleted or written.
+
+        Examples
+        --------
+        >>> len(ws.takedown(ws.faces()["face_id"].iloc[0], dry_run=True).matches.faces)
+        1
+        """
+        from btfer_builder.release.takedown.stage import take_down
+
+        return take_down(self._core, str(target), reason=reason, dry_run=dry_run)
+
+    @takes(CrawlRecipe, only=DOWNLOAD_SETTINGS)
+    def recheck(self, release: "str | PathLike[str] | None" = None, **settings: Any) -> "RecheckResult":  # noqa: ANN401
+        """Check the sources of a release: images that are gone, have changed or are under another licence.
+
+        Parameters
+        ----------
+        release
+            Folder of the release; None for the sample.
+
+        Returns
+        -------
+        RecheckResult
+            The state of each source, and the path of the table `reports/recheck.csv`.
+
+        Raises
+        ------
+        BtferError
+            If there is nothing to check, or the folder is not a release.
+        """
+        from btfer_builder.release.recheck import recheck
+
+        (recipe,) = with_keywords("recheck", settings, self.recipe.crawl, only=DOWNLOAD_SETTINGS)
+        return recheck(self._core, recipe, None if release is None else path_of(release))
+
+
+def create_workspace(folder: "str | PathLike[str]") -> Workspace:
+    """Create a workspace: `btfer.toml` with every setting, and the vocabulary of the search phrases.
+
+    Parameters
+    ----------
+    folder
+        The folder. Existing files in it are kept, so that a second call completes a workspace.
+
+    Raises
+    ------
+    BtferError
+        If the folder cannot be created or written.
+
+    Examples
+    --------
+    >>> import btfer_builder as bt
+    >>> bt.create_workspace("new").root.name
+    'new'
+    """
+    return Workspace(core.create_workspace(path_of(folder)))
+
+
+def open_workspace(folder: "str | PathLike[str] | None" = None) -> Workspace:
+    """Open a workspace.
+
+    Parameters
+    ----------
+    folder
+        The folder; by default that of the environment variable `BTFER_WORKSPACE`, else the current folder.
+
+    Raises
+    ------
+    BtferError
+        If the folder is not a workspace.
+
+    Examples
+    --------
+    >>> import btfer_builder as bt
+    >>> bt.open_workspace("nowhere")
+    Traceback (most recent call last):
+    btfer_builder.errors.BtferError: ...nowhere is not a workspace: it has no btfer.toml. Create one with: ...
+    """
+    return Workspace(core.open_workspace(None if folder is None else path_of(folder)))

@@ -1,0 +1,78 @@
+"""Settings given as keyword arguments: checked as `btfer.toml` is, with the same errors."""
+
+import os
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgspec
+
+from btfer_builder.config.base import Section, settings_of
+from btfer_builder.config.load import explain, nearest_name
+from btfer_builder.config.renamed import with_new_names
+from btfer_builder.errors import BtferError
+
+
+def with_keywords(
+    command: str,
+    settings: Mapping[str, Any],
+    *sections: Section,
+    only: Collection[str] = (),
+) -> tuple[Any, ...]:
+    """Return sections with the values of keyword arguments; `None` keeps the current value.
+
+    Parameters
+    ----------
+    command
+        The section's name in `btfer.toml`, which begins an error.
+    settings
+        Keyword arguments. Besides what TOML knows, values can be paths, tuples, sets, and NumPy or pandas scalars and
+        arrays. Names of 0.1 are accepted.
+    sections
+        The current settings. A keyword belongs to the first section that has it.
+    only
+        Settings of the sections that can be given; empty for all of them.
+
+    Returns
+    -------
+    tuple of Section
+        The sections in the order given.
+
+    Raises
+    ------
+    BtferError
+        If a setting is unknown or its value is not valid. The message names the nearest valid name.
+    """
+    left = {name: _plain(value) for name, value in settings.items() if value is not None}
+    changed, valid = [], []
+    for section in sections:
+        kind = type(section)
+        own = [setting.name for setting in settings_of(kind) if not only or setting.name in only]
+        renamed = with_new_names(kind, left)
+        given = {name: value for name, value in renamed.items() if name in own}
+        left = {name: value for name, value in renamed.items() if name not in own}
+        valid += own
+        try:
+            changed.append(msgspec.convert(msgspec.to_builtins(section) | given, kind))
+        except msgspec.ValidationError as error:
+            raise BtferError(f"{command}.{explain(error, kind)}") from None
+    for name in left:
+        raise BtferError(f"{command}: unknown setting `{name}`{nearest_name(name, valid)}")
+    return tuple(changed)
+
+
+def given_names(settings: Mapping[str, Any], section: type[Section]) -> set[str]:
+    """Return the current names of the settings of a section that keyword arguments give."""
+    own = {setting.name for setting in settings_of(section)}
+    given = {name: value for name, value in settings.items() if value is not None}
+    return with_new_names(section, given).keys() & own
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any keyword argument
+    """Return a value as TOML knows it."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value.tolist() if hasattr(value, "tolist") else value
