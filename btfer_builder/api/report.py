@@ -166,7 +166,7 @@ class Report:
         Examples
         --------
         >>> sorted(path.name for path in report.save("reports/happy").iterdir())
-        ['confusion_matrix.png', 'metrics.json', 'predictions.csv', 'report.html']
+        ['confusion_matrix.png', 'metrics.json', 'predictions.csv', 'predictions.npz', 'report.html']
         """
         path = path_of(folder)
         other = _model_of(path)

@@ -108,7 +108,7 @@ def krippendorff(
     answers = rows.sum(axis=1)
     alike = (rows * (rows - 1)).sum(axis=1) / (
         answers - 1
-    )  # pairs of equal answers, each item as often as it has answers
+    )  # pairs of equal answers; an item counts by its answers
 
     def agreement(weights: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         total, values = weights @ answers, weights @ rows
