@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from btfer_builder.evaluate.loaders.base import Model, file_bytes
+from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.networks.preprocessing import Preprocessing
 
 #: Untimed runs, timed runs at most, and seconds after which no more are timed.
@@ -50,13 +50,13 @@ def efficiency(model: Model, preprocessing: Preprocessing, *, measure: bool) -> 
     Parameters
     ----------
     model
-        A model in memory and a function, whose file does not hold its weights, count as 0 bytes.
+        A model in memory counts as 0 bytes, and so does a function that declares no files of weights.
     preprocessing
         Gives the shape of the input.
     measure
         Also count the operations and measure the time, for some seconds.
     """
-    size = 0 if model.path is None or model.loader == "function" else file_bytes(model.path)
+    size = model.file_bytes
     if not measure:
         return Efficiency(size, model.parameters)
     flops = model.flops(preprocessing.height, preprocessing.width) if model.flops else None

@@ -55,7 +55,7 @@ from btfer_builder.evaluate.signature import (
     make_signature,
     set_digest,
 )
-from btfer_builder.io.atomic import file_digest, write_bytes
+from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.json import write_json
 from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
@@ -359,7 +359,7 @@ def write_report_files(evaluation: Evaluation, folder: Path) -> EvalReport:
         metrics = {"schema": SCHEMA} | report.to_dict()
         metrics |= {
             "model_path": identity(model),
-            "model_sha256": file_digest(model.path) if model.path and model.path.exists() else None,
+            "model_sha256": model.digest,
             "loader": model.loader,
             "versions": evaluation.versions,
         }

@@ -52,7 +52,7 @@ def ask_model(workspace: Workspace, suspect: Path) -> str:
     model = load_model(suspect, architecture=recipe.architecture, output=recipe.output)
     recipe = resolve_preprocessing(model, recipe).recipe
     job = make_job(model, recipe)
-    name = predictions_name(job, file_digest(suspect))
+    name = predictions_name(job, model.digest or file_digest(suspect))
     known = predictions_of(catalog, name)
     items = {item.item_id: item for item in review_items(catalog, "face") if item.item_id not in known}
     faces = [

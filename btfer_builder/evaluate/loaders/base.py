@@ -1,5 +1,6 @@
 """A loaded model of any format, and what the loaders share."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.preprocessing.declaration import Sidecar
+from btfer_builder.io.atomic import file_digest
 
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
@@ -46,6 +48,8 @@ class Model:
     declares, declared_in
         The labels and the preprocessing that the model's own files state, and the name of the file with the
         preprocessing, empty if there is none; a sidecar beside the model comes first.
+    files
+        Files of its weights besides `path`: the external data of ONNX, what a function declares.
     """
 
     path: Path | None
@@ -61,6 +65,7 @@ class Model:
     flops: Callable[[int, int], int | None] | None = None
     declares: Sidecar | None = None
     declared_in: str = ""
+    files: tuple[Path, ...] = ()
 
     @property
     def title(self) -> str:
@@ -76,6 +81,23 @@ class Model:
     def stem(self) -> str:
         """The name of the folder of its report."""
         return self.name.replace(":", ".") if self.name else Path(self.where).stem
+
+    @property
+    def file_bytes(self) -> int:
+        """The size of its files; 0 in memory. The file of a function holds no weights and does not count."""
+        own = 0 if self.path is None or self.loader == "function" else file_bytes(self.path)
+        return own + sum(file_bytes(file) for file in self.files)
+
+    @property
+    def digest(self) -> str | None:
+        """The SHA-256 in hex of its file or folder, and of all files of its weights; None if it has no file."""
+        if self.path is None or not self.path.exists():
+            return None
+        own = file_digest(self.path)
+        if not self.files:
+            return own
+        lines = [f"{self.path.name}\0{own}", *(f"{file.name}\0{file_digest(file)}" for file in self.files)]
+        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def is_function(text: str) -> bool:

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,31 @@ def load_function(text: str) -> Model:
     target, source = import_target(text)
     if inspect.isclass(target) or not callable(target):
         raise BtferError(f"{text}: not a function; name one that takes a batch of images")
-    return wrap_function(target, text, source)
+    model = wrap_function(target, text, source)
+    return replace(model, files=_declared_weights(text, target, source))
+
+
+def _declared_weights(text: str, target: Any, source: Path) -> tuple[Path, ...]:  # noqa: ANN401 - user's own
+    """Return the files that `weights = […]` of a function, or else of its module, names beside its file.
+
+    Raises
+    ------
+    BtferError
+        If one of them does not exist.
+    """
+    declared = getattr(target, "weights", None)
+    if declared is None:
+        module = sys.modules.get(text.partition(":")[0])
+        declared = getattr(module, "weights", None)
+    if isinstance(declared, str | Path):
+        declared = [declared]
+    if not isinstance(declared, list | tuple) or not all(isinstance(file, str | Path) for file in declared):
+        return ()  # another use of the name
+    files = tuple(source.resolve().parent / file for file in declared)
+    for file in files:
+        if not file.exists():
+            raise BtferError(f"{text}: declares {file} as its weights, which does not exist")
+    return files
 
 
 def wrap_function(function: Callable[..., Any], name: str, source: Path | None) -> Model:

@@ -16,7 +16,7 @@ from btfer_builder.evaluate.loaders.base import (
     check_scores_shape,
     first_line,
 )
-from btfer_builder.evaluate.loaders.onnx_check import check_onnx
+from btfer_builder.evaluate.loaders.onnx_check import check_onnx, external_files
 from btfer_builder.networks.flops import Products, count_flops
 
 _DTYPES = {
@@ -77,6 +77,7 @@ def load_onnx(path: Path) -> Model:
         takes="uint8" if dtype is np.uint8 else "float32",
         parameters=parameters,
         flops=lambda *_: flops,
+        files=external_files(path, checked),
     )
 
 
