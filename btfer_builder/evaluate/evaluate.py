@@ -311,7 +311,9 @@ def measure(
         efficiency=efficiency(job.model, job.preprocessing, measure=recipe.efficiency),
         tried=tried,
         notes=(
-            *notes_of(outcomes.scores, job.labels, predictions, job.preprocessing, declaration),
+            *notes_of(
+                outcomes.scores, job.labels, predictions, job.preprocessing, declaration, job.model.begins
+            ),
             *filter(None, [warning(tried) if tried else None]),
         ),
         versions=_versions(job.model),

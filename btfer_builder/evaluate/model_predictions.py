@@ -25,6 +25,9 @@ CHUNK = 512
 #: The settings of a `Preprocessing` that are part of the name of its predictions.
 _NAMED = ("height", "width", "channels", "color", "scale", "mean", "std", "resize", "crop", "raw")
 
+#: Later settings: part of the name where they are not 0.
+_LATER = ("resize_to",)
+
 
 def ask_model(workspace: Workspace, suspect: Path) -> str:
     """Predict the faces of the round for which the catalog has no prediction of this model.
@@ -91,7 +94,7 @@ def predictions_name(job: ModelRun, digest: str) -> str:
     catalog has are found again.
     """
     labels = _text("Labels", job.labels, ("outputs", "names"))
-    named = (*_NAMED, *(["resize_to"] if job.preprocessing.resize_to else []))
+    named = (*_NAMED, *(name for name in _LATER if getattr(job.preprocessing, name)))
     preprocessing = _text("Feeding", job.preprocessing, named)
     return hashlib.sha256(f"{digest}|{labels}|{preprocessing}".encode()).hexdigest()[:16]
 

@@ -20,8 +20,12 @@ def notes_of(
     predictions: Predictions,
     preprocessing: Preprocessing,
     declaration: ResolvedPreprocessing,
+    begins: str = "",
 ) -> tuple[str, ...]:
-    """Return remarks on the classes, the outputs and the preprocessing of a model."""
+    """Return remarks on the classes, the outputs and the preprocessing of a model.
+
+    `begins` is the scaling with which its network begins, in words.
+    """
     notes = []
     absent = [emotion for emotion, item in scores.per_class.items() if not item.support]
     if absent:
@@ -38,6 +42,13 @@ def notes_of(
         notes.append(
             "The outputs are declared as sigmoid, one probability a class; each is divided by their sum."
         )
+    if begins:
+        low, high = preprocessing.scale.split(",")
+        fed = f"it gets pixels of {low} to {high}"
+        doubt = (
+            "" if preprocessing.scale == "0,255" else "; if it was trained on 0 to 255, give --scale 0,255"
+        )
+        notes.append(f"The network begins with a layer that scales its input: {begins}; {fed}{doubt}.")
     if preprocessing.color == "grey" and preprocessing.channels == 3:
         notes.append("The model takes three channels; each got the same grey image.")
     if declaration.source == "recipe" and not preprocessing.raw:

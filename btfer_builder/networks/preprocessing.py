@@ -222,7 +222,7 @@ def _resize(pixels: NDArray[np.uint8], target: tuple[int, int], kernel: Interpol
 
     kernels = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
     kernels |= {"lanczos": cv2.INTER_LANCZOS4, "nearest": cv2.INTER_NEAREST}
-    resized: NDArray[np.uint8] = cv2.resize(pixels, (width, height), interpolation=kernels[kernel])  # type: ignore[assignment]
+    resized: NDArray[np.uint8] = cv2.resize(pixels, (width, height), interpolation=kernels[kernel])
     return resized
 
 

@@ -164,7 +164,8 @@ def _probabilities(raw: NDArray[np.float64], activation: Activation) -> NDArray[
     if activation == "sigmoid":
         shares = raw.clip(0, 1)
         sums = shares.sum(axis=1, keepdims=True)
-        return np.divide(shares, sums, out=np.zeros_like(shares), where=sums > 0)
+        divided: NDArray[np.float64] = np.divide(shares, sums, out=np.zeros_like(shares), where=sums > 0)
+        return divided
     return raw
 
 

@@ -1,7 +1,7 @@
 """A loaded model of any format, and what the loaders share."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -48,6 +48,8 @@ class Model:
     declares, declared_in
         The labels and the preprocessing that the model's own files state, and the name of the file with the
         preprocessing, empty if there is none; a sidecar beside the model comes first.
+    begins
+        The scaling with which a network begins, in words; empty if it does not.
     files
         Files of its weights besides `path`: the external data of ONNX, what a function declares.
     """
@@ -65,6 +67,7 @@ class Model:
     flops: Callable[[int, int], int | None] | None = None
     declares: Sidecar | None = None
     declared_in: str = ""
+    begins: str = ""
     files: tuple[Path, ...] = ()
 
     @property
@@ -146,37 +149,50 @@ def choose_output(title: str, names: Sequence[str], output: str) -> str:
     return names[0]
 
 
-def check_image_shape(path: Path, shape: tuple[Any, ...]) -> tuple[int | None, int | None, int]:
-    """Return height, width and channels of an input of shape (batch, height, width, channels).
+def is_channels_first(shape: tuple[Any, ...]) -> bool:
+    """Whether an input of this shape has its channels before height and width, as those of PyTorch."""
+    return len(shape) == 4 and shape[1] in {1, 3} and shape[3] not in {1, 3}
+
+
+def check_image_shape(where: Path, shape: tuple[Any, ...]) -> tuple[int | None, int | None, int]:
+    """Return height, width and channels of an input of shape (batch, height, width, channels), or channels first.
 
     Raises
     ------
     BtferError
-        If it is not one image with 1 or 3 channels last.
+        If it is not one image with 1 or 3 channels.
     """
+    if is_channels_first(shape):
+        shape = (shape[0], shape[2], shape[3], shape[1])
     sides = [side if isinstance(side, int) and side > 0 else None for side in shape]
     if len(sides) != 4 or sides[3] not in {1, 3}:
         raise BtferError(
-            f"{path}: its input has the shape {shape}; "
-            "expected (None, height, width, channels) with 1 or 3 channels last"
+            f"{where}: its input has the shape {shape}; "
+            "expected (None, height, width, channels) with 1 or 3 channels, or channels first"
         )
     return sides[1], sides[2], sides[3]
 
 
-def check_scores_shape(path: Path, shapes: list[tuple[Any, ...]]) -> int | None:
-    """Return the number of classes of the outputs; None if it is undefined.
+def check_scores_shape(where: Path, shape: tuple[Any, ...]) -> int | None:
+    """Return the number of classes of an output; None if it is undefined.
 
     Raises
     ------
     BtferError
         If the output is not one list of scores for each image.
     """
-    if len(shapes) == 1 and len(shapes[0]) == 2:
-        classes = shapes[0][1]
+    if len(shape) == 2:
+        classes = shape[1]
         if not isinstance(classes, int) or classes < 0:
             return None
         if classes >= 2:
             return classes
     raise BtferError(
-        f"{path}: its outputs have the shapes {shapes}; expected one list of scores, (None, number of classes)"
+        f"{where}: its output has the shape {shape}; expected one list of scores, (None, number of classes)"
     )
+
+
+def choose_shape(where: Path, shapes: Mapping[str, tuple[Any, ...]], output: str) -> tuple[str, int | None]:
+    """Return name and number of classes of the output that holds the scores; see `choose_output`."""
+    name = choose_output(str(where), list(shapes), output)
+    return name, check_scores_shape(where, shapes[name])

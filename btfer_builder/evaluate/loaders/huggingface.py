@@ -182,7 +182,8 @@ def _steps(kind: str, processor: dict[str, Any]) -> SidecarInput:
     size, resize_to = _sides(kind, processor)
     factor = float(processor["rescale_factor"]) if processor["do_rescale"] else 1.0
     unit = abs(factor * 255 - 1) < 1e-6
-    mean, std = (0.0,), (1.0,)
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
     if processor.get("do_normalize"):
         mean, std = (_values(processor[name]) for name in ("image_mean", "image_std"))
     if not unit:  # (x · factor − mean) / std, in units of x

@@ -13,8 +13,9 @@ from btfer_builder.evaluate.loaders.base import (
     Model,
     Predict,
     check_image_shape,
-    check_scores_shape,
+    choose_shape,
     first_line,
+    is_channels_first,
 )
 from btfer_builder.evaluate.loaders.onnx_check import check_onnx, external_files
 from btfer_builder.networks.flops import Products, count_flops
@@ -27,8 +28,8 @@ _DTYPES = {
 }
 
 
-def load_onnx(path: Path) -> Model:
-    """Load a `.onnx` file; it runs on the processor.
+def load_onnx(path: Path, *, output: str = "") -> Model:
+    """Load a `.onnx` file; it runs on the processor. `output` names the scores if it has several outputs.
 
     Raises
     ------
@@ -59,11 +60,8 @@ def load_onnx(path: Path) -> Model:
     if dtype is None:
         raise BtferError(f"{path}: takes {inputs[0].type}; expected an image of numbers")
     shape = tuple(inputs[0].shape)
-    channels_first = len(shape) == 4 and shape[1] in {1, 3} and shape[3] not in {1, 3}
-    if channels_first:
-        shape = (shape[0], shape[2], shape[3], shape[1])
     height, width, channels = check_image_shape(path, shape)
-    classes = check_scores_shape(path, [tuple(output.shape) for output in outputs])
+    scores, classes = choose_shape(path, {each.name: tuple(each.shape) for each in outputs}, output)
     parameters, flops = _count(checked)
     one_by_one = isinstance(shape[0], int)
     return Model(
@@ -73,7 +71,9 @@ def load_onnx(path: Path) -> Model:
         channels,
         classes,
         "onnxruntime",
-        _predictor(path, session, dtype, channels_first=channels_first, one_by_one=one_by_one),
+        _predictor(
+            path, session, dtype, scores, channels_first=is_channels_first(shape), one_by_one=one_by_one
+        ),
         takes="uint8" if dtype is np.uint8 else "float32",
         parameters=parameters,
         flops=lambda *_: flops,
@@ -85,6 +85,7 @@ def _predictor(
     path: Path,
     session: Any,  # noqa: ANN401 - an InferenceSession
     dtype: type[Any],
+    scores: str,
     *,
     channels_first: bool,
     one_by_one: bool,
@@ -97,12 +98,12 @@ def _predictor(
         values = np.ascontiguousarray(np.rint(values) if dtype is np.uint8 else values, dtype=dtype)
         try:
             if not fixed:
-                return np.asarray(session.run(None, {name: values})[0], dtype=np.float32)
+                return np.asarray(session.run([scores], {name: values})[0], dtype=np.float32)
             parts = []
             for start in range(0, len(values), fixed):
                 part = values[start : start + fixed]
                 padded = np.concatenate([part, np.repeat(part[-1:], fixed - len(part), axis=0)])
-                parts.append(np.asarray(session.run(None, {name: padded})[0], np.float32)[: len(part)])
+                parts.append(np.asarray(session.run([scores], {name: padded})[0], np.float32)[: len(part)])
             return np.concatenate(parts)
         except Exception as error:  # ONNX Runtime's exceptions have no common base
             raise BtferError(

@@ -73,20 +73,20 @@ class Format:
 
 FORMATS = (
     Format(
-        name="a Keras 3 file",
+        name="a Keras file",
         suffixes=(".keras",),
         loader="keras_file:load_keras",
         packages={"keras": ("tensorflow", "keras")},
-        note="loaded in safe mode",
-        options=("trust_model",),
+        note="loaded in safe mode; those of Keras 2 (TensorFlow up to 2.15) through tf-keras",
+        options=("trust_model", "output"),
     ),
     Format(
-        name="a Keras 2 file",
+        name="an older Keras file",
         suffixes=(".h5", ".hdf5"),
         loader="keras_file:load_keras",
         packages={"keras": ("tensorflow", "keras"), "tf_keras": ("tensorflow", "tf-keras")},
         note="through tf-keras where Keras 3 cannot read it",
-        options=("trust_model",),
+        options=("trust_model", "output"),
     ),
     Format(
         name="a folder of Hugging Face transformers",
@@ -111,6 +111,7 @@ FORMATS = (
         loader="tflite:load_tflite",
         packages={"tflite": ("tensorflow",)},
         note="float16 and integer models too: inputs are quantised as the file states",
+        options=("output",),
         target="tflite",
     ),
     Format(
@@ -119,6 +120,7 @@ FORMATS = (
         loader="onnx_file:load_onnx",
         packages={"onnxruntime": ("onnxruntime",)},
         note="channels last or channels first, through ONNX Runtime",
+        options=("output",),
         target="onnx",
     ),
     Format(
@@ -129,7 +131,7 @@ FORMATS = (
         packages={"saved_model": ("tensorflow",)},
         note="the signature `serving_default`",
         marker="saved_model.pb",
-        options=("trust_model",),
+        options=("trust_model", "output"),
     ),
     Format(
         name="a function, of any library",
@@ -196,7 +198,7 @@ def load_model(
     path = Path(model).expanduser()
     for model_format in FORMATS:
         if _is_of(model, path, model_format):
-            return model_format.load(model if model_format.kind == "function" else path, **settings)
+            return model_format.load(str(model) if model_format.kind == "function" else path, **settings)
     if path.is_dir():
         markers = " or ".join(model_format.marker for model_format in FORMATS if model_format.marker)
         raise BtferError(
@@ -228,7 +230,8 @@ def _in_memory(model: object, name: str, output: str) -> Model:
     from btfer_builder.evaluate.loaders.torch_module import is_module, wrap_module
 
     if library := keras_library(model):
-        return wrap_network(model, None, library, name or str(getattr(model, "name", "") or "model"))
+        title = name or str(getattr(model, "name", "") or "model")
+        return wrap_network(model, None, library, title, output=output)
     if is_module(model):
         return wrap_module(model, name=name, output=output)
     if isinstance(model, type) or not callable(model):

@@ -73,6 +73,10 @@ def resolve_preprocessing(
         declared = model.declares
         source = f"model's own {model.declared_in}" if model.declared_in else source
     flags = [name for name in (*DECLARED, "labels", "activation") if name in explicit]
+    # Whole numbers of 0 to 1 would be black faces.
+    if model.takes == "uint8" and "scale" not in explicit and recipe.scale == EvalRecipe().scale:
+        recipe = msgspec.structs.replace(recipe, scale="0,255")
+        source = "model's own input of whole numbers" if declared is None else source
     if declared is None:
         # Labels, a size or an interpolation do not say which range of pixels the model was trained on.
         return ResolvedPreprocessing(recipe, "flags" if {"scale", "mean", "std"} & set(flags) else source)

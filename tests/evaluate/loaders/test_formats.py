@@ -235,7 +235,7 @@ def test_models_cut_short_are_refused(files, tmp_path):
             load_model(path)
     folder = tmp_path / "folder"
     folder.mkdir()
-    with pytest.raises(BtferError, match=r"without a saved_model\.pb"):
+    with pytest.raises(BtferError, match=r"a folder without a config\.json or saved_model\.pb"):
         load_model(folder)
     (folder / "saved_model.pb").write_bytes(b"\xff\xfe junk")
     with pytest.raises(BtferError, match=r"saved_model\.pb is damaged"):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import btfer_builder as bt
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError, UnsafeFile
 from btfer_builder.evaluate import LabelledFace, evaluate_models, wrap_module
@@ -169,15 +170,11 @@ def test_a_module_in_memory_is_scored_and_left_as_it_was(nets, tmp_path):
         pixels = np.random.default_rng(number).integers(0, 256, (12, 12, 3), np.uint8)
         Image.fromarray(pixels).save(path)
         faces.append(LabelledFace(path, emotion, path.stem))
-    (report,) = evaluate_models(
-        [wrap_module(network)],
-        faces,
-        EvalRecipe(size=12, preset="imagenet"),
-        tmp_path / "out",
-        explicit=["size"],
-    )
-    assert (report.model, report.path.name, report.scores.n) == ("Heads", "Heads", 3)
+    report = bt.evaluate(network, faces, size=12, preset="imagenet")
+    assert (report.model, report.n) == ("Heads", 3)
     assert report.evaluation.declaration.source.startswith("preset imagenet")
+    (saved,) = evaluate_models([wrap_module(network)], faces, EvalRecipe(size=12), tmp_path / "out")
+    assert (saved.path.name, saved.to_dict()["efficiency"]["parameters"]) == ("Heads", 147)
     assert (network.training, network.drop.training, network.conv.training) == (True, True, False)
     with pytest.raises(BtferError, match="takes 2 channels"):
         wrap_module(torch.nn.Conv2d(2, 3, 1))
