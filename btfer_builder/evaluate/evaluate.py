@@ -18,6 +18,7 @@ from btfer_builder.evaluate.efficiency import efficiency
 from btfer_builder.evaluate.inference.outputs import Predictions, filled, read_labels
 from btfer_builder.evaluate.inference.predict import ModelRun, Progress, predict_jobs
 from btfer_builder.evaluate.inference.prefetch import View, as_it_is
+from btfer_builder.evaluate.kernels import kernel_note, kernel_runs, kernel_scores
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.loaders.registry import PACKAGES, load_model
 from btfer_builder.evaluate.metrics.groups import group_scores
@@ -162,8 +163,11 @@ def score_models(
     views: list[View] = [as_it_is]
     views += corruption_views(recipe.seed) if recipe.corruptions else []
     views += [resolution_view(side) for side in recipe.resolutions]
+    variants = [
+        [] if item.kernel_declared else kernel_runs(job) for job, item in zip(jobs, declared, strict=True)
+    ]
     answers = predict_jobs(
-        jobs,
+        [*jobs, *(run for runs in variants for run in runs)],
         faces,
         batch_size=recipe.batch_size,
         workers=recipe.workers,
@@ -173,6 +177,7 @@ def score_models(
     )
     titles = distinct_names([place_of(model) for model in loaded])
     evaluations = []
+    of_variants = iter(answers[0][len(jobs) :])
     for number, (job, declaration) in enumerate(zip(jobs, declared, strict=True)):
         seen = [view[number] for view in answers]
         tried = (
@@ -203,6 +208,7 @@ def score_models(
             recipe=recipe,
             named=(set_name, digest, signature),
             tried=tried,
+            kernels=[next(of_variants) for _ in variants[number]],
         )
         evaluations.append(replace(evaluation, title=titles[number]))
     return evaluations
@@ -251,6 +257,7 @@ def measure(
     recipe: EvalRecipe,
     named: tuple[str, str, str],
     tried: tuple[PreprocessingScore, ...],
+    kernels: Sequence[Predictions] = (),
 ) -> Evaluation:
     """Compute every number of one model from its predictions.
 
@@ -269,6 +276,8 @@ def measure(
         Name and hash of the set, and the signature.
     tried
         Other kinds of preprocessing, compared on the training domain.
+    kernels
+        Predictions of `kernel_runs`.
     """
     true, predictions = true_classes(faces), seen[0]
     outcomes = Outcomes(
@@ -282,6 +291,7 @@ def measure(
     answers = [view.predicted for view in seen[1:]]
     smaller = answers[len(answers) - len(recipe.resolutions) :]
     votes = np.array([[face.votes.get(emotion, 0) for emotion in EMOTIONS] for face in faces], np.float64)
+    of_kernels = kernel_scores(true, predictions.predicted, kernels)
     drawing = {"resamples": recipe.resamples, "seed": recipe.seed}
     set_name, digest, signature = named
     return Evaluation(
@@ -310,11 +320,12 @@ def measure(
         resolutions=resolution_scores(true, recipe.resolutions, smaller),
         efficiency=efficiency(job.model, job.preprocessing, measure=recipe.efficiency),
         tried=tried,
+        kernels=of_kernels,
         notes=(
             *notes_of(
                 outcomes.scores, job.labels, predictions, job.preprocessing, declaration, job.model.begins
             ),
-            *filter(None, [warning(tried) if tried else None]),
+            *filter(None, [kernel_note(of_kernels), warning(tried) if tried else None]),
         ),
         versions=_versions(job.model),
     )

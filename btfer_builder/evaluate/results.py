@@ -8,6 +8,7 @@ from typing import Any
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.efficiency import Efficiency
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
+from btfer_builder.evaluate.kernels import KernelScore
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.metrics.groups import Grouping
 from btfer_builder.evaluate.metrics.outcomes import Outcomes
@@ -52,6 +53,8 @@ class Evaluation:
         Scores against votes; None where faces have no votes of several reviewers.
     groups, corruptions, resolutions, efficiency, tried
         Further measurements; `tried` are other kinds of preprocessing, compared on the training domain.
+    kernels
+        The accuracy under the usual interpolations; empty if one is declared.
     notes
         Remarks on the numbers, as sentences.
     versions
@@ -77,6 +80,7 @@ class Evaluation:
     resolutions: tuple[ResolutionScore, ...]
     efficiency: Efficiency
     tried: tuple[PreprocessingScore, ...]
+    kernels: tuple[KernelScore, ...]
     notes: tuple[str, ...]
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -129,6 +133,7 @@ class Evaluation:
             "corruptions": [asdict(item) for item in self.corruptions],
             "resolutions": [asdict(item) for item in self.resolutions],
             "efficiency": asdict(self.efficiency),
+            "kernels": [asdict(item) for item in self.kernels],
             "tried_preprocessing": [asdict(item) for item in self.tried],
             "preprocessing": self.preprocessing_dict(),
             "set": {"name": self.set_name, "sha256": self.set_digest},

@@ -160,7 +160,7 @@ def _build(path: Path, config: object, *, fall_back: bool, trust_model: bool) ->
 
 
 def _image(where: Path, network: Any) -> Any:  # noqa: ANN401 - a symbolic tensor of either Keras
-    inputs = getattr(network, "inputs", None) or ()
+    inputs = list(getattr(network, "inputs", None) or ())
     if len(inputs) != 1:
         raise BtferError(
             f"{where}: takes {len(inputs) or 'no known'} inputs; expected a model that takes one image"

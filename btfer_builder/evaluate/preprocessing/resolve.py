@@ -35,11 +35,14 @@ class ResolvedPreprocessing:
         a setting; without any, `flags` if these give scale, mean or std, else `recipe`.
     overridden
         The settings of the sidecar or preset that a flag overrides or invalidates, as sentences.
+    kernel_declared
+        Whether anything says how the model's faces were resized.
     """
 
     recipe: EvalRecipe
     source: str
     overridden: tuple[str, ...] = ()
+    kernel_declared: bool = True
 
 
 def resolve_preprocessing(
@@ -79,7 +82,9 @@ def resolve_preprocessing(
         source = "model's own input of whole numbers" if declared is None else source
     if declared is None:
         # Labels, a size or an interpolation do not say which range of pixels the model was trained on.
-        return ResolvedPreprocessing(recipe, "flags" if {"scale", "mean", "std"} & set(flags) else source)
+        source = "flags" if {"scale", "mean", "std"} & set(flags) else source
+        kernel = "resize" in flags or recipe.resize != "auto"
+        return ResolvedPreprocessing(recipe, source, kernel_declared=kernel)
     settings: dict[str, Any] = {name: getattr(declared.input, name) for name in DECLARED}
     settings |= {"labels": declared.labels.outputs or None, "activation": declared.output.activation}
     settings = {name: value for name, value in settings.items() if value is not None}
@@ -103,6 +108,7 @@ def resolve_preprocessing(
         msgspec.structs.replace(recipe, **kept),
         source + (" and flags" if differing else ""),
         tuple(overridden),
+        "resize" in settings or "resize" in flags or recipe.resize != "auto",
     )
 
 
