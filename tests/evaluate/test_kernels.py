@@ -43,9 +43,8 @@ def test_usual_interpolations_are_scored_in_one_pass(fine, tmp_path, monkeypatch
     assert list(found) == list(USUAL)
     assert found["area"].changed == 0, "as auto"
     for kernel in USUAL:
-        (alone,) = evaluate_models(
-            [model], faces, EvalRecipe(resamples=0, resize=kernel), tmp_path / "o", explicit=["resize"]
-        )
+        declared = EvalRecipe(resamples=0, resize=kernel)
+        (alone,) = evaluate_models([model], faces, declared, tmp_path / "o", explicit=["resize"])
         assert alone.evaluation.kernels == ()
         assert alone.scores.accuracy == found[kernel].accuracy
         changed = alone.evaluation.predictions.predicted != report.evaluation.predictions.predicted
@@ -68,12 +67,12 @@ def test_a_declared_interpolation_is_not_doubted(fine, tmp_path):
 
 def test_faces_of_the_models_size_are_predicted_once(make_set, brightness_model, tmp_path):
     batches = []
-    counting = replace(
-        brightness_model,
-        name="b",
-        loader="function",
-        predict=lambda x: batches.append(len(x)) or brightness_model.predict(x),
-    )
+
+    def counted(batch):
+        batches.append(len(batch))
+        return brightness_model.predict(batch)
+
+    counting = replace(brightness_model, name="b", loader="function", predict=counted)
     (report,) = evaluate_models(
         [counting], make_set({"happy": [1, 2]}), EvalRecipe(resamples=0), tmp_path / "out"
     )

@@ -44,7 +44,7 @@ class Model:
         Number of weights; None if the format does not state it.
     flops
         Returns the floating-point operations of one image of this height and width, as `networks.flops` counts
-        them; None if unknown.
+        them; None if unknown. It raises `Uncounted` where operators cannot be counted.
     declares, declared_in
         The labels and the preprocessing that the model's own files state, and the name of the file with the
         preprocessing, empty if there is none; a sidecar beside the model comes first.

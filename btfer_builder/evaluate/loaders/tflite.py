@@ -20,7 +20,7 @@ from btfer_builder.evaluate.loaders.base import (
 )
 from btfer_builder.evaluate.loaders.tflite_check import check_tflite
 from btfer_builder.io.tensorflow_import import import_tensorflow, silent_stderr
-from btfer_builder.networks.flops import Products, count_flops
+from btfer_builder.networks.flops import Products, count_operators
 
 
 def load_tflite(path: Path, *, output: str = "") -> Model:
@@ -66,7 +66,7 @@ def load_tflite(path: Path, *, output: str = "") -> Model:
         _Session(path, interpreter, list(shapes).index(scores), channels_first=first),
         takes="uint8" if np.issubdtype(kind, np.integer) and not scale else "float32",
         parameters=_parameters(interpreter, details),
-        flops=lambda h, w: count_flops(_products(interpreter, details)) if (h, w) == sides else None,
+        flops=lambda h, w: count_operators(_operators(interpreter, details)) if (h, w) == sides else None,
     )
 
 
@@ -166,11 +166,38 @@ def _is_weight(details: dict[int, dict[str, Any]], index: int) -> bool:
     return detail["dtype"] is not np.int32 or quantised
 
 
-def _products(interpreter: Any, details: dict[int, dict[str, Any]]) -> Iterator[Products]:  # noqa: ANN401
+#: Operators that multiply with weights, and are not counted here.
+_UNKNOWN_TEXT = """
+BIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_RNN CONV_3D_TRANSPOSE IF LSTM RNN
+STABLEHLO_CONVOLUTION STABLEHLO_DOT_GENERAL SVDF UNIDIRECTIONAL_SEQUENCE_LSTM UNIDIRECTIONAL_SEQUENCE_RNN
+WHILE
+"""
+_UNKNOWN = frozenset(_UNKNOWN_TEXT.split())
+
+
+def _operators(
+    interpreter: Any,  # noqa: ANN401 - either library's
+    details: dict[int, dict[str, Any]],
+) -> Iterator[tuple[str, Products | None]]:
     for operation in interpreter._get_ops_details():
-        if operation["op_name"] not in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}:
-            continue
-        kernel = details[int(operation["inputs"][1])]["shape"]
+        kind = operation["op_name"]
         # The interpreter can be allocated for a batch of several images.
-        output = details[int(operation["outputs"][0])]["shape"][1:]
-        yield output, kernel[1:3] if operation["op_name"] == "DEPTHWISE_CONV_2D" else kernel[1:]
+        inputs = [
+            list(details[int(each)]["shape"]) if each in details else [] for each in operation["inputs"]
+        ]
+        output = list(details[int(operation["outputs"][0])]["shape"])[1:]
+        if kind in {"CONV_2D", "FULLY_CONNECTED"}:
+            yield kind, (output, inputs[1][1:])
+        elif kind == "DEPTHWISE_CONV_2D":
+            yield kind, (output, inputs[1][1:3])
+        elif kind == "CONV_3D":
+            yield kind, (output, inputs[1][:-1])
+        elif (
+            kind == "TRANSPOSE_CONV"
+        ):  # each value of its input meets the whole kernel (outputs, height, width, inputs)
+            yield kind, (inputs[2][1:], inputs[1][:3])
+        elif kind == "BATCH_MATMUL":
+            left = inputs[0]
+            yield kind, (output, [left[-1] if left[-2] == output[-2] else left[-2]])
+        elif kind in _UNKNOWN:
+            yield kind, None
