@@ -21,7 +21,7 @@ from btfer_builder.evaluate.robustness import CorruptionScore, ResolutionScore
 from btfer_builder.networks.preprocessing import Preprocessing
 
 #: Version of the form of `metrics.json`; raised when a number changes its meaning.
-SCHEMA = 2
+SCHEMA = 3
 
 #: What is left out where a model's outputs are no probabilities.
 LEFT_OUT = (
