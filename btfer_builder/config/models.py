@@ -8,7 +8,7 @@ from btfer_builder.config.base import Pretraining, Scheduler, Section
 from btfer_builder.labels import EMOTIONS
 
 Scale = Literal["0,1", "-1,1", "0,255"]
-Color = Literal["auto", "rgb", "bgr", "grey"]
+Color = Literal["auto", "rgb", "bgr", "grey", "grey-bgr"]
 Activation = Literal["auto", "softmax", "logits", "sigmoid", "none"]
 Balancing = Literal["none", "simple", "conservative", "oversample", "undersample"]
 Loss = Literal["crossentropy", "focal"]
@@ -25,6 +25,7 @@ ResizeKernel = Literal[
     "pil-nearest",
     "pil-box",
     "pil-hamming",
+    "skimage",
 ]
 Preset = Literal[
     "none",

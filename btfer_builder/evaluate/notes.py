@@ -49,7 +49,7 @@ def notes_of(
             "" if preprocessing.scale == "0,255" else "; if it was trained on 0 to 255, give --scale 0,255"
         )
         notes.append(f"The network begins with a layer that scales its input: {begins}; {fed}{doubt}.")
-    if preprocessing.color == "grey" and preprocessing.channels == 3:
+    if preprocessing.color.startswith("grey") and preprocessing.channels == 3:
         notes.append("The model takes three channels; each got the same grey image.")
     if declaration.source == "recipe" and not preprocessing.raw:
         notes.append(

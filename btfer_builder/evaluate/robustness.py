@@ -119,8 +119,8 @@ def _grey(image: Pixels, severity: int, _rng: np.random.Generator) -> Pixels:
     return _pixels(image + (grey.astype(np.float32) - image) * share)
 
 
-#: Each corruption takes uint8 RGB of shape (h, w, 3) whose longer side is `REFERENCE_SIDE`, a severity of 1 to 5 and the
-#: generator of the face; it keeps the shape.
+#: Each corruption takes uint8 RGB of shape (h, w, 3) whose longer side is `REFERENCE_SIDE`, a severity of 1 to 5 and
+#: the generator of the face; it keeps the shape.
 CORRUPTIONS: dict[str, Corruption] = {
     "blur": _blur,
     "noise": _noise,

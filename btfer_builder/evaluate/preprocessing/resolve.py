@@ -162,7 +162,7 @@ def build_preprocessing(recipe: EvalRecipe, model: Model, explicit: Collection[s
     color: ChannelOrder
     if recipe.color == "auto":
         color = "grey" if model.channels == 1 else "rgb"
-    elif recipe.color == "grey" or model.channels == 3:
+    elif recipe.color.startswith("grey") or model.channels == 3:
         color = recipe.color
     else:
         raise BtferError(
