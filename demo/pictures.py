@@ -8,6 +8,7 @@ seven expressions: the small faces are sorted by what they look like to one pers
 import io
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 import cv2
@@ -55,9 +56,7 @@ def portrait(face: NDArray[np.float64], seed: int) -> Pixels:
         Picks the background and the tint.
     """
     rng = np.random.default_rng(seed)
-    backgrounds = [data.coffee(), data.chelsea(), data.rocket()]
-    background = cv2.resize(backgrounds[seed % 3], (480, 400), interpolation=cv2.INTER_AREA)
-    background = np.roll(background, rng.integers(0, 480), axis=1)
+    background = np.roll(_backgrounds()[seed % 3], rng.integers(0, 480), axis=1)
     if rng.random() < 0.5:
         background = background[::-1]
     background = cv2.GaussianBlur(background, (0, 0), 25).astype(np.float64)
@@ -71,6 +70,12 @@ def portrait(face: NDArray[np.float64], seed: int) -> Pixels:
     background[top : top + 250, left : left + 250] = mask * enlarged + (1 - mask) * window
     photo: Pixels = background.clip(0, 255).astype(np.uint8)
     return photo
+
+
+@cache
+def _backgrounds() -> list[Pixels]:
+    photos = (data.coffee(), data.chelsea(), data.rocket())
+    return [cv2.resize(photo, (480, 400), interpolation=cv2.INTER_AREA) for photo in photos]
 
 
 def encode(pixels: Pixels, kind: str = "JPEG", quality: int = 92) -> bytes:

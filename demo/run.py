@@ -72,9 +72,10 @@ def main(workspace: Path = HERE / "workspace") -> None:
     shutil.rmtree(workspace, ignore_errors=True)
     workspace.parent.mkdir(parents=True, exist_ok=True)
     btfer(workspace.parent, "init", workspace.name)
-    with serve(web()) as site:
+    pictures = web()
+    with serve(pictures) as site:
         print(
-            f"\nA search engine with {len(web())} pictures runs at {site.url}; it is asked as Bing would be."
+            f"\nA search engine with {len(pictures)} pictures runs at {site.url}; it is asked as Bing would be."
         )
         btfer(
             workspace, "crawl", "--engine", "bing", "--engine-url", f"bing={site.search_url}",

@@ -14,7 +14,7 @@ _START = """# Python API
 
 What `import btfer_builder as bt` offers, made from the docstrings by `make docs`. The API does what the commands do,
 returns tables as pandas DataFrames, and raises `bt.BtferError` for every problem that a user can solve. It is
-provisional until version 0.2.0. [examples/quickstart.ipynb](../examples/quickstart.ipynb) shows it in use.
+provisional until version 0.2.0. The notebook `examples/quickstart.ipynb` shows it in use.
 
 Keyword arguments are the settings of `btfer.toml`. One that is not given, or is `None`, keeps the value that the
 workspace has; functions without a workspace take the default. An unknown setting is an error with the nearest name.
@@ -88,7 +88,9 @@ def _signature(function: Any) -> str:  # noqa: ANN401 - any callable
             shown.append(_parameter(parameter))
     returns = signature.return_annotation
     result = "" if returns in {inspect.Signature.empty, None} else f" -> {_annotation(returns)}"
-    return f"({', '.join([*shown, *filter(None, [settings])])}){result}"
+    shown += [settings] if settings else []
+    line = f"({', '.join(shown)}){result}"
+    return line if len(line) <= 90 else "(\n    " + ",\n    ".join(shown) + f",\n){result}"
 
 
 def _parameter(parameter: inspect.Parameter) -> str:

@@ -13,7 +13,7 @@ PAGE = Path(__file__).with_name("benchmarks.md")
 Row = Mapping[str, str]
 
 _TABLES = re.compile(r"(?<=<!-- results -->\n).*(?=<!-- end of results -->\n)", re.DOTALL)
-_HEAD = "| what | peer | asked for | measured | on | commit |\n|---|---|---|---|---|---|\n"
+_HEAD = "| what | peer | asked for | measured | on |\n|---|---|---|---|---|\n"
 _COMPARE = {"≥": operator.ge, "≤": operator.le, "<": operator.lt, ">": operator.gt}
 
 
@@ -49,9 +49,8 @@ def _line(rows: list[Row]) -> str:
     bounds = sorted((row[bound] for row in newest for bound in ("low", "high") if row[bound]), key=float)
     spread = f"{_number(bounds[0])}–{_number(bounds[-1])}" if bounds else ""
     measured = f"{values} ({spread})" if values and spread else values or _with_unit(spread, unit)
-    commits = ", ".join(dict.fromkeys(f"`{row['commit']}`" for row in newest if row["commit"]))
     goal = _with_unit(last["goal"], unit) if last["goal"] else ""
-    return f"| {last['figure']} | {last['peer']} | {goal} | {measured} | {day} | {commits} |\n"
+    return f"| {last['figure']} | {last['peer']} | {goal} | {measured} | {day} |\n"
 
 
 def _value(row: Row) -> str:

@@ -78,7 +78,7 @@ def test_the_page_of_the_architecture_names_files_that_exist():
     page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
     table = page.partition("## Where a new thing goes")[2].partition("## ")[0]
     named = re.findall(r"`([a-z_]+/[\w/.]*)`", table)
-    assert len(named) > 15
+    assert len(named) > 5
     missing = [
         name for name in named if not any((root / name).exists() for root in (PACKAGE, PACKAGE.parent))
     ]

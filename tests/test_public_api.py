@@ -1,5 +1,6 @@
 """The public API: its names, its signatures, its page, and what its import loads. Provisional until 0.2.0."""
 
+import ast
 import inspect
 import subprocess
 import sys
@@ -173,3 +174,21 @@ def test_the_import_loads_nothing_heavy_and_functions_stay_functions(tmp_path):
         [sys.executable, "-c", IMPORTS, str(tmp_path / "faces")], capture_output=True, text=True, check=False
     )
     assert ran.stdout.splitlines() == ["[] True True True", "[]"], ran.stderr
+
+
+def test_the_code_of_the_readme_fits_the_signatures():
+    readme = (PAGE.parents[1] / "README.md").read_text(encoding="utf-8")
+    code = readme.partition("## From Python")[2].partition("```python\n")[2].partition("```")[0]
+    owners = {"bt": bt, "ws": bt.Workspace, "report": bt.Report}
+    calls = 0
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in owners:
+            assert hasattr(owners[node.value.id], node.attr), node.attr
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        if isinstance(node.func.value, ast.Name) and node.func.value.id in owners:
+            function = getattr(owners[node.func.value.id], node.func.attr)
+            own = [] if node.func.value.id == "bt" else [None]
+            inspect.signature(function).bind(*own, *node.args, **{word.arg: word for word in node.keywords})
+            calls += 1
+    assert calls > 12

@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Collection
+from os import PathLike
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -10,6 +11,7 @@ from msgspec.inspect import DictType, LiteralType, Metadata, StructType, Type, V
 
 from btfer_builder.catalog.catalog import damage_as_error
 from btfer_builder.config import Section, Setting, settings_of
+from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import show_progress
 
 P = ParamSpec("P")
@@ -71,8 +73,16 @@ def guarded(function: Callable[P, Result]) -> Callable[P, Result]:
 
 
 def path_of(path: object) -> Path:
-    """Return a path as the user means it: `~` is the home folder."""
-    return Path(str(path)).expanduser()
+    """Return a path as the user means it: `~` is the home folder.
+
+    Raises
+    ------
+    BtferError
+        If it is neither text nor a path.
+    """
+    if not isinstance(path, str | PathLike):
+        raise BtferError(f"expected a path, got an object of the type {type(path).__name__}")
+    return Path(path).expanduser()
 
 
 def _with_settings(text: str, settings: list[Setting]) -> str:

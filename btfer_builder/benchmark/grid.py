@@ -88,13 +88,13 @@ def load_benchmark(path: Path) -> BenchmarkRecipe:
         If the file is missing or not valid TOML, or a setting is unknown or out of range; the text names it.
     """
     try:
-        said = read_toml(path)
-        recipe = convert_settings(said, BenchmarkRecipe, path)
+        stored = read_toml(path)
+        recipe = convert_settings(stored, BenchmarkRecipe, path)
     except FileNotFoundError:
         raise BtferError(f"{path}: no such file; write one (btfer benchmark --example shows it)") from None
     except (OSError, ValueError) as error:
         raise BtferError(f"{path}: not valid TOML: {error}") from None
-    check_benchmark(recipe, said.get("train", {}), str(path))
+    check_benchmark(recipe, stored.get("train", {}), str(path))
     return with_absolute_paths(recipe, path.absolute().parent)
 
 

@@ -152,20 +152,20 @@ def top_table(frame: "pd.DataFrame", size: int, *, beside: bool = True) -> Table
     rows, facts = [], []
     for (dataset, balancing), group in frame.groupby(["dataset", "balancing"], sort=False):
         ordered = group.sort_values(["own_accuracy", "btfer_accuracy"], ascending=False, kind="stable")
-        for place, (_, row) in enumerate(ordered.head(LISTED).iterrows(), 1):
+        for rank, (_, row) in enumerate(ordered.head(LISTED).iterrows(), 1):
             theirs = _published(row) if beside else None
             rows.append(
                 (
                     str(dataset),
                     str(balancing),
-                    str(place),
+                    str(rank),
                     f"{row['network']} – {row['pretraining']}",
                     _accuracy(row, "own"),
                     _accuracy(row, "btfer"),
                     *_theirs(theirs),
                 )
             )
-            facts.append({"place": place} | _facts(row, theirs))
+            facts.append({"place": rank} | _facts(row, theirs))
     title = f"The {LISTED} best of each dataset with {size}×{size} pixels"
     return Table(
         name,

@@ -77,6 +77,7 @@ class Catalog:
             connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SECONDS)
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA recursive_triggers = ON")  # REPLACE then fires the DELETE triggers
             _execute_with_retries(
                 connection, "PRAGMA journal_mode = WAL"
             )  # fails at once while another process creates the catalog
@@ -273,4 +274,4 @@ def insert(
 
 def placeholders(values: Collection[object]) -> str:
     """Return the placeholders of an SQL list: `?, ?, ?` for three values."""
-    return ", ".join("?" * len(values))
+    return ", ".join("?" * len(values)) or "NULL"  # for `IN ()` SQLite scans the table

@@ -1,9 +1,8 @@
-"""Queries of the evaluation: how the faces of the sample were found, their votes, and leakage."""
+"""Queries of the evaluation: how the faces of the sample were found, and their votes."""
 
 import sqlite3
 
 from btfer_builder.catalog.catalog import Catalog
-from btfer_builder.catalog.leakage import leaked_sample
 
 
 def sampled_attributes(catalog: Catalog) -> list[sqlite3.Row]:
@@ -22,8 +21,3 @@ def sampled_votes(catalog: Catalog) -> list[sqlite3.Row]:
            WHERE w.verdict = 'accept' AND w.emotion IS NOT NULL AND NOT w.adjudicates
            GROUP BY s.face_id, w.emotion"""
     )
-
-
-def leaked_faces(catalog: Catalog) -> int | None:
-    """Return how many faces of the sample stand in a training set; None if that was never looked up."""
-    return leaked_sample(catalog)

@@ -178,7 +178,7 @@ def sample_state(catalog: Catalog) -> SampleState:
     row = catalog.rows(
         """WITH known AS MATERIALIZED (  -- a LEFT JOIN of the view would compute it for all faces
                SELECT f.face_id, f.state, f.verdict, f.conflict, f.emotion
-               FROM sample JOIN face_rows f USING (face_id))
+               FROM sample CROSS JOIN face_rows f USING (face_id))
            SELECT count(*) AS drawn, coalesce(sum(fate = 'left'), 0) AS left,
                   coalesce(sum(fate = 'rejected'), 0) AS rejected,
                   coalesce(sum(fate = 'relabelled'), 0) AS relabelled

@@ -54,7 +54,8 @@ def with_keywords(
         try:
             changed.append(msgspec.convert(msgspec.to_builtins(section) | given, kind))
         except msgspec.ValidationError as error:
-            raise BtferError(f"{command}.{explain(error, kind)}") from None
+            text = explain(error, kind).replace("`array`", "a list").replace("`object`", "a dict")
+            raise BtferError(f"{command}.{text}") from None
     for name in left:
         raise BtferError(f"{command}: unknown setting `{name}`{nearest_name(name, valid)}")
     return tuple(changed)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from btfer_builder import __version__
-from btfer_builder.catalog.evaluate import leaked_faces
+from btfer_builder.catalog.leakage import leaked_sample
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
@@ -153,7 +153,7 @@ def set_name(directory: Path) -> str:
 
 def known_leakage(workspace: Workspace) -> int | None:
     """Return how many faces of the sample were found in a training set; None if not checked."""
-    return leaked_faces(workspace.catalog)
+    return leaked_sample(workspace.catalog)
 
 
 def make_signature(

@@ -1,5 +1,6 @@
 """Write files and folders whole or not at all, and digest them."""
 
+import filecmp
 import hashlib
 import os
 import re
@@ -38,8 +39,15 @@ def setting_digest(path: str) -> str:
 
 
 @contextmanager
-def open_atomic(path: Path) -> Iterator[IO[bytes]]:
+def open_atomic(path: Path, *, keep_equal: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file that replaces `path` on success and is deleted on failure.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    keep_equal
+        Leave an earlier file that has the same bytes as it is, with its time of change.
 
     Raises
     ------
@@ -52,13 +60,18 @@ def open_atomic(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise BtferError(f"{path}: cannot be written: {error.strerror}") from None
     # No fsync: after a power cut the catalog, which has one, says what to write again.
-    with replace_on_success(Path(name), path), os.fdopen(handle, "wb") as file:
+    with (
+        replace_on_success(Path(name), path, keep_equal=keep_equal),
+        os.fdopen(handle, "wb") as file,
+    ):
         yield file
 
 
 @contextmanager
-def replace_on_success(temporary: Path, path: Path) -> Iterator[None]:
+def replace_on_success(temporary: Path, path: Path, *, keep_equal: bool = False) -> Iterator[None]:
     """Rename `temporary`, which the block writes, to `path` on success, and delete it on failure.
+
+    With `keep_equal`, an earlier file with the same bytes is left as it is.
 
     Raises
     ------
@@ -67,6 +80,9 @@ def replace_on_success(temporary: Path, path: Path) -> Iterator[None]:
     """
     try:
         yield
+        if keep_equal and path.is_file() and filecmp.cmp(temporary, path, shallow=False):
+            temporary.unlink()
+            return
         temporary.chmod(0o644)  # mkstemp creates files that only their owner may read
         temporary.replace(path)
     except OSError as error:

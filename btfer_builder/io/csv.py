@@ -25,7 +25,13 @@ class NotCsv(BtferError):
     """A file whose quotes or cells are not those of a CSV table."""
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object] | sqlite3.Row]) -> int:
+def write_csv(
+    path: Path,
+    columns: Sequence[str],
+    rows: Iterable[Mapping[str, object] | sqlite3.Row],
+    *,
+    keep_equal: bool = False,
+) -> int:
     """Write a CSV table atomically and return the number of its rows.
 
     Parameters
@@ -37,9 +43,11 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, ob
     rows
         Mappings with these keys, or rows of a query with these columns in this order. `None` becomes an empty cell,
         and text that a spreadsheet would run as a formula gets an apostrophe before it.
+    keep_equal
+        Leave an earlier file with the same bytes as it is.
     """
     count = 0
-    with open_atomic(path) as file:
+    with open_atomic(path, keep_equal=keep_equal) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         writer = csv.writer(text)
         writer.writerow(columns)

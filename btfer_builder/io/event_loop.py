@@ -1,6 +1,7 @@
 """Run a coroutine to its end, also where an event loop runs already: in a notebook."""
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 from collections.abc import Coroutine
@@ -21,10 +22,12 @@ def run_coroutine(coroutine: Coroutine[Any, Any, Result]) -> Result:
     except RuntimeError:
         return asyncio.run(coroutine)
     started = threading.Event()
-    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = []
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
 
     async def run() -> Result:
-        running.append((asyncio.get_running_loop(), asyncio.current_task()))
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this is one
+        running.append((asyncio.get_running_loop(), task))
         started.set()
         return await coroutine
 
@@ -36,6 +39,6 @@ def run_coroutine(coroutine: Coroutine[Any, Any, Result]) -> Result:
         except KeyboardInterrupt:
             started.wait()
             loop, task = running[0]
-            if task is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended in the meantime
                 loop.call_soon_threadsafe(task.cancel)
             raise

@@ -173,8 +173,8 @@ def read_run(folder: Path) -> Run | None:
     """
     path = folder / RUN
     try:
-        said = read_json(path)
-        known = {name: said[name] for name in Run.__dataclass_fields__ if name != "path"}
+        stored = read_json(path)
+        known = {name: stored[name] for name in Run.__dataclass_fields__ if name != "path"}
         known["recipe"] = with_new_names(TrainRecipe, known["recipe"])
         return msgspec.convert({**known, "path": folder}, Run, dec_hook=_as_it_is)
     except FileNotFoundError:
@@ -251,7 +251,7 @@ def describe_model(folder: Path, recipe: TrainRecipe, preprocessing: Preprocessi
         "seed": recipe.seed,
         "trained_by": f"btfer-builder {__version__}",
     }
-    said = SidecarInput(
+    stored = SidecarInput(
         size=preprocessing.height,
         color=preprocessing.color,
         scale=preprocessing.scale,
@@ -259,4 +259,4 @@ def describe_model(folder: Path, recipe: TrainRecipe, preprocessing: Preprocessi
         std=preprocessing.std or None,
         resize=preprocessing.resize,
     )
-    write_sidecar(folder / MODEL, Sidecar(input=said, labels=SidecarLabels(outputs=EMOTIONS), about=about))
+    write_sidecar(folder / MODEL, Sidecar(input=stored, labels=SidecarLabels(outputs=EMOTIONS), about=about))

@@ -87,6 +87,15 @@ def test_errors_are_of_the_package_and_say_what_is_wrong(faces, model, settings,
         bt.evaluate(model, faces, progress=False, **settings)
 
 
+def test_a_set_that_is_none_is_named_by_its_type():
+    with pytest.raises(bt.BtferError, match="expected a path, got an object of the type ndarray"):
+        bt.evaluate(uniform, np.zeros((2, 8, 8, 3), np.uint8))
+    with pytest.raises(bt.BtferError, match="nowhere: no such folder"):
+        bt.load_faces("nowhere")
+    with pytest.raises(bt.BtferError, match="no faces to score the model on"):
+        bt.evaluate(uniform, [])
+
+
 def test_an_unknown_metric_comes_with_the_nearest(faces):
     report = bt.evaluate(uniform, faces, resamples=0)
     with pytest.raises(bt.BtferError, match=r"`macro_f2`; did you mean `macro_f1`\?"):

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.xdist_group("api")
         ("sample", {"per_class": 0}, "sample.per_class: Expected `int` >= 1"),
         ("sample", {"per_class": 3}, r"too few faces \(missing: angry 1, .*\); nothing was written"),
         ("compare", {}, "has no reports yet"),
-        ("queries", {"language": "es"}, "queries.language: Expected `array`, got `str`"),
+        ("queries", {"language": "es"}, "queries.language: Expected a list, got `str`"),
         ("agreement", {}, "no two reviewers have answered the same face yet"),
         ("export_decisions", {"blnd": True}, r"review: unknown setting `blnd`; did you mean `blind`\?"),
     ],

@@ -42,14 +42,14 @@ def finished(tmp_path_factory):
 def test_every_run_is_trained_and_scored_on_its_own_test_split_and_across(finished):
     _, done = finished
     assert (len(done.results), done.ran, done.failed) == (2, 2, ())
-    for one in done.results:
-        folder = done.out / "runs" / one.run_id
+    for result in done.results:
+        folder = done.out / "runs" / result.run_id
         assert {"model.keras", "model.btfer.toml", "history.csv", "run.json", "result.json"} <= {
             file.name for file in folder.iterdir()
         }
-        assert (one.own.name, one.own.n, one.selected_on_own) == ("test", 14, False)
-        assert (one.btfer.name, one.btfer.n) == ("btfer", 14)
-        for score in (one.own, one.btfer):
+        assert (result.own.name, result.own.n, result.selected_on_own) == ("test", 14, False)
+        assert (result.btfer.name, result.btfer.n) == ("btfer", 14)
+        for score in (result.own, result.btfer):
             metrics = json.loads((folder / score.report / "metrics.json").read_text())
             assert metrics["accuracy"] == score.accuracy
             assert metrics["preprocessing"]["declared_by"].startswith("sidecar")
@@ -57,8 +57,8 @@ def test_every_run_is_trained_and_scored_on_its_own_test_split_and_across(finish
             assert len(rows) == 1 + score.n
         run = json.loads((folder / "run.json").read_text())
         assert run["train"]["n"] == 28
-        assert one.params == run["params"]
-    assert max(one.btfer.accuracy for one in done.results) > 0.5  # stripes are easy
+        assert result.params == run["params"]
+    assert max(result.btfer.accuracy for result in done.results) > 0.5  # stripes are easy
 
 
 def test_tables_figures_and_answers_are_written_from_the_results(finished):
@@ -81,14 +81,14 @@ def test_tables_figures_and_answers_are_written_from_the_results(finished):
 def test_a_second_time_nothing_is_run_and_a_larger_grid_runs_what_is_new(finished):
     path, done = finished
     before = {
-        one.run_id: (done.out / "runs" / one.run_id / "result.json").stat().st_mtime_ns
-        for one in done.results
+        result.run_id: (done.out / "runs" / result.run_id / "result.json").stat().st_mtime_ns
+        for result in done.results
     }
     again = run_benchmark(here(path))
     assert (again.ran, again.results) == (0, done.results)
     larger = run_benchmark(here(path, seeds=(0, 5), balancings=("none",)))
     assert larger.ran == 1
-    assert {one.seed for one in larger.results} == {0, 5}
+    assert {result.seed for result in larger.results} == {0, 5}
     assert before == {name: (done.out / "runs" / name / "result.json").stat().st_mtime_ns for name in before}
 
 
@@ -96,7 +96,9 @@ def test_another_btfer_sample_is_scored_without_training_again(finished, tmp_pat
     path, done = finished
     write_stripes(tmp_path / "other", 1, seed=9)
     small = here(path, networks=("lenet5",), balancings=("none",), btfer=str(tmp_path / "other"))
-    (before,) = [one for one in done.results if (one.network, one.balancing) == ("lenet5", "none")]
+    (before,) = [
+        result for result in done.results if (result.network, result.balancing) == ("lenet5", "none")
+    ]
     model = done.out / "runs" / before.run_id / "model.keras"
     trained = model.stat().st_mtime_ns
     (after,) = run_benchmark(small).results
@@ -109,7 +111,7 @@ def test_another_btfer_sample_is_scored_without_training_again(finished, tmp_pat
 def test_another_way_of_scoring_is_done_without_training_again(finished):
     path, done = finished
     small = here(path, balancings=("none",))
-    (before,) = [one for one in done.results if one.balancing == "none"]
+    (before,) = [result for result in done.results if result.balancing == "none"]
     trained = (done.out / "runs" / before.run_id / "model.keras").stat().st_mtime_ns
     other = msgspec.structs.replace(small, eval=msgspec.structs.replace(small.eval, resamples=50))
     assert report_benchmark(other).missing == 1
@@ -130,7 +132,7 @@ def test_one_failure_does_not_end_the_others_and_is_tried_again(tmp_path):
     done = run_benchmark(recipe)
     (failure,) = done.failed
     assert "0.png" in failure.error
-    assert [one.dataset for one in done.results] == ["stripes"]
+    assert [result.dataset for result in done.results] == ["stripes"]
     assert (done.out / "runs" / failure.run_id / "error.txt").read_text() == failure.error + "\n"
     assert failure.error in (done.out / "README.md").read_text()
     asked = CliRunner().invoke(main, ["benchmark", str(path), "--plan", "--json"])
@@ -177,14 +179,14 @@ def test_a_dask_cluster_works_on_the_same_runs(finished, tmp_path):
             catch_exceptions=False,
         )
     assert asked.exit_code == 0, asked.stderr
-    said = json.loads(asked.stdout)
-    assert (said["ran"], said["failed"]) == (1, [])
-    (theirs,) = said["runs"]
-    (ours,) = [one for one in done.results if one.run_id == theirs["run_id"]]
+    answer = json.loads(asked.stdout)
+    assert (answer["ran"], answer["failed"]) == (1, [])
+    (theirs,) = answer["runs"]
+    (ours,) = [result for result in done.results if result.run_id == theirs["run_id"]]
     assert (theirs["params"], theirs["epochs"]) == (ours.params, ours.epochs)
     for name, score in (("own", ours.own), ("btfer", ours.btfer)):
         assert (theirs[name]["set_hash"], theirs[name]["n"]) == (score.set_hash, score.n)
-    assert "table-2.md" in " ".join(said["files"])
+    assert "table-2.md" in " ".join(answer["files"])
 
 
 def test_two_at_once_are_refused(finished):
@@ -207,8 +209,8 @@ def test_questions_and_report_run_nothing(finished):
     asked = CliRunner().invoke(main, ["benchmark", str(path), "--questions", "--json"])
     assert asked.exit_code == 0, asked.stderr
     rq3 = json.loads(asked.stdout)["questions"][2]["contrasts"]
-    assert {one["measure"]: one["pairs"] for one in rq3} == {"btfer": 1, "own": 1}
-    assert all(one["faces"] is None or np.isfinite(one["faces"]).all() for one in rq3)
+    assert {result["measure"]: result["pairs"] for result in rq3} == {"btfer": 1, "own": 1}
+    assert all(result["faces"] is None or np.isfinite(result["faces"]).all() for result in rq3)
     written = CliRunner().invoke(main, ["benchmark", str(path), "--report", "--json"])
     assert json.loads(written.stdout)["ran"] == 0
 
@@ -222,8 +224,8 @@ def test_questions_before_any_run_are_said(tmp_path):
 def test_without_a_test_split_the_own_score_is_flattered_and_says_so(tmp_path):
     path = write_grid(tmp_path, GRID.replace('"none", ', ""))
     (tmp_path / "set" / "test").rename(tmp_path / "apart")
-    (one,) = run_benchmark(here(path, btfer="")).results
-    assert (one.own.name, one.own.n, one.selected_on_own, one.btfer) == ("val", 7, True, None)
+    (result,) = run_benchmark(here(path, btfer="")).results
+    assert (result.own.name, result.own.n, result.selected_on_own, result.btfer) == ("val", 7, True, None)
     text = (tmp_path / "benchmark" / "tables" / "table-2.md").read_text()
     assert "The own split of stripes also chose the best epoch" in text
 
@@ -252,11 +254,11 @@ def test_each_worker_takes_a_card_of_its_own(tmp_path, monkeypatch):
         for _ in range(3)
     ]
     try:
-        said = sorted(worker.stdout.readline().split()[1] for worker in workers)
+        answer = sorted(worker.stdout.readline().split()[1] for worker in workers)
     finally:
         for worker in workers:
             worker.communicate("")
-    assert said == ["-1", "4", "7"]  # the third works on the processor
+    assert answer == ["-1", "4", "7"]  # the third works on the processor
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(cards, "_DRIVER", tmp_path / "gone")
     assert cards.visible_gpus() == []

@@ -122,11 +122,11 @@ def test_a_lost_catalog_is_named_and_nothing_is_touched(root, lose):
     lose(root / "manifests" / "btfer.sqlite")
     before = files(root)
     for name in COMMANDS:
-        code, said = run(root, name)
+        code, message = run(root, name)
         assert code == 1, name
-        assert len(said.splitlines()) == 1, said
-        assert "btfer.sqlite" in said
-        assert "restore the catalog from a backup" in said
+        assert len(message.splitlines()) == 1, message
+        assert "btfer.sqlite" in message
+        assert "restore the catalog from a backup" in message
         assert files(root) == before, name
 
 
@@ -137,9 +137,9 @@ def test_any_trace_of_earlier_work_is_enough(root, left):
     shutil.rmtree(root / "manifests")
     (root / left).parent.mkdir(parents=True, exist_ok=True)
     shutil.move(root / "left", root / left)
-    code, said = run(root, "status")
+    code, message = run(root, "status")
     assert code == 1
-    assert left.rpartition("/")[2] in said
+    assert left.rpartition("/")[2] in message
     assert not (root / "manifests" / "btfer.sqlite").exists()
 
 
@@ -149,9 +149,9 @@ def test_storage_elsewhere_counts_too(root):
     (root / "data").mkdir()
     recipe = (root / "btfer.toml").read_text()
     (root / "btfer.toml").write_text(recipe.replace('data = ""', f'data = "{root.parent / "elsewhere"}"'))
-    code, said = run(root, "crop")
+    code, message = run(root, "crop")
     assert code == 1
-    assert "elsewhere/images holds images" in said
+    assert "elsewhere/images holds images" in message
 
 
 def test_a_new_workspace_and_one_with_headers_only_begin(tmp_path, monkeypatch):
@@ -175,10 +175,10 @@ def test_a_catalog_cut_short_is_said_in_one_line(root):
         path.write_bytes(path.read_bytes()[:size])
         before = files(root)
         for name in COMMANDS:
-            code, said = run(root, name)
-            assert (code, len(said.splitlines())) == (1, 1), said
-            assert "btfer.sqlite" in said
-            assert "restore it from a backup" in said
+            code, message = run(root, name)
+            assert (code, len(message.splitlines())) == (1, 1), message
+            assert "btfer.sqlite" in message
+            assert "restore it from a backup" in message
         assert files(root) == before
 
 
@@ -187,9 +187,9 @@ def test_pages_that_are_damaged_are_said_in_one_line(root):
     content = bytearray(path.read_bytes())
     content[8192:-4096] = b"\xff" * (len(content) - 12288)
     path.write_bytes(content)
-    code, said = run(root, "status")
+    code, message = run(root, "status")
     assert code == 1
-    assert "restore it from a backup" in said
+    assert "restore it from a backup" in message
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -197,9 +197,9 @@ def test_the_catalog_of_another_workspace_replaces_no_view(root, name, tmp_path)
     other = make(tmp_path / "other", seed=1)
     shutil.copyfile(other.manifests / "btfer.sqlite", root / "manifests" / "btfer.sqlite")
     before = files(root)
-    code, said = run(root, name)
+    code, message = run(root, name)
     assert code == 1
-    assert "which has none of its rows" in said
+    assert "which has none of its rows" in message
     assert files(root) == before
 
 
@@ -210,9 +210,9 @@ def test_without_views_the_files_of_another_workspace_stay(root, tmp_path):
         view.unlink()
     pictures = {name: content for name, content in files(root).items() if name.startswith("data/")}
     for name in ("dedupe", "crop"):
-        code, said = run(root, name)
+        code, message = run(root, name)
         assert code == 1
-        assert "none of the first 14 images" in said
+        assert "none of the first 14 images" in message
     delete_orphaned_faces(Workspace(root))
     assert {name: content for name, content in files(root).items() if name.startswith("data/")} == pictures
 
@@ -238,9 +238,9 @@ def test_an_older_copy_of_the_catalog_replaces_no_newer_decisions(root):
         log.unlink()
     shutil.move(root / "older", root / "manifests" / "btfer.sqlite")
     before = (root / "manifests" / "decisions.csv").read_bytes()
-    code, said = run(root, "export")
+    code, message = run(root, "export")
     assert code == 1
-    assert "decisions up to number 15" in said
+    assert "decisions up to number 15" in message
     assert (root / "manifests" / "decisions.csv").read_bytes() == before
     (root / "manifests" / "decisions.csv").rename(root / "saved.csv")
     assert run(root, "export")[0] == 0

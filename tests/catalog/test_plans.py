@@ -26,6 +26,7 @@ from btfer_builder.catalog import review_signals as suspicion
 from btfer_builder.catalog import search_yield as yields
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
+from tests.catalog.conftest import STATEMENTS
 from tests.synthetic import fill_tables
 
 #: What may be scanned within a loop: the one rule of consensus, the sets searched for leaks, values of the question.
@@ -54,6 +55,12 @@ def test_no_statement_scans_a_table_within_a_loop(catalog, tmp_path):
     catalog.connection.set_trace_callback(None)
     asked = {text for text in statements if re.match(r"\s*(WITH|SELECT|DELETE|UPDATE)", text)}
     assert len(asked) > 50
+    found = {text: problems for text in asked if (problems := nested_scans(catalog.connection, text))}
+    assert found == {}
+
+
+def test_no_statement_of_the_catalog_tests_scans_a_table_within_a_loop(catalog):
+    asked = {text for text in STATEMENTS if re.match(r"\s*(WITH|SELECT|DELETE|UPDATE|INSERT)", text)}
     found = {text: problems for text in asked if (problems := nested_scans(catalog.connection, text))}
     assert found == {}
 

@@ -47,9 +47,9 @@ def drawn(workspace):
     return [tuple(row) for row in sampled_faces(workspace.catalog)], files
 
 
-def keep(workspace, said):
+def keep(workspace, message):
     """Do what a refusal says: put its last lines into btfer.toml, in the place of those that are there."""
-    section, *lines = [line.strip() for line in said.splitlines()[1:]]
+    section, *lines = [line.strip() for line in message.splitlines()[1:]]
     recipe = (workspace.root / "btfer.toml").read_text()
     head, _, tail = recipe.partition(section)
     for line in lines:
@@ -65,17 +65,17 @@ def test_a_sample_is_not_replaced_because_flags_were_forgotten(reviewed):
     before = drawn(reviewed)
     run(reviewed, "sample", *splits)
     assert drawn(reviewed) == before
-    said = run(reviewed, "sample", "--per-class", "2", code=1)
-    assert "faces of the sample would be dropped" in said
-    assert "seed 5 → 0" in said
-    assert "per_class" not in said  # it was asked for
-    assert "btfer sample --redraw" in said
+    message = run(reviewed, "sample", "--per-class", "2", code=1)
+    assert "faces of the sample would be dropped" in message
+    assert "seed 5 → 0" in message
+    assert "per_class" not in message  # it was asked for
+    assert "btfer sample --redraw" in message
     assert drawn(reviewed) == before
-    keep(reviewed, said)
+    keep(reviewed, message)
     run(reviewed, "sample")
     assert drawn(reviewed) == before
-    said = run(reviewed, "sample", "--seed", "6")
-    assert "of the 14 faces of the earlier sample are not in this one" in said
+    message = run(reviewed, "sample", "--seed", "6")
+    assert "of the 14 faces of the earlier sample are not in this one" in message
     assert drawn(reviewed) != before
 
 
@@ -112,11 +112,11 @@ def kept_images(workspace):
 
 def test_a_wider_radius_drops_no_reviewed_image_unasked(photos):
     before = kept_images(photos)
-    said = run(photos, "dedupe", "--workers", "0", code=1)
-    assert "reviewed images would be dropped" in said
-    assert "radius 0 → 8, mirrored false → true" in said
+    message = run(photos, "dedupe", "--workers", "0", code=1)
+    assert "reviewed images would be dropped" in message
+    assert "radius 0 → 8, mirrored false → true" in message
     assert kept_images(photos) == before
-    keep(photos, said)
+    keep(photos, message)
     run(photos, "dedupe")
     assert kept_images(photos) == before
     run(photos, "dedupe", "--radius", "8", "--mirrored", code=1)
@@ -141,10 +141,10 @@ def test_a_rule_is_not_replaced_because_flags_were_forgotten(reviewed):
     for reviewer, emotion in (("bo", "happy"), ("cy", "sad")):
         accept(reviewed, "face", {face: emotion}, reviewer)
     (reviewed.root / "btfer.toml").write_text("[review]\nagreement = 1.0\n")
-    said = run(reviewed, "review", "--export", str(reviewed.root / "out.csv"), code=1)
-    assert "1 reviewed items would lose their verdict" in said
-    assert "agreement 0.5 → 1.0" in said
-    assert "--min-votes 1 --agreement 1.0" in said
+    message = run(reviewed, "review", "--export", str(reviewed.root / "out.csv"), code=1)
+    assert "1 reviewed items would lose their verdict" in message
+    assert "agreement 0.5 → 1.0" in message
+    assert "--min-votes 1 --agreement 1.0" in message
     assert rule(catalog).agreement == 0.5
     run(reviewed, "agreement", code=1)
     run(reviewed, "agreement", "--agreement", "1.0", "--resamples", "100")
@@ -167,8 +167,8 @@ def sampled_happy(workspace):
 
 
 def reject(workspace):
-    said = Decision(sampled_happy(workspace), "face", "reject", None, "other", "ana")
-    add_decisions(workspace.catalog, [said])
+    message = Decision(sampled_happy(workspace), "face", "reject", None, "other", "ana")
+    add_decisions(workspace.catalog, [message])
     return "1 no longer accepted"
 
 
@@ -189,21 +189,21 @@ def test_a_stale_sample_is_said_by_all_who_read_it(reviewed, tmp_path, change):
     model = tmp_path / "no-such-model.keras"
     model.write_bytes(b"no model")
     assert "stale" not in run(reviewed, "status")
-    why = change(reviewed)
+    reason = change(reviewed)
     for name, arguments in READERS.items():
-        place = {
+        paths = {
             "OUT": str(tmp_path / "out"),
             "OUT.csv": str(tmp_path / "out.csv"),
             "no-such-model.keras": str(model),
         }
         code = 1 if name in {"sample", "release", "eval"} else 0
-        said = run(reviewed, *(place.get(word, word) for word in arguments), code=code)
+        message = run(reviewed, *(paths.get(word, word) for word in arguments), code=code)
         if name == "release":
-            assert "draw it again with btfer sample" in said
+            assert "draw it again with btfer sample" in message
         else:
-            assert said.count(f"the sample is stale: of 14 faces {why}; draw it again: btfer sample") == 1, (
-                name
-            )
+            assert (
+                message.count(f"the sample is stale: of 14 faces {reason}; draw it again: btfer sample") == 1
+            ), name
     run(reviewed, "sample", "--per-class", "2")
     assert "stale" not in run(reviewed, "status")
 

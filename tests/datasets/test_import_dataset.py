@@ -115,7 +115,7 @@ def test_a_bad_row_of_fer2013_is_dropped_listed_and_counted(tmp_path, cells, rea
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("emotion,pixels\n3,1 2", "expected emotion, pixels, Usage"),
         ("", "expected emotion, pixels, Usage"),
@@ -124,10 +124,10 @@ def test_a_bad_row_of_fer2013_is_dropped_listed_and_counted(tmp_path, cells, rea
         ("emotion,pixels,Usage\n3," + "1 " * 40_000 + ",Training", "line 2: longer than 36864"),
     ],
 )
-def test_a_file_that_is_not_fer2013_is_said_in_one_line(tmp_path, text, said):
+def test_a_file_that_is_not_fer2013_is_said_in_one_line(tmp_path, text, message):
     path = tmp_path / "fer2013.csv"
     path.write_text(text)
-    with pytest.raises(BtferError, match=said) as error:
+    with pytest.raises(BtferError, match=message) as error:
         import_dataset("fer2013", path, tmp_path / "out", PLAIN)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
@@ -244,11 +244,11 @@ def test_what_is_in_equals_what_is_kept_and_dropped_and_a_second_import_is_the_s
     (root / "train" / "fear" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     for workers, out in ((0, tmp_path / "one"), (2, tmp_path / "two")):
         result = import_dataset("folder", root, out, DatasetRecipe(workers=workers, leaked="drop"))
-        said = json.loads((out / "import.json").read_text())
+        counts = json.loads((out / "import.json").read_text())
         files = [path for path in out.rglob("*.png") if path.name != "classes.png"]
-        assert said["in"] == said["kept"] + sum(said["dropped"].values()) == 15
-        assert said["kept"] == len(files) == sum(sum(c.values()) for c in result.counts.values())
-        assert set(said["dropped"]) <= set(DROP_REASONS)
+        assert counts["in"] == counts["kept"] + sum(counts["dropped"].values()) == 15
+        assert counts["kept"] == len(files) == sum(sum(c.values()) for c in result.counts.values())
+        assert set(counts["dropped"]) <= set(DROP_REASONS)
     names = [
         sorted(p.relative_to(out).as_posix() for p in out.rglob("*"))
         for out in (tmp_path / "one", tmp_path / "two")

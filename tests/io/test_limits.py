@@ -19,7 +19,7 @@ from btfer_builder.datasets.labelled_faces import read_metadata
 from btfer_builder.datasets.readers import fer2013, rafdb
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.preprocessing.sidecar import read_sidecar
-from btfer_builder.evaluate.report.compare import read_report
+from btfer_builder.evaluate.report.read_report import read_report
 from btfer_builder.io import limits
 from btfer_builder.io.json import read_json
 from btfer_builder.io.limits import MAX_DEPTH, check_depth, read_bytes, read_lines, read_text, read_toml

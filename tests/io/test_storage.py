@@ -21,6 +21,9 @@ from btfer_builder.workspace import Workspace, create_workspace
 from tests.parallel.dask_cluster import cluster
 from tests.photos import btfer, crawl_files, some_photos, table
 
+# One server for all of them.
+pytestmark = pytest.mark.xdist_group("s3")
+
 #: The contents of the tables, without times.
 TABLES = ("images", "hashes", "dedupes", "duplicate_groups", "crops", "faces", "sample")
 

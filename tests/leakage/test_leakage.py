@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from skimage import data
 
-from btfer_builder.catalog.evaluate import leaked_faces
 from btfer_builder.catalog.leakage import leaked_ids, leaked_sample, searched_sets
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.config import HashesRecipe, LeakageRecipe, SampleRecipe
@@ -139,17 +138,17 @@ def test_leaked_faces_are_left_out_of_the_sample_and_the_signature_counts_them(n
     add_decisions(catalog, [Decision(face, "face", "accept", None, reviewer="ana") for face in ids.values()])
     recipe = SampleRecipe(per_class=3, allow_short=True)
     sample(named.workspace, recipe)
-    assert leaked_faces(catalog) is None  # nobody has looked
+    assert leaked_sample(catalog) is None  # nobody has looked
     leakage(named.workspace, training, LeakageRecipe(), ALONE)
     assert leaked_ids(catalog) == {ids[name] for name in FOUND}
-    assert leaked_faces(catalog) == 3
+    assert leaked_sample(catalog) == 3
     drawn = sample(named.workspace, recipe)
     assert drawn.passed_over["leaked"] == 3
     assert catalog.value("SELECT count(*) FROM sample") == 3
-    assert leaked_faces(catalog) == 0
+    assert leaked_sample(catalog) == 0
     with catalog.transaction() as db:
         db.execute("DELETE FROM compared_faces WHERE face_id = ?", (ids["lfw 1"],))
-    assert leaked_faces(catalog) is None  # not for all of them
+    assert leaked_sample(catalog) is None  # not for all of them
 
 
 def test_an_empty_folder_is_said(named, tmp_path):

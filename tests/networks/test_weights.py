@@ -238,7 +238,8 @@ def test_efficientnetb0_computes_the_same_from_a_file_as_from_keras(tmp_path, mo
 def test_offline_the_wanted_file_and_its_place_are_named(tmp_path, monkeypatch):
     from keras.src.backend import config
 
-    monkeypatch.setattr(config, "_KERAS_DIR", str(tmp_path))  # Keras reads KERAS_HOME when it is imported
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(config, "_KERAS_DIR", str(tmp_path))  # Keras has read KERAS_HOME when it was imported
     for proxy in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")

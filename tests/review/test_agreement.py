@@ -144,19 +144,21 @@ def test_a_kappa_that_is_not_defined_is_none():
 def reviewed(workspace):
     """Three reviewers: ana and bo answer all 28 faces, cy all but the last; ana is the consensus but for one."""
     filled = fill_catalog(workspace, per_emotion=4)
-    said = []
+    decisions = []
     for number, face in enumerate(filled.face_ids):
         emotion = EMOTIONS[number // 4]
-        said.append(Decision(face, "face", "accept", emotion, None, "ana"))
+        decisions.append(Decision(face, "face", "accept", emotion, None, "ana"))
         swapped = "surprise" if emotion == "fear" and number % 2 else emotion
-        said.append(Decision(face, "face", "accept", swapped, None, "bo"))
+        decisions.append(Decision(face, "face", "accept", swapped, None, "bo"))
         if number == 0:
-            said.append(Decision(face, "face", "reject", None, "minor", "cy"))
+            decisions.append(Decision(face, "face", "reject", None, "minor", "cy"))
         elif number < 27:
-            said.append(Decision(face, "face", "accept", swapped if number == 9 else emotion, None, "cy"))
-    said.append(Decision(filled.face_ids[27], "face", "skip", None, None, "cy"))
-    said.append(Decision(filled.face_ids[3], "face", "reject", None, "minor", "ana", adjudicates=True))
-    add_decisions(workspace.catalog, said)
+            decisions.append(
+                Decision(face, "face", "accept", swapped if number == 9 else emotion, None, "cy")
+            )
+    decisions.append(Decision(filled.face_ids[27], "face", "skip", None, None, "cy"))
+    decisions.append(Decision(filled.face_ids[3], "face", "reject", None, "minor", "ana", adjudicates=True))
+    add_decisions(workspace.catalog, decisions)
     return filled
 
 
@@ -172,13 +174,13 @@ def test_reviewers_are_measured_against_each_other_and_the_consensus(workspace, 
     assert first["confusion_matrix"][fear][surprise] == 2
     assert first["confusion_matrix"][surprise][fear] == 0
     assert sum(map(sum, first["confusion_matrix"])) == 28
-    said = {"ana": [], "bo": []}
+    decisions = {"ana": [], "bo": []}
     for number in range(28):
         emotion = EMOTIONS[number // 4]
-        said["ana"].append(emotion)
-        said["bo"].append("surprise" if emotion == "fear" and number % 2 else emotion)
-    assert first["kappa"] == pytest.approx(cohen_kappa_score(said["ana"], said["bo"]))
-    fears = [[word == "fear" for word in said[name]] for name in ("ana", "bo")]
+        decisions["ana"].append(emotion)
+        decisions["bo"].append("surprise" if emotion == "fear" and number % 2 else emotion)
+    assert first["kappa"] == pytest.approx(cohen_kappa_score(decisions["ana"], decisions["bo"]))
+    fears = [[word == "fear" for word in decisions[name]] for name in ("ana", "bo")]
     assert first["per_class"]["fear"]["kappa"] == pytest.approx(cohen_kappa_score(*fears))
     assert first["per_class"]["happy"]["kappa"] == 1
     low, high = first["interval"]

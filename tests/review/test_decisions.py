@@ -42,7 +42,7 @@ def read(path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
 
 
-def said(workspace, kind="face", reviewer="ana") -> dict[str, Decision]:
+def decided(workspace, kind="face", reviewer="ana") -> dict[str, Decision]:
     return {
         item: word.decision for item, word in current_decisions(workspace.catalog, kind, reviewer).items()
     }
@@ -93,7 +93,7 @@ def test_out_edited_and_in_again(workspace, filled, tmp_path, before, edits, rev
     add_decisions(
         workspace.catalog, [Decision(faces[n], "face", *word, reviewer) for n, word in before.items()]
     )
-    held = said(workspace, reviewer=reviewer)
+    held = decided(workspace, reviewer=reviewer)
     path = tmp_path / "out.csv"
     export_decisions(workspace.catalog, path, kinds=["face"], reviewer=reviewer)
 
@@ -116,7 +116,7 @@ def test_out_edited_and_in_again(workspace, filled, tmp_path, before, edits, rev
         word = expected[faces[n]]
         if word.verdict == "accept" and word.emotion is None and faces[n] not in filled.conflicts["face"]:
             expected[faces[n]] = Decision(faces[n], "face", "accept", EMOTIONS[n // 3], None, reviewer)
-    assert said(workspace, reviewer=reviewer) == expected
+    assert decided(workspace, reviewer=reviewer) == expected
     changed = sum(held.get(face) != word for face, word in expected.items())
     assert result == ImportResult(changed, len(expected) - changed, 21 - len(expected))
     again = import_decisions(workspace.catalog, path, reviewer=reviewer)
@@ -141,7 +141,7 @@ def test_what_spreadsheets_do_to_a_table_is_understood(workspace, filled, tmp_pa
     path = tmp_path / "table.csv"
     path.write_bytes((mark + file.getvalue()).encode())
     assert import_decisions(workspace.catalog, path, reviewer=" ana ") == ImportResult(3, 0, 1)
-    assert said(workspace) == {
+    assert decided(workspace) == {
         one: Decision(one, "face", "accept", "happy", None, "ana"),
         two: Decision(two, "face", "reject", None, "other", "ana"),
         three: Decision(three, "face", "skip", None, None, "ana"),
@@ -155,8 +155,8 @@ def test_rows_are_signed_by_whom_they_name(workspace, filled, table):
         {"item_id": face, "kind": "face", "verdict": "accept"},
     ]
     assert import_decisions(workspace.catalog, table(*rows), reviewer="ana").added == 2
-    assert said(workspace, reviewer="=bob")[face].verdict == "skip"
-    assert said(workspace)[face].emotion == "angry"
+    assert decided(workspace, reviewer="=bob")[face].verdict == "skip"
+    assert decided(workspace)[face].emotion == "angry"
 
 
 def test_any_wrong_row_refuses_the_whole_table_and_names_its_line(workspace, filled, table):

@@ -41,7 +41,7 @@ def page(browser, server):
     return browser
 
 
-def said(workspace) -> dict[str, tuple]:
+def decided(workspace) -> dict[str, tuple]:
     words = current_decisions(workspace.catalog, "face", "ana")
     return {
         item: (word.decision.verdict, word.decision.emotion or word.decision.reason)
@@ -78,7 +78,7 @@ def test_keys_decide_and_go_on(page, workspace, filled):
         ("accept", "happy"), ("accept", "angry"), ("accept", "angry"), ("reject", "no_face"), ("skip", None),
         ("accept", "surprise"),
     ]  # fmt: skip
-    assert said(workspace) == dict(zip(filled.face_ids, words, strict=False))
+    assert decided(workspace) == dict(zip(filled.face_ids, words, strict=False))
     assert page.complaints() == []
 
 
@@ -90,7 +90,7 @@ def test_a_conflict_is_not_accepted_without_a_label(page, workspace):
     assert "press 1–7" in page.text("#verdict")
     page.press("2")
     page.until(SAVED)
-    assert list(said(workspace).values()) == [("accept", "disgust")]
+    assert list(decided(workspace).values()) == [("accept", "disgust")]
 
 
 def test_every_step_is_undone_across_pages_and_sessions(page, server, workspace, filled):
@@ -100,16 +100,16 @@ def test_every_step_is_undone_across_pages_and_sessions(page, server, workspace,
     page.until("location.search.includes('page=2')")
     page.press_each("3", "x", "o")
     page.until(SAVED)
-    assert len(said(workspace)) == 4
+    assert len(decided(workspace)) == 4
     for left in (3, 2, 1):
         page.press_each("u")
         page.until(SAVED)
-        assert len(said(workspace)) == left
+        assert len(decided(workspace)) == left
     page.until("location.search.includes('page=1')")
     page.until("document.querySelector('#grid .current')?.dataset.index === '59'")
     page.press_each("u")  # decided before the page was opened
     page.until("document.querySelector('#grid .current')?.dataset.index === '2'")
-    assert said(workspace) == {}
+    assert decided(workspace) == {}
     page.press_each("u")
     assert page.text("#verdict") == "Nothing to undo"
     assert page.text("#done") == "0 done"
@@ -127,10 +127,10 @@ def test_an_answer_that_comes_while_a_page_is_on_its_way_counts(page, server, wo
           return quick(url, ...rest); } }"""
     )
     page.press_each("u")  # the undoing is answered before the page it leads to
-    assert list(said(workspace).values()) == [("skip", None)]
+    assert list(decided(workspace).values()) == [("skip", None)]
     page.press_each("u")
     page.until(SAVED)
-    assert said(workspace) == {}
+    assert decided(workspace) == {}
     assert page.text("#done") == "0 done"
 
 
@@ -148,7 +148,7 @@ def test_arrows_move_and_turn_the_page_without_deciding(page, workspace):
     page.press("ArrowUp")
     page.until("location.search.includes('page=1')")
     page.until("document.querySelector('#grid .current')?.dataset.index === '59'")
-    assert said(workspace) == {}
+    assert decided(workspace) == {}
 
 
 def verdicts(page, places) -> list[str]:
@@ -167,15 +167,15 @@ def test_a_range_is_decided_and_undone_as_one(page, workspace, filled):
     assert page.text("#done") == "3 done"
     page.press("Shift+ArrowDown", "4")
     page.until(SAVED)
-    across = len(said(workspace)) - 4
+    across = len(decided(workspace)) - 4
     assert across > 1
-    assert said(workspace)[filled.face_ids[4 + across]] == ("accept", "happy")
+    assert decided(workspace)[filled.face_ids[4 + across]] == ("accept", "happy")
     page.press("u")
     page.until(SAVED)
-    assert said(workspace) == dict.fromkeys(filled.face_ids[1:4], ("reject", "text_or_watermark"))
+    assert decided(workspace) == dict.fromkeys(filled.face_ids[1:4], ("reject", "text_or_watermark"))
     page.press("u")
     page.until(SAVED)
-    assert said(workspace) == {}
+    assert decided(workspace) == {}
     page.press("Shift+End")
     assert page.eval("document.querySelectorAll('#grid [aria-selected=true]').length") == 59
     page.press("Enter")  # a conflict among them: nothing is accepted by half
@@ -187,7 +187,7 @@ def test_a_range_is_decided_and_undone_as_one(page, workspace, filled):
 def test_the_rest_of_a_page_is_accepted_but_for_conflicts(page, workspace, filled):
     page.press("x", "h", "7", "Shift+A")
     page.until(SAVED)
-    words = said(workspace)
+    words = decided(workspace)
     page_ids = filled.face_ids[:60]
     open_ids = [item for item in page_ids if item in filled.conflicts["face"]][1:]  # the first was rejected
     assert set(words) == set(page_ids) - set(open_ids)
@@ -198,14 +198,14 @@ def test_the_rest_of_a_page_is_accepted_but_for_conflicts(page, workspace, fille
     assert "Found under" in page.text("#verdict")
     page.press("u")
     page.until(SAVED)
-    assert len(said(workspace)) == 2
+    assert len(decided(workspace)) == 2
 
 
 def test_the_rest_of_a_page_is_rejected_and_the_page_turned(page, workspace, filled):
     page.press("3", "Shift+X", "q")
     page.until("location.search.includes('page=2')")
     page.until(SAVED)
-    words = said(workspace)
+    words = decided(workspace)
     assert set(words) == set(filled.face_ids[:60])
     assert words[filled.face_ids[0]] == ("accept", "fear")
     assert {words[item] for item in filled.face_ids[1:60]} == {("reject", "low_quality")}
@@ -263,7 +263,7 @@ def test_the_order_by_suspicion_is_in_the_address(browser, server, workspace, fi
     assert "detector 0.95" in page.text("#signals") or "detector 0.96" in page.text("#signals")
     page.press("5")
     page.until(SAVED)
-    assert said(workspace) == {filled.face_ids[42]: ("accept", "neutral")}
+    assert decided(workspace) == {filled.face_ids[42]: ("accept", "neutral")}
     page.open(page.eval("location.href"))
     assert badge(page, 0).endswith("neutral")
 
@@ -333,8 +333,8 @@ def test_blind_shows_nothing_of_the_search(browser, workspace, filled, start):
     assert "press 1–7" in browser.text("#verdict")
     browser.press("o", "4", "x", "m")
     browser.until(SAVED)
-    assert sorted(said(workspace).values()) == [("accept", "happy"), ("reject", "minor")]
-    assert set(said(workspace)) != set(filled.face_ids[:2])
+    assert sorted(decided(workspace).values()) == [("accept", "happy"), ("reject", "minor")]
+    assert set(decided(workspace)) != set(filled.face_ids[:2])
     assert browser.text("#filter [data-emotion=happy] .count") == "1"
     assert browser.text("#done") == "2 done"
     browser.press_each("d")
@@ -379,7 +379,7 @@ def test_two_reviewers_at_once(chromium, workspace, filled, start):
         one.press("u")
         for tab in (one, other):
             tab.until(SAVED)
-        assert said(workspace) == dict.fromkeys(filled.face_ids[:4], ("accept", "happy"))
+        assert decided(workspace) == dict.fromkeys(filled.face_ids[:4], ("accept", "happy"))
         bobs = current_decisions(workspace.catalog, "face", "bob")
         assert {item: word.decision.reason for item, word in bobs.items()} == dict.fromkeys(
             filled.face_ids[:5], "minor"
@@ -430,12 +430,12 @@ def test_what_is_not_saved_is_said_and_tried_again_in_order(page, workspace, fil
     assert badge(page, 1) == "!not saved"
     assert "keep this page open" in page.text("#trouble")
     assert page.eval("!window.dispatchEvent(new Event('beforeunload', {cancelable: true}))")
-    assert len(said(workspace)) == 1
+    assert len(decided(workspace)) == 1
     page.offline(False)
     page.until(SAVED)
     assert page.eval("window.dispatchEvent(new Event('beforeunload', {cancelable: true}))")
     assert page.eval("document.getElementById('trouble').hidden")
-    assert said(workspace) == {
+    assert decided(workspace) == {
         filled.face_ids[0]: ("accept", "angry"),
         filled.face_ids[1]: ("accept", "disgust"),
         filled.face_ids[2]: ("accept", "sad"),
@@ -451,10 +451,10 @@ def test_what_the_server_refuses_stays_marked_and_holds_up_nothing(page, workspa
     assert badge(page, 0) == "!not saved"
     page.press("ArrowLeft", "ArrowLeft")
     assert "not saved: no such face" in page.text("#verdict")
-    eventually(lambda: list(said(workspace)) == [filled.face_ids[1]])
+    eventually(lambda: list(decided(workspace)) == [filled.face_ids[1]])
     page.press("u", "u")  # the second was taken and is taken back, the first was not and is forgotten
     page.until(SAVED)
-    assert said(workspace) == {}
+    assert decided(workspace) == {}
     assert badge(page, 0) == "?conflict"
 
 
@@ -477,18 +477,20 @@ def test_menus_take_the_keys_and_the_focus_stays_in_the_grid(page, workspace):
     assert page.text("#done") == "0 done"
     page.press("1")
     page.until(SAVED)
-    assert list(said(workspace).values()) == [("accept", "angry")]
+    assert list(decided(workspace).values()) == [("accept", "angry")]
 
 
 def test_a_new_reason_is_given_by_its_key(monkeypatch, browser, server, workspace, filled):
-    monkeypatch.setitem(REASONS["review"], "dark_glasses", Reason("dark_glasses", "sunglasses", "g"))
+    taken = {reason.key for reason in REASONS["review"].values()}
+    key = next(letter for letter in "gbjkrsuvy" if letter not in taken)
+    monkeypatch.setitem(REASONS["review"], "dark_glasses", Reason("dark_glasses", "sunglasses", key))
     browser.open(f"{server.url}/?token={server.token}&round=faces")
     browser.press("x")
-    assert "g dark glasses" in browser.text("#announce")
-    browser.press("g")
+    assert f"{key} dark glasses" in browser.text("#announce")
+    browser.press(key)
     assert badge(browser, 0) == "✕dark glasses"
     browser.until(SAVED)
-    assert said(workspace) == {filled.face_ids[0]: ("reject", "dark_glasses")}
+    assert decided(workspace) == {filled.face_ids[0]: ("reject", "dark_glasses")}
 
 
 def test_hostile_text_is_shown_as_text(browser, workspace, start):

@@ -22,14 +22,14 @@ def test_train_then_eval_from_the_command_line(faces, tmp_path):
     assert "on 14 validation faces (val)" in shown.stdout
     assert "30 training faces" in shown.stderr
     assert shown.stderr.count("epoch   ") == 2
-    said = json.loads(btfer("train", data, *settings, "--out", out, "--json").stdout)["run"]
-    assert said["finished"]
-    assert said["class_weights"] == {"happy": 1.0} | {e: 4.0 for e in said["class_weights"] if e != "happy"}
+    run = json.loads(btfer("train", data, *settings, "--out", out, "--json").stdout)["run"]
+    assert run["finished"]
+    assert run["class_weights"] == {"happy": 1.0} | {e: 4.0 for e in run["class_weights"] if e != "happy"}
     btfer("init", tmp_path / "ws")
     scored = json.loads(
-        btfer("eval", said["model"], "-w", tmp_path / "ws", "--data", data / "val", "--json").stdout
+        btfer("eval", run["model"], "-w", tmp_path / "ws", "--data", data / "val", "--json").stdout
     )
-    assert scored["reports"][0]["accuracy"] == pytest.approx(said["validation_accuracy"])
+    assert scored["reports"][0]["accuracy"] == pytest.approx(run["validation_accuracy"])
 
 
 def test_the_recipe_of_the_workspace_says_how(faces, tmp_path):
@@ -43,16 +43,16 @@ def test_the_recipe_of_the_workspace_says_how(faces, tmp_path):
         )
     )
     out = tmp_path / "run"
-    said = json.loads(
+    run = json.loads(
         btfer("train", tmp_path / "set" / "train", "-w", tmp_path / "ws", "--out", out, "--json").stdout
     )["run"]
-    assert (said["recipe"]["network"], said["epochs"]) == ("lenet5", 1)
-    assert said["selection"] == "23 % of train", "a tenth, but one face of each class at least"
-    assert said["validation"]["n"] == 7
+    assert (run["recipe"]["network"], run["epochs"]) == ("lenet5", 1)
+    assert run["selection"] == "23 % of train", "a tenth, but one face of each class at least"
+    assert run["validation"]["n"] == 7
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "run"),
     [
         (["--network", "resnet19"], 1, "is not a network"),
         (["--batch-size", "0"], 2, "--batch-size"),
@@ -61,7 +61,7 @@ def test_the_recipe_of_the_workspace_says_how(faces, tmp_path):
         (["--weights", "w.h5", "--network", "vgg16"], 1, "give --pretraining as well"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line(faces, tmp_path, arguments, code, said):
+def test_what_cannot_be_is_said_in_one_line(faces, tmp_path, arguments, code, run):
     result = btfer("train", tmp_path / "set", "--out", tmp_path / "run", *arguments, code=code)
-    assert said in result.stderr
+    assert run in result.stderr
     assert "Traceback" not in result.output

@@ -71,16 +71,16 @@ def test_a_run_leaves_everything_that_shaped_it(faces, tmp_path):
     left = {path.name for path in out.iterdir()} - {".lock"}
     assert left == {"model.keras", "model.btfer.toml", "history.csv", "curves.png", "run.json"}
     assert read_run(out) == done
-    said = json.loads((out / "run.json").read_text())
-    assert said["finished"] is True
-    assert said["selection"] == "10 % of train"
-    assert said["recipe"] == msgspec.to_builtins(SCRATCH)
-    assert said["train"]["n"] == 30
-    assert said["train"]["per_class"]["happy"] == 12
-    assert said["train"]["sha256"] == set_digest(faces[0], content_digests(faces[0]))
-    assert said["params"] == 169_271
-    assert said["epochs"] == 2
-    assert {"keras", "tensorflow", "numpy", "btfer-builder"} <= set(said["versions"])
+    written = json.loads((out / "run.json").read_text())
+    assert written["finished"] is True
+    assert written["selection"] == "10 % of train"
+    assert written["recipe"] == msgspec.to_builtins(SCRATCH)
+    assert written["train"]["n"] == 30
+    assert written["train"]["per_class"]["happy"] == 12
+    assert written["train"]["sha256"] == set_digest(faces[0], content_digests(faces[0]))
+    assert written["params"] == 169_271
+    assert written["epochs"] == 2
+    assert {"keras", "tensorflow", "numpy", "btfer-builder"} <= set(written["versions"])
     rows = history(out)
     assert [row["epoch"] for row in rows] == ["1", "2"]
     best = min(rows, key=lambda row: float(row["val_loss"]))
@@ -247,10 +247,10 @@ def test_a_loss_that_is_no_number_stops_with_the_best_model_kept(faces, tmp_path
     monkeypatch.setattr(loop, "loss_of", breaks)
     with pytest.raises(BtferError) as caught:
         run(faces, SCRATCH, tmp_path)
-    said = str(caught.value)
-    assert "the loss is NaN or infinite in epoch 2" in said
-    assert "model.keras is the best so far, of epoch 1" in said
-    assert "--learning-rate below 0.001" in said
+    message = str(caught.value)
+    assert "the loss is NaN or infinite in epoch 2" in message
+    assert "model.keras is the best so far, of epoch 1" in message
+    assert "--learning-rate below 0.001" in message
     done = read_run(tmp_path)
     assert not done.finished
     assert done.stopped.startswith("the loss is NaN or infinite")
@@ -305,11 +305,11 @@ def test_two_processes_do_not_train_in_one_folder(faces, tmp_path):
 
 
 def test_a_recipe_that_cannot_be_is_said_before_anything_is_decoded(faces, tmp_path):
-    for settings, said in (
+    for settings, message in (
         ({"network": "resnet19"}, "is not a network"),
         ({"pretraining": "vggface"}, "there are no vggface weights"),
     ):
-        with pytest.raises(BtferError, match=said):
+        with pytest.raises(BtferError, match=message):
             run(faces, change(SCRATCH, **settings), tmp_path)
     with pytest.raises(BtferError, match="name both"):
         run((faces[0], []), SCRATCH, tmp_path)

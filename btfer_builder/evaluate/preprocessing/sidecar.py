@@ -71,11 +71,11 @@ def _text(sidecar: Sidecar) -> str:
     """Return the TOML; only strings, numbers, booleans and lists of them occur."""
     lines = ["# The preprocessing of this model, read by btfer eval. A flag overrides a setting for one run."]
     for table, values in msgspec.to_builtins(sidecar).items():
-        said = {name: value for name, value in values.items() if value not in (None, (), [])}
-        if said:
+        given = {name: value for name, value in values.items() if value not in (None, (), [])}
+        if given:
             lines += [
                 "",
                 f"[{table}]",
-                *(f"{toml_key(name)} = {toml_value(value)}" for name, value in said.items()),
+                *(f"{toml_key(name)} = {toml_value(value)}" for name, value in given.items()),
             ]
     return "\n".join(lines) + "\n"

@@ -58,7 +58,7 @@ def test_groups_without_a_difference_are_no_evidence():
 
 
 def test_the_sample_knows_how_its_faces_were_searched_for(tmp_path):
-    from btfer_builder.catalog.evaluate import leaked_faces
+    from btfer_builder.catalog.leakage import leaked_sample
     from btfer_builder.catalog.review import add_decisions
     from btfer_builder.config import SampleRecipe
     from btfer_builder.records import Decision
@@ -84,4 +84,4 @@ def test_the_sample_knows_how_its_faces_were_searched_for(tmp_path):
         assert face.attributes["query_age"] == "adult"
         assert face.attributes["engine"] == "folder"
         assert face.votes == {face.emotion: 2}
-    assert leaked_faces(workspace.catalog) is None
+    assert leaked_sample(workspace.catalog) is None
