@@ -239,7 +239,9 @@ def _as_skimage(pixels: NDArray[np.uint8], target: tuple[int, int]) -> NDArray[A
 
     factors = np.divide(pixels.shape[:2], target)
     more = (1.0,) * (pixels.ndim - 2)
-    image = pixels * (1 / 255)  # rounded as there: a network with integers inside shows one unit in the last place
+    image = pixels * (
+        1 / 255
+    )  # rounded as there: a network with integers inside shows one unit in the last place
     if (factors > 1).any():
         sigma = (*np.maximum(0, (factors - 1) / 2), *(0.0 for _ in more))
         image = ndimage.gaussian_filter(image, sigma, mode="mirror")
