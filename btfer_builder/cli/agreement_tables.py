@@ -24,7 +24,7 @@ def show_agreement(result: Agreement) -> None:
             ["kappa", *classes],
             [(_text(result.fleiss), *(_text(result.fleiss_per_class[name]) for name in classes))],
         )
-    click.echo(
+    echo(
         f"Krippendorff's alpha, on all {result.krippendorff_items} items with two answers or more: "
         f"{_text(result.krippendorff)}"
     )
