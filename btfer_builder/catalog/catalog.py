@@ -260,7 +260,7 @@ def holds_rows(path: Path) -> bool:
             facts = [
                 name
                 for name in tables
-                if name not in {"consensus", "runs"} and not name.startswith("sqlite_")
+                if name not in {"consensus", "runs", "engine_requests"} and not name.startswith("sqlite_")
             ]
             return any(db.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in facts)
     except sqlite3.DatabaseError:

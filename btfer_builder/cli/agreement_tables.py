@@ -24,6 +24,10 @@ def show_agreement(result: Agreement) -> None:
             ["kappa", *classes],
             [(_text(result.fleiss), *(_text(result.fleiss_per_class[name]) for name in classes))],
         )
+    echo(
+        f"Krippendorff's alpha, on all {result.krippendorff_items} items with two answers or more: "
+        f"{_text(result.krippendorff)}"
+    )
     seen = [name for name in ANSWERS if any(name in pair.per_class for pair in result.pairs)]
     table(
         "Cohen's kappa of each pair",
@@ -34,7 +38,7 @@ def show_agreement(result: Agreement) -> None:
         ],
     )
     table(
-        "Each reviewer against the consensus (items that another reviewer answered, too)",
+        "Each reviewer against the consensus of the others",
         ["reviewer", "items", "agreement", "kappa", *seen],
         [
             (

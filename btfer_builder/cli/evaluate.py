@@ -72,13 +72,15 @@ def evaluate(
 ) -> None:
     """Score trained models on the sample.
 
-    A model is a .keras, .h5, .hdf5, .tflite or .onnx file, a SavedModel folder, or package.module:callable. Every face
-    is scored, in a fixed order. Several models are also compared.
+    A model is a .keras, .h5, .hdf5, .tflite or .onnx file, a folder of transformers or a SavedModel,
+    package.module:callable, or weights of PyTorch (.safetensors, .pt, .pth) with --architecture. Every face is scored,
+    in a fixed order. Several models are also compared.
 
     \b
     Examples:
       btfer eval model.keras --scale -1,1 --labels angry,disgust,fear,happy,sad,surprise,neutral
       btfer eval a.keras b.onnx c.tflite --data release/test --corruptions --efficiency
+      btfer eval weights.pt --architecture nets:build --preset imagenet --size 224
       btfer eval --preset fer
     """
     from btfer_builder.evaluate import evaluate_models, faces_in_folder
@@ -281,5 +283,14 @@ def _show_report(report: dict[str, Any]) -> None:
     rows.append(("macro", macro["precision"], macro["recall"], macro["f1"], report["n"]))
     low, high = report["accuracy_interval_95"]
     table(report["model"], ["emotion", "precision", "recall", "F1", "faces"], rows)
-    echo(f"accuracy {report['accuracy']:.3f} ({low:.3f} to {high:.3f}) over {counted(report['n'], 'face')}")
+    kernels = report["kernels"]
+    changed = max((kernel["changed"] for kernel in kernels), default=0)
+    more = (
+        f"; {changed:.1%} of the answers change with the interpolation, which is not declared"
+        if kernels
+        else ""
+    )
+    echo(
+        f"accuracy {report['accuracy']:.3f} ({low:.3f} to {high:.3f}) over {counted(report['n'], 'face')}{more}"
+    )
     echo(f"{report['signature']}\n{report['path']}")

@@ -34,7 +34,7 @@ COMMANDS = {
     "networks": ("train", "networks", "List the available networks."),
     "train": ("train", "train", "Train a network on labelled faces."),
     "benchmark": ("benchmark", "benchmark", "Run the benchmark of the paper."),
-    "status": ("stages", "status", "Show the funnel."),
+    "status": ("status", "status", "Show the funnel."),
     "catalog": ("catalog", "catalog", "Check, back up and restore the catalog."),
 }
 

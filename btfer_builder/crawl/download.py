@@ -27,6 +27,7 @@ from btfer_builder.catalog.purge import purged_ids
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
+from btfer_builder.crawl.targets import Targets
 from btfer_builder.crawl.temp_file import place_all
 from btfer_builder.crawl.urls import host_of
 from btfer_builder.errors import BtferError
@@ -60,6 +61,8 @@ class CrawlCounts:
     fetched: int = 0
     to_fetch: int = 0
     kept: int = 0
+    #: How long the searches will take, if that is long.
+    forecast: str = ""
     #: How many times in a row the download found nothing to do.
     idle: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -72,7 +75,8 @@ class CrawlCounts:
 
     def __str__(self) -> str:
         """Return the line."""
-        searches = f"{self.searched}/{self.to_search} searches, " if self.to_search else ""
+        forecast = f" ({self.forecast})" if self.forecast else ""
+        searches = f"{self.searched}/{self.to_search} searches{forecast}, " if self.to_search else ""
         return f"crawl: {searches}{self.fetched}/{self.to_fetch} files, {self.kept} images"
 
 
@@ -82,6 +86,7 @@ def download(
     engines: Sequence[str],
     discovered: Callable[[], bool],
     counts: CrawlCounts,
+    targets: Targets | None = None,
 ) -> int:
     """Download until no URL waits and `discovered()` returns true, and return the number of files.
 
@@ -89,7 +94,9 @@ def download(
     """
     with StatusLine() as line:
         run_coroutine(
-            _Download(workspace, recipe, engines, counts).run(discovered, lambda: line.show(str(counts)))
+            _Download(workspace, recipe, engines, counts, targets or Targets()).run(
+                discovered, lambda: line.show(str(counts))
+            )
         )
     return counts.fetched
 
@@ -98,13 +105,19 @@ class _Download:
     """State of a download: URLs in progress, and outcomes that are not committed."""
 
     def __init__(
-        self, workspace: Workspace, recipe: CrawlRecipe, engines: Sequence[str], counts: CrawlCounts
+        self,
+        workspace: Workspace,
+        recipe: CrawlRecipe,
+        engines: Sequence[str],
+        counts: CrawlCounts,
+        targets: Targets,
     ) -> None:
         self.root = workspace.files
         self.catalog: Catalog = workspace.catalog
         self.recipe = recipe
         self.engines = engines
         self.counts = counts
+        self.targets = targets
         self.seen: set[str] = set()  # URLs of this crawl
         self.unfinished = 0  # number of these that are not finished
         self.finished: list[tuple[Fetch, Image | None, Path | None]] = []
@@ -166,7 +179,10 @@ class _Download:
         while True:
             job = await self.scheduler.take()
             url = job.waiting
-            self._finish(job, await fetcher.fetch(url.url, url.language, local=url.local, sha1=url.sha1))
+            done = await fetcher.fetch(url.address, url.language, local=url.local, sha1=url.sha1)
+            if url.fallback and done.fate.reason in {"forbidden", "not_found"}:
+                done = await fetcher.fetch(url.fallback, url.language)
+            self._finish(job, done._replace(fate=replace(done.fate, url=url.url)))
 
     async def _commit_regularly(self, show: Callable[[], None]) -> None:
         while True:
@@ -200,7 +216,7 @@ class _Download:
         """Return the new URLs, and the images of their cells that are new."""
         waiting = waiting_urls(self.catalog, self.engines, self.recipe.license)
         new = [url for url in waiting if url.url not in self.seen]
-        cells = {url.cell for url in new} - self.images.keys() if self.recipe.target else set()
+        cells = {self.targets.unit(url.cell) for url in new} - self.images.keys() if self.targets else set()
         return new, {cell: images_in_cell(self.catalog, cell) for cell in cells}
 
     def _add(self, new: list[WaitingUrl], images: dict[QueryCell, set[str]]) -> None:
@@ -217,7 +233,8 @@ class _Download:
 
     def _is_enough(self, cell: QueryCell) -> bool:
         """Return whether a cell has reached the target; its other URLs wait for another crawl."""
-        return bool(self.recipe.target) and len(self.images.get(cell, ())) >= self.recipe.target
+        unit = self.targets.unit(cell)
+        return bool(self.targets) and len(self.images.get(unit, ())) >= self.targets.of(unit)
 
     def _finish(self, job: FileJob, done: Fetched) -> None:
         """Record the outcome of a URL, or schedule another try."""
@@ -284,11 +301,13 @@ class _Download:
         if len(self.finished) >= COMMIT_FILES:
             self.batch_full.set()
         self.counts.add(fetched=1, kept=1 if image else 0)
-        if image and self.recipe.target:
-            cell = job.waiting.cell
-            self.images[cell].add(image.image_id)
-            if self._is_enough(cell):
-                discarded = self.scheduler.discard(lambda queued: queued.waiting.cell == cell)
+        if image and self.targets:
+            unit = self.targets.unit(job.waiting.cell)
+            self.images[unit].add(image.image_id)
+            if self._is_enough(unit):
+                discarded = self.scheduler.discard(
+                    lambda queued: self.targets.unit(queued.waiting.cell) == unit
+                )
                 self.unfinished -= discarded
                 self.counts.add(to_fetch=-discarded)
 

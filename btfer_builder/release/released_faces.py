@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +135,8 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
         if recipe.urls_only:
             origins = [origin for origin in origins if is_public_url(origin.url)]
         source = best_source(origins)
+        stated = sorted({word for origin in origins for word in origin.restrictions.split("|") if word})
+        source = replace(source, restrictions="|".join(stated))
         faces.append(
             ReleasedFace(
                 row["face_id"],

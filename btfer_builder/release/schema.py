@@ -102,6 +102,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("license_url", "url", "Text of the licence.", (LICENSES,), lambda face: face.license_url),
     Column("creator", "string", "Whom to name, if the licence requires it.", (LICENSES,), lambda face: face.creator),
     Column("source", "url", "Page of the photo, else its address.", (LICENSES,), lambda face: face.source_page),
+    Column("restrictions", "string", "Other rights than copyright that the source states, such as personality.",
+           (LICENSES,), lambda face: face.source.restrictions),
     Column("agreement", "float64", "Share of the reviewers who gave the face its label.", _FACES, _agreement),
     Column("reviewers", "int64", "Number of reviewers who answered.", _FACES, lambda face: face.face.votes),
     *(_votes(emotion) for emotion in EMOTIONS),

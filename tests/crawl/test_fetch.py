@@ -18,7 +18,7 @@ from btfer_builder.crawl.temp_file import place as put
 from btfer_builder.errors import BtferError
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import Fetch, Image
-from tests.crawl.crawl_web import CASES, picture
+from tests.crawl.crawl_web import CASES, SIGNED, picture
 
 
 async def _fetch(root: Path, recipe, url: str, **options) -> tuple[Fetch, Image | None]:
@@ -74,6 +74,9 @@ REFUSED = {
     "503": "busy",
     "204": "http_error",
     "206": "http_error",
+    "206-more": "http_error",
+    "206-later": "http_error",
+    "encoding-br": "unsupported_format",
     "304": "http_error",
     "300-without-location": "http_error",
     "length-too-long": "unreachable",
@@ -148,6 +151,15 @@ def test_a_body_longer_than_its_length_is_cut_there_or_refused(web, fetch):
         ("mislabelled", "mislabelled.png"),
         ("gzip", "gzip.png"),
         ("long-type", "type.jpg"),
+        ("203", "proxied.jpg"),
+        ("206-all", "part.jpg"),
+        ("encoding-none", "plain.jpg"),
+        ("encoding-charset", "plain.jpg"),
+        ("encoding-gzip-of-none", "plain.jpg"),
+        (SIGNED[1:], "signed.jpg"),
+        ("redirect-signed", "signed.jpg"),
+        ("redirect-latin-1", "caf%E9%2f1.jpg"),
+        ("redirect-utf-8", "caf%C3%A9.jpg"),
         ("length-too-short-not/é ñ.png?q=ü", "length-too-short-not/%C3%A9%20%C3%B1.png"),
         (f"long.jpg?{'x' * 10_000}", "long.jpg"),
     ],

@@ -103,6 +103,7 @@ def test_only_what_is_needed_stays_and_all_goes_on(workspace, tmp_path):
     assert check_catalog(workspace).problems == []
     shown = json.loads(btfer(workspace, "status", "--json").stdout)
     assert shown["purged"]["photos"] == N * FACES
+    assert {line["short"] for line in shown["forecast"]} == {shown["forecast"][0]["wanted"] - PER_CLASS}
 
     before = tree(workspace.root / "data")
     crop(workspace, CropRecipe(size=SIZE_OTHER, workers=0))  # other settings: there is nothing to crop again

@@ -245,7 +245,9 @@ def test_a_gap_is_filled_from_the_same_cell_if_it_can(workspace):
     catalog = workspace.catalog
     with catalog.transaction() as db:
         db.execute(
-            """INSERT INTO searches SELECT search_id + 100, engine, query || ' man', language, emotion, query_ethnicity,
+            """INSERT INTO searches (search_id, engine, query, language, emotion, query_ethnicity, query_gender,
+                                     query_age, expression, results_requested, error)
+               SELECT search_id + 100, engine, query || ' man', language, emotion, query_ethnicity,
                'male', query_age, expression, results_requested, error FROM searches WHERE query NOT LIKE 'also%'"""
         )
         db.execute("UPDATE candidates SET search_id = search_id + 100 WHERE rank > 3")
