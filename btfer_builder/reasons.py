@@ -97,6 +97,7 @@ REASONS: dict[str, dict[str, Reason]] = {
         Reason("reserve", "next in rank: replaces a face that is taken down"),
         Reason("low_agreement", "too few of the reviewers gave it its label"),
         Reason("license", "not under one of the requested licences"),
+        Reason("unreadable", "its file is missing or damaged, and so is its photo"),
         Reason("photo_cap", "another face of the photo was drawn"),
         Reason("host_cap", "as many faces of the web site as allowed were drawn"),
         Reason("creator_cap", "as many faces of the creator as allowed were drawn"),

@@ -268,6 +268,10 @@ def _fill_rest(
         taken_down_at=_NOW,
         reason="",
     )
+    _insert(
+        db, "engine_requests", "engine, account, sent_at", (("openverse", "", float(n)) for n in range(200))
+    )
+    _insert(db, "intentions", "path", [("data/faces",)], stage="crop", begun_at=_NOW)
     _insert(db, "runs", "command, outcome", [("crawl", "done")], recipe="{}", version="0", started_at=_NOW)
 
 

@@ -1,10 +1,9 @@
 """Queries of the crop stage: the outcome for each image, and its faces."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from btfer_builder.catalog.catalog import Catalog, insert, placeholders
-from btfer_builder.io.storage import Root
 from btfer_builder.records import CropResult
 
 
@@ -17,13 +16,23 @@ def stored_settings(catalog: Catalog) -> list[str]:
     return [row["settings"] for row in rows]
 
 
-def uncropped_images(catalog: Catalog, settings: Sequence[str], root: Root) -> list[tuple[str, str]]:
-    """Return (image_id, path) of each croppable image that is not cropped with one of these settings.
+def uncropped_images(
+    catalog: Catalog, settings: Sequence[str], face_sizes: Mapping[str, int]
+) -> list[tuple[str, str]]:
+    """Return (image_id, path) of every croppable image not yet cropped with one of these settings.
 
-    An image is also returned if its file was missing at the time, or if a file of its faces is missing below `root`.
+    So is one whose file was gone then, and one with a face whose file is missing or damaged.
+
+    Parameters
+    ----------
+    catalog, settings
+        Where, and the settings as JSON.
+    face_sizes
+        The size in bytes of every face file, by path.
     """
     rows = catalog.rows(
-        f"""SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face
+        f"""SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face,
+                   f.bytes
            FROM croppable i LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({placeholders(settings)})
            LEFT JOIN faces f ON f.image_id = i.image_id AND f.state = 'kept'
            ORDER BY i.image_id""",
@@ -32,9 +41,14 @@ def uncropped_images(catalog: Catalog, settings: Sequence[str], root: Root) -> l
     todo = {
         row["image_id"]: row["path"]
         for row in rows
-        if row["new"] or (row["face"] is not None and not (root / row["face"]).is_file())
+        if row["new"] or (row["face"] is not None and not is_whole(face_sizes.get(row["face"]), row["bytes"]))
     }
     return list(todo.items())
+
+
+def is_whole(size: int | None, written: int | None) -> bool:
+    """Return whether a file of this size (None: there is none) has the bytes that were written (None: not known)."""
+    return bool(size) and written in {None, size}
 
 
 def cropped_with(catalog: Catalog, settings: Sequence[str]) -> int:
@@ -99,3 +113,9 @@ def faces_to_render(catalog: Catalog) -> list[sqlite3.Row]:
            FROM faces f JOIN crops c USING (image_id) JOIN images i USING (image_id)
            WHERE f.state = 'kept' ORDER BY f.face_id"""
     )
+
+
+def set_lengths(catalog: Catalog, lengths: Mapping[str, int]) -> None:
+    """Commit how many bytes the files of faces have that were made again."""
+    with catalog.transaction() as db:
+        db.executemany("UPDATE faces SET bytes = ? WHERE face_id = ?", [(n, i) for i, n in lengths.items()])

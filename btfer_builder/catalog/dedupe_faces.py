@@ -17,11 +17,12 @@ class HashedFace(HashedImage):
 
 
 def unhashed_faces(catalog: Catalog) -> list[tuple[str, str]]:
-    """Return (face_id, path) of each kept face that is not hashed, or whose file was missing then."""
+    """Return (face_id, path) of each kept face that is not hashed, or whose file was missing or damaged then."""
     rows = catalog.rows(
         """SELECT f.face_id, f.path FROM faces f JOIN croppable USING (image_id)
            WHERE f.state = 'kept' AND NOT EXISTS (
-               SELECT 1 FROM face_hashes h WHERE h.face_id = f.face_id AND h.reason IS NOT 'missing_file')
+               SELECT 1 FROM face_hashes h WHERE h.face_id = f.face_id
+               AND coalesce(h.reason, '') NOT IN ('missing_file', 'unreadable'))
            ORDER BY f.face_id"""
     )
     return [(row["face_id"], row["path"]) for row in rows]

@@ -24,13 +24,13 @@ _BOX = (
 MANIFESTS = {
     "candidates": f"""
         SELECT emotion, state, reason, detail, rank, {_PROVENANCE}, found_url, sha1, image_id, http_status,
-               content_type, bytes, fetched_at, tries
+               content_type, bytes, fetched_at, tries, restrictions
         FROM candidate_fates ORDER BY candidate_id""",
     "images": f"""
         SELECT image_id, emotion,
                CASE WHEN verdict = 'reject' THEN 'dropped' ELSE coalesce(state, 'waiting') END AS state,
                coalesce(reason, CASE verdict WHEN 'reject' THEN verdict_reason END) AS reason, path, {_PROVENANCE},
-               format, bytes, width, height, conflict
+               format, bytes, width, height, conflict, restrictions
         FROM image_rows ORDER BY +candidate_id""",  # the plus: sorting is faster than look-ups in that order
     "duplicates": """
         SELECT d.image_id, d.duplicate_of, d.kind, d.distance, d.conflict, g.diameter,
@@ -179,4 +179,6 @@ def manifest(catalog: Catalog, name: str) -> tuple[list[str], sqlite3.Cursor]:
 def write_decisions(catalog: Catalog, folder: Path) -> None:
     """Write the CSV views with decisions unless they are up to date: a review that was killed wrote none."""
     if _last_decision(folder / "decisions.csv") < _decided(catalog):
-        write_manifests(catalog, folder, "decisions", "images", "faces")
+        write_manifests(
+            catalog, folder, "images", "faces", "decisions"
+        )  # the last one says that all are written

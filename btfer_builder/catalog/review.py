@@ -24,6 +24,8 @@ class ReviewItem:
         Confidence of the detector, 0 to 1; None for a photo.
     upscale
         Scale of the crop relative to the photo; above 1 the crop is enlarged. None for a photo.
+    restrictions
+        Rights other than copyright that its source states, such as `personality`, separated by `|`.
     duplicates, distance
         Number of near duplicates of its photo that were dropped, and their largest Hamming distance.
     """
@@ -37,6 +39,7 @@ class ReviewItem:
     upscale: float | None
     duplicates: int
     distance: int | None
+    restrictions: str = ""
 
     @property
     def proposed(self) -> Emotion | None:
@@ -61,14 +64,14 @@ _ITEMS: dict[Kind, str] = {
     # the decision can be changed.
     "image": f"""
         SELECT d.image_id, s.emotion, d.conflict, s.query, c.license, NULL, NULL, coalesce(copies.n, 0),
-               copies.distance
+               copies.distance, c.restrictions
         FROM dedupes d JOIN origins o USING (image_id) JOIN candidates c ON c.candidate_id = o.found_by
         JOIN searches s USING (search_id) {_COPIES} = d.image_id
         WHERE d.state = 'kept' ORDER BY c.candidate_id, d.image_id""",
     # The labels of the image review are the proposals of the face review.
     "face": f"""
         SELECT f.face_id, i.emotion, i.conflict OR coalesce(d.conflict, 0), i.query, i.license, f.confidence,
-               nullif(f.upscale, 0), coalesce(copies.n, 0), copies.distance
+               nullif(f.upscale, 0), coalesce(copies.n, 0), copies.distance, i.restrictions
         FROM faces f JOIN croppable i USING (image_id) LEFT JOIN face_dedupes d USING (face_id)
         {_COPIES} = f.image_id
         WHERE f.state = 'kept' AND f.face_id NOT IN (SELECT face_id FROM face_copies)

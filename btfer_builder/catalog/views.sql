@@ -4,7 +4,8 @@
 -- The outcome for each candidate. Only the first one of a URL is fetched, and the first that led to an image is kept.
 CREATE VIEW candidate_fates AS
 SELECT c.candidate_id, c.search_id, c.rank, c.url, c.page_url, c.title, c.license, c.license_url, c.creator,
-       c.attribution, c.sha1, c.found_url, s.engine, s.query, s.language, s.emotion, s.query_ethnicity, s.query_gender,
+       c.attribution, c.restrictions, c.sha1, c.found_url, s.engine,
+       coalesce(nullif(c.asked, ''), s.query) AS query, s.language, s.emotion, s.query_ethnicity, s.query_gender,
        s.query_age, s.expression, f.image_id, f.detail, f.http_status, f.content_type, f.bytes, f.fetched_at, f.tries,
        CASE WHEN f.url IS NULL THEN 'waiting' WHEN o.found_by IS NULL THEN 'dropped' ELSE 'kept' END AS state,
        CASE WHEN f.url IS NULL OR o.found_by IS NOT NULL THEN NULL
@@ -50,7 +51,8 @@ SELECT kind, item_id, verdict, emotion, reason, votes, adjudicated FROM vote_cou
 CREATE VIEW image_rows AS
 SELECT o.image_id, coalesce(v.emotion, s.emotion) AS emotion, d.state, d.reason, i.path, i.format, i.bytes,
        h.width, h.height, c.url, c.page_url, c.title, l.license, l.license_url, l.creator, l.attribution,
-       s.engine, s.query, s.language, s.expression, s.query_ethnicity, s.query_gender, s.query_age,
+       l.restrictions, s.engine, coalesce(nullif(c.asked, ''), s.query) AS query, s.language, s.expression,
+       s.query_ethnicity, s.query_gender, s.query_age,
        o.found_by AS candidate_id, d.duplicate_of, d.distance,
        coalesce(d.conflict, 0) AND v.emotion IS NULL AS conflict,
        coalesce(v.verdict, NULL) AS verdict, v.reason AS verdict_reason

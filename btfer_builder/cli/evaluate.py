@@ -14,7 +14,7 @@ from btfer_builder.cli.options import (
     recipe_options,
     renamed_option,
 )
-from btfer_builder.cli.output import emit_json, table
+from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr, track
@@ -232,7 +232,7 @@ def convert(
     if as_json:
         emit_json({"path": str(path), "bytes": sizes[1], "bytes_before": sizes[0]})
     else:
-        click.echo(f"wrote {path}: {sizes[1] / 1e6:.3g} MB instead of {sizes[0] / 1e6:.3g} MB")
+        echo(f"wrote {path}: {sizes[1] / 1e6:.3g} MB instead of {sizes[0] / 1e6:.3g} MB")
 
 
 def _is_comparison(path: Path) -> bool:
@@ -263,12 +263,12 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
     folder = write_leaderboards(boards, out)
     if not as_json:
         if len(boards) > 1:
-            click.echo(SEPARATE_SETS)
+            echo(SEPARATE_SETS)
         for board in boards:
             title = f"{board.set_name} #{board.set_hash}, {counted(board.n, 'face')}"
             table(title, heads(), [cells_of(row) for row in board.rows])
-            click.echo("\n".join([significance_summary(board), *board.notes]))
-        click.echo(folder)
+            echo("\n".join([significance_summary(board), *board.notes]))
+        echo(str(folder))
     return {"leaderboards": [board.to_dict() for board in boards], "path": str(folder)}
 
 
@@ -290,7 +290,7 @@ def _show_report(report: dict[str, Any]) -> None:
         if kernels
         else ""
     )
-    click.echo(
+    echo(
         f"accuracy {report['accuracy']:.3f} ({low:.3f} to {high:.3f}) over {counted(report['n'], 'face')}{more}"
     )
-    click.echo(f"{report['signature']}\n{report['path']}")
+    echo(f"{report['signature']}\n{report['path']}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
-from btfer_builder.cli.output import emit_json, table
+from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import CrawlRecipe, ReleaseRecipe
 from btfer_builder.config.collection import DOWNLOAD_SETTINGS
 from btfer_builder.errors import BtferError
@@ -42,7 +42,7 @@ def release(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
         emit_json(result.to_dict())
         return
     facts = result.statistics
-    click.echo(f"{facts.title}: wrote {facts.total} faces to {result.path}")
+    echo(f"{facts.title}: wrote {facts.total} faces to {result.path}")
     if not facts.redistributable:
         echo_stderr(f"NOT FOR REDISTRIBUTION: {facts.licenses['unknown']} images have no known licence")
     if facts.no_derivatives:
@@ -73,9 +73,7 @@ def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
             table(
                 "Findings", ["file", "finding"], [(finding.file, finding.what) for finding in result.findings]
             )
-        click.echo(
-            f"{result.files} files and {result.pictures} images checked, {len(result.findings)} findings"
-        )
+        echo(f"{result.files} files and {result.pictures} images checked, {len(result.findings)} findings")
     if result.findings:
         raise BtferError(f"{out} leaks metadata or is incomplete; release it again")
 
@@ -100,7 +98,7 @@ def rebuild(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
         emit_json(result.to_dict())
     else:
         reasons = result.to_dict()["reasons"]
-        click.echo(f"{result.there} of {result.total} faces are in {result.path}")
+        echo(f"{result.there} of {result.total} faces are in {result.path}")
         for reason, count in reasons.items():
             echo_stderr(f"{count} {reason}")
     if result.failed:
@@ -169,7 +167,7 @@ def recheck(directory: Path | None, as_json: bool, out: Path | None, **options: 
         table("Changed sources", ["face", "source", "reason", "licence", "current licence"], rows)
     states = ", ".join(f"{count} {state}" for state, count in report["states"].items())
     licences = ", ".join(f"{count} {state}" for state, count in report["licenses"].items())
-    click.echo(f"sources: {states}; licences: {licences}\nwrote {result.path}")
+    echo(f"sources: {states}; licences: {licences}\nwrote {result.path}")
 
 
 @click.command()
@@ -219,14 +217,14 @@ def _show_takedown(result: "Takedown") -> None:
         ]
         table("Faces of the sample", ["face", "emotion", "split", "replaced by"], rows)
     lists = (
-        ("URLs", matches.urls), ("files", matches.files), ("reports", matches.reports),
+        ("URLs", matches.urls), ("files", matches.files), ("reports", [*matches.reports, *matches.derived]),
         ("releases", [path for path, _ in result.releases]),
     )  # fmt: skip
     for name, items in lists:
         for item in items:
-            click.echo(f"{name[:-1]}: {item}")
+            echo(f"{name[:-1]}: {item}")
     will = "would be" if result.dry_run else "were"
-    click.echo(
+    echo(
         f"\n{len(matches.reasons)} images, {len(matches.faces)} faces and {len(matches.files)} files {will} deleted, "
         f"{sum(item.by is not None for item in result.replacements)} faces of the sample replaced, "
         f"{len(result.releases)} releases rewritten"
@@ -261,7 +259,7 @@ def _show_difference(difference: "ReleaseDiff") -> None:
     for name, changes in (("relabelled", difference.relabelled), ("moved", difference.moved)):
         if changes:
             table(name, ["face", "before", "after"], changes)
-    click.echo(
+    echo(
         f"{len(difference.added)} added, {len(difference.removed)} removed, {len(difference.relabelled)} relabelled, "
         f"{len(difference.moved)} moved to another split"
     )

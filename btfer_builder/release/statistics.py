@@ -23,6 +23,7 @@ from btfer_builder.release.released_faces import (
     members,
     splits_of,
 )
+from btfer_builder.release.schema import QUERY_VALUES
 from btfer_builder.release.writers.figures import group_counts
 from btfer_builder.sample.provenance import LICENSES, host_of
 
@@ -116,6 +117,9 @@ class ReleaseStatistics:
             "made_with": f"btfer-builder {__version__}",
             "previous": self.previous or None,
             "changes": self.change and self.change.to_dict(),
+            "query_values": sorted(
+                {value for shares in self.groups.values() for value, _ in shares} - QUERY_VALUES
+            ),
         }
 
 

@@ -21,12 +21,14 @@ from btfer_builder.catalog.sample import (
 )
 from btfer_builder.config import SampleRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
+from btfer_builder.crop.repair import repair_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS, Emotion
+from btfer_builder.reconcile import writing
 from btfer_builder.records import SampledFace, UnsampledFace
 from btfer_builder.sample.choose import ONLY_SPLIT, CellCount, Draw, choose
-from btfer_builder.sample.folder import restore_sample, sample_path, write_sample
+from btfer_builder.sample.folder import sample_path, write_sample
 from btfer_builder.sample.provenance import NO_SOURCE, best_source, host_of, license_of
 from btfer_builder.sample.source_limits import Eligible, SourceLimits
 from btfer_builder.sample.split_groups import group_photos
@@ -94,10 +96,17 @@ def sample(
         missing, or the disk is full; an earlier sample stays.
     """
     catalog, target = workspace.catalog, workspace.data / "sample"
-    with workspace.stage("sample"), catalog.run("sample", recipe) as counts:
-        restore_sample(target)
+    with (
+        workspace.stage("sample"),
+        writing(workspace, "sample", "data/sample"),
+        catalog.run("sample", recipe) as counts,
+    ):
         faces = accepted_faces(catalog)
-        eligible, refused = eligible_faces(workspace, recipe, faces)
+        damaged = repair_faces(workspace, {face.face_id for face in faces})
+        eligible, refused = eligible_faces(
+            workspace, recipe, [face for face in faces if face.face_id not in damaged]
+        )
+        refused |= dict.fromkeys(sorted(damaged), "unreadable")
         draw = choose(
             eligible,
             recipe.per_class,
