@@ -88,6 +88,7 @@ SIGNATURES = {
     "Workspace.sampled": ("", "", None),
     "Workspace.search_yield": ("", "", None),
     "Workspace.takedown": ("target", "reason dry_run", None),
+    "Workspace.purge": ("keep", "dry_run", None),
     "Comparison.save": ("folder", "", None),
     "Comparison.to_dict": ("", "", None),
     "Comparison.to_frame": ("", "", None),

@@ -20,16 +20,16 @@ from btfer_builder.catalog.crop import (
 )
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.reviewed_work import count_work_on_faces
-from btfer_builder.catalog.takedown import face_paths
 from btfer_builder.config import CropRecipe, changes, outcome_settings, override
 from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.crop.cropping import crop_images
 from btfer_builder.crop.lost_faces import lost_faces
-from btfer_builder.crop.orphaned_files import delete_orphaned_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.io.json import json_text
+from btfer_builder.io.storage import sizes_below
 from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
+from btfer_builder.reconcile import reconcile, writing
 from btfer_builder.records import CropResult
 from btfer_builder.workspace import Workspace
 
@@ -74,12 +74,17 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
     catalog = workspace.catalog
     if recipe.already_cropped:
         recipe = _own_size(catalog, recipe)
-    with workspace.stage("crop"), catalog.run("crop", recipe) as counts:
-        before = [path for _, _, path in face_paths(catalog)]
+    with (
+        workspace.stage("crop"),
+        writing(workspace, "crop", "data/faces"),
+        catalog.run("crop", recipe) as counts,
+    ):
         stored = stored_settings(catalog)
         others = [settings for settings in stored if changes(json.loads(settings), recipe)]
         todo = uncropped_images(
-            catalog, [settings for settings in stored if settings not in others], workspace.files
+            catalog,
+            [settings for settings in stored if settings not in others],
+            sizes_below(workspace.files, "data/faces"),
         )
         if todo:
             workspace.check_images()
@@ -102,7 +107,8 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
                 counts["images"] = counts.get("images", 0) + len(results)
         if todo:
             _report_padding(catalog, recipe)
-        delete_orphaned_faces(workspace, before)
+        if others:  # faces of these are no longer in the catalog
+            reconcile(workspace, "crop")
         write_manifests(catalog, workspace.manifests, "images", "faces")
 
 
@@ -124,8 +130,8 @@ def _report_padding(catalog: Catalog, recipe: CropRecipe) -> None:
     padded, faces = count_padded(catalog)
     if padded > faces / 2 and not recipe.already_cropped:
         echo_stderr(
-            f"crop: {padded} of {faces} crops reach over the border: are these pictures already cropped? Then keep them "
-            "as they are with --already-cropped, or limit what is repeated with --max-padding"
+            f"crop: {padded} of {faces} crops reach over the border: are these pictures already cropped? Then keep "
+            "them as they are with --already-cropped, or limit what is repeated with --max-padding"
         )
 
 

@@ -60,6 +60,14 @@ def list_images(folder: Path, *, recursive: bool = True) -> FolderFiles:
     return FolderFiles(tuple(sorted(images)), dict(left_out), tuple(sorted(others)))
 
 
+def is_image(path: Path) -> bool:
+    """Return whether a file is an image by its first bytes, or by its suffix if they say nothing."""
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return True
+    with path.open("rb") as file:
+        return recognise(file.read(START)) is not None
+
+
 def is_system(path: Path) -> bool:
     """Return whether a file or folder is hidden or belongs to a system, and holds no images for that."""
     return path.name.startswith(".") or path.name.lower() in _SYSTEM_FOLDERS | _SYSTEM_FILES
@@ -115,10 +123,7 @@ def _why_not(path: Path) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return "not_an_image"
-        if path.suffix.lower() in IMAGE_SUFFIXES:
-            return ""
-        with path.open("rb") as file:
-            return "" if recognise(file.read(START)) else "not_an_image"
+        return "" if is_image(path) else "not_an_image"
     except (FileNotFoundError, NotADirectoryError):
         return "broken_link"
     except OSError as error:

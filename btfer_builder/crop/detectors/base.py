@@ -27,8 +27,8 @@ SMALLEST_SIDE = 24
 class Detection:
     """A face: its box, the detector's confidence (0–1) and five landmarks (x, y), in photo pixels.
 
-    Left and right are the viewer's: `left_eye` is the eye further left in the photo. `found_by` is `bordered` for a face
-    that was found by `detect_with_border`.
+    Left and right are the viewer's: `left_eye` is the eye further left in the photo. `found_by` is `bordered` for a
+    face that was found by `detect_with_border`.
     """
 
     box: Box
