@@ -28,6 +28,9 @@ MIGRATIONS = tuple(
 #: Seconds to wait for another process that writes.
 BUSY_SECONDS = 60
 
+#: Errors that say nothing about the file: another process keeps it locked, or the disk is full.
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
+
 #: Maximum cache of a connection: room for the indexes that joins in a large catalog use.
 CACHE_KIB = 65536
 
@@ -67,6 +70,8 @@ class Catalog:
         try:
             self._migrate()
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF in _PASSING:
+                raise BtferError(f"{path}: {error}; nothing was changed, run the command again") from None
             raise BtferError(f"{path}: not a usable catalog: {error}; restore it from a backup") from None
 
     @property
