@@ -299,7 +299,8 @@ def _theirs(results: Sequence[Result] | None) -> list[str]:
         return []
     return [
         "; ".join(
-            f"{one.own.accuracy:.3f} / {f'{one.btfer.accuracy:.3f}' if one.btfer else '–'}" for one in results
+            f"{result.own.accuracy:.3f} / {f'{result.btfer.accuracy:.3f}' if result.btfer else '–'}"
+            for result in results
         )
     ]
 
