@@ -267,7 +267,7 @@ def _notes(frame: "pd.DataFrame", *, beside: bool) -> tuple[str, ...]:
 
 
 def _best(column: "pd.Series[Any]") -> float:
-    """Return the value from which on no more than three numbers are; none is best where there are no more."""
+    """Return the value from which numbers are bold: at most three of them, ties included. Infinity: none is bold."""
     known = column.dropna()
     marked = [value for value in known if (known >= value).sum() <= BEST]
     return float(min(marked)) if marked and len(known) > BEST else math.inf
