@@ -141,5 +141,6 @@ def _input_shape(path: Path, network: Any) -> tuple[int | None, int | None, int]
     if len(shapes) != 1:
         raise BtferError(
             f"{path}: takes {len(shapes) or 'no known'} inputs; expected a model that takes one image"
+            + ("; give it an Input, or give a function that calls it" if not shapes else "")
         )
     return check_image_shape(path, shapes[0])
