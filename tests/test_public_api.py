@@ -36,12 +36,17 @@ NAMES = [
     "published_results", "rebuild_release", "report_benchmark", "scan_release", "train",
 ]  # fmt: skip
 
+REVIEW_ITEMS = ("reviewer", "blind", "seed", "reviewers", "overlap", "min_votes", "agreement")
+
 #: The parameters of each function: positional ones, those by keyword only, and the sections whose settings it takes.
 SIGNATURES = {
     "answer_questions": ("file", "", [BenchmarkRecipe]),
     "benchmark": ("file", "", [BenchmarkRecipe]),
     "compare": ("reports", "", ("resamples", "seed")),
-    "convert": ("model to", "quantize out data", [EvalRecipe]),
+    "convert": (
+        "model to", "quantize out data",
+        ("scale", "color", "size", "mean", "std", "resize", "crop", "preset", "trust_model"),
+    ),
     "create_workspace": ("folder", "", None),
     "diff_releases": ("earlier later", "", None),
     "evaluate": ("model faces", "name training_data", [EvalRecipe]),
@@ -68,12 +73,12 @@ SIGNATURES = {
     "Workspace.dedupe": ("", "regroup", [DedupeRecipe]),
     "Workspace.dedupe_faces": ("", "regroup", [DedupeRecipe]),
     "Workspace.duplicates": ("", "", None),
-    "Workspace.evaluate": ("model", "name", [EvalRecipe]),
-    "Workspace.export_decisions": ("path", "round", [ReviewRecipe]),
+    "Workspace.evaluate": ("model", "name training_data", [EvalRecipe]),
+    "Workspace.export_decisions": ("path", "round", REVIEW_ITEMS),
     "Workspace.faces": ("", "", None),
     "Workspace.funnel": ("", "", None),
     "Workspace.images": ("", "", None),
-    "Workspace.import_decisions": ("decisions", "", [ReviewRecipe]),
+    "Workspace.import_decisions": ("decisions", "", REVIEW_ITEMS),
     "Workspace.leakage": ("against", "", [LeakageRecipe, HashesRecipe]),
     "Workspace.leakage_sets": ("", "", None),
     "Workspace.leaked": ("", "", None),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from btfer_builder.api.keywords import path_of, takes
+from btfer_builder.api.keywords import guarded, path_of, takes
 from btfer_builder.config import BenchmarkRecipe, with_keywords
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def answer_questions(file: "File" = None, **settings: Any) -> "Answers":  # noqa
     return answer_benchmark(_recipe(file, settings))
 
 
+@guarded
 def published_results(out: "str | PathLike[str]") -> "Answers":
     """Write tables, figures and answers of the results that the authors published.
 

@@ -1,7 +1,7 @@
 """Settings given as keyword arguments: checked as `btfer.toml` is, with the same errors."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -26,7 +26,7 @@ def with_keywords(
         The section's name in `btfer.toml`, which begins an error.
     settings
         Keyword arguments. Besides what TOML knows, values can be paths, tuples, sets, and NumPy or pandas scalars and
-        arrays. Names of 0.1 are accepted.
+        arrays; a single value is a list of one. Names of 0.1 are accepted.
     sections
         The current settings. A keyword belongs to the first section that has it.
     only
@@ -46,11 +46,11 @@ def with_keywords(
     changed, valid = [], []
     for section in sections:
         kind = type(section)
-        own = [setting.name for setting in settings_of(kind) if not only or setting.name in only]
+        types = {item.name: item.type for item in settings_of(kind) if not only or item.name in only}
         renamed = with_new_names(kind, left)
-        given = {name: value for name, value in renamed.items() if name in own}
-        left = {name: value for name, value in renamed.items() if name not in own}
-        valid += own
+        given = {name: _as_list(value, types[name]) for name, value in renamed.items() if name in types}
+        left = {name: value for name, value in renamed.items() if name not in types}
+        valid += types
         try:
             changed.append(msgspec.convert(msgspec.to_builtins(section) | given, kind))
         except msgspec.ValidationError as error:
@@ -68,12 +68,20 @@ def given_names(settings: Mapping[str, Any], section: type[Section]) -> set[str]
     return with_new_names(section, given).keys() & own
 
 
+def _as_list(value: Any, kind: msgspec.inspect.Type) -> Any:  # noqa: ANN401 - any value of a setting
+    """Return a list of one for the single value of a setting that has several."""
+    single = isinstance(value, str | int | float) and isinstance(kind, msgspec.inspect.VarTupleType)
+    return [value] if single else value
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any keyword argument
     """Return a value as TOML knows it."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
         return [_plain(item) for item in value]
-    return value.tolist() if hasattr(value, "tolist") else value
+    return value
