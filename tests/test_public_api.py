@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 
@@ -27,7 +28,7 @@ from btfer_builder.config import (
     settings_of,
 )
 from btfer_builder.config.collection import DOWNLOAD_SETTINGS
-from docs.make_api import PAGE, api_page, documented
+from docs.make_api import PAGE, RESULTS, api_page, documented
 
 NAMES = [
     "EMOTIONS", "BtferError", "Comparison", "FaceSet", "Report", "ReviewPage", "Workspace", "__version__",
@@ -153,6 +154,15 @@ def test_everything_public_is_explained():
         assert name == "EMOTIONS" or text[:1].isupper(), name
         if inspect.isfunction(item) and len(inspect.signature(item).parameters) > 1:
             assert "Raises\n------" in text, f"{name} does not say what it raises"
+
+
+def test_the_page_says_what_every_function_returns():
+    explained = {place.rpartition(":")[2] for place in RESULTS.values()}
+    others = {"Any", "DataFrame", "Interval", "None", "Path", *NAMES}
+    for name, item in documented():
+        if inspect.isfunction(item):
+            returned = set(re.findall(r"\b[A-Z]\w+", str(inspect.signature(item).return_annotation)))
+            assert returned - others <= explained, name
 
 
 def test_the_page_is_made_from_the_docstrings():

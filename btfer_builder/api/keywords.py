@@ -79,7 +79,7 @@ def guarded(function: Callable[P, Result]) -> Callable[P, Result]:
 
 @contextmanager
 def errors_of_python() -> Iterator[None]:
-    """Let errors name arguments instead of options, and turn those of a file, a disk or the catalog into a `BtferError`."""
+    """Let errors name arguments instead of options, and turn those of the disk and the catalog into a `BtferError`."""
     try:
         with damage_as_error():
             yield

@@ -26,7 +26,8 @@ def with_keywords(
         The section's name in `btfer.toml`, which begins an error.
     settings
         Keyword arguments. Besides what TOML knows, values can be paths, tuples, sets, and NumPy or pandas scalars and
-        arrays; a single value is a list of one. Names of 0.1 are accepted.
+        arrays; a single value is a list of one, and a dict gives some settings of a section in a section. Names of
+        0.1 are accepted.
     sections
         The current settings. A keyword belongs to the first section that has it.
     only
@@ -43,12 +44,17 @@ def with_keywords(
         If a setting is unknown or its value is not valid. The message names the nearest valid name.
     """
     left = {name: _plain(value) for name, value in settings.items() if value is not None}
-    changed, valid = [], []
+    changed: list[Section] = []
+    valid: list[str] = []
     for section in sections:
         kind = type(section)
         types = {item.name: item.type for item in settings_of(kind) if not only or item.name in only}
         renamed = with_new_names(kind, left)
-        given = {name: _as_list(value, types[name]) for name, value in renamed.items() if name in types}
+        given = {
+            name: _fitted(value, types[name], getattr(section, name))
+            for name, value in renamed.items()
+            if name in types
+        }
         left = {name: value for name, value in renamed.items() if name not in types}
         valid += types
         try:
@@ -68,8 +74,10 @@ def given_names(settings: Mapping[str, Any], section: type[Section]) -> set[str]
     return with_new_names(section, given).keys() & own
 
 
-def _as_list(value: Any, kind: msgspec.inspect.Type) -> Any:  # noqa: ANN401 - any value of a setting
-    """Return a list of one for the single value of a setting that has several."""
+def _fitted(value: Any, kind: msgspec.inspect.Type, current: Any) -> Any:  # noqa: ANN401 - of any setting
+    """Return a list of one for a single value, and all settings of a section of which some are given."""
+    if isinstance(current, Section) and isinstance(value, dict):
+        return msgspec.to_builtins(current) | with_new_names(type(current), value)
     single = isinstance(value, str | int | float) and isinstance(kind, msgspec.inspect.VarTupleType)
     return [value] if single else value
 

@@ -36,7 +36,21 @@ from btfer_builder.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """Number of accepted, drawn and missing faces of each class, and the folder; None if nothing was written."""
+    """The outcome of a draw.
+
+    Attributes
+    ----------
+    accepted, per_class, reserve, short
+        Number of accepted, drawn, reserved and missing faces of each class.
+    path
+        The folder; None if nothing was written.
+    splits
+        Number of drawn faces in each split.
+    passed_over
+        Number of accepted faces that were not drawn, by reason.
+    stratify, cells
+        The attributes of the strata, and for each stratum how many faces were asked for and drawn.
+    """
 
     accepted: dict[Emotion, int]
     per_class: dict[Emotion, int]

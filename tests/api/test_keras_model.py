@@ -66,7 +66,7 @@ def test_a_model_is_converted_and_scores_the_same(place, tmp_path):
         out=tmp_path / "small.tflite",
     )
     assert bt.evaluate(small, place / "photos", resamples=0).n == 14
-    with pytest.raises(bt.BtferError, match="of the training domain with data$"):
+    with pytest.raises(bt.BtferError, match=r"of the training domain with data$"):
         bt.convert(tmp_path / "tiny.keras", "tflite", quantize="int8")
     with pytest.raises(bt.BtferError, match="to: 'coreml' is not one of tflite, onnx"):
         bt.convert(tmp_path / "tiny.keras", "coreml")
@@ -78,6 +78,6 @@ def test_a_network_without_a_known_input_says_what_to_do(place):
     import keras
 
     with pytest.raises(
-        bt.BtferError, match="takes no known inputs; .*; give it an Input, or give a function"
+        bt.BtferError, match=r"takes no known inputs; .*; give it an Input, or give a function"
     ):
         bt.evaluate(keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(7)]), place / "photos")

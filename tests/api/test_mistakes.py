@@ -182,6 +182,17 @@ def test_other_arguments_of_a_workspace(ws, place):
     assert list(ws.check_engines(engine="folder").columns)[:2] == ["engine", "ok"]
 
 
+def test_what_is_long_is_shown_in_a_line(ws, place, tmp_path):
+    assert repr(bt.hash_images(place / "photos", tmp_path / "h.csv", workers=0)) == (
+        "<HashManifest: 14 images, 0 dropped>"
+    )
+    released = ws.release(tmp_path / "out", include_unlicensed=True)
+    assert (
+        repr(released)
+        == f"<ReleaseResult {str(tmp_path / 'out')!r}: version {released.statistics.version} with 14 faces>"
+    )
+
+
 def test_arguments_of_functions(place, tmp_path):
     wrong(
         "kind: 'rafd' is not one of .*; did you mean `rafdb`",
@@ -204,6 +215,29 @@ def test_arguments_of_functions(place, tmp_path):
     )
     (tmp_path / "model.keras").touch()
     wrong(r"quantize is for to='tflite'", bt.convert, tmp_path / "model.keras", "onnx", quantize="int8")
+
+
+def test_a_grid(place, tmp_path):
+    wrong("cannot be read: Is a directory", bt.plan_benchmark, tmp_path)
+    wrong("no such file; write one", bt.plan_benchmark, tmp_path / "benchmark.toml")
+    wrong(
+        "train.sise|unknown setting `sise`",
+        bt.plan_benchmark,
+        datasets={"a": place / "photos"},
+        train={"sise": 1},
+    )
+    wrong("the grid sets this", bt.plan_benchmark, datasets={"a": place / "photos"}, train={"size": 48})
+
+
+def test_settings_of_a_grid_that_are_not_given_keep_the_values_of_the_file(place, tmp_path):
+    file = tmp_path / "benchmark.toml"
+    text = f'networks = ["lenet5"]\n[datasets]\na = "{place / "photos"}"\n[train]\nbatch_size = 4\n'
+    file.write_text(text + "early_stopping_patience = 3\n")
+    both = bt.plan_benchmark(file)["run_id"].tolist()
+    file.write_text(text)
+    assert bt.plan_benchmark(file)["run_id"].tolist() != both
+    for name in ("early_stopping_patience", "stop_patience"):  # the name of now, and that of 0.1
+        assert bt.plan_benchmark(file, train={name: 3})["run_id"].tolist() == both
 
 
 @pytest.mark.parametrize("used", [False, True])

@@ -51,6 +51,10 @@ def test_the_sources_are_rechecked(on_the_web, tmp_path):
     result = ws.recheck(released, **LOCAL)
     assert result.to_dict()["states"] == {"same": 20, "vanished": 1}
     assert result.path.is_file()
+    assert repr(result) == "<RecheckResult of 21 faces: 20 same, 1 vanished>"
+    assert result.to_frame()["state"].value_counts().to_dict() == {"same": 20, "vanished": 1}
+    agreed = ws.agreement().to_frame()
+    assert agreed[["first", "second", "items", "kappa"]].values.tolist() == [["ana", "bo", 35, 1.0]]
     assert tree(released) == before
     pages[gone] = kept
     with pytest.raises(bt.BtferError, match=r"the release.json that release\(\) writes"):

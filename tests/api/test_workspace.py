@@ -101,7 +101,7 @@ def test_the_review_page_runs_beside_the_notebook(ws):
     page.stop()
     with pytest.raises(httpx.ConnectError):
         httpx.get(page.url)
-    with pytest.raises(bt.BtferError, match="^blind cannot be used with adjudicate or model"):
+    with pytest.raises(bt.BtferError, match=r"^blind cannot be used with adjudicate or model"):
         ws.review(blind=True, adjudicate=True, port=0)
     with pytest.raises(bt.BtferError, match="not one of the reviewers"):
         ws.review(reviewer="cy", reviewers=["ana", "bo"], port=0)
