@@ -25,7 +25,8 @@ def benchmark(file: "File" = None, **settings: Any) -> "Benchmark":  # noqa: ANN
     ----------
     file
         A `benchmark.toml`; paths in it are relative to its folder, those in keyword arguments to the current folder.
-        Without it, the grid is given by keyword arguments alone.
+        Without it, the grid is given by keyword arguments alone. A `Workspace` given as `btfer` stands for its sample;
+        without `btfer`, no model is scored across domains.
 
     Returns
     -------

@@ -167,6 +167,10 @@ class Tables:
     def _stage(self, name: str) -> "pd.DataFrame":
         return funnel_frame(funnel(self._core.catalog, [name]))
 
+    def __fspath__(self) -> str:
+        """Return the folder, so that a workspace can be given where a folder is expected."""
+        return str(self.root)
+
     def __repr__(self) -> str:
         return f"<Workspace {str(self.root)!r}>"
 

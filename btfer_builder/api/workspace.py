@@ -1,5 +1,6 @@
 """The workspace: build a set, review it, score models on it, release it."""
 
+import os
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -348,7 +349,7 @@ class Workspace(Stages):
 
         if not isinstance(target, str | PathLike) or not isinstance(reason, str):
             raise BtferError("takedown takes an id, an address or an image file, and a reason as text")
-        return take_down(self._core, str(target), reason=reason, dry_run=dry_run)
+        return take_down(self._core, os.fspath(target), reason=reason, dry_run=dry_run)
 
     @takes(CrawlRecipe, only=DOWNLOAD_SETTINGS)
     def recheck(self, release: "str | PathLike[str] | None" = None, **settings: Any) -> "RecheckResult":  # noqa: ANN401

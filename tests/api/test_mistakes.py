@@ -229,13 +229,14 @@ def test_a_grid(place, tmp_path):
     wrong("the grid sets this", bt.plan_benchmark, datasets={"a": place / "photos"}, train={"size": 48})
 
 
-def test_settings_of_a_grid_that_are_not_given_keep_the_values_of_the_file(place, tmp_path):
+def test_settings_of_a_grid_that_are_not_given_keep_the_values_of_the_file(ws, place, tmp_path):
     file = tmp_path / "benchmark.toml"
     text = f'networks = ["lenet5"]\n[datasets]\na = "{place / "photos"}"\n[train]\nbatch_size = 4\n'
     file.write_text(text + "early_stopping_patience = 3\n")
     both = bt.plan_benchmark(file)["run_id"].tolist()
     file.write_text(text)
     assert bt.plan_benchmark(file)["run_id"].tolist() != both
+    assert bt.plan_benchmark(file, btfer=ws)["finished"].tolist() == [False, False]
     for name in ("early_stopping_patience", "stop_patience"):  # the name of now, and that of 0.1
         assert bt.plan_benchmark(file, train={name: 3})["run_id"].tolist() == both
 
