@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from benchmarks.record import Figure, add_option, record  # noqa: E402
-from btfer_builder.workspace import create_workspace  # noqa: E402
+from btfer_builder.workspace import Workspace, create_workspace  # noqa: E402
 from tests.synthetic import FACE_FILE, fill_tables  # noqa: E402
 
 VIEWS = """
@@ -30,12 +30,24 @@ workspace = Workspace(Path(sys.argv[1]))
 write_manifests(workspace.catalog, workspace.manifests, *MANIFESTS)
 """
 
+LEFT_TO_CROP = """
+import sys
+from pathlib import Path
+from btfer_builder.catalog.crop import stored_settings, uncropped_images
+from btfer_builder.workspace import Workspace
+workspace = Workspace(Path(sys.argv[1]))
+uncropped_images(workspace.catalog, stored_settings(workspace.catalog), workspace.files)
+"""
+
 COMMANDS = {
     "status": ("-m", "btfer_builder", "status", "--json", "-w", "{root}"),
     "sample": ("-m", "btfer_builder", "sample", "--per-class", "300", "--allow-short", "-w", "{root}"),
     "review --export": ("-m", "btfer_builder", "review", "--export", "{root}/export.csv", "-w", "{root}"),
     "CSV views": ("-c", VIEWS, "{root}"),
-    "dedupe": ("-m", "btfer_builder", "dedupe", "-w", "{root}"),  # last: it writes what the others read
+    "crop: what is left": ("-c", LEFT_TO_CROP, "{root}"),
+    # Last, as they write what the others read.
+    "dedupe": ("-m", "btfer_builder", "dedupe", "-w", "{root}"),
+    "takedown of one id": ("-m", "btfer_builder", "takedown", "{image}", "-w", "{root}"),
 }
 
 
@@ -51,8 +63,9 @@ def main() -> None:
         folder = Path(tempfile.mkdtemp())
         try:
             root = filled(folder / "set", photos)
+            image = Workspace(root).catalog.value("SELECT max(image_id) FROM images")
             for name, command in COMMANDS.items():
-                seconds[name].append(measure([word.format(root=root) for word in command]))
+                seconds[name].append(measure([word.format(root=root, image=image) for word in command]))
         finally:
             shutil.rmtree(folder)
     print(f"{'processor seconds':20}" + "".join(f"{photos:>12,}" for photos in sizes) + "   exponent")

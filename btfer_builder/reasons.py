@@ -22,6 +22,10 @@ class Reason:
     key: str = ""
 
 
+#: Nothing is left to look at, crop or draw; the rows stay.
+_PURGED = Reason("purged", "its file was deleted on purpose (btfer purge)")
+
+
 def _by_name(*reasons: Reason) -> dict[str, Reason]:
     return {reason.name: reason for reason in reasons}
 
@@ -63,6 +67,7 @@ REASONS: dict[str, dict[str, Reason]] = {
         Reason("missing_file", "the file is missing from data/images"),
         Reason("crashed_decoder", "the worker that decoded it crashed"),
         Reason("taken_down", "the same picture as one that was taken down on request"),
+        _PURGED,
     ),
     "crop": _by_name(
         Reason("no_face", "no face detected"),
@@ -75,6 +80,7 @@ REASONS: dict[str, dict[str, Reason]] = {
         Reason("too_large", "more pixels than allowed (a decompression bomb)"),
         Reason("missing_file", "the file is missing from data/images"),
         Reason("crashed_decoder", "the worker that decoded it crashed"),
+        _PURGED,
     ),
     "review": _by_name(
         Reason("non_human", "a drawing, doll, statue, animal or emoji", "h"),
@@ -97,9 +103,11 @@ REASONS: dict[str, dict[str, Reason]] = {
         Reason("reserve", "next in rank: replaces a face that is taken down"),
         Reason("low_agreement", "too few of the reviewers gave it its label"),
         Reason("license", "not under one of the requested licences"),
+        Reason("unreadable", "its file is missing or damaged, and so is its photo"),
         Reason("photo_cap", "another face of the photo was drawn"),
         Reason("host_cap", "as many faces of the web site as allowed were drawn"),
         Reason("creator_cap", "as many faces of the creator as allowed were drawn"),
         Reason("other_split", "its photo, creator or near duplicate is in a split that is full"),
+        _PURGED,
     ),
 }

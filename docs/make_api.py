@@ -47,6 +47,7 @@ RESULTS = {
     "Workspace.agreement": "review.agreement:Agreement",
     "Workspace.release": "release.stage:ReleaseResult",
     "Workspace.takedown": "release.takedown.stage:Takedown",
+    "Workspace.purge": "release.purge:Purge",
     "Workspace.recheck": "release.recheck:RecheckResult",
     "train": "training.results:Run",
     "import_dataset": "datasets.import_dataset:ImportResult",

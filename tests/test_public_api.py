@@ -46,7 +46,7 @@ SIGNATURES = {
     "compare": ("reports", "", ("resamples", "seed")),
     "convert": (
         "model to", "quantize out data",
-        ("scale", "color", "size", "mean", "std", "resize", "crop", "preset", "trust_model"),
+        ("scale", "color", "size", "mean", "std", "resize", "resize_to", "crop", "preset", "trust_model"),
     ),
     "create_workspace": ("folder", "", None),
     "diff_releases": ("earlier later", "", None),
@@ -93,6 +93,7 @@ SIGNATURES = {
     "Workspace.sampled": ("", "", None),
     "Workspace.search_yield": ("", "", None),
     "Workspace.takedown": ("target", "reason dry_run", None),
+    "Workspace.purge": ("keep", "dry_run", None),
     "Comparison.save": ("folder", "", None),
     "Comparison.to_dict": ("", "", None),
     "Comparison.to_frame": ("", "", None),

@@ -3,7 +3,6 @@
 import functools
 import inspect
 import os
-import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
@@ -13,10 +12,9 @@ from typing import Any, ParamSpec, TypeVar, cast
 from msgspec.inspect import DictType, LiteralType, Metadata, StructType, Type, VarTupleType
 
 from btfer_builder.api.messages import in_python
-from btfer_builder.catalog.catalog import damage_as_error
 from btfer_builder.config import Section, Setting, settings_of
 from btfer_builder.config.load import nearest_name
-from btfer_builder.errors import BtferError
+from btfer_builder.errors import BtferError, line_of
 from btfer_builder.io.terminal import show_progress
 
 P = ParamSpec("P")
@@ -81,18 +79,15 @@ def guarded(function: Callable[P, Result]) -> Callable[P, Result]:
 def errors_of_python() -> Iterator[None]:
     """Let errors name arguments instead of options, and turn those of the disk and the catalog into a `BtferError`."""
     try:
-        with damage_as_error():
-            yield
+        yield
     except BtferError as error:
         error.args = (in_python(str(error)),)
         raise
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise BtferError(f"{where}{error.strerror or error}") from error
-    except sqlite3.OperationalError as error:
-        raise BtferError(
-            f"the catalog cannot be used: {error}; is its folder still there, and writable?"
-        ) from error
+    except Exception as error:
+        line = line_of(error)
+        if line is None:
+            raise
+        raise BtferError(in_python(line)) from error
 
 
 def path_of(path: object) -> Path:

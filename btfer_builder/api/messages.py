@@ -19,13 +19,15 @@ _FUNCTIONS = {
 _VALUE = r"'[^']*'|(?:images|faces|tflite|onnx)\b|(?=[^\s;:()]*[A-Z\d,])[\w,./-]*\w"
 _OPTION = re.compile(rf"(?<![\w/.-])(?<!install )--([a-z][a-z-]*)(?:[ =]({_VALUE}))?")
 _COMMAND = re.compile(
-    rf"(?<![\w/.-])(?P<tick>`?)btfer (?P<name>{'|'.join(_FUNCTIONS)}|[a-z]+(?:-[a-z]+)*)(?P=tick)"
+    rf"(?<![\w/.-])(?P<tick>`?)btfer (?P<name>{'|'.join(_FUNCTIONS)}|catalog [a-z]+|[a-z]+(?:-[a-z]+)*)(?P=tick)"
     r"(?: (?P<target>/\S+|[A-Z]{3,}\b|[0-9a-f]{16,}\b))?"
     rf"(?P<options>(?: {re.sub('[(](?![?])', '(?:', _OPTION.pattern)})*)"
 )
 
-#: What no function does, and words behind the name of the program that are no commands.
-_NO_FUNCTIONS = frozenset({"can", "has", "is"})
+#: Commands without a function (a catalog is not replaced under an open one), and words that are no commands.
+_NO_FUNCTIONS = re.compile("catalog .*|can|has|is")
+#: Options that no function has.
+_ONLY_OPTIONS = re.compile("--(example|help)")
 
 
 def in_python(message: str) -> str:
@@ -46,7 +48,7 @@ def in_python(message: str) -> str:
 def _call(match: re.Match[str]) -> str:
     """Return a command as a call: `btfer sample --redraw` as `sample(redraw=True)`."""
     name, target = match["name"], match["target"]
-    if name in _NO_FUNCTIONS or "--example" in match["options"]:
+    if _NO_FUNCTIONS.fullmatch(name) or _ONLY_OPTIONS.search(match["options"]):
         return match[0]
     arguments = [target if target.isupper() else repr(target)] if target else []
     arguments += [_argument(option, flag="=True") for option in _OPTION.finditer(match["options"])]

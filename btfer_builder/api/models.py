@@ -11,6 +11,7 @@ from btfer_builder.api.keywords import guarded, one_of, path_of, takes
 from btfer_builder.api.scoring import rank, score
 from btfer_builder.config import EvalRecipe, TrainRecipe, given_names, with_keywords
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.preprocessing.resolve import DECLARED
 from btfer_builder.io.terminal import progress_shown, track
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 #: The settings that `convert` uses: how a model is fed, and whether its code may run.
-_PREPROCESSING = ("scale", "color", "size", "mean", "std", "resize", "crop", "preset", "trust_model")
+_FEEDING = (*DECLARED, "preset", "trust_model")
 
 
 @guarded
@@ -83,12 +84,12 @@ def evaluate(
     Parameters
     ----------
     model
-        The path of a model file or folder (`.keras`, `.h5`, `.tflite`, `.onnx`, a SavedModel), a Keras model in memory,
+        The path of a model file or folder (`.keras`, `.h5`, `.tflite`, `.onnx`, a SavedModel, a transformers folder,
+        weights of PyTorch with `architecture`), a Keras model or a PyTorch module in memory,
         `package.module:callable`, or a function. A function gets a uint8 RGB batch of shape (n, h, w, 3), 0–255,
         resized to `size` (256 by default), and returns scores of shape (n, classes) in the order of `labels`:
-        probabilities, or logits, to which a softmax is applied; its own preprocessing is its own duty, so it takes no
-        `scale`, `color`, `mean`, `std` or `preset`. Also what `train` returns; or None with a `preset` that has a model
-        of its own.
+        probabilities, or what `activation` says. It does its own preprocessing, so it takes no `scale`, `color`,
+        `mean`, `std` or `preset`. Also what `train` returns; or None with a `preset` that has a model of its own.
     faces
         What `load_faces` returns or takes.
     name
@@ -228,7 +229,7 @@ def train(
         )
 
 
-@takes(EvalRecipe, only=_PREPROCESSING)
+@takes(EvalRecipe, only=_FEEDING)
 def convert(
     model: "str | PathLike[str]",
     to: Literal["tflite", "onnx"],
@@ -270,7 +271,7 @@ def convert(
     """
     from btfer_builder.evaluate.convert import convert_calibrated
 
-    (recipe,) = with_keywords("eval", settings, EvalRecipe(), only=_PREPROCESSING)
+    (recipe,) = with_keywords("eval", settings, EvalRecipe(), only=_FEEDING)
     one_of(to, ("tflite", "onnx"), "to")
     one_of(quantize, ("none", "float16", "int8"), "quantize")
     return convert_calibrated(

@@ -10,9 +10,8 @@ from btfer_builder.api.report import Comparison, Report
 from btfer_builder.config import EvalRecipe, given_names, with_keywords
 from btfer_builder.datasets.labelled_faces import faces_in_folder
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.evaluate import score_models
+from btfer_builder.evaluate.evaluate import load, score_models
 from btfer_builder.evaluate.face_set import FaceSet
-from btfer_builder.evaluate.loaders.registry import load_model
 from btfer_builder.evaluate.preprocessing.presets import bundled_model
 from btfer_builder.evaluate.report.compare import compare_reports
 from btfer_builder.evaluate.report.read_report import read_report, report_of
@@ -46,7 +45,7 @@ def score(
     elif isinstance(model, str | PathLike):
         path_of(model)  # an empty one is no model
     (evaluation,) = score_models(
-        [load_model(model, trust_model=recipe.trust_model, name=name or "")],
+        [load(model, recipe, name or "")],
         faces.faces,
         recipe,
         partial(track, description="eval", unit="faces"),

@@ -1,10 +1,12 @@
 """The funnel: what came into each stage, what was kept, and what was dropped for which reason."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from btfer_builder.catalog.catalog import Catalog
+from btfer_builder.io.json import json_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +27,21 @@ class StageCount:
         return {"stage": fields.pop("stage"), "in": fields.pop("came_in"), **fields}
 
 
-#: Sources of the counts: the number of columns, and a query of all items with their states.
-_CANDIDATES = (3, "SELECT state, reason, emotion FROM candidate_fates")
-_IMAGES = (
-    7,
-    """SELECT i.state, i.reason, i.emotion, i.verdict, i.verdict_reason, c.image_id IS NOT NULL AS cropped,
-              c.reason AS crop_reason
-       FROM image_rows i LEFT JOIN crops c USING (image_id)""",
-)
-_FACES = (
-    11,
-    """SELECT f.state, f.reason, f.emotion, f.found_as, f.cropped, f.compared, f.verdict, f.verdict_reason, f.conflict,
-              s.face_id IS NOT NULL AS drawn, u.reason AS undrawn
-       FROM face_rows f LEFT JOIN sample s ON s.face_id = f.face_id AND s.emotion = f.emotion
-       LEFT JOIN undrawn u ON u.face_id = f.face_id AND u.emotion = f.emotion""",
-)
+#: Sources of the counts: queries of all items with their states.
+_CANDIDATES = "SELECT state, reason, emotion FROM candidate_fates"
+_IMAGES = """
+       SELECT i.state, i.reason, i.emotion, i.verdict, i.verdict_reason, c.image_id IS NOT NULL AS cropped,
+              c.reason AS crop_reason, p.item_id IS NOT NULL AS purged
+       FROM image_rows i LEFT JOIN crops c USING (image_id)
+       LEFT JOIN purged p ON p.kind = 'image' AND p.item_id = i.image_id"""
+# Only accepted faces are looked for in the sample and among those not drawn.
+_FACES = """
+       SELECT f.state, f.reason, f.emotion, f.found_as, f.cropped, f.compared, f.verdict, f.verdict_reason, f.conflict,
+              s.face_id IS NOT NULL AS drawn, u.reason AS undrawn, p.item_id IS NOT NULL AS purged
+       FROM face_rows f
+       LEFT JOIN sample s ON s.face_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END AND s.emotion = f.emotion
+       LEFT JOIN undrawn u ON u.face_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END AND u.emotion = f.emotion
+       LEFT JOIN purged p ON p.kind = 'face' AND p.item_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END"""
 
 #: Each stage, its unit, its source, and its items: state (kept, dropped or waiting), reason, emotion, number n.
 _STAGES = (
@@ -61,8 +63,9 @@ _STAGES = (
         "crop",
         "images",
         _IMAGES,
-        """SELECT CASE WHEN NOT cropped THEN 'waiting' WHEN crop_reason IS NULL THEN 'kept' ELSE 'dropped' END
-                  AS state, crop_reason AS reason, emotion, n
+        """SELECT CASE WHEN NOT cropped AND NOT purged THEN 'waiting' WHEN cropped AND crop_reason IS NULL THEN 'kept'
+                       ELSE 'dropped' END AS state,
+                  CASE WHEN cropped THEN crop_reason ELSE 'purged' END AS reason, emotion, n
            FROM counted WHERE state = 'kept' AND verdict IS NOT 'reject'""",
     ),
     # The second pass is optional: faces that it has not compared also go on.
@@ -70,7 +73,8 @@ _STAGES = (
         "dedupe-faces",
         "faces",
         _FACES,
-        """SELECT CASE WHEN compared THEN state ELSE 'waiting' END AS state, reason, found_as AS emotion, n
+        """SELECT CASE WHEN compared OR reason = 'purged' THEN state ELSE 'waiting' END AS state, reason,
+                  found_as AS emotion, n
            FROM counted WHERE cropped = 'kept'""",
     ),
     (
@@ -86,7 +90,8 @@ _STAGES = (
         _FACES,
         """SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM sample) THEN 'waiting'
                        WHEN drawn THEN 'kept' ELSE 'dropped' END AS state,
-                  CASE WHEN conflict THEN 'conflict' ELSE coalesce(undrawn, 'not_drawn') END AS reason, emotion, n
+                  CASE WHEN purged THEN 'purged' WHEN conflict THEN 'conflict' ELSE coalesce(undrawn, 'not_drawn') END
+                  AS reason, emotion, n
            FROM counted WHERE state = 'kept' AND verdict = 'accept'""",
     ),
 )
@@ -96,20 +101,20 @@ def funnel(catalog: Catalog, only: Sequence[str] = ()) -> list[StageCount]:
     """Count all stages, or only the named ones, from the current catalog."""
     wanted = [stage for stage in _STAGES if not only or stage[0] in only]
     counts: dict[str, list[sqlite3.Row]] = {stage: [] for stage, *_ in wanted}
-    for source in dict.fromkeys(source for _, _, source, _ in wanted):  # each source is read once
+    for rows in dict.fromkeys(source for _, _, source, _ in wanted):  # each source is read once
         parts = (
             f"SELECT '{stage}' AS stage, state, reason, emotion, sum(n) AS n FROM ({items}) GROUP BY 2, 3, 4"
-            for stage, _, origin, items in wanted
-            if origin == source
+            for stage, _, source, items in wanted
+            if source == rows
         )
-        width, rows = source
-        # Rows first, groups afterwards: SQLite omits needless joins only in queries that do not aggregate.
+        # Counted here: SQLite sorts all rows to group them.
+        alike = Counter(map(tuple, catalog.connection.execute(rows)))
+        names = [column[0] for column in catalog.connection.execute(f"{rows} LIMIT 0").description]
+        columns = (f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate([*names, "n"]))
         counting = f"""
-            WITH item AS MATERIALIZED ({rows}),
-                 counted AS MATERIALIZED (
-                     SELECT *, count(*) AS n FROM item GROUP BY {", ".join(map(str, range(1, width + 1)))})
+            WITH counted AS MATERIALIZED (SELECT {", ".join(columns)} FROM json_each(?))
             {" UNION ALL ".join(parts)}"""
-        for row in catalog.rows(counting):
+        for row in catalog.rows(counting, json_text([[*item, n] for item, n in alike.items()])):
             counts[row["stage"]].append(row)
     return [_count(stage, unit, counts[stage]) for stage, unit, _, _ in wanted]
 

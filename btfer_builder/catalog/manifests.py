@@ -20,18 +20,18 @@ _BOX = (
     "crop_angle, blurred, upscale, roll, yaw, sharpness, brightness"
 )
 
-#: The query of each `manifests/<name>.csv`.
+#: The query of each `manifests/<name>.csv`. CROSS JOIN begins with the left table: leaks and the sample are small.
 MANIFESTS = {
     "candidates": f"""
         SELECT emotion, state, reason, detail, rank, {_PROVENANCE}, found_url, sha1, image_id, http_status,
-               content_type, bytes, fetched_at, tries
+               content_type, bytes, fetched_at, tries, restrictions
         FROM candidate_fates ORDER BY candidate_id""",
     "images": f"""
         SELECT image_id, emotion,
                CASE WHEN verdict = 'reject' THEN 'dropped' ELSE coalesce(state, 'waiting') END AS state,
                coalesce(reason, CASE verdict WHEN 'reject' THEN verdict_reason END) AS reason, path, {_PROVENANCE},
-               format, bytes, width, height, conflict
-        FROM image_rows ORDER BY candidate_id""",
+               format, bytes, width, height, conflict, restrictions
+        FROM image_rows ORDER BY +candidate_id""",  # the plus: sorting is faster than look-ups in that order
     "duplicates": """
         SELECT d.image_id, d.duplicate_of, d.kind, d.distance, d.conflict, g.diameter,
                g.kept_because AS kept_for, d.fine_distance,
@@ -67,13 +67,13 @@ MANIFESTS = {
     "leakage": """
         SELECT l.face_id, f.image_id, f.emotion, t.name AS training_set, l.item, l.kind, l.form, l.distance,
                l.fine_distance, EXISTS (SELECT 1 FROM sample s WHERE s.face_id = l.face_id) AS in_sample
-        FROM leaks l JOIN training_sets t USING (source) JOIN face_rows f USING (face_id)
+        FROM leaks l JOIN training_sets t USING (source) CROSS JOIN face_rows f USING (face_id)
         ORDER BY t.name, l.face_id""",
     "sample": """
         SELECT s.face_id, f.image_id, s.emotion, s.rank, s.path, s.split, s.sha256, f.url, f.page_url, f.license,
                f.creator, f.engine, f.query, f.language, f.query_ethnicity, f.query_gender, f.query_age, f.votes,
                f.adjudicated
-        FROM sample s JOIN face_rows f USING (face_id) ORDER BY s.emotion, s.rank""",
+        FROM sample s CROSS JOIN face_rows f USING (face_id) ORDER BY s.emotion, s.rank""",
 }
 
 
@@ -165,9 +165,9 @@ def _last_decision(path: Path) -> int:
 
 
 def write_manifests(catalog: Catalog, folder: Path, *names: str) -> None:
-    """Write `folder/<name>.csv` for each name, atomically."""
+    """Write `folder/<name>.csv` for each name, atomically; a file whose rows did not change is left as it is."""
     for name in names:
-        write_csv(folder / f"{name}.csv", *manifest(catalog, name))
+        write_csv(folder / f"{name}.csv", *manifest(catalog, name), keep_equal=True)
 
 
 def manifest(catalog: Catalog, name: str) -> tuple[list[str], sqlite3.Cursor]:
@@ -179,4 +179,6 @@ def manifest(catalog: Catalog, name: str) -> tuple[list[str], sqlite3.Cursor]:
 def write_decisions(catalog: Catalog, folder: Path) -> None:
     """Write the CSV views with decisions unless they are up to date: a review that was killed wrote none."""
     if _last_decision(folder / "decisions.csv") < _decided(catalog):
-        write_manifests(catalog, folder, "decisions", "images", "faces")
+        write_manifests(
+            catalog, folder, "images", "faces", "decisions"
+        )  # the last one says that all are written

@@ -29,9 +29,12 @@ class AttributeYield:
 def sample_rows(catalog: Catalog) -> list[sqlite3.Row]:
     """Return the sample by split, class and id, with `stands`: whether the face is still accepted with this label."""
     return catalog.rows(
-        """SELECT s.face_id, s.emotion, s.split, s.rank, s.path, s.sha256,
+        """WITH known AS MATERIALIZED (  -- a LEFT JOIN of the view would compute it for all faces
+               SELECT f.face_id, f.state, f.verdict, f.conflict, f.emotion
+               FROM sample CROSS JOIN face_rows f USING (face_id))
+           SELECT s.face_id, s.emotion, s.split, s.rank, s.path, s.sha256,
                   f.verdict IS 'accept' AND f.emotion IS s.emotion AND f.state = 'kept' AND NOT f.conflict AS stands
-           FROM sample s LEFT JOIN face_rows f USING (face_id) ORDER BY s.split, s.emotion, s.face_id"""
+           FROM sample s LEFT JOIN known f USING (face_id) ORDER BY s.split, s.emotion, s.face_id"""
     )
 
 
@@ -93,7 +96,7 @@ def add_release(
     path: str,
     recipe: Mapping[str, Any],
 ) -> None:
-    """Commit that a version was written to a folder with a recipe."""
+    """Commit that a version is in a folder, with which recipe."""
     with catalog.transaction() as db:
         db.execute(
             "INSERT OR IGNORE INTO releases (version, content_hash, made_at) VALUES (?, ?, ?)",
@@ -109,6 +112,28 @@ def add_release(
         )
 
 
+def release_folders(catalog: Catalog) -> list[str]:
+    """Return the folders of all releases."""
+    return [row["path"] for row in catalog.rows("SELECT path FROM release_copies ORDER BY path")]
+
+
+def released_ids(catalog: Catalog) -> set[str]:
+    """Return the ids of the faces of all releases."""
+    return {row["face_id"] for row in catalog.rows("SELECT DISTINCT face_id FROM release_faces")}
+
+
+def released_anywhere(catalog: Catalog) -> set[str]:
+    """Return the faces of all releases that were written to a folder."""
+    rows = catalog.rows("SELECT DISTINCT face_id FROM release_faces JOIN release_copies USING (version)")
+    return {row["face_id"] for row in rows}
+
+
+def copies_of(catalog: Catalog) -> dict[str, tuple[int, dict[str, Any]]]:
+    """Return the (version, recipe) of every written release, by its folder."""
+    rows = catalog.rows("SELECT path, version, recipe FROM release_copies")
+    return {row["path"]: (row["version"], json.loads(row["recipe"])) for row in rows}
+
+
 def copies_with(catalog: Catalog, face_ids: Iterable[str]) -> list[tuple[str, int, dict[str, Any]]]:
     """Return (folder, version, recipe) of each written release with one of these faces."""
     wanted = set(face_ids)
@@ -117,8 +142,5 @@ def copies_with(catalog: Catalog, face_ids: Iterable[str]) -> list[tuple[str, in
         for row in catalog.rows("SELECT version, face_id FROM release_faces")
         if row["face_id"] in wanted
     }
-    return [
-        (row["path"], row["version"], json.loads(row["recipe"]))
-        for row in catalog.rows("SELECT path, version, recipe FROM release_copies ORDER BY path")
-        if row["version"] in with_face
-    ]
+    copies = copies_of(catalog)
+    return [(path, *copies[path]) for path in sorted(copies) if copies[path][0] in with_face]

@@ -46,6 +46,7 @@ class Source:
     license_url: str
     creator: str
     fetched_at: str = ""
+    restrictions: str = ""
 
 
 ATTRIBUTES = ("query_ethnicity", "query_gender", "query_age")
@@ -84,7 +85,8 @@ def _agreement(row: sqlite3.Row) -> tuple[float, int]:
 def sources(catalog: Catalog, image_ids: Iterable[str]) -> dict[str, list[Source]]:
     """Return the candidates that led to each image, by image id."""
     rows = catalog.connection.execute(
-        """SELECT f.image_id, c.url, c.page_url, c.license, c.license_url, c.creator, f.fetched_at
+        """SELECT f.image_id, coalesce(nullif(c.found_url, ''), c.url), c.page_url, c.license, c.license_url,
+                  c.creator, f.fetched_at, c.restrictions
            FROM json_each(?) wanted CROSS JOIN fetches f ON f.image_id = wanted.value
            CROSS JOIN candidates c ON c.url = f.url ORDER BY c.candidate_id""",
         (json_text(sorted(set(image_ids))),),
@@ -178,7 +180,7 @@ def sample_state(catalog: Catalog) -> SampleState:
     row = catalog.rows(
         """WITH known AS MATERIALIZED (  -- a LEFT JOIN of the view would compute it for all faces
                SELECT f.face_id, f.state, f.verdict, f.conflict, f.emotion
-               FROM sample JOIN face_rows f USING (face_id))
+               FROM sample CROSS JOIN face_rows f USING (face_id))
            SELECT count(*) AS drawn, coalesce(sum(fate = 'left'), 0) AS left,
                   coalesce(sum(fate = 'rejected'), 0) AS rejected,
                   coalesce(sum(fate = 'relabelled'), 0) AS relabelled

@@ -69,12 +69,27 @@ class CrawlRecipe(Section, frozen=True, kw_only=True):
             description="Download only files under these licences, such as cc0,by,by-sa. Empty: any licence or none."
         ),
     ] = ()
+    bing_filters: Annotated[
+        tuple[Annotated[str, Meta(pattern="^[a-z]+-[A-Za-z0-9_]+$")], ...],
+        Meta(
+            description="Filters of Bing, such as face-face (portraits) and license-L2_L3_L4_L5_L6_L7 (Creative "
+            "Commons)."
+        ),
+    ] = ()
     per_query: Annotated[int, Meta(ge=1, le=1000, description="Results requested for each query.")] = 100
     target: Annotated[
         int,
         Meta(
             ge=0,
             description="Stop at this many images for each combination of query attributes; 0: no limit.",
+        ),
+    ] = 0
+    for_sample: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Stop when so many faces of each emotion are likely to be accepted, the most fruitful phrases "
+            "first; 0: no limit. Takes precedence over target.",
         ),
     ] = 0
     query_delay: Annotated[

@@ -13,7 +13,7 @@ from btfer_builder.crop.detectors.base import Detection, detect_faces
 from btfer_builder.crop.geometry import Box, PixelBox, crop_box
 from btfer_builder.crop.render import render_crop
 from btfer_builder.images.decode import Undecodable, decode_image
-from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.atomic import sync_files, write_bytes
 from btfer_builder.io.json import json_text
 from btfer_builder.io.storage import Root
 from btfer_builder.records import CropResult, Face
@@ -39,7 +39,9 @@ def crop_images(items: Sequence[tuple[str, str]], root: Root, recipe: CropRecipe
 
     if multiprocessing.parent_process() is not None:
         cv2.setNumThreads(1)  # every core has its own worker
-    return [_crop_image(image_id, root, path, recipe) for image_id, path in items]
+    results = [_crop_image(image_id, root, path, recipe) for image_id, path in items]
+    sync_files(root / face.path for result in results for face in result.faces if face.path)
+    return results
 
 
 def _crop_image(image_id: str, root: Root, path: str, recipe: CropRecipe) -> CropResult:
@@ -89,9 +91,11 @@ def _write_crop(face: Face, photo: "NDArray[np.uint8]", root: Root, recipe: Crop
     if face.path is None:
         return face
     crop = render_crop(asdict(face), photo, recipe.size)
-    write_bytes(root / face.path, png(crop))
+    content = png(crop)
+    write_bytes(root / face.path, content)
     return replace(
         face,
+        bytes=len(content),
         sharpness=round(quality.sharpness(crop), 2),
         brightness=round(quality.brightness(crop), 2),
     )

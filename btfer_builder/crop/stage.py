@@ -14,16 +14,16 @@ from btfer_builder.catalog.crop import (
 )
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.reviewed_work import count_work_on_faces
-from btfer_builder.catalog.takedown import face_paths
 from btfer_builder.config import CropRecipe, changes, outcome_settings, override
 from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.crop.cropping import crop_images
 from btfer_builder.crop.lost_faces import lost_faces
-from btfer_builder.crop.orphaned_files import delete_orphaned_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.io.json import json_text
+from btfer_builder.io.storage import sizes_below
 from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
+from btfer_builder.reconcile import reconcile, writing
 from btfer_builder.records import CropResult
 from btfer_builder.workspace import Workspace
 
@@ -65,12 +65,17 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
             f"give a margin below {recipe.size // 2}"
         )
     catalog = workspace.catalog
-    with workspace.stage("crop"), catalog.run("crop", recipe) as counts:
-        before = [path for _, _, path in face_paths(catalog)]
+    with (
+        workspace.stage("crop"),
+        writing(workspace, "crop", "data/faces"),
+        catalog.run("crop", recipe) as counts,
+    ):
         stored = stored_settings(catalog)
         others = [settings for settings in stored if changes(json.loads(settings), recipe)]
         todo = uncropped_images(
-            catalog, [settings for settings in stored if settings not in others], workspace.files
+            catalog,
+            [settings for settings in stored if settings not in others],
+            sizes_below(workspace.files, "data/faces"),
         )
         if todo:
             workspace.check_images()
@@ -89,7 +94,8 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
                 add_crops(catalog, results, settings)
                 progress.update(len(results))
                 counts["images"] = counts.get("images", 0) + len(results)
-        delete_orphaned_faces(workspace, before)
+        if others:  # faces of these are no longer in the catalog
+            reconcile(workspace, "crop")
         write_manifests(catalog, workspace.manifests, "images", "faces")
 
 

@@ -3,20 +3,18 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from btfer_builder.images.hamming import neighbours
-from btfer_builder.images.same_picture import PARTS, PerceptualHashes, hash_matrix
+from btfer_builder.images.hamming import neighbours, pairs_between
+from btfer_builder.images.same_picture import PerceptualHashes, hash_matrix, part_radius
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-
-#: Number of parts that are searched at a time: more take memory, fewer take time.
-_PARTS_AT_A_TIME = 3
+    from btfer_builder.images.hamming import Pairs
 
 
 class CandidateIndex:
-    """An index of images that returns, for each, the images with a pHash within the radius.
+    """An index of images that returns, for each, the images that `find_candidates` finds for it.
 
     The hash of a whole image is compared with those of the whole and the parts of every other image. Each distinct
     value is compared once, however many images have it, and images are looked up on demand: a thousand copies of one
@@ -27,7 +25,7 @@ class CandidateIndex:
     images
         The hashed images.
     radius
-        Largest Hamming distance, in bits.
+        Largest Hamming distance of whole images, in bits.
     mirrored
         Whether the mirror image of one may be the other.
     """
@@ -36,88 +34,155 @@ class CandidateIndex:
         import numpy as np
 
         known = hash_matrix(images)
-        wholes = [*known.whole.T]
-        turned = [*known.mirrored.T] if mirrored else []
-        self._pairs = [_Pairs(wholes, turned, [], radius)]
-        self._pairs += [
-            _Pairs(wholes, turned, [*known.parts[:, start : start + _PARTS_AT_A_TIME].T], radius)
-            for start in range(0, len(PARTS), _PARTS_AT_A_TIME)
+        self._matches = [
+            _Matches(known.whole, known.whole, radius, mirrored=False),
+            _Matches(known.whole, known.parts, part_radius(radius, mirrored=False), mirrored=False),
         ]
-        self._has_pairs: NDArray[np.bool_] = np.any([pairs.has_pairs for pairs in self._pairs], axis=0)
+        if mirrored:
+            self._matches += [
+                _Matches(known.mirrored, known.whole, radius, mirrored=True),
+                _Matches(known.mirrored, known.parts, part_radius(radius, mirrored=True), mirrored=True),
+            ]
+        self._has_any: NDArray[np.bool_] = np.any([matches.has_any for matches in self._matches], axis=0)
 
     def of(self, image: int) -> Iterator[tuple[int, int, bool]]:
         """Yield (index, distance, whether mirrored) of every image that may be the same as this one, each way once."""
-        if not self._has_pairs[image]:
+        if not self._has_any[image]:
             return
         found: dict[tuple[int, bool], int] = {}
-        for pairs in self._pairs:
-            if pairs.has_pairs[image]:
-                for other, distance, mirrored in pairs.of(image):
+        for matches in self._matches:
+            if matches.has_any[image]:
+                for other, distance in matches.of(image):
                     if other != image:
-                        found[other, mirrored] = min(distance, found.get((other, mirrored), distance))
+                        key = other, matches.mirrored
+                        found[key] = min(distance, found.get(key, distance))
         for (other, mirrored), distance in found.items():
             yield other, distance, mirrored
 
 
-class _Pairs:
-    """The pairs of whole images, or of whole images and some parts."""
+class _Matches:
+    """The images of which one of the hashes on the left is close to one of the hashes on the right of another.
+
+    Parameters
+    ----------
+    left, right
+        Hashes, shapes (n, k) and (n, m), one row an image.
+    radius
+        Largest distance, in bits.
+    mirrored
+        Whether the left hashes are those of the mirror images.
+
+    Attributes
+    ----------
+    has_any
+        Which images have a match: most have none.
+    """
 
     def __init__(
-        self,
-        wholes: "list[NDArray[np.uint64]]",
-        turned: "list[NDArray[np.uint64]]",
-        parts: "list[NDArray[np.uint64]]",
-        radius: int,
+        self, left: "NDArray[np.uint64]", right: "NDArray[np.uint64]", radius: int, *, mirrored: bool
     ) -> None:
         import numpy as np
 
-        count = len(wholes[0])
-        roles = [*wholes, *turned, *parts]
-        # A pair is a role of one image and a role of the other: a whole, mirrored or not, and a whole or a part.
-        self._left = range(len(wholes) + len(turned))
-        self._right = range(len(self._left), len(roles)) if parts else range(len(wholes))
-        self._turned = range(len(wholes), len(wholes) + len(turned))
-        found, position = np.unique(np.concatenate(roles), return_inverse=True)
-        # Small integers, so that a million images take half a gigabyte.
-        self._value = position.reshape(len(roles), count).astype(np.int32)
-        left, right = (np.zeros(len(found), dtype=bool) for _ in range(2))
-        left[self._value[list(self._left)]] = True
-        right[self._value[list(self._right)]] = True
-        first, second, distance = neighbours(found, radius)
-        useful = left[first] & right[second] | left[second] & right[first]
-        first, second, distance = first[useful], second[useful], distance[useful]
-        source = np.concatenate([first, second])
-        order = np.argsort(source, kind="stable")
-        self._target = np.concatenate([second, first])[order].astype(np.int32)
-        self._distance: NDArray[np.uint8] = np.concatenate([distance, distance])[order]
-        self._begin: NDArray[np.int64] = np.searchsorted(source[order], np.arange(len(found) + 1))
-        # The images that have a value: sorted by value, with the role in which they have it.
-        order = np.argsort(position, kind="stable")
-        role, holder = np.divmod(order, max(1, count))
-        self._holder_role, self._holder = role.astype(np.int8), holder.astype(np.int32)
-        self._held: NDArray[np.int64] = np.searchsorted(position[order], np.arange(len(found) + 1))
-        # Most images have no pair: no other image has one of their values or a close one.
-        paired = np.zeros(len(found), dtype=bool)
-        paired[source] = True
-        if count:
-            shared = self._holder != np.repeat(self._holder[self._held[:-1]], np.diff(self._held))
-            paired[position[order][shared]] = True
-        self.has_pairs: NDArray[np.bool_] = np.any(paired[self._value], axis=0)
+        self.mirrored = mirrored
+        self._left = _Values(left)
+        self._right = self._left if right is left else _Values(right)
+        ours, theirs, distance = self._pairs(radius)
+        useful = self._between_images(ours, theirs)
+        ours, theirs, distance = ours[useful], theirs[useful], distance[useful]
+        self._right_of = _Lists(ours, theirs, distance, len(self._left.values))
+        self._left_of = _Lists(theirs, ours, distance, len(self._right.values))
+        self.has_any: NDArray[np.bool_] = self._left.held_by(ours) | self._right.held_by(theirs)
 
-    def of(self, image: int) -> Iterator[tuple[int, int, bool]]:
-        """Yield (index, distance, whether mirrored) of the candidates of an image, possibly with repetitions."""
-        for role, value in enumerate(self._value[:, image].tolist()):
-            span = slice(self._begin[value], self._begin[value + 1])
-            close = [
-                (value, 0),
-                *zip(self._target[span].tolist(), self._distance[span].tolist(), strict=True),
-            ]
-            for other_value, distance in close:
-                held = slice(self._held[other_value], self._held[other_value + 1])
-                for other, other_role in zip(
-                    self._holder[held].tolist(), self._holder_role[held].tolist(), strict=True
-                ):
-                    if (role in self._left and other_role in self._right) or (
-                        role in self._right and other_role in self._left
-                    ):
-                        yield other, distance, role in self._turned or other_role in self._turned
+    def _pairs(self, radius: int) -> "Pairs":
+        """Return the pairs of values, those of equal ones included."""
+        import numpy as np
+
+        if self._left is not self._right:
+            return pairs_between(self._left.values, self._right.values, radius)
+        first, second, distance = neighbours(self._left.values, radius)
+        same = np.arange(len(self._left.values))
+        return (
+            np.concatenate([same, first, second]),
+            np.concatenate([same, second, first]),
+            np.concatenate([np.zeros(len(same), np.uint8), distance, distance]),
+        )
+
+    def _between_images(self, ours: "NDArray[np.int64]", theirs: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+        """Return which pairs of values belong to two images: a part is often like its own whole."""
+        own, other = self._left.only_holder(ours), self._right.only_holder(theirs)
+        between: NDArray[np.bool_] = (own != other) | (own < 0)
+        return between
+
+    def of(self, image: int) -> Iterator[tuple[int, int]]:
+        """Yield (index, distance) of the matches of an image, possibly with repetitions."""
+        for values, near, others in (
+            (self._left, self._right_of, self._right),
+            (self._right, self._left_of, self._left),
+        ):
+            for value in values.of(image):
+                for other, distance in near.of(value):
+                    for holder in others.holders(other):
+                        yield holder, distance
+
+
+class _Values:
+    """The distinct values in a table of hashes with one row an image, and which images have each."""
+
+    def __init__(self, hashes: "NDArray[np.uint64]") -> None:
+        import numpy as np
+
+        self.values, position = np.unique(hashes.ravel(), return_inverse=True)
+        # Small integers: a million images have many.
+        self._position = position.astype(np.int32).reshape(hashes.shape)
+        holders = np.argsort(position, kind="stable") // hashes.shape[1]
+        self._holders = holders.astype(np.int32)
+        self._begin = np.concatenate([[0], np.cumsum(np.bincount(position, minlength=len(self.values)))])
+
+    def of(self, image: int) -> list[int]:
+        """Return the values of an image."""
+        values: list[int] = self._position[image].tolist()
+        return values
+
+    def holders(self, value: int) -> list[int]:
+        """Return the images that have a value."""
+        images: list[int] = self._holders[self._begin[value] : self._begin[value + 1]].tolist()
+        return images
+
+    def only_holder(self, values: "NDArray[np.int64]") -> "NDArray[np.int64]":
+        """Return the image that has each of some values, -1 where several have it."""
+        import numpy as np
+
+        first = self._holders[self._begin[values]]
+        last = self._holders[self._begin[values + 1] - 1]
+        return np.where(first == last, first, -1).astype(np.int64)
+
+    def held_by(self, values: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+        """Return which images have one of some values."""
+        import numpy as np
+
+        wanted = np.zeros(len(self.values), dtype=bool)
+        wanted[values] = True
+        held: NDArray[np.bool_] = np.any(wanted[self._position], axis=1)
+        return held
+
+
+class _Lists:
+    """For each of `count` values a list of others, with distances."""
+
+    def __init__(
+        self,
+        source: "NDArray[np.int64]",
+        target: "NDArray[np.int64]",
+        distance: "NDArray[np.uint8]",
+        count: int,
+    ) -> None:
+        import numpy as np
+
+        order = np.argsort(source, kind="stable")
+        self._target, self._distance = target[order].astype(np.int32), distance[order]
+        self._begin = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=count))])
+
+    def of(self, value: int) -> Iterator[tuple[int, int]]:
+        """Yield (value, distance) of the list of a value."""
+        span = slice(self._begin[value], self._begin[value + 1])
+        yield from zip(self._target[span].tolist(), self._distance[span].tolist(), strict=True)

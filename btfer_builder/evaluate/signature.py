@@ -18,9 +18,10 @@ from btfer_builder.io.atomic import file_digest
 from btfer_builder.io.json import json_text, parse_json, read_json
 from btfer_builder.io.limits import read_lines
 from btfer_builder.networks.preprocessing import Preprocessing
+from btfer_builder.release.schema import SOURCES
 from btfer_builder.workspace import Workspace
 
-SUMS, SOURCES = "SHA256SUMS", "sources.jsonl"
+SUMS = "SHA256SUMS"
 
 
 def content_digests(faces: Sequence[LabelledFace], workers: int = 2) -> list[str]:
@@ -207,7 +208,8 @@ def make_signature(
         if preprocessing.width == preprocessing.height
         else f"{preprocessing.width}x{preprocessing.height}"
     )
-    color = "grey3" if preprocessing.color == "grey" and preprocessing.channels == 3 else preprocessing.color
+    grey = preprocessing.color.startswith("grey") and preprocessing.channels == 3
+    color = f"{preprocessing.color}3" if grey else preprocessing.color
     known = len(labels.outputs) - len(labels.dropped)
     fed: list[str] = ["raw" if preprocessing.raw else preprocessing.scale]
     fed += [
@@ -217,6 +219,8 @@ def make_signature(
     ]
     if preprocessing.crop < 1:
         fed.append(f"crop={preprocessing.crop:g}")
+    if preprocessing.resize_to:
+        fed.append(f"to={preprocessing.resize_to}")
     fed.append("+".join(predictions.interpolations))
     name = re.sub(r"[^\w.-]+", "_", set_name)
     return "|".join(

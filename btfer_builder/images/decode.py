@@ -33,6 +33,9 @@ IMAGE_SUFFIXES = frozenset(
     {f".{suffix}" for suffix in FORMATS.values()} | {".jpeg", ".jpe", ".jfif", ".tiff"}
 )
 
+#: How every PNG begins.
+_PNG = b"\x89PNG\r\n\x1a\n"
+
 #: Images with more pixels are refused before they are decoded (decompression bombs).
 MAX_PIXELS = 100_000_000
 
@@ -100,7 +103,7 @@ def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[n
     import cv2
     import numpy as np
 
-    if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or content[24:29] != b"\x08\2\0\0\0":
+    if content[:8] != _PNG or content[12:16] != b"IHDR" or content[24:29] != b"\x08\2\0\0\0":
         return None
     if int.from_bytes(content[16:20]) * int.from_bytes(content[20:24]) > max_pixels:
         return None
@@ -116,6 +119,21 @@ def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[n
             return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
         start = end + 4
     return None
+
+
+def is_whole_png(content: bytes) -> bool:
+    """Return whether a PNG has all its chunks with their checksums, without decoding it."""
+    if content[:8] != _PNG:
+        return False
+    view, start = memoryview(content), 8
+    while start + 12 <= len(content):
+        end = start + 8 + int.from_bytes(content[start : start + 4])
+        if zlib.crc32(view[start + 4 : end]) != int.from_bytes(content[end : end + 4]):
+            return False
+        if content[start + 4 : start + 8] == b"IEND":
+            return end + 4 == len(content)
+        start = end + 4
+    return False
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def neighbours_between(ours: Sequence[str], theirs: Sequence[str], radius: int) 
     """Return all pairs of one of our hashes and one of theirs whose distance is at most `radius`.
 
     Few hashes are compared all with all, because hashes of faces in one pose agree on many bits and a search would
-    save nothing. Of many, only the distinct values are searched with `neighbours`.
+    save nothing. Of many, only the distinct values are searched with `pairs_between`.
 
     Parameters
     ----------
@@ -78,14 +78,11 @@ def neighbours_between(ours: Sequence[str], theirs: Sequence[str], radius: int) 
     own, other = hash_array(ours), hash_array(theirs)
     if len(own) * len(other) <= MAX_COMPARISONS:
         return _compare_all(own, other, radius)
-    values, inverse = np.unique(np.concatenate([own, other]), return_inverse=True)
-    first, second, distance = neighbours(values, radius)
-    same = np.arange(len(values))
-    left = np.concatenate([same, first, second])
-    right = np.concatenate([same, second, first])
-    between = np.concatenate([np.zeros(len(values), np.uint8), distance, distance])
-    own_order, own_start, own_count = _group(inverse[: len(own)], len(values))
-    other_order, other_start, other_count = _group(inverse[len(own) :], len(values))
+    own_values, own_index = np.unique(own, return_inverse=True)
+    other_values, other_index = np.unique(other, return_inverse=True)
+    left, right, between = pairs_between(own_values, other_values, radius)
+    own_order, own_start, own_count = _group(own_index, len(own_values))
+    other_order, other_start, other_count = _group(other_index, len(other_values))
     # Every pair of values stands for all pairs of their indices.
     pairs = own_count[left] * other_count[right]
     source = np.repeat(np.arange(len(left)), pairs)
@@ -154,6 +151,88 @@ def neighbours(hashes: "NDArray[np.uint64]", radius: int) -> "Pairs":
     return first, second, np.bitwise_count(hashes[first] ^ hashes[second])
 
 
+def pairs_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius: int) -> "Pairs":
+    """Return all pairs of one of our hashes and one of the others whose Hamming distance is at most `radius`.
+
+    As `neighbours`, but pairs within one of the two sets cost nothing.
+
+    Parameters
+    ----------
+    own, other
+        Each without repetitions, shapes (n,) and (m,), both below 2³¹.
+    radius
+        Largest distance, 0–16 bits.
+
+    Returns
+    -------
+    own, other, distance
+        Index arrays, sorted, and the distances (0 for equal hashes); each pair once.
+    """
+    import numpy as np
+
+    found = [np.empty(0, np.int64)]
+    if len(own) and len(other):
+        blocks = _blocks_between(own, other, radius)
+        ours, theirs = _arrange_bits(own, blocks), _arrange_bits(other, blocks)
+        for choice in _choices(blocks, radius):
+            found += _agreeing_between(ours, theirs, choice, radius)
+    pairs = np.concatenate(found)
+    del found
+    pairs.sort()
+    first, second = pairs >> 32, pairs & 0xFFFFFFFF
+    return first, second, np.bitwise_count(own[first] ^ other[second])
+
+
+def _agreeing_between(
+    own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", choice: "_Choice", radius: int
+) -> "Iterator[NDArray[np.int64]]":
+    """Yield the pairs within the radius that are counted for a choice of blocks, as own × 2³² + other."""
+    import numpy as np
+
+    most = min(_MOST_KEY_BITS, len(own).bit_length() + 2)
+    key, keyed = _keys(own, choice, most)
+    order = _counting_sort(key).astype(np.int32)
+    ours = own[order]
+    size = np.bincount(key, minlength=1 << keyed.bit_count()).astype(np.int32)
+    end, taken = np.cumsum(size, dtype=np.int32), size > 0
+    for begin in range(0, len(other), BLOCK):
+        theirs = other[begin : begin + BLOCK]
+        key, _ = _keys(theirs, choice, most)
+        place = np.flatnonzero(taken[key])
+        key = key[place]
+        position, left = end[key] - 1, size[key]
+        while len(place):  # the last hash of each bucket, then the one before it, and so on
+            difference = ours[position] ^ theirs[place]
+            near = np.flatnonzero(np.bitwise_count(difference) <= radius)
+            near = near[choice.counts(difference[near])]
+            if len(near):
+                yield order[position[near]].astype(np.int64) << 32 | place[near] + begin
+            more = np.flatnonzero(left > 1)
+            place, position, left = place[more], position[more] - 1, left[more] - 1
+
+
+def _blocks_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius: int) -> int:
+    """Return the number of blocks that costs least, estimated from samples."""
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+    samples = [generator.choice(values, min(len(values), 8192), replace=False) for values in (own, other)]
+
+    def cost(blocks: int) -> float:
+        ours, theirs = (_arrange_bits(sample, blocks) for sample in samples)
+        agreeing = []
+        for choice in islice(_choices(blocks, radius), 0, None, max(1, comb(blocks, radius) // 12)):
+            # Of the chosen bits only so many are looked up.
+            _, mask = _keys(ours[:1], choice, min(_MOST_KEY_BITS, len(own).bit_length() + 2))
+            values, counts = np.unique(ours & np.uint64(mask), return_counts=True)
+            place = np.searchsorted(values, keys := theirs & np.uint64(mask)).clip(max=len(values) - 1)
+            agreeing.append(counts[place][values[place] == keys].sum() / (len(ours) * len(theirs)))
+        pairs = len(own) * len(other) * float(np.mean(agreeing))
+        return comb(blocks, radius) * (_SORT * (len(own) + len(other)) + _ROUND + pairs)
+
+    return min(range(radius + 1, radius + 6), key=cost)
+
+
 @dataclass(frozen=True, slots=True)
 class _Choice:
     """Blocks on which the hashes to compare agree.
@@ -171,8 +250,18 @@ class _Choice:
     differing: "tuple[np.uint64, ...]"
 
     @property
-    def mask(self) -> int:
-        return sum(_field(block) for block in self.blocks)
+    def agreeing(self) -> "np.uint64":
+        """The mask of the chosen blocks."""
+        import numpy as np
+
+        return np.uint64(sum(_field(block) for block in self.blocks))
+
+    def counts(self, differences: "NDArray[np.uint64]") -> "NDArray[np.bool_]":
+        """Return which pairs, given as the bits in which they differ, are counted here."""
+        counted: NDArray[np.bool_] = (differences & self.agreeing) == 0
+        for block in self.differing:
+            counted &= (differences & block) != 0
+        return counted
 
 
 def _agreeing(hashes: "NDArray[np.uint64]", choice: _Choice, radius: int) -> "Iterator[NDArray[np.int64]]":
@@ -183,7 +272,7 @@ def _agreeing(hashes: "NDArray[np.uint64]", choice: _Choice, radius: int) -> "It
     key, keyed = _keys(hashes, choice, min(_MOST_KEY_BITS, buckets))
     order = _counting_sort(key)
     arranged = hashes[order]
-    in_bucket, agreeing = np.uint64(keyed), np.uint64(choice.mask)
+    in_bucket = np.uint64(keyed)
     # Every hash of a bucket is compared with the next one in it, then with the one after that, and so on.
     step, difference = 1, arranged[1:] ^ arranged[:-1]
     start = np.flatnonzero((difference & in_bucket) == 0)
@@ -191,11 +280,7 @@ def _agreeing(hashes: "NDArray[np.uint64]", choice: _Choice, radius: int) -> "It
     while len(start):
         near = np.flatnonzero(np.bitwise_count(difference) <= radius)
         if len(near):
-            hit, differs = start[near], difference[near]
-            counted = (differs & agreeing) == 0
-            for block in choice.differing:
-                counted &= (differs & block) != 0
-            hit = hit[counted]
+            hit = start[near[choice.counts(difference[near])]]
             yield order[hit] << 32 | order[hit + step]  # a bucket keeps the order of the hashes
         step += 1
         start = start[: np.searchsorted(start, len(arranged) - step)]
@@ -247,7 +332,7 @@ def _plan(hashes: "NDArray[np.uint64]", radius: int) -> "tuple[NDArray[np.uint64
             return pairs + _ROUND * len(hashes)
         arranged, agreeing = _arrange_bits(sample, blocks), []
         for choice in islice(_choices(blocks, radius), 0, None, max(1, comb(blocks, radius) // 12)):
-            _, copies = np.unique(arranged & np.uint64(choice.mask), return_counts=True)
+            _, copies = np.unique(arranged & choice.agreeing, return_counts=True)
             agreeing.append((copies * (copies - 1.0)).sum() / (len(sample) * (len(sample) - 1)))
         return comb(blocks, radius) * (_SORT * len(hashes) + _ROUND + pairs * float(np.mean(agreeing)))
 

@@ -37,6 +37,15 @@ PARTS = (
 _DIGITS = 16
 
 
+def part_radius(radius: int, *, mirrored: bool) -> int:
+    """Return the largest distance between the hash of a picture and that of a part of a candidate, in bits.
+
+    It is smaller than that of whole pictures: a part imitates a crop, so what is left of the distance is small, and
+    the search for it among many pictures is much cheaper. Mirrored and cropped copies are rare.
+    """
+    return radius // 4 if mirrored else radius // 2
+
+
 class PerceptualHashes(Protocol):
     """The perceptual hashes of a picture; of one hashed by version 0.1.0, all but the first two are empty."""
 
@@ -159,14 +168,16 @@ def find_candidates(
     import numpy as np
 
     own = hash_matrix([target])
-    wholes = np.concatenate([pictures.whole, pictures.parts], axis=1)
-    own_wholes = np.concatenate([own.whole, own.parts], axis=1)
     ways = [(False, own.whole, pictures.whole)]
     ways += [(True, own.mirrored, pictures.mirrored)] if mirrored else []
     found = []
     for turned, ours, theirs in ways:
-        nearest = np.minimum(nearest_distances(wholes, ours[0]), nearest_distances(theirs, own_wholes[0]))
-        found += [(int(index), int(nearest[index]), turned) for index in np.flatnonzero(nearest <= radius)]
+        whole = np.minimum(
+            nearest_distances(pictures.whole, ours[0]), nearest_distances(theirs, own.whole[0])
+        )
+        part = np.minimum(nearest_distances(pictures.parts, ours[0]), nearest_distances(theirs, own.parts[0]))
+        near = np.where(part <= part_radius(radius, mirrored=turned), np.minimum(whole, part), whole)
+        found += [(int(index), int(near[index]), turned) for index in np.flatnonzero(near <= radius)]
     return found
 
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import IO
 
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import open_atomic
@@ -25,7 +26,13 @@ class NotCsv(BtferError):
     """A file whose quotes or cells are not those of a CSV table."""
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object] | sqlite3.Row]) -> int:
+def write_csv(
+    path: Path,
+    columns: Sequence[str],
+    rows: Iterable[Mapping[str, object] | sqlite3.Row],
+    *,
+    keep_equal: bool = False,
+) -> int:
     """Write a CSV table atomically and return the number of its rows.
 
     Parameters
@@ -37,18 +44,34 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, ob
     rows
         Mappings with these keys, or rows of a query with these columns in this order. `None` becomes an empty cell,
         and text that a spreadsheet would run as a formula gets an apostrophe before it.
+    keep_equal
+        Leave an earlier file with the same bytes as it is.
     """
-    count = 0
-    with open_atomic(path) as file:
+    with open_atomic(path, keep_equal=keep_equal) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        writer = csv.writer(text)
-        writer.writerow(columns)
-        for row in rows:
-            # Looking up each column by its name costs more than the query that finds the row.
-            values = row if isinstance(row, sqlite3.Row) else [row[column] for column in columns]
-            writer.writerow(map(_escape_cell, values))
-            count += 1
+        count = _write_rows(text, columns, rows)
         text.detach()
+    return count
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """Return a table as `write_csv` writes it."""
+    text = io.StringIO(newline="")
+    _write_rows(text, columns, rows)
+    return text.getvalue()
+
+
+def _write_rows(
+    text: IO[str], columns: Sequence[str], rows: Iterable[Mapping[str, object] | sqlite3.Row]
+) -> int:
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    count = 0
+    for row in rows:
+        # Looking up each column by its name costs more than the query that finds the row.
+        values = row if isinstance(row, sqlite3.Row) else [row[column] for column in columns]
+        writer.writerow(map(_escape_cell, values))
+        count += 1
     return count
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from btfer_builder.catalog.sample import ATTRIBUTES
+from btfer_builder.config.collection import Age, Ethnicity, Gender
 from btfer_builder.images.decode import decode_image
 from btfer_builder.images.hashing import pixel_hash
 from btfer_builder.labels import EMOTIONS, Emotion
@@ -19,13 +20,16 @@ PARQUET = "faces.parquet"
 SOURCES = "sources.jsonl"
 LICENSES = "LICENSES.csv"
 
+#: The values of the columns `query_…` that the package's own queries give; releases declare all others.
+QUERY_VALUES = frozenset(("", *get_args(Ethnicity), *get_args(Gender), *get_args(Age)))
+
 _FACES = (METADATA, PARQUET, SOURCES)
 _ALL = (*_FACES, LICENSES)
 
 #: Prefix of the columns that count the votes for an emotion.
 _VOTES = "votes_"
 #: Columns of the catalog's box that are private to a workspace.
-_PRIVATE = {"path", "state", "reason"}
+_PRIVATE = {"path", "state", "reason", "bytes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("license_url", "url", "Text of the licence.", (LICENSES,), lambda face: face.license_url),
     Column("creator", "string", "Whom to name, if the licence requires it.", (LICENSES,), lambda face: face.creator),
     Column("source", "url", "Page of the photo, else its address.", (LICENSES,), lambda face: face.source_page),
+    Column("restrictions", "string", "Other rights than copyright that the source states, such as personality.",
+           (LICENSES,), lambda face: face.source.restrictions),
     Column("agreement", "float64", "Share of the reviewers who gave the face its label.", _FACES, _agreement),
     Column("reviewers", "int64", "Number of reviewers who answered.", _FACES, lambda face: face.face.votes),
     *(_votes(emotion) for emotion in EMOTIONS),

@@ -10,6 +10,7 @@ from btfer_builder import __version__
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.agreement import votes
 from btfer_builder.catalog.funnel import StageCount, funnel
+from btfer_builder.catalog.purge import PurgedFiles, count_purged
 from btfer_builder.catalog.release import AttributeYield, faces_of_version, query_yields, version_of
 from btfer_builder.catalog.sample import ATTRIBUTES
 from btfer_builder.config import ReleaseRecipe
@@ -23,6 +24,7 @@ from btfer_builder.release.released_faces import (
     members,
     splits_of,
 )
+from btfer_builder.release.schema import QUERY_VALUES
 from btfer_builder.release.writers.figures import group_counts
 from btfer_builder.sample.provenance import LICENSES, host_of
 
@@ -53,6 +55,8 @@ class ReleaseStatistics:
         First and last day on which a photo was fetched; empty if unknown.
     change
         Difference to the previous version; None for the first.
+    purged
+        Photos and faces whose files the makers have deleted; None if they kept all.
     """
 
     recipe: ReleaseRecipe
@@ -74,6 +78,7 @@ class ReleaseStatistics:
     yields: list[AttributeYield]
     previous: str
     change: ReleaseDiff | None
+    purged: PurgedFiles | None
 
     @property
     def redistributable(self) -> bool:
@@ -116,6 +121,9 @@ class ReleaseStatistics:
             "made_with": f"btfer-builder {__version__}",
             "previous": self.previous or None,
             "changes": self.change and self.change.to_dict(),
+            "query_values": sorted(
+                {value for shares in self.groups.values() for value, _ in shares} - QUERY_VALUES
+            ),
         }
 
 
@@ -152,6 +160,7 @@ def compute_statistics(
         yields=query_yields(catalog),
         previous=before[0] if before else "",
         change=diff_faces(before[1], members(faces)) if before else None,
+        purged=count_purged(catalog),
     )
 
 

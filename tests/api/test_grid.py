@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
 
 
 def test_a_grid_of_keyword_arguments(tmp_path, monkeypatch):
-    write_grid(tmp_path)
+    write_grid(tmp_path, 'networks = ["resnet18"]')
     monkeypatch.chdir(tmp_path)
     grid = {
         "networks": "lenet5",

@@ -26,6 +26,8 @@ from btfer_builder.cli.main import COMMANDS
         ("(btfer benchmark --example shows it)", "(btfer benchmark --example shows it)"),
         ("a release that this btfer can read", "a release that this btfer can read"),
         ("/x/a--b.txt, my--file, /home/btfer crop/x", "/x/a--b.txt, my--file, /home/btfer crop/x"),
+        ("restore it with: btfer catalog restore BACKUP", "restore it with: btfer catalog restore BACKUP"),
+        ("see btfer crop --help", "see btfer crop --help"),
         ("pip install --no-deps fer", "pip install --no-deps fer"),
     ],
 )  # fmt: skip
@@ -35,6 +37,6 @@ def test_a_message(message, expected):
 
 
 def test_the_function_of_every_command_exists():
-    for name in {*COMMANDS, "dataset import"} - {"dataset"}:
+    for name in {*COMMANDS, "dataset import"} - {"catalog", "dataset"}:
         function = in_python(f"btfer {name}").partition("(")[0]
         assert function in bt.__all__ or hasattr(bt.Workspace, function), name

@@ -171,6 +171,7 @@ def test_decisions(ws):
 def test_other_arguments_of_a_workspace(ws, place):
     for target in (None, 5, b"x", ["a"]):
         wrong("takedown takes an id", ws.takedown, target, dry_run=True)
+    wrong("keep: 'all' is not one of release, sample", ws.purge, "all")
     wrong("a reason as text", ws.takedown, "x", reason=5)
     wrong("is not a known face id", ws.takedown, "x", dry_run=True)
     wrong("expected a path, got an object of the type int", ws.remove_leakage_set, 5)

@@ -208,3 +208,40 @@ def random_catalog(folder, seed) -> Catalog:
             (rng.randint(1, 3), rng.choice([0.5, 0.6, 1])),
         )
     return catalog
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_tables_kept_by_triggers_follow_whatever_is_written(tmp_path, seed):
+    catalog, rng = random_catalog(tmp_path, seed), random.Random(seed)
+    urls = [row["url"] for row in catalog.rows("SELECT DISTINCT url FROM candidates")]
+    images = [row["image_id"] for row in catalog.rows("SELECT image_id FROM images")]
+    ids = [row["candidate_id"] for row in catalog.rows("SELECT candidate_id FROM candidates")]
+    changes = (
+        ("UPDATE candidates SET url = ? WHERE candidate_id = ?", urls, ids),
+        ("UPDATE candidates SET license = ? WHERE candidate_id = ?", ["unknown", "by"], ids),
+        ("DELETE FROM candidates WHERE ? AND candidate_id = ?", [True], ids),
+        ("UPDATE fetches SET image_id = ?, reason = NULL WHERE url = ?", images, urls),
+        ("UPDATE OR REPLACE fetches SET url = ? WHERE url = ?", urls, urls),
+        ("UPDATE fetches SET image_id = NULL, reason = ? WHERE image_id = ?", ["robots"], images),
+        ("DELETE FROM fetches WHERE ? AND url = ?", [True], urls),
+        (
+            "INSERT OR REPLACE INTO fetches VALUES (?, ?, NULL, '', 200, '', 1, '', 1)",
+            urls,
+            images,
+        ),
+    )
+    for _ in range(60):
+        sql, first, second = rng.choice(changes)
+        with catalog.transaction() as db:
+            db.execute(sql, (rng.choice(first), rng.choice(second)))
+        expected = catalog.rows(
+            """SELECT f.image_id, min(c.candidate_id) AS found_by,
+                      coalesce(min(CASE WHEN c.license <> 'unknown' THEN c.candidate_id END), min(c.candidate_id))
+               FROM fetches f JOIN candidates c USING (url) WHERE f.image_id IS NOT NULL GROUP BY 1"""
+        )
+        found = catalog.rows("SELECT image_id, found_by, licensed_by FROM origins ORDER BY 1")
+        assert list(map(tuple, found)) == list(map(tuple, expected)), sql
+        assert not catalog.value(
+            "SELECT count(*) FROM origins o JOIN candidates c ON c.candidate_id = o.found_by "
+            "WHERE o.search_id <> c.search_id"
+        )

@@ -125,7 +125,7 @@ ANYWHERE = {
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ANYWHERE])
 def test_a_folder_that_is_no_workspace_is_said_in_one_line(name, tmp_path):
-    output = run(name, *ARGUMENTS.get(name, []), "-w", str(tmp_path), code=1)
+    output = run(*name.split(), *ARGUMENTS.get(name, []), "-w", str(tmp_path), code=1)
     assert output.count("\n") == 1
     assert "btfer init" in output
     assert list(tmp_path.iterdir()) == []

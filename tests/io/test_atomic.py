@@ -1,5 +1,6 @@
 """Files are replaced as a whole or not at all."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -165,3 +166,19 @@ def test_a_name_with_wildcards_is_a_name(tmp_path):
     build(tmp_path / "a[b]", "x")
     build(tmp_path / "a*", "x")
     assert {path.name for path in tmp_path.iterdir()} == {".ab.12345678.building", "a[b]", "a*"}
+
+
+def test_a_file_with_the_same_bytes_keeps_its_time_if_asked(tmp_path):
+    path = tmp_path / "rows.csv"
+    for content in (b"one", b"two"):
+        with open_atomic(path) as file:
+            file.write(content)
+    os.utime(path, (1, 1))
+    with open_atomic(path, keep_equal=True) as file:
+        file.write(b"two")
+    assert path.stat().st_mtime == 1
+    with open_atomic(path, keep_equal=True) as file:
+        file.write(b"three")
+    assert path.read_bytes() == b"three"
+    assert path.stat().st_mtime != 1
+    assert list(tmp_path.iterdir()) == [path]

@@ -42,28 +42,8 @@ def scratch(tmp_path_factory):
 
 @settings(deadline=None, max_examples=250)
 @given(st.lists(st.one_of(text, nasty), min_size=1, max_size=6))
-@example(
-    [
-        "=1+1",
-        "＝1+1",
-        "＋1",
-        "－1",
-        "＠SUM(1)",
-        "\n=1",
-        "\r=1",
-        "\t=1",
-        "'=1+1",
-        "''=1+1",
-        "'",
-        "''",
-        "'a",
-        "-",
-        "@x",
-        "\t",
-        "\r",
-        "'\r",
-    ]
-)
+@example(["=1+1", "'=1+1", "''=1+1", "'", "''", "'a", "-", "@x", "\t", "\r", "'\r"])
+@example(["＝1+1", "＋1", "－1", "＠SUM(1)", "\n=1", "\r=1", "\t=1"])
 def test_any_text_is_read_back_and_no_spreadsheet_runs_it(scratch, cells):
     assert write_csv(scratch, ["n", "cell"], [{"n": n, "cell": cell} for n, cell in enumerate(cells)]) == len(
         cells

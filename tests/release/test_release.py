@@ -178,7 +178,9 @@ def test_a_licence_of_one_source_is_enough_and_the_stricter_one_counts(workspace
     with workspace.catalog.transaction() as db:
         db.execute("UPDATE candidates SET license = 'unknown', license_url = '' WHERE rank = 1")
         db.execute(
-            """INSERT INTO candidates SELECT candidate_id + 1000, search_id, rank, url, page_url, title, 'by-nc', '',
+            """INSERT INTO candidates (candidate_id, search_id, rank, url, page_url, title, license, license_url,
+                                       creator, attribution, sha1, found_url, opt_out)
+               SELECT candidate_id + 1000, search_id, rank, url, page_url, title, 'by-nc', '',
                'Bo', '', '', 'elsewhere', '' FROM candidates"""
         )
     out = release(workspace, tmp_path / "out", PLAIN).path

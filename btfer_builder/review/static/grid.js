@@ -111,7 +111,8 @@ export function drawPanel(item, state, count = 1) {
   verdict.textContent = decision ? `${mark} ${verb}${text}` : "Undecided";
   if (unsaved) verdict.textContent += ` — not saved: ${unsaved}`;
   if (count > 1) verdict.textContent = `${count} selected: the next key decides on all of them`;
-  byId("license").textContent = item.license;
+  const restricted = item.restrictions.length ? ` · other rights: ${item.restrictions.join(", ")}` : "";
+  byId("license").textContent = item.license + restricted;
   fill("votes", item.votes.map(({ reviewer, answer, reason }) => `${reviewer}: ${spaced(reason ?? answer)}`).join(" · "));
   fill("signals", signals(item));
   if (item.found_under.length) drawProposed(item);
