@@ -115,7 +115,7 @@ class Stages(Tables):
         Parameters
         ----------
         regroup
-            Apply other settings even if reviewed or sampled photos are dropped.
+            Go on even if reviewed or sampled photos are dropped.
 
         Returns
         -------
@@ -178,7 +178,7 @@ class Stages(Tables):
         Parameters
         ----------
         regroup
-            Apply other settings even if reviewed or sampled faces are dropped.
+            Go on even if reviewed or sampled faces are dropped.
 
         Returns
         -------

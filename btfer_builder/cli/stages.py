@@ -127,7 +127,7 @@ def _check_engines(recipe: CrawlRecipe, as_json: bool) -> None:
 @recipe_options(DedupeRecipe)
 @click.option("--faces", is_flag=True, help="Compare face crops (second pass, after btfer crop).")
 @click.option(
-    "--regroup", is_flag=True, help="Apply other settings even if reviewed or sampled items are dropped."
+    "--regroup", is_flag=True, help="Go on even if reviewed or sampled items are dropped."
 )
 @common_options
 def dedupe(

@@ -1,14 +1,14 @@
 """Group duplicates without chains, decide which image of a group is kept, and which groups are in conflict."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.dedupe.candidates import CandidateIndex
 from btfer_builder.images.hamming import diameter, hash_array, neighbours
 from btfer_builder.images.same_picture import decide, fine_distance
-from btfer_builder.records import DedupeResult, DuplicateGroup, ImagePair, Kind
+from btfer_builder.records import DedupeResult, DuplicateGroup, ImagePair, KeepRule, Kind
 
 Hashed = TypeVar("Hashed", bound=HashedImage)
 
@@ -45,9 +45,13 @@ def _measure_nothing(_: Sequence[ImagePair]) -> Mapping[ImagePair, float]:
 
 
 def group_duplicates(
-    images: Sequence[HashedImage], radius: int, mirrored: bool, measure: Measure = _measure_nothing
+    images: Sequence[HashedImage],
+    radius: int,
+    mirrored: bool,
+    measure: Measure = _measure_nothing,
+    reviewed: Collection[str] = (),
 ) -> list[DedupeResult]:
-    """Keep one image of every group: most pixels, then licence known, then found earliest.
+    """Keep one image of every group: a reviewed one, then most pixels, then licence known, then found earliest.
 
     Images are processed in that order. An image that is a duplicate of no image kept so far is kept, and only images
     that are duplicates of a kept one are dropped: groups are stars, never chains. A group that was found under two
@@ -64,11 +68,13 @@ def group_duplicates(
     measure
         Called for the pairs that the hashes do not decide, until there are none; pairs that it does not return are
         no duplicates.
+    reviewed
+        Ids of kept images with reviewed or sampled faces: no better copy replaces them.
     """
     results = [
         DedupeResult(image.image_id, "dropped", image.reason) for image in images if image.reason is not None
     ]
-    ranked = best_first(images)
+    ranked = best_first(images, reviewed)
     links = _Links(ranked, radius, mirrored)
     while True:
         grouped = greedy_groups(ranked, links.of)
@@ -79,13 +85,15 @@ def group_duplicates(
         links.likeness |= dict.fromkeys(pairs, 0.0) | dict(measure(pairs))
 
 
-def best_first(images: Sequence[Hashed]) -> list[Hashed]:
-    """Return the images that can be kept, best first: by number of pixels, licence and time."""
-    return sorted((image for image in images if image.reason is None), key=_rank)
+def best_first(images: Sequence[Hashed], reviewed: Collection[str] = ()) -> list[Hashed]:
+    """Return the images that can be kept, best first: reviewed ones, then by number of pixels, licence and time."""
+    return sorted(
+        (image for image in images if image.reason is None), key=lambda image: _rank(image, reviewed)
+    )
 
 
-def _rank(image: HashedImage) -> tuple[int, bool, int]:
-    return -image.width * image.height, not image.licensed, image.order
+def _rank(image: HashedImage, reviewed: Collection[str]) -> tuple[bool, int, bool, int]:
+    return image.image_id not in reviewed, -image.width * image.height, not image.licensed, image.order
 
 
 def greedy_groups(ranked: Sequence[HashedImage], links: Links) -> list[DedupeResult]:
@@ -136,7 +144,10 @@ def _closeness(link: Link) -> tuple[int, int]:
 
 
 def describe_groups(
-    kind: Kind, images: Sequence[HashedImage], results: Sequence[DedupeResult]
+    kind: Kind,
+    images: Sequence[HashedImage],
+    results: Sequence[DedupeResult],
+    reviewed: Collection[str] = (),
 ) -> list[DuplicateGroup]:
     """Return for each group its diameter and the rule by which its best image was kept.
 
@@ -155,13 +166,9 @@ def describe_groups(
             image = known[result.image_id]
             if result.kind != "pixels":
                 hashes.add(image.phash_mirrored if result.kind == "mirrored" else image.phash)
-        second = min(_rank(known[result.image_id]) for result in dropped)
-        best = _rank(keeper)
-        rule: Literal["pixels", "license", "earliest"] = "earliest"
-        if best[0] != second[0]:
-            rule = "pixels"
-        elif best[1] != second[1]:
-            rule = "license"
+        second = min(_rank(known[result.image_id], reviewed) for result in dropped)
+        best = _rank(keeper, reviewed)
+        rule = next(rule for rule, ours, other in zip(get_args(KeepRule), best, second, strict=True) if ours != other)
         groups.append(DuplicateGroup(kind, kept, len(dropped), diameter(hashes), rule))
     return groups
 
