@@ -128,8 +128,8 @@ class ImagePair:
 class DuplicateGroup:
     """A group of duplicates: the kept item, the number of dropped copies, and the largest distance.
 
-    `kept_because` is the advantage of the kept item over the next best: reviewed, more pixels, a known licence, or found
-    earlier.
+    `kept_because` is the advantage of the kept item over the next best: more pixels, a known licence, or found
+    earlier; `reviewed` if it has none of them.
     """
 
     kind: Kind

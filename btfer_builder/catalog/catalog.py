@@ -65,8 +65,11 @@ class Catalog:
         self.path = path
         self._local = threading.local()
         try:
+            self._check_kind()
             self._migrate()
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:
+                raise BtferError(f"{path} or its folder is write-protected; make both writable") from None
             raise BtferError(f"{path}: not a usable catalog: {error}; restore it from a backup") from None
 
     @property
@@ -152,6 +155,19 @@ class Catalog:
                     (now(), outcome, json_text(counts, sort_keys=True), run_id),
                 )
 
+    def _check_kind(self) -> None:
+        """Refuse the database of another program before anything is written to it."""
+        if not self.path.is_file():
+            return
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as db:
+            # One statement: another process may be creating the catalog.
+            version, tables = db.execute(
+                "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
+            ).fetchone()
+        if tables and version <= 0:
+            raise BtferError(f"{self.path} is not a catalog of btfer; restore the catalog from a backup")
+
     def _migrate(self) -> None:
         version = self.value("PRAGMA user_version")
         if version > len(MIGRATIONS):
@@ -203,11 +219,15 @@ def holds_rows(path: Path) -> bool:
 
 @contextmanager
 def damage_as_error() -> Iterator[None]:
-    """Turn SQLite's error about a damaged file into a `BtferError`."""
+    """Turn SQLite's error about a damaged file, or one that lacks a table, into a `BtferError`."""
     try:
         yield
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        lacks_table = str(error).startswith("no such table")
+        if not lacks_table and error.sqlite_errorcode & 0xFF not in {
+            sqlite3.SQLITE_CORRUPT,
+            sqlite3.SQLITE_NOTADB,
+        }:
             raise
         raise BtferError(f"the catalog is damaged ({error}); restore it from a backup") from None
 

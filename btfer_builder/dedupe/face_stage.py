@@ -63,7 +63,7 @@ def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = 
         as_images = [
             DedupeResult(r.face_id, r.state, r.reason, r.duplicate_of, r.kind, r.distance) for r in results
         ]
-        groups = describe_groups("face", ranked, as_images, reviewed)
+        groups = describe_groups("face", ranked, as_images)
         outcome = [*failed, *rejected, *results]
         if not regroup:
             _check_losses(catalog, recipe, reviewed, outcome)

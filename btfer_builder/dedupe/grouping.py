@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeVar, get_args
+from typing import Literal, NamedTuple, TypeVar
 
 from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.dedupe.candidates import CandidateIndex
@@ -88,12 +88,13 @@ def group_duplicates(
 def best_first(images: Sequence[Hashed], reviewed: Collection[str] = ()) -> list[Hashed]:
     """Return the images that can be kept, best first: reviewed ones, then by number of pixels, licence and time."""
     return sorted(
-        (image for image in images if image.reason is None), key=lambda image: _rank(image, reviewed)
+        (image for image in images if image.reason is None),
+        key=lambda image: (image.image_id not in reviewed, _rank(image)),
     )
 
 
-def _rank(image: HashedImage, reviewed: Collection[str]) -> tuple[bool, int, bool, int]:
-    return image.image_id not in reviewed, -image.width * image.height, not image.licensed, image.order
+def _rank(image: HashedImage) -> tuple[int, bool, int]:
+    return -image.width * image.height, not image.licensed, image.order
 
 
 def greedy_groups(ranked: Sequence[HashedImage], links: Links) -> list[DedupeResult]:
@@ -147,7 +148,6 @@ def describe_groups(
     kind: Kind,
     images: Sequence[HashedImage],
     results: Sequence[DedupeResult],
-    reviewed: Collection[str] = (),
 ) -> list[DuplicateGroup]:
     """Return for each group its diameter and the rule by which its best image was kept.
 
@@ -166,9 +166,15 @@ def describe_groups(
             image = known[result.image_id]
             if result.kind != "pixels":
                 hashes.add(image.phash_mirrored if result.kind == "mirrored" else image.phash)
-        second = min(_rank(known[result.image_id], reviewed) for result in dropped)
-        best = _rank(keeper, reviewed)
-        rule = next(rule for rule, ours, other in zip(get_args(KeepRule), best, second, strict=True) if ours != other)
+        second = min(_rank(known[result.image_id]) for result in dropped)
+        best = _rank(keeper)
+        rule: KeepRule = "earliest"
+        if best > second:  # it is not the best, but no better copy replaces a reviewed item
+            rule = "reviewed"
+        elif best[0] != second[0]:
+            rule = "pixels"
+        elif best[1] != second[1]:
+            rule = "license"
         groups.append(DuplicateGroup(kind, kept, len(dropped), diameter(hashes), rule))
     return groups
 

@@ -81,7 +81,7 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
         reviewed = kept_images(catalog) & images_with_work(catalog)
         grouped = group_duplicates(images, recipe.radius, recipe.mirrored, measure, reviewed)
         results = hold_for_review(grouped, held)
-        groups = describe_groups("image", images, results, reviewed)
+        groups = describe_groups("image", images, results)
         if not regroup:
             _check_losses(catalog, recipe, reviewed, results)
         replace_dedupes(catalog, results, groups)
