@@ -201,11 +201,9 @@ def is_found(photo: HashedImage, pixels: Pixels, edited: Pixels) -> bool:
     other = image_of("1", edited)
     for _, distance, mirrored in find_candidates(photo, hash_matrix([other]), RADIUS, mirrored=True):
         fine = fine_distance(photo, other, mirrored)
-        verdict = decide(distance, fine)
-        if verdict == "undecided":
-            turned = edited[:, ::-1] if mirrored else edited
-            verdict = decide(distance, fine, likeness(grey(pixels), grey(np.ascontiguousarray(turned))))
-        if verdict == "same":
+        turned = edited[:, ::-1] if mirrored else edited
+        alike = likeness(grey(pixels), grey(np.ascontiguousarray(turned)))
+        if decide(distance, fine, alike) == "same":
             return True
     return False
 

@@ -66,8 +66,8 @@ def group_duplicates(
     mirrored
         Whether a mirrored copy is also a duplicate.
     measure
-        Called for the pairs that the hashes do not decide, until there are none; pairs that it does not return are
-        no duplicates.
+        Called for the pairs of a group and for those that the hashes do not decide, until there are none. For pairs
+        that it does not return only the hashes count.
     reviewed
         Ids of kept images with reviewed or sampled faces: no better copy replaces them.
     """
@@ -82,7 +82,7 @@ def group_duplicates(
             return results + grouped
         pairs = sorted(links.undecided)
         links.undecided.clear()
-        links.likeness |= dict.fromkeys(pairs, 0.0) | dict(measure(pairs))
+        links.likeness |= dict.fromkeys(pairs) | dict(measure(pairs))
 
 
 def best_first(images: Sequence[Hashed], reviewed: Collection[str] = ()) -> list[Hashed]:
@@ -207,9 +207,10 @@ class _Links:
     Attributes
     ----------
     likeness
-        Similarity of the pixels of the pairs that were compared.
+        Similarity of the pixels of the pairs that were compared; None if they cannot be.
     undecided
-        Pairs that came up and still have to be compared.
+        Pairs that came up and still have to be compared. Until then, the hashes decide: so copies of one picture are
+        compared with the kept one only.
     """
 
     def __init__(self, images: Sequence[HashedImage], radius: int, mirrored: bool) -> None:
@@ -220,7 +221,7 @@ class _Links:
         for index, image in enumerate(images):
             if image.pixel_sha256:
                 self._same[image.pixel_sha256].append(index)
-        self.likeness: dict[ImagePair, float] = {}
+        self.likeness: dict[ImagePair, float | None] = {}
         self.undecided: set[ImagePair] = set()
 
     def of(self, image: int) -> Iterator[Link]:
@@ -238,7 +239,7 @@ class _Links:
             pair = ImagePair(first, second, mirrored)
             likeness = self.likeness.get(pair)
             verdict = decide(distance, fine, likeness, radius=self._radius)
-            if verdict == "undecided":
+            if pair not in self.likeness:
                 self.undecided.add(pair)
-            elif verdict == "same":
+            if verdict == "same":
                 yield Link(index, distance, "mirrored" if mirrored else "near", fine, likeness)
