@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from btfer_builder.config.base import Section, toml_value
+from btfer_builder.config.curation import SampleRecipe
 from btfer_builder.config.models import EvalRecipe, TrainRecipe
 from btfer_builder.config.renamed import IN_IDS, old_name, with_new_names
 
@@ -21,6 +22,9 @@ _NEUTRAL_IN: dict[type[Section], frozenset[str]] = {
     TrainRecipe: frozenset({"memory"}),
     EvalRecipe: frozenset({"batch_size", "trust_model"}),
 }
+
+#: Lists in which neither the order nor a repetition changes the result.
+_UNORDERED: dict[type[Section], frozenset[str]] = {SampleRecipe: frozenset({"license"})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,15 @@ def changes(before: Mapping[str, Any] | None, now: Section, only: Collection[str
     if before is None:
         return []
     earlier = stored_settings(type(now), before)
+    unordered = _UNORDERED.get(type(now), frozenset())
+
+    def differ(name: str, value: Any) -> bool:  # noqa: ANN401 - any value of a setting
+        return set(earlier[name]) != set(value) if name in unordered else bool(earlier[name] != value)
+
     return [
         Change(name, earlier[name], value)
         for name, value in outcome_settings(now).items()
-        if (not only or name in only) and earlier[name] != value
+        if (not only or name in only) and differ(name, value)
     ]
 
 
