@@ -166,10 +166,10 @@ def precision(data: Path, faces: int, workers: int) -> dict[str, Any]:
         images = list(pool.map(hash_face, enumerate(native), chunksize=64))
     compared = 0
 
-    def measure(pairs: Sequence[ImagePair]) -> dict[ImagePair, float]:
+    def measure(pairs: Sequence[ImagePair]) -> dict[ImagePair, float | None]:
         nonlocal compared
         compared += len(pairs)
-        found = {}
+        found: dict[ImagePair, float | None] = {}
         for pair in pairs:
             one, other = (grey(enlarged(native[int(name)])) for name in (pair.image_id, pair.item_id))
             found[pair] = likeness(one, other[:, ::-1].copy() if pair.mirrored else other)

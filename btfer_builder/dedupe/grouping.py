@@ -27,8 +27,8 @@ class Link(NamedTuple):
 
 Links = Callable[[int], Iterator[Link]]
 
-#: Returns the similarity of pairs of images; pairs that cannot be compared are left out.
-Measure = Callable[[Sequence[ImagePair]], Mapping[ImagePair, float]]
+#: Returns the similarity of pairs of images; pairs that cannot be compared are left out, or have None.
+Measure = Callable[[Sequence[ImagePair]], Mapping[ImagePair, float | None]]
 
 _REASON: dict[MatchKind, str] = {
     "pixels": "same_pixels",
@@ -40,7 +40,7 @@ _REASON: dict[MatchKind, str] = {
 REDUCED_BITS = 2
 
 
-def _measure_nothing(_: Sequence[ImagePair]) -> Mapping[ImagePair, float]:
+def _measure_nothing(_: Sequence[ImagePair]) -> Mapping[ImagePair, float | None]:
     return {}
 
 
@@ -67,7 +67,7 @@ def group_duplicates(
         Whether a mirrored copy is also a duplicate.
     measure
         Called for the pairs of a group and for those that the hashes do not decide, until there are none. For pairs
-        that it does not return only the hashes count.
+        without a similarity only the hashes count.
     reviewed
         Ids of kept images with reviewed or sampled faces: no better copy replaces them.
     """

@@ -83,7 +83,7 @@ def overlay(first: "NDArray[np.float32]", second: "NDArray[np.float32]") -> Over
     return Overlay(_hash_distance(first, warped), _largest_difference(first, warped, inside))
 
 
-def likeness(first: "NDArray[np.float32]", second: "NDArray[np.float32]") -> float:
+def likeness(first: "NDArray[np.float32]", second: "NDArray[np.float32]") -> float | None:
     """Return the correlation of the fine structure of two pictures after alignment.
 
     Borders, watermarks, light, contrast and crops of a few percent hardly change it. Faces of different people have
@@ -98,20 +98,20 @@ def likeness(first: "NDArray[np.float32]", second: "NDArray[np.float32]") -> flo
 
     Returns
     -------
-    float
-        The correlation coefficient, at most 1; 0 if no alignment was found or one of the pictures is empty.
+    float or None
+        The correlation coefficient, at most 1; None if no alignment was found or one of the pictures is empty.
     """
     import cv2
     import numpy as np
 
     aligned = _align(first, second)
     if aligned is None:
-        return 0.0
+        return None
     warped, inside = aligned
     smooth = [cv2.GaussianBlur(image, (0, 0), _FINE) for image in (first, warped)]
     fine = [image - cv2.GaussianBlur(image, (0, 0), _BROAD) for image in smooth]
     if min(float(image[inside].std()) for image in fine) < 1e-3:
-        return 0.0
+        return None
     whole = float(np.corrcoef(fine[0][inside], fine[1][inside])[0, 1])
     middle = inside.copy()  # without what a border of the other picture reaches
     middle[:_EDGE] = middle[-_EDGE:] = middle[:, :_EDGE] = middle[:, -_EDGE:] = False

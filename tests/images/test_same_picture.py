@@ -118,6 +118,13 @@ def test_different_people_in_front_of_one_background_are_kept(turned):
     assert [result.state for result in copies.values()].count("kept") == 1
 
 
+def test_pictures_without_structure_are_decided_by_their_hashes():
+    flat = np.full((90, 120, 3), 200, np.uint8)
+    assert likeness(grey(flat), grey(flat)) is None
+    results = grouped(a=flat, b=cv2.resize(flat, (60, 45)), c=astronaut())
+    assert [result.state for result in results.values()].count("kept") == 2
+
+
 def cropped(pixels):
     height, width = pixels.shape[:2]
     return pixels[: round(height * 0.95), : round(width * 0.95)]
