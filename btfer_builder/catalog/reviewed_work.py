@@ -49,12 +49,25 @@ def count_work_on_images(catalog: Catalog, image_ids: Collection[str]) -> tuple[
     return len(ids & reviewed), sum(row["image_id"] in ids for row in sampled)
 
 
+def count_released(catalog: Catalog, image_ids: Collection[str]) -> int:
+    """Return how many faces of these images are in a release."""
+    ids = set(image_ids)
+    rows = catalog.rows("SELECT DISTINCT face_id, image_id FROM release_faces JOIN faces USING (face_id)")
+    return sum(row["image_id"] in ids for row in rows)
+
+
 def last_settings(catalog: Catalog, command: str) -> dict[str, Any] | None:
     """Return the recipe of the last finished run of a command; None if there is none."""
     text = catalog.value(
         "SELECT recipe FROM runs WHERE command = ? AND outcome = 'done' ORDER BY run_id DESC LIMIT 1", command
     )
     return dict(json.loads(text)) if text else None
+
+
+def last_version(catalog: Catalog, command: str) -> str:
+    """Return the version of btfer that finished a command last; empty if there is none."""
+    sql = "SELECT version FROM runs WHERE command = ? AND outcome = 'done' ORDER BY run_id DESC LIMIT 1"
+    return catalog.value(sql, command) or ""
 
 
 def kept_images(catalog: Catalog) -> set[str]:

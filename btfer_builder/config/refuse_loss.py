@@ -16,16 +16,17 @@ def refuse_loss(
     sampled: int,
     go_on: str,
     would: str = "be dropped",
+    older: str = "",
     because: str = "",
 ) -> None:
-    """Raise an error if reviewed or sampled items would be dropped because of changed settings or another reason.
+    """Raise an error if reviewed or sampled items would be dropped by changed settings, newer rules, or another reason.
 
     Parameters
     ----------
     section
         The section of the settings.
     changed
-        The changed settings. Empty: items are dropped for another reason.
+        The changed settings.
     lost
         What is dropped: `images`, `faces` or `items`.
     reviewed, sampled
@@ -34,25 +35,29 @@ def refuse_loss(
         The command that drops the items nevertheless.
     would
         What would happen to the items.
+    older
+        The version that made the current result, if its rules were different.
     because
-        The reason where no settings changed. Empty: items may be dropped then.
+        The reason where neither settings nor rules differ. Empty: items may be dropped then.
 
     Raises
     ------
     BtferError
         If reviewed or sampled items would be dropped.
     """
-    if not (changed or because) or not (reviewed or sampled):
+    if not (changed or older or because) or not (reviewed or sampled):
         return
     losses = [f"{reviewed} reviewed {lost}"] * bool(reviewed) + [f"{sampled} faces of the sample"] * bool(
         sampled
     )
-    would_be = f"{section}: {' and '.join(losses)} would {would} because"
-    if not changed:
-        raise BtferError(f"{would_be} {because}. Nothing was changed. To drop them: {go_on}")
-    lines = "".join(f"\n  {change.name} = {toml_value(change.before)}" for change in changed)
-    raise BtferError(
-        f"{would_be} of changed settings: "
-        f"{', '.join(map(str, changed))}. Nothing was changed. To apply them: {go_on}. "
-        f"To keep the earlier ones, set in btfer.toml:\n  [{section}]{lines}"
+    causes = [f"changed settings: {', '.join(map(str, changed))}"] * bool(changed)
+    causes += [f"this version's rules, which differ from those of version {older}"] * bool(older)
+    reason = f"of {', and of '.join(causes)}" if causes else because
+    message = (
+        f"{section}: {' and '.join(losses)} would {would} because {reason}. "
+        f"Nothing was changed. To {'apply' if causes else 'drop'} them: {go_on}."
     )
+    if changed:
+        lines = "".join(f"\n  {change.name} = {toml_value(change.before)}" for change in changed)
+        message += f" To keep the earlier settings, set in btfer.toml:\n  [{section}]{lines}"
+    raise BtferError(message)

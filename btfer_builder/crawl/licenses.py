@@ -28,7 +28,8 @@ _CC_PAGE = re.compile(
 )
 #: Any address that states terms, known or not: one that contains a page of Creative Commons, or a rights statement.
 _TERMS = re.compile(
-    r".*(?:creativecommons\.org\b[^/]*/(?:licen[cs]es|publicdomain)/[^/?#]|rightsstatements\.org\b[^/]*/[^/?#])", re.I
+    r".*(?:creativecommons\.org\b[^/]*/(?:licen[cs]es|publicdomain)/[^/?#]|rightsstatements\.org\b[^/]*/[^/?#])",
+    re.I,
 )
 #: Words of licence names and their abbreviations.
 _WORDS = (

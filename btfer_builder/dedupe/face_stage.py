@@ -12,7 +12,12 @@ from btfer_builder.catalog.dedupe_faces import (
     unhashed_faces,
 )
 from btfer_builder.catalog.manifests import write_manifests
-from btfer_builder.catalog.reviewed_work import count_work_on_faces, faces_with_work, kept_faces, last_settings
+from btfer_builder.catalog.reviewed_work import (
+    count_work_on_faces,
+    faces_with_work,
+    kept_faces,
+    last_settings,
+)
 from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.dedupe.face_grouping import FacePair, candidate_pairs, compare_faces, group_faces
@@ -21,6 +26,7 @@ from btfer_builder.images.alignment import Overlay
 from btfer_builder.images.face_hashing import hash_faces
 from btfer_builder.io.terminal import bar
 from btfer_builder.parallel import Crashed, Runner
+from btfer_builder.reconcile import reconcile
 from btfer_builder.records import DedupeResult, FaceDedupe, FaceHash
 from btfer_builder.workspace import Workspace
 
@@ -47,6 +53,7 @@ def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = 
     """
     catalog = workspace.catalog
     with workspace.stage("dedupe"), catalog.run("dedupe-faces", recipe) as counts:
+        reconcile(workspace, "dedupe")
         hash_new_faces(workspace, recipe.workers, recipe.scheduler)
         faces = hashed_faces(catalog)
         failed = [

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from btfer_builder.catalog import Catalog
+from btfer_builder.catalog.crawl import taken_down_images
 from btfer_builder.catalog.dedupe import (
     HashedImage,
     add_hashes,
@@ -17,25 +18,32 @@ from btfer_builder.catalog.dedupe import (
     unhashed_images,
 )
 from btfer_builder.catalog.manifests import write_manifests
+from btfer_builder.catalog.purge import purged_ids
 from btfer_builder.catalog.reviewed_work import (
     count_work_on_images,
     images_with_work,
     kept_images,
     last_settings,
+    last_version,
 )
 from btfer_builder.catalog.takedown import taken_down_fingerprints
 from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
+from btfer_builder.dedupe.erase import erase_taken_down
 from btfer_builder.dedupe.grouping import describe_groups, group_duplicates, unproven_copies
 from btfer_builder.dedupe.match_tombstones import hold_for_review, mark_taken_down
 from btfer_builder.images.hashing import compare_photos, hash_images, hash_images_exactly, hash_pixels
 from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
+from btfer_builder.reconcile import reconcile
 from btfer_builder.records import DedupeResult, ImageHash, ImagePair
 from btfer_builder.workspace import Workspace
 
 #: The settings that decide which images are kept; the others concern faces.
 _SHAPING = ("radius", "mirrored", "exact_hash", "max_pixels")
+
+#: Versions that found other copies with the same settings.
+_OTHER_RULES = {"0.1.0"}
 
 
 def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False) -> None:
@@ -53,30 +61,25 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
     Raises
     ------
     BtferError
-        If changed settings would drop reviewed or sampled images, or these repeat each other.
+        If changed settings, or the first grouping after 0.1.0, would drop reviewed or sampled images, or these
+        repeat each other.
+    TakenDownInUse
+        If reviewed, sampled or released images show a picture that was taken down.
     """
     catalog = workspace.catalog
     with workspace.stage("dedupe"), catalog.run("dedupe", recipe) as counts:
-        todo = unhashed_images(catalog, recipe.exact_hash)
-        if todo:
-            workspace.check_images()
-        runner: Runner[tuple[str, str], ImageHash] = Runner(
-            recipe.workers, scheduler=recipe.scheduler, root=workspace.files
-        )
-        hash_shard = partial(
-            hash_images_exactly if recipe.exact_hash else hash_images,
-            root=workspace.files,
-            max_pixels=recipe.max_pixels,
-        )
-        with bar(len(todo), "dedupe", "images") as progress:
-            for shard in runner.map(hash_shard, todo):
-                add_hashes(catalog, (_result(item, result) for item, result in shard))
-                progress.update(len(shard))
+        reconcile(workspace, "dedupe")
+        hash_new_images(workspace, recipe)
         _prove_copies(workspace, recipe)
         images = [_limited(image, recipe.max_pixels) for image in hashed_images(catalog)]
         images, held = mark_taken_down(
             images, taken_down_fingerprints(catalog), recipe.radius, recipe.mirrored
         )
+        tombstones = taken_down_images(catalog)  # also of a catalog that was restored from a backup
+        if shown := [i.image_id for i in images if i.reason == "taken_down" or i.image_id in tombstones]:
+            erase_taken_down(workspace, shown)
+            echo_stderr(f"photos of a picture that was taken down, deleted: {len(shown)}")
+            images = [image for image in images if image.image_id not in set(shown)]
         measure = partial(_measure, workspace, recipe)
         reviewed = kept_images(catalog) & images_with_work(catalog)
         grouped = group_duplicates(images, recipe.radius, recipe.mirrored, measure, reviewed)
@@ -103,7 +106,11 @@ def _check_losses(
     dropped = {result.image_id: result for result in results if result.state == "dropped"}
     lost = reviewed & dropped.keys()
     changed = changes(last_settings(catalog, "dedupe"), recipe, _SHAPING)
-    if not changed:  # a tombstone or a file that is gone drops an image without further questions
+    earlier = last_version(catalog, "dedupe")
+    older = earlier if earlier in _OTHER_RULES else ""
+    if (
+        not changed and not older
+    ):  # a tombstone or a file that is gone drops an image without further questions
         lost = {image_id for image_id in lost if dropped[image_id].duplicate_of}
     decided, sampled = count_work_on_images(catalog, lost)
     refuse_loss(
@@ -112,15 +119,36 @@ def _check_losses(
         lost="images",
         reviewed=decided,
         sampled=sampled,
+        older=older,
         because="they repeat other reviewed images",
         go_on="btfer dedupe --regroup",
     )
 
 
+def hash_new_images(workspace: Workspace, recipe: DedupeRecipe) -> None:
+    """Hash every image that has no hash yet and commit each shard."""
+    todo = unhashed_images(workspace.catalog, recipe.exact_hash)
+    if todo:
+        workspace.check_images()
+    runner: Runner[tuple[str, str], ImageHash] = Runner(
+        recipe.workers, scheduler=recipe.scheduler, root=workspace.files
+    )
+    hash_shard = partial(
+        hash_images_exactly if recipe.exact_hash else hash_images,
+        root=workspace.files,
+        max_pixels=recipe.max_pixels,
+    )
+    with bar(len(todo), "dedupe", "images") as progress:
+        for shard in runner.map(hash_shard, todo):
+            add_hashes(workspace.catalog, (_result(item, result) for item, result in shard))
+            progress.update(len(shard))
+
+
 def _prove_copies(workspace: Workspace, recipe: DedupeRecipe) -> None:
     """Decode the JPEGs that may have the pixels of another file at full scale, and commit their pixel hashes."""
     catalog = workspace.catalog
-    todo = image_paths(catalog, unproven_copies(hashed_images(catalog)))
+    unproven = set(unproven_copies(hashed_images(catalog))) - purged_ids(catalog, "image")
+    todo = image_paths(catalog, unproven)
     runner: Runner[tuple[str, str], str] = Runner(
         recipe.workers, scheduler=recipe.scheduler, root=workspace.files
     )

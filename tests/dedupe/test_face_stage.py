@@ -260,15 +260,21 @@ def test_after_the_review_the_reviewed_copy_is_kept(named):
     dedupe_faces(workspace, ALONE)
     assert outcome(named)["smaller"][0] is None
     assert outcome(named)["astronaut"][:2] == ("near_duplicate", "smaller")
-    group = workspace.catalog.value("SELECT kept_because FROM duplicate_groups WHERE item_id = ?", ids["smaller"])
+    group = workspace.catalog.value(
+        "SELECT kept_because FROM duplicate_groups WHERE item_id = ?", ids["smaller"]
+    )
     assert group == "reviewed"
 
 
 def test_reviewed_faces_that_repeat_each_other_are_dropped_only_on_request(named):
     workspace, ids = named.workspace, named.ids
-    accepted = [Decision(ids[name], "face", "accept", "happy", reviewer="ana") for name in ("smaller", "astronaut")]
+    accepted = [
+        Decision(ids[name], "face", "accept", "happy", reviewer="ana") for name in ("smaller", "astronaut")
+    ]
     add_decisions(workspace.catalog, accepted)
-    with pytest.raises(BtferError, match=r"1 reviewed faces would be dropped because they repeat other.*--regroup"):
+    with pytest.raises(
+        BtferError, match=r"1 reviewed faces would be dropped because they repeat other.*--regroup"
+    ):
         dedupe_faces(workspace, ALONE)
     assert outcome(named) == {}
     dedupe_faces(workspace, ALONE, regroup=True)

@@ -73,6 +73,20 @@ def check_onnx(path: Path) -> Any:  # noqa: ANN401 - a ModelProto
     return model
 
 
+def external_files(path: Path, model: Any) -> tuple[Path, ...]:  # noqa: ANN401 - a ModelProto
+    """Return the files in which a checked model keeps weights, besides its own."""
+    import onnx
+
+    locations = {
+        entry.value
+        for message in _messages(model)
+        if isinstance(message, onnx.TensorProto)
+        for entry in message.external_data
+        if entry.key == "location"
+    }
+    return tuple(path.parent / location for location in sorted(locations))
+
+
 def _messages(model: Any) -> Iterator[Any]:  # noqa: ANN401 - any message of protobuf
     """Yield every message inside a message, at any depth."""
     todo = [model]
@@ -96,7 +110,12 @@ def _check_external(path: Path, tensor: Any) -> None:  # noqa: ANN401 - a Tensor
     folder = path.parent.resolve()
     for location in locations or [""]:
         file = Path(location)
-        inside = bool(location) and not {"\\", "*"} & set(location) and not file.is_absolute() and ".." not in file.parts
+        inside = (
+            bool(location)
+            and not {"\\", "*"} & set(location)
+            and not file.is_absolute()
+            and ".." not in file.parts
+        )
         if not inside or (folder / file).resolve() != folder / file or not (folder / file).is_file():
             raise UnsafeFile(
                 f"{path}: keeps {tensor.name or 'a tensor'!r} in {location!a}, which is not a plain file in the "

@@ -624,7 +624,9 @@ def test_weights_are_in_the_folder_of_the_model(tmp_path, place):
     folder = tmp_path / "folder"
     (folder / "sub").mkdir(parents=True)
     content = np.arange(3, dtype=np.float32).tobytes()
-    (folder / "*" / "_ORT_MEM_ADDR_").mkdir(parents=True)  # ONNX Runtime takes this name for an address in memory
+    (folder / "*" / "_ORT_MEM_ADDR_").mkdir(
+        parents=True
+    )  # ONNX Runtime takes this name for an address in memory
     memory = folder / "*" / "_ORT_MEM_ADDR_" / "*"
     for path in (folder / "b.bin", folder / "sub" / "b.bin", tmp_path / "b.bin", memory):
         path.write_bytes(content)
