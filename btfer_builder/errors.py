@@ -23,7 +23,8 @@ def line_of(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", None)
-        if code is not None and code & 0xFF in _DAMAGED:
+        lacks_table = str(error).startswith("no such table")
+        if lacks_table or (code is not None and code & 0xFF in _DAMAGED):
             return f"the catalog is damaged ({error}); restore it from a backup"
         if code is not None and not isinstance(error, sqlite3.ProgrammingError):
             return f"the catalog cannot be used: {error}; run the command again, or restore a backup"

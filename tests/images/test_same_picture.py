@@ -1,6 +1,7 @@
 """Two pictures are the same only if two signals agree: different people are kept, copies are found."""
 
 import io
+from itertools import combinations
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ from btfer_builder.images.same_picture import (
 from btfer_builder.leakage.hash_manifest import ManifestRow
 from btfer_builder.leakage.stage import find_leaks
 from tests.photos import astronaut, hopper, mirror
-from tests.strangers import strangers
+from tests.strangers import before_one_wall, strangers
 
 distances = st.integers(0, 64)
 fine_distances = st.none() | st.integers(0, 256)
@@ -90,6 +91,29 @@ def test_different_pictures_of_one_64_bit_hash_are_kept(turned):
     assert fine_distance(*looks, mirrored=turned) > SAME_BITS
     results = grouped(a=one, b=other)
     assert {result.state for result in results.values()} == {"kept"}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_different_people_in_front_of_one_background_are_kept(turned):
+    photos = [before_one_wall(person) for person in range(30)]
+    looks = [image(str(number), photo) for number, photo in enumerate(photos)]
+    pairs = [pair for pair in combinations(looks, 2) if fine_distance(*pair, mirrored=False) <= SAME_BITS]
+    assert pairs  # the hashes take them for the same
+    kept = 0
+    for one, other in pairs[:10]:
+        second = photos[int(other.image_id)]
+        results = grouped(a=photos[int(one.image_id)], b=mirror(second) if turned else second)
+        kept += {result.state for result in results.values()} == {"kept"}
+    assert kept >= 7
+    copies = grouped(a=photos[0], b=compressed(photos[0]), c=mirror(photos[0]))
+    assert [result.state for result in copies.values()].count("kept") == 1
+
+
+def test_pictures_without_structure_are_decided_by_their_hashes():
+    flat = np.full((90, 120, 3), 200, np.uint8)
+    assert likeness(grey(flat), grey(flat)) is None
+    results = grouped(a=flat, b=cv2.resize(flat, (60, 45)), c=astronaut())
+    assert [result.state for result in results.values()].count("kept") == 2
 
 
 def cropped(pixels):

@@ -269,12 +269,10 @@ def _alike(
         for index, distance, mirrored in find_candidates(target, hashes, recipe.radius, recipe.mirrored):
             candidate = known[index]
             fine = fine_distance(target, candidate, mirrored)
-            verdict = decide(distance, fine, radius=recipe.radius)
-            if verdict == "undecided":
-                ours = photo_grey(workspace.files / target.path) if ours is None else ours
-                theirs = photo_grey(workspace.files / candidate.path)
-                verdict = decide(distance, fine, _likeness(ours, theirs, mirrored), radius=recipe.radius)
-            if verdict == "same":
+            ours = photo_grey(workspace.files / target.path) if ours is None else ours
+            theirs = photo_grey(workspace.files / candidate.path)
+            alike = _likeness(ours, theirs, mirrored)
+            if decide(distance, fine, alike, radius=recipe.radius) == "same":
                 reasons[candidate.image_id] = f"looks like it (distance {_distances(distance, fine)})"
     return reasons
 
@@ -299,12 +297,8 @@ def _alike_faces(
             target, hash_matrix([face]), recipe.radius, recipe.mirrored
         ):
             fine = fine_distance(target, face, mirrored)
-            verdict = decide(distance, fine, radius=recipe.radius)
-            if verdict == "undecided":
-                theirs = None if pixels is None else grey(pixels)
-                alike = _likeness(pixels_grey, theirs, mirrored)
-                verdict = decide(distance, fine, alike, radius=recipe.radius)
-            if verdict == "same":
+            alike = _likeness(pixels_grey, None if pixels is None else grey(pixels), mirrored)
+            if decide(distance, fine, alike, radius=recipe.radius) == "same":
                 reasons[image_id] = (
                     f"its face {face_id} looks like it (distance {_distances(distance, fine)})"
                 )
