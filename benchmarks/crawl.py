@@ -83,13 +83,18 @@ class Web(asyncio.Protocol):
         self.transport.write(head.encode() + body)
 
     def bing(self, asked: dict[str, list[str]]) -> bytes:
-        """Return twenty results of a phrase "N of M", which has the Nth M pictures; none for other phrases."""
+        """Return a page of results of a phrase "N of M", which has the Nth M pictures; none for other phrases.
+
+        Stock icrawler asks for twenty results from 0, btfer for as many as it says from 1.
+        """
         words, first = asked["q"][0].split(), int(asked["first"][0])
+        count = int(asked["count"][0]) if "count" in asked else 20
+        first -= "count" in asked
         if len(words) != 3:
             return b"<html><body></body></html>"
         number, size = int(words[0]), int(words[2])
         items = []
-        for place in range(number * size + first, number * size + min(first + 20, size)):
+        for place in range(number * size + first, number * size + min(first + count, size)):
             url = f"http://127.0.0.{1 + place % HOSTS}:{self.port}/{place}.jpg"
             told = json.dumps({"murl": url, "purl": url, "t": "t"}, separators=(",", ":")).replace(
                 '"', "&quot;"

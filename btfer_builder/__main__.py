@@ -1,16 +1,40 @@
 """Make `python -m btfer_builder` the same as `btfer`."""
 
+import signal
 import sys
+from types import FrameType
+
+#: Exit codes of a program that a signal ended, as shells report them.
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 def run() -> None:
-    """Run the command line; Ctrl-C ends it without a traceback, also during imports."""
+    """Run the command line; Ctrl-C and SIGTERM end it with one word, also during imports."""
+    received: list[int] = []
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        # Whoever handles Ctrl-C now, such as a running event loop, handles this in the same way.
+        interrupt = signal.getsignal(signal.SIGINT)
+        if not callable(interrupt):  # a shell's background job ignores Ctrl-C
+            raise KeyboardInterrupt
+        interrupt(signal.SIGINT, frame)
+
+    signal.signal(signal.SIGTERM, terminate)
+    code: int | str | None = 0
     try:
         from btfer_builder.cli.main import main
 
         main(prog_name="btfer")
     except KeyboardInterrupt:
-        sys.exit("Aborted!")
+        print("\nAborted!", file=sys.stderr)
+        code = INTERRUPTED
+    except SystemExit as end:
+        code = end.code
+    if code == INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would show a traceback of the shutdown
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(TERMINATED if code == INTERRUPTED and received else code)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.catalog import holds_rows
 from btfer_builder.catalog.crop import first_image_paths
-from btfer_builder.catalog.manifests import check_views, filled_csv
+from btfer_builder.catalog.manifests import MANIFESTS, check_views, filled_csv, write_manifests
 from btfer_builder.config import Recipe, load_recipe, recipe_text
 from btfer_builder.errors import BtferError
 from btfer_builder.io.locks import lock_file
@@ -50,6 +50,11 @@ class Workspace:
     def manifests(self) -> Path:
         """The folder with the catalog and its CSV views."""
         return self.root / "manifests"
+
+    @property
+    def backups(self) -> Path:
+        """The folder with copies of the catalog."""
+        return self.manifests / "backups"
 
     @property
     def reports(self) -> Path:
@@ -112,12 +117,14 @@ class Workspace:
             If the folder does not exist or holds none of the images.
         """
         folder = self.files / "data/images"
+        paths = first_image_paths(self.catalog, _LOOKED_FOR)
+        if not paths:
+            return
         if not folder.is_dir():
             raise BtferError(
                 f"{folder} does not exist, but the catalog has images in it; is the storage mounted, is "
                 "storage.data right? Nothing was dropped"
             )
-        paths = first_image_paths(self.catalog, _LOOKED_FOR)
         if not any((self.files / path).is_file() for path in paths):
             raise BtferError(
                 f"{folder} has none of the first {len(paths)} images of {self.catalog.path}; is the right storage "
@@ -134,8 +141,12 @@ class Workspace:
             If another process runs the stage.
         """
         busy = f"another btfer {name} is running in {self.root}; wait until it ends"
-        with lock_file(self.manifests / f".{name}.lock", busy):
+        with lock_file(self.lock_path(name), busy):
             yield
+
+    def lock_path(self, stage: str) -> Path:
+        """Return the lock file of a stage."""
+        return self.manifests / f".{stage}.lock"
 
 
 def _log(catalog: Path) -> Path:
@@ -145,6 +156,12 @@ def _log(catalog: Path) -> Path:
 
 def _has_bytes(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
+
+
+def rewrite_manifests(workspace: Workspace) -> None:
+    """Write every CSV view again that exists."""
+    there = [name for name in MANIFESTS if (workspace.manifests / f"{name}.csv").exists()]
+    write_manifests(workspace.catalog, workspace.manifests, *there)
 
 
 def open_workspace(directory: Path | None) -> Workspace:

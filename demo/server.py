@@ -14,7 +14,7 @@ from btfer_builder.config import QueriesRecipe
 from btfer_builder.queries.plan import default_vocabulary, plan_queries
 from demo.pictures import Served
 
-PAGE_SIZE = 20
+PAGE_SIZE = 35
 
 
 @dataclass
@@ -68,7 +68,7 @@ def serve(pictures: Sequence[Served], port: int = 0) -> Iterator[Web]:
             web.requests[address.path] += 1
             if address.path == "/images/async":
                 asked = parse_qs(address.query)
-                emotion, first = emotion_of.get(asked["q"][0]), int(asked["first"][0])
+                emotion, first = emotion_of.get(asked["q"][0]), int(asked["first"][0]) - 1
                 found = [picture for picture in pictures if emotion in picture.emotions]
                 page = results_page(web.url, found[first : first + PAGE_SIZE])
                 self._answer(200, "text/html; charset=utf-8", page.encode())

@@ -17,6 +17,7 @@ ORDER = (
     {"queries"},
     {"catalog"},
     {"workspace"},
+    {"reconcile", "recovery"},
     {"crawl", "dedupe", "crop", "leakage", "review", "sample"},
     {"release"},
     {"datasets", "networks"},

@@ -71,10 +71,11 @@ def evaluate(
     Parameters
     ----------
     model
-        The path of a model file or folder (`.keras`, `.h5`, `.tflite`, `.onnx`, a SavedModel), a Keras model in memory,
+        The path of a model file or folder (`.keras`, `.h5`, `.tflite`, `.onnx`, a SavedModel, a transformers folder,
+        weights of PyTorch with `architecture`), a Keras model or a PyTorch module in memory,
         `package.module:callable`, or a function. A function gets a uint8 RGB batch of shape (n, h, w, 3), 0–255,
         resized to `size` (256 by default), and returns scores of shape (n, classes) in the order of `labels`:
-        probabilities, or logits, to which a softmax is applied. None with a `preset` that has a model of its own.
+        probabilities, or what `activation` says. None with a `preset` that has a model of its own.
     faces
         What `load_faces` returns or takes.
     name

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from btfer_builder.api.keywords import path_of
 from btfer_builder.config.load import nearest_name
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.evaluate import write_report_files
 from btfer_builder.evaluate.metrics.registry import METRICS
 from btfer_builder.evaluate.metrics.scores import Interval
 from btfer_builder.evaluate.report.compare import Leaderboard
-from btfer_builder.evaluate.report.html import prediction_rows, report_summary_html
+from btfer_builder.evaluate.report.html import report_summary_html
 from btfer_builder.evaluate.report.leaderboard import boards_html, csv_rows, write_leaderboards
 from btfer_builder.evaluate.report.model_names import identity
+from btfer_builder.evaluate.report.prediction_files import prediction_rows
 from btfer_builder.evaluate.results import Evaluation
+from btfer_builder.evaluate.write_report import write_report_files
 from btfer_builder.labels import EMOTIONS
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class Report:
         Examples
         --------
         >>> sorted(path.name for path in report.save("reports/happy").iterdir())
-        ['confusion_matrix.png', 'metrics.json', 'predictions.csv', 'report.html']
+        ['confusion_matrix.png', 'metrics.json', 'predictions.csv', 'predictions.npz', 'report.html']
         """
         path = path_of(folder)
         other = _model_of(path)

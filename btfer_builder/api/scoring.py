@@ -10,9 +10,8 @@ from btfer_builder.api.report import Comparison, Report
 from btfer_builder.config import EvalRecipe, given_names, with_keywords
 from btfer_builder.datasets.labelled_faces import faces_in_folder
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.evaluate import score_models
+from btfer_builder.evaluate.evaluate import load, score_models
 from btfer_builder.evaluate.face_set import FaceSet
-from btfer_builder.evaluate.loaders.registry import load_model
 from btfer_builder.evaluate.preprocessing.presets import bundled_model
 from btfer_builder.evaluate.report.compare import compare_reports
 from btfer_builder.evaluate.report.read_report import read_report, report_of
@@ -37,7 +36,7 @@ def score(
             )
         model = bundled_model(recipe.preset)
     (evaluation,) = score_models(
-        [load_model(model, trust_model=recipe.trust_model, name=name)],
+        [load(model, recipe, name)],
         faces.faces,
         recipe,
         partial(track, description="eval", unit="faces"),

@@ -1,5 +1,6 @@
 """The reviewers' votes, the consensus rule, and the verdicts that follow from both."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,17 @@ class ConsensusRule:
 
     min_votes: int
     agreement: float
+
+    def verdict(self, answers: Counter[str]) -> str | None:
+        """Return the answer on which these answers agree, as the view `vote_counts` does; None if there is none."""
+        (first, votes), *others = [*answers.most_common(2), ("", 0)]
+        total = answers.total()
+        settled = (
+            votes > (others[0][1] if others else 0)
+            and total >= self.min_votes
+            and votes >= self.agreement * total - 1e-9
+        )
+        return first if settled else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +100,12 @@ def votes(catalog: Catalog, kind: Kind, *, disputed: bool = False) -> list[Vote]
     return [Vote(*row) for row in rows]
 
 
-def consensus(catalog: Catalog, kind: Kind) -> dict[str, str]:
-    """Return the verdicts of a round by item, as in `Vote.answer`."""
+def consensus(catalog: Catalog, kind: Kind, *, adjudicated: bool = False) -> dict[str, str]:
+    """Return the verdicts of a round by item, as in `Vote.answer`; only those of adjudications if asked for."""
+    only = "AND w.adjudicated" if adjudicated else ""
     rows = catalog.rows(
-        f"SELECT w.item_id, coalesce(w.emotion, w.verdict) FROM verdicts w WHERE w.kind = ? AND {_EXISTS[kind]}",
+        f"""SELECT w.item_id, coalesce(w.emotion, w.verdict) FROM verdicts w
+            WHERE w.kind = ? AND {_EXISTS[kind]} {only}""",
         kind,
     )
     return {row[0]: row[1] for row in rows}

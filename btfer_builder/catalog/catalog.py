@@ -1,8 +1,11 @@
 """Open the catalog, migrate its schema, and run transactions."""
 
 import dataclasses
+import os
 import random
+import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -13,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btfer_builder import __version__
+from btfer_builder.catalog.backup import back_up
 from btfer_builder.errors import BtferError
 from btfer_builder.io.json import json_text
 from btfer_builder.reasons import REASONS
@@ -28,6 +32,8 @@ MIGRATIONS = tuple(
 #: Seconds to wait for another process that writes.
 BUSY_SECONDS = 60
 
+#: Seconds that a takedown waits for programs that read the catalog, which keep its log from being emptied.
+CHECKPOINT_SECONDS = 10.0
 #: Errors that say nothing about the file: another process keeps it locked, or the disk is full.
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 
@@ -67,6 +73,8 @@ class Catalog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
+        #: Whether the file system is read-only: then nothing can be recorded, and all that is there can be read.
+        self.read_only = path.is_file() and not os.access(path.parent, os.W_OK)
         try:
             self._migrate()
         except sqlite3.DatabaseError as error:
@@ -79,16 +87,36 @@ class Catalog:
         """The connection of this thread, in autocommit mode; write only in a `transaction`."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SECONDS)
+            if self.read_only:
+                connection = self._connect_read_only()
+            else:
+                connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SECONDS)
+                # While another program makes the catalog, it fails at once.
+                _execute_with_retries(connection, "PRAGMA journal_mode = WAL")
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA recursive_triggers = ON")  # REPLACE then fires the DELETE triggers
-            _execute_with_retries(
-                connection, "PRAGMA journal_mode = WAL"
-            )  # fails at once while another process creates the catalog
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(
+                "PRAGMA secure_delete = ON"
+            )  # what is deleted is overwritten: it may be a person's
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._local.connection = connection
+        return connection
+
+    def _connect_read_only(self) -> sqlite3.Connection:
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if not log.is_file() or not log.stat().st_size:
+            # Nobody can write the file, so it needs no lock, which could not be made.
+            uri = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
+            return sqlite3.connect(uri, uri=True, isolation_level=None)
+        # What is still in the log is read from a copy: SQLite would have to write beside it.
+        with tempfile.TemporaryDirectory(prefix="btfer-") as folder:
+            for file in (self.path, log):
+                shutil.copyfile(file, Path(folder) / file.name)
+            with closing(sqlite3.connect(Path(folder) / self.path.name)) as copy:
+                connection = sqlite3.connect(":memory:", isolation_level=None)
+                copy.backup(connection)
         return connection
 
     @contextmanager
@@ -100,6 +128,10 @@ class Catalog:
         BtferError
             If the disk is full or another process keeps the catalog locked.
         """
+        if self.read_only:
+            raise BtferError(
+                f"{self.path}: the folder is read-only, nothing can be recorded; make it writable"
+            )
         connection = self.connection
         try:
             _execute_with_retries(connection, "BEGIN IMMEDIATE")
@@ -113,8 +145,16 @@ class Catalog:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise BtferError(
-                f"{self.path}: {error}; nothing of this step was recorded, run it again"
+                f"{self._full(error) or self.path}: {error}; nothing of this step was recorded, run it again"
             ) from None
+
+    def _full(self, error: sqlite3.OperationalError) -> str:
+        """Return the folder that is full if it is not the catalog's: SQLite sorts in temporary files."""
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
+            return ""
+        here, temporary = self.path.parent, Path(os.environ.get("SQLITE_TMPDIR") or tempfile.gettempdir())
+        free = [shutil.disk_usage(folder).free for folder in (here, temporary)]
+        return f"{temporary} (temporary files)" if free[0] > free[1] else ""
 
     def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
         """Return all rows of a query."""
@@ -157,6 +197,25 @@ class Catalog:
                     (now(), outcome, json_text(counts, sort_keys=True), run_id),
                 )
 
+    def empty_log(self) -> bool:
+        """Write the log into the file and cut it to nothing, so that no old page of it is left.
+
+        Returns
+        -------
+        bool
+            False if another program was reading the catalog for `CHECKPOINT_SECONDS`, so that the log had to stay.
+        """
+        deadline = time.monotonic() + CHECKPOINT_SECONDS
+        self.connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            while self.value("PRAGMA wal_checkpoint(TRUNCATE)"):  # its first column: whether it was refused
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.05)
+            return True
+        finally:
+            self.connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+
     def _migrate(self) -> None:
         version = self.value("PRAGMA user_version")
         if version > len(MIGRATIONS):
@@ -166,6 +225,12 @@ class Catalog:
             )
         if version == len(MIGRATIONS):
             return
+        if self.read_only:
+            raise BtferError(
+                f"{self.path}: the folder is read-only, and the catalog is of an older btfer; make it writable"
+            )
+        if version:
+            back_up(self.connection, self.path.parent / "backups")
         views = self.rows("SELECT name FROM sqlite_master WHERE type = 'view'")
         folder = files(__package__)
         scripts = [folder / "migrations" / name for name in MIGRATIONS[version:]] + [folder / "views.sql"]
@@ -199,7 +264,7 @@ def holds_rows(path: Path) -> bool:
             facts = [
                 name
                 for name in tables
-                if name not in {"consensus", "runs"} and not name.startswith("sqlite_")
+                if name not in {"consensus", "runs", "engine_requests"} and not name.startswith("sqlite_")
             ]
             return any(db.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in facts)
     except sqlite3.DatabaseError:

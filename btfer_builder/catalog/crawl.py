@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple, TypeVar
 
 from btfer_builder.catalog.catalog import Catalog, insert, now, placeholders
+from btfer_builder.catalog.intentions import ERASED, record
 from btfer_builder.records import Candidate, Fetch, Image, Search
 
 #: Temporary failures: such a file is tried again by the next crawls, in up to `MAX_TRIES` crawls.
@@ -23,12 +24,12 @@ _OPEN = f"(f.url IS NULL OR f.reason = 'license' OR (f.reason IN ({_TEMPORARY}) 
 
 
 class QueryCell(NamedTuple):
-    """What was searched for, independent of wording and language: the unit of balance."""
+    """What was searched for, independent of wording and language: the unit of balance. None is any value."""
 
     emotion: str
-    query_ethnicity: str
-    query_gender: str
-    query_age: str
+    query_ethnicity: str | None
+    query_gender: str | None
+    query_age: str | None
 
 
 def cell_of(search: Search) -> QueryCell:
@@ -36,13 +37,58 @@ def cell_of(search: Search) -> QueryCell:
     return QueryCell(search.emotion, search.query_ethnicity, search.query_gender, search.query_age)
 
 
-def results_requested(catalog: Catalog, search: Search) -> int:
-    """Return how many results of a search were requested so far: where the next crawl continues."""
-    requested = catalog.value(
-        "SELECT results_requested FROM searches WHERE engine = ? AND query = ? AND emotion = ?",
-        search.engine, search.query, search.emotion,
+class SearchProgress(NamedTuple):
+    """How far a search has come: results asked for, of the phrase with how many words less, and candidates found."""
+
+    asked: int = 0
+    rung: int = 0
+    found: int = 0
+
+
+_PROGRESS = """SELECT query, emotion, results_requested, rung,
+    (SELECT count(*) FROM candidates c WHERE c.search_id = s.search_id) AS found FROM searches s WHERE engine = ?"""
+
+
+def search_progress(catalog: Catalog, search: Search) -> SearchProgress:
+    """Return where a search goes on."""
+    rows = catalog.rows(
+        f"{_PROGRESS} AND query = ? AND emotion = ?", search.engine, search.query, search.emotion
+    )
+    return SearchProgress(*rows[0][2:]) if rows else SearchProgress()
+
+
+def all_progress(catalog: Catalog, engine: str) -> dict[tuple[str, str], SearchProgress]:
+    """Return where the searches of an engine go on, by their phrase and emotion."""
+    return {(row[0], row[1]): SearchProgress(*row[2:]) for row in catalog.rows(_PROGRESS, engine)}
+
+
+def begin_rung(catalog: Catalog, search: Search, rung: int) -> None:
+    """Commit that a search goes on with the first result of a phrase with fewer words."""
+    with catalog.transaction() as db:
+        db.execute(
+            "UPDATE searches SET rung = ?, results_requested = 0 WHERE engine = ? AND query = ? AND emotion = ?",
+            (rung, search.engine, search.query, search.emotion),
+        )
+
+
+#: Limits of engines are counted over so many seconds.
+DAY = 86400.0
+
+
+def requests_sent(catalog: Catalog, engine: str, account: str, since: float) -> list[float]:
+    """Return the times of the requests to an engine after `since` (seconds since 1970), the first one first."""
+    rows = catalog.rows(
+        "SELECT sent_at FROM engine_requests WHERE engine = ? AND account = ? AND sent_at > ? ORDER BY sent_at",
+        engine, account, since,
     )  # fmt: skip
-    return requested or 0
+    return [row[0] for row in rows]
+
+
+def add_request(catalog: Catalog, engine: str, account: str, sent_at: float) -> None:
+    """Commit that a request is sent, and forget those that no limit counts any more."""
+    with catalog.transaction() as db:
+        db.execute("DELETE FROM engine_requests WHERE sent_at <= ?", (sent_at - DAY,))
+        db.execute("INSERT INTO engine_requests VALUES (?, ?, ?)", (engine, account, sent_at))
 
 
 def plan_searches(catalog: Catalog, searches: Iterable[Search]) -> None:
@@ -58,6 +104,7 @@ def add_search(
     candidates: Iterable[Candidate],
     requested: int,
     error: str | None = None,
+    requests: int = 1,
 ) -> int:
     """Commit the results of a search, or of a page of it, and return the number of new candidates.
 
@@ -71,6 +118,8 @@ def add_search(
         Number of results requested so far; the next crawl continues there.
     error
         Why the search ended early; the next crawl repeats it.
+    requests
+        Number of pages requested.
     """
     search = _storable(search)
     candidates = _anonymized(catalog, [_storable(candidate) for candidate in candidates])
@@ -81,8 +130,9 @@ def add_search(
             (search.engine, search.query, search.emotion),
         ).fetchone()
         db.execute(
-            "UPDATE searches SET results_requested = max(results_requested, ?), error = ? WHERE search_id = ?",
-            (requested, error, search_id),
+            """UPDATE searches SET results_requested = max(results_requested, ?), error = ?, requests = requests + ?
+               WHERE search_id = ?""",
+            (requested, error, requests, search_id),
         )
         return _insert_candidates(db, search_id, candidates)
 
@@ -114,12 +164,34 @@ def _insert_candidates(db: sqlite3.Connection, search_id: int, candidates: Seque
     return len(rows)
 
 
+#: What the owner of pictures states about them.
+_STATED = ("page_url", "license", "license_url", "creator", "attribution", "consent")
+
+
+def restate_sources(catalog: Catalog, search: Search, candidates: Iterable[Candidate]) -> None:
+    """Commit what is now stated about candidates of an earlier crawl; where nothing is stated, nothing changes."""
+    search = _storable(search)
+    bare = Candidate(0, "")
+    stated = [
+        (*(getattr(each, name) for name in _STATED), search.query, search.emotion, each.url)
+        for each in map(_storable, candidates)
+        if any(getattr(each, name) != getattr(bare, name) for name in _STATED)
+    ]
+    with catalog.transaction() as db:
+        db.executemany(
+            f"""UPDATE candidates SET {", ".join(f"{name} = ?" for name in _STATED)}
+                WHERE search_id = (SELECT search_id FROM searches
+                                   WHERE engine = 'folder' AND query = ? AND emotion = ?) AND url = ?""",
+            stated,
+        )
+
+
 def query_with_results(catalog: Catalog, engine: str) -> tuple[str, str] | None:
     """Return phrase and language of the latest search with results on an engine; None if there is none."""
     row = catalog.connection.execute(
-        """SELECT query, language FROM searches s WHERE engine = ?
-           AND EXISTS (SELECT 1 FROM candidates c WHERE c.search_id = s.search_id)
-           ORDER BY search_id DESC LIMIT 1""",
+        """SELECT coalesce(nullif(c.asked, ''), s.query) AS query, s.language
+           FROM searches s JOIN candidates c USING (search_id) WHERE s.engine = ?
+           ORDER BY s.search_id DESC, c.candidate_id DESC LIMIT 1""",
         (engine,),
     ).fetchone()
     return (row["query"], row["language"]) if row else None
@@ -129,6 +201,7 @@ def query_with_results(catalog: Catalog, engine: str) -> tuple[str, str] | None:
 class WaitingUrl:
     """A URL to fetch, with the language and the cell of its query.
 
+    `address` is what is requested: the URL as it was found first; `fallback` is a smaller copy, if there is one.
     `local` marks a file on this machine that the user named, `sha1` is the digest that the engine states, `tries` the
     number of earlier crawls that tried it.
     """
@@ -139,6 +212,8 @@ class WaitingUrl:
     sha1: str
     tries: int
     cell: QueryCell
+    address: str
+    fallback: str
 
 
 def waiting_urls(catalog: Catalog, engines: Sequence[str], license: Collection[str] = ()) -> list[WaitingUrl]:
@@ -152,7 +227,8 @@ def waiting_urls(catalog: Catalog, engines: Sequence[str], license: Collection[s
         Only URLs for which an engine states one of these licences; empty: all URLs.
     """
     rows = catalog.rows(
-        f"""SELECT g.*, s.language, s.emotion, s.query_ethnicity, s.query_gender, s.query_age
+        f"""SELECT g.*, coalesce(nullif(c.found_url, ''), c.url) AS address, c.fallback_url,
+                   s.language, s.emotion, s.query_ethnicity, s.query_gender, s.query_age
             FROM (
                 SELECT c.url, min(c.candidate_id) AS first, max(s.engine = 'folder') AS local, max(c.sha1) AS sha1,
                        coalesce(f.tries, 0) * (f.reason IS NOT 'license') AS tries
@@ -168,7 +244,8 @@ def waiting_urls(catalog: Catalog, engines: Sequence[str], license: Collection[s
     return [
         WaitingUrl(
             row["url"], row["language"], bool(row["local"]), row["sha1"], row["tries"],
-            QueryCell(row["emotion"], row["query_ethnicity"], row["query_gender"], row["query_age"]),
+            QueryCell(row["emotion"], row["query_ethnicity"], row["query_gender"], row["query_age"]), row["address"],
+            row["fallback_url"],
         )
         for row in rows
         if not row["url"].startswith(_TAKEN_DOWN)
@@ -243,6 +320,33 @@ def add_fetches(catalog: Catalog, fetched: Iterable[tuple[Fetch, Image | None]])
     with catalog.transaction() as db:
         insert(db, "images", (image for _, image in fetched if image), verb="INSERT OR IGNORE")
         insert(db, "fetches", (fetch for fetch, _ in fetched), verb="INSERT OR REPLACE")
+        for fetch, _ in fetched:  # the file of one that was taken down, at another address
+            if fetch.reason == "taken_down" and not fetch.url.startswith(_TAKEN_DOWN):
+                _insert_tombstone(db, fetch.url)
+                forget_url(db, fetch.url)
+
+
+def _insert_tombstone(db: sqlite3.Connection, url: str) -> None:
+    db.execute(
+        "INSERT INTO tombstones (url_sha256, taken_down_at, reason) VALUES (?, ?, 'another address of it')",
+        (url_sha256(url), now()),
+    )
+
+
+def forget_url(db: sqlite3.Connection, url: str) -> None:
+    """Remove an address and what was said of its file; its candidates stay in the counts as `taken_down`."""
+    rows = db.execute("SELECT candidate_id, found_url FROM candidates WHERE url = ?", (url,)).fetchall()
+    for row in rows:
+        found = taken_down_url(row["found_url"]) if row["found_url"] else ""
+        db.execute(
+            """UPDATE candidates SET url = ?, found_url = ?, page_url = '', title = '', license_url = '', creator = '',
+               attribution = '', sha1 = '', restrictions = '', fallback_url = '' WHERE candidate_id = ?""",
+            (taken_down_url(url), found, row["candidate_id"]),
+        )
+    db.execute("DELETE FROM fetches WHERE url = ?", (url,))
+    record(db, "crawl", ERASED)
+    fate = Fetch(taken_down_url(url), reason="taken_down", fetched_at=now())
+    insert(db, "fetches", [fate], verb="INSERT OR REPLACE")
 
 
 def images_in_cell(catalog: Catalog, cell: QueryCell) -> set[str]:
@@ -268,7 +372,7 @@ def waiting_in_cell(catalog: Catalog, cell: QueryCell, engines: Sequence[str]) -
     )
 
 
-_IN_CELL = " AND ".join(f"s.{name} = ?" for name in QueryCell._fields)
+_IN_CELL = " AND ".join(f"s.{name} = coalesce(?, s.{name})" for name in QueryCell._fields)
 
 
 def taken_down_images(catalog: Catalog) -> frozenset[str]:

@@ -1,30 +1,40 @@
 """Queries of the crop stage: the outcome for each image, and its faces."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from btfer_builder.catalog.catalog import Catalog, insert, placeholders
-from btfer_builder.io.storage import Root
 from btfer_builder.records import CropResult
 
 
 def stored_settings(catalog: Catalog) -> list[str]:
-    """Return the settings, as JSON, with which croppable images were cropped, the most frequent first."""
+    """Return the settings, as JSON, of the crops that can be made again, the most frequent first."""
     rows = catalog.rows(
-        """SELECT settings FROM crops JOIN croppable USING (image_id)
+        """SELECT settings FROM crops JOIN croppable_files USING (image_id)
            GROUP BY settings ORDER BY count(*) DESC, settings"""
     )
     return [row["settings"] for row in rows]
 
 
-def uncropped_images(catalog: Catalog, settings: Sequence[str], root: Root) -> list[tuple[str, str]]:
-    """Return (image_id, path) of each croppable image that is not cropped with one of these settings.
+def uncropped_images(
+    catalog: Catalog, settings: Sequence[str], face_sizes: Mapping[str, int]
+) -> list[tuple[str, str]]:
+    """Return (image_id, path) of every croppable image not yet cropped with one of these settings.
 
-    An image is also returned if its file was missing at the time, or if a file of its faces is missing below `root`.
+    So is one whose file was gone then, and one with a face whose file is missing or damaged.
+
+    Parameters
+    ----------
+    catalog, settings
+        Where, and the settings as JSON.
+    face_sizes
+        The size in bytes of every face file, by path.
     """
     rows = catalog.rows(
-        f"""SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face
-           FROM croppable i LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({placeholders(settings)})
+        f"""SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face,
+                   f.bytes
+           FROM croppable_files i
+           LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({placeholders(settings)})
            LEFT JOIN faces f ON f.image_id = i.image_id AND f.state = 'kept'
            ORDER BY i.image_id""",
         *settings,
@@ -32,16 +42,22 @@ def uncropped_images(catalog: Catalog, settings: Sequence[str], root: Root) -> l
     todo = {
         row["image_id"]: row["path"]
         for row in rows
-        if row["new"] or (row["face"] is not None and not (root / row["face"]).is_file())
+        if row["new"] or (row["face"] is not None and not is_whole(face_sizes.get(row["face"]), row["bytes"]))
     }
     return list(todo.items())
+
+
+def is_whole(size: int | None, written: int | None) -> bool:
+    """Return whether a file of this size (None: there is none) has the bytes that were written (None: not known)."""
+    return bool(size) and written in {None, size}
 
 
 def cropped_with(catalog: Catalog, settings: Sequence[str]) -> int:
     """Return how many croppable images are cropped with one of these settings."""
     return int(
         catalog.value(
-            f"SELECT count(*) FROM crops JOIN croppable USING (image_id) WHERE settings IN ({placeholders(settings)})",
+            f"""SELECT count(*) FROM crops JOIN croppable_files USING (image_id)
+                WHERE settings IN ({placeholders(settings)})""",
             *settings,
         )
     )
@@ -54,16 +70,48 @@ def faces_cropped_with(catalog: Catalog, settings: Sequence[str]) -> list[sqlite
     """
     return catalog.rows(
         f"""SELECT f.*, h.width AS photo_width, h.height AS photo_height, c.settings
-            FROM faces f JOIN crops c USING (image_id) JOIN croppable i USING (image_id)
+            FROM faces f JOIN crops c USING (image_id) JOIN croppable_files i USING (image_id)
             LEFT JOIN hashes h USING (image_id)
             WHERE c.settings IN ({placeholders(settings)}) ORDER BY f.image_id, f.face_id""",
         *settings,
     )
 
 
+def numeric_face_ids(catalog: Catalog) -> frozenset[str]:
+    """Return the ids of faces, also of those that were only reviewed, of nothing but digits, `d` and `e`.
+
+    Among them are all that can be taken for numbers; new faces get no such id.
+    """
+    rows = catalog.rows(
+        """SELECT face_id FROM faces WHERE face_id NOT GLOB '*[a-cf]*'
+           UNION SELECT item_id FROM decisions WHERE kind = 'face' AND item_id NOT GLOB '*[a-cf]*'"""
+    )
+    return frozenset(row["face_id"] for row in rows)
+
+
+def photo_sizes(catalog: Catalog) -> list[tuple[int, int]]:
+    """Return the different sizes (width, height) of the croppable images."""
+    rows = catalog.rows(
+        "SELECT DISTINCT h.width, h.height FROM croppable i JOIN hashes h USING (image_id) ORDER BY 1, 2"
+    )
+    return [(row["width"], row["height"]) for row in rows]
+
+
+def count_padded(catalog: Catalog) -> tuple[int, int]:
+    """Return how many kept faces reach over the border of their photo, and how many there are."""
+    (row,) = catalog.rows("SELECT coalesce(sum(padding > 0), 0), count(*) FROM faces WHERE state = 'kept'")
+    return row[0], row[1]
+
+
 def first_image_paths(catalog: Catalog, limit: int) -> list[str]:
-    """Return the paths of the first images by id, relative to the workspace."""
-    return [row["path"] for row in catalog.rows("SELECT path FROM images ORDER BY image_id LIMIT ?", limit)]
+    """Return the paths of the first images by id whose file was not purged, relative to the workspace."""
+    rows = catalog.rows(
+        """SELECT path FROM images i WHERE NOT EXISTS (
+               SELECT 1 FROM purged p WHERE p.kind = 'image' AND p.item_id = i.image_id)
+           ORDER BY image_id LIMIT ?""",
+        limit,
+    )
+    return [row["path"] for row in rows]
 
 
 def add_crops(catalog: Catalog, results: Iterable[CropResult], settings: str) -> None:
@@ -99,3 +147,9 @@ def faces_to_render(catalog: Catalog) -> list[sqlite3.Row]:
            FROM faces f JOIN crops c USING (image_id) JOIN images i USING (image_id)
            WHERE f.state = 'kept' ORDER BY f.face_id"""
     )
+
+
+def set_lengths(catalog: Catalog, lengths: Mapping[str, int]) -> None:
+    """Commit how many bytes the files of faces have that were made again."""
+    with catalog.transaction() as db:
+        db.executemany("UPDATE faces SET bytes = ? WHERE face_id = ?", [(n, i) for i, n in lengths.items()])

@@ -17,11 +17,13 @@ class HashedFace(HashedImage):
 
 
 def unhashed_faces(catalog: Catalog) -> list[tuple[str, str]]:
-    """Return (face_id, path) of each kept face that is not hashed, or whose file was missing then."""
+    """Return (face_id, path) of each kept face that is not hashed, or whose file was missing or damaged then."""
     rows = catalog.rows(
         """SELECT f.face_id, f.path FROM faces f JOIN croppable USING (image_id)
            WHERE f.state = 'kept' AND NOT EXISTS (
-               SELECT 1 FROM face_hashes h WHERE h.face_id = f.face_id AND h.reason IS NOT 'missing_file')
+               SELECT 1 FROM face_hashes h WHERE h.face_id = f.face_id
+               AND coalesce(h.reason, '') NOT IN ('missing_file', 'unreadable'))
+             AND NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'face' AND p.item_id = f.face_id)
            ORDER BY f.face_id"""
     )
     return [(row["face_id"], row["path"]) for row in rows]
@@ -34,13 +36,15 @@ def add_face_hashes(catalog: Catalog, hashes: Iterable[FaceHash]) -> None:
 
 
 def hashed_faces(catalog: Catalog) -> list[HashedFace]:
-    """Return the hashed faces that cropping kept, in the order of discovery."""
+    """Return the hashed faces that cropping kept and whose file was not purged, in the order of discovery."""
     rows = catalog.rows(
         """SELECT f.face_id, f.crop_width, f.crop_height, f.path, f.emotion, f.license <> 'unknown' AS licensed,
                   f.candidate_id, f.verdict IS 'reject' AS rejected,
                   h.phash, h.phash_mirrored, h.phash_256, h.phash_256_mirrored, h.reason
            FROM face_rows f JOIN face_hashes h USING (face_id) JOIN faces cropped USING (face_id)
-           WHERE cropped.state = 'kept' ORDER BY f.candidate_id, f.face_id"""
+           WHERE cropped.state = 'kept'
+             AND NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'face' AND p.item_id = f.face_id)
+           ORDER BY f.candidate_id, f.face_id"""
     )
     return [
         HashedFace(
@@ -67,8 +71,10 @@ def hashed_faces(catalog: Catalog) -> list[HashedFace]:
 def replace_face_dedupes(
     catalog: Catalog, results: Iterable[FaceDedupe], groups: Iterable[DuplicateGroup]
 ) -> None:
-    """Commit the outcome for all faces, which replaces the earlier one."""
+    """Commit the outcome for all faces, which replaces the earlier one; faces whose file was purged keep theirs."""
     with catalog.transaction() as db:
-        db.execute("DELETE FROM face_dedupes")
+        db.execute(
+            "DELETE FROM face_dedupes WHERE face_id NOT IN (SELECT item_id FROM purged WHERE kind = 'face')"
+        )
         insert(db, "face_dedupes", results)
         replace_groups(db, "face", groups)

@@ -17,20 +17,20 @@ _PROVENANCE = (
 _BOX = (
     "x, y, width, height, confidence, left_eye_x, left_eye_y, right_eye_x, right_eye_y, nose_x, nose_y, "
     "mouth_left_x, mouth_left_y, mouth_right_x, mouth_right_y, crop_x, crop_y, crop_width, crop_height, "
-    "crop_angle, blurred, upscale, roll, yaw, sharpness, brightness"
+    "crop_angle, blurred, upscale, roll, yaw, sharpness, brightness, padding, found_by"
 )
 
 #: The query of each `manifests/<name>.csv`. CROSS JOIN begins with the left table: leaks and the sample are small.
 MANIFESTS = {
     "candidates": f"""
         SELECT emotion, state, reason, detail, rank, {_PROVENANCE}, found_url, sha1, image_id, http_status,
-               content_type, bytes, fetched_at, tries
+               content_type, bytes, fetched_at, tries, restrictions, consent
         FROM candidate_fates ORDER BY candidate_id""",
     "images": f"""
         SELECT image_id, emotion,
                CASE WHEN verdict = 'reject' THEN 'dropped' ELSE coalesce(state, 'waiting') END AS state,
                coalesce(reason, CASE verdict WHEN 'reject' THEN verdict_reason END) AS reason, path, {_PROVENANCE},
-               format, bytes, width, height, conflict
+               format, bytes, width, height, conflict, restrictions
         FROM image_rows ORDER BY +candidate_id""",  # the plus: sorting is faster than look-ups in that order
     "duplicates": """
         SELECT d.image_id, d.duplicate_of, d.kind, d.distance, d.conflict, g.diameter,
@@ -179,4 +179,6 @@ def manifest(catalog: Catalog, name: str) -> tuple[list[str], sqlite3.Cursor]:
 def write_decisions(catalog: Catalog, folder: Path) -> None:
     """Write the CSV views with decisions unless they are up to date: a review that was killed wrote none."""
     if _last_decision(folder / "decisions.csv") < _decided(catalog):
-        write_manifests(catalog, folder, "decisions", "images", "faces")
+        write_manifests(
+            catalog, folder, "images", "faces", "decisions"
+        )  # the last one says that all are written

@@ -96,7 +96,7 @@ def add_release(
     path: str,
     recipe: Mapping[str, Any],
 ) -> None:
-    """Commit that a version was written to a folder with a recipe."""
+    """Commit that a version is in a folder, with which recipe."""
     with catalog.transaction() as db:
         db.execute(
             "INSERT OR IGNORE INTO releases (version, content_hash, made_at) VALUES (?, ?, ?)",
@@ -112,6 +112,28 @@ def add_release(
         )
 
 
+def release_folders(catalog: Catalog) -> list[str]:
+    """Return the folders of all releases."""
+    return [row["path"] for row in catalog.rows("SELECT path FROM release_copies ORDER BY path")]
+
+
+def released_ids(catalog: Catalog) -> set[str]:
+    """Return the ids of the faces of all releases."""
+    return {row["face_id"] for row in catalog.rows("SELECT DISTINCT face_id FROM release_faces")}
+
+
+def released_anywhere(catalog: Catalog) -> set[str]:
+    """Return the faces of all releases that were written to a folder."""
+    rows = catalog.rows("SELECT DISTINCT face_id FROM release_faces JOIN release_copies USING (version)")
+    return {row["face_id"] for row in rows}
+
+
+def copies_of(catalog: Catalog) -> dict[str, tuple[int, dict[str, Any]]]:
+    """Return the (version, recipe) of every written release, by its folder."""
+    rows = catalog.rows("SELECT path, version, recipe FROM release_copies")
+    return {row["path"]: (row["version"], json.loads(row["recipe"])) for row in rows}
+
+
 def copies_with(catalog: Catalog, face_ids: Iterable[str]) -> list[tuple[str, int, dict[str, Any]]]:
     """Return (folder, version, recipe) of each written release with one of these faces."""
     wanted = set(face_ids)
@@ -120,8 +142,5 @@ def copies_with(catalog: Catalog, face_ids: Iterable[str]) -> list[tuple[str, in
         for row in catalog.rows("SELECT version, face_id FROM release_faces")
         if row["face_id"] in wanted
     }
-    return [
-        (row["path"], row["version"], json.loads(row["recipe"]))
-        for row in catalog.rows("SELECT path, version, recipe FROM release_copies ORDER BY path")
-        if row["version"] in with_face
-    ]
+    copies = copies_of(catalog)
+    return [(path, *copies[path]) for path in sorted(copies) if copies[path][0] in with_face]

@@ -36,6 +36,13 @@ def count_work_on_images(catalog: Catalog, image_ids: Collection[str]) -> tuple[
     return len(ids & reviewed), sum(row["image_id"] in ids for row in sampled)
 
 
+def count_released(catalog: Catalog, image_ids: Collection[str]) -> int:
+    """Return how many faces of these images are in a release."""
+    ids = set(image_ids)
+    rows = catalog.rows("SELECT DISTINCT face_id, image_id FROM release_faces JOIN faces USING (face_id)")
+    return sum(row["image_id"] in ids for row in rows)
+
+
 def last_settings(catalog: Catalog, command: str) -> dict[str, Any] | None:
     """Return the recipe of the last finished run of a command; None if there is none."""
     text = catalog.value(

@@ -1,13 +1,17 @@
 """Queries of takedowns: everything that belongs to a picture, its removal, and the tombstones."""
 
+import mmap
+import re
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from btfer_builder.catalog.catalog import Catalog, insert, now, placeholders
-from btfer_builder.catalog.crawl import taken_down_url, url_sha256
+from btfer_builder.catalog.crawl import forget_url, url_sha256
+from btfer_builder.catalog.intentions import ERASED, record
+from btfer_builder.errors import BtferError
 from btfer_builder.io.json import json_text
-from btfer_builder.records import Fetch, SampledFace
+from btfer_builder.records import SampledFace
 
 #: Tables that keep ids, which are hashes: decisions are never deleted, the others record what was removed.
 _KEEP_IDS = {"decisions", "tombstones", "release_faces", "fetches"}
@@ -73,6 +77,15 @@ def image_fingerprints(catalog: Catalog) -> list[ImageFingerprint]:
            FROM hashes JOIN images USING (image_id) WHERE reason IS NULL ORDER BY image_id"""
     )
     return [ImageFingerprint(*row) for row in rows]
+
+
+def face_fingerprints(catalog: Catalog) -> dict[str, ImageFingerprint]:
+    """Return the fingerprints of the hashed faces, by face id."""
+    rows = catalog.rows(
+        """SELECT face_id, '', '', phash, phash_mirrored, phash_256, phash_256_mirrored, ''
+           FROM face_hashes WHERE reason IS NULL"""
+    )
+    return {row["face_id"]: ImageFingerprint(*row) for row in rows}
 
 
 def copies(catalog: Catalog, image_ids: Collection[str]) -> set[str]:
@@ -155,7 +168,7 @@ def taken_down_faces(catalog: Catalog) -> set[str]:
 
 
 def is_taken_down(catalog: Catalog, name: str) -> bool:
-    """Return whether an id or a URL was taken down before."""
+    """Return whether an id or address was taken down before."""
     return bool(
         catalog.value(
             "SELECT 1 FROM tombstones WHERE image_id = ? OR face_id = ? OR url_sha256 = ? LIMIT 1",
@@ -164,17 +177,34 @@ def is_taken_down(catalog: Catalog, name: str) -> bool:
     )  # fmt: skip
 
 
-def add_tombstones(
+def add_tombstones(catalog: Catalog, tombstones: Iterable[Tombstone], why: str) -> None:
+    """Commit tombstones, except those that say no more than one that is there.
+
+    They are committed before any file is deleted: what a picture looks like cannot be told afterwards.
+    """
+    moment = now()
+    known = [_facts(row) for row in catalog.rows("SELECT * FROM tombstones")]
+    with catalog.transaction() as db:
+        for tombstone in tombstones:
+            facts = {item for item in asdict(tombstone).items() if item[1] is not None}
+            if not any(facts <= others for others in known):
+                known.append(facts)
+                insert(db, "tombstones", [tombstone], taken_down_at=moment, reason=why)
+
+
+def _facts(row: sqlite3.Row) -> set[tuple[str, str]]:
+    return {(field.name, row[field.name]) for field in fields(Tombstone) if row[field.name] is not None}
+
+
+def erase(
     catalog: Catalog,
-    tombstones: Iterable[Tombstone],
     *,
     image_ids: Sequence[str],
     face_ids: Sequence[str],
     urls: Collection[str],
     sample: Sequence[SampledFace],
-    reason: str,
 ) -> None:
-    """Remove pictures from the catalog and add tombstones, all or nothing.
+    """Remove pictures from the catalog, all or nothing.
 
     Their candidates stay, so that the counts of all stages still add up, but without URL, page, title, creator and
     attribution. SQLite overwrites the deleted content in the file.
@@ -183,47 +213,78 @@ def add_tombstones(
     ----------
     catalog
         The catalog.
-    tombstones
-        Hashes of what must not come back.
     image_ids, face_ids, urls
         What is removed.
     sample
         The sample afterwards.
-    reason
-        The reason that the tombstones state.
     """
-    moment = now()
     ids = json_text(sorted({*image_ids, *face_ids}))
-    catalog.connection.execute("PRAGMA secure_delete = ON")
     with catalog.transaction() as db:
-        db.execute("PRAGMA defer_foreign_keys = ON")  # until all rows that refer to an image are deleted
-        insert(db, "tombstones", tombstones, taken_down_at=moment, reason=reason)
+        db.execute("PRAGMA defer_foreign_keys = ON")  # until all that refers to an image is gone
         for url in urls:
-            _anonymize(db, url)
-            insert(
-                db,
-                "fetches",
-                [Fetch(taken_down_url(url), reason="taken_down", fetched_at=moment)],
-                verb="INSERT OR REPLACE",
-            )
+            forget_url(db, url)
         db.execute("DELETE FROM sample")
         for table, column in _id_columns(db):
             db.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (ids,))
+        record(db, "crawl", ERASED)
         insert(db, "sample", sample)
         db.executemany("DELETE FROM undrawn WHERE face_id = ?", [(face.face_id,) for face in sample])
-    catalog.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _anonymize(db: sqlite3.Connection, url: str) -> None:
-    rows = db.execute("SELECT candidate_id, found_url FROM candidates WHERE url = ?", (url,)).fetchall()
-    for row in rows:
-        found = taken_down_url(row["found_url"]) if row["found_url"] else ""
-        db.execute(
-            """UPDATE candidates SET url = ?, found_url = ?, page_url = '', title = '', license_url = '', creator = '',
-               attribution = '', sha1 = '' WHERE candidate_id = ?""",
-            (taken_down_url(url), found, row["candidate_id"]),
+def overwrite_deleted(catalog: Catalog, urls: Collection[str] = ()) -> None:
+    """Leave no byte of deleted rows in the catalog's file and its log.
+
+    Parameters
+    ----------
+    catalog
+        The catalog.
+    urls
+        Addresses that were deleted: where one is still in the file, written by a version that did not overwrite what it
+        deleted, the file is written anew.
+
+    Raises
+    ------
+    BtferError
+        If another program reads the catalog for so long that its log cannot be emptied.
+    """
+    if not catalog.empty_log():
+        raise BtferError(
+            f"everything is deleted, but {catalog.path.name}-wal still has deleted rows, because another program "
+            f"reads {catalog.path}: end it (a review page, sqlite3, a notebook) and run the same command again"
         )
-    db.execute("DELETE FROM fetches WHERE url = ?", (url,))
+    if not urls:
+        return
+    words = re.compile(b"|".join(re.escape(url.encode()) for url in urls))
+    with catalog.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        left = words.search(content) is not None
+    if left:
+        catalog.connection.execute("VACUUM")
+        overwrite_deleted(catalog)
+
+
+def erase_taken_down_again(catalog: Catalog) -> int:
+    """Take the images out of the catalog again that have a tombstone, as in one restored from a backup.
+
+    Returns
+    -------
+    int
+        Number of images.
+    """
+    image_ids = sorted({row[0] for row in catalog.rows(
+        "SELECT image_id FROM images WHERE image_id IN (SELECT image_id FROM tombstones)"
+    )})  # fmt: skip
+    tombstones = {
+        row[0] for row in catalog.rows("SELECT url_sha256 FROM tombstones WHERE url_sha256 IS NOT NULL")
+    }
+    known = {row[0] for row in catalog.rows("SELECT DISTINCT url FROM candidates")}
+    urls = {url for url in known if url_sha256(url) in tombstones} | set(addresses(catalog, image_ids))
+    faces = [row["face_id"] for row in faces_of(catalog, image_ids)]
+    if image_ids or urls:
+        sample = [SampledFace(*row) for row in catalog.rows(
+            "SELECT face_id, emotion, rank, path, split, sha256 FROM sample"
+        ) if row["face_id"] not in faces]  # fmt: skip
+        erase(catalog, image_ids=image_ids, face_ids=faces, urls=urls, sample=sample)
+    return len(image_ids)
 
 
 def _id_columns(db: sqlite3.Connection) -> list[tuple[str, str]]:

@@ -2,9 +2,7 @@
 
 import math
 
-import click
-
-from btfer_builder.cli.output import table
+from btfer_builder.cli.output import echo, table
 from btfer_builder.review.agreement import ANSWERS, Agreement
 from btfer_builder.review.kappa import Kappa
 
@@ -12,8 +10,8 @@ from btfer_builder.review.kappa import Kappa
 def show_agreement(result: Agreement) -> None:
     """Print the measures on stdout."""
     answered = ", ".join(f"{name} {n}" for name, n in result.answered.items())
-    click.echo(f"{result.round} answered: {answered}")
-    click.echo(
+    echo(f"{result.round} answered: {answered}")
+    echo(
         f"{result.shared} with two answers or more, {result.disputed} of them answered differently; "
         f"{result.open} without a verdict under the rule: at least {result.min_votes} answers, "
         f"{result.agreement:.0%} of them alike"
@@ -26,6 +24,10 @@ def show_agreement(result: Agreement) -> None:
             ["kappa", *classes],
             [(_text(result.fleiss), *(_text(result.fleiss_per_class[name]) for name in classes))],
         )
+    echo(
+        f"Krippendorff's alpha, on all {result.krippendorff_items} items with two answers or more: "
+        f"{_text(result.krippendorff)}"
+    )
     seen = [name for name in ANSWERS if any(name in pair.per_class for pair in result.pairs)]
     table(
         "Cohen's kappa of each pair",
@@ -36,7 +38,7 @@ def show_agreement(result: Agreement) -> None:
         ],
     )
     table(
-        "Each reviewer against the consensus (items that another reviewer answered, too)",
+        "Each reviewer against the consensus of the others",
         ["reviewer", "items", "agreement", "kappa", *seen],
         [
             (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
-from btfer_builder.cli.output import emit_json, table
+from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.workspace import RECIPE_NAME, open_workspace
@@ -137,16 +137,16 @@ def _run(recipe: BenchmarkRecipe, file: Path, *, report: bool, as_json: bool) ->
         ]
         heads = ["dataset", "pixels", "network – pretraining", "balancing", "seed", "accuracy", "BTFER"]
         table(done.out.name, heads, rows)
-        click.echo(f"{len(done.results)} runs finished, {done.ran} of them now; {len(done.failed)} failed")
+        echo(f"{len(done.results)} runs finished, {done.ran} of them now; {len(done.failed)} failed")
         if done.missing:
-            click.echo(
+            echo(
                 f"{done.missing} runs are missing or were scored with other settings; run: btfer benchmark {file}"
             )
         for reason in dict.fromkeys(reason for _, reason in done.impossible):
-            click.echo(f"left out: {reason}")
+            echo(f"left out: {reason}")
         if not recipe.btfer:
-            click.echo("no cross-domain accuracy: give a folder of class folders with --btfer")
-        click.echo(f"{done.out / 'README.md'}")
+            echo("no cross-domain accuracy: give a folder of class folders with --btfer")
+        echo(f"{done.out / 'README.md'}")
     if done.failed and not report:
         first = done.failed[0]
         raise BtferError(
@@ -168,7 +168,7 @@ def _show_plan(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
     rows = [(run.run_id, "missing" if run.run_id in missing else "finished") for run in planned.runs]
     table(f"{len(planned.runs)} runs, {len(missing)} missing", ["run", ""], rows)
     for reason in dict.fromkeys(reason for _, reason in planned.impossible):
-        click.echo(f"left out: {reason}")
+        echo(f"left out: {reason}")
 
 
 def _show_questions(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
@@ -187,7 +187,7 @@ def _published(out: Path, *, questions: bool, as_json: bool) -> None:
     if as_json:
         emit_json({"path": str(out), "files": [str(path) for path in files]})
     else:
-        click.echo(f"results of the authors: {len(files)} files, {out / 'README.md'}")
+        echo(f"results of the authors: {len(files)} files, {out / 'README.md'}")
 
 
 def _show_answers(answers: "Answers", *, as_json: bool) -> None:
@@ -197,10 +197,10 @@ def _show_answers(answers: "Answers", *, as_json: bool) -> None:
         emit_json(answers.to_dict())
         return
     for name, text in QUESTIONS.items():
-        click.echo(f"\n{name}. {text}")
+        echo(f"\n{name}. {text}")
         own = [item for item in answers.comparisons if item.question == name]
         for item in own:
-            click.echo(f"  {item.within}, accuracy on {item.measure}: {item.answer}")
+            echo(f"  {item.within}, accuracy on {item.measure}: {item.answer}")
         if not own:
-            click.echo("  the grid has no two settings that differ only in this")
-    click.echo(f"\n{answers.path}")
+            echo("  the grid has no two settings that differ only in this")
+    echo(f"\n{answers.path}")

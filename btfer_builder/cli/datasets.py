@@ -6,7 +6,7 @@ from typing import Any, get_args
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
-from btfer_builder.cli.output import emit_json, table
+from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import DatasetKind, DatasetRecipe
 from btfer_builder.workspace import recipe_of
 
@@ -61,20 +61,16 @@ def import_(
     rows.append(("all", *(sum(classes.values()) for classes in result.counts.values())))
     table(out.name, ["emotion", *result.counts], rows)
     dropped = ", ".join(f"{count} {reason}" for reason, count in result.dropped.items()) or "none"
-    click.echo(f"{result.came_in} images read; dropped: {dropped}")
+    echo(f"{result.came_in} images read; dropped: {dropped}")
     for pair, count in result.leakage.items():
         learned, tested = pair.split("-")
         if count and recipe.leaked != "drop":
-            click.echo(
-                f"leakage: {count} images of {learned} are also in {tested} (--leaked drop drops them)"
-            )
+            echo(f"leakage: {count} images of {learned} are also in {tested} (--leaked drop drops them)")
     for split, share in (("val", recipe.val_share), ("test", recipe.test_share)):
         if share and split not in result.counts and not recipe.paper:
-            click.echo(
+            echo(
                 f"no {split}: {share * 100:.3g} % of each class is less than one image; use a larger --{split}-share"
             )
     if result.repeated or result.conflicts:
-        click.echo(
-            f"{result.repeated} duplicates within a split; {result.conflicts} duplicates under two emotions"
-        )
-    click.echo(f"wrote {out}: twins.csv, dropped.csv, classes.md, classes.png")
+        echo(f"{result.repeated} duplicates within a split; {result.conflicts} duplicates under two emotions")
+    echo(f"wrote {out}: twins.csv, dropped.csv, classes.md, classes.png")

@@ -14,7 +14,7 @@ from btfer_builder.cli.options import (
     recipe_options,
     renamed_option,
 )
-from btfer_builder.cli.output import emit_json, table
+from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr, track
@@ -72,13 +72,15 @@ def evaluate(
 ) -> None:
     """Score trained models on the sample.
 
-    A model is a .keras, .h5, .hdf5, .tflite or .onnx file, a SavedModel folder, or package.module:callable. Every face
-    is scored, in a fixed order. Several models are also compared.
+    A model is a .keras, .h5, .hdf5, .tflite or .onnx file, a folder of transformers or a SavedModel,
+    package.module:callable, or weights of PyTorch (.safetensors, .pt, .pth) with --architecture. Every face is scored,
+    in a fixed order. Several models are also compared.
 
     \b
     Examples:
       btfer eval model.keras --scale -1,1 --labels angry,disgust,fear,happy,sad,surprise,neutral
       btfer eval a.keras b.onnx c.tflite --data release/test --corruptions --efficiency
+      btfer eval weights.pt --architecture nets:build --preset imagenet --size 224
       btfer eval --preset fer
     """
     from btfer_builder.evaluate import evaluate_models, faces_in_folder
@@ -230,7 +232,7 @@ def convert(
     if as_json:
         emit_json({"path": str(path), "bytes": sizes[1], "bytes_before": sizes[0]})
     else:
-        click.echo(f"wrote {path}: {sizes[1] / 1e6:.3g} MB instead of {sizes[0] / 1e6:.3g} MB")
+        echo(f"wrote {path}: {sizes[1] / 1e6:.3g} MB instead of {sizes[0] / 1e6:.3g} MB")
 
 
 def _is_comparison(path: Path) -> bool:
@@ -261,12 +263,12 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
     folder = write_leaderboards(boards, out)
     if not as_json:
         if len(boards) > 1:
-            click.echo(SEPARATE_SETS)
+            echo(SEPARATE_SETS)
         for board in boards:
             title = f"{board.set_name} #{board.set_hash}, {counted(board.n, 'face')}"
             table(title, heads(), [cells_of(row) for row in board.rows])
-            click.echo("\n".join([significance_summary(board), *board.notes]))
-        click.echo(folder)
+            echo("\n".join([significance_summary(board), *board.notes]))
+        echo(str(folder))
     return {"leaderboards": [board.to_dict() for board in boards], "path": str(folder)}
 
 
@@ -281,7 +283,14 @@ def _show_report(report: dict[str, Any]) -> None:
     rows.append(("macro", macro["precision"], macro["recall"], macro["f1"], report["n"]))
     low, high = report["accuracy_interval_95"]
     table(report["model"], ["emotion", "precision", "recall", "F1", "faces"], rows)
-    click.echo(
-        f"accuracy {report['accuracy']:.3f} ({low:.3f} to {high:.3f}) over {counted(report['n'], 'face')}"
+    kernels = report["kernels"]
+    changed = max((kernel["changed"] for kernel in kernels), default=0)
+    more = (
+        f"; {changed:.1%} of the answers change with the interpolation, which is not declared"
+        if kernels
+        else ""
     )
-    click.echo(f"{report['signature']}\n{report['path']}")
+    echo(
+        f"accuracy {report['accuracy']:.3f} ({low:.3f} to {high:.3f}) over {counted(report['n'], 'face')}{more}"
+    )
+    echo(f"{report['signature']}\n{report['path']}")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
-from btfer_builder.cli.output import emit_json, table
+from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import HashesRecipe, LeakageRecipe
 from btfer_builder.workspace import Workspace, open_workspace, recipe_of
 
@@ -43,9 +43,11 @@ def hashes(
     count = write_hashes(out, manifest.rows)
     dropped = ", ".join(f"{n} {reason}" for reason, n in manifest.dropped.items())
     if as_json:
-        emit_json({"path": str(out), "images": count, "dropped": manifest.dropped})
+        emit_json(
+            {"path": str(out), "images": count, "dropped": manifest.dropped, "left_out": manifest.left_out}
+        )
     else:
-        click.echo(f"wrote hashes of {count} images to {out}" + (f"; dropped: {dropped}" if dropped else ""))
+        echo(f"wrote hashes of {count} images to {out}" + (f"; dropped: {dropped}" if dropped else ""))
 
 
 @click.command()
@@ -90,7 +92,7 @@ def leakage(
         if as_json:
             emit_json({"forgotten": source})
         else:
-            click.echo(f"removed {source}")
+            echo(f"removed {source}")
         return
     if against is None:
         _show_sets(workspace, as_json=as_json)
@@ -106,7 +108,7 @@ def leakage(
         ["images", "not readable", "faces compared", "matches", "in the sample"],
         [(count.images, sum(result.dropped.values()), count.compared, count.leaked, count.in_sample)],
     )
-    click.echo(f"{result.path}" + ("; draw the sample again: btfer sample" if count.in_sample else ""))
+    echo(f"{result.path}" + ("; draw the sample again: btfer sample" if count.in_sample else ""))
 
 
 def _show_sets(workspace: Workspace, *, as_json: bool) -> None:
@@ -123,4 +125,4 @@ def _show_sets(workspace: Workspace, *, as_json: bool) -> None:
             rows,
         )
     else:
-        click.echo("no training set was checked yet: btfer leakage --against DIR")
+        echo("no training set was checked yet: btfer leakage --against DIR")

@@ -1,6 +1,8 @@
 """The command `btfer`: the group of all commands, in the order in which they are used."""
 
+import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -22,6 +24,7 @@ COMMANDS = {
     "scan-release": ("release", "scan_release", "Audit a release for leaked metadata."),
     "rebuild": ("release", "rebuild", "Download the images of a release without images."),
     "takedown": ("release", "takedown", "Remove an image permanently."),
+    "purge": ("release", "purge", "Delete files that are no longer needed."),
     "recheck": ("release", "recheck", "Check the sources of a release."),
     "diff": ("release", "diff", "Compare two releases."),
     "eval": ("evaluate", "evaluate", "Score trained models on the sample."),
@@ -31,8 +34,13 @@ COMMANDS = {
     "networks": ("train", "networks", "List the available networks."),
     "train": ("train", "train", "Train a network on labelled faces."),
     "benchmark": ("benchmark", "benchmark", "Run the benchmark of the paper."),
-    "status": ("stages", "status", "Show the funnel."),
+    "status": ("status", "status", "Show the funnel."),
+    "catalog": ("catalog", "catalog", "Check, back up and restore the catalog."),
 }
+
+
+#: Exit code after Ctrl-C, as shells report it.
+INTERRUPTED = 130
 
 
 class _Commands(click.Group):
@@ -40,6 +48,23 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
+
+    def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as click's
+        """Run a command and exit: with 130 after Ctrl-C, and without control characters in messages."""
+        if not options.pop("standalone_mode", True):
+            return super().main(*args, **options, standalone_mode=False)  # type: ignore[call-overload]
+        try:
+            code = super().main(*args, **options, standalone_mode=False)  # type: ignore[call-overload]
+        except click.ClickException as error:
+            from btfer_builder.io.text import for_terminal
+
+            error.__dict__["message"] = for_terminal(error.message)
+            error.show()
+            code = error.exit_code
+        except click.Abort as end:
+            click.echo("Aborted!", err=True)
+            code = INTERRUPTED if isinstance(end.__cause__, KeyboardInterrupt) else 1
+        sys.exit(code)  # the code of `--help`; None after a command
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:

@@ -1,7 +1,6 @@
 """Options of all commands, and options made from the settings of a section."""
 
 import functools
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,10 +11,10 @@ import msgspec
 from click.core import ParameterSource
 from msgspec import inspect
 
-from btfer_builder.catalog.catalog import damage_as_error
+from btfer_builder.cli.guard import guard
+from btfer_builder.cli.output import echo
 from btfer_builder.config import AnySection, Section, Setting, explain, override, settings_of
 from btfer_builder.config.renamed import OPTIONS, SETTINGS
-from btfer_builder.errors import BtferError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,16 +23,12 @@ _RENAMED = f"{__name__}.renamed"
 
 
 def common_options(command: Command) -> Command:
-    """Add `-w/--workspace` and `--json`, and turn a `BtferError` into one line and exit code 1."""
+    """Add `-w/--workspace` and `--json`, and guard the command: see `guard`."""
 
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any command
-        try:
-            with damage_as_error():
-                return command(*args, **kwargs | _given_under_old_names())
-        except BtferError as error:
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(1)
+        with guard(kwargs.get("directory")):
+            return command(*args, **kwargs | _given_under_old_names())
 
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
@@ -80,12 +75,14 @@ def apply_cli_options(section: AnySection, options: dict[str, Any]) -> AnySectio
     click.UsageError
         If a value is out of range.
     """
-    given = {setting.name: options.get(setting.name) for setting in settings_of(type(section))}
+    given = {setting.name: options.get(setting.option) for setting in settings_of(type(section))}
     try:
         return override(section, **{name: value for name, value in given.items() if value is not None})
     except msgspec.ValidationError as error:
         name, _, text = explain(error).partition(": ")
-        raise click.UsageError(f"--{name.partition('[')[0].replace('_', '-')}: {text}") from None
+        name = name.partition("[")[0]
+        option = section.option_names.get(name, name)
+        raise click.UsageError(f"--{option.replace('_', '-')}: {text}") from None
 
 
 def given_flags(options: dict[str, Any]) -> set[str]:
@@ -122,7 +119,7 @@ def _setting_option(setting: Setting, old: str | None) -> Callable[[Command], Co
         options |= {"multiple": True, "metavar": "NAME=URL", "callback": lambda _c, _o, value: _pairs(value)}
     if shown not in (None, "", {}):
         text += f" [default: {shown}]"
-    option = partial(_option, _flag(setting.name, kind), setting.name, help=text, **options)
+    option = partial(_option, _flag(setting.option, kind), setting.option, help=text, **options)
     return option(old=_flag(old, kind) if old else "")
 
 
@@ -142,7 +139,7 @@ def _option(flag: str, name: str, *, old: str = "", **settings: Any) -> Callable
 
     def take(context: click.Context, parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401
         if context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE:
-            click.echo(f"{old} is now {flag}", err=True)
+            echo(f"{old} is now {flag}", err=True)
             taken = callback(context, parameter, value) if callback else value
             context.meta.setdefault(_RENAMED, {})[name] = taken
 

@@ -1,12 +1,13 @@
-"""The commands about releases: release, scan-release, rebuild, takedown, recheck, diff."""
+"""The commands about releases: release, scan-release, rebuild, takedown, purge, recheck, diff."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from btfer_builder import __version__
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
-from btfer_builder.cli.output import emit_json, table
+from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import CrawlRecipe, ReleaseRecipe
 from btfer_builder.config.collection import DOWNLOAD_SETTINGS
 from btfer_builder.errors import BtferError
@@ -15,6 +16,7 @@ from btfer_builder.workspace import open_workspace
 
 if TYPE_CHECKING:
     from btfer_builder.release.diff import ReleaseDiff
+    from btfer_builder.release.purge import Keep
     from btfer_builder.release.takedown.stage import Takedown
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -42,7 +44,7 @@ def release(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
         emit_json(result.to_dict())
         return
     facts = result.statistics
-    click.echo(f"{facts.title}: wrote {facts.total} faces to {result.path}")
+    echo(f"{facts.title}: wrote {facts.total} faces to {result.path}")
     if not facts.redistributable:
         echo_stderr(f"NOT FOR REDISTRIBUTION: {facts.licenses['unknown']} images have no known licence")
     if facts.no_derivatives:
@@ -64,6 +66,7 @@ def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
       btfer scan-release ../faces-v1
     """
     from btfer_builder.release.audit import audit_release
+    from btfer_builder.release.diff import release_info
 
     result = audit_release(out)
     if as_json:
@@ -73,11 +76,15 @@ def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
             table(
                 "Findings", ["file", "finding"], [(finding.file, finding.what) for finding in result.findings]
             )
-        click.echo(
-            f"{result.files} files and {result.pictures} images checked, {len(result.findings)} findings"
-        )
+        echo(f"{result.files} files and {result.pictures} images checked, {len(result.findings)} findings")
     if result.findings:
-        raise BtferError(f"{out} leaks metadata or is incomplete; release it again")
+        made_with = str(release_info(out).get("made_with"))[:40]
+        earlier = (
+            ""
+            if made_with == f"btfer-builder {__version__}"
+            else f" (written by {made_with}, which checked less)"
+        )
+        raise BtferError(f"{out} leaks metadata or is incomplete{earlier}; write it again: btfer release OUT")
 
 
 @click.command()
@@ -100,7 +107,7 @@ def rebuild(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
         emit_json(result.to_dict())
     else:
         reasons = result.to_dict()["reasons"]
-        click.echo(f"{result.there} of {result.total} faces are in {result.path}")
+        echo(f"{result.there} of {result.total} faces are in {result.path}")
         for reason, count in reasons.items():
             echo_stderr(f"{count} {reason}")
     if result.failed:
@@ -138,6 +145,45 @@ def takedown(directory: Path | None, as_json: bool, target: str, dry_run: bool, 
 
 
 @click.command()
+@click.option(
+    "--keep",
+    type=click.Choice(["release", "sample"]),
+    required=True,
+    help="Keep the faces of the releases, or also those of the sample and its reserve.",
+)
+@click.option("--yes", is_flag=True, help="Delete the files; without it, only show what would be deleted.")
+@common_options
+def purge(directory: Path | None, as_json: bool, keep: "Keep", yes: bool) -> None:
+    """Delete files that are no longer needed.
+
+    Deletes the original photos, all faces that are not kept, and thumbnails. The catalog keeps hashes, sources, boxes
+    and decisions: nothing is downloaded again, and a takedown still finds everybody. Photos cannot be cropped again.
+
+    \b
+    Examples:
+      btfer purge --keep release
+      btfer purge --keep release --yes
+    """
+    from btfer_builder.release.purge import purge as run_purge
+
+    result = run_purge(open_workspace(directory), keep, dry_run=not yes)
+    if as_json:
+        emit_json(result.to_dict())
+        return
+    kinds = {**result.deleted, "all": result.total, "kept faces": result.kept}
+    will = "would be deleted" if result.dry_run else "deleted"
+    table(
+        f"Files that {will}",
+        ["kind", "files", "bytes"],
+        [(name, n.files, n.bytes) for name, n in kinds.items()],
+    )
+    if result.faces:
+        echo("faces: " + ", ".join(f"{count} {fate}" for fate, count in result.faces.items()))
+    if result.dry_run:
+        echo_stderr(f"nothing was deleted; to delete them for good: btfer purge --keep {keep} --yes")
+
+
+@click.command()
 @click.argument("out", type=_FOLDER, required=False)
 @recipe_options(CrawlRecipe, *DOWNLOAD_SETTINGS)
 @common_options
@@ -169,7 +215,7 @@ def recheck(directory: Path | None, as_json: bool, out: Path | None, **options: 
         table("Changed sources", ["face", "source", "reason", "licence", "current licence"], rows)
     states = ", ".join(f"{count} {state}" for state, count in report["states"].items())
     licences = ", ".join(f"{count} {state}" for state, count in report["licenses"].items())
-    click.echo(f"sources: {states}; licences: {licences}\nwrote {result.path}")
+    echo(f"sources: {states}; licences: {licences}\nwrote {result.path}")
 
 
 @click.command()
@@ -219,14 +265,14 @@ def _show_takedown(result: "Takedown") -> None:
         ]
         table("Faces of the sample", ["face", "emotion", "split", "replaced by"], rows)
     lists = (
-        ("URLs", matches.urls), ("files", matches.files), ("reports", matches.reports),
+        ("URLs", matches.urls), ("files", matches.files), ("reports", [*matches.reports, *matches.derived]),
         ("releases", [path for path, _ in result.releases]),
     )  # fmt: skip
     for name, items in lists:
         for item in items:
-            click.echo(f"{name[:-1]}: {item}")
+            echo(f"{name[:-1]}: {item}")
     will = "would be" if result.dry_run else "were"
-    click.echo(
+    echo(
         f"\n{len(matches.reasons)} images, {len(matches.faces)} faces and {len(matches.files)} files {will} deleted, "
         f"{sum(item.by is not None for item in result.replacements)} faces of the sample replaced, "
         f"{len(result.releases)} releases rewritten"
@@ -261,7 +307,7 @@ def _show_difference(difference: "ReleaseDiff") -> None:
     for name, changes in (("relabelled", difference.relabelled), ("moved", difference.moved)):
         if changes:
             table(name, ["face", "before", "after"], changes)
-    click.echo(
+    echo(
         f"{len(difference.added)} added, {len(difference.removed)} removed, {len(difference.relabelled)} relabelled, "
         f"{len(difference.moved)} moved to another split"
     )

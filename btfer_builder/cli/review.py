@@ -1,5 +1,6 @@
 """The commands about reviewers: review, agreement."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from btfer_builder.cli.options import (
     recipe_options,
     renamed_option,
 )
-from btfer_builder.cli.output import emit_json
+from btfer_builder.cli.output import echo, emit_json
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.workspace import open_workspace
@@ -87,6 +88,7 @@ def review(
         )
     asked = given_flags(options)
     result: dict[str, object]
+    stopped = None
     if export_path:
         count = export_round(workspace, export_path, recipe, round_name=round_name, asked=asked)
         result = {"path": str(export_path), "items": count}
@@ -113,11 +115,11 @@ def review(
                 f"Warning: {recipe.host} can be reached from other computers without encryption: anyone on the network "
                 "can see the faces and decide in your name. An SSH tunnel is safer."
             )
-        serve(
+        stopped = serve(
             workspace,
             recipe,
             round_name="images" if round_name == "images" else "faces",
-            on_ready=lambda url: emit_json({"url": url}) if as_json else click.echo(f"Review at {url}"),
+            on_ready=lambda url: emit_json({"url": url}) if as_json else echo(f"Review at {url}"),
             adjudicate=adjudicate,
             model=predictions,
         )
@@ -125,9 +127,11 @@ def review(
         write_review_manifests(workspace)
     warn_if_stale(workspace.catalog)
     if not as_json:
-        click.echo(text)
+        echo(text)
     elif export_path or import_path:
         emit_json(result)
+    if stopped is not None:
+        signal.raise_signal(stopped)  # the exit code says which one it was
 
 
 @click.command()

@@ -1,18 +1,30 @@
-"""The commands that build a set, in their order: init, queries, crawl, dedupe, crop, sample; and status."""
+"""The commands that build a set, in their order: init, queries, crawl, dedupe, crop, sample."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
-from btfer_builder.cli.output import emit_json, table
-from btfer_builder.config import CrawlRecipe, CropRecipe, DedupeRecipe, QueriesRecipe, SampleRecipe
+from btfer_builder.cli.output import echo, emit_json, table
+from btfer_builder.cli.status import show_stages
+from btfer_builder.config import (
+    CrawlRecipe,
+    CropRecipe,
+    DedupeRecipe,
+    QueriesRecipe,
+    SampleRecipe,
+    SourceRecipe,
+)
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import Workspace, create_workspace, open_workspace
+
+if TYPE_CHECKING:
+    from btfer_builder.queries.phrases import Query
 
 
 @click.command()
@@ -31,7 +43,7 @@ def init(folder: Path, as_json: bool, **_: Any) -> None:  # noqa: ANN401 - click
     if as_json:
         emit_json({"workspace": str(workspace.root)})
     else:
-        click.echo(f"created workspace {workspace.root}; edit btfer.toml and queries/, then: btfer crawl")
+        echo(f"created workspace {workspace.root}; edit btfer.toml and queries/, then: btfer crawl")
 
 
 @click.command()
@@ -55,7 +67,7 @@ def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # n
         emit_json({"queries": [query.to_dict() for query in planned]})
         return
     for query in planned:
-        click.echo(query.query)
+        echo(query.query)
     counts = Counter((query.language, query.emotion) for query in planned)
     echo_stderr(
         f"{len(planned)} queries: "
@@ -66,31 +78,59 @@ def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # n
 @click.command()
 @recipe_options(CrawlRecipe)
 @recipe_options(QueriesRecipe)
+@recipe_options(SourceRecipe)
 @click.option(
     "--path",
     type=click.Path(path_type=Path, exists=True),
-    help="Input of the engines urls (a CSV or text file) and folder (one folder for each emotion).",
+    help="Input of the engines urls (a table or a text file) and folder (one folder for each emotion).",
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME=COLUMN",
+    help="Column of the list of the engine urls, such as url=image. Can be given several times.",
+)
+@click.option(
+    "--where-caption",
+    metavar="REGEX",
+    default="",
+    help="Take only rows of the list whose title or caption matches.",
 )
 @click.option("--check", is_flag=True, help="Only test each engine with one known query.")
+@click.option(
+    "--plan",
+    "plan_only",
+    is_flag=True,
+    help="Only print the phrases, requests and days for each engine at its limits.",
+)
 @common_options
 def crawl(
     directory: Path | None,
     as_json: bool,
     path: Path | None,
     check: bool,
+    plan_only: bool,
+    columns: tuple[str, ...],
+    where_caption: str,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Search for images and download them.
 
-    Sends every search phrase to the engines and downloads the results. A crawl that was interrupted continues.
+    Sends every search phrase to the engines and downloads the results. A crawl that was interrupted continues, as
+    does one that ended because the requests for a day are used up.
 
     \b
     Examples:
+      btfer crawl --for-sample 300 --contact you@university.edu
+      btfer crawl --plan --engine openverse --engine wikimedia
       btfer crawl --per-query 50 --emotion fear --emotion disgust
       btfer crawl --engine openverse --engine wikimedia --license cc0,pdm,by,by-sa --target 30
-      btfer crawl --engine folder --path ~/my-images
+      btfer crawl --engine folder --path ~/my-images --source-license by --source-creator "Our lab" --consent yes
+      btfer crawl --engine urls --path cc.parquet --emotion happy --where-caption "smil|laugh"
       btfer crawl --engine bing --check
     """
+    from btfer_builder.crawl.engines.urls import ListOptions
     from btfer_builder.crawl.stage import crawl as run_crawl
     from btfer_builder.queries.plan import plan_queries
 
@@ -101,10 +141,35 @@ def crawl(
         return
     wanted = apply_cli_options(workspace.recipe.queries, options)
     planned = plan_queries(workspace.queries, wanted)
+    if plan_only:
+        _show_plan(workspace, recipe, planned, as_json)
+        return
+    named = dict(column.partition("=")[::2] for column in columns)
+    if not all(named.values()):
+        raise click.UsageError("--column: expected NAME=COLUMN, as url=image")
+    listed = ListOptions(named, where_caption)
     try:
-        run_crawl(workspace, recipe, planned, wanted.emotion, path)
+        own = apply_cli_options(workspace.recipe.source, options)
+        run_crawl(workspace, recipe, planned, wanted.emotion, path, list_options=listed, source=own)
     finally:
-        _show_stages(workspace, as_json, "crawl")
+        show_stages(workspace, as_json, "crawl")
+
+
+def _show_plan(workspace: Workspace, recipe: CrawlRecipe, queries: "list[Query]", as_json: bool) -> None:
+    from btfer_builder.crawl.stage import plan
+
+    plans = plan(workspace, recipe, queries)
+    if as_json:
+        emit_json({"engines": [line.to_dict() for line in plans]})
+        return
+    table(
+        "what is left to ask",
+        ["engine", "phrases", "requests", "requests a day", "time"],
+        [
+            (line.engine, line.phrases, line.requests, line.per_day or "no limit", line.duration)
+            for line in plans
+        ],
+    )
 
 
 def _check_engines(recipe: CrawlRecipe, as_json: bool) -> None:
@@ -131,12 +196,18 @@ def _check_engines(recipe: CrawlRecipe, as_json: bool) -> None:
     is_flag=True,
     help="Apply changed settings or newer rules even if reviewed or sampled items are dropped.",
 )
+@click.option(
+    "--take-down",
+    is_flag=True,
+    help="Take down photos of a picture that was taken down, even if reviewed, sampled or released.",
+)
 @common_options
 def dedupe(
     directory: Path | None,
     as_json: bool,
     faces: bool,
     regroup: bool,
+    take_down: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Drop duplicate images.
@@ -149,13 +220,27 @@ def dedupe(
       btfer dedupe --radius 6
       btfer dedupe --faces
     """
+    from btfer_builder.dedupe.erase import TakenDownInUse
     from btfer_builder.dedupe.face_stage import dedupe_faces
     from btfer_builder.dedupe.stage import dedupe as dedupe_images
+    from btfer_builder.release.takedown.stage import take_down as remove
 
     workspace = open_workspace(directory)
-    run_dedupe = dedupe_faces if faces else dedupe_images
-    run_dedupe(workspace, apply_cli_options(workspace.recipe.dedupe, options), regroup=regroup)
-    _show_stages(workspace, as_json, "dedupe-faces" if faces else "dedupe")
+    run_dedupe = partial(
+        dedupe_faces if faces else dedupe_images,
+        workspace,
+        apply_cli_options(workspace.recipe.dedupe, options),
+        regroup=regroup,
+    )
+    try:
+        run_dedupe()
+    except TakenDownInUse as error:
+        if not take_down:
+            raise
+        for image_id in error.image_ids:
+            remove(workspace, image_id, reason="the same picture as one that was taken down", alike=False)
+        run_dedupe()
+    show_stages(workspace, as_json, "dedupe-faces" if faces else "dedupe")
 
 
 @click.command()
@@ -190,7 +275,7 @@ def crop(
     workspace = open_workspace(directory)
     recipe = paper_recipe(workspace.recipe.crop) if paper else workspace.recipe.crop
     run_crop(workspace, apply_cli_options(recipe, options), recrop=recrop)
-    _show_stages(workspace, as_json, "crop")
+    show_stages(workspace, as_json, "crop")
 
 
 @click.command()
@@ -249,71 +334,4 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
         warn_if_stale(workspace.catalog)
         raise shortage(result)
     if not as_json:
-        click.echo(f"written to {result.path}")
-
-
-@click.command()
-@click.option(
-    "--yield", "by_search", is_flag=True, help="Show the yield of the searches instead of the funnel."
-)
-@common_options
-def status(directory: Path | None, as_json: bool, by_search: bool) -> None:
-    """Show the funnel.
-
-    For every stage: the items that came in, were kept, and were dropped, with reasons. With --yield: images found,
-    downloaded, kept and accepted by engine, language, expression and cell (emotion, ethnicity, gender, age).
-
-    \b
-    Examples:
-      btfer status --json
-      btfer status --yield
-    """
-    workspace = open_workspace(directory)
-    if by_search:
-        _show_yield(workspace, as_json)
-    else:
-        _show_stages(workspace, as_json)
-
-
-def _show_yield(workspace: Workspace, as_json: bool) -> None:
-    from btfer_builder.catalog.search_yield import GROUPINGS, yields
-
-    lines = yields(workspace.catalog)
-    if as_json:
-        emit_json({"yield": [line.to_dict() for line in lines]})
-        return
-    for grouping in GROUPINGS:
-        rows = [(y.value, y.found, y.fetched, y.kept, y.accepted) for y in lines if y.by == grouping]
-        table(f"by {grouping}", [grouping, "found", "fetched", "kept", "accepted"], rows)
-
-
-def _show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
-    from btfer_builder.catalog.funnel import funnel
-    from btfer_builder.sample.stale import warn_if_stale
-
-    warn_if_stale(workspace.catalog)
-    stages = funnel(workspace.catalog, only)
-    if as_json:
-        emit_json({"stages": [stage.to_dict() for stage in stages]})
-        return
-    table(
-        f"{workspace.root.name}: {only[0] if only else 'the funnel'}",
-        ["stage", "in", "kept", "dropped", "waiting", "of", "dropped because"],
-        [
-            (
-                stage.stage,
-                stage.came_in,
-                stage.kept,
-                sum(stage.dropped.values()),
-                stage.waiting,
-                stage.unit,
-                ", ".join(f"{n} {reason}" for reason, n in stage.dropped.items()),
-            )
-            for stage in stages
-        ],
-    )
-    table(
-        "kept, by emotion",
-        ["stage", *EMOTIONS],
-        [(stage.stage, *(stage.per_emotion.get(emotion, 0) for emotion in EMOTIONS)) for stage in stages],
-    )
+        echo(f"written to {result.path}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
-from btfer_builder.cli.output import emit_json, table
+from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import TrainRecipe
 from btfer_builder.io.terminal import echo_stderr, track
 from btfer_builder.networks.registry import HEADS, PRETRAININGS, SIZES, UNITS
@@ -119,8 +119,8 @@ def _show(run: "Run") -> None:
         for phase in run.phases
     ]
     table(run.recipe.network, ["phase", "epochs", "trainable", "time", "ended by"], rows)
-    click.echo(
+    echo(
         f"best: epoch {run.best_epoch}, accuracy {run.validation_accuracy:.3f}, loss {run.validation_loss:.3f} "
         f"on {run.validation.n:,} validation faces ({run.selection})"
     )
-    click.echo(f"{run.model}\nnext: btfer eval {run.model} --data FOLDER")
+    echo(f"{run.model}\nnext: btfer eval {run.model} --data FOLDER")

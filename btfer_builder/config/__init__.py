@@ -27,6 +27,7 @@ from btfer_builder.config.collection import (
     Ethnicity,
     Gender,
     QueriesRecipe,
+    SourceRecipe,
     StorageRecipe,
 )
 from btfer_builder.config.curation import (
@@ -39,6 +40,7 @@ from btfer_builder.config.datasets import DatasetKind, DatasetRecipe, HashesReci
 from btfer_builder.config.keywords import given_names, with_keywords
 from btfer_builder.config.load import Recipe, convert_settings, explain, load_recipe, recipe_text
 from btfer_builder.config.models import (
+    Activation,
     Balancing,
     Color,
     EvalRecipe,
@@ -51,6 +53,7 @@ from btfer_builder.config.models import (
 from btfer_builder.config.renamed import with_new_names
 
 __all__ = [
+    "Activation",
     "Age",
     "AgreementRecipe",
     "AnySection",
@@ -83,6 +86,7 @@ __all__ = [
     "Scale",
     "Section",
     "Setting",
+    "SourceRecipe",
     "StorageRecipe",
     "TrainRecipe",
     "changes",

@@ -14,6 +14,7 @@ from btfer_builder.config.collection import (
     CropRecipe,
     DedupeRecipe,
     QueriesRecipe,
+    SourceRecipe,
     StorageRecipe,
 )
 from btfer_builder.config.curation import AgreementRecipe, ReleaseRecipe, ReviewRecipe, SampleRecipe
@@ -27,11 +28,12 @@ AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The sections of `btfer.toml`; each but `storage` has the settings of one command."""
+    """The sections of `btfer.toml`; each but `storage` and `source` has the settings of one command."""
 
     storage: StorageRecipe = StorageRecipe()
     queries: QueriesRecipe = QueriesRecipe()
     crawl: CrawlRecipe = CrawlRecipe()
+    source: SourceRecipe = SourceRecipe()
     dedupe: DedupeRecipe = DedupeRecipe()
     crop: CropRecipe = CropRecipe()
     hashes: HashesRecipe = HashesRecipe()

@@ -8,10 +8,25 @@ from btfer_builder.config.base import Pretraining, Scheduler, Section
 from btfer_builder.labels import EMOTIONS
 
 Scale = Literal["0,1", "-1,1", "0,255"]
-Color = Literal["auto", "rgb", "bgr", "grey"]
+Color = Literal["auto", "rgb", "bgr", "grey", "grey-bgr"]
+Activation = Literal["auto", "softmax", "logits", "sigmoid", "none"]
 Balancing = Literal["none", "simple", "conservative", "oversample", "undersample"]
 Loss = Literal["crossentropy", "focal"]
-ResizeKernel = Literal["auto", "area", "bilinear", "cubic", "lanczos", "nearest"]
+ResizeKernel = Literal[
+    "auto",
+    "area",
+    "bilinear",
+    "cubic",
+    "lanczos",
+    "nearest",
+    "pil-bilinear",
+    "pil-cubic",
+    "pil-lanczos",
+    "pil-nearest",
+    "pil-box",
+    "pil-hamming",
+    "skimage",
+]
 Preset = Literal[
     "none",
     "fer",
@@ -148,11 +163,43 @@ class EvalRecipe(Section, frozen=True, kw_only=True):
     ] = ()
     resize: Annotated[
         ResizeKernel,
-        Meta(description="Interpolation; auto: area for downscaling, bicubic for upscaling."),
+        Meta(
+            description="Interpolation; auto: area for downscaling, bicubic for upscaling; pil-…: Pillow's filters, "
+            "which average when they shrink."
+        ),
     ] = "auto"
+    resize_to: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=4096,
+            description="Resize the shorter side to this, then cut out the central square of the input; 0: do not.",
+        ),
+    ] = 0
     crop: Annotated[
         float, Meta(gt=0, le=1, description="Fraction of the face's side to keep as a central crop.")
     ] = 1.0
+    architecture: Annotated[
+        str,
+        Meta(
+            max_length=1000,
+            description="Function that returns the PyTorch network of a file of weights: package.module:function.",
+        ),
+    ] = ""
+    activation: Annotated[
+        Activation,
+        Meta(
+            description="What the outputs are: softmax probabilities, logits, sigmoid (one probability a class), none "
+            "(scores); auto: softmax if they are probabilities, else none."
+        ),
+    ] = "auto"
+    output: Annotated[
+        str,
+        Meta(
+            max_length=200,
+            description="Name of the output with the scores, for a model with several outputs.",
+        ),
+    ] = ""
     preset: Annotated[Preset, Meta(description="Use the preprocessing and labels of a public library.")] = (
         "none"
     )

@@ -4,10 +4,11 @@ import threading
 from dataclasses import asdict, dataclass
 
 from btfer_builder.config import CrawlRecipe
-from btfer_builder.crawl.discover import CANARY, page_pause, page_session
+from btfer_builder.crawl.discover import CANARY, page_session
+from btfer_builder.crawl.engine_access import BudgetSpentError
 from btfer_builder.crawl.engines import SEARCH_ENGINES
 from btfer_builder.crawl.engines.base import SearchError, SearchRequest, search_pages
-from btfer_builder.crawl.rate_limit import RateLimiter
+from btfer_builder.crawl.plan import engine_access
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def check_engine(name: str, recipe: CrawlRecipe) -> EngineCheck:
         Base URL and contact; the licences are ignored, so that the result depends on the engine only.
     """
     engine = SEARCH_ENGINES[name]
-    session = page_session(engine, recipe, RateLimiter(page_pause(engine, recipe)), threading.Event())
+    session = page_session(engine, recipe, engine_access(engine, recipe), threading.Event())
     session.headers["Accept-Language"] = "en"
     candidates, error = [], ""
     try:
@@ -49,7 +50,7 @@ def check_engine(name: str, recipe: CrawlRecipe) -> EngineCheck:
             base_url=recipe.engine_url.get(name),
         )
         candidates = [candidate for page in pages for candidate in page.candidates]
-    except SearchError as failure:
+    except (SearchError, BudgetSpentError) as failure:
         error = str(failure)
     finally:
         session.close()

@@ -1,28 +1,29 @@
 """Ask search engines for candidates, query by query, and commit each result page with its candidates."""
 
-import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from btfer_builder import __version__
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.crawl import (
     QueryCell,
     add_search,
+    begin_rung,
     cell_of,
     images_in_cell,
     plan_searches,
     query_with_results,
-    results_requested,
+    restate_sources,
+    search_progress,
     waiting_in_cell,
 )
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.download import CrawlCounts
+from btfer_builder.crawl.engine_access import BudgetSpentError, EngineAccess, local_time
 from btfer_builder.crawl.engines import SEARCH_ENGINES
 from btfer_builder.crawl.engines.base import (
     NothingParsedError,
@@ -32,11 +33,13 @@ from btfer_builder.crawl.engines.base import (
     search_pages,
 )
 from btfer_builder.crawl.engines.folder import read_folder
-from btfer_builder.crawl.engines.urls import read_urls
+from btfer_builder.crawl.engines.own_sources import OwnSource
+from btfer_builder.crawl.engines.urls import ListOptions, read_urls
 from btfer_builder.crawl.licenses import with_code
-from btfer_builder.crawl.rate_limit import RateLimiter, user_agent
+from btfer_builder.crawl.plan import PlannedSearch, account_hint, engine_access, planned_searches
+from btfer_builder.crawl.rate_limit import Clock, user_agent
 from btfer_builder.crawl.result_pages import PageSession
-from btfer_builder.crawl.ssrf_guard import is_loopback
+from btfer_builder.crawl.targets import Targets
 from btfer_builder.crawl.urls import canonical_url
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import Emotion
@@ -45,6 +48,8 @@ from btfer_builder.records import Candidate, Search
 
 #: After so many failures in a row, an engine gets no more searches in this crawl.
 MAX_FAILURES = 3
+#: First pages of so many phrases in a row that share so much of their results are decoys; smaller ones say nothing.
+DECOY_PHRASES, DECOY_SHARE, DECOY_SIZE = 3, 0.8, 10
 #: A query for which every engine has results.
 CANARY = "smiling face"
 
@@ -55,13 +60,18 @@ class EngineQueue:
 
     engine: SearchEngine
     recipe: CrawlRecipe
-    rate_limiter: RateLimiter
-    pending: deque[Search]
+    targets: Targets
+    access: EngineAccess
+    pending: deque[PlannedSearch]
     failures: list[tuple[Search, str]] = field(default_factory=list)
     failures_in_a_row: int = 0
-    #: Why the engine gets no more searches, and the number of searches that were skipped.
+    #: Why the engine gets no more searches, and the number of searches that were skipped. A spent budget is no failure.
     closed: str = ""
     skipped: int = 0
+    #: Searches with the addresses on their first pages, the last ones.
+    first_pages: deque[tuple[Search, frozenset[str]]] = field(
+        default_factory=lambda: deque(maxlen=DECOY_PHRASES - 1)
+    )
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -71,6 +81,8 @@ def discover_searches(
     recipe: CrawlRecipe,
     stop: threading.Event,
     counts: CrawlCounts,
+    clock: Clock | None = None,
+    targets: Targets | None = None,
 ) -> list[EngineQueue]:
     """Send every query to every search engine of the recipe, unless an earlier crawl did.
 
@@ -89,6 +101,10 @@ def discover_searches(
         Set by the caller to stop at once.
     counts
         Counts of searches, updated here.
+    clock
+        The time of the engines' limits.
+    targets
+        When cells or emotions have enough images.
 
     Returns
     -------
@@ -97,16 +113,16 @@ def discover_searches(
     """
     everyone = []
     for engine in (SEARCH_ENGINES[name] for name in dict.fromkeys(recipe.engine) if name in SEARCH_ENGINES):
-        searches = [_search(engine.name, query) for query in queries]
-        plan_searches(catalog, searches)
-        todo = deque(search for search in searches if results_requested(catalog, search) < recipe.per_query)
+        todo = deque(planned_searches(catalog, engine, queries, recipe.per_query))
+        plan_searches(catalog, (item.search for item in todo))
         counts.add(to_search=len(todo))
-        everyone.append(EngineQueue(engine, recipe, RateLimiter(page_pause(engine, recipe)), todo))
+        access = engine_access(engine, recipe, catalog, clock)
+        everyone.append(EngineQueue(engine, recipe, targets or Targets(), access, todo))
     with ThreadPoolExecutor(max(1, len(everyone) * recipe.concurrent_searches)) as threads:
         work = [
             threads.submit(_work, catalog, asked, stop, counts)
             for asked in everyone
-            for _ in range(recipe.concurrent_searches)
+            for _ in range(1 if asked.engine.serial else recipe.concurrent_searches)
         ]
     for done in work:
         done.result()
@@ -115,16 +131,22 @@ def discover_searches(
 
 def _work(catalog: Catalog, queue: EngineQueue, stop: threading.Event, counts: CrawlCounts) -> None:
     """Run one search after another, in one of several threads of an engine."""
-    session = page_session(queue.engine, queue.recipe, queue.rate_limiter, stop)
-    while search := _next_search(catalog, queue, stop, counts):
-        session.headers["Accept-Language"] = search.language or "*"
-        error = _run_search(catalog, queue, search, session, counts)
+    session = page_session(queue.engine, queue.recipe, queue.access, stop)
+    while planned := _next_search(catalog, queue, stop, counts):
+        session.headers["Accept-Language"] = planned.search.language or "*"
+        try:
+            error = _run_search(catalog, queue, planned, session, counts)
+        except BudgetSpentError as spent:
+            with queue.lock:
+                _close_queue(queue, f"{spent}{account_hint(queue.engine, queue.access)}")
+            counts.forecast = f"{queue.engine.name}: again at {local_time(spent.until)}"
+            break
         if stop.is_set():
             return
         counts.add(searched=1)
-        _record_result(queue, search, error)
+        _record_result(queue, planned.search, error)
         if session.stuck:
-            session = page_session(queue.engine, queue.recipe, queue.rate_limiter, stop)
+            session = page_session(queue.engine, queue.recipe, queue.access, stop)
     session.close()
 
 
@@ -137,23 +159,24 @@ def _record_result(queue: EngineQueue, search: Search, error: SearchError | None
         if queue.closed or not error:
             return
         if (error.pause or 0) > queue.recipe.max_wait:
-            queue.closed = f"it asks for a pause of {_duration(error.pause or 0)}"
-            if queue.engine.token and not os.environ.get(queue.engine.token):
-                queue.closed += f" (shorter with {queue.engine.token})"
+            _close_queue(queue, f"it asks for a pause of {_duration(error.pause or 0)}")
         elif queue.failures_in_a_row >= MAX_FAILURES:
-            queue.closed = f"{MAX_FAILURES} searches in a row failed"
-        else:
-            return
-        queue.skipped = len(queue.pending)
+            _close_queue(queue, f"{MAX_FAILURES} searches in a row failed")
+
+
+def _close_queue(queue: EngineQueue, why: str) -> None:
+    """Send no more searches to an engine in this crawl; the queue is locked."""
+    if not queue.closed:
+        queue.closed, queue.skipped = why, len(queue.pending)
         queue.pending.clear()
-        echo_stderr(f"{queue.engine.name}: {queue.closed}; it gets no more searches in this crawl")
+        echo_stderr(f"{queue.engine.name}: {why}; it gets no more searches in this crawl")
 
 
 def _next_search(
     catalog: Catalog, queue: EngineQueue, stop: threading.Event, counts: CrawlCounts
-) -> Search | None:
+) -> PlannedSearch | None:
     """Return the next search whose cell needs more images, or None; wait while waiting downloads may decide that."""
-    if not queue.recipe.target:
+    if not queue.targets:
         with queue.lock:
             return None if stop.is_set() or not queue.pending else queue.pending.popleft()
     while not stop.is_set():
@@ -166,46 +189,73 @@ def _next_search(
     return None
 
 
-def _pop_needed(catalog: Catalog, queue: EngineQueue, counts: CrawlCounts) -> Search | None:
+def _pop_needed(catalog: Catalog, queue: EngineQueue, counts: CrawlCounts) -> PlannedSearch | None:
     """Remove and return the first search whose cell misses the target even if all its waiting URLs are kept."""
-    target, engines = queue.recipe.target, queue.recipe.engine
+    targets, engines = queue.targets, queue.recipe.engine
     no_downloads = counts.idle >= 3
     known: dict[QueryCell, tuple[int, int]] = {}
-    for search in list(queue.pending):
-        cell = cell_of(search)
+    for planned in list(queue.pending):
+        cell = targets.unit(cell_of(planned.search))
+        target = targets.of(cell)
         if cell not in known:
             known[cell] = len(images_in_cell(catalog, cell)), waiting_in_cell(catalog, cell, engines)
         images, waiting = known[cell]
         if images >= target:
-            queue.pending.remove(search)
+            queue.pending.remove(planned)
             counts.add(to_search=-1)
         elif no_downloads or images + waiting < target:
-            queue.pending.remove(search)
-            return search
+            queue.pending.remove(planned)
+            return planned
     return None
 
 
 def _run_search(
-    catalog: Catalog, queue: EngineQueue, search: Search, session: PageSession, counts: CrawlCounts
+    catalog: Catalog, queue: EngineQueue, planned: PlannedSearch, session: PageSession, counts: CrawlCounts
 ) -> SearchError | None:
-    """Run one search, commit it page by page, and return the error that ended it early, or None."""
+    """Run one search with its phrases, and return the error that ended it early, or None."""
+    search, per_query = planned.search, queue.recipe.per_query
+    while True:
+        progress = search_progress(catalog, search)
+        if progress.asked >= per_query:
+            if not planned.needs_fewer_words(progress, per_query):
+                return None
+            begin_rung(catalog, search, progress.rung + 1)
+            continue
+        phrase = planned.phrases[min(progress.rung, len(planned.phrases) - 1)]
+        error = _ask_phrase(catalog, queue, search, phrase, session, counts)
+        if error or search_progress(catalog, search).asked < per_query:
+            return error
+
+
+def _ask_phrase(
+    catalog: Catalog,
+    queue: EngineQueue,
+    search: Search,
+    phrase: str,
+    session: PageSession,
+    counts: CrawlCounts,
+) -> SearchError | None:
+    """Ask a phrase to its end, commit it page by page, and return the error that ended it early, or None."""
     engine, recipe = queue.engine, queue.recipe
-    request = SearchRequest(search.query, search.language, recipe.license)
+    request = SearchRequest(phrase, search.language, recipe.license, recipe.bing_filters)
     base_url = recipe.engine_url.get(engine.name)
+    asked = "" if phrase == search.query else phrase
     retried = False
     while True:
-        offset = results_requested(catalog, search)
+        offset = search_progress(catalog, search).asked
         try:
             for page in search_pages(
                 engine, request, session, offset=offset, limit=recipe.per_query, base_url=base_url
             ):
-                add_search(catalog, search, map(with_canonical_url, page.candidates), requested=page.next)
+                if not offset and not engine.reports_empty:
+                    _refuse_decoys(catalog, queue, search, page.candidates)
+                found = (with_canonical_url(replace(item, asked=asked)) for item in page.candidates)
+                add_search(catalog, search, found, requested=page.next)
                 counts.idle = 0  # there may be new files to fetch
         except NothingParsedError as error:
-            if retried:  # empty twice, and the engine gave results in between
-                add_search(catalog, search, [], requested=recipe.per_query)
+            if retried:  # empty twice, and the engine gave results in between: a later crawl asks again
                 return None
-            if _still_answers(catalog, queue, request, session, first=results_requested(catalog, search)):
+            if _still_answers(catalog, queue, request, session, first=search_progress(catalog, search).asked):
                 retried = True
                 continue
             failure: SearchError = error
@@ -213,9 +263,35 @@ def _run_search(
             failure = error
         else:
             return None
+        if engine.limits.per_day and (failure.pause or 0) > recipe.max_wait:
+            raise BudgetSpentError(queue.access.clock.time() + (failure.pause or 0))
         if not session.stop.is_set():
             add_search(catalog, search, [], requested=0, error=str(failure))
         return failure
+
+
+def _refuse_decoys(
+    catalog: Catalog, queue: EngineQueue, search: Search, candidates: Sequence[Candidate]
+) -> None:
+    """Raise for a first page that is nearly the same as those of the phrases before it, and have these asked again.
+
+    Engines answer programs so that they want to mislead.
+    """
+    page = frozenset(candidate.url for candidate in candidates)
+    with queue.lock:
+        before = [known for known in queue.first_pages if known[0] != search]
+        same = [
+            earlier
+            for earlier, urls in before
+            if len(page & urls) >= DECOY_SHARE * max(DECOY_SIZE, len(page), len(urls))
+        ]
+        queue.first_pages.append((search, page))
+        if len(same) + 1 < DECOY_PHRASES:
+            return
+    for earlier in same:
+        begin_rung(catalog, earlier, 0)
+    phrases = ", ".join(repr(each.query) for each in (*same, search))
+    raise SearchError(f"it answers different phrases with the same page ({phrases}): it shows us decoys")
 
 
 def _still_answers(
@@ -239,12 +315,21 @@ def _still_answers(
         return False
 
 
-def discover_listed(catalog: Catalog, engine: str, path: Path, emotions: tuple[Emotion, ...]) -> None:
+def discover_listed(
+    catalog: Catalog,
+    engine: str,
+    path: Path,
+    emotions: tuple[Emotion, ...],
+    options: ListOptions,
+    own: OwnSource,
+) -> None:
     """Commit the candidates of a list of URLs (`urls`) or of a folder of pictures (`folder`)."""
-    read = {"urls": read_urls, "folder": read_folder}[engine]
-    for search, candidates in read(path, emotions):
-        canonical: Iterable[Candidate] = (with_canonical_url(with_code(item)) for item in candidates)
-        add_search(catalog, search, canonical, requested=len(candidates))
+    found = read_urls(path, emotions, options) if engine == "urls" else read_folder(path, emotions, own)
+    for search, candidates in found:
+        canonical = [with_canonical_url(with_code(item)) for item in candidates]
+        add_search(catalog, search, canonical, requested=len(candidates), requests=0)
+        if engine == "folder":
+            restate_sources(catalog, search, canonical)
 
 
 def with_canonical_url(candidate: Candidate) -> Candidate:
@@ -254,45 +339,21 @@ def with_canonical_url(candidate: Candidate) -> Candidate:
 
 
 def page_session(
-    engine: SearchEngine, recipe: CrawlRecipe, rate_limiter: RateLimiter, stop: threading.Event
+    engine: SearchEngine, recipe: CrawlRecipe, access: EngineAccess, stop: threading.Event
 ) -> PageSession:
-    """Return a session for an engine with our user agent, and its token if there is one."""
+    """Return a session for an engine with our user agent."""
     agent = user_agent(__version__, recipe.contact)
     if engine.browser:
         agent = f"Mozilla/5.0 (compatible; {agent.replace(' (', '; ').removesuffix(')')})"
-    headers = {"User-Agent": agent}
-    own = engine.name not in recipe.engine_url  # the token is sent to no other host
-    if engine.token and own and (token := os.environ.get(engine.token)):
-        headers["Authorization"] = f"Bearer {token}"
     return PageSession(
-        headers, rate_limiter, stop, max_wait=recipe.max_wait, gentle=page_pause(engine, recipe) > 0
+        {"User-Agent": agent},
+        access,
+        stop,
+        max_wait=recipe.max_wait,
+        gentle=access.limits.pause > 0,
+        referer=engine.browser,
     )
-
-
-def page_pause(engine: SearchEngine, recipe: CrawlRecipe) -> float:
-    """Return the seconds between two pages of an engine: its own pause or a longer setting; 0 on loopback."""
-    url = recipe.engine_url.get(engine.name)
-    try:
-        if url and is_loopback(urlsplit(url).hostname or ""):
-            return 0.0
-    except ValueError:  # "http://[": the request reports it
-        pass
-    own = engine.token_pause if engine.token and os.environ.get(engine.token) else engine.pause
-    return max(own, recipe.query_delay)
 
 
 def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds:.0f} s"
-
-
-def _search(engine: str, query: Query) -> Search:
-    return Search(
-        engine=engine,
-        query=query.query,
-        language=query.language,
-        emotion=query.emotion,
-        query_ethnicity=query.query_ethnicity,
-        query_gender=query.query_gender,
-        query_age=query.query_age,
-        expression=query.expression,
-    )

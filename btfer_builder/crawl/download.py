@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 from btfer_builder.catalog import Catalog
@@ -22,11 +23,14 @@ from btfer_builder.catalog.crawl import (
     taken_down_images,
     waiting_urls,
 )
+from btfer_builder.catalog.purge import purged_ids
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
-from btfer_builder.crawl.temp_file import delete_temp_files
+from btfer_builder.crawl.targets import Targets
+from btfer_builder.crawl.temp_file import place_all
 from btfer_builder.crawl.urls import host_of
+from btfer_builder.errors import BtferError
 from btfer_builder.io.event_loop import run_coroutine
 from btfer_builder.io.terminal import StatusLine, echo_stderr
 from btfer_builder.records import Fetch, Image
@@ -57,6 +61,8 @@ class CrawlCounts:
     fetched: int = 0
     to_fetch: int = 0
     kept: int = 0
+    #: How long the searches will take, if that is long.
+    forecast: str = ""
     #: How many times in a row the download found nothing to do.
     idle: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -69,7 +75,8 @@ class CrawlCounts:
 
     def __str__(self) -> str:
         """Return the line."""
-        searches = f"{self.searched}/{self.to_search} searches, " if self.to_search else ""
+        forecast = f" ({self.forecast})" if self.forecast else ""
+        searches = f"{self.searched}/{self.to_search} searches{forecast}, " if self.to_search else ""
         return f"crawl: {searches}{self.fetched}/{self.to_fetch} files, {self.kept} images"
 
 
@@ -79,15 +86,17 @@ def download(
     engines: Sequence[str],
     discovered: Callable[[], bool],
     counts: CrawlCounts,
+    targets: Targets | None = None,
 ) -> int:
     """Download until no URL waits and `discovered()` returns true, and return the number of files.
 
     Each URL is fetched once, even if several queries found it. Its outcome is committed together with its image.
     """
-    delete_temp_files(workspace.files)
     with StatusLine() as line:
         run_coroutine(
-            _Download(workspace, recipe, engines, counts).run(discovered, lambda: line.show(str(counts)))
+            _Download(workspace, recipe, engines, counts, targets or Targets()).run(
+                discovered, lambda: line.show(str(counts))
+            )
         )
     return counts.fetched
 
@@ -96,21 +105,28 @@ class _Download:
     """State of a download: URLs in progress, and outcomes that are not committed."""
 
     def __init__(
-        self, workspace: Workspace, recipe: CrawlRecipe, engines: Sequence[str], counts: CrawlCounts
+        self,
+        workspace: Workspace,
+        recipe: CrawlRecipe,
+        engines: Sequence[str],
+        counts: CrawlCounts,
+        targets: Targets,
     ) -> None:
         self.root = workspace.files
         self.catalog: Catalog = workspace.catalog
         self.recipe = recipe
         self.engines = engines
         self.counts = counts
+        self.targets = targets
         self.seen: set[str] = set()  # URLs of this crawl
         self.unfinished = 0  # number of these that are not finished
-        self.finished: list[tuple[Fetch, Image | None]] = []
+        self.finished: list[tuple[Fetch, Image | None, Path | None]] = []
         self.batch_full = asyncio.Event()
         self.images: dict[QueryCell, set[str]] = {}
         #: Hosts without further requests, with the reason and detail of their dropped URLs; no reason: they wait.
         self.closed: dict[str, tuple[str | None, str]] = {}
         self.taken_down: frozenset[str] = frozenset()
+        self.purged: set[str] = set()
         self.scheduler: HostScheduler[FileJob] = HostScheduler(recipe)
         self.thread = ThreadPoolExecutor(1)
 
@@ -122,6 +138,7 @@ class _Download:
         )
         with self.thread:
             self.taken_down = await self._in_catalog_thread(taken_down_images, self.catalog)
+            self.purged = await self._in_catalog_thread(purged_ids, self.catalog, "image")
             tasks = [asyncio.create_task(self._work(fetcher)) for _ in range(self.recipe.connections)]
             tasks.append(asyncio.create_task(self._commit_regularly(show)))
             tasks.append(asyncio.create_task(self._add_waiting(discovered)))
@@ -162,7 +179,10 @@ class _Download:
         while True:
             job = await self.scheduler.take()
             url = job.waiting
-            self._finish(job, await fetcher.fetch(url.url, url.language, local=url.local, sha1=url.sha1))
+            done = await fetcher.fetch(url.address, url.language, local=url.local, sha1=url.sha1)
+            if url.fallback and done.fate.reason in {"forbidden", "not_found"}:
+                done = await fetcher.fetch(url.fallback, url.language)
+            self._finish(job, done._replace(fate=replace(done.fate, url=url.url)))
 
     async def _commit_regularly(self, show: Callable[[], None]) -> None:
         while True:
@@ -196,7 +216,7 @@ class _Download:
         """Return the new URLs, and the images of their cells that are new."""
         waiting = waiting_urls(self.catalog, self.engines, self.recipe.license)
         new = [url for url in waiting if url.url not in self.seen]
-        cells = {url.cell for url in new} - self.images.keys() if self.recipe.target else set()
+        cells = {self.targets.unit(url.cell) for url in new} - self.images.keys() if self.targets else set()
         return new, {cell: images_in_cell(self.catalog, cell) for cell in cells}
 
     def _add(self, new: list[WaitingUrl], images: dict[QueryCell, set[str]]) -> None:
@@ -213,7 +233,8 @@ class _Download:
 
     def _is_enough(self, cell: QueryCell) -> bool:
         """Return whether a cell has reached the target; its other URLs wait for another crawl."""
-        return bool(self.recipe.target) and len(self.images.get(cell, ())) >= self.recipe.target
+        unit = self.targets.unit(cell)
+        return bool(self.targets) and len(self.images.get(unit, ())) >= self.targets.of(unit)
 
     def _finish(self, job: FileJob, done: Fetched) -> None:
         """Record the outcome of a URL, or schedule another try."""
@@ -223,9 +244,16 @@ class _Download:
         if busy and self._retry(job, done.pause):
             return
         if image and image.image_id in self.taken_down:
-            (self.root / image.path).unlink(missing_ok=True)
             outcome, image = replace(outcome, image_id=None, reason="taken_down"), None
-        self._record(job, outcome, image)
+            if done.file:
+                done.file.unlink(missing_ok=True)
+        file = done.file
+        if (
+            file and image and image.image_id in self.purged
+        ):  # at another address: its file is not wanted again
+            file.unlink(missing_ok=True)
+            file = None
+        self._record(job, outcome, image, file)
         if not done.answered and job.host not in self.closed and self.scheduler.is_dead(job.host):
             self._close(
                 job.host,
@@ -263,25 +291,35 @@ class _Download:
             if reason:
                 self.unfinished += 1
                 self.counts.add(to_fetch=1)
-                self._record(
-                    job, Fetch(job.waiting.url, reason=reason, detail=detail, fetched_at=now()), None
-                )
+                self._record(job, Fetch(job.waiting.url, reason=reason, detail=detail, fetched_at=now()))
 
-    def _record(self, job: FileJob, outcome: Fetch, image: Image | None) -> None:
-        self.finished.append((replace(outcome, tries=job.waiting.tries + 1), image))
+    def _record(
+        self, job: FileJob, outcome: Fetch, image: Image | None = None, file: Path | None = None
+    ) -> None:
+        self.finished.append((replace(outcome, tries=job.waiting.tries + 1), image, file))
         self.unfinished -= 1
         if len(self.finished) >= COMMIT_FILES:
             self.batch_full.set()
         self.counts.add(fetched=1, kept=1 if image else 0)
-        if image and self.recipe.target:
-            cell = job.waiting.cell
-            self.images[cell].add(image.image_id)
-            if self._is_enough(cell):
-                discarded = self.scheduler.discard(lambda queued: queued.waiting.cell == cell)
+        if image and self.targets:
+            unit = self.targets.unit(job.waiting.cell)
+            self.images[unit].add(image.image_id)
+            if self._is_enough(unit):
+                discarded = self.scheduler.discard(
+                    lambda queued: self.targets.unit(queued.waiting.cell) == unit
+                )
                 self.unfinished -= discarded
                 self.counts.add(to_fetch=-discarded)
 
     def _commit(self) -> None:
+        """Put the images of a batch into their places, synced, and commit its outcomes."""
         batch = self.finished.copy()
-        add_fetches(self.catalog, batch)
+        try:
+            place_all(self.root, [(file, image.path) for _, image, file in batch if image and file])
+        except OSError as error:
+            raise BtferError(
+                f"{self.root / 'data/images'}: cannot be written: {error.strerror or error}; everything committed "
+                "so far is kept, crawl again to continue"
+            ) from None
+        add_fetches(self.catalog, [(fetch, image) for fetch, image, _ in batch])
         del self.finished[: len(batch)]

@@ -3,13 +3,14 @@
 import asyncio
 import hashlib
 import re
-import warnings
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -18,16 +19,26 @@ from btfer_builder.catalog.catalog import now
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.failures import FetchError, status_reason, storable, to_fetch_error
 from btfer_builder.crawl.rate_limit import retry_after, user_agent
-from btfer_builder.crawl.response_body import decompressed, read_local, read_start
+from btfer_builder.crawl.response_body import (
+    decompressed,
+    is_known_encoding,
+    read_local,
+    read_start,
+    whole_range,
+)
 from btfer_builder.crawl.robots import Robots, header_refusal
 from btfer_builder.crawl.ssrf_guard import GuardedResolver, guarded_sockets
 from btfer_builder.crawl.temp_file import TempFile, images_folder
+from btfer_builder.crawl.urls import redirect_url, request_url
 from btfer_builder.errors import BtferError
-from btfer_builder.images.decode import FORMATS, openers
-from btfer_builder.io.storage import RemoteFile, Root
+from btfer_builder.images.decode import Undecodable, open_image
+from btfer_builder.images.formats import FORMATS, START
+from btfer_builder.io.storage import Root
 from btfer_builder.records import Fetch, Image
 
 MAX_REDIRECTS = 5
+#: Statuses whose body is the file: OK, and OK from a proxy that may have changed it.
+ANSWERS = {200, 203}
 #: Bytes of a body that are buffered.
 READ_BUFFER = 1 << 18
 #: Bytes of a web page that are read.
@@ -52,12 +63,15 @@ class Fetched(NamedTuple):
         Seconds that the host asks to wait, if any.
     answered
         Whether the host answered at all, if only with something malformed.
+    file
+        The temporary file of the image: the caller places it (see `temp_file.place`) or deletes it.
     """
 
     fate: Fetch
     image: Image | None
     pause: float | None = None
     answered: bool = True
+    file: Path | None = None
 
 
 class Page(NamedTuple):
@@ -69,7 +83,7 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Fetch files into `root/data/images`; create it with `open_fetcher`, and close it."""
+    """Fetch files into temporary files in `root/data/images`; create it with `open_fetcher`, and close it."""
 
     root: Root
     recipe: CrawlRecipe
@@ -114,16 +128,11 @@ class Fetcher:
                     temp_file.write(chunk)
             if check and check.hexdigest() != sha1.lower():
                 raise FetchError("other_file", f"its SHA-1 is {check.hexdigest()}, not {sha1}")
-            file_format = sniff(temp_file)
+            file_format = self._format(temp_file, answer.detail)
             image_id = digest.hexdigest()
             path = f"data/images/{image_id[:2]}/{image_id}.{FORMATS[file_format]}"
-            file = self.root / path
-            if isinstance(file, RemoteFile):
-                await asyncio.to_thread(temp_file.keep, file)  # does not block other downloads
-            else:
-                temp_file.keep(file)
-            outcome = replace(answer, image_id=image_id, bytes=size)
-            return Fetched(outcome, Image(image_id, path, file_format, size))
+            outcome = replace(answer, image_id=image_id, bytes=size, detail="")
+            return Fetched(outcome, Image(image_id, path, file_format, size), file=temp_file.finish())
         except FetchError as error:
             outcome = replace(answer, reason=error.reason, detail=error.detail, bytes=size)
             silent = error.reason in {"unreachable", "timeout"} and answer.http_status is None
@@ -153,15 +162,17 @@ class Fetcher:
         try:
             for _ in range(MAX_REDIRECTS + 1):
                 await self._check(target)
-                async with self.session.get(target, headers=headers, allow_redirects=False) as response:
+                async with self.session.get(
+                    request_url(target), headers=headers, allow_redirects=False
+                ) as response:
                     status, kind = response.status, storable(response.headers.get("content-type", "")[:200])
                     outcome = replace(outcome, http_status=status, content_type=kind)
                     yield outcome, b""
                     if status in {301, 302, 303, 307, 308} and "location" in response.headers:
-                        target = urljoin(target, response.headers["location"])
+                        target = redirect_url(target, response.headers["location"])
                         response.close()
                         continue
-                    if status != 200:
+                    if status not in ANSWERS and not whole_range(response):
                         response.close()
                         pause = retry_after(response.headers.get("Retry-After")) if status >= 429 else None
                         raise FetchError(status_reason(status), f"HTTP {status}", pause)
@@ -170,10 +181,25 @@ class Fetcher:
                         raise FetchError(*refusal)
                     async for chunk in decompressed(response):
                         yield outcome, chunk
+                    if not is_known_encoding(response):
+                        # Read as it came: if that is no image, the encoding is why.
+                        encoding = storable(response.headers["content-encoding"][:200])
+                        outcome = replace(outcome, detail=f"Content-Encoding: {encoding}")
+                        yield outcome, b""
                     return
         except Exception as error:
             raise to_fetch_error(error) from None
         raise FetchError("too_many_redirects", f"more than {MAX_REDIRECTS}")
+
+    @staticmethod
+    def _format(temp_file: TempFile, encoding: str) -> str:
+        """Return the format of a file; one in an unknown encoding that is no image is an unsupported format."""
+        try:
+            return sniff(temp_file)
+        except FetchError as error:
+            if encoding and error.reason == "not_an_image":
+                raise FetchError("unsupported_format", encoding) from None
+            raise
 
     async def page(self, url: str) -> Page:
         """Return the text of a web page, up to `PAGE_BYTES`. A bad URL or host raises no error."""
@@ -181,9 +207,9 @@ class Fetcher:
             async with asyncio.timeout(self.recipe.timeout):
                 await self._check(url)
                 async with self.session.get(
-                    url, headers={"Accept": "text/html"}, max_redirects=MAX_REDIRECTS
+                    request_url(url), headers={"Accept": "text/html"}, max_redirects=MAX_REDIRECTS
                 ) as response:
-                    if response.status != 200:
+                    if response.status not in ANSWERS:
                         response.close()
                         raise FetchError(status_reason(response.status))
                     return Page((await read_start(response, PAGE_BYTES)).decode("utf-8", "replace"))
@@ -224,13 +250,13 @@ def check_url(url: str) -> None:
 @lru_cache(maxsize=4096)
 def _is_host(netloc: str) -> bool:
     """Return whether host and port are valid; a ValueError means no, too."""
-    parts = urlsplit(f"//{netloc}")
-    host, port = parts.hostname or "", parts.port  # a port above 65535 raises a ValueError
-    plain = host.isascii() and len(host) < 64 and "xn--" not in host
-    name = host if plain else host.encode("idna").decode("ascii")
-    if not plain and ":" not in name:
-        name.encode("ascii").decode("idna")
-    return port != 0 and bool(_HOST.fullmatch(name))
+    address = request_url(f"http://{netloc}/")  # a port above 65535 raises a ValueError
+    host = address.raw_host or ""
+    if "xn--" in host:
+        assert address.host is not None  # noqa: S101 - decoding a name that is none raises a ValueError
+    labels = [] if ":" in host else host.removesuffix(".").split(".")
+    fits = len(host) < 254 and all(0 < len(label) < 64 for label in labels)
+    return address.port != 0 and fits and bool(_HOST.fullmatch(host))
 
 
 def sniff(temp_file: TempFile) -> str:
@@ -241,29 +267,21 @@ def sniff(temp_file: TempFile) -> str:
     FetchError
         With the reason `empty`, `not_an_image`, `unsupported_format` or `too_large`.
     """
-    from PIL import Image as Picture
-
     file = temp_file.read()
-    start = file.read(1024)
+    start = file.read(START)
     file.seek(0)
     if not start:
         raise FetchError("empty")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow's warnings on sizes and metadata; dedupe decides on these
-            with Picture.open(file, formats=openers()) as picture:
-                return str(picture.format)
-    except Picture.DecompressionBombError as error:
-        raise FetchError("too_large", str(error)) from None
-    except Exception as error:
+        with open_image(file, max_pixels=sys.maxsize) as picture:  # dedupe decides on sizes
+            return str(picture.format)
+    except Undecodable as error:
+        if error.reason != "unreadable":
+            raise FetchError(error.reason, error.detail) from None
         text = start.lower()
         page = b"<html" in text or b"<!doctype html" in text
-        if start.startswith(b"8BPS") or (b"<svg" in text and not page):
-            raise FetchError("unsupported_format", "SVG or PSD") from None
         kind = "a web page" if page else repr(start[:16])
-        raise FetchError("not_an_image", f"{kind}: {type(error).__name__}") from None
+        raise FetchError("not_an_image", f"{kind}: {error.detail.partition(':')[0]}") from None
 
 
 def open_fetcher(root: Root, recipe: CrawlRecipe) -> Fetcher:
@@ -285,6 +303,7 @@ def open_fetcher(root: Root, recipe: CrawlRecipe) -> Fetcher:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the fetcher limits the total time
         auto_decompress=False,
+        requote_redirect_url=False,
         read_bufsize=READ_BUFFER,
         max_line_size=HEADER_LINE,
         max_field_size=HEADER_LINE,

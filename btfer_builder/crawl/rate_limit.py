@@ -29,6 +29,22 @@ def user_agent(version: str, contact: str) -> str:
     return f"btfer-builder/{version} (research dataset builder{f'; {contact}' if contact else ''})"
 
 
+class Clock:
+    """The time, and waiting for it; a simulation has its own."""
+
+    def time(self) -> float:
+        """Return the seconds since 1970."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        """Wait, or until `stop` is set."""
+        stop.wait(seconds)
+
+
 @dataclass
 class TokenBucket:
     """One token every `interval` seconds, at most `burst` of them saved; times are seconds of one clock."""
@@ -57,25 +73,33 @@ class RateLimiter:
     ----------
     interval
         Seconds between two requests.
+    clock
+        The time.
     """
 
-    def __init__(self, interval: float) -> None:
+    def __init__(self, interval: float, clock: Clock | None = None) -> None:
         self._bucket = TokenBucket(interval)
+        self._clock = clock or Clock()
         self._lock = threading.Lock()
 
     def wait(self, stop: threading.Event) -> None:
         """Wait until this thread may send a request, or until `stop` is set."""
         with self._lock:
-            now = time.monotonic()
+            now = self._clock.monotonic()
             start = max(self._bucket.ready_at(), now)
             self._bucket.take(start)
         if start > now:
-            stop.wait(start - now)
+            self._clock.wait(start - now, stop)
 
     def pause(self, seconds: float) -> None:
         """Allow no request for so many seconds."""
         with self._lock:
-            self._bucket.pause(time.monotonic() + seconds)
+            self._bucket.pause(self._clock.monotonic() + seconds)
+
+    def set_interval(self, seconds: float) -> None:
+        """Change the seconds between two requests, from the next one on."""
+        with self._lock:
+            self._bucket.interval = seconds
 
 
 def retry_after(value: str | None) -> float | None:
@@ -96,6 +120,10 @@ def backoff(attempt: int, *, loopback: bool = False) -> float:
     """Return the seconds to wait after try `attempt`, counted from 0: exponential, half of it random."""
     longest = min((LOOPBACK_BACKOFF if loopback else BACKOFF) * 2**attempt, MAX_BACKOFF)
     return random.uniform(longest / 2, longest)  # noqa: S311 - not for cryptography
+
+
+#: Hosts whose operators allow fewer simultaneous connections than a recipe may.
+HOST_CONNECTIONS = {"upload.wikimedia.org": 2}
 
 
 def unlimited(netloc: str, recipe: CrawlRecipe) -> bool:
@@ -121,6 +149,7 @@ AnyJob = TypeVar("AnyJob", bound=Job)
 @dataclass
 class _Host(Generic[AnyJob]):
     bucket: TokenBucket
+    connections: int
     waiting: deque[AnyJob] = field(default_factory=deque)
     active: int = 0
     queued: bool = False  # in the heap
@@ -160,7 +189,7 @@ class HostScheduler(Generic[AnyJob]):
                 _, _, name = heapq.heappop(self._ready)
                 host = self.hosts[name]
                 host.queued = False
-                if not host.waiting or host.active >= self.recipe.per_host:
+                if not host.waiting or host.active >= host.connections:
                     continue
                 if host.bucket.ready_at() > now:  # paused since it was queued
                     self._queue(name, host)
@@ -219,11 +248,12 @@ class HostScheduler(Generic[AnyJob]):
         if host is None:
             free = not name or unlimited(name, self.recipe)  # without a name: files of this machine
             interval = 0.0 if free else 1 / self.recipe.requests_per_second
-            host = self.hosts[name] = _Host(TokenBucket(interval, self.recipe.per_host))
+            connections = min(self.recipe.per_host, HOST_CONNECTIONS.get(name, self.recipe.per_host))
+            host = self.hosts[name] = _Host(TokenBucket(interval, connections), connections)
         return host
 
     def _queue(self, name: str, host: _Host[AnyJob]) -> None:
-        if host.waiting and not host.queued and host.active < self.recipe.per_host:
+        if host.waiting and not host.queued and host.active < host.connections:
             host.queued = True
             self._order += 1
             heapq.heappush(self._ready, (host.bucket.ready_at(), self._order, name))

@@ -1,6 +1,7 @@
 """Read the body of a response or a local file in chunks, and decompress it within bounds."""
 
 import os
+import re
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ CHUNK = 1 << 16
 #: Encodings that are decoded although none is requested. Only one layer: several layers, or denser encodings, could
 #: expand a chunk to more than the memory.
 ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
+#: How pictures begin, and compressed bodies do not: JPEG, PNG, GIF, WebP, TIFF.
+_IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
 
 
 def read_local(url: str) -> Iterator[bytes]:
@@ -36,14 +39,33 @@ def read_local(url: str) -> Iterator[bytes]:
         raise to_fetch_error(error) from None
 
 
+def is_known_encoding(response: aiohttp.ClientResponse) -> bool:
+    """Return whether the `Content-Encoding` of a response can be undone, or is none."""
+    return _encoding(response) in ENCODINGS
+
+
+def whole_range(response: aiohttp.ClientResponse) -> bool:
+    """Return whether a 206 has all bytes of the file, as hosts and caches send it to who asked for no range."""
+    header = response.headers.get("content-range", "")
+    stated = re.fullmatch(r"bytes 0-(\d{1,15})/(\d{1,15})", header.strip())
+    return response.status == 206 and stated is not None and int(stated[1]) + 1 == int(stated[2])
+
+
+def _encoding(response: aiohttp.ClientResponse) -> str:
+    return response.headers.get("content-encoding", "").strip().lower()
+
+
 async def read_start(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     """Return the first `max_bytes` bytes of a body, and close the response.
 
     Raises
     ------
     FetchError
-        As `decompressed`.
+        As `decompressed`, and with the reason `unsupported_format` for an unknown encoding: text has no signature that
+        would show whether it is one.
     """
+    if not is_known_encoding(response):
+        raise FetchError("unsupported_format", f"Content-Encoding: {_encoding(response)}")
     content = b""
     async for chunk in decompressed(response):
         content += chunk
@@ -56,22 +78,27 @@ async def read_start(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
 async def decompressed(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     """Yield a body without its `Content-Encoding`, in chunks of bounded size.
 
+    A body in an unknown encoding is yielded as it is: hosts call plain files `none`, `utf-8` or `aws-chunked`.
+
     Raises
     ------
     FetchError
-        With the reason `unsupported_format` for an unknown encoding, `unreachable` for a damaged body.
+        With the reason `unreachable` for a damaged body.
     """
-    encoding = response.headers.get("content-encoding", "").strip().lower()
+    encoding = _encoding(response)
     chunks = response.content.iter_any()
-    if encoding not in ENCODINGS:
-        raise FetchError("unsupported_format", f"Content-Encoding: {encoding}")
-    if encoding in {"", "identity"}:
+    if encoding in {"", "identity"} or not is_known_encoding(response):
         async for chunk in chunks:
             yield chunk
         return
     unpacker = None
     try:
         async for chunk in chunks:
+            if unpacker is None and chunk.startswith(_IMAGES):  # plain, whatever the header says
+                yield chunk
+                async for rest in chunks:
+                    yield rest
+                return
             if unpacker is None:  # "deflate" bodies come with and without a zlib header
                 has_header = encoding != "deflate" or chunk[0] & 15 == 8
                 unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32 if has_header else -zlib.MAX_WBITS)

@@ -11,14 +11,15 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from icrawler.utils import ProxyPool, Session, Signal
 
-from btfer_builder.crawl.rate_limit import RateLimiter, backoff, retry_after
+from btfer_builder.crawl.engine_access import BudgetSpentError, EngineAccess, TokenError
+from btfer_builder.crawl.rate_limit import backoff, retry_after
 from btfer_builder.crawl.ssrf_guard import resolves_publicly
 
 #: Tries of a page without an answer, or with 429 or a server error.
 PAGE_TRIES = 3
 #: Largest result page in bytes; Bing's have some hundred thousand.
 PAGE_BYTES = 20_000_000
-_SECRETS = re.compile(r"(?i)\b(api_key=|bearer )[^&\s'\")]+")
+_SECRETS = re.compile(r"(?i)\b(api_key=|client_secret=|bearer )[^&\s'\")]+")
 
 
 def without_keys(text: str) -> str:
@@ -33,33 +34,38 @@ class PageSession(Session):  # type: ignore[misc]  # icrawler is untyped
     ----------
     headers
         Headers of every request.
-    rate_limiter
-        Shared by all sessions of the engine.
+    access
+        Limits and credentials, shared by all sessions of the engine.
     stop
         Set by the caller to stop.
     max_wait
         Longest pause in seconds that the engine may ask for.
     gentle
         Whether to wait between tries; not needed on loopback.
+    referer
+        Whether to send the `Referer` of icrawler: web pages may expect it, APIs have no use for it.
     """
 
     def __init__(
         self,
         headers: dict[str, str],
-        rate_limiter: RateLimiter,
+        access: EngineAccess,
         stop: threading.Event,
         *,
         max_wait: float = 120.0,
         gentle: bool = True,
+        referer: bool = False,
     ) -> None:
         super().__init__(ProxyPool())
         self.trust_env = False  # no passwords of ~/.netrc, no proxies
         self.max_redirects = 5
         self.headers.update(headers)
-        self.rate_limiter = rate_limiter
+        self.access = access
+        self.auth = access.credentials
         self.stop = stop
         self.max_wait = max_wait
         self.gentle = gentle
+        self.referer = referer
         self.stuck = False  # a thread still waits for a read
         self.sent_at = math.inf  # time of the request in progress
         self.requested_pause: float | None = None  # of the last response
@@ -75,24 +81,34 @@ class PageSession(Session):  # type: ignore[misc]  # icrawler is untyped
 
     def get(self, url: str, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - icrawler's own
         """Return the response with any status; an exception is stored in `failure` and ends the search."""
+        if not self.referer:
+            kwargs.pop("headers", None)
         for attempt in range(PAGE_TRIES):
-            self.rate_limiter.wait(self.stop)
+            self.access.limiter.wait(self.stop)
             if self._stopped():
                 break
             try:
+                self.access.take()
                 self.sent_at = time.monotonic()
                 response = self._read(super().get(url, stream=True, **kwargs))
+            except (BudgetSpentError, TokenError) as error:
+                self.failure = error
+                break
             except Exception as error:
                 self.failure, pause = error, None
             else:
                 self.failure = None
                 self.requested_pause = pause = retry_after(response.headers.get("Retry-After"))
+                if response.status_code == 401 and not attempt and self.auth and self.auth.expire():
+                    continue  # once more, with a new token
+                if response.status_code == 200:
+                    self.access.learn(response.headers)
                 busy = response.status_code == 429 or response.status_code >= 500
                 if not busy or attempt == PAGE_TRIES - 1 or (pause or 0) > self.max_wait:
                     return response
             finally:
                 self.sent_at = math.inf
-            self.rate_limiter.pause(backoff(attempt, loopback=not self.gentle) if pause is None else pause)
+            self.access.limiter.pause(backoff(attempt, loopback=not self.gentle) if pause is None else pause)
         self.signal.set(reach_max_num=True)
         raise ConnectionError(url) from self.failure
 

@@ -10,6 +10,7 @@ from protego import Protego
 
 from btfer_builder.crawl.failures import status_reason, to_fetch_error
 from btfer_builder.crawl.response_body import read_start
+from btfer_builder.crawl.urls import request_url
 
 #: Our name in robots.txt files and X-Robots-Tag headers.
 PRODUCT = "btfer-builder"
@@ -77,8 +78,7 @@ class Robots:
         As in RFC 9309, a file that is not available (5xx, 429) forbids everything for this crawl, and a file that does
         not exist (any other 4xx) allows everything.
         """
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        origin = str(request_url(url).origin())
         if origin not in self._files:
             self._files[origin] = asyncio.create_task(self._fetch(origin))
         rules = await asyncio.shield(self._files[origin])  # other files wait for it, too
@@ -101,7 +101,7 @@ class Robots:
             ):
                 if response.status == 429 or response.status >= 500:
                     return status_reason(response.status), f"{url}: HTTP {response.status}"
-                content = await read_start(response, ROBOTS_BYTES) if response.status == 200 else b""
+                content = await read_start(response, ROBOTS_BYTES) if response.status in {200, 203} else b""
                 response.close()
             text = content.decode("utf-8", "replace").removeprefix("\ufeff")
             rules = await asyncio.to_thread(Protego.parse, text)

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import ipaddress
+import re
 import socket
 import threading
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -14,6 +16,12 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 #: The globally routable IPv6 addresses.
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+
+#: Top-level domains of names that are only known in a local network.
+_LOCAL_DOMAINS = frozenset(
+    ["localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "private", "onion"]
+)
+_NUMERIC_HOST = re.compile(r"(?:0x[0-9a-f]+|\d+)(?:\.(?:0x[0-9a-f]+|\d+))*")
 
 
 class PrivateAddressError(Exception):
@@ -40,6 +48,30 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def is_public_url(url: str) -> bool:
+    """Return whether an address is on the web for everybody, as far as it says: names are not resolved.
+
+    It is http or https, has no user and password, and its host is no private or loopback address (in any notation),
+    no name without a domain, and in no domain that is reserved for local networks.
+    """
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").rstrip(".").lower()
+        _ = parts.port
+    except ValueError:
+        return False
+    if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc or "\\" in url:
+        return False
+    with contextlib.suppress(ValueError):
+        return is_public(host)
+    if _NUMERIC_HOST.fullmatch(host):
+        try:
+            return is_public(socket.inet_ntoa(socket.inet_aton(host)))  # 127.1, 2130706433, 0x7f000001
+        except OSError:
+            return False
+    return "." in host and host.rpartition(".")[2] not in _LOCAL_DOMAINS and not host.endswith(".home.arpa")
 
 
 def resolves_publicly(host: str) -> bool:

@@ -2,13 +2,19 @@
 
 import io
 import secrets
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
+from btfer_builder.io.atomic import sync_files
 from btfer_builder.io.storage import File, RemoteFile, Root, local_root
 
 #: Files of up to this many bytes stay in memory until they are complete.
 IN_MEMORY = 1 << 20
+
+#: Uploads at the same time, where images are on shared storage.
+_PLACED_AT_ONCE = 8
 
 
 class TempFile:
@@ -37,35 +43,27 @@ class TempFile:
         file.seek(0)
         return file
 
-    def keep(self, path: File) -> None:
-        """Rename the complete file; a file that already has that name has the same bytes."""
-        if isinstance(path, RemoteFile):
-            path.write_bytes(self.read().read())
-            return
+    def finish(self) -> Path:
+        """Write what is in memory to disk and return the temporary file, which now belongs to the caller."""
         if self._memory is not None:
-            # The name is a hash of the bytes, so nobody writes other bytes under it.
-            self._to_disk(self._memory.getvalue(), self.folder / f".{path.name}.part")
+            self._to_disk(self._memory.getvalue())
             self._memory = None
         assert self._file is not None  # noqa: S101 - just written
         assert self._path is not None  # noqa: S101 - just written
         self._file.close()
-        try:
-            self._path.replace(path)
-        except FileNotFoundError:
-            path.parent.mkdir(exist_ok=True)
-            self._path.replace(path)
-        self._path = None
+        path, self._path = self._path, None
+        return path
 
     def discard(self) -> None:
-        """Delete the file, unless it was kept."""
+        """Delete the file, unless it is finished."""
         if self._file is not None:
             self._file.close()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
-    def _to_disk(self, chunk: bytes, name: Path | None = None) -> None:
+    def _to_disk(self, chunk: bytes) -> None:
         if self._file is None:
-            path = name or self.folder / f".{secrets.token_hex(16)}.part"
+            path = self.folder / f".{secrets.token_hex(16)}.part"
             try:
                 self._file = path.open("w+b", buffering=0)
             except FileNotFoundError:
@@ -83,7 +81,26 @@ def images_folder(root: Root) -> Path:
     return folder if isinstance(folder, Path) else local_root(root) / "data/images"
 
 
-def delete_temp_files(root: Root) -> None:
-    """Delete the temporary files of a killed crawl; only one crawl may run at a time."""
-    for path in images_folder(root).glob(".*.part"):
-        path.unlink(missing_ok=True)
+def place(root: Root, temporary: Path, path: str) -> File:
+    """Move a finished file to its path of the catalog; a whole file of that name has the same bytes and is kept."""
+    target = root / path
+    if isinstance(target, RemoteFile):
+        target.write_bytes(temporary.read_bytes())
+        temporary.unlink()
+        return target
+    try:
+        whole = target.stat().st_size == temporary.stat().st_size
+    except FileNotFoundError:
+        whole = False
+    if whole:  # replacing it would put a file that is not on the disk yet in the place of one that is
+        temporary.unlink()
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.replace(target)
+    return target
+
+
+def place_all(root: Root, files: Sequence[tuple[Path, str]]) -> None:
+    """Move finished files to their paths and wait until they are on the disk: rows that name them may follow."""
+    with ThreadPoolExecutor(_PLACED_AT_ONCE) as threads:
+        sync_files(list(threads.map(lambda file: place(root, *file), files)))

@@ -1,8 +1,14 @@
-"""Canonical URLs: a picture that two engines find is fetched once."""
+"""Canonical URLs: a picture that two engines find is fetched once, from the address as it was found."""
 
 import re
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
+import idna
+import yarl
+
+#: What a request line may contain unescaped in a path and in a query: what browsers leave as it is.
+_IN_PATH = "!$%&'()*+,/:;=@[\\]|~"
+_IN_QUERY = "!$%&'()*+,/:;=?@[\\]^`{|}~"
 _PORTS = {"http": 80, "https": 443}
 #: Query parameters for tracking, which do not affect the content.
 TRACKING = frozenset(
@@ -32,7 +38,7 @@ def canonical_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
-        host = _ascii_host(parts.hostname or "")
+        host = _bracketed(ascii_host(parts.hostname or ""))
     except ValueError:
         return url
     if parts.scheme not in _PORTS or not host or re.search(r"[\x00-\x1f\x7f\\]", url):
@@ -53,10 +59,58 @@ def host_of(url: str) -> str:
         return ""
 
 
-def _ascii_host(host: str) -> str:
+def request_url(url: str) -> yarl.URL:
+    """Return an http or https URL as it is sent: with the host in ASCII, and escaped only where it must be.
+
+    Existing escapes stay as they are: a signature may be over them. The fragment is not sent.
+
+    Raises
+    ------
+    ValueError
+        If it is not a valid URL.
+    """
+    parts = urlsplit(url)
+    user, at, _ = parts.netloc.rpartition("@")
+    port = "" if parts.port is None else f":{parts.port}"
+    netloc = f"{user}{at}{_bracketed(ascii_host(parts.hostname or ''))}{port}"
+    path, query = quote(parts.path, safe=_IN_PATH) or "/", quote(parts.query, safe=_IN_QUERY)
+    return yarl.URL(urlunsplit((parts.scheme, netloc, path, query, "")), encoded=True)
+
+
+def redirect_url(url: str, location: str) -> str:
+    """Return the target of a redirect from a URL.
+
+    Parameters
+    ----------
+    url
+        The URL that redirects.
+    location
+        The header, in which bytes that are not UTF-8 are surrogates; they are escaped.
+    """
+    raw = re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", location)
+    return urljoin(url, raw)
+
+
+def ascii_host(host: str) -> str:
+    """Return a host name in ASCII, by UTS 46 without its transitional rules: straße.de is not strasse.de.
+
+    Raises
+    ------
+    ValueError
+        If it is no name, or has a character that no name may have.
+    """
     if host.isascii():
-        return f"[{host}]" if ":" in host else host
-    return host.encode("idna").decode("ascii")  # a UnicodeError is a ValueError
+        return host.lower()
+    labels = idna.uts46_remap(host, std3_rules=False, transitional=False).split(".")
+    if not all(labels[:-1]):  # all of a label is ignored by the mapping
+        raise ValueError(f"not a valid host name: {host}")
+    return ".".join(
+        label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels
+    )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _is_tracking(name: str) -> bool:

@@ -103,6 +103,25 @@ def cut(photo: "NDArray[np.uint8]", box: PixelBox, size: int, angle: float = 0.0
     return crop
 
 
+def padding(box: PixelBox, photo_width: int, photo_height: int, angle: float = 0.0) -> float:
+    """Return the share of a rectangle that is beyond the photo, 0 to 1; arguments as in `cut`."""
+    import cv2
+    import numpy as np
+
+    corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float64) * (box.width, box.height)
+    turned = math.radians(angle)
+    turn = np.array([[math.cos(turned), math.sin(turned)], [-math.sin(turned), math.cos(turned)]])
+    middle = np.array([box.width, box.height]) / 2
+    # Relative to the rectangle, since float32 would round the coordinates of large photos.
+    rectangle = (corners - middle) @ turn + middle
+    photo = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float64) * (photo_width, photo_height) - (
+        box.x,
+        box.y,
+    )
+    inside, _ = cv2.intersectConvexConvex(rectangle.astype(np.float32), photo.astype(np.float32))
+    return min(max(1 - float(inside) / (box.width * box.height), 0.0), 1.0)
+
+
 def place_in_crop(
     points: "NDArray[np.float64]", box: PixelBox, size: int, angle: float = 0.0
 ) -> "NDArray[np.float64]":

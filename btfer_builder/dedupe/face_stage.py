@@ -20,6 +20,7 @@ from btfer_builder.images.alignment import Overlay
 from btfer_builder.images.face_hashing import hash_faces
 from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
+from btfer_builder.reconcile import reconcile
 from btfer_builder.records import DedupeResult, FaceDedupe, FaceHash
 from btfer_builder.workspace import Workspace
 
@@ -46,6 +47,7 @@ def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = 
     """
     catalog = workspace.catalog
     with workspace.stage("dedupe"), catalog.run("dedupe-faces", recipe) as counts:
+        reconcile(workspace, "dedupe")
         hash_new_faces(workspace, recipe.workers, recipe.scheduler)
         faces = hashed_faces(catalog)
         failed = [

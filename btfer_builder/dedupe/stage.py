@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from btfer_builder.catalog.crawl import taken_down_images
 from btfer_builder.catalog.dedupe import (
     HashedImage,
     add_hashes,
@@ -16,15 +17,18 @@ from btfer_builder.catalog.dedupe import (
     unhashed_images,
 )
 from btfer_builder.catalog.manifests import write_manifests
+from btfer_builder.catalog.purge import purged_ids
 from btfer_builder.catalog.reviewed_work import count_work_on_images, kept_images, last_settings, last_version
 from btfer_builder.catalog.takedown import taken_down_fingerprints
 from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
+from btfer_builder.dedupe.erase import erase_taken_down
 from btfer_builder.dedupe.grouping import describe_groups, group_duplicates, unproven_copies
 from btfer_builder.dedupe.match_tombstones import hold_for_review, mark_taken_down
 from btfer_builder.images.hashing import compare_photos, hash_images, hash_images_exactly, hash_pixels
 from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
+from btfer_builder.reconcile import reconcile
 from btfer_builder.records import ImageHash, ImagePair
 from btfer_builder.workspace import Workspace
 
@@ -51,29 +55,23 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
     ------
     BtferError
         If changed settings, or the first grouping after 0.1.0, would drop reviewed or sampled images.
+    TakenDownInUse
+        If reviewed, sampled or released images show a picture that was taken down.
     """
     catalog = workspace.catalog
     with workspace.stage("dedupe"), catalog.run("dedupe", recipe) as counts:
-        todo = unhashed_images(catalog, recipe.exact_hash)
-        if todo:
-            workspace.check_images()
-        runner: Runner[tuple[str, str], ImageHash] = Runner(
-            recipe.workers, scheduler=recipe.scheduler, root=workspace.files
-        )
-        hash_shard = partial(
-            hash_images_exactly if recipe.exact_hash else hash_images,
-            root=workspace.files,
-            max_pixels=recipe.max_pixels,
-        )
-        with bar(len(todo), "dedupe", "images") as progress:
-            for shard in runner.map(hash_shard, todo):
-                add_hashes(catalog, (_result(item, result) for item, result in shard))
-                progress.update(len(shard))
+        reconcile(workspace, "dedupe")
+        hash_new_images(workspace, recipe)
         _prove_copies(workspace, recipe)
         images = [_limited(image, recipe.max_pixels) for image in hashed_images(catalog)]
         images, held = mark_taken_down(
             images, taken_down_fingerprints(catalog), recipe.radius, recipe.mirrored
         )
+        tombstones = taken_down_images(catalog)  # also of a catalog that was restored from a backup
+        if shown := [i.image_id for i in images if i.reason == "taken_down" or i.image_id in tombstones]:
+            erase_taken_down(workspace, shown)
+            echo_stderr(f"photos of a picture that was taken down, deleted: {len(shown)}")
+            images = [image for image in images if image.image_id not in set(shown)]
         measure = partial(_measure, workspace, recipe)
         results = hold_for_review(group_duplicates(images, recipe.radius, recipe.mirrored, measure), held)
         groups = describe_groups("image", images, results)
@@ -105,10 +103,30 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
         counts |= {"groups": len(groups), "diameter": max((group.diameter for group in groups), default=0)}
 
 
+def hash_new_images(workspace: Workspace, recipe: DedupeRecipe) -> None:
+    """Hash every image that has no hash yet and commit each shard."""
+    todo = unhashed_images(workspace.catalog, recipe.exact_hash)
+    if todo:
+        workspace.check_images()
+    runner: Runner[tuple[str, str], ImageHash] = Runner(
+        recipe.workers, scheduler=recipe.scheduler, root=workspace.files
+    )
+    hash_shard = partial(
+        hash_images_exactly if recipe.exact_hash else hash_images,
+        root=workspace.files,
+        max_pixels=recipe.max_pixels,
+    )
+    with bar(len(todo), "dedupe", "images") as progress:
+        for shard in runner.map(hash_shard, todo):
+            add_hashes(workspace.catalog, (_result(item, result) for item, result in shard))
+            progress.update(len(shard))
+
+
 def _prove_copies(workspace: Workspace, recipe: DedupeRecipe) -> None:
     """Decode the JPEGs that may have the pixels of another file at full scale, and commit their pixel hashes."""
     catalog = workspace.catalog
-    todo = image_paths(catalog, unproven_copies(hashed_images(catalog)))
+    unproven = set(unproven_copies(hashed_images(catalog))) - purged_ids(catalog, "image")
+    todo = image_paths(catalog, unproven)
     runner: Runner[tuple[str, str], str] = Runner(
         recipe.workers, scheduler=recipe.scheduler, root=workspace.files
     )

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from btfer_builder.datasets.labelled_faces import LabelledFace, faces_in_folder, faces_in_sample
     from btfer_builder.evaluate.evaluate import evaluate_model, evaluate_models
-    from btfer_builder.evaluate.preprocessing.sidecar import (
+    from btfer_builder.evaluate.loaders.torch_module import wrap_module
+    from btfer_builder.evaluate.preprocessing.declaration import (
         Sidecar,
         SidecarInput,
         SidecarLabels,
-        read_sidecar,
-        write_sidecar,
+        SidecarOutput,
     )
+    from btfer_builder.evaluate.preprocessing.sidecar import read_sidecar, write_sidecar
     from btfer_builder.evaluate.results import EvalReport
 
 _MODULES = {
     "datasets.labelled_faces": ("LabelledFace", "faces_in_folder", "faces_in_sample"),
     "evaluate.evaluate": ("evaluate_model", "evaluate_models"),
-    "evaluate.preprocessing.sidecar": (
-        "Sidecar", "SidecarInput", "SidecarLabels", "read_sidecar", "write_sidecar",
-    ),
+    "evaluate.loaders.torch_module": ("wrap_module",),
+    "evaluate.preprocessing.declaration": ("Sidecar", "SidecarInput", "SidecarLabels", "SidecarOutput"),
+    "evaluate.preprocessing.sidecar": ("read_sidecar", "write_sidecar"),
     "evaluate.results": ("EvalReport",),
 }  # fmt: skip
 
@@ -33,11 +34,13 @@ __all__ = [
     "Sidecar",
     "SidecarInput",
     "SidecarLabels",
+    "SidecarOutput",
     "evaluate_model",
     "evaluate_models",
     "faces_in_folder",
     "faces_in_sample",
     "read_sidecar",
+    "wrap_module",
     "write_sidecar",
 ]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from btfer_builder.evaluate.loaders.base import Model, file_bytes
+from btfer_builder.evaluate.loaders.base import Model
+from btfer_builder.networks.flops import Uncounted
 from btfer_builder.networks.preprocessing import Preprocessing
 
 #: Number of untimed runs, maximum number of timed runs, and seconds after which timing stops.
@@ -33,6 +34,8 @@ class Efficiency:
         In batches of 32; None if not measured.
     machine
         The machine and the library.
+    uncounted
+        Operators because of which `flops` is None.
     """
 
     file_bytes: int
@@ -42,6 +45,7 @@ class Efficiency:
     latency_p95_ms: float | None = None
     images_per_second: float | None = None
     machine: str = ""
+    uncounted: tuple[str, ...] = ()
 
 
 def efficiency(model: Model, preprocessing: Preprocessing, *, measure: bool) -> Efficiency:
@@ -50,16 +54,16 @@ def efficiency(model: Model, preprocessing: Preprocessing, *, measure: bool) -> 
     Parameters
     ----------
     model
-        A model in memory and a function, whose file does not hold its weights, count as 0 bytes.
+        A model in memory counts as 0 bytes, and so does a function that declares no files of weights.
     preprocessing
         Gives the shape of the input.
     measure
         Also count the operations and measure the time, for some seconds.
     """
-    size = 0 if model.path is None or model.loader == "function" else file_bytes(model.path)
+    size = model.file_bytes
     if not measure:
         return Efficiency(size, model.parameters)
-    flops = model.flops(preprocessing.height, preprocessing.width) if model.flops else None
+    flops, uncounted = _flops(model, preprocessing)
     shape = (BATCH, preprocessing.height, preprocessing.width, preprocessing.channels)
     rng = np.random.default_rng(0)
     batch = rng.integers(0, 256, shape, np.uint8) if preprocessing.raw else rng.random(shape, np.float32)
@@ -73,7 +77,18 @@ def efficiency(model: Model, preprocessing: Preprocessing, *, measure: bool) -> 
         float(np.quantile(single, 0.95) * 1000),
         BATCH / whole if whole > 0 else None,  # the clock can be too coarse
         f"{platform.machine()}, {os.cpu_count()} cores, {model.loader}",
+        uncounted,
     )
+
+
+def _flops(model: Model, preprocessing: Preprocessing) -> tuple[int | None, tuple[str, ...]]:
+    """Return the operations of one image, or None and the operators that cannot be counted."""
+    if model.flops is None:
+        return None, ()
+    try:
+        return model.flops(preprocessing.height, preprocessing.width), ()
+    except Uncounted as error:
+        return None, error.names
 
 
 def _seconds(model: Model, batch: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,17 @@ from btfer_builder.config import EvalRecipe
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.efficiency import efficiency
-from btfer_builder.evaluate.inference.outputs import Labels, Predictions, filled, read_labels
+from btfer_builder.evaluate.inference.outputs import Predictions, filled, read_labels
 from btfer_builder.evaluate.inference.predict import ModelRun, Progress, predict_jobs
 from btfer_builder.evaluate.inference.prefetch import View, as_it_is
+from btfer_builder.evaluate.kernels import kernel_note, kernel_runs, kernel_scores
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.loaders.registry import PACKAGES, load_model
 from btfer_builder.evaluate.metrics.groups import group_scores
 from btfer_builder.evaluate.metrics.outcomes import Outcomes
 from btfer_builder.evaluate.metrics.registry import metric_intervals, metric_values
-from btfer_builder.evaluate.metrics.scores import Scores, score_votes
+from btfer_builder.evaluate.metrics.scores import score_votes
+from btfer_builder.evaluate.notes import notes_of
 from btfer_builder.evaluate.preprocessing.preprocessing_search import (
     PreprocessingScore,
     search_preprocessing,
@@ -35,11 +38,9 @@ from btfer_builder.evaluate.preprocessing.resolve import (
 )
 from btfer_builder.evaluate.report.model_names import (
     distinct_names,
-    identity,
     place_of,
-    report_folder,
 )
-from btfer_builder.evaluate.results import SCHEMA, EvalReport, Evaluation
+from btfer_builder.evaluate.results import EvalReport, Evaluation
 from btfer_builder.evaluate.robustness import (
     corruption_scores,
     corruption_views,
@@ -53,15 +54,13 @@ from btfer_builder.evaluate.signature import (
     make_signature,
     set_digest,
 )
-from btfer_builder.io.atomic import file_digest, write_bytes
-from btfer_builder.io.json import write_json
+from btfer_builder.evaluate.write_report import write_report
 from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.networks.preprocessing import Preprocessing
 
 
 def evaluate_model(
-    model_path: Path | str,
+    model_path: Path | str | Model,
     faces: Sequence[LabelledFace],
     recipe: EvalRecipe,
     output: Path,
@@ -78,7 +77,7 @@ def evaluate_model(
 
 
 def evaluate_models(
-    models: Sequence[Path | str],
+    models: Sequence[Path | str | Model],
     faces: Sequence[LabelledFace],
     recipe: EvalRecipe,
     output: Path,
@@ -125,7 +124,7 @@ def score_models(
     Parameters
     ----------
     models
-        Files, folders, `package.module:callable`, or loaded models.
+        Files, folders, `package.module:callable`, or loaded models, as `wrap_module` makes one of a PyTorch module.
     faces
         The set. All are predicted, in this order.
     recipe
@@ -155,17 +154,17 @@ def score_models(
     check_hash(recipe.set_hash)
     digest = set_digest(faces, content_digests(faces, recipe.workers))
     check_set(digest, recipe.set_hash)
-    loaded = [
-        model if isinstance(model, Model) else load_model(model, trust_model=recipe.trust_model)
-        for model in models
-    ]
+    loaded = [load(model, recipe) for model in models]
     declared = [resolve_preprocessing(model, recipe, explicit) for model in loaded]
     jobs = [make_job(model, item.recipe, explicit) for model, item in zip(loaded, declared, strict=True)]
     views: list[View] = [as_it_is]
     views += corruption_views(recipe.seed) if recipe.corruptions else []
     views += [resolution_view(side) for side in recipe.resolutions]
+    variants = [
+        [] if item.kernel_declared else kernel_runs(job) for job, item in zip(jobs, declared, strict=True)
+    ]
     answers = predict_jobs(
-        jobs,
+        [*jobs, *(run for runs in variants for run in runs)],
         faces,
         batch_size=recipe.batch_size,
         workers=recipe.workers,
@@ -175,6 +174,7 @@ def score_models(
     )
     titles = distinct_names([place_of(model) for model in loaded])
     evaluations = []
+    of_variants = iter(answers[0][len(jobs) :])
     for number, (job, declaration) in enumerate(zip(jobs, declared, strict=True)):
         seen = [view[number] for view in answers]
         tried = (
@@ -205,9 +205,23 @@ def score_models(
             recipe=recipe,
             named=(set_name, digest, signature),
             tried=tried,
+            kernels=[next(of_variants) for _ in variants[number]],
         )
         evaluations.append(replace(evaluation, title=titles[number]))
     return evaluations
+
+
+def load(model: Any, recipe: EvalRecipe, name: str = "") -> Model:  # noqa: ANN401 - what load_model takes
+    """Load a model with the settings of a recipe; a loaded one is returned as it is."""
+    if isinstance(model, Model):
+        return model
+    return load_model(
+        model,
+        trust_model=recipe.trust_model,
+        architecture=recipe.architecture,
+        output=recipe.output,
+        name=name,
+    )
 
 
 def make_job(model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()) -> ModelRun:
@@ -218,7 +232,12 @@ def make_job(model: Model, recipe: EvalRecipe, explicit: Collection[str] = ()) -
     BtferError
         If the recipe does not fit the model.
     """
-    return ModelRun(model, read_labels(recipe.labels, model), build_preprocessing(recipe, model, explicit))
+    return ModelRun(
+        model,
+        read_labels(recipe.labels, model),
+        build_preprocessing(recipe, model, explicit),
+        recipe.activation,
+    )
 
 
 def true_classes(faces: Sequence[LabelledFace]) -> NDArray[np.int64]:
@@ -235,6 +254,7 @@ def measure(
     recipe: EvalRecipe,
     named: tuple[str, str, str],
     tried: tuple[PreprocessingScore, ...],
+    kernels: Sequence[Predictions] = (),
 ) -> Evaluation:
     """Compute every number of one model from its predictions.
 
@@ -253,12 +273,22 @@ def measure(
         Name and hash of the set, and the signature.
     tried
         Other kinds of preprocessing, compared on the training domain.
+    kernels
+        Predictions of `kernel_runs`.
     """
     true, predictions = true_classes(faces), seen[0]
-    outcomes = Outcomes(true, predictions.predicted, filled(predictions))
+    outcomes = Outcomes(
+        true,
+        predictions.predicted,
+        filled(predictions),
+        predictions.scores,
+        predictions.probabilistic,
+        job.labels.missing,
+    )
     answers = [view.predicted for view in seen[1:]]
     smaller = answers[len(answers) - len(recipe.resolutions) :]
     votes = np.array([[face.votes.get(emotion, 0) for emotion in EMOTIONS] for face in faces], np.float64)
+    of_kernels = kernel_scores(true, predictions.predicted, kernels)
     drawing = {"resamples": recipe.resamples, "seed": recipe.seed}
     set_name, digest, signature = named
     return Evaluation(
@@ -275,7 +305,9 @@ def measure(
         outcomes=outcomes,
         values=metric_values(outcomes),
         intervals=metric_intervals(outcomes, **drawing),
-        soft=score_votes(outcomes.probabilities, votes),
+        soft=score_votes(outcomes.probabilities, votes, predictions.predicted)
+        if predictions.probabilistic
+        else None,
         groups=group_scores(faces, true, predictions.predicted, **drawing),
         corruptions=corruption_scores(
             true, predictions.predicted, answers[: len(answers) - len(smaller)], **drawing
@@ -285,51 +317,15 @@ def measure(
         resolutions=resolution_scores(true, recipe.resolutions, smaller),
         efficiency=efficiency(job.model, job.preprocessing, measure=recipe.efficiency),
         tried=tried,
+        kernels=of_kernels,
         notes=(
-            *_notes(outcomes.scores, job.labels, predictions, job.preprocessing, declaration),
-            *filter(None, [warning(tried) if tried else None]),
+            *notes_of(
+                outcomes.scores, job.labels, predictions, job.preprocessing, declaration, job.model.begins
+            ),
+            *filter(None, [kernel_note(of_kernels), warning(tried) if tried else None]),
         ),
         versions=_versions(job.model),
     )
-
-
-def _notes(
-    scores: Scores,
-    labels: Labels,
-    predictions: Predictions,
-    preprocessing: Preprocessing,
-    declaration: ResolvedPreprocessing,
-) -> tuple[str, ...]:
-    notes = []
-    absent = [emotion for emotion, item in scores.per_class.items() if not item.support]
-    if absent:
-        notes.append(f"The set has no faces of {', '.join(absent)}; the macro averages leave them out.")
-    if labels.missing:
-        classes = "class" if len(labels.missing) == 1 else "classes"
-        notes.append(
-            f"The model has no {classes} {', '.join(labels.missing)}; every such face counts as an error."
-        )
-    if labels.dropped:
-        names = ", ".join(labels.dropped)
-        notes.append(
-            f"The model's class {names} is not one of the seven emotions; its probability was ignored."
-            if len(labels.dropped) == 1
-            else f"The model's classes {names} are not among the seven emotions; their probabilities were ignored."
-        )
-    if predictions.softmaxed:
-        notes.append(
-            "The model's outputs are not probabilities (negative, or not summing to 1), so a softmax was "
-            "applied; it changes the confidences, not the predictions."
-        )
-    if preprocessing.color == "grey" and preprocessing.channels == 3:
-        notes.append("The model takes three channels; each got the same grey image.")
-    if declaration.source == "recipe" and not preprocessing.raw:
-        notes.append(
-            "The preprocessing of this model is not declared (no sidecar, no preset, no --scale, --mean or --std), so "
-            "the recipe's values were used; check them with --check-preprocessing."
-        )
-    notes += [f"{sentence}." for sentence in declaration.overridden]
-    return tuple(notes)
 
 
 def _versions(model: Model) -> dict[str, str]:
@@ -337,54 +333,3 @@ def _versions(model: Model) -> dict[str, str]:
     return {"btfer-builder": __version__, "python": platform.python_version()} | {
         name: version(name) for name in used
     }
-
-
-def write_report(evaluation: Evaluation, output: Path) -> EvalReport:
-    """Write the report of one model into its folder of `output`.
-
-    Raises
-    ------
-    BtferError
-        If it cannot be written.
-    """
-    try:
-        folder = report_folder(output, evaluation.model)
-    except OSError as error:
-        raise _unwritable(output, error) from None
-    return write_report_files(evaluation, folder)
-
-
-def write_report_files(evaluation: Evaluation, folder: Path) -> EvalReport:
-    """Write the files of a report into a folder, which is created where it is missing.
-
-    Raises
-    ------
-    BtferError
-        If they cannot be written.
-    """
-    from btfer_builder.evaluate.report.confusion_plot import confusion_png
-    from btfer_builder.evaluate.report.html import report_html, write_predictions
-
-    model = evaluation.model
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        report = EvalReport(evaluation, folder)
-        metrics = {"schema": SCHEMA} | report.to_dict()
-        metrics |= {
-            "model_path": identity(model),
-            "model_sha256": file_digest(model.path) if model.path and model.path.exists() else None,
-            "loader": model.loader,
-            "versions": evaluation.versions,
-        }
-        write_predictions(report.path / "predictions.csv", evaluation.faces, evaluation.predictions)
-        write_bytes(report.path / "confusion_matrix.png", confusion_png(evaluation.scores.confusion))
-        write_bytes(report.path / "report.html", report_html(evaluation))
-        # Last, so that a folder with a metrics.json is complete.
-        write_json(report.path / "metrics.json", metrics)
-    except OSError as error:
-        raise _unwritable(folder, error) from None
-    return report
-
-
-def _unwritable(folder: Path, error: OSError) -> BtferError:
-    return BtferError(f"{folder}: the report cannot be written ({error}); choose another folder")

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from btfer_builder.catalog.review import review_items
 from btfer_builder.catalog.review_signals import add_predictions, picture_paths, predictions_of
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.evaluate import make_job
+from btfer_builder.evaluate.inference.outputs import Predictions, map_outputs
 from btfer_builder.evaluate.inference.predict import ModelRun, predict_jobs
 from btfer_builder.evaluate.loaders.registry import load_model
 from btfer_builder.evaluate.preprocessing.resolve import resolve_preprocessing
@@ -22,6 +24,9 @@ CHUNK = 512
 
 #: The settings of a `Preprocessing` that are part of the name of its predictions.
 _NAMED = ("height", "width", "channels", "color", "scale", "mean", "std", "resize", "crop", "raw")
+
+#: Later settings: part of the name where they are not 0.
+_LATER = ("resize_to",)
 
 
 def ask_model(workspace: Workspace, suspect: Path) -> str:
@@ -46,10 +51,11 @@ def ask_model(workspace: Workspace, suspect: Path) -> str:
     BtferError
         If the model cannot be used, or a face cannot be read.
     """
-    catalog, model = workspace.catalog, load_model(suspect)
-    recipe = resolve_preprocessing(model, workspace.recipe.eval).recipe
+    catalog, recipe = workspace.catalog, workspace.recipe.eval
+    model = load_model(suspect, architecture=recipe.architecture, output=recipe.output)
+    recipe = resolve_preprocessing(model, recipe).recipe
     job = make_job(model, recipe)
-    name = predictions_name(job, file_digest(suspect))
+    name = predictions_name(job, model.digest or file_digest(suspect))
     known = predictions_of(catalog, name)
     items = {item.item_id: item for item in review_items(catalog, "face") if item.item_id not in known}
     faces = [
@@ -63,6 +69,9 @@ def ask_model(workspace: Workspace, suspect: Path) -> str:
             ((predictions,),) = predict_jobs(
                 [job], chunk, batch_size=recipe.batch_size, workers=recipe.workers, progress=iter
             )
+            if not predictions.probabilistic:  # only the order of the faces counts here
+                predictions = _with_softmax(job, chunk, predictions)
+            job = replace(job, activation=predictions.activation)
             rows = [
                 [None if np.isnan(share) else float(share) for share in row]
                 for row in predictions.probabilities
@@ -72,6 +81,12 @@ def ask_model(workspace: Workspace, suspect: Path) -> str:
     return name
 
 
+def _with_softmax(job: ModelRun, faces: Sequence[LabelledFace], predictions: Predictions) -> Predictions:
+    return map_outputs(
+        job.model, job.labels, faces, predictions.outputs, set(predictions.interpolations), "logits"
+    )
+
+
 def predictions_name(job: ModelRun, digest: str) -> str:
     """Return the name of the predictions of a model: a hash over its file, its labels and its preprocessing.
 
@@ -79,7 +94,8 @@ def predictions_name(job: ModelRun, digest: str) -> str:
     catalog has are found again.
     """
     labels = _text("Labels", job.labels, ("outputs", "names"))
-    preprocessing = _text("Feeding", job.preprocessing, _NAMED)
+    named = (*_NAMED, *(name for name in _LATER if getattr(job.preprocessing, name)))
+    preprocessing = _text("Feeding", job.preprocessing, named)
     return hashlib.sha256(f"{digest}|{labels}|{preprocessing}".encode()).hexdigest()[:16]
 
 

@@ -8,18 +8,27 @@ from typing import Any
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.efficiency import Efficiency
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
+from btfer_builder.evaluate.kernels import KernelScore
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.metrics.groups import Grouping
 from btfer_builder.evaluate.metrics.outcomes import Outcomes
 from btfer_builder.evaluate.metrics.registry import METRICS
 from btfer_builder.evaluate.metrics.scores import Interval, Scores, SoftScores
+from btfer_builder.evaluate.notes import NO_PROBABILITIES, lacking_faces
 from btfer_builder.evaluate.preprocessing.preprocessing_search import PreprocessingScore
 from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
 from btfer_builder.evaluate.robustness import CorruptionScore, ResolutionScore
 from btfer_builder.networks.preprocessing import Preprocessing
 
 #: Version of the form of `metrics.json`; raised when a number changes its meaning.
-SCHEMA = 2
+SCHEMA = 3
+
+#: What is left out where a model's outputs are no probabilities.
+LEFT_OUT = (
+    *(metric.name for metric in METRICS.values() if metric.of_probabilities),
+    "reliability",
+    "soft_labels",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,8 @@ class Evaluation:
         Scores against votes; None where faces have no votes of several reviewers.
     groups, corruptions, resolutions, efficiency, tried
         Further measurements; `tried` are other kinds of preprocessing, compared on the training domain.
+    kernels
+        The accuracy under the usual interpolations; empty if one is declared.
     notes
         Remarks on the numbers, as sentences.
     versions
@@ -69,6 +80,7 @@ class Evaluation:
     resolutions: tuple[ResolutionScore, ...]
     efficiency: Efficiency
     tried: tuple[PreprocessingScore, ...]
+    kernels: tuple[KernelScore, ...]
     notes: tuple[str, ...]
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -76,6 +88,14 @@ class Evaluation:
     def scores(self) -> Scores:
         """Accuracy, precision, recall and F1."""
         return self.outcomes.scores
+
+    @property
+    def degenerate_intervals(self) -> list[str]:
+        """The names of the bootstrap intervals without a width.
+
+        All their draws are equal, as those of a model that makes no error; they are no evidence of certainty.
+        """
+        return [name for name, (low, high) in self.intervals.items() if low == high]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form without the report's path; rows of the matrix are true, columns predicted."""
@@ -105,11 +125,15 @@ class Evaluation:
                 for name in METRICS
                 if name in self.intervals and name != "accuracy"
             },
+            "degenerate_intervals": self.degenerate_intervals,
+            "lacking_classes": lacking_faces(self.scores, self.labels),
+            "left_out": {} if self.predictions.probabilistic else dict.fromkeys(LEFT_OUT, NO_PROBABILITIES),
             "soft_labels": self.soft and asdict(self.soft),
             "groups": [asdict(item) for item in self.groups],
             "corruptions": [asdict(item) for item in self.corruptions],
             "resolutions": [asdict(item) for item in self.resolutions],
             "efficiency": asdict(self.efficiency),
+            "kernels": [asdict(item) for item in self.kernels],
             "tried_preprocessing": [asdict(item) for item in self.tried],
             "preprocessing": self.preprocessing_dict(),
             "set": {"name": self.set_name, "sha256": self.set_digest},
@@ -129,10 +153,12 @@ class Evaluation:
             "std": list(preprocessing.std),
             "crop": preprocessing.crop,
             "resize": preprocessing.resize,
+            "resize_to": preprocessing.resize_to,
             "interpolation": list(self.predictions.interpolations),
             "labels": list(self.labels.names),
             "labels_mean": list(self.labels.outputs),
-            "softmax_applied": self.predictions.softmaxed,
+            "softmax_applied": self.predictions.activation == "logits",
+            "activation": self.predictions.activation,
             "declared_by": self.declaration.source,
             "in_words": preprocessing.describe(),
         }
@@ -147,7 +173,7 @@ class EvalReport:
     evaluation
         The results.
     path
-        Folder with `metrics.json`, `predictions.csv`, `confusion_matrix.png` and `report.html`.
+        Folder with `metrics.json`, `predictions.csv`, `predictions.npz`, `confusion_matrix.png` and `report.html`.
     """
 
     evaluation: Evaluation

@@ -17,7 +17,8 @@ Corruption = Callable[[Pixels, int, np.random.Generator], Pixels]
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
-#: Side in pixels that the strengths below refer to (§2, stage 3); they scale with the size of the face.
+#: Longer side in pixels to which every face is scaled before it is corrupted (§2, stage 3), so that the same severity
+#: means the same to faces of all sizes.
 REFERENCE_SIDE = 256
 
 
@@ -60,7 +61,7 @@ class ResolutionScore:
 def _blur(image: Pixels, severity: int, _rng: np.random.Generator) -> Pixels:
     import cv2
 
-    sigma = (1, 2, 3, 4.5, 6)[severity - 1] * _scale(image)
+    sigma = (1, 2, 3, 4.5, 6)[severity - 1]
     return _pixels(cv2.GaussianBlur(image, (0, 0), sigma))
 
 
@@ -95,7 +96,7 @@ def _occlusion(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels
     share = (0.15, 0.25, 0.35, 0.45, 0.55)[severity - 1]
     height, width = image.shape[:2]
     tall, wide = round(height * share), round(width * share)
-    top, left = int(rng.integers(0, height - tall + 1)), int(rng.integers(0, width - wide + 1))
+    top, left = round(rng.random() * (height - tall)), round(rng.random() * (width - wide))
     covered = image.copy()
     covered[top : top + tall, left : left + wide] = 128
     return covered
@@ -118,7 +119,8 @@ def _grey(image: Pixels, severity: int, _rng: np.random.Generator) -> Pixels:
     return _pixels(image + (grey.astype(np.float32) - image) * share)
 
 
-#: Each corruption takes uint8 RGB of shape (h, w, 3), a severity of 1 to 5 and a seeded generator; it keeps the shape.
+#: Each corruption takes uint8 RGB of shape (h, w, 3) whose longer side is `REFERENCE_SIDE`, a severity of 1 to 5 and
+#: the generator of the face; it keeps the shape.
 CORRUPTIONS: dict[str, Corruption] = {
     "blur": _blur,
     "noise": _noise,
@@ -144,15 +146,30 @@ MEANINGS = {
 
 
 def corruption_view(name: str, severity: int, seed: int) -> View:
-    """Return a view that corrupts each face, seeded by its id: the same for every model, order and batch size."""
+    """Return a view that corrupts each face at the reference size.
+
+    What is random is drawn once a face, from its id: it is the same for every severity, model, order and batch size.
+    """
     corrupt = CORRUPTIONS[name]
 
     def view(image: Pixels, face: LabelledFace) -> Pixels:
         face_seed = zlib.crc32(face.face_id.encode("utf-8", "surrogateescape"))
-        rng = np.random.default_rng([seed, zlib.crc32(name.encode()), severity, face_seed])
-        return corrupt(image, severity, rng)
+        rng = np.random.default_rng([seed, zlib.crc32(name.encode()), face_seed])
+        return corrupt(at_reference_size(image), severity, rng)
 
     return view
+
+
+def at_reference_size(image: Pixels) -> Pixels:
+    """Scale an image so that its longer side is `REFERENCE_SIDE`: averaging areas to shrink, bicubic to enlarge."""
+    import cv2
+
+    height, width = image.shape[:2]
+    factor = REFERENCE_SIDE / max(height, width)
+    if factor <= 1:
+        return shrink(image, REFERENCE_SIDE)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return _pixels(cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_CUBIC))
 
 
 def resolution_view(side: int) -> View:
@@ -225,11 +242,6 @@ def resolution_scores(
         scores = score(true, predicted)
         results.append(ResolutionScore(side, scores.accuracy, scores.accuracy_interval, scores.macro_f1))
     return tuple(results)
-
-
-def _scale(image: Pixels) -> float:
-    height, width = image.shape[:2]
-    return float(max(height, width)) / REFERENCE_SIDE
 
 
 def _pixels(values: NDArray[np.generic]) -> Pixels:

@@ -177,7 +177,8 @@ def make_signature(
         if preprocessing.width == preprocessing.height
         else f"{preprocessing.width}x{preprocessing.height}"
     )
-    color = "grey3" if preprocessing.color == "grey" and preprocessing.channels == 3 else preprocessing.color
+    grey = preprocessing.color.startswith("grey") and preprocessing.channels == 3
+    color = f"{preprocessing.color}3" if grey else preprocessing.color
     known = len(labels.outputs) - len(labels.dropped)
     fed: list[str] = ["raw" if preprocessing.raw else preprocessing.scale]
     fed += [
@@ -187,6 +188,8 @@ def make_signature(
     ]
     if preprocessing.crop < 1:
         fed.append(f"crop={preprocessing.crop:g}")
+    if preprocessing.resize_to:
+        fed.append(f"to={preprocessing.resize_to}")
     fed.append("+".join(predictions.interpolations))
     name = re.sub(r"[^\w.-]+", "_", set_name)
     return "|".join(

@@ -122,7 +122,11 @@ def chance_line(axes: "Axes", level: float) -> None:
 
 
 def to_png(figure: "Figure") -> bytes:
-    """Return the figure as a PNG without metadata."""
+    """Return the figure as a PNG without metadata. Dollar signs are text: nothing in a figure is a formula."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
     png = io.BytesIO()
     figure.savefig(png, format="png", facecolor=PAPER, metadata={"Software": None})
     return png.getvalue()

@@ -1,22 +1,31 @@
 """Write files and folders whole or not at all, and digest them."""
 
+import fcntl
 import filecmp
 import hashlib
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from btfer_builder.errors import BtferError
+from btfer_builder.io.locks import lock_file, try_lock
 from btfer_builder.io.storage import File, RemoteFile
 
 #: Suffixes of the folder that is being built, and of the earlier one while it is replaced.
 _BUILDING = ".building"
 _EARLIER = ".old.building"
+
+#: The lock in a temporary folder, held by the process that made it.
+_IN_USE = ".lock"
+
+#: Files that are synced at the same time: their file system writes its journal once for all of them.
+_SYNCED_AT_ONCE = 8
 
 
 def file_digest(path: Path) -> str:
@@ -59,12 +68,11 @@ def open_atomic(path: Path, *, keep_equal: bool = False) -> Iterator[IO[bytes]]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
         raise BtferError(f"{path}: cannot be written: {error.strerror}") from None
-    # No fsync: after a power cut the catalog, which has one, says what to write again.
-    with (
-        replace_on_success(Path(name), path, keep_equal=keep_equal),
-        os.fdopen(handle, "wb") as file,
-    ):
+    os.close(handle)
+    with Path(name).open("wb") as file, replace_on_success(Path(name), path, keep_equal=keep_equal):
+        _mark_in_use(file.fileno())
         yield file
+        file.flush()  # no fsync: see `sync_files`
 
 
 @contextmanager
@@ -134,7 +142,7 @@ def build_folder(target: Path, *, overwrite: bool = False, leftovers: Sequence[s
         restore_folder(target, leftovers)
 
 
-def restore_folder(target: Path, leftovers: Sequence[str] = ()) -> None:
+def restore_folder(target: Path, leftovers: Sequence[str] = ()) -> list[Path]:
     """Put the earlier `target` back if no new one replaced it, and delete what a killed `build_folder` left.
 
     Parameters
@@ -143,15 +151,81 @@ def restore_folder(target: Path, leftovers: Sequence[str] = ()) -> None:
         The folder.
     leftovers
         Glob patterns of more temporary folders beside it, as earlier versions named them.
+
+    Returns
+    -------
+    list of Path
+        The folders that were deleted.
     """
     name = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}(\.old)?{re.escape(_BUILDING)}")
     found = {path for path in target.parent.glob(f".*{_BUILDING}") if name.fullmatch(path.name)}
     found.update(path for pattern in leftovers for path in target.parent.glob(pattern))
+    deleted = []
     for path in sorted(found):
         if path.name.endswith((_EARLIER, ".old")) and not target.exists():
             path.rename(target)
         else:
             shutil.rmtree(path, ignore_errors=True)
+            deleted.append(path)
+    return deleted
+
+
+def _mark_in_use(handle: int) -> None:
+    """Lock a temporary file until it is closed, so that nobody takes it for that of a killed process."""
+    with suppress(OSError):  # some network file systems have no locks
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def delete_left_parts(folder: Path) -> list[Path]:
+    """Delete the temporary files of killed processes in a folder, and return them."""
+    left = []
+    for path in sorted(folder.glob(".*.part")):
+        with suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
+            path.unlink()
+            left.append(path)
+    return left
+
+
+def sync_files(paths: Iterable[File]) -> None:
+    """Wait until files and their names are on the disk, so that a row which names one holds after a power cut."""
+    local = [path for path in paths if isinstance(path, Path)]  # other storage has them when it answers
+    if not local:
+        return
+    with ThreadPoolExecutor(_SYNCED_AT_ONCE) as threads:
+        list(threads.map(_sync, local))
+        list(threads.map(_sync, {path.parent for path in local}))
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Make a folder that is deleted when the block ends, or by `delete_left_folders` if the process is killed."""
+    delete_left_folders(parent, prefix)
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
+    try:
+        with lock_file(folder / _IN_USE, f"{folder} is in use"):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def delete_left_folders(parent: Path, prefix: str) -> list[Path]:
+    """Delete the folders that killed processes left of `temporary_folder`, and return them."""
+    left = []
+    for folder in sorted(parent.glob(f"{prefix}????????")):
+        if folder.is_dir() and (lock := try_lock(folder / _IN_USE)):
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.release()
+            left.append(folder)
+    return left
 
 
 def write_bytes(path: File, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """The location of images and faces: a folder, or shared storage that fsspec supports (s3://…)."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,11 +44,15 @@ class RemoteFile:
         except FileNotFoundError:
             return False
 
-    def files(self) -> list[str]:
-        """Return the files below this path, relative to it."""
+    def sizes(self) -> dict[str, int]:
+        """Return the size in bytes of each file below this path, by its path relative to this one.
+
+        Storage lists a thousand files a request; no file is asked for by itself.
+        """
         system, path = _filesystem(self.url)
         with _reached(self.url):
-            return [str(name).removeprefix(path).lstrip("/") for name in system.find(path)]
+            found = system.find(path, detail=True)
+        return {str(name).removeprefix(path).lstrip("/"): int(info["size"]) for name, info in found.items()}
 
     def read_bytes(self) -> bytes:
         """Return the content; raise FileNotFoundError if the file does not exist."""
@@ -118,11 +123,32 @@ def thumb_path(root: Root, kind: Kind, item_id: str) -> Path:
 def files_below(root: Root, folder: str) -> list[str]:
     """Return the paths of all files below a folder of the workspace, as in the catalog."""
     location = root / folder
-    if isinstance(location, Path):
-        names = [path.relative_to(location).as_posix() for path in location.rglob("*") if path.is_file()]
-    else:
-        names = location.files()
-    return [f"{folder}/{name}" for name in sorted(names)]
+    if isinstance(location, RemoteFile):
+        return sorted(f"{folder}/{name}" for name in location.sizes())
+    return sorted(path for path, _ in _walk(location, folder))
+
+
+def sizes_below(root: Root, folder: str) -> dict[str, int]:
+    """Return the size in bytes of each file below a folder of the workspace, by its path as in the catalog."""
+    location = root / folder
+    if isinstance(location, RemoteFile):
+        return {f"{folder}/{name}": size for name, size in location.sizes().items()}
+    return {path: entry.stat().st_size for path, entry in _walk(location, folder)}
+
+
+def _walk(location: Path, folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield (path, entry) of each file: a million of them take a second, where `Path.rglob` takes a minute."""
+    try:
+        with os.scandir(location) as entries:
+            found = list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in found:
+        path = f"{folder}/{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(location / entry.name, path)
+        elif entry.is_file():
+            yield path, entry
 
 
 def _filesystem(url: str) -> tuple[Any, str]:

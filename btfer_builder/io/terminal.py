@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+from btfer_builder.io.text import for_terminal, printable
+
 Item = TypeVar("Item")
 
 _SHOWN = ContextVar("progress", default=True)
@@ -64,7 +66,7 @@ def echo_stderr(text: str) -> None:
     """Print a message on stderr: stdout is for the result."""
     from tqdm import tqdm
 
-    tqdm.write(text, file=sys.stderr)
+    tqdm.write(for_terminal(text), file=sys.stderr)
 
 
 class StatusLine:
@@ -85,7 +87,7 @@ class StatusLine:
 
     def show(self, text: str) -> None:
         """Show the current counts."""
-        self._text = text
+        self._text = text = printable(text)
         if self._bar is not None:
             self._bar.set_description_str(text)
         elif time.monotonic() - self._at >= self.every:

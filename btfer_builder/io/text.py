@@ -1,5 +1,7 @@
 """Show text from outside in one line of output."""
 
+import unicodedata
+
 
 def printable(text: str) -> str:
     r"""Escape characters that have no place in a line of text: line ends, controls, bytes that are not UTF-8.
@@ -12,6 +14,23 @@ def printable(text: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
     )
+
+
+def for_terminal(text: str) -> str:
+    r"""Escape what a terminal would obey (controls, directions of writing), but leave line ends and all spaces.
+
+    Examples
+    --------
+    >>> for_terminal("a\x1b[2J\nb")
+    'a\\x1b[2J\nb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if _is_shown(char) else printable(char) for char in text)
+
+
+def _is_shown(char: str) -> bool:
+    return char.isprintable() or char == "\n" or unicodedata.category(char) == "Zs"
 
 
 def one_line(text: str) -> str:

@@ -28,6 +28,41 @@ def count_flops(products: Iterable[Products]) -> int | None:
     return total
 
 
+class Uncounted(Exception):
+    """Operators whose operations cannot be counted; its argument is their names."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the operators, sorted."""
+        return tuple(self.args[0])
+
+
+def count_operators(operators: Iterable[tuple[str, Products | None]]) -> int:
+    """Return the operations of one image of a graph of operators.
+
+    Parameters
+    ----------
+    operators
+        Name and products of each operator that multiplies with weights or is attention; None where its products are not
+        known.
+
+    Raises
+    ------
+    Uncounted
+        If the products of an operator, or a side of them, are unknown.
+    """
+    total, unknown = 0, set()
+    for name, products in operators:
+        flops = None if products is None else count_flops([products])
+        if flops is None:
+            unknown.add(name)
+        else:
+            total += flops
+    if unknown:
+        raise Uncounted(sorted(unknown))
+    return total
+
+
 def network_flops(network: "keras.Model") -> int:
     """Return the operations of one image, counted from the layers, without weights or a graph.
 

@@ -10,8 +10,22 @@ from btfer_builder.config import Pretraining, ResizeKernel, Scale
 from btfer_builder.errors import BtferError
 from btfer_builder.networks.registry import ImageNetInput, NetworkSpec, find_network
 
-ChannelOrder = Literal["rgb", "bgr", "grey"]
-Interpolation = Literal["area", "bilinear", "cubic", "lanczos", "nearest", "none"]
+ChannelOrder = Literal["rgb", "bgr", "grey", "grey-bgr"]
+Interpolation = Literal[
+    "area",
+    "bilinear",
+    "cubic",
+    "lanczos",
+    "nearest",
+    "pil-bilinear",
+    "pil-cubic",
+    "pil-lanczos",
+    "pil-nearest",
+    "pil-box",
+    "pil-hamming",
+    "skimage",
+    "none",
+]
 
 #: Means of ImageNet in the order blue, green, red, as Caffe's models subtract them.
 CAFFE_MEAN = (103.939, 116.779, 123.68)
@@ -45,17 +59,23 @@ class Preprocessing:
     height, width, channels
         Shape of the input: pixels, and 1 or 3 channels.
     color
-        Channel order; `grey` with three channels repeats the grey image in each.
+        Channel order; `grey` with three channels repeats the grey image in each. `grey-bgr` takes red for blue and blue
+        for red, as libraries do that were given the other order.
     scale
         Range of the scaled pixels.
     mean, std
         Subtracted and divided by, in units of `scale`: empty, one value, or one a channel in the order of `color`.
     resize
-        Interpolation; `auto` is `area` to shrink and `cubic` to enlarge.
+        Interpolation; `auto` is `area` to shrink and `cubic` to enlarge. Those of OpenCV sample the pixels; those of
+        Pillow (`pil-…`) average when they shrink, as torchvision and transformers do. `skimage` is the resize of
+        scikit-image: blurred and bilinear, in floating point.
     crop
         Side of the central square that is kept, as a share of the face's side.
     raw
         Whether the model takes RGB of 0–255 as uint8 and does the rest itself.
+    resize_to
+        Side to which the shorter side of the face is resized, before the central part of the size of the input is cut
+        out; 0 to resize to the size of the input.
     """
 
     height: int
@@ -68,13 +88,15 @@ class Preprocessing:
     resize: ResizeKernel = "auto"
     crop: float = 1.0
     raw: bool = False
+    resize_to: int = 0
 
     def describe(self) -> str:
         """Return one line for people: `64×64 grey; −1 to 1; area to shrink, cubic to enlarge`."""
         size = f"{self.width}×{self.height}"
         if self.raw:
             return f"{size} rgb as uint8, the function does the rest"
-        color = "grey in three channels" if self.color == "grey" and self.channels == 3 else self.color
+        grey = self.color.startswith("grey") and self.channels == 3
+        color = f"{self.color} in three channels" if grey else self.color
         low, high = self.scale.split(",")
         steps = [f"{size} {color}", f"{low.replace('-', '−')} to {high}"]
         if self.mean:
@@ -86,6 +108,8 @@ class Preprocessing:
         )
         if self.crop < 1:
             steps.append(f"central {self.crop:.0%}")
+        if self.resize_to:
+            steps.append(f"resized to {self.resize_to}, central {size} cut out")
         return "; ".join(steps)
 
 
@@ -150,7 +174,7 @@ def resize_face(
     Returns
     -------
     array
-        uint8 of shape (height, width, channels).
+        uint8 of shape (height, width, channels); float64 of 0–255 if scikit-image resizes.
     interpolation
         The interpolation used; `none` if the face already has the size.
 
@@ -165,26 +189,65 @@ def resize_face(
         height, width = image.shape[:2]
         top, left = (round(side * (1 - preprocessing.crop) / 2) for side in (height, width))
         pixels = image[top : height - top, left : width - left]
-    if preprocessing.color == "grey":
-        pixels = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)
+    if preprocessing.color in {"grey", "grey-bgr"}:
+        weights = cv2.COLOR_RGB2GRAY if preprocessing.color == "grey" else cv2.COLOR_BGR2GRAY
+        pixels = cv2.cvtColor(np.ascontiguousarray(pixels), weights)
     elif preprocessing.color == "bgr":
         pixels = pixels[..., ::-1]
     height, width = pixels.shape[:2]
+    target = preprocessing.height, preprocessing.width
+    if preprocessing.resize_to:
+        shorter = min(height, width)
+        target = height * preprocessing.resize_to // shorter, width * preprocessing.resize_to // shorter
     used: Interpolation = "none"
-    if (height, width) != (preprocessing.height, preprocessing.width):
+    if (height, width) != target:
         # Area averages the pixels it drops; nearest neighbour aliases, and cubic does when it shrinks.
-        shrinks = preprocessing.height * preprocessing.width < height * width
+        shrinks = target[0] * target[1] < height * width
         used = preprocessing.resize if preprocessing.resize != "auto" else "area" if shrinks else "cubic"
-        kernels = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
-        kernels |= {"lanczos": cv2.INTER_LANCZOS4, "nearest": cv2.INTER_NEAREST}
-        pixels = cv2.resize(
-            np.ascontiguousarray(pixels),
-            (preprocessing.width, preprocessing.height),
-            interpolation=kernels[used],
-        )
+        pixels = _resize(np.ascontiguousarray(pixels), target, used)
+    if preprocessing.resize_to:
+        top, left = (target[0] - preprocessing.height) // 2, (target[1] - preprocessing.width) // 2
+        pixels = pixels[top : top + preprocessing.height, left : left + preprocessing.width]
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[..., np.newaxis], preprocessing.channels, axis=2)
     return pixels, used
+
+
+def _resize(pixels: NDArray[np.uint8], target: tuple[int, int], kernel: Interpolation) -> NDArray[np.uint8]:
+    """Resize contiguous pixels to (height, width); those of scikit-image are float64 of 0–255."""
+    height, width = target
+    if kernel == "skimage":
+        return _as_skimage(pixels, target)
+    if kernel.startswith("pil-"):
+        from PIL import Image
+
+        filters = {"cubic": "bicubic"}
+        name = kernel.removeprefix("pil-")
+        resample = Image.Resampling[filters.get(name, name).upper()]
+        return np.asarray(Image.fromarray(pixels).resize((width, height), resample))
+    import cv2
+
+    kernels = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
+    kernels |= {"lanczos": cv2.INTER_LANCZOS4, "nearest": cv2.INTER_NEAREST}
+    resized: NDArray[np.uint8] = cv2.resize(pixels, (width, height), interpolation=kernels[kernel])
+    return resized
+
+
+def _as_skimage(pixels: NDArray[np.uint8], target: tuple[int, int]) -> NDArray[Any]:
+    """Resize as `skimage.transform.resize` does by default: Gaussian blur where it shrinks, then bilinear."""
+    from scipy import ndimage
+
+    factors = np.divide(pixels.shape[:2], target)
+    more = (1.0,) * (pixels.ndim - 2)
+    image = pixels * (
+        1 / 255
+    )  # rounded as there: a network with integers inside shows one unit in the last place
+    if (factors > 1).any():
+        sigma = (*np.maximum(0, (factors - 1) / 2), *(0.0 for _ in more))
+        image = ndimage.gaussian_filter(image, sigma, mode="mirror")
+    resized = ndimage.zoom(image, (*(1 / factors), *more), order=1, mode="mirror", grid_mode=True)
+    scaled: NDArray[np.float64] = resized * 255
+    return scaled
 
 
 def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[Any]:
@@ -200,10 +263,11 @@ def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArra
     The range is exact: x/255 and (x/255 − 0.5)·2.
     """
     if preprocessing.raw:
-        return pixels
+        return pixels if pixels.dtype == np.uint8 else np.rint(pixels).astype(np.uint8)
+    exact = pixels.dtype == np.float64
     values = pixels.astype(np.float32)
     if preprocessing.scale != "0,255":
-        values /= np.float32(255)
+        values = (pixels / 255).astype(np.float32) if exact else values / np.float32(255)
     if preprocessing.scale == "-1,1":
         values -= np.float32(0.5)
         values *= np.float32(2)

@@ -1,5 +1,6 @@
 """Run a function over many items in this process, in a pool of processes or on a Dask cluster."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -34,7 +35,11 @@ class Runner(Generic[Item, Result]):
     root: Root | None = None
 
     def map(
-        self, function: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]
+        self,
+        function: Callable[[Sequence[Item]], list[Result]],
+        items: Sequence[Item],
+        *,
+        stop: threading.Event | None = None,
     ) -> Iterator[list[tuple[Item, Result | Crashed]]]:
         """Yield the results of each shard as it is done, in no particular order.
 
@@ -48,6 +53,8 @@ class Runner(Generic[Item, Result]):
             atomically but has no other side effects.
         items
             Picklable items.
+        stop
+            Ends the work early when it is set, also from another thread; only in a pool of processes.
 
         Raises
         ------
@@ -64,4 +71,4 @@ class Runner(Generic[Item, Result]):
             for shard in shards:
                 yield list(zip(shard, function(shard), strict=True))
             return
-        yield from map_in_pool(self.workers, function, shards)
+        yield from map_in_pool(self.workers, function, shards, stop)

@@ -22,7 +22,8 @@ from btfer_builder.labels import EMOTIONS, Emotion
 class Query:
     """A search phrase. Its attributes describe what was searched for, never who a person is.
 
-    `expression` is the word in its vocabulary (the male form of two, as in dictionaries).
+    `expression` is the word in its vocabulary (the male form of two, as in dictionaries). `fewer` are phrases with
+    fewer words, for an engine that finds only what has all of them.
     """
 
     query: str
@@ -32,6 +33,7 @@ class Query:
     query_gender: Gender
     query_age: Age
     expression: str
+    fewer: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, str]:
         """Return the public fields: phrase, language, emotion and the three query attributes."""
@@ -110,6 +112,7 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     people: People
     ethnicities: Ethnicities
     expressions: Expressions
+    shorter: dict[Text, Text] = {}
 
     def __post_init__(self) -> None:
         _expect_placeholders(self.phrase, "{person}", "{expression}")
@@ -177,13 +180,14 @@ def make_phrases(vocabulary: Vocabulary, language: str) -> list[Query]:
     grid = product(words, get_args(Ethnicity), get_args(Gender), get_args(Age))
     return [
         Query(
-            query=_phrase(vocabulary, word, ethnicity, gender, age),
+            query=(phrase := _phrase(vocabulary, word, ethnicity, gender, age)),
             language=language,
             emotion=emotion,
             query_ethnicity=ethnicity,
             query_gender=gender,
             query_age=age,
             expression=_form(word, "male"),
+            fewer=_fewer_words(vocabulary, word, ethnicity, gender, age, phrase),
         )
         for (emotion, word), ethnicity, gender, age in grid
     ]
@@ -194,6 +198,21 @@ def folded(phrase: str) -> str:
     letters = unicodedata.normalize("NFKD", phrase.casefold())
     bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return " ".join(re.findall(r"\w+", bare))
+
+
+#: The age whose words for a person say nothing about the age, or less.
+_WITHOUT_AGE: dict[Age, Age] = {"toddler": "child", "middle-aged": "adult", "elderly": "adult"}
+
+
+def _fewer_words(
+    vocabulary: Vocabulary, word: Word, ethnicity: Ethnicity, gender: Gender, age: Age, phrase: str
+) -> tuple[str, ...]:
+    """Return the phrase without the words for the age, then also with the shorter form of its expression."""
+    ageless = _WITHOUT_AGE.get(age, age)
+    form = _form(word, gender)
+    steps = (form, vocabulary.shorter.get(form, form))
+    phrases = (_phrase(vocabulary, step, ethnicity, gender, ageless) for step in steps)
+    return tuple(dict.fromkeys(step for step in phrases if step != phrase))
 
 
 def _phrase(vocabulary: Vocabulary, word: Word, ethnicity: Ethnicity, gender: Gender, age: Age) -> str:

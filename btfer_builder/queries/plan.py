@@ -1,7 +1,9 @@
 """The search phrases of a recipe: read, checked for duplicates, filtered, in a fixed order."""
 
 import re
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from btfer_builder.config import Age, QueriesRecipe
@@ -44,6 +46,48 @@ def plan_queries(vocabulary_dir: Path, recipe: QueriesRecipe) -> list[Query]:
         queries += make_phrases(read_vocabulary(vocabulary_dir / f"{language}.yaml"), language)
     _refuse_duplicates(queries, vocabulary_dir)
     return [query for query in queries if _is_selected(query, recipe)]
+
+
+def interleaved(queries: Sequence[Query], *, in_turn: bool = True) -> list[Query]:
+    """Return the queries in an order of which every beginning is balanced.
+
+    Among the first k, the numbers of any two emotions differ by at most one, as long as both have queries left. The
+    same holds for the languages of an emotion. Its cells (ethnicity × gender × age) come in turn, too, and those with
+    attributes that came less often first.
+
+    Parameters
+    ----------
+    queries : sequence of Query
+        Queries in any order, which decides where the rest is equal.
+    in_turn : bool
+        Whether languages and cells come in turn; otherwise the queries of an emotion stay in their order.
+    """
+    by_emotion: dict[str, list[Query]] = {}
+    for query in queries:
+        by_emotion.setdefault(query.emotion, []).append(query)
+    rounds = zip_longest(*(_in_turn(group) if in_turn else group for group in by_emotion.values()))
+    return [query for each in rounds for query in each if query is not None]
+
+
+def _in_turn(queries: Sequence[Query]) -> list[Query]:
+    """Return the queries of one emotion with languages and cells in turn."""
+    cells: dict[str, dict[tuple[str, ...], deque[Query]]] = {}
+    for query in queries:
+        own: tuple[str, ...] = (query.query_ethnicity, query.query_gender, query.query_age)
+        cells.setdefault(query.language, {}).setdefault(own, deque()).append(query)
+    used: Counter[str | tuple[str, ...]] = Counter()
+    ordered = []
+    while cells:
+        for language in list(cells):
+            waiting = cells[language]
+            cell = min(waiting, key=lambda cell: (used[cell], sum(used[value] for value in cell)))
+            ordered.append(waiting[cell].popleft())
+            used.update([cell, *cell])
+            if not waiting[cell]:
+                del waiting[cell]
+            if not waiting:
+                del cells[language]
+    return ordered
 
 
 def languages_in(vocabulary_dir: Path) -> list[str]:

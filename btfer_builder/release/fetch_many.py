@@ -9,6 +9,7 @@ from pathlib import Path
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Page, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
+from btfer_builder.crawl.temp_file import place
 from btfer_builder.crawl.urls import host_of
 from btfer_builder.io.event_loop import run_coroutine
 from btfer_builder.io.terminal import bar
@@ -70,6 +71,11 @@ async def _fetch_many(
     left = len(requests)
     tries: Counter[FetchRequest] = Counter()
 
+    def place_and_report(request: FetchRequest, result: Fetched | Page) -> None:
+        if isinstance(result, Fetched) and result.image and result.file:
+            place(root, result.file, result.image.path)
+        done(request, result)
+
     async def work() -> None:
         nonlocal left
         while True:
@@ -87,7 +93,7 @@ async def _fetch_many(
                 if tries[request] < recipe.tries:
                     scheduler.add(request, first=True)
                     continue
-            await asyncio.to_thread(done, request, result)
+            await asyncio.to_thread(place_and_report, request, result)
             progress.update()
             left -= 1
             if not left:

@@ -2,8 +2,6 @@
 
 import hashlib
 import re
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +15,9 @@ from btfer_builder.crop.render import render_crop
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.images.hashing import pixel_hash
-from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.atomic import temporary_folder, write_bytes
 from btfer_builder.io.csv import write_csv
+from btfer_builder.reconcile import PHOTOS, delete_rebuild_leftovers
 from btfer_builder.release import schema
 from btfer_builder.release.diff import release_info, rows_in
 from btfer_builder.release.fetch_many import FetchRequest, fetch_many
@@ -83,16 +82,14 @@ def rebuild(folder: Path, recipe: CrawlRecipe) -> RebuildResult:
         if not _is_there(folder, row):
             todo.setdefault(row["url"], []).append(row)
     try:
-        photos = Path(tempfile.mkdtemp(dir=folder, prefix=".photos."))
-        try:
+        delete_rebuild_leftovers(folder)
+        with temporary_folder(folder, PHOTOS) as photos:
 
             def done(request: FetchRequest, fetched: Fetched | Page) -> None:
                 assert isinstance(fetched, Fetched)  # noqa: S101 - no request is for a page
                 failed.update(_crop_all(folder, photos, todo[request.url], fetched))
 
             fetch_many([FetchRequest(url) for url in todo], photos, recipe, done, "rebuild")
-        finally:
-            shutil.rmtree(photos, ignore_errors=True)
         _write_tables(folder, rows, failed)
     except OSError as error:
         raise BtferError(

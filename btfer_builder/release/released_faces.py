@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from btfer_builder.catalog.release import Membership, face_boxes, sample_rows
 from btfer_builder.catalog.sample import AcceptedFace, Source, accepted_faces, sample_state, sources
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.crawl.licenses import UNKNOWN, page_code
+from btfer_builder.crawl.ssrf_guard import is_public_url
 from btfer_builder.errors import BtferError
 from btfer_builder.io.text import one_line
 from btfer_builder.labels import SPLITS, Emotion
+from btfer_builder.release.audit_texts import without_contacts
 from btfer_builder.sample.provenance import LICENSES, best_source, license_of
 from btfer_builder.sample.stale import stale_line
 from btfer_builder.workspace import Workspace
@@ -81,7 +83,7 @@ class ReleasedFace:
         given = self.source.license_url.strip()
         if self.license not in LICENSES:
             return ""
-        if page_code(given) == self.license:
+        if page_code(given) == self.license and is_public_url(given):
             return given
         version = re.search(r"\b[1-4]\.[05]\b", self.source.license)
         if version and self.license not in _DEEDS:
@@ -90,14 +92,30 @@ class ReleasedFace:
 
     @property
     def creator(self) -> str:
-        """Whom to name; empty if the licence does not require a name, which protects people."""
-        return "" if self.license in NO_ATTRIBUTION else one_line(self.source.creator)
+        """Whom to name, without contacts; empty if the licence does not require a name, which protects people."""
+        return "" if self.license in NO_ATTRIBUTION else without_contacts(one_line(self.source.creator))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether its photo is a picture of the authors' own, not of the web."""
+        return not is_web(self.source.url)
+
+    @property
+    def attribution(self) -> str:
+        """How the owner of an own picture wants it to be attributed; texts of search engines may name the person."""
+        own = self.is_own and self.license not in NO_ATTRIBUTION
+        return without_contacts(one_line(self.source.attribution)) if own else ""
+
+    @property
+    def consent(self) -> str:
+        """Whether the person shown consented: yes, no or unknown."""
+        return self.source.consent or "unknown"
 
     @property
     def source_page(self) -> str:
         """Page of the photo, else its address, where a known licence can be checked."""
         urls = (self.source.page_url, self.source.url) if self.license in LICENSES else ()
-        return next((url for url in urls if is_web(url)), "")
+        return next((url for url in urls if is_public_url(url)), "")
 
 
 def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[ReleasedFace]:
@@ -131,8 +149,10 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
         face = accepted[row["face_id"]]
         origins = candidates.get(face.image_id, [])
         if recipe.urls_only:
-            origins = [origin for origin in origins if is_web(origin.url)]
+            origins = [origin for origin in origins if is_public_url(origin.url)]
         source = best_source(origins)
+        stated = sorted({word for origin in origins for word in origin.restrictions.split("|") if word})
+        source = replace(source, restrictions="|".join(stated))
         faces.append(
             ReleasedFace(
                 row["face_id"],
@@ -177,10 +197,10 @@ def splits_of(faces: list[ReleasedFace]) -> list[str]:
 
 def _check_terms(faces: list[ReleasedFace], recipe: ReleaseRecipe) -> None:
     if recipe.urls_only:
-        if local := [face.face_id for face in faces if not is_web(face.source.url)]:
+        if local := [face.face_id for face in faces if not is_public_url(face.source.url)]:
             raise BtferError(
-                f"{len(local)} of {len(faces)} faces are from local files, such as {local[0]}, which others cannot "
-                "fetch. Release without --urls-only"
+                f"{len(local)} of {len(faces)} faces are from local files or private addresses, such as {local[0]}, "
+                "which others cannot fetch. Release without --urls-only"
             )
         return
     unlicensed = [face.face_id for face in faces if face.license == UNKNOWN]

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from btfer_builder.catalog.sample import ATTRIBUTES
+from btfer_builder.config.collection import Age, Ethnicity, Gender
 from btfer_builder.images.decode import decode_image
 from btfer_builder.images.hashing import pixel_hash
 from btfer_builder.labels import EMOTIONS, Emotion
@@ -19,13 +20,16 @@ PARQUET = "faces.parquet"
 SOURCES = "sources.jsonl"
 LICENSES = "LICENSES.csv"
 
+#: The values of the columns `query_…` that the package's own queries give; releases declare all others.
+QUERY_VALUES = frozenset(("", *get_args(Ethnicity), *get_args(Gender), *get_args(Age)))
+
 _FACES = (METADATA, PARQUET, SOURCES)
 _ALL = (*_FACES, LICENSES)
 
 #: Prefix of the columns that count the votes for an emotion.
 _VOTES = "votes_"
 #: Columns of the catalog's box that are private to a workspace.
-_PRIVATE = {"path", "state", "reason"}
+_PRIVATE = {"path", "state", "reason", "bytes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Column:
         The files that have it.
     read
         Return its value for a face.
+    optional
+        Whether the value may be None, where it is not known.
     """
 
     name: str
@@ -47,6 +53,7 @@ class Column:
     meaning: str
     files: tuple[str, ...]
     read: Callable[[ReleasedFace], Any]
+    optional: bool = False
 
 
 def _votes(emotion: Emotion) -> Column:
@@ -97,12 +104,22 @@ COLUMNS: tuple[Column, ...] = (
     Column("license", "string", "Licence of the photo.", _ALL, lambda face: face.license),
     Column("license_url", "url", "Text of the licence.", (LICENSES,), lambda face: face.license_url),
     Column("creator", "string", "Whom to name, if the licence requires it.", (LICENSES,), lambda face: face.creator),
+    Column("consent", "string", "Whether the person shown consented: yes, no or unknown.", _FACES,
+           lambda face: face.consent),
     Column("source", "url", "Page of the photo, else its address.", (LICENSES,), lambda face: face.source_page),
+    Column("restrictions", "string", "Other rights than copyright that the source states, such as personality.",
+           (LICENSES,), lambda face: face.source.restrictions),
+    Column("attribution", "string", "How the owner of an own picture wants it to be attributed.", (LICENSES,),
+           lambda face: face.attribution),
     Column("agreement", "float64", "Share of the reviewers who gave the face its label.", _FACES, _agreement),
     Column("reviewers", "int64", "Number of reviewers who answered.", _FACES, lambda face: face.face.votes),
     *(_votes(emotion) for emotion in EMOTIONS),
     *(_attribute(name) for name in ATTRIBUTES),
     Column("query_language", "string", "Language of the search phrase.", _FACES, lambda face: face.face.language),
+    Column("padding", "float64", "Share of the crop that is beyond the photo and repeats its border, 0 to 1.", _FACES,
+           lambda face: face.box["padding"], optional=True),
+    Column("found_by", "string", "bordered: a second search found the face; already_cropped: not cropped.", _FACES,
+           lambda face: face.box["found_by"]),
     Column("sha256", "string", "SHA-256 of the face's file.", _FACES, lambda face: face.sha256),
     Column("url", "url", "Address of the photo.", (SOURCES,), lambda face: face.source.url),
     Column("size", "int64", "Side of the face in pixels.", (SOURCES,), lambda face: face.size),

@@ -12,6 +12,7 @@ from btfer_builder.catalog.release import add_release
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import build_folder, file_digest
+from btfer_builder.reconcile import writing
 from btfer_builder.release import schema
 from btfer_builder.release.audit import audit_release
 from btfer_builder.release.released_faces import ReleasedFace, members, released_faces
@@ -63,9 +64,10 @@ def release(workspace: Workspace, out: Path, recipe: ReleaseRecipe) -> ReleaseRe
     with workspace.stage("release"), catalog.run("release", recipe) as counts:
         if out.exists() or out.is_symlink():
             raise BtferError(f"{out} exists already; name another folder, or remove it first")
-        with build_folder(out) as building:
+        with writing(workspace, "release", str(out)), build_folder(out) as building:
             stats, faces = write_release_files(workspace, building, recipe)
-        record_release(workspace, out, stats, faces)
+            # Before the folder has its name: a takedown could not find a release that nobody has recorded.
+            record_release(workspace, out, stats, faces)
         counts |= {"version": stats.version, "content_hash": stats.content_hash, "faces": stats.total}
     return ReleaseResult(out, stats)
 

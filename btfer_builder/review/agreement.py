@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.agreement import Vote, consensus, rule, votes
+from btfer_builder.catalog.agreement import ConsensusRule, Vote, consensus, rule, votes
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Kind
-from btfer_builder.review.kappa import Kappa, cohen, fleiss
+from btfer_builder.review.kappa import Kappa, cohen, fleiss, krippendorff
 
 #: All answers in the order of the tables: the emotions, then the answers without a label.
 ANSWERS: tuple[str, ...] = (*EMOTIONS, "accept", "reject")
@@ -34,9 +34,9 @@ class ReviewerPair:
 
 @dataclass(frozen=True, slots=True)
 class ConsensusAgreement:
-    """One reviewer against the consensus, on the items with a verdict that another reviewer answered, too.
+    """One reviewer against the consensus of the others, on the items on which these agree.
 
-    The agreement is None if there are no such items.
+    An adjudication is a consensus, too. The agreement is None if there are no such items.
     """
 
     reviewer: str
@@ -63,7 +63,9 @@ class Agreement:
     fleiss_reviewers, fleiss_items, fleiss, fleiss_per_class
         Fleiss' κ of all reviewers on the items that all of them answered; None if there are no such items.
     against
-        Each reviewer against the consensus.
+        Each reviewer against the consensus of the others.
+    krippendorff_items, krippendorff
+        Krippendorff's α of all reviewers on the items with at least two answers.
     min_votes, agreement
         The rule of consensus.
     """
@@ -79,6 +81,8 @@ class Agreement:
     fleiss: Kappa | None
     fleiss_per_class: dict[str, Kappa]
     against: list[ConsensusAgreement]
+    krippendorff_items: int
+    krippendorff: Kappa
     min_votes: int
     agreement: float
 
@@ -104,6 +108,11 @@ class Agreement:
                 "items": self.fleiss_items,
                 **self.fleiss.to_dict(),
                 "per_class": _dicts(self.fleiss_per_class),
+            },
+            "krippendorff": {
+                "items": self.krippendorff_items,
+                "alpha": self.krippendorff.to_dict()["kappa"],
+                "interval": self.krippendorff.to_dict()["interval"],
             },
             "cohen": [
                 {
@@ -148,9 +157,8 @@ def measure(catalog: Catalog, kind: Kind, recipe: AgreementRecipe, review: Revie
     BtferError
         If no item has answers of two reviewers.
     """
-    ballots = [
-        vote for vote in votes(catalog, kind) if vote.reviewer in review.reviewers or not review.reviewers
-    ]
+    given = votes(catalog, kind)
+    ballots = [vote for vote in given if vote.reviewer in review.reviewers or not review.reviewers]
     table = _table(ballots)
     reviewers = sorted(table)
     items = Counter(vote.item_id for vote in ballots)
@@ -161,6 +169,7 @@ def measure(catalog: Catalog, kind: Kind, recipe: AgreementRecipe, review: Revie
             f"btfer review --round {kind}s --reviewer NAME"
         )
     verdicts, current_rule = consensus(catalog, kind), rule(catalog)
+    settled = consensus(catalog, kind, adjudicated=True)
     rng = np.random.default_rng(recipe.seed)
     boot = (recipe.resamples, recipe.confidence, rng)
     pairs = [_pair(table, pair, boot) for pair in combinations(reviewers, 2)]
@@ -188,7 +197,12 @@ def measure(catalog: Catalog, kind: Kind, recipe: AgreementRecipe, review: Revie
         fleiss_items=len(everyone),
         fleiss=fleiss(counts, *boot) if everyone else None,
         fleiss_per_class=per_class,
-        against=[_against(name, table[name], verdicts, shared, boot) for name in reviewers],
+        against=[
+            _against(name, table[name], _of_others(given, name, current_rule) | settled, boot)
+            for name in reviewers
+        ],
+        krippendorff_items=len(shared),
+        krippendorff=krippendorff(_counts(ballots), *boot),
         min_votes=current_rule.min_votes,
         agreement=current_rule.agreement,
     )
@@ -223,10 +237,33 @@ def _pair(table: Mapping[str, Mapping[str, int]], reviewers: tuple[str, str], bo
     )
 
 
+def _counts(ballots: Sequence[Vote]) -> NDArray[np.int64]:
+    """Return how often each item was given each answer, shape (items, answers)."""
+    rows = {item: row for row, item in enumerate(sorted({vote.item_id for vote in ballots}))}
+    counts = np.zeros((len(rows), len(ANSWERS)), dtype=np.int64)
+    for vote in ballots:
+        counts[rows[vote.item_id], ANSWERS.index(vote.answer)] += 1
+    return counts
+
+
+def _of_others(given: Sequence[Vote], name: str, current: ConsensusRule) -> dict[str, str]:
+    """Return the answers on which the other reviewers agree, by item.
+
+    The rule of consensus asks for one answer less, because the reviewer's own is left out.
+    """
+    others: dict[str, Counter[str]] = {}
+    for vote in given:
+        if vote.reviewer != name:
+            others.setdefault(vote.item_id, Counter())[vote.answer] += 1
+    of_others = replace(current, min_votes=current.min_votes - 1)
+    found = {item: of_others.verdict(answers) for item, answers in others.items()}
+    return {item: answer for item, answer in found.items() if answer is not None}
+
+
 def _against(
-    name: str, answers: Mapping[str, int], verdicts: Mapping[str, str], shared: set[str], boot: _Boot
+    name: str, answers: Mapping[str, int], verdicts: Mapping[str, str], boot: _Boot
 ) -> ConsensusAgreement:
-    items = sorted(item for item in answers if item in verdicts and item in shared)
+    items = sorted(answers.keys() & verdicts.keys())
     mine = np.array([answers[item] for item in items], dtype=np.int64)
     agreed = np.array([ANSWERS.index(verdicts[item]) for item in items], dtype=np.int64)
     return ConsensusAgreement(

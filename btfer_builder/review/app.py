@@ -23,6 +23,7 @@ from btfer_builder.catalog.review import item_path
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.images.thumbnails import preview, thumbnail
+from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import Decision
@@ -89,7 +90,7 @@ def create_app(
             Mount("/static", StaticFiles(directory=Path(str(files(__package__) / "static")))),
         ],
         middleware=[Middleware(AuthMiddleware, token=token, allowed_hosts=allowed_hosts)],
-        exception_handlers={HTTPException: _refused, BtferError: _failed},
+        exception_handlers={HTTPException: _refused, BtferError: _failed, Exception: _unexpected},
     )
 
 
@@ -202,6 +203,11 @@ def _refused(request: Request, problem: Exception) -> Response:
 
 def _failed(_: Request, problem: Exception) -> Response:
     return error(503, str(problem))  # a locked catalog or a full disk: the client may try again
+
+
+def _unexpected(request: Request, problem: Exception) -> Response:
+    echo_stderr(f"{request.method} {request.url.path}: unexpected {type(problem).__name__}: {problem}")
+    return error(500, "an error of the program; its window says more")
 
 
 _TEMPLATES = Environment(loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined)

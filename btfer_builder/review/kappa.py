@@ -1,4 +1,4 @@
-"""Cohen's and Fleiss' κ of scikit-learn and statsmodels, with percentile bootstrap intervals."""
+"""Cohen's and Fleiss' κ and Krippendorff's α, with percentile bootstrap intervals."""
 
 import math
 import warnings
@@ -84,6 +84,39 @@ def fleiss(counts: NDArray[np.int64], resamples: int, confidence: float, rng: np
     observed = drawn @ (((rows**2).sum(axis=1) - raters) / (raters * (raters - 1)))
     expected = ((drawn @ rows / raters) ** 2).sum(axis=1)
     return _with_interval(value, observed, expected, confidence)
+
+
+def krippendorff(
+    counts: NDArray[np.int64], resamples: int, confidence: float, rng: np.random.Generator
+) -> Kappa:
+    """Return Krippendorff's α of nominal answers (2011, "Computing Krippendorff's Alpha-Reliability", part C).
+
+    Unlike Fleiss' κ it takes items that some reviewers did not answer.
+
+    Parameters
+    ----------
+    counts
+        int64 of shape (items, classes): how many reviewers gave each answer to each item. Items with fewer than two
+        answers do not count.
+    resamples, confidence, rng
+        Settings of the bootstrap over items.
+    """
+    counts = counts[counts.sum(axis=1) >= 2]
+    if not len(counts):
+        return Kappa(math.nan, math.nan, math.nan)
+    rows, times = np.unique(counts, axis=0, return_counts=True)
+    answers = rows.sum(axis=1)
+    alike = (rows * (rows - 1)).sum(axis=1) / (
+        answers - 1
+    )  # pairs of equal answers; an item counts by its answers
+
+    def agreement(weights: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        total, values = weights @ answers, weights @ rows
+        return weights @ alike / total, (values * (values - 1)).sum(axis=-1) / (total * (total - 1))
+
+    observed, expected = agreement(times)
+    value = float((observed - expected) / (1 - expected)) if expected < 1 else math.nan
+    return _with_interval(value, *agreement(_resampled(times, resamples, rng)), confidence)
 
 
 def _resampled(counts: NDArray[np.int64], resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:

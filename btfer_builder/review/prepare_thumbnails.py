@@ -16,7 +16,7 @@ from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import Kind
 from btfer_builder.workspace import Workspace
 
-#: Thumbnails in a shard; stopping waits for the current shard.
+#: Thumbnails in a shard.
 SHARD_SIZE = 16
 
 
@@ -60,7 +60,9 @@ def prepare_thumbnails(
     for kind in kinds:
         runner: Runner[tuple[str, str], float | None] = Runner(workers, SHARD_SIZE)
         shards = runner.map(
-            partial(write_and_measure, root=workspace.files, kind=kind), missing_thumbnails(workspace, kind)
+            partial(write_and_measure, root=workspace.files, kind=kind),
+            missing_thumbnails(workspace, kind),
+            stop=stop,
         )
         for shard in shards:
             measured = {
@@ -71,9 +73,8 @@ def prepare_thumbnails(
             if kind == "image":
                 add_sharpness(workspace.catalog, measured)
             written += len(measured)
-            if stop.is_set():
-                shards.close()  # type: ignore[attr-defined]  # a generator; closing it ends its workers
-                return written
+        if stop.is_set():
+            break
     return written
 
 

@@ -17,6 +17,9 @@ from btfer_builder.review.filters import FILTERS, ItemQuery
 from btfer_builder.review.ordering import ORDERS
 from btfer_builder.review.session import KINDS, RoundName
 
+#: A row number of SQLite.
+DecisionId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+
 #: The most decisions in one request; a page holds as many.
 MAX_DECISIONS = 200
 
@@ -41,8 +44,8 @@ class UndoBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of `POST /api/undo`; undoes the latest decision unless others are named."""
 
     round: RoundName
-    decision_id: int | None = None
-    decision_ids: Annotated[list[int], Meta(max_length=MAX_DECISIONS)] | None = None
+    decision_id: DecisionId | None = None
+    decision_ids: Annotated[list[DecisionId], Meta(max_length=MAX_DECISIONS)] | None = None
 
 
 AnyBody = TypeVar("AnyBody", DecisionBody, DecisionsBody, UndoBody)

@@ -24,6 +24,9 @@ from btfer_builder.workspace import Workspace
 #: Addresses that only this computer can reach; other computers need an SSH tunnel.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
+#: How long open requests may take after Ctrl-C; a decision takes milliseconds.
+_LAST_SECONDS = 0.2
+
 #: Wildcard addresses: all addresses of this computer.
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - named to warn about them
 
@@ -37,8 +40,8 @@ def serve(
     adjudicate: bool = False,
     model: str | None = None,
     stop: threading.Event | None = None,
-) -> None:
-    """Serve the review page until Ctrl-C or SIGTERM, or until `stop` is set.
+) -> int | None:
+    """Serve the review page until Ctrl-C or SIGTERM, whose number is returned, or until `stop` is set.
 
     Parameters
     ----------
@@ -81,17 +84,18 @@ def serve(
         config = uvicorn.Config(
             app,
             access_log=False,  # it would log the token
-            log_level="error",
+            log_level="critical",  # errors are told by the page, never as a traceback
             lifespan="off",
             ws="none",
             server_header=False,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=_LAST_SECONDS,  # type: ignore[arg-type]  # asyncio takes parts of seconds
         )
         shown = f"[{name}]" if ":" in name else name
         url = f"http://{shown}:{port}/?{urlencode({'token': token, 'round': round_name})}"
         kinds: list[Kind] = ["image", "face"] if round_name == "images" else ["face", "image"]
-        with _quiet_signals(), thumbnails_in_background(workspace, kinds):
+        with _recorded_signals() as received, thumbnails_in_background(workspace, kinds):
             _Server(config, lambda: on_ready(url), stop).run(sockets=[listener])
+        return received[-1] if received else None
 
 
 class _Server(uvicorn.Server):
@@ -138,18 +142,18 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def _quiet_signals() -> Iterator[None]:
-    """Ignore the signal that uvicorn raises again when it ends, so that `serve` returns normally."""
+def _recorded_signals() -> Iterator[list[int]]:
+    """Only record the signal that uvicorn raises again when it ends, so that `serve` returns normally."""
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield received
         return
-    before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
-        yield
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _ignore(*_: object) -> None:
-    pass

@@ -6,13 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from btfer_builder.errors import BtferError
-from btfer_builder.io.atomic import build_folder, restore_folder
+from btfer_builder.images.decode import is_whole_png
+from btfer_builder.io.atomic import build_folder, restore_folder, sync_files
 from btfer_builder.io.storage import File
 from btfer_builder.labels import EMOTIONS, Emotion
+from btfer_builder.reconcile import SAMPLE_LEFTOVERS
 from btfer_builder.records import SampledFace
-
-#: Temporary folders of version 0.1.0.
-_LEFTOVERS = (".sample.*",)
 
 
 def sample_path(face_id: str, emotion: Emotion, split: str, splits: Sequence[str]) -> str:
@@ -40,10 +39,10 @@ def write_sample(
     Raises
     ------
     BtferError
-        If a face file is missing or the disk is full; an earlier sample stays.
+        If a face file is missing or damaged, or the disk is full; an earlier sample stays.
     """
     written = []
-    with build_folder(target, overwrite=True, leftovers=_LEFTOVERS) as building:
+    with build_folder(target, overwrite=True, leftovers=SAMPLE_LEFTOVERS) as building:
         for split in splits:
             for emotion in EMOTIONS:
                 folder = root / sample_path("-", emotion, split, splits)
@@ -54,11 +53,14 @@ def write_sample(
                 content = source.read_bytes()
             except FileNotFoundError:
                 raise BtferError(f"{source} is gone; make it again with: btfer crop") from None
+            if not is_whole_png(content):
+                raise BtferError(f"{source} is damaged; make it again with: btfer crop")
             (building / (root / face.path).relative_to(target)).write_bytes(content)
             written.append(replace(face, sha256=hashlib.sha256(content).hexdigest()))
+        sync_files(path for path in building.rglob("*.png"))
     return written
 
 
 def restore_sample(target: Path) -> None:
     """Undo what a killed `write_sample` left: put the earlier sample back if no new one replaced it."""
-    restore_folder(target, _LEFTOVERS)
+    restore_folder(target, SAMPLE_LEFTOVERS)

@@ -9,6 +9,7 @@ from typing import Any
 from btfer_builder.catalog.dedupe import hashed_images, likenesses
 from btfer_builder.catalog.leakage import leaked_ids
 from btfer_builder.catalog.manifests import write_decisions, write_manifests
+from btfer_builder.catalog.purge import purged_ids
 from btfer_builder.catalog.sample import (
     AcceptedFace,
     Source,
@@ -21,12 +22,14 @@ from btfer_builder.catalog.sample import (
 )
 from btfer_builder.config import SampleRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
+from btfer_builder.crop.repair import repair_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS, Emotion
+from btfer_builder.reconcile import writing
 from btfer_builder.records import SampledFace, UnsampledFace
 from btfer_builder.sample.choose import ONLY_SPLIT, CellCount, Draw, choose
-from btfer_builder.sample.folder import restore_sample, sample_path, write_sample
+from btfer_builder.sample.folder import sample_path, write_sample
 from btfer_builder.sample.provenance import NO_SOURCE, best_source, host_of, license_of
 from btfer_builder.sample.source_limits import Eligible, SourceLimits
 from btfer_builder.sample.split_groups import group_photos
@@ -94,10 +97,17 @@ def sample(
         missing, or the disk is full; an earlier sample stays.
     """
     catalog, target = workspace.catalog, workspace.data / "sample"
-    with workspace.stage("sample"), catalog.run("sample", recipe) as counts:
-        restore_sample(target)
+    with (
+        workspace.stage("sample"),
+        writing(workspace, "sample", "data/sample"),
+        catalog.run("sample", recipe) as counts,
+    ):
         faces = accepted_faces(catalog)
-        eligible, refused = eligible_faces(workspace, recipe, faces)
+        damaged = repair_faces(workspace, {face.face_id for face in faces} - purged_ids(catalog, "face"))
+        eligible, refused = eligible_faces(
+            workspace, recipe, [face for face in faces if face.face_id not in damaged]
+        )
+        refused |= dict.fromkeys(sorted(damaged), "unreadable")
         draw = choose(
             eligible,
             recipe.per_class,
@@ -146,11 +156,13 @@ def eligible_faces(
         candidates = sources(workspace.catalog, source)
         source = {image_id: best_source(candidates.get(image_id, ())) for image_id in source}
     groups = _groups(workspace, source) if len(recipe.splits) > 1 else {}
-    leaked = leaked_ids(workspace.catalog)
+    leaked, purged = leaked_ids(workspace.catalog), purged_ids(workspace.catalog, "face")
     eligible, refused = [], {}
     for face in faces:
         origin = source[face.image_id]
-        if face.face_id in leaked:
+        if face.face_id in purged:
+            refused[face.face_id] = "purged"
+        elif face.face_id in leaked:
             refused[face.face_id] = "leaked"
         elif face.agreement < recipe.agreement - 1e-9:  # 0.55 of 20 is 11 despite rounding
             refused[face.face_id] = "low_agreement"

@@ -13,7 +13,8 @@ from btfer_builder import __version__
 from btfer_builder.config import TrainRecipe, with_new_names
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.preprocessing.sidecar import Sidecar, SidecarInput, SidecarLabels, write_sidecar
+from btfer_builder.evaluate.preprocessing.declaration import Sidecar, SidecarInput, SidecarLabels
+from btfer_builder.evaluate.preprocessing.sidecar import write_sidecar
 from btfer_builder.evaluate.signature import content_digests, set_digest
 from btfer_builder.io.csv import write_csv
 from btfer_builder.io.json import read_json, write_json

@@ -55,7 +55,9 @@ def test_labels_name_the_outputs_and_outputs_may_be_logits(faces):
     def joy_of_three(batch):
         return [[-3, 5, 0]] * len(batch)
 
-    report = bt.evaluate(joy_of_three, faces, labels=["anger", "joy", "neutral"], resamples=0)
+    report = bt.evaluate(
+        joy_of_three, faces, labels=["anger", "joy", "neutral"], resamples=0, activation="logits"
+    )
     assert report.per_class.loc["happy", "recall"] == 1
     assert report.interval() is not None  # Wilson's needs no resamples
     assert report.interval("macro_f1") is None

@@ -12,8 +12,8 @@ from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.cli.main import main
 from btfer_builder.config import SampleRecipe
-from btfer_builder.crop.orphaned_files import delete_orphaned_faces
 from btfer_builder.labels import EMOTIONS
+from btfer_builder.reconcile import STAGES, reconcile
 from btfer_builder.records import Decision
 from btfer_builder.sample.stage import sample
 from btfer_builder.workspace import Workspace, create_workspace
@@ -68,7 +68,10 @@ def files(root: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in root.rglob("*")
-        if path.is_file() and path.suffix != ".lock" and not path.name.endswith(("-shm", "-wal"))
+        if path.is_file()
+        and path.parent.name != "logs"
+        and path.suffix != ".lock"
+        and not path.name.endswith(("-shm", "-wal"))
     }
 
 
@@ -213,7 +216,7 @@ def test_without_views_the_files_of_another_workspace_stay(root, tmp_path):
         code, message = run(root, name)
         assert code == 1
         assert "none of the first 14 images" in message
-    delete_orphaned_faces(Workspace(root))
+    reconcile(Workspace(root), *STAGES)
     assert {name: content for name, content in files(root).items() if name.startswith("data/")} == pictures
 
 
@@ -223,7 +226,7 @@ def test_nothing_is_swept_where_the_catalog_names_no_face(tmp_path):
     left = workspace.data / "faces" / "ab" / "ab00000000000000.png"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"x")
-    delete_orphaned_faces(workspace)
+    reconcile(workspace, *STAGES)
     assert left.exists()
 
 

@@ -14,7 +14,9 @@ from btfer_builder.catalog import (
     dedupe,
     dedupe_faces,
     evaluate,
+    intentions,
     leakage,
+    owned_files,
     release,
     review,
     reviewed_work,
@@ -124,10 +126,17 @@ def ask_everything(catalog: Catalog, folder: Path) -> None:
     reviewed_work.kept_faces(catalog)
     reviewed_work.count_work_on_images(catalog, [image])
     reviewed_work.count_work_on_faces(catalog, [face])
+    reviewed_work.count_released(catalog, [image])
     reviewed_work.last_settings(catalog, "dedupe")
+    for kind in ("image", "face"):
+        owned_files.item_ids(catalog, kind)
+    owned_files.image_files(catalog)
+    owned_files.face_files(catalog)
+    owned_files.sample_files(catalog)
+    intentions.intentions(catalog)
     dedupe_faces.unhashed_faces(catalog)
     dedupe_faces.hashed_faces(catalog)
-    crop.uncropped_images(catalog, [""], folder)
+    crop.uncropped_images(catalog, [""], {})
     crop.stored_settings(catalog)
     crop.cropped_with(catalog, [""])
     crop.faces_cropped_with(catalog, [""])
@@ -145,8 +154,13 @@ def ask_everything(catalog: Catalog, folder: Path) -> None:
     crawl.waiting_urls(catalog, ["openverse"])
     crawl.settle_unfetchable(catalog, ["openverse"])
     crawl.opted_out_images(catalog)
+    crawl.all_progress(catalog, "openverse")
+    crawl.query_with_results(catalog, "openverse")
+    crawl.requests_sent(catalog, "openverse", "", 0.0)
     takedown.face_copies(catalog, [image])
     takedown.neighbours_on_page(catalog, [image])
     copy = catalog.value("SELECT image_id FROM dedupes WHERE duplicate_of = ?", image)
     urls = takedown.addresses(catalog, [copy])
-    takedown.add_tombstones(catalog, [], image_ids=[copy], face_ids=[], urls=urls, sample=[], reason="")
+    takedown.add_tombstones(catalog, [takedown.Tombstone(image_id=copy)], "")
+    takedown.erase(catalog, image_ids=[copy], face_ids=[], urls=urls, sample=[])
+    takedown.erase_taken_down_again(catalog)

@@ -115,7 +115,7 @@ def test_the_workspace_is_found_through_the_environment(workspace):
 
 
 #: What stands before the options of the commands that work in a workspace and cannot do without it.
-ARGUMENTS = {"release": ["out"], "takedown": ["0" * 64]}
+ARGUMENTS = {"release": ["out"], "takedown": ["0" * 64], "purge": ["--keep", "sample"]}
 #: Those that work anywhere.
 ANYWHERE = {
     "init", "eval", "compare", "convert", "networks", "hashes", "leakage", "diff", "rebuild", "scan-release",
@@ -125,7 +125,7 @@ ANYWHERE = {
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ANYWHERE])
 def test_a_folder_that_is_no_workspace_is_said_in_one_line(name, tmp_path):
-    output = run(name, *ARGUMENTS.get(name, []), "-w", str(tmp_path), code=1)
+    output = run(*name.split(), *ARGUMENTS.get(name, []), "-w", str(tmp_path), code=1)
     assert output.count("\n") == 1
     assert "btfer init" in output
     assert list(tmp_path.iterdir()) == []

@@ -7,11 +7,18 @@ from typing import Any
 import pytest
 
 from btfer_builder.config import CrawlRecipe, override
+from btfer_builder.crawl.engines.bing import BingFeeder
 from btfer_builder.crawl.stage import crawl
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.queries.phrases import Query
 from btfer_builder.workspace import Workspace, create_workspace
 from tests.crawl.crawl_web import Web, serve
+
+
+@pytest.fixture(autouse=True)
+def _pages_of_twenty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Bing, which many tests ask for any engine, send small pages."""
+    monkeypatch.setattr(BingFeeder, "page_size", 20)
 
 
 @pytest.fixture

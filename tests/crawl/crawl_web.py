@@ -119,7 +119,8 @@ class Handler(BaseHTTPRequestHandler):
             as_told(self.web, result) if isinstance(result, str) else result
             for result in self.web.found(query)
         ]
-        page = form.page(results[first : first + form.size], first, len(results))
+        size = int(asked["count"][0]) if "count" in asked else form.size
+        page = form.page(results[first : first + size], first, len(results))
         if fault and self.web.faults:
             self.web.faults -= 1
             ENGINE_FAULTS[fault](self, page)
@@ -232,6 +233,28 @@ def with_length(wrong: Callable[[bytes], int]) -> Callable[[Handler], None]:
     return lie
 
 
+def signed(handler: Handler) -> None:
+    """Send a picture only to whom asks for exactly the address that was signed."""
+    if handler.path == SIGNED:
+        handler.answer(200, picture("signed.jpg"))
+    else:
+        handler.answer(403, b"SignatureDoesNotMatch", "application/xml")
+
+
+SIGNED = "/signed/a%27b%40c%2Fd%3Ae%2cf.jpg?Signature=x%2By%2fz%3D&Policy='(1)'&p=a+b|c&utm_source=x&%61=1"
+
+
+def ranged(first: int, last: int) -> Callable[[Handler], None]:
+    """Send a picture as a part of a file of a hundred bytes more, fewer or none."""
+
+    def send(handler: Handler) -> None:
+        body = picture("part.jpg")
+        total = len(body) + last
+        handler.answer(206, body, content_range=f"bytes {first}-{len(body) - 1}/{total}")
+
+    return send
+
+
 def sized(handler: Handler) -> None:
     """Send /sized/N.png as a picture of about N bytes."""
     side = round((int(handler.path.rpartition("/")[2].partition(".")[0]) / 3) ** 0.5)
@@ -264,6 +287,15 @@ CASES: dict[str, Callable[[Handler], None]] = {
     "503": lambda h: h.answer(503),
     "429": lambda h: h.answer(429),
     "204": lambda h: h.answer(204),
+    "203": lambda h: h.answer(203, picture("proxied.jpg")),
+    "206-all": ranged(0, 0),
+    "206-more": ranged(0, 100),
+    "206-later": ranged(50, 0),
+    "signed": signed,
+    "encoding-none": lambda h: h.answer(200, picture("plain.jpg"), content_encoding="none"),
+    "encoding-charset": lambda h: h.answer(200, picture("plain.jpg"), content_encoding="UTF-8"),
+    "encoding-gzip-of-none": lambda h: h.answer(200, picture("plain.jpg"), content_encoding="gzip"),
+    "encoding-br": lambda h: h.answer(200, b"\x0b\x02\x80brotli\x03", content_encoding="br"),
     "206": lambda h: h.answer(206, picture("part.jpg")),
     "304": lambda h: h.answer(304),
     "300-without-location": lambda h: h.answer(302),
@@ -323,6 +355,9 @@ CASES: dict[str, Callable[[Handler], None]] = {
         CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Encoding: deflate\r\n\r\n") + b"0\r\n\r\n"
     ),
     "redirect-raw": raw(b"HTTP/1.1 302 Found\r\nLocation: http://\xff\xfe/\x80\r\nContent-Length: 0\r\n\r\n"),
+    "redirect-latin-1": raw(b"HTTP/1.1 302 Found\r\nLocation: /caf\xe9%2f1.jpg\r\nContent-Length: 0\r\n\r\n"),
+    "redirect-utf-8": raw(b"HTTP/1.1 302 Found\r\nLocation: /caf\xc3\xa9.jpg\r\nContent-Length: 0\r\n\r\n"),
+    "redirect-signed": lambda h: h.redirect(SIGNED),
     "redirect-without-end": raw(
         b"HTTP/1.1 302 Found\r\nLocation: /\xed\xa0\x80" + b"x" * 20_000 + b"\r\nContent-Length: 0\r\n\r\n"
     ),

@@ -112,6 +112,8 @@ def test_the_yield_is_shown_and_told_to_programs(web, workspace, run_crawl):
         "fetched": 1,
         "kept": 1,
         "accepted": 0,
+        "requests": 1,
+        "accepted_per_request": 0.0,
     }
     shown = run(workspace, "status", "--yield").stdout
     for words in ("by engine", "by language", "by expression", "by cell", "happy latino female adult"):

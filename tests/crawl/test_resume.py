@@ -3,6 +3,7 @@
 import time
 
 import pytest
+import requests
 
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.errors import BtferError
@@ -63,18 +64,34 @@ def test_a_page_without_results_is_an_end_if_the_engine_still_speaks(web, worksp
     """Bing's pages do not tell. What it has found for another phrase, or for this one, must still come."""
     web.results |= {"q": pictures(25), "r": pictures(40, "r")}
     run_crawl("q", "r", "nothing", concurrent_searches=1)
-    assert searches(workspace) == [("nothing", 40, None), ("q", 40, None), ("r", 40, None)]
+    assert searches(workspace) == [("nothing", 0, None), ("q", 40, None), ("r", 40, None)]
     assert asked(web, "nothing") == [0, 0]
     assert funnel(workspace.catalog)[0].kept == 65
     web.searched.clear()
+    web.results["nothing"] = pictures(3, "late")
     run_crawl("q", "r", "nothing")
+    assert asked(web, "nothing") == [0, 20, 0, 20], "an empty page closes no phrase for good"
+    assert funnel(workspace.catalog)[0].kept == 68
+    web.searched.clear()
+    run_crawl("q", "r")
     assert web.searched == []
+
+
+def test_different_phrases_with_one_page_are_decoys(web, workspace, run_crawl):
+    web.found_for = lambda query: [*pictures(19, "decoy"), f"/{query}.jpg"]
+    with pytest.raises(BtferError, match=r"different phrases with the same page \('a', 'b', 'c'\)"):
+        run_crawl(*"abcd", per_query=20, concurrent_searches=1)
+    asked_for = {phrase: number for phrase, number, _ in searches(workspace)}
+    assert asked_for == dict.fromkeys("abcd", 0), "all of them are asked again"
+    web.found_for = lambda query: [*pictures(10, "shared"), *pictures(10, query)]
+    run_crawl(*"abcd", per_query=20, concurrent_searches=1)
+    assert {number for _, number, _ in searches(workspace)} == {20}
 
 
 def test_the_first_phrase_may_be_the_one_without_results(web, workspace, run_crawl):
     web.results["smiling face"] = pictures(3)
     run_crawl("nothing", concurrent_searches=1)
-    assert searches(workspace) == [("nothing", 40, None)]
+    assert searches(workspace) == [("nothing", 0, None)]
     assert web.searched == [("nothing", 0), ("smiling face", 0), ("nothing", 0)]
     assert web.files_asked == 0, "the canary is no search of ours"
 
@@ -107,33 +124,43 @@ def test_an_engine_that_asks_for_an_hour_is_left_alone_at_once(web, workspace, r
     web.found_for = lambda query: pictures(5, query)
     settings = {"engine": ("openverse",), "engine_url": web.engine_url("openverse"), "concurrent_searches": 1}
     web.engine_fault = {None: "429-for-an-hour"}
-    with pytest.raises(
-        BtferError, match=r"1 searches failed\. .*HTTP 429.* 4 more were not sent to openverse"
-    ):
-        run_crawl(*"abcde", **settings)
+    run_crawl(*"abcde", **settings)  # its requests for today are used up, which is no failure
     assert len(web.searched) == 1
-    assert "it asks for a pause of 1.0 h (shorter with OPENVERSE_TOKEN)" in capfd.readouterr().err
+    assert [row[1:] for row in searches(workspace)] == [(0, None)] * 5
+    said = capfd.readouterr().err
+    assert "openverse: it asks for a long pause; it can be asked again at 20" in said
+    assert "(10,000 a day with OPENVERSE_CLIENT_ID and OPENVERSE_CLIENT_SECRET)" in said
+    settings["engine_url"] = web.engine_url("bing")
+    settings["engine"] = ("bing",)
+    with pytest.raises(BtferError, match=r"1 searches failed\. .*HTTP 429.* 4 more were not sent to bing"):
+        run_crawl(*"abcde", **settings)
+    assert "bing: it asks for a pause of 1.0 h" in capfd.readouterr().err
     web.engine_fault = {}
+    settings["engine_url"] = web.engine_url("openverse")
+    settings["engine"] = ("openverse",)
     assert run_crawl(*"abcde", **settings) == 25
 
 
 def test_a_token_is_sent_to_the_engine_itself_only(web, run_crawl, monkeypatch):
     from btfer_builder.config import CrawlRecipe
-    from btfer_builder.crawl.discover import page_session
     from btfer_builder.crawl.engines import SEARCH_ENGINES
-    from btfer_builder.crawl.rate_limit import RateLimiter
+    from btfer_builder.crawl.plan import engine_access
 
     monkeypatch.setenv("OPENVERSE_TOKEN", "geheim")
     run_crawl("q", engine=("openverse",), engine_url=web.engine_url("openverse"))
     assert "Authorization" not in web.headers[0]
-    own = page_session(SEARCH_ENGINES["openverse"], CrawlRecipe(), RateLimiter(0), None)
-    assert own.headers["Authorization"] == "Bearer geheim"
+    own = engine_access(SEARCH_ENGINES["openverse"], CrawlRecipe()).credentials
+    request = requests.Request("GET", "https://api.openverse.org/", auth=own).prepare()
+    assert request.headers["Authorization"] == "Bearer geheim"
 
 
 def test_engines_keep_their_own_pace_outside_loopback(monkeypatch):
     from btfer_builder.config import CrawlRecipe
-    from btfer_builder.crawl.discover import page_pause
     from btfer_builder.crawl.engines import SEARCH_ENGINES
+    from btfer_builder.crawl.plan import engine_access
+
+    def page_pause(engine, recipe):
+        return engine_access(engine, recipe).limits.pause
 
     monkeypatch.delenv("OPENVERSE_TOKEN", raising=False)
     openverse = SEARCH_ENGINES["openverse"]

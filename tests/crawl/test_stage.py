@@ -105,9 +105,9 @@ def test_nothing_private_is_fetched_unless_allowed(web, workspace, run_crawl):
 def test_a_second_crawl_asks_nobody_anything(web, workspace, run_crawl):
     passing = {"timeout", "unreachable", "server_error"}
     web.results["q"] = [path for path, reason in FATES.items() if reason not in passing]
-    run_crawl("q", timeout=1)
+    run_crawl("q", timeout=1, per_query=20)
     before = web.requests.copy(), workspace.catalog.rows("SELECT * FROM candidate_fates")
-    assert run_crawl("q", timeout=1) == 0
+    assert run_crawl("q", timeout=1, per_query=20) == 0
     after = web.requests, workspace.catalog.rows("SELECT * FROM candidate_fates")
     assert after == before
 
@@ -116,12 +116,12 @@ def test_what_may_pass_is_tried_by_three_crawls_and_no_more(web, workspace, run_
     passing = ["/500", "/503", "/reset", "/close", "/drip"]
     web.results["q"] = ["/a.jpg", "/404", *passing]
     for crawls in (1, 2, 3):
-        assert run_crawl("q", timeout=0.5, tries=1) == (7 if crawls == 1 else 5)
+        assert run_crawl("q", timeout=0.5, per_query=20, tries=1) == (7 if crawls == 1 else 5)
         tries = {row["url"].removeprefix(web.url): int(row["tries"]) for row in candidates()}
         assert tries == {"/a.jpg": 1, "/404": 1, **dict.fromkeys(passing, crawls)}
         assert stage_of(workspace).waiting == 0
     before = web.requests.copy()
-    assert run_crawl("q", timeout=0.5) == 0
+    assert run_crawl("q", timeout=0.5, per_query=20) == 0
     assert web.requests == before
 
 

@@ -7,8 +7,11 @@ import pytest
 
 from btfer_builder.catalog.crawl import url_sha256
 from btfer_builder.catalog.funnel import funnel
+from btfer_builder.catalog.review import review_items
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
+from btfer_builder.review.ordering import ReviewSignals
+from btfer_builder.review.serialization import item_json
 from tests.crawl.crawl_web import picture
 
 ALL = ("openverse", "wikimedia", "flickr", "bing", "google", "baidu")
@@ -162,6 +165,36 @@ def test_of_a_late_refusal_of_what_is_in_use_a_person_is_told(web, workspace, cr
     crawl("q", engine=("flickr",))
     assert f"btfer takedown {image['image_id']}" in capsys.readouterr().err
     assert len(rows("images")) == 1
+
+
+def test_rights_of_the_person_shown_are_kept(web, workspace, crawl, rows):
+    web.results["q"] = [{"murl": f"{web.url}/a.jpg", "t": "A", "restrictions": "personality|trademarked"}]
+    crawl("q", engine=("wikimedia",))
+    assert [row["restrictions"] for row in rows()] == ["personality|trademarked"]
+    assert [row["restrictions"] for row in rows("images")] == ["personality|trademarked"]
+    dedupe(workspace, workspace.recipe.dedupe)
+    (item,) = review_items(workspace.catalog, "image")
+    assert item.restrictions == "personality|trademarked"
+    nobody = ReviewSignals()
+    assert item_json(item, "image", None, [], [], nobody)["restrictions"] == ["personality", "trademarked"]
+
+
+def test_a_smaller_copy_is_fetched_where_the_host_refuses_the_large_one(web, crawl, rows):
+    web.results["q"] = [
+        {"murl": f"{web.url}/403?k", "small": f"{web.url}/small.jpg", "t": "A"},
+        {"murl": f"{web.url}/500", "small": f"{web.url}/other.jpg", "t": "B"},
+    ]
+    crawl("q", engine=("flickr",), tries=1)
+    (kept, failed) = rows()
+    assert (kept["url"], kept["state"]) == (f"{web.url}/403?k", "kept")
+    assert kept["image_id"] == hashlib.sha256(picture("small.jpg")).hexdigest()
+    assert (failed["reason"], web.requests["/other.jpg"]) == ("server_error", 0)
+
+
+def test_wikimedia_is_asked_by_those_only_who_say_who_they_are(run_crawl):
+    with pytest.raises(BtferError, match=r"engine wikimedia asks programs to say who runs them.*--contact"):
+        run_crawl(engine=("wikimedia",), engine_url={})
+    run_crawl(engine=("wikimedia",), engine_url={}, contact="ana@example.org")
 
 
 def test_a_file_that_is_not_the_one_described_is_dropped(web, crawl, rows):

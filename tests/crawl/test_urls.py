@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btfer_builder.crawl.urls import TRACKING, canonical_url
+from btfer_builder.crawl.urls import TRACKING, ascii_host, canonical_url, redirect_url, request_url
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,49 @@ def test_what_says_nothing_of_the_picture_goes(url, canonical):
 )  # fmt: skip
 def test_what_is_no_address_of_the_web_stays_as_it_is(url):
     assert canonical_url(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        (
+            "http://a.example/x%27%40%2F%3A%2c.jpg?s=%27%2b+|'",
+            "http://a.example/x%27%40%2F%3A%2c.jpg?s=%27%2b+|'",
+        ),
+        ("http://a.example/a b/é.jpg?q=ü&r={x}", "http://a.example/a%20b/%C3%A9.jpg?q=%C3%BC&r={x}"),
+        ("http://a.example?x#top", "http://a.example/?x"),
+        ("http://ana:x@A.example:8080/%zz", "http://ana:x@a.example:8080/%zz"),
+        ("http://[2001:db8::1]:8080/", "http://[2001:db8::1]:8080/"),
+        ("http://straße.example/", "http://xn--strae-oqa.example/"),
+    ],
+)
+def test_what_is_sent_is_what_was_found(url, sent):
+    assert str(request_url(url)) == sent
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("straße.de", "xn--strae-oqa.de"), ("xn--strae-oqa.de", "xn--strae-oqa.de"),
+        ("BÜCHER.example", "xn--bcher-kva.example"),
+        ("faß.de", "xn--fa-hia.de"), ("例え.テスト", "xn--r8jz45g.xn--zckzah"), ("a。example", "a.example"),
+        ("A_b.Example", "a_b.example"),
+    ],
+)  # fmt: skip
+def test_names_are_those_that_browsers_look_up(host, name):
+    assert ascii_host(host) == name
+
+
+def test_two_names_that_browsers_tell_apart_have_two_keys():
+    assert canonical_url("http://straße.de/a.jpg") != canonical_url("http://strasse.de/a.jpg")
+    assert canonical_url("http://straße.de/a.jpg") == canonical_url("http://xn--strae-oqa.de/a.jpg")
+
+
+def test_bytes_of_a_redirect_are_kept():
+    location = b"/caf\xe9/\xc3\xa9%2f".decode("utf-8", "surrogateescape")
+    assert (
+        str(request_url(redirect_url("http://a.example/x", location))) == "http://a.example/caf%E9/%C3%A9%2f"
+    )
 
 
 URLS = st.builds(

@@ -46,7 +46,7 @@ def test_a_constant_model_scores_exactly(tmp_path, make_set, constant, suffix):
     folder = tmp_path / "out" / "m"
     assert report.path == folder
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("confusion_matrix.png", "metrics.json", "predictions.csv", "report.html"),
+        *("confusion_matrix.png", "metrics.json", "predictions.csv", "predictions.npz", "report.html"),
     ]
     written = json.loads((folder / "metrics.json").read_text())
     assert {key: written[key] for key in result} == json.loads(json.dumps(result))
@@ -87,16 +87,18 @@ def test_the_batch_size_changes_nothing(tmp_path, make_set):
 
 def test_logits_and_missing_classes_are_said(tmp_path, make_set, constant):
     path = save(constant, tmp_path / "m.keras", [-3.0, 9.0, 2.0])
-    recipe = EvalRecipe(labels=("happy", "Contempt", "sadness"), color="grey")
+    recipe = EvalRecipe(labels=("happy", "Contempt", "sadness"), color="grey", activation="logits")
     report = evaluate_model(path, make_set({"sad": [4], "fear": [5]}), recipe, tmp_path / "out")
     assert report.scores.per_class["sad"].recall == 1
     assert report.scores.accuracy == 0.5
     said = " ".join(report.notes)
     assert "Contempt is not one of the seven" in said
     assert "no classes angry, disgust, fear, neutral, surprise" in said
-    assert "softmax was applied" in said
+    assert "declared as logits: a softmax" in said
+    assert "AUC leaves out angry, disgust, fear, neutral, surprise; 18.02 nats of the log loss" in said
     page = (report.path / "report.html").read_text()
-    assert "softmax was applied" in page
+    assert "declared as logits: a softmax" in page
+    assert "disgust (0 faces), fear (1 face)" in page
     assert "|in:8grey3/0,1,none|labels:2/3|" in report.signature
 
 

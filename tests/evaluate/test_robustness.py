@@ -55,6 +55,34 @@ def test_each_face_is_corrupted_in_its_own_way(photo, name):
     assert not np.array_equal(view(photo, FACE), corruption_view(name, 3, 1)(photo, FACE))
 
 
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_faces_of_all_sizes_are_corrupted_alike(photo, name):
+    """A severity means the same to a face of 48 pixels as to one of 256: seen at 48, both change alike."""
+
+    def seen(image):
+        return cv2.resize(image, (48, 48), interpolation=cv2.INTER_AREA).astype(float)
+
+    small = cv2.resize(photo, (48, 48), interpolation=cv2.INTER_AREA)
+    view = corruption_view(name, 3, 0)
+    change_of_small, change = view(small, FACE), view(photo, FACE)
+    assert change_of_small.shape == change.shape == (256, 256, 3)
+    differences = [np.abs(seen(each) - seen(photo)).mean() for each in (change_of_small, change)]
+    assert differences[0] == pytest.approx(differences[1], rel=0.25, abs=1.5)
+    assert np.abs(seen(change_of_small) - seen(change)).mean() < 4
+
+
+def test_what_is_random_is_drawn_once_a_face(photo):
+    flat = np.full((256, 256, 3), 128, np.uint8)
+    weak, strong = (
+        corruption_view("noise", severity, 0)(flat, FACE).astype(float) - 128 for severity in (1, 3)
+    )
+    assert np.corrcoef(weak.ravel(), strong.ravel())[0, 1] > 0.99
+    brighter = {
+        corruption_view("brightness", severity, 0)(flat, FACE).mean() > 128 for severity in SEVERITIES
+    }
+    assert len(brighter) == 1
+
+
 def test_what_some_corruptions_do(photo):
     grey = corruption_view("grey", 5, 0)(photo, FACE)
     assert np.ptp(grey, axis=2).max() <= 1

@@ -13,10 +13,11 @@ from PIL import Image
 
 from btfer_builder.config import EvalRecipe
 from btfer_builder.evaluate import LabelledFace
-from btfer_builder.evaluate.evaluate import make_job, measure, write_report
+from btfer_builder.evaluate.evaluate import make_job, measure
 from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.evaluate.metrics.scores import score_votes
 from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
+from btfer_builder.evaluate.write_report import write_report
 from btfer_builder.io.json import json_text
 from btfer_builder.labels import EMOTIONS
 
@@ -24,7 +25,9 @@ from btfer_builder.labels import EMOTIONS
 def evaluated(model, emotions, rows, votes, *, path=Path("x.png"), corruptions=False):
     """Score answers (rows of seven probabilities, NaN for a missing class) on faces of these emotions."""
     table = np.array(rows, dtype=np.float64)
-    predictions = Predictions(table, np.nanargmax(table, axis=1), False, ("none",))
+    predicted = np.nanargmax(table, axis=1)
+    scores = np.nan_to_num(table, nan=-np.inf)
+    predictions = Predictions(table, predicted, "softmax", ("none",), scores, table.astype(np.float32))
     words = ("man", "woman")
     faces = [
         LabelledFace(path, emotion, f"f{number}", {"query_gender": words[number % 2]}, votes=given)
@@ -102,6 +105,8 @@ def test_votes_that_are_just_what_the_model_says_are_no_divergence():
     said = votes / votes.sum(axis=1, keepdims=True)
     with np.errstate(all="raise"):
         for shares in (said, said * (1 + 1e-16), (said + 1e-17) / (said + 1e-17).sum(axis=1, keepdims=True)):
-            soft = score_votes(shares, votes)
+            soft = score_votes(shares, votes, shares.argmax(axis=1))
             assert soft.jensen_shannon == pytest.approx(0, abs=1e-12)
-    assert score_votes(np.eye(7), np.roll(np.eye(7) * 2, 1, axis=0)).jensen_shannon == pytest.approx(1)
+    assert score_votes(
+        np.eye(7), np.roll(np.eye(7) * 2, 1, axis=0), np.arange(7)
+    ).jensen_shannon == pytest.approx(1)

@@ -34,13 +34,18 @@ MINIMAL = (default_vocabulary() / "en.yaml").read_text(encoding="utf-8")
         ("Asian toddler girl serious", "en neutral asian female toddler"),
         ("elderly Indian man disgusted", "en disgust indian male elderly"),
         ("mujer asiática triste", "es sad asian female adult"),
-        ("niño indio sonriendo", "es happy indian male child"),
-        ("anciana negra llorando", "es sad black female elderly"),
+        ("niño de la India sonriendo", "es happy indian male child"),
+        ("mujer mayor negra llorando", "es sad black female elderly"),
         ("hombre blanco de mediana edad enfadado", "es angry white male middle-aged"),
         ("mujer latina de mediana edad asustada", "es fear latino female middle-aged"),
         ("niña pequeña blanca con cara de asco", "es disgust white female toddler"),
-        ("anciano asiático con expresión neutra", "es neutral asian male elderly"),
+        ("hombre mayor asiático con expresión neutra", "es neutral asian male elderly"),
         ("niño pequeño negro asombrado", "es surprise black male toddler"),
+        ("mujer mayor de la India seria", "es neutral indian female elderly"),
+        ("homem idoso negro chorando", "pt sad black male elderly"),
+        ("mulher da Índia com cara de nojo", "pt disgust indian female adult"),
+        ("homme noir d'âge moyen en colère", "fr angry black male middle-aged"),
+        ("toute petite fille asiatique souriante", "fr happy asian female toddler"),
     ],
 )
 def test_a_known_phrase_is_made_once_with_its_attributes(phrase, attributes):
@@ -57,8 +62,8 @@ def test_every_cell_of_the_grid_is_asked_equally_often(language, emotion):
         (q.query_ethnicity, q.query_gender, q.query_age) for q in SHIPPED[language] if q.emotion == emotion
     )
     assert len(cells) == len(get_args(Ethnicity)) * len(get_args(Gender)) * len(get_args(Age))
-    # as many words for an emotion in one language as in the other
-    assert set(cells.values()) == {len({q.expression for q in SHIPPED["en"] if q.emotion == emotion})}
+    # as many words for each emotion in each language: a crawl is balanced to its end
+    assert set(cells.values()) == {3}
 
 
 @pytest.mark.parametrize(
@@ -78,14 +83,43 @@ def test_the_words_of_the_paper_are_searched_for(emotion, words):
     assert set(words.split()) <= set(searched)
 
 
+def test_words_that_offend_or_mean_something_else_are_not_searched_for():
+    words = {word for query in EVERY for word in query.query.lower().split()}
+    assert words & {"indio", "india", "anciano", "anciana", "mad", "índio"} == {"india"}
+    assert all("de la india" in q.query.lower() for q in EVERY if "india" in q.query.lower().split())
+
+
+@pytest.mark.parametrize(
+    ("phrase", "fewer"),
+    [
+        ("Asian woman crying", ()),
+        ("white toddler boy scared", ("white boy scared",)),
+        ("elderly black woman with a neutral expression",
+         ("black woman with a neutral expression", "black woman neutral")),
+        ("mujer mayor negra con cara de asco", ("mujer negra con cara de asco", "mujer negra asco")),
+        ("garçon noir en pleurs", ("garçon noir pleurs",)),
+    ],
+)  # fmt: skip
+def test_fewer_words_leave_out_the_age_first_then_what_surrounds_the_expression(phrase, fewer):
+    (query,) = (query for query in EVERY if query.query == phrase)
+    assert query.fewer == fewer
+
+
+def test_a_phrase_with_fewer_words_never_makes_a_child_of_an_adult_or_back():
+    minors = {"girl", "boy", "niña", "niño", "fille", "garçon", "menina", "menino"}
+    for query in EVERY:
+        minor = query.query_age in {"toddler", "child"}
+        assert all(bool(set(phrase.split()) & minors) == minor for phrase in query.fewer)
+
+
 def test_no_two_phrases_are_one_search():
     assert [phrase for phrase, n in Counter(folded(q.query) for q in EVERY).items() if n > 1] == []
 
 
 def disagreeing(phrase: str) -> list[str]:
     """Words of a Spanish phrase of another gender than its noun; what never changes is left out."""
-    noun, *rest = re.sub(r" de mediana edad| con .*| haciendo .*| \w+ndo$", "", phrase).split()
-    wrong = {"mujer": "o", "niña": "o", "anciana": "o", "hombre": "a", "niño": "a", "anciano": "a"}[noun]
+    noun, *rest = re.sub(r" de mediana edad| de la India| con .*| haciendo .*| \w+ndo$", "", phrase).split()
+    wrong = {"mujer": "o", "niña": "o", "hombre": "a", "niño": "a"}[noun]
     return [word for word in rest if word.endswith(wrong)]
 
 
@@ -94,7 +128,7 @@ def disagreeing(phrase: str) -> list[str]:
     [
         ("mujer blanco de mediana edad triste", ["blanco"]),
         ("niño pequeña india asustada", ["pequeña", "india", "asustada"]),
-        ("anciana negra asustado", ["asustado"]),
+        ("mujer mayor negra asustado", ["asustado"]),
         ("hombre latino con expresión neutra", []),
         ("mujer india llorando", []),
     ],
@@ -111,7 +145,9 @@ def test_spanish_words_agree_with_their_noun():
     ("language", "nouns"),
     [
         ("en", {"female": {"girl", "woman"}, "male": {"boy", "man"}}),
-        ("es", {"female": {"niña", "mujer", "anciana"}, "male": {"niño", "hombre", "anciano"}}),
+        ("es", {"female": {"niña", "mujer"}, "male": {"niño", "hombre"}}),
+        ("pt", {"female": {"menina", "mulher"}, "male": {"menino", "homem"}}),
+        ("fr", {"female": {"fille", "femme"}, "male": {"garçon", "homme"}}),
     ],
 )
 def test_the_noun_is_of_the_gender_searched_for(language, nouns):

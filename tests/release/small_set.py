@@ -21,6 +21,7 @@ from btfer_builder.images.decode import decode_image
 from btfer_builder.images.hashing import hash_images
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Decision
+from btfer_builder.release.stage import write_checksums
 from btfer_builder.sample.stage import sample
 from btfer_builder.workspace import Workspace, create_workspace
 from tests.factories import Filled, fill_catalog
@@ -82,9 +83,18 @@ def times(folder: Path) -> set[float]:
     return {path.stat().st_mtime for path in folder.rglob("*")}
 
 
+def redirect(folder: Path, base: str) -> None:
+    """Let the addresses of a release be those of `web_of`: `release` itself writes no private address."""
+    path = folder / "sources.jsonl"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("https://photos.example", base), encoding="utf-8"
+    )
+    write_checksums(folder)
+
+
 @contextmanager
-def web_of(workspace: Workspace) -> Iterator[dict[str, tuple[int, str, bytes]]]:
-    """Serve the photos of a workspace on loopback, and let the catalog say that they came from there.
+def web_of(workspace: Workspace, record: bool = True) -> Iterator[dict[str, tuple[int, str, bytes]]]:
+    """Serve the photos of a workspace on loopback, and let the catalog say (`record`) that they came from there.
 
     Yields
     ------
@@ -122,6 +132,8 @@ def web_of(workspace: Workspace) -> Iterator[dict[str, tuple[int, str, bytes]]]:
             pages[path] = (200, "image/png", (workspace.root / row["path"]).read_bytes())
             license = "https://creativecommons.org/licenses/by/4.0/"
             pages[f"{path}.html"] = (200, "text/html", f'<a rel="license" href="{license}">CC</a>'.encode())
+            if not record:
+                continue
             for table in ("candidates", "fetches"):
                 db.execute(f"UPDATE {table} SET url = ? WHERE url = ?", (base + path, row["url"]))
             db.execute(

@@ -68,6 +68,20 @@ def test_names_stand_only_where_the_licence_asks_for_them(workspace, tmp_path):
     assert {row["license_url"] for row in rows} == {"https://creativecommons.org/publicdomain/zero/1.0/"}
 
 
+def test_other_rights_are_stated_at_each_image(workspace, tmp_path):
+    with workspace.catalog.transaction() as db:
+        db.execute("UPDATE candidates SET restrictions = 'personality|trademarked' WHERE candidate_id % 2")
+    out = release(workspace, tmp_path / "out", ReleaseRecipe()).path
+    with (out / "LICENSES.csv").open(newline="") as file:
+        stated = [row["restrictions"] for row in csv.DictReader(file)]
+    number = stated.count("personality|trademarked")
+    assert number > 0
+    assert set(stated) <= {"", "personality|trademarked"}
+    text = (out / "ATTRIBUTION.md").read_text()
+    assert f"Sources of {number} images state rights other than copyright" in text
+    assert text.count("other rights: personality, trademarked") == number
+
+
 def source(license="unknown", url="https://x.example/1", license_url="", creator=""):
     return Source(url, "", license, license_url, creator)
 

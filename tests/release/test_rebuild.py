@@ -13,18 +13,31 @@ from btfer_builder.release.audit import audit_release
 from btfer_builder.release.rebuild import rebuild
 from btfer_builder.release.stage import release
 from tests.factories import picture_png
-from tests.release.small_set import VISITS, btfer, tree, web_of
+from tests.release.small_set import VISITS, btfer, redirect, tree, web_of
 
 
 @pytest.fixture
 def web(workspace):
-    with web_of(workspace) as pages:
+    with web_of(workspace, record=False) as pages:
         yield pages
 
 
 @pytest.fixture
 def out(workspace, web, tmp_path):
-    return release(workspace, tmp_path / "urls", ReleaseRecipe(urls_only=True)).path
+    out = release(workspace, tmp_path / "urls", ReleaseRecipe(urls_only=True)).path
+    redirect(out, web[""][1])
+    return out
+
+
+#: `release` writes no private address, and the web of these tests is one.
+LOOPBACK = {
+    "a private address, or one with a password (http://…)",
+    "an address in url that is not on the web for everybody",
+}
+
+
+def findings(out):
+    return {found.what for found in audit_release(out).findings}
 
 
 @pytest.fixture
@@ -39,7 +52,7 @@ def rows(out):
 
 def test_no_picture_is_in_it(out):
     assert [name for name in tree(out) if name.endswith(".png")] == ["figures/groups.png"]
-    assert audit_release(out).findings == []
+    assert findings(out) == LOOPBACK
     assert {"url", "sha256", "pixel_sha256", "size", "face"} <= rows(out)[0].keys()
     assert "path" not in rows(out)[0]["face"]
 
@@ -52,7 +65,7 @@ def test_every_face_comes_back_as_it_was(workspace, out, web, tmp_path):
     for name, content in tree(pictures).items():
         if name.startswith("test/"):
             assert made[name] == content
-    assert audit_release(out).findings == []
+    assert findings(out) == LOOPBACK
     assert not list(out.glob(".*"))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa, to_table
 
+from btfer_builder.catalog.agreement import ConsensusRule, consensus, set_rule
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.cli.main import main
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
@@ -18,7 +20,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Decision
 from btfer_builder.review.agreement import ANSWERS, measure
-from btfer_builder.review.kappa import cohen, fleiss
+from btfer_builder.review.kappa import cohen, fleiss, krippendorff
 from tests.factories import fill_catalog
 
 #: The example of Fleiss (1971), table 1: 30 patients, 6 psychiatrists, 5 diagnoses; κ = 0.430.
@@ -66,6 +68,68 @@ def test_the_intervals_are_those_of_a_plain_bootstrap():
     plain = [fleiss_kappa(counts[draw]) for draw in draws]
     ours = fleiss(counts, *boot(confidence=0.9))
     assert (ours.low, ours.high) == pytest.approx(np.quantile(plain, [0.05, 0.95]), abs=0.025)
+
+
+#: The example of Krippendorff (2011), part C: four observers, twelve units, 0 is no answer; α = 0.743.
+OBSERVERS = (
+    [1, 2, 3, 3, 2, 1, 4, 1, 2, 0, 0, 0],
+    [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, 0, 3],
+    [0, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, 0],
+    [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, 0],
+)
+#: His part A: two observers, ten units, two answers; α = 0.095.
+BINARY = ([1, 2, 1, 1, 1, 1, 1, 1, 2, 1], [2, 2, 2, 1, 1, 2, 1, 1, 1, 1])
+
+
+def counted(observers, classes=5):
+    table = np.array(observers)
+    return np.stack([(table == answer).sum(axis=0) for answer in range(1, classes + 1)], axis=1)
+
+
+def test_the_examples_of_krippendorff():
+    assert krippendorff(counted(OBSERVERS), *boot()).value == pytest.approx(0.743, abs=0.0005)
+    assert krippendorff(counted(BINARY), *boot()).value == pytest.approx(0.095, abs=0.0005)
+    same = np.array([[3, 0], [2, 0]])
+    assert math.isnan(krippendorff(same, *boot()).value)
+    assert math.isnan(krippendorff(np.array([[1, 0], [0, 1]]), *boot()).value), "no item has two answers"
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=3), min_size=2, max_size=30))
+def test_alpha_is_one_minus_the_disagreement(units):
+    """By his definition, from pairs of answers: observed over expected disagreement; 0 is no answer."""
+    answered = [[answer for answer in unit if answer] for unit in units if np.count_nonzero(unit) > 1]
+    values = [answer for unit in answered for answer in unit]
+    n = len(values)
+    expected = sum(a != b for a in values for b in values) / (n * (n - 1)) if n else 0
+    found = krippendorff(counted(np.array(units).T, 3), *boot(20)).value
+    if not expected:
+        assert math.isnan(found)
+    else:
+        observed = sum(sum(a != b for a in unit for b in unit) / (len(unit) - 1) for unit in answered) / n
+        assert found == pytest.approx(1 - observed / expected)
+
+
+@pytest.mark.parametrize("min_votes", [1, 3])
+def test_the_rule_is_that_of_the_catalog(workspace, min_votes):
+    rng = np.random.default_rng(min_votes)
+    filled, words = fill_catalog(workspace, per_emotion=6), ("happy", "sad", "reject")
+    given = {face: rng.choice(words, rng.integers(1, 7)).tolist() for face in filled.face_ids}
+    said = [
+        Decision(face, "face", "reject", None, "minor", f"r{n}")
+        if answer == "reject"
+        else Decision(face, "face", "accept", answer, None, f"r{n}")
+        for face, answers in given.items()
+        for n, answer in enumerate(answers)
+    ]
+    add_decisions(workspace.catalog, said)
+    current = ConsensusRule(min_votes, 0.6)
+    set_rule(workspace.catalog, current)
+    verdicts = consensus(workspace.catalog, "face")
+    assert {face: current.verdict(Counter(answers)) for face, answers in given.items()} == {
+        face: verdicts.get(face) for face in given
+    }
+    assert 0 < len(verdicts) < len(given)
 
 
 def test_a_kappa_that_is_not_defined_is_none():
@@ -122,11 +186,13 @@ def test_reviewers_are_measured_against_each_other_and_the_consensus(workspace, 
     low, high = first["interval"]
     assert low < first["kappa"] <= high
     against = {one["reviewer"]: one for one in found["consensus"]}
-    # The adjudication is against all three; of the fears, bo and cy outvoted ana once and bo was outvoted once.
-    assert against["ana"]["agreement"] == pytest.approx(26 / 28)
-    assert against["bo"]["agreement"] == pytest.approx(26 / 28)
-    assert against["cy"]["agreement"] == pytest.approx(25 / 27)
-    assert against["ana"]["per_class"]["surprise"] == pytest.approx(4 / 5)
+    # The adjudication of item 3 is against all three. Where the two others differ, they have no consensus.
+    assert (against["ana"]["items"], against["ana"]["agreement"]) == (26, pytest.approx(24 / 26))
+    assert (against["bo"]["items"], against["bo"]["agreement"]) == (26, pytest.approx(24 / 26))
+    assert (against["cy"]["items"], against["cy"]["agreement"]) == (25, pytest.approx(23 / 25))
+    assert found["krippendorff"]["items"] == 28
+    low, high = found["krippendorff"]["interval"]
+    assert low < found["krippendorff"]["alpha"] < high
     whole = np.array(found["confusion_matrix"])
     assert (whole == whole.T).all()
     assert whole.sum() == 2 * (28 + 27 + 27)

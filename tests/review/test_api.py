@@ -20,7 +20,8 @@ def test_items_are_listed_in_one_order_with_what_was_searched_for(server, filled
     assert second == {
         "item_id": filled.faces["angry"][1], "kind": "face", "emotion": "angry", "listed_under": "angry",
         "conflict": False, "found_under": ["angry"], "query": "angry adult woman", "license": "CC BY 4.0",
-        "confidence": 0.99, "upscale": None, "sharpness": None, "duplicates": 0, "distance": None, "model": None,
+        "restrictions": [], "confidence": 0.99, "upscale": None, "sharpness": None, "duplicates": 0,
+        "distance": None, "model": None,
         "votes": [], "my": None,
     }  # fmt: skip
 
@@ -322,3 +323,9 @@ def test_a_catalog_cannot_point_out_of_the_workspace(server, workspace, filled):
         with workspace.catalog.transaction() as db:
             db.execute("UPDATE faces SET path = ? WHERE face_id = ?", (path, filled.face_ids[0]))
         assert server.client.get(f"/api/picture/face/{filled.face_ids[0]}").status_code == 404
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**63, 2**64, 10**30])
+def test_a_number_that_no_decision_can_have_is_refused(server, number):
+    for body in ({"decision_id": number}, {"decision_ids": [number]}):
+        assert server.client.post("/api/undo", json={"round": "faces", **body}).status_code == 400

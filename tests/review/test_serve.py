@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import httpx
@@ -63,6 +64,34 @@ def test_it_stops_quietly(workspace, filled, stop):
         process.send_signal(stop)
         out, err = process.communicate(timeout=20)
         assert (process.returncode, out, err) == (0, "stopped\n", "")
+
+
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_slow_and_vanished_clients_neither_hold_it_up_nor_show(workspace, filled, stop, code):
+    process = subprocess.Popen(
+        command(workspace, "--json", "--reviewer", "ana"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        url = httpx.URL(json.loads(process.stdout.readline())["url"])
+        head = (
+            f"POST /api/decisions HTTP/1.1\r\nHost: {url.host}:{url.port}\r\nContent-Length: 999\r\n"
+            f"Authorization: Bearer {url.params['token']}\r\nContent-Type: application/json\r\n\r\n{{"
+        ).encode()
+        slow = [socket.create_connection((url.host, url.port)) for _ in range(4)]
+        for client, said in zip(slow, (head, head, b"GET / HT", head), strict=True):
+            client.sendall(said)
+        slow.pop().close()
+        assert httpx.get(url, trust_env=False).status_code == 303
+        asked = time.monotonic()
+        process.send_signal(stop)
+        _, errors = process.communicate(timeout=20)
+        assert time.monotonic() - asked < 3  # 0.8 s on an idle machine
+        assert process.returncode == code
+        assert "Traceback" not in errors
+        assert errors.split()[-1] == "Aborted!"
+    finally:
+        process.kill()
 
 
 def test_an_acknowledged_decision_survives_kill_9(workspace, filled):

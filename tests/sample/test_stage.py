@@ -20,6 +20,7 @@ from btfer_builder.sample.stage import sample
 from btfer_builder.workspace import create_workspace
 from tests.factories import fill_catalog
 from tests.photos import btfer
+from tests.release.small_set import SIZE, cut_again
 
 PER_CLASS = 5
 
@@ -164,24 +165,63 @@ def test_an_empty_class_is_an_empty_folder(tmp_path):
     assert len(written(workspace)) == 2
 
 
-@pytest.mark.parametrize("earlier", [True, False])
-def test_a_face_file_that_is_gone_is_named_and_the_earlier_sample_stays(workspace, earlier):
-    if earlier:
-        sample(workspace, SampleRecipe(per_class=2))
+def gone(path):
+    path.unlink()
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+@pytest.mark.parametrize("damage", [gone, empty, cut_short])
+def test_a_damaged_face_is_made_again_and_dropped_if_its_photo_is_gone_too(workspace, damage):
+    cut_again(workspace)
+    with workspace.catalog.transaction() as db:
+        db.execute("UPDATE crops SET settings = ?", (f'{{"size": {SIZE}}}',))
+        for row in db.execute("SELECT face_id, path FROM faces").fetchall():
+            length = (workspace.root / row["path"]).stat().st_size
+            db.execute("UPDATE faces SET bytes = ? WHERE face_id = ?", (length, row["face_id"]))
+    one, other = workspace.catalog.rows(
+        "SELECT f.face_id, f.path, i.path AS photo FROM faces f JOIN images i USING (image_id) ORDER BY face_id LIMIT 2"
+    )
+    whole = (workspace.root / one["path"]).read_bytes()
+    for row in (one, other):
+        damage(workspace.root / row["path"])
+    (workspace.root / other["photo"]).unlink()
+    done = sample(workspace, SampleRecipe(per_class=PER_CLASS, allow_short=True))
+    assert (workspace.root / one["path"]).read_bytes() == whole
+    assert done.passed_over == {"unreadable": 1}
+    assert sum(done.per_class.values()) == len(EMOTIONS) * PER_CLASS - 1
+    undrawn = workspace.catalog.rows("SELECT face_id, reason FROM undrawn")
+    assert [tuple(row) for row in undrawn] == [(other["face_id"], "unreadable")]
+    assert nothing_left_behind(workspace)
+
+
+def test_a_face_whose_bytes_changed_is_named_and_the_earlier_sample_stays(workspace):
+    sample(workspace, SampleRecipe(per_class=2))
     before = state(workspace)
     (row,) = workspace.catalog.rows("SELECT path FROM faces ORDER BY face_id LIMIT 1")
-    (workspace.root / row["path"]).unlink()
-    with pytest.raises(BtferError, match=rf"{row['path']} is gone; make it again with: btfer crop"):
+    content = bytearray((workspace.root / row["path"]).read_bytes())
+    content[len(content) // 2] ^= 1
+    (workspace.root / row["path"]).write_bytes(content)
+    with pytest.raises(BtferError, match=rf"{row['path']} is damaged; make it again with: btfer crop"):
         sample(workspace, SampleRecipe(per_class=PER_CLASS))
     assert state(workspace) == before
     assert nothing_left_behind(workspace)
 
 
-def test_a_folder_that_cannot_be_written_is_said_in_one_line(workspace):
-    shutil.rmtree(workspace.data)
-    workspace.data.write_text("a file, where a folder should be")
-    with pytest.raises(BtferError, match="sample: cannot be written"):
-        sample(workspace, SampleRecipe(per_class=1))
+def test_photos_and_faces_that_are_not_mounted_drop_no_face(workspace):
+    sample(workspace, SampleRecipe(per_class=2))
+    before = state(workspace)
+    for folder in ("faces", "images"):
+        shutil.rmtree(workspace.data / folder)
+    with pytest.raises(BtferError, match="is the storage mounted"):
+        sample(workspace, SampleRecipe(per_class=PER_CLASS))
+    assert state(workspace) == before
 
 
 def test_a_full_disk_leaves_the_earlier_sample(workspace):

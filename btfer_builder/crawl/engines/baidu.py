@@ -6,7 +6,14 @@ from urllib.parse import urlencode
 from icrawler.builtin.baidu import BaiduParser as IcrawlersParser
 from requests import Response
 
-from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
+from btfer_builder.crawl.engine_access import Limits
+from btfer_builder.crawl.engines.base import (
+    PageFeeder,
+    PageParser,
+    SearchEngine,
+    SearchError,
+    SearchRequest,
+)
 from btfer_builder.crawl.engines.json_utils import json_object, plain_text, require_member, text_of
 from btfer_builder.records import Candidate
 
@@ -33,25 +40,38 @@ class BaiduParser(PageParser, IcrawlersParser):  # type: ignore[misc]  # icrawle
     """Parse Baidu's JSON; icrawler decodes its addresses."""
 
     def results(self, response: Response) -> Iterator[Candidate]:
-        """Yield the results of a page; a picture without an original address uses Baidu's large copy."""
+        """Yield the results of a page; a picture without an original address uses one of Baidu's copies."""
         # Baidu escapes apostrophes, which JSON does not allow.
         text = response.content.decode("utf-8", "ignore").replace("\\'", "'")
         answer = json_object(text, strict=False)
         if answer.get("antiFlag"):
-            raise ValueError(f"Baidu refuses the request: {text[:200]}")
+            message = text_of(answer.get("message"))[:200]
+            raise SearchError(
+                f"Baidu refuses the request (antiFlag: {message}): it takes us for a program and lets nothing through "
+                "from this address for hours or days"
+            )
         for item in require_member(answer, "data", list):
             if not isinstance(item, dict):
                 continue
-            encoded = text_of(item.get("objURL"))
-            url = self._decode_url(encoded) if encoded else text_of(item.get("hoverURL"))
+            replaced = item.get("replaceUrl")
+            others = (
+                [entry for entry in replaced if isinstance(entry, dict)] if isinstance(replaced, list) else []
+            )
+            fields = [item.get("objURL"), *(entry.get("ObjURL") for entry in others)]
+            fields += [item.get(name) for name in ("hoverURL", "middleURL", "thumbURL")]
+            url = next((url for field in fields if (url := self._plain(field))), "")
             if url:
-                page = text_of(item.get("fromURL"))
                 yield Candidate(
                     rank=0,
                     url=url,
-                    page_url=self._decode_url(page) if page else "",
+                    page_url=self._plain(item.get("fromURL")),
                     title=plain_text(item.get("fromPageTitle")),
                 )
+
+    def _plain(self, address: object) -> str:
+        """Return an address: Baidu enciphers some, which begin with its form of `http`, and not others."""
+        text = text_of(address)
+        return str(self._decode_url(text)) if text.startswith("ippr") else text
 
 
 BAIDU = SearchEngine(
@@ -59,7 +79,7 @@ BAIDU = SearchEngine(
     "https://image.baidu.com/search/acjson",
     BaiduFeeder,
     BaiduParser,
-    pause=5.0,
+    limits=Limits(5.0),
     reports_empty=True,
     browser=True,
 )

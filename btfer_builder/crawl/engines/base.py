@@ -12,6 +12,7 @@ from icrawler import Feeder, Parser
 from icrawler.utils import CachedQueue, Signal
 from requests import Response
 
+from btfer_builder.crawl.engine_access import Account, BudgetSpentError, Limits
 from btfer_builder.crawl.licenses import with_code
 from btfer_builder.crawl.result_pages import PageSession, without_keys
 from btfer_builder.records import Candidate
@@ -26,11 +27,12 @@ _CAPTCHA = re.compile(
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """A query for an engine: phrase, language, and licences (empty: any licence)."""
+    """A query for an engine: phrase, language, licences (empty: any licence), and filters of its own."""
 
     query: str
     language: str = ""
     license: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
 
 
 class ResultPage(NamedTuple):
@@ -137,6 +139,9 @@ class PageParser(Parser):  # type: ignore[misc]  # icrawler is untyped
         return ResultPage(candidates, limit if self.last else start + engine.feeder.page_size)
 
 
+_COURTESY = Limits(2.0)
+
+
 @dataclass(frozen=True)
 class SearchEngine:
     """A search engine whose result pages are read by icrawler's threads.
@@ -149,8 +154,8 @@ class SearchEngine:
         Start of the addresses of its pages; `--engine-url` replaces it.
     feeder, parser
         Subclasses of the engine.
-    pause
-        Least number of seconds between two pages, by its terms or as a courtesy.
+    limits
+        Least seconds between two pages and most pages a day, by its terms or as a courtesy.
     max_results
         Most results for one query.
     reports_empty
@@ -159,23 +164,32 @@ class SearchEngine:
         Whether it states the licences of pictures.
     key
         Environment variable with its required key.
-    token
-        Environment variable with its optional token; `token_pause` is the pause with it.
+    account
+        How it knows registered users, if they may ask more of it.
+    serial
+        Whether its requests are sent one after the other.
+    needs_contact
+        Whether its operator asks clients to say who they are.
+    all_words
+        Whether it finds only what has all words of a phrase: a phrase that finds little is asked with fewer words.
     browser
-        Whether the user agent begins like that of a browser, for an engine that answers unknown programs differently.
+        Whether requests look like those of a browser (user agent, `Referer`), for an engine that answers unknown
+        programs differently.
     """
 
     name: str
     base_url: str
     feeder: type[PageFeeder]
     parser: type[PageParser]
-    pause: float = 2.0
+    limits: Limits = _COURTESY
     max_results: int = 1000
     reports_empty: bool = False
     states_license: bool = False
     key: str = ""
-    token: str = ""
-    token_pause: float = 1.0
+    account: Account | None = None
+    serial: bool = False
+    needs_contact: bool = False
+    all_words: bool = False
     browser: bool = False
 
 
@@ -209,6 +223,8 @@ def search_pages(
     ------
     SearchError
         If the search ends early; pages yielded before are valid.
+    BudgetSpentError
+        If the engine must not be asked any more now.
     """
     base_url = base_url or engine.base_url
     last_rank = min(limit, engine.max_results)
@@ -242,6 +258,8 @@ def search_pages(
             break
         pages, ended = pages + 1, page.next >= last_rank
         yield page._replace(next=limit) if ended else page
+    if isinstance(session.failure, BudgetSpentError):
+        raise session.failure
     if session.failure or not pages:
         raise SearchError(f"no answer from {base_url}: {session.failure or 'not a valid address'}")
 

@@ -6,12 +6,15 @@ from urllib.parse import urlencode
 
 from requests import Response
 
+from btfer_builder.crawl.engine_access import Limits
 from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
 from btfer_builder.crawl.engines.json_utils import json_object, opt_out_reason, require_member, text_of
 from btfer_builder.records import Candidate
 
-#: Sizes in order of preference: the original may be hidden, and faces need no more than 2048 pixels.
+#: Sizes in order of preference: the original may be hidden, and faces need no more than 2048 pixels. Flickr refuses
+#: those above 1024 pixels of many photos: then `_SMALLER` are fetched.
 _SIZES = ("url_k", "url_h", "url_l", "url_c", "url_z", "url_o", "url_m")
+_SMALLER = ("url_l", "url_c", "url_z")
 #: Licences by their numbers in flickr.photos.licenses.getInfo. 7 and 8 ("no known copyright restrictions", US
 #: government work) state the public domain; 0 is all rights reserved.
 LICENSES = {
@@ -43,6 +46,7 @@ class FlickrFeeder(PageFeeder):
             "sort": "relevance",
             "media": "photos",
             "content_types": 0,
+            "safe_search": 1,
             "per_page": size,
             "page": first // size + 1,
             "extras": ",".join(["license", "owner_name", "tags", "machine_tags", *_SIZES]),
@@ -68,6 +72,7 @@ class FlickrParser(PageParser):
             url = next((text_of(photo.get(size)) for size in _SIZES if photo.get(size)), "")
             if not url:
                 continue
+            smaller = next((text_of(photo.get(size)) for size in _SMALLER if photo.get(size)), "")
             owner, number = text_of(photo.get("owner")), text_of(photo.get("id"))
             name, title = text_of(photo.get("ownername")), text_of(photo.get("title"))
             terms = LICENSES.get(str(photo.get("license")), "")
@@ -83,6 +88,7 @@ class FlickrParser(PageParser):
                 if terms
                 else "",
                 opt_out=opt_out_reason(tags),
+                fallback_url=smaller if smaller != url else "",
             )
 
 
@@ -91,7 +97,7 @@ FLICKR = SearchEngine(
     "https://api.flickr.com/services/rest/",
     FlickrFeeder,
     FlickrParser,
-    pause=1.0,  # 3,600 requests an hour for one key
+    limits=Limits(1.0),  # 3,600 requests an hour for one key
     reports_empty=True,
     states_license=True,
     key="FLICKR_API_KEY",

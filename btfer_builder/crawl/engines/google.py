@@ -8,7 +8,14 @@ from urllib.parse import urlencode, urlsplit
 from bs4 import BeautifulSoup
 from requests import Response
 
-from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
+from btfer_builder.crawl.engine_access import Limits
+from btfer_builder.crawl.engines.base import (
+    PageFeeder,
+    PageParser,
+    SearchEngine,
+    SearchError,
+    SearchRequest,
+)
 from btfer_builder.records import Candidate
 
 _TEXT = r'"((?:[^"\\]|\\.)*)"'
@@ -18,6 +25,11 @@ _PICTURE = re.compile(rf"\[{_TEXT},(\d+),(\d+)[,\]]")
 _SOURCE = re.compile(rf'"2003":\[null,{_TEXT},{_TEXT},{_TEXT}')
 #: Addresses in pages of another format, as in icrawler; their length is limited, so that the time is bounded.
 _BARE = re.compile(r"https?://[^\[\]\s\"'<>]{1,500}?\.(?:jpg|jpeg|png|bmp|webp)(?![\w.])")
+#: What shows that a page is none of results.
+_OTHER_PAGES = {
+    b"/httpservice/retry/enablejs": "a page that works only with JavaScript",
+    b"consent.google.": "a page that asks for consent to cookies",
+}
 #: Hosts of Google's own copies and decorations.
 _OWN = ("gstatic.com", "google.com", "googleusercontent.com", "ggpht.com", "googleapis.com")
 
@@ -36,6 +48,7 @@ class GoogleFeeder(PageFeeder):
             "start": first,
             "tbs": "",
             "tbm": "isch",
+            "safe": "active",
         }
         if request.language:
             parameters["lr"] = f"lang_{request.language}"
@@ -47,6 +60,9 @@ class GoogleParser(PageParser):
 
     def results(self, response: Response) -> Iterator[Candidate]:
         """Yield the pictures that are not Google's own copies, each with the web page that follows it."""
+        for mark, meaning in _OTHER_PAGES.items():
+            if mark in response.content or mark in str(response.url).encode():
+                raise SearchError(f"Google answers with {meaning} in place of results; it cannot be read")
         soup = BeautifulSoup(response.content.decode("utf-8", "ignore"), "lxml")
         seen: set[str] = set()
         for script in soup.find_all("script"):
@@ -91,5 +107,5 @@ def _is_result(url: str) -> bool:
 
 
 GOOGLE = SearchEngine(
-    "google", "https://www.google.com/search", GoogleFeeder, GoogleParser, pause=5.0, browser=True
+    "google", "https://www.google.com/search", GoogleFeeder, GoogleParser, limits=Limits(5.0), browser=True
 )

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from requests import Response
 
+from btfer_builder.crawl.engine_access import Account, Limits
 from btfer_builder.crawl.engines.base import PageFeeder, PageParser, SearchEngine, SearchRequest
 from btfer_builder.crawl.engines.json_utils import json_object, opt_out_reason, require_member, text_of
 from btfer_builder.records import Candidate
@@ -59,8 +60,16 @@ OPENVERSE = SearchEngine(
     "https://api.openverse.org/v1/images/",
     OpenverseFeeder,
     OpenverseParser,
-    pause=3.0,  # 20 requests a minute (and 200 a day) without an account
-    token="OPENVERSE_TOKEN",  # noqa: S106 - the variable's name
+    limits=Limits(3.0, 200),  # 20 a minute and 200 a day without an account; 100 and 10,000 with one
+    account=Account(
+        token="OPENVERSE_TOKEN",  # noqa: S106 - the variable's name
+        client_id="OPENVERSE_CLIENT_ID",
+        client_secret="OPENVERSE_CLIENT_SECRET",  # noqa: S106 - the variable's name
+        token_url="https://api.openverse.org/v1/auth_tokens/token/",  # noqa: S106 - an address
+        header="x-ov-client-application-name",
+        limits=Limits(0.63, 10_000),
+    ),
+    all_words=True,
     max_results=240,
     reports_empty=True,
     states_license=True,

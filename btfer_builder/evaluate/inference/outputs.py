@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from btfer_builder.config import Activation
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import Model
@@ -17,6 +18,9 @@ SUM_TOLERANCE = 0.01
 
 #: … and quantised ones by half a step of 1/256 in every class.
 STEP_TOLERANCE = 1 / 512
+
+#: Share of rows that are probabilities, from which on a model's outputs are.
+PROBABLE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +56,37 @@ class Predictions:
     Attributes
     ----------
     probabilities
-        float64 of shape (n, 7) in the order of `EMOTIONS`; NaN where the model has no such class. A row sums to
-        less than 1 where the model has classes outside the seven.
+        float64 of shape (n, 7) in the order of `EMOTIONS`; NaN where the model has no such class, and everywhere if the
+        outputs are no probabilities. A row sums to less than 1 where the model has classes outside the seven.
     predicted
-        int64 of shape (n,): column of the largest probability, the first one of equal ones.
-    softmaxed
-        Whether the outputs are not probabilities and a softmax was applied.
+        int64 of shape (n,): column of the largest output, of equal ones the model's own first.
+    activation
+        What the outputs are: `softmax`, `logits`, `sigmoid` or `none`.
     interpolations
         The interpolations used, sorted.
+    scores
+        float64 of shape (n, 7): the outputs themselves in the order of `EMOTIONS`; −∞ where the model lacks the class.
+    outputs
+        float32 of shape (n, classes): what the model gave, in its own order.
     """
 
     probabilities: NDArray[np.float64]
     predicted: NDArray[np.int64]
-    softmaxed: bool
+    activation: Activation
     interpolations: tuple[Interpolation, ...]
+    scores: NDArray[np.float64]
+    outputs: NDArray[np.float32]
+
+    @property
+    def probabilistic(self) -> bool:
+        """Whether the outputs mean probabilities."""
+        return self.activation != "none"
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """The probability of each prediction, or its score where there is none, shape (n,)."""
+        table = self.probabilities if self.probabilistic else self.scores
+        return table[np.arange(len(table)), self.predicted]
 
 
 def read_labels(names: Sequence[str], model: Model) -> Labels:
@@ -103,8 +124,14 @@ def map_outputs(
     faces: Sequence[LabelledFace],
     outputs: NDArray[np.float32],
     ways: set[Interpolation],
+    activation: Activation = "auto",
 ) -> Predictions:
     """Put the outputs of a model, float32 of shape (n, classes), in the order of the emotions.
+
+    Parameters
+    ----------
+    activation
+        What the outputs are; `auto` decides by `is_probability`.
 
     Raises
     ------
@@ -118,13 +145,50 @@ def map_outputs(
             f"{model.where}: gives NaN or infinite outputs for {broken.size} of {len(raw)} faces, first for "
             f"{faces[broken[0]].path}; check the scale, or whether its training diverged"
         )
-    softmaxed = not is_probability(raw)
-    table = np.full((len(raw), len(EMOTIONS)), np.nan)
-    shares = softmax(raw) if softmaxed else raw
-    for column, emotion in enumerate(labels.outputs):
-        if emotion is not None:
-            table[:, EMOTIONS.index(emotion)] = shares[:, column]
-    return Predictions(table, np.nanargmax(table, axis=1), softmaxed, tuple(sorted(ways)))
+    if activation == "auto":
+        activation = "softmax" if is_probability(raw) else "none"
+    known = [column for column, emotion in enumerate(labels.outputs) if emotion]
+    places = np.array([EMOTIONS.index(emotion) for emotion in labels.outputs if emotion])
+    table, scores = (np.full((len(raw), len(EMOTIONS)), missing) for missing in (np.nan, -np.inf))
+    scores[:, places] = raw[:, known]
+    if activation != "none":
+        table[:, places] = _probabilities(raw, activation)[:, known]
+    predicted = places[raw[:, known].argmax(axis=1)]
+    return Predictions(table, predicted, activation, tuple(sorted(ways)), scores, outputs)
+
+
+def _probabilities(raw: NDArray[np.float64], activation: Activation) -> NDArray[np.float64]:
+    """Return probabilities of shape (n, classes)."""
+    if activation == "logits":
+        return softmax(raw)
+    if activation == "sigmoid":
+        shares = raw.clip(0, 1)
+        sums = shares.sum(axis=1, keepdims=True)
+        divided: NDArray[np.float64] = np.divide(shares, sums, out=np.zeros_like(shares), where=sums > 0)
+        return divided
+    return raw
+
+
+def check_activation(model: Model, outputs: NDArray[np.float32], activation: Activation) -> None:
+    """Check that outputs of shape (n, classes) can be what is declared.
+
+    Raises
+    ------
+    BtferError
+        If a `softmax` does not sum to 1, or a `sigmoid` leaves 0 to 1.
+    """
+    raw = outputs.astype(np.float64)
+    if activation == "sigmoid" and ((raw < -STEP_TOLERANCE) | (raw > 1 + STEP_TOLERANCE)).any():
+        raise BtferError(
+            f"{model.where}: its outputs are declared as sigmoid, but reach from {raw.min():.3g} to {raw.max():.3g}; "
+            "declare --activation logits or none"
+        )
+    if activation == "softmax" and not is_probability(raw):
+        sums = raw.sum(axis=1)
+        raise BtferError(
+            f"{model.where}: its outputs are declared as softmax, but rows sum to {sums.min():.3g} to "
+            f"{sums.max():.3g}; declare --activation logits, sigmoid or none"
+        )
 
 
 def filled(predictions: Predictions) -> NDArray[np.float64]:
@@ -141,9 +205,13 @@ def filled(predictions: Predictions) -> NDArray[np.float64]:
 
 
 def is_probability(rows: NDArray[np.float64]) -> bool:
-    """Whether all values are non-negative and every row of (n, k) sums to 1, which logits do not."""
+    """Whether outputs of shape (n, k) are probabilities: nearly all rows are non-negative and sum to 1.
+
+    A few rows that are not, such as one of zeros, do not make another model of it.
+    """
     tolerance = SUM_TOLERANCE + rows.shape[1] * STEP_TOLERANCE
-    return bool((rows >= -1e-6).all() and (np.abs(rows.sum(axis=1) - 1) <= tolerance).all())
+    alike = (rows >= -STEP_TOLERANCE).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) <= tolerance)
+    return bool(alike.mean() >= PROBABLE)
 
 
 def softmax(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,9 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from btfer_builder.config import Activation
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.inference.outputs import Labels, Predictions, check_count, map_outputs
+from btfer_builder.evaluate.inference.outputs import (
+    Labels,
+    Predictions,
+    check_activation,
+    check_count,
+    map_outputs,
+)
 from btfer_builder.evaluate.inference.prefetch import View, as_it_is, prefetch, prepare_on_cluster
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.networks.preprocessing import Interpolation, Preprocessing
@@ -20,11 +27,20 @@ Progress = Callable[[Sequence[LabelledFace]], Iterable[LabelledFace]]
 
 @dataclass(frozen=True, slots=True)
 class ModelRun:
-    """A model, the meaning of its outputs, and its preprocessing."""
+    """A model, the meaning of its outputs, and its preprocessing.
+
+    Attributes
+    ----------
+    variant_of
+        The job of which this is one with another preprocessing: it predicts the original faces only, and takes the
+        answers of that job where both get the same pixels.
+    """
 
     model: Model
     labels: Labels
     preprocessing: Preprocessing
+    activation: Activation = "auto"
+    variant_of: "ModelRun | None" = None
 
 
 def predict_jobs(
@@ -60,7 +76,8 @@ def predict_jobs(
     Returns
     -------
     list of list of Predictions
-        For each view and each job, in their order; the same as predicting one image at a time.
+        For each view and each job, in their order; the same as predicting one image at a time. Variants of jobs, which
+        come last, have predictions in the first view only.
 
     Raises
     ------
@@ -70,7 +87,10 @@ def predict_jobs(
     """
     answers: list[list[list[NDArray[np.float32]]]] = [[[] for _ in jobs] for _ in views]
     ways: list[list[set[Interpolation]]] = [[set() for _ in jobs] for _ in views]
-    preprocessings = list(dict.fromkeys(job.preprocessing for job in jobs))
+    preprocessings = [
+        list(dict.fromkeys(job.preprocessing for job in jobs if not view or job.variant_of is None))
+        for view in range(len(views))
+    ]
     ahead = (
         prepare_on_cluster(faces, preprocessings, views, batch_size, scheduler)
         if scheduler
@@ -80,25 +100,39 @@ def predict_jobs(
         next(shown, None)  # a progress bar starts with its first face and moves when the next one is taken
         for view, batch, used in batches:
             for number, job in enumerate(jobs):
-                answers[view][number].append(_predict_batch(job, batch[job.preprocessing]))
-                ways[view][number] |= used[job.preprocessing]
+                if job.preprocessing in batch:
+                    answers[view][number].append(_answers(job, batch, jobs, answers[view]))
+                    ways[view][number] |= used[job.preprocessing]
             if view == len(views) - 1:
-                for _ in range(len(batch[preprocessings[0]])):
+                for _ in range(len(batch[preprocessings[0][0]])):
                     next(shown, None)
-    return [
-        [
-            map_outputs(
-                job.model, job.labels, faces, np.concatenate(answers[view][number]), ways[view][number]
-            )
-            for number, job in enumerate(jobs)
-        ]
-        for view in range(len(views))
-    ]
+    found: list[list[Predictions]] = [[] for _ in views]
+    for number, job in enumerate(jobs):
+        activation = job.activation
+        check_activation(job.model, np.concatenate(answers[0][number]), activation)
+        for view in range(1 if job.variant_of else len(views)):
+            outputs = np.concatenate(answers[view][number])
+            predictions = map_outputs(job.model, job.labels, faces, outputs, ways[view][number], activation)
+            found[view].append(predictions)
+            activation = predictions.activation  # decided on the first view, for the model
+    return found
 
 
 def _each(items: Iterable[LabelledFace]) -> Generator[LabelledFace, None, None]:
     """Yield the items; closing this generator also closes their source, such as a progress bar."""
     yield from items
+
+
+def _answers(
+    job: ModelRun,
+    batch: dict[Preprocessing, NDArray[Any]],
+    jobs: Sequence[ModelRun],
+    answers: Sequence[Sequence[NDArray[np.float32]]],
+) -> NDArray[np.float32]:
+    original = job.variant_of
+    if original is not None and np.array_equal(batch[job.preprocessing], batch[original.preprocessing]):
+        return next(rows[-1] for each, rows in zip(jobs, answers, strict=True) if each is original)
+    return _predict_batch(job, batch[job.preprocessing])
 
 
 def _predict_batch(job: ModelRun, batch: NDArray[Any]) -> NDArray[np.float32]:

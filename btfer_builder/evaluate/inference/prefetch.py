@@ -56,12 +56,15 @@ class _Pending:
 
 def prefetch(
     faces: Sequence[LabelledFace],
-    preprocessings: Sequence[Preprocessing],
+    preprocessings: Sequence[Sequence[Preprocessing]],
     views: Sequence[View],
     batch_size: int,
     workers: int,
 ) -> Generator[Prepared, None, None]:
-    """Yield every batch under every view: index of the view, arrays and interpolations by preprocessing."""
+    """Yield every batch under every view: index of the view, arrays and interpolations by preprocessing.
+
+    `preprocessings` are those of each view.
+    """
     pending: deque[_Pending] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="btfer-decode")
     try:
@@ -71,7 +74,8 @@ def prefetch(
             decoded = [pool.submit(_decode, chunk) for _, chunk in chunks]
             for number, view in enumerate(views):
                 arrays = {
-                    preprocessing: _empty_batch(preprocessing, len(batch)) for preprocessing in preprocessings
+                    preprocessing: _empty_batch(preprocessing, len(batch))
+                    for preprocessing in preprocessings[number]
                 }
                 # A task waits for its decoding, which is before it in the queue, so there is no deadlock.
                 tasks = [
@@ -142,7 +146,7 @@ def _fill(
 
 def prepare_on_cluster(
     faces: Sequence[LabelledFace],
-    preprocessings: Sequence[Preprocessing],
+    preprocessings: Sequence[Sequence[Preprocessing]],
     views: Sequence[View],
     batch_size: int,
     scheduler: str,
@@ -174,21 +178,23 @@ def prepare_on_cluster(
             turn += len(rows)
             for number in range(len(views)):
                 seen = [row[number] for row in rows]
-                arrays = {key: np.stack([array[key] for array, _ in seen]) for key in preprocessings}
-                ways = {key: set().union(*(used[key] for _, used in seen)) for key in preprocessings}
+                arrays = {key: np.stack([array[key] for array, _ in seen]) for key in preprocessings[number]}
+                ways = {key: set().union(*(used[key] for _, used in seen)) for key in preprocessings[number]}
                 yield number, arrays, ways
 
 
 def _prepare_shard(
-    items: Sequence[tuple[int, LabelledFace]], preprocessings: Sequence[Preprocessing], views: Sequence[View]
+    items: Sequence[tuple[int, LabelledFace]],
+    preprocessings: Sequence[Sequence[Preprocessing]],
+    views: Sequence[View],
 ) -> list[_PreparedFace]:
     """Decode and resize the faces of a shard, on a worker of the cluster."""
     prepared = []
     for _, face in items:
         images = _decode([face])
         prepared_face: _PreparedFace = []
-        for view in views:
-            arrays = {preprocessing: _empty_batch(preprocessing, 1) for preprocessing in preprocessings}
+        for view, needed in zip(views, preprocessings, strict=True):
+            arrays = {preprocessing: _empty_batch(preprocessing, 1) for preprocessing in needed}
             ways = _fill(arrays, 0, [face], images, view)
             prepared_face.append(({preprocessing: array[0] for preprocessing, array in arrays.items()}, ways))
         prepared.append(prepared_face)

@@ -1,6 +1,7 @@
 """A loaded model of any format, and what the loaders share."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.preprocessing.declaration import Sidecar
+from btfer_builder.io.atomic import file_digest
 
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
@@ -41,7 +44,14 @@ class Model:
         Number of weights; None if the format does not state it.
     flops
         Returns the floating-point operations of one image of this height and width, as `networks.flops` counts
-        them; None if unknown.
+        them; None if unknown. It raises `Uncounted` where operators cannot be counted.
+    declares, declared_in
+        The labels and the preprocessing that the model's own files state, and the name of the file with the
+        preprocessing, empty if there is none; a sidecar beside the model comes first.
+    begins
+        The scaling with which a network begins, in words; empty if it does not.
+    files
+        Files of its weights besides `path`: the external data of ONNX, what a function declares.
     """
 
     path: Path | None
@@ -55,6 +65,10 @@ class Model:
     name: str = ""
     parameters: int | None = None
     flops: Callable[[int, int], int | None] | None = None
+    declares: Sidecar | None = None
+    declared_in: str = ""
+    begins: str = ""
+    files: tuple[Path, ...] = ()
 
     @property
     def title(self) -> str:
@@ -70,6 +84,23 @@ class Model:
     def stem(self) -> str:
         """The name of the folder of its report."""
         return self.name.replace(":", ".") if self.name else Path(self.where).stem
+
+    @property
+    def file_bytes(self) -> int:
+        """The size of its files; 0 in memory. The file of a function holds no weights and does not count."""
+        own = 0 if self.path is None or self.loader == "function" else file_bytes(self.path)
+        return own + sum(file_bytes(file) for file in self.files)
+
+    @property
+    def digest(self) -> str | None:
+        """The SHA-256 in hex of its file or folder, and of all files of its weights; None if it has no file."""
+        if self.path is None or not self.path.exists():
+            return None
+        own = file_digest(self.path)
+        if not self.files:
+            return own
+        lines = [f"{self.path.name}\0{own}", *(f"{file.name}\0{file_digest(file)}" for file in self.files)]
+        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def is_function(text: str) -> bool:
@@ -91,37 +122,77 @@ def first_line(error: Exception) -> str:
     return lines[0][:200].rstrip(".: ")
 
 
-def check_image_shape(path: Path, shape: tuple[Any, ...]) -> tuple[int | None, int | None, int]:
-    """Return height, width and channels of an input of shape (batch, height, width, channels).
+def choose_output(title: str, names: Sequence[str], output: str) -> str:
+    """Return the name of the output that holds the scores.
+
+    Parameters
+    ----------
+    title
+        The model, for the error.
+    names
+        Of all outputs.
+    output
+        The one that is asked for; empty if there is one only.
 
     Raises
     ------
     BtferError
-        If it is not one image with 1 or 3 channels last.
+        If there is no such output, or several and none is asked for.
     """
+    listed = ", ".join(names) or "none"
+    if output:
+        if output not in names:
+            raise BtferError(f"{title}: has no output {output}; its outputs are {listed}")
+        return output
+    if len(names) != 1:
+        raise BtferError(f"{title}: has {len(names)} outputs ({listed}); name the scores with --output NAME")
+    return names[0]
+
+
+def is_channels_first(shape: tuple[Any, ...]) -> bool:
+    """Whether an input of this shape has its channels before height and width, as those of PyTorch."""
+    return len(shape) == 4 and shape[1] in {1, 3} and shape[3] not in {1, 3}
+
+
+def check_image_shape(where: Path, shape: tuple[Any, ...]) -> tuple[int | None, int | None, int]:
+    """Return height, width and channels of an input of shape (batch, height, width, channels), or channels first.
+
+    Raises
+    ------
+    BtferError
+        If it is not one image with 1 or 3 channels.
+    """
+    if is_channels_first(shape):
+        shape = (shape[0], shape[2], shape[3], shape[1])
     sides = [side if isinstance(side, int) and side > 0 else None for side in shape]
     if len(sides) != 4 or sides[3] not in {1, 3}:
         raise BtferError(
-            f"{path}: its input has the shape {shape}; "
-            "expected (None, height, width, channels) with 1 or 3 channels last"
+            f"{where}: its input has the shape {shape}; "
+            "expected (None, height, width, channels) with 1 or 3 channels, or channels first"
         )
     return sides[1], sides[2], sides[3]
 
 
-def check_scores_shape(path: Path, shapes: list[tuple[Any, ...]]) -> int | None:
-    """Return the number of classes of the outputs; None if it is undefined.
+def check_scores_shape(where: Path, shape: tuple[Any, ...]) -> int | None:
+    """Return the number of classes of an output; None if it is undefined.
 
     Raises
     ------
     BtferError
         If the output is not one list of scores for each image.
     """
-    if len(shapes) == 1 and len(shapes[0]) == 2:
-        classes = shapes[0][1]
+    if len(shape) == 2:
+        classes = shape[1]
         if not isinstance(classes, int) or classes < 0:
             return None
         if classes >= 2:
             return classes
     raise BtferError(
-        f"{path}: its outputs have the shapes {shapes}; expected one list of scores, (None, number of classes)"
+        f"{where}: its output has the shape {shape}; expected one list of scores, (None, number of classes)"
     )
+
+
+def choose_shape(where: Path, shapes: Mapping[str, tuple[Any, ...]], output: str) -> tuple[str, int | None]:
+    """Return name and number of classes of the output that holds the scores; see `choose_output`."""
+    name = choose_output(str(where), list(shapes), output)
+    return name, check_scores_shape(where, shapes[name])

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,24 +27,34 @@ def load_function(text: str) -> Model:
     BtferError
         If the module or function does not exist, its import fails, or it is not callable.
     """
-    module_name, _, name = text.partition(":")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        target: Any = importlib.import_module(module_name)
-        source = Path(getattr(target, "__file__", None) or f"{module_name}.py")
-        for part in name.split("."):
-            target = getattr(target, part)
-    except (ImportError, AttributeError) as error:
-        raise BtferError(
-            f"{text}: cannot be imported ({first_line(error)}); expected package.module:callable, importable "
-            "from here"
-        ) from None
-    except Exception as error:  # the module's own code runs
-        raise BtferError(f"{text}: importing {module_name} fails: {first_line(error)}") from error
+    target, source = import_target(text)
     if inspect.isclass(target) or not callable(target):
         raise BtferError(f"{text}: not a function; name one that takes a batch of images")
-    return wrap_function(target, text, source)
+    model = wrap_function(target, text, source)
+    return replace(model, files=_declared_weights(text, target, source))
+
+
+def _declared_weights(text: str, target: Any, source: Path) -> tuple[Path, ...]:  # noqa: ANN401 - user's own
+    """Return the files that `weights = […]` of a function, or else of its module, names beside its file.
+
+    Raises
+    ------
+    BtferError
+        If one of them does not exist.
+    """
+    declared = getattr(target, "weights", None)
+    if declared is None:
+        module = sys.modules.get(text.partition(":")[0])
+        declared = getattr(module, "weights", None)
+    if isinstance(declared, str | Path):
+        declared = [declared]
+    if not isinstance(declared, list | tuple) or not all(isinstance(file, str | Path) for file in declared):
+        return ()  # another use of the name
+    files = tuple(source.resolve().parent / file for file in declared)
+    for file in files:
+        if not file.exists():
+            raise BtferError(f"{text}: declares {file} as its weights, which does not exist")
+    return files
 
 
 def wrap_function(function: Callable[..., Any], name: str, source: Path | None) -> Model:
@@ -77,3 +88,36 @@ def wrap_function(function: Callable[..., Any], name: str, source: Path | None) 
 def name_of_function(function: Callable[..., Any]) -> str:
     """Return the name of a function, or that of the class of a callable object."""
     return printable(str(getattr(function, "__name__", None) or type(function).__name__))
+
+
+def import_target(text: str) -> tuple[Any, Path]:
+    """Import what `package.module:name` names, the user's own code; the current folder is on the import path.
+
+    Returns
+    -------
+    target
+        The object.
+    source
+        The file of its module.
+
+    Raises
+    ------
+    BtferError
+        If there is no such module or name, or its import fails.
+    """
+    module_name, _, name = text.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        target: Any = importlib.import_module(module_name)
+        source = Path(getattr(target, "__file__", None) or f"{module_name}.py")
+        for part in name.split("."):
+            target = getattr(target, part)
+    except (ImportError, AttributeError) as error:
+        raise BtferError(
+            f"{text}: cannot be imported ({first_line(error)}); expected package.module:callable, importable "
+            "from here"
+        ) from None
+    except Exception as error:  # the module's own code runs
+        raise BtferError(f"{text}: importing {module_name} fails: {first_line(error)}") from error
+    return target, source

@@ -65,6 +65,20 @@ def check_onnx(path: Path) -> Any:  # noqa: ANN401 - a ModelProto
     return model
 
 
+def external_files(path: Path, model: Any) -> tuple[Path, ...]:  # noqa: ANN401 - a ModelProto
+    """Return the files in which a checked model keeps weights, besides its own."""
+    import onnx
+
+    locations = {
+        entry.value
+        for message in _messages(model)
+        if isinstance(message, onnx.TensorProto)
+        for entry in message.external_data
+        if entry.key == "location"
+    }
+    return tuple(path.parent / location for location in sorted(locations))
+
+
 def _messages(model: Any) -> Iterator[Any]:  # noqa: ANN401 - any message of protobuf
     """Yield every message inside a message, at any depth."""
     todo = [model]

@@ -1,6 +1,6 @@
 """Load ONNX models with ONNX Runtime, channels last or channels first."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from btfer_builder.evaluate.loaders.base import (
     Model,
     Predict,
     check_image_shape,
-    check_scores_shape,
+    choose_shape,
     first_line,
+    is_channels_first,
 )
-from btfer_builder.evaluate.loaders.onnx_check import check_onnx
-from btfer_builder.networks.flops import Products, count_flops
+from btfer_builder.evaluate.loaders.onnx_check import check_onnx, external_files
+from btfer_builder.networks.flops import Products, count_operators
 
 _DTYPES = {
     "tensor(float)": np.float32,
@@ -27,8 +28,8 @@ _DTYPES = {
 }
 
 
-def load_onnx(path: Path) -> Model:
-    """Load a `.onnx` file; it runs on the processor.
+def load_onnx(path: Path, *, output: str = "") -> Model:
+    """Load a `.onnx` file; it runs on the processor. `output` names the scores if it has several outputs.
 
     Raises
     ------
@@ -59,11 +60,8 @@ def load_onnx(path: Path) -> Model:
     if dtype is None:
         raise BtferError(f"{path}: takes {inputs[0].type}; expected an image of numbers")
     shape = tuple(inputs[0].shape)
-    channels_first = len(shape) == 4 and shape[1] in {1, 3} and shape[3] not in {1, 3}
-    if channels_first:
-        shape = (shape[0], shape[2], shape[3], shape[1])
     height, width, channels = check_image_shape(path, shape)
-    classes = check_scores_shape(path, [tuple(output.shape) for output in outputs])
+    scores, classes = choose_shape(path, {each.name: tuple(each.shape) for each in outputs}, output)
     parameters, flops = _count(checked)
     one_by_one = isinstance(shape[0], int)
     return Model(
@@ -73,10 +71,13 @@ def load_onnx(path: Path) -> Model:
         channels,
         classes,
         "onnxruntime",
-        _predictor(path, session, dtype, channels_first=channels_first, one_by_one=one_by_one),
+        _predictor(
+            path, session, dtype, scores, channels_first=is_channels_first(shape), one_by_one=one_by_one
+        ),
         takes="uint8" if dtype is np.uint8 else "float32",
         parameters=parameters,
-        flops=lambda *_: flops,
+        flops=flops,
+        files=external_files(path, checked),
     )
 
 
@@ -84,6 +85,7 @@ def _predictor(
     path: Path,
     session: Any,  # noqa: ANN401 - an InferenceSession
     dtype: type[Any],
+    scores: str,
     *,
     channels_first: bool,
     one_by_one: bool,
@@ -96,12 +98,12 @@ def _predictor(
         values = np.ascontiguousarray(np.rint(values) if dtype is np.uint8 else values, dtype=dtype)
         try:
             if not fixed:
-                return np.asarray(session.run(None, {name: values})[0], dtype=np.float32)
+                return np.asarray(session.run([scores], {name: values})[0], dtype=np.float32)
             parts = []
             for start in range(0, len(values), fixed):
                 part = values[start : start + fixed]
                 padded = np.concatenate([part, np.repeat(part[-1:], fixed - len(part), axis=0)])
-                parts.append(np.asarray(session.run(None, {name: padded})[0], np.float32)[: len(part)])
+                parts.append(np.asarray(session.run([scores], {name: padded})[0], np.float32)[: len(part)])
             return np.concatenate(parts)
         except Exception as error:  # ONNX Runtime's exceptions have no common base
             raise BtferError(
@@ -111,29 +113,61 @@ def _predictor(
     return predict
 
 
-def _count(model: Any) -> tuple[int | None, int | None]:  # noqa: ANN401 - a ModelProto
-    """Return the weights and the operations of one image; None if the shapes cannot be inferred."""
+#: Operators that multiply with weights or are attention, and are not counted here.
+_UNKNOWN_TEXT = """
+Attention DeformConv DynamicQuantizeLSTM EmbedLayerNormalization GRU If LSTM Loop MatMulNBits
+MultiHeadAttention NhwcConv QAttention RNN Scan
+"""
+_UNKNOWN = frozenset(_UNKNOWN_TEXT.split())
+
+#: Convolutions, with the position of their kernel among their inputs, and matrix products.
+_CONVOLUTIONS = {"Conv": 1, "FusedConv": 1, "ConvInteger": 1, "QLinearConv": 3}
+_PRODUCTS_TEXT = """
+DynamicQuantizeMatMul FusedGemm FusedMatMul Gemm MatMul MatMulInteger MatMulInteger16
+MatMulIntegerToFloat QGemm QLinearMatMul
+"""
+_PRODUCTS = frozenset(_PRODUCTS_TEXT.split())
+
+
+def _count(model: Any) -> tuple[int | None, Callable[[int, int], int]]:  # noqa: ANN401 - a ModelProto
+    """Return the weights, and what counts the operations of one image."""
     import onnx
 
+    weights = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    floats = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
+    floats |= {onnx.TensorProto.INT8, onnx.TensorProto.UINT8}
+    parameters = sum(
+        prod(tensor.dims) for tensor in model.graph.initializer if tensor.data_type in floats and tensor.dims
+    )
+
+    def flops(height: int, width: int) -> int:
+        shapes = _shapes(model, height, width) | weights
+        functions = {function.name for function in model.functions}
+        return count_operators(_operators(model, shapes, functions))
+
+    return parameters, flops
+
+
+def _shapes(model: Any, height: int, width: int) -> dict[str, list[int | None]]:  # noqa: ANN401 - a ModelProto
+    """Return the shapes of all values for one image; those that cannot be inferred are left out."""
+    import onnx
+
+    known = {tensor.name for tensor in model.graph.initializer}
+    sized = onnx.ModelProto()
+    sized.CopyFrom(model)
+    for value in [*sized.graph.input, *sized.graph.output]:
+        sides = value.type.tensor_type.shape.dim
+        if value.name not in known and sides:
+            sides[0].dim_value = 1
+            if len(sides) == 4:
+                first = is_channels_first(tuple(side.dim_value or None for side in sides))
+                for side, size in zip(sides[2:] if first else sides[1:3], (height, width), strict=True):
+                    side.dim_value = size
     try:
-        weights = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
-        floats = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
-        floats |= {onnx.TensorProto.INT8, onnx.TensorProto.UINT8}
-        parameters = sum(
-            prod(tensor.dims)
-            for tensor in model.graph.initializer
-            if tensor.data_type in floats and tensor.dims
-        )
-        for value in [*model.graph.input, *model.graph.output]:
-            if value.name not in weights and value.type.tensor_type.shape.dim:
-                value.type.tensor_type.shape.dim[0].dim_value = 1
-        inferred = onnx.shape_inference.infer_shapes(model).graph.value_info
-        shapes = {
-            value.name: _sides(value) for value in (*inferred, *model.graph.output, *model.graph.input)
-        } | weights
+        inferred = onnx.shape_inference.infer_shapes(sized).graph.value_info
     except Exception:  # a model without counts can still be scored
-        return None, None
-    return parameters, count_flops(_products(model, shapes))
+        return {}
+    return {value.name: _sides(value) for value in (*inferred, *sized.graph.output, *sized.graph.input)}
 
 
 def _sides(value: Any) -> list[int | None]:  # noqa: ANN401 - a ValueInfoProto
@@ -142,13 +176,38 @@ def _sides(value: Any) -> list[int | None]:  # noqa: ANN401 - a ValueInfoProto
     return [side.dim_value or (None if axis else 1) for axis, side in enumerate(sides)]
 
 
-def _products(model: Any, shapes: dict[str, list[int | None]]) -> Iterator[Products]:  # noqa: ANN401 - a ModelProto
+def _operators(
+    model: Any,  # noqa: ANN401 - a ModelProto
+    shapes: dict[str, list[int | None]],
+    functions: set[str],
+) -> Iterator[tuple[str, Products | None]]:
     unknown: list[int | None] = [None, None]
     for node in model.graph.node:
-        if node.op_type == "Conv":
-            kernel = shapes.get(node.input[1], unknown)  # (outputs, inputs of a group, height, width)
-            yield shapes.get(node.output[0], unknown), kernel[1:]
-        elif node.op_type in {"MatMul", "Gemm"}:
+        kind = node.op_type
+        if kind in _CONVOLUTIONS:
+            kernel = shapes.get(
+                node.input[_CONVOLUTIONS[kind]], unknown
+            )  # (outputs, inputs of a group, height, width)
+            yield kind, (shapes.get(node.output[0], unknown), kernel[1:])
+        elif kind == "ConvTranspose":  # each value of the input meets the kernels of its group
+            kernel = shapes.get(node.input[1], unknown)  # (inputs, outputs of a group, height, width)
+            yield kind, (shapes.get(node.input[0], unknown), kernel[1:])
+        elif kind in _PRODUCTS:
             left = shapes.get(node.input[0], unknown)
-            transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-            yield shapes.get(node.output[0], unknown), [left[-2 if transposed else -1]]
+            transposed = any(each.name == "transA" and each.i for each in node.attribute)
+            yield kind, (shapes.get(node.output[0], unknown), [left[-2 if transposed else -1]])
+        elif kind == "Einsum":
+            yield kind, _of_einsum(node, shapes)
+        elif kind in _UNKNOWN or kind in functions:
+            yield kind, None
+
+
+def _of_einsum(node: Any, shapes: dict[str, list[int | None]]) -> Products | None:  # noqa: ANN401 - a NodeProto
+    equation = next(each.s.decode() for each in node.attribute if each.name == "equation").replace(" ", "")
+    sides: dict[str, int | None] = {}
+    for letters, name in zip(equation.partition("->")[0].split(","), node.input, strict=True):
+        shape = shapes.get(name, [])
+        if len(letters) != len(shape):  # an ellipsis, or an unknown shape
+            return None
+        sides |= dict(zip(letters, shape, strict=True))
+    return list(sides.values()), []

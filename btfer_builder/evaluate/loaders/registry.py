@@ -18,7 +18,7 @@ class Format:
     Attributes
     ----------
     name
-        Where such models come from, as in the documentation.
+        What such a model is, as in the documentation.
     kind
         Whether a model is a file, a folder or the name of a function.
     suffixes
@@ -31,8 +31,11 @@ class Format:
         The packages whose versions a report lists, by the `loader` of the loaded model.
     note
         What the documentation adds.
-    trustable
-        Whether the loader takes `trust_model`, which skips the check of the model's code.
+    marker
+        Of a folder: the file by which the format is recognised.
+    options
+        The settings that the loader takes: `trust_model`, which skips the check of the model's code, `architecture`
+        and `output`.
     target
         The name of the format in `btfer convert --to`; empty if models are not converted to it.
     """
@@ -44,7 +47,8 @@ class Format:
     loader: str
     packages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     note: str
-    trustable: bool = False
+    marker: str = ""
+    options: tuple[str, ...] = ()
     target: str = ""
 
     @property
@@ -52,58 +56,85 @@ class Format:
         """What a user can give, for an error."""
         return ", ".join(self.suffixes) or self.example
 
-    def load(self, model: Path | str, *, trust_model: bool) -> Model:
-        """Load a model of this format."""
+    @property
+    def typed(self) -> str:
+        """What a user types, for the documentation."""
+        given = {"folder": "folder/", "function": self.example}.get(self.kind)
+        more = " --architecture package.module:function" if "architecture" in self.options else ""
+        first, *others = [given] if given else [f"model{suffix}" for suffix in self.suffixes]
+        return ", ".join([f"`btfer eval {first}{more}`", *(f"`{other}`" for other in others)])
+
+    def load(self, model: Path | str, **settings: Any) -> Model:  # noqa: ANN401 - what `options` names
+        """Load a model of this format, with those of the settings that it takes."""
         module, _, function = self.loader.partition(":")
         load: Callable[..., Model] = getattr(importlib.import_module(f"{__package__}.{module}"), function)
-        options: dict[str, Any] = {"trust_model": trust_model} if self.trustable else {}
-        return load(model, **options)
+        return load(model, **{name: settings[name] for name in self.options})
 
 
 FORMATS = (
     Format(
-        name="Keras 3",
+        name="a Keras file",
         suffixes=(".keras",),
         loader="keras_file:load_keras",
         packages={"keras": ("tensorflow", "keras")},
-        note="loaded in safe mode",
-        trustable=True,
+        note="loaded in safe mode; those of Keras 2 (TensorFlow up to 2.15) through tf-keras",
+        options=("trust_model", "output"),
     ),
     Format(
-        name="Keras 2",
+        name="an older Keras file",
         suffixes=(".h5", ".hdf5"),
         loader="keras_file:load_keras",
         packages={"keras": ("tensorflow", "keras"), "tf_keras": ("tensorflow", "tf-keras")},
         note="through tf-keras where Keras 3 cannot read it",
-        trustable=True,
+        options=("trust_model", "output"),
     ),
     Format(
-        name="TensorFlow Lite",
+        name="a folder of Hugging Face transformers",
+        kind="folder",
+        example="a transformers folder",
+        loader="huggingface:load_huggingface",
+        packages={"transformers": ("torch", "transformers", "safetensors")},
+        note="labels and preprocessing from its own files; safetensors only; needs `btfer-builder[hf]`",
+        marker="config.json",
+    ),
+    Format(
+        name="weights of PyTorch",
+        suffixes=(".safetensors", ".pt", ".pth"),
+        loader="torch_file:load_torch",
+        packages={"torch": ("torch", "safetensors")},
+        note="a `state_dict`, and your own function that returns the network; needs `btfer-builder[torch]`",
+        options=("architecture", "output"),
+    ),
+    Format(
+        name="a TensorFlow Lite file",
         suffixes=(".tflite",),
         loader="tflite:load_tflite",
         packages={"tflite": ("tensorflow",)},
         note="float16 and integer models too: inputs are quantised as the file states",
+        options=("output",),
         target="tflite",
     ),
     Format(
-        name="PyTorch and others",
+        name="an ONNX file, of PyTorch and others",
         suffixes=(".onnx",),
         loader="onnx_file:load_onnx",
         packages={"onnxruntime": ("onnxruntime",)},
         note="channels last or channels first, through ONNX Runtime",
+        options=("output",),
         target="onnx",
     ),
     Format(
-        name="TensorFlow",
+        name="a TensorFlow SavedModel",
         kind="folder",
         example="a SavedModel's folder",
         loader="saved_model:load_saved_model",
         packages={"saved_model": ("tensorflow",)},
         note="the signature `serving_default`",
-        trustable=True,
+        marker="saved_model.pb",
+        options=("trust_model", "output"),
     ),
     Format(
-        name="any other library",
+        name="a function, of any library",
         kind="function",
         example="package.module:callable",
         loader="function:load_function",
@@ -130,16 +161,28 @@ def accepted_formats() -> str:
     return f"{', '.join(first)}, or {last}"
 
 
-def load_model(model: Any, *, trust_model: bool = False, name: str = "") -> Model:  # noqa: ANN401 - any model
+def load_model(
+    model: Any,  # noqa: ANN401 - any model
+    *,
+    trust_model: bool = False,
+    architecture: str = "",
+    output: str = "",
+    name: str = "",
+) -> Model:
     """Load a model of any known format.
 
     Parameters
     ----------
     model
-        A file or folder; as a string also `package.module:callable`. Or, in memory: a Keras model, or a function. A
-        function takes uint8 RGB of shape (batch, height, width, 3) and returns probabilities of shape (batch, classes).
+        A file or folder; as a string also `package.module:callable`. Or, in memory: a Keras model, a PyTorch module, or
+        a function, which takes uint8 RGB of shape (batch, height, width, 3) and returns scores of shape (batch,
+        classes).
     trust_model
         Also build layers that run code from the file. Use it only for files you made yourself.
+    architecture
+        For weights of PyTorch: `package.module:function` that returns the network.
+    output
+        Name of the output with the scores, for a model with several.
     name
         Name of a model in memory in reports; by default that of the function or of the Keras model.
 
@@ -149,35 +192,51 @@ def load_model(model: Any, *, trust_model: bool = False, name: str = "") -> Mode
         If the file is missing, is not a model, is damaged or holds code, or if its input is not one image or its
         output not one list of scores.
     """
+    settings = {"trust_model": trust_model, "architecture": architecture, "output": output}
     if not isinstance(model, str | os.PathLike):
-        return _in_memory(model, name)
-    if isinstance(model, str) and is_function(model):
-        return _format_of("function").load(model, trust_model=trust_model)
+        return _in_memory(model, name, output)
     path = Path(model).expanduser()
+    for model_format in FORMATS:
+        if _is_of(model, path, model_format):
+            return model_format.load(str(model) if model_format.kind == "function" else path, **settings)
     if path.is_dir():
-        return _format_of("folder").load(path, trust_model=trust_model)
+        markers = " or ".join(model_format.marker for model_format in FORMATS if model_format.marker)
+        raise BtferError(
+            f"{path}: a folder without a {markers}; save the model with model.save('name.keras'), "
+            "model.export('folder') or, of transformers, model.save_pretrained('folder')"
+        )
     if not path.is_file():
         raise BtferError(f"{path}: no such file; expected a model: {accepted_formats()}")
-    for model_format in FORMATS:
-        if path.suffix.lower() in model_format.suffixes:
-            return model_format.load(path, trust_model=trust_model)
+    if path.suffix.lower() == ".pt2":
+        from btfer_builder.evaluate.loaders.torch_file import refuse_program
+
+        refuse_program(path)
     raise BtferError(
         f"{path}: not a known model format; expected {accepted_formats()}, as of model.save('name.keras')"
     )
 
 
-def _in_memory(model: object, name: str) -> Model:
+def _is_of(model: Any, path: Path, model_format: Format) -> bool:  # noqa: ANN401 - a path or a string
+    if isinstance(model, str) and is_function(model):
+        return model_format.kind == "function"
+    if model_format.kind == "folder":
+        return (path / model_format.marker).is_file()
+    return path.is_file() and path.suffix.lower() in model_format.suffixes
+
+
+def _in_memory(model: object, name: str, output: str) -> Model:
     from btfer_builder.evaluate.loaders.function import name_of_function, wrap_function
     from btfer_builder.evaluate.loaders.keras_file import keras_library, wrap_network
+    from btfer_builder.evaluate.loaders.torch_module import is_module, wrap_module
 
     if library := keras_library(model):
-        return wrap_network(model, None, library, name or str(getattr(model, "name", "") or "model"))
+        title = name or str(getattr(model, "name", "") or "model")
+        return wrap_network(model, None, library, title, output=output)
+    if is_module(model):
+        return wrap_module(model, name=name, output=output)
     if isinstance(model, type) or not callable(model):
         raise BtferError(
-            f"{type(model).__name__}: not a model; expected a path ({accepted_formats()}), a Keras model or a function"
+            f"{type(model).__name__}: not a model; expected a path ({accepted_formats()}), a Keras model, a PyTorch "
+            "module or a function"
         )
     return wrap_function(model, name or name_of_function(model), None)
-
-
-def _format_of(kind: Literal["folder", "function"]) -> Format:
-    return next(model_format for model_format in FORMATS if model_format.kind == kind)

@@ -4,14 +4,20 @@ from pathlib import Path
 from typing import Any
 
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.loaders.base import Model, check_image_shape, check_scores_shape, first_line
+from btfer_builder.evaluate.loaders.base import (
+    Model,
+    check_image_shape,
+    choose_shape,
+    first_line,
+    is_channels_first,
+)
 from btfer_builder.evaluate.loaders.graph_check import check_graph
 from btfer_builder.evaluate.loaders.tensorflow_graph import graph_flops, graph_predictor
 from btfer_builder.io.tensorflow_import import import_tensorflow
 
 
-def load_saved_model(path: Path, *, trust_model: bool = False) -> Model:
-    """Load the serving signature of a SavedModel.
+def load_saved_model(path: Path, *, trust_model: bool = False, output: str = "") -> Model:
+    """Load the serving signature of a SavedModel. `output` names the scores if it has several outputs.
 
     Raises
     ------
@@ -20,11 +26,6 @@ def load_saved_model(path: Path, *, trust_model: bool = False) -> Model:
     BtferError
         If the folder is not a SavedModel, is damaged, or does not take one image.
     """
-    if not (path / "saved_model.pb").is_file():
-        raise BtferError(
-            f"{path}: a folder without a saved_model.pb; save the model with model.save('name.keras') "
-            "or model.export('folder')"
-        )
     if not trust_model:
         check_graph(path)
     tf = import_tensorflow()
@@ -40,11 +41,14 @@ def load_saved_model(path: Path, *, trust_model: bool = False) -> Model:
         raise BtferError(f"{path}: takes {len(inputs)} inputs; expected a model that takes one image")
     name, spec = next(iter(inputs.items()))
     height, width, channels = check_image_shape(path, _shape(spec))
-    outputs = check_scores_shape(path, [_shape(output) for output in serving.structured_outputs.values()])
+    shapes = {key: _shape(spec) for key, spec in serving.structured_outputs.items()}
+    scores, outputs = choose_shape(path, shapes, output)
+    first = is_channels_first(_shape(spec))
 
     def call(batch: Any) -> Any:  # noqa: ANN401 - tensors
         _ = loaded  # keeps the variables of `serving` alive
-        return next(iter(serving(**{name: tf.cast(batch, spec.dtype)}).values()))
+        images = tf.transpose(batch, (0, 3, 1, 2)) if first else batch
+        return serving(**{name: tf.cast(images, spec.dtype)})[scores]
 
     return Model(
         path,

@@ -11,17 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.loaders.base import Model, check_image_shape, check_scores_shape, first_line
+from btfer_builder.evaluate.loaders.base import (
+    Model,
+    check_image_shape,
+    choose_shape,
+    first_line,
+    is_channels_first,
+)
 from btfer_builder.evaluate.loaders.tflite_check import check_tflite
 from btfer_builder.io.tensorflow_import import import_tensorflow, silent_stderr
-from btfer_builder.networks.flops import Products, count_flops
+from btfer_builder.networks.flops import Products, count_operators
 
 
-def load_tflite(path: Path) -> Model:
+def load_tflite(path: Path, *, output: str = "") -> Model:
     """Load a `.tflite` file.
 
     Integer inputs are quantised, and integer outputs dequantised, with the scale and zero point of the file. Images
-    are predicted one at a time if the file has a fixed batch of one and cannot be resized.
+    are predicted one at a time if the file has a fixed batch of one and cannot be resized. `output` names the scores
+    if there are several outputs.
 
     Raises
     ------
@@ -43,7 +50,9 @@ def load_tflite(path: Path) -> Model:
     if len(inputs) != 1:
         raise BtferError(f"{path}: takes {len(inputs)} inputs; expected a model that takes one image")
     height, width, channels = check_image_shape(path, _shape(inputs[0]))
-    classes = check_scores_shape(path, [_shape(output) for output in outputs])
+    shapes = {each["name"]: _shape(each) for each in outputs}
+    scores, classes = choose_shape(path, shapes, output)
+    first = is_channels_first(_shape(inputs[0]))
     sides = (height or 0, width or 0)
     details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
     kind, (scale, _) = inputs[0]["dtype"], inputs[0]["quantization"]
@@ -54,23 +63,31 @@ def load_tflite(path: Path) -> Model:
         channels,
         classes,
         "tflite",
-        _Session(path, interpreter),
+        _Session(path, interpreter, list(shapes).index(scores), channels_first=first),
         takes="uint8" if np.issubdtype(kind, np.integer) and not scale else "float32",
         parameters=_parameters(interpreter, details),
-        flops=lambda h, w: count_flops(_products(interpreter, details)) if (h, w) == sides else None,
+        flops=lambda h, w: count_operators(_operators(interpreter, details)) if (h, w) == sides else None,
     )
 
 
 class _Session:
     """The predict function, with the batch size for which the interpreter is allocated."""
 
-    def __init__(self, path: Path, interpreter: Any) -> None:  # noqa: ANN401 - either library's interpreter
-        self.path, self.interpreter = path, interpreter
-        self.input, self.output = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    def __init__(
+        self,
+        path: Path,
+        interpreter: Any,  # noqa: ANN401 - either library's interpreter
+        scores: int,
+        *,
+        channels_first: bool,
+    ) -> None:
+        self.path, self.interpreter, self.channels_first = path, interpreter, channels_first
+        self.input, self.output = interpreter.get_input_details()[0], interpreter.get_output_details()[scores]
         self.batch, self.fixed = int(self.input["shape"][0]), False
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        values = _quantise(batch, self.input)
+        images = np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) if self.channels_first else batch
+        values = _quantise(images, self.input)
         try:
             if not self.fixed:
                 try:
@@ -149,11 +166,38 @@ def _is_weight(details: dict[int, dict[str, Any]], index: int) -> bool:
     return detail["dtype"] is not np.int32 or quantised
 
 
-def _products(interpreter: Any, details: dict[int, dict[str, Any]]) -> Iterator[Products]:  # noqa: ANN401
+#: Operators that multiply with weights, and are not counted here.
+_UNKNOWN_TEXT = """
+BIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_RNN CONV_3D_TRANSPOSE IF LSTM RNN
+STABLEHLO_CONVOLUTION STABLEHLO_DOT_GENERAL SVDF UNIDIRECTIONAL_SEQUENCE_LSTM UNIDIRECTIONAL_SEQUENCE_RNN
+WHILE
+"""
+_UNKNOWN = frozenset(_UNKNOWN_TEXT.split())
+
+
+def _operators(
+    interpreter: Any,  # noqa: ANN401 - either library's
+    details: dict[int, dict[str, Any]],
+) -> Iterator[tuple[str, Products | None]]:
     for operation in interpreter._get_ops_details():
-        if operation["op_name"] not in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}:
-            continue
-        kernel = details[int(operation["inputs"][1])]["shape"]
+        kind = operation["op_name"]
         # The interpreter can be allocated for a batch of several images.
-        output = details[int(operation["outputs"][0])]["shape"][1:]
-        yield output, kernel[1:3] if operation["op_name"] == "DEPTHWISE_CONV_2D" else kernel[1:]
+        inputs = [
+            list(details[int(each)]["shape"]) if each in details else [] for each in operation["inputs"]
+        ]
+        output = list(details[int(operation["outputs"][0])]["shape"])[1:]
+        if kind in {"CONV_2D", "FULLY_CONNECTED"}:
+            yield kind, (output, inputs[1][1:])
+        elif kind == "DEPTHWISE_CONV_2D":
+            yield kind, (output, inputs[1][1:3])
+        elif kind == "CONV_3D":
+            yield kind, (output, inputs[1][:-1])
+        elif (
+            kind == "TRANSPOSE_CONV"
+        ):  # each value of its input meets the whole kernel (outputs, height, width, inputs)
+            yield kind, (inputs[2][1:], inputs[1][:3])
+        elif kind == "BATCH_MATMUL":
+            left = inputs[0]
+            yield kind, (output, [left[-1] if left[-2] == output[-2] else left[-2]])
+        elif kind in _UNKNOWN:
+            yield kind, None

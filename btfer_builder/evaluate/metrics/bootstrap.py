@@ -1,11 +1,12 @@
 """Bootstrap intervals of all metrics at once: faces are resampled 10,000 times, as matrices of counts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.evaluate.metrics.scores import Interval, Table
+from btfer_builder.labels import EMOTIONS, Emotion
 
 #: Takes counts of shape (draws, n), how often each face is drawn; returns each statistic, shape (draws,).
 Statistics = Callable[[NDArray[np.float32]], dict[str, Table]]
@@ -109,7 +110,9 @@ def bca(drawn: Table, jackknife: Table | None, value: float, level: float = 0.95
     return float(low), float(high)
 
 
-def roc_auc_of_draws(true: NDArray[np.int64], probabilities: Table) -> Callable[[NDArray[np.float32]], Table]:
+def roc_auc_of_draws(
+    true: NDArray[np.int64], probabilities: Table, lacking: Collection[Emotion] = ()
+) -> Callable[[NDArray[np.float32]], Table]:
     """Return what computes the area under the ROC curve of draws, averaged over the emotions they hold.
 
     Parameters
@@ -118,10 +121,14 @@ def roc_auc_of_draws(true: NDArray[np.int64], probabilities: Table) -> Callable[
         Positions in `EMOTIONS`, shape (n,).
     probabilities
         Shape (n, 7).
+    lacking
+        Emotions that are left out, because the model has no such class.
     """
-    n, classes = probabilities.shape
+    n = len(probabilities)
     of_class = [
-        _area_of_draws(true == k, probabilities[:, k]) for k in range(classes) if 0 < (true == k).sum() < n
+        _area_of_draws(true == k, probabilities[:, k])
+        for k, emotion in enumerate(EMOTIONS)
+        if 0 < (true == k).sum() < n and emotion not in lacking
     ]
 
     def mean_area(counts: NDArray[np.float32]) -> Table:

@@ -1,12 +1,13 @@
 """Scores of groups of faces by search attribute: what was searched for, not who a person is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.datasets.labelled_faces import LabelledFace
+from btfer_builder.evaluate.metrics.gap_interval import gap_interval
 from btfer_builder.evaluate.metrics.scores import Interval, score
 
 #: Attributes that faces are grouped by, and their names in reports.
@@ -62,10 +63,12 @@ class Grouping:
     gap
         Largest minus smallest accuracy of the groups shown, None if fewer than two are.
     gap_interval
-        95 % bootstrap percentile interval, drawn within each group, extended to include the gap. A gap is never
-        negative, so the interval alone is no evidence of a difference.
+        95 % interval of the gap of the true accuracies; see `gap_interval`. It begins at 0 where groups without a
+        difference have such a gap by chance.
     p_value
         P-value of the χ² test of homogeneity.
+    differ
+        Whether the interval excludes 0; None without an interval.
     """
 
     attribute: str
@@ -73,6 +76,7 @@ class Grouping:
     gap: float | None = None
     gap_interval: Interval | None = None
     p_value: float | None = None
+    differ: bool | None = None
 
 
 def group_scores(
@@ -103,8 +107,8 @@ def group_scores(
         members = {value: of_faces == value for value in values}
         groups = tuple(_group(value, true[rows], predicted[rows]) for value, rows in members.items())
         shown = [(true == predicted)[members[group.value]] for group in groups if group.accuracy is not None]
-        gap = _gap(shown, resamples, seed) if len(shown) > 1 else (None, None, None)
-        groupings.append(Grouping(attribute, groups, *gap))
+        grouping = Grouping(attribute, groups)
+        groupings.append(_with_gap(grouping, shown, resamples, seed) if len(shown) > 1 else grouping)
     return tuple(groupings)
 
 
@@ -117,20 +121,18 @@ def _group(value: str, true: NDArray[np.int64], predicted: NDArray[np.int64]) ->
     )
 
 
-def _gap(
-    correct: Sequence[NDArray[np.bool_]], resamples: int, seed: int
-) -> tuple[float, Interval | None, float | None]:
+def _with_gap(
+    grouping: Grouping, correct: Sequence[NDArray[np.bool_]], resamples: int, seed: int
+) -> Grouping:
     from scipy.stats import chi2_contingency
 
     hits, sizes = np.array([item.sum() for item in correct]), np.array([len(item) for item in correct])
-    rates = hits / sizes
-    gap = float(np.ptp(rates))
-    interval = None
-    if resamples:
-        # Resampling the faces of a group draws its number of correct predictions from a binomial distribution.
-        drawn = np.random.default_rng(seed).binomial(sizes, rates, (resamples, len(sizes))) / sizes
-        low, high = np.quantile(np.ptp(drawn, axis=1), [0.025, 0.975])
-        interval = (min(float(low), gap), max(float(high), gap))  # nearly all resampled gaps are larger
+    interval = gap_interval(hits, sizes, draws=resamples, seed=seed) if resamples else None
     mixed = 0 < hits.sum() < sizes.sum()
-    p_value = float(chi2_contingency([hits, sizes - hits]).pvalue) if mixed else None
-    return gap, interval, p_value
+    return replace(
+        grouping,
+        gap=float(np.ptp(hits / sizes)),
+        gap_interval=interval,
+        p_value=float(chi2_contingency([hits, sizes - hits]).pvalue) if mixed else None,
+        differ=None if interval is None else interval[0] > 0,
+    )

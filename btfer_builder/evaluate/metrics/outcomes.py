@@ -28,11 +28,21 @@ class Outcomes:
         Positions in `EMOTIONS`, shape (n,), n at least 1.
     probabilities
         Shape (n, 7), rows sum to 1.
+    ranking
+        Shape (n, 7): values whose order is that of the model's outputs, −∞ where it lacks the class; None for the
+        probabilities.
+    probabilistic
+        Whether the probabilities mean anything; without it the metrics that need them are None.
+    lacking
+        The emotions for which the model has no class.
     """
 
     true: NDArray[np.int64]
     predicted: NDArray[np.int64]
     probabilities: Table
+    ranking: Table | None = None
+    probabilistic: bool = True
+    lacking: tuple[Emotion, ...] = ()
 
     @cached_property
     def scores(self) -> Scores:
@@ -42,12 +52,14 @@ class Outcomes:
     @cached_property
     def roc_auc_per_class(self) -> dict[Emotion, float | None]:
         """Area under the ROC curve of each emotion against the rest."""
-        return roc_auc_per_class(self.true, self.probabilities)
+        if not self.probabilistic:
+            return dict.fromkeys(EMOTIONS)
+        return roc_auc_per_class(self.true, self.probabilities, self.lacking)
 
     @cached_property
     def reliability(self) -> tuple[ReliabilityBin, ...]:
         """The bins of the reliability diagram that have predictions."""
-        return reliability(self.true, self.probabilities)
+        return reliability(self.true, self.predicted, self.probabilities) if self.probabilistic else ()
 
 
 @dataclass(frozen=True)

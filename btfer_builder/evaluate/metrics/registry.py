@@ -82,6 +82,8 @@ class Metric:
         Its place in `metrics.json`, with a dot before a key inside; empty for the name.
     leaderboard
         `file` for a column of `leaderboard.csv` and `comparison.json`, `table` also for one of the shown tables.
+    of_probabilities
+        Whether it needs probabilities; it is None where a model's outputs are only scores.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Metric:
     text: Text
     key: str = ""
     leaderboard: Literal["", "file", "table"] = ""
+    of_probabilities: bool = False
 
     def write(self, value: float | None, metrics: dict[str, Any]) -> None:
         """Put a value into the form of `metrics.json`."""
@@ -131,13 +134,13 @@ def _roc_auc(outcomes: Outcomes) -> float | None:
 
 
 def _roc_auc_bootstrap(outcomes: Outcomes) -> Statistic:
-    areas = roc_auc_of_draws(outcomes.true, outcomes.probabilities)
+    areas = roc_auc_of_draws(outcomes.true, outcomes.probabilities, outcomes.lacking)
     return lambda resamples: areas(resamples.counts)
 
 
 def _ece_bootstrap(outcomes: Outcomes) -> Statistic:
     confidence = outcomes.probabilities.max(axis=1)
-    correct = outcomes.probabilities.argmax(axis=1) == outcomes.true
+    correct = outcomes.predicted == outcomes.true
     bins = one_hot(bin_of(outcomes.probabilities), BINS)
     gaps = (bins * (confidence - correct)[:, np.newaxis]).astype(np.float32)
 
@@ -157,7 +160,12 @@ def _log_losses(outcomes: Outcomes) -> Table:
 
 
 def _top2_hits(outcomes: Outcomes) -> NDArray[np.bool_]:
-    return in_top2(outcomes.true, outcomes.probabilities)
+    values = outcomes.probabilities if outcomes.ranking is None else outcomes.ranking
+    if outcomes.probabilistic:
+        values = np.where(
+            outcomes.probabilities > 0, values, -np.inf
+        )  # what is impossible is not its second choice
+    return in_top2(outcomes.true, outcomes.predicted, values)
 
 
 #: Every metric, by name, in the order in which reports show them. A new metric is one entry here.
@@ -213,6 +221,7 @@ METRICS: dict[str, Metric] = {
             _roc_auc,
             Bootstrap(_roc_auc_bootstrap),
             Text("ROC-AUC", "Area under the ROC curve, each emotion against the rest, averaged."),
+            of_probabilities=True,
         ),
         Metric(
             "ece",
@@ -224,18 +233,21 @@ METRICS: dict[str, Metric] = {
                 sections=("headline", "calibration"),
             ),
             leaderboard="file",
+            of_probabilities=True,
         ),
         Metric(
             "log_loss",
             lambda outcomes: log_loss(outcomes.true, outcomes.probabilities),
             mean_of(_log_losses),
             Text("Log loss", "Mean of −ln p(true).", "nats", ("calibration",)),
+            of_probabilities=True,
         ),
         Metric(
             "brier",
             lambda outcomes: float(brier_parts(outcomes.true, outcomes.probabilities).mean()),
             mean_of(lambda outcomes: brier_parts(outcomes.true, outcomes.probabilities)),
             Text("Brier score", "Mean of Σ (p − y)² over the seven emotions, 0 to 2.", "", ("calibration",)),
+            of_probabilities=True,
         ),
     )
 }
@@ -249,7 +261,12 @@ def metrics_in(leaderboard: Literal["file", "table"]) -> list[Metric]:
 
 def metric_values(outcomes: Outcomes) -> dict[str, float | None]:
     """Return the value of every metric by name."""
-    return {name: metric.function(outcomes) for name, metric in METRICS.items()}
+    defined = _defined(outcomes)
+    return {name: metric.function(outcomes) if name in defined else None for name, metric in METRICS.items()}
+
+
+def _defined(outcomes: Outcomes) -> set[str]:
+    return {name for name, metric in METRICS.items() if outcomes.probabilistic or not metric.of_probabilities}
 
 
 def metric_intervals(outcomes: Outcomes, *, resamples: int, seed: int) -> dict[str, Interval]:
@@ -273,7 +290,7 @@ def metric_statistics(outcomes: Outcomes) -> Statistics:
     prepared = {
         name: metric.interval.prepare(outcomes)
         for name, metric in METRICS.items()
-        if isinstance(metric.interval, Bootstrap)
+        if isinstance(metric.interval, Bootstrap) and name in _defined(outcomes)
     }
 
     def statistics(counts: NDArray[np.float32]) -> dict[str, Table]:

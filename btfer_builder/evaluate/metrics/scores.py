@@ -1,6 +1,6 @@
 """Accuracy, precision, recall, F1, ranking and calibration of predicted emotions (§4.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -168,14 +168,19 @@ def confusion_statistics(matrices: Table) -> dict[str, Table]:
     return result
 
 
-def roc_auc_per_class(true: NDArray[np.int64], probabilities: Table) -> dict[Emotion, float | None]:
-    """Return the area under the ROC curve of each emotion against the rest; None where it is not defined."""
+def roc_auc_per_class(
+    true: NDArray[np.int64], probabilities: Table, lacking: Collection[Emotion] = ()
+) -> dict[Emotion, float | None]:
+    """Return the area under the ROC curve of each emotion against the rest; None where it is not defined.
+
+    That is where no face or every face has the emotion, and where the model has no such class (`lacking`).
+    """
     from sklearn.metrics import roc_auc_score
 
     areas: dict[Emotion, float | None] = {}
     for k, emotion in enumerate(EMOTIONS):
         positive = true == k
-        defined = 0 < positive.sum() < len(true)
+        defined = 0 < positive.sum() < len(true) and emotion not in lacking
         areas[emotion] = float(roc_auc_score(positive, probabilities[:, k])) if defined else None
     return areas
 
@@ -187,10 +192,10 @@ def log_loss(true: NDArray[np.int64], probabilities: Table) -> float:
     return float(metrics.log_loss(true, probabilities, labels=list(range(len(EMOTIONS)))))
 
 
-def score_votes(probabilities: Table, votes: Table) -> SoftScores | None:
+def score_votes(probabilities: Table, votes: Table, predicted: NDArray[np.int64]) -> SoftScores | None:
     """Score probabilities against votes, both of shape (n, 7), on the faces that have at least two votes.
 
-    None if no face has two votes.
+    `predicted` are the predictions, shape (n,). None if no face has two votes.
     """
     from scipy.special import rel_entr
 
@@ -204,21 +209,29 @@ def score_votes(probabilities: Table, votes: Table) -> SoftScores | None:
     divergence = (rel_entr(shares, middle) + rel_entr(p, middle)).sum(axis=1) / (2 * np.log(2))
     return SoftScores(
         n=int(several.sum()),
-        agreed=float(shares[np.arange(len(p)), p.argmax(axis=1)].mean()),
+        agreed=float(shares[np.arange(len(p)), predicted[several]].mean()),
         cross_entropy=float(-(shares * np.log(p.clip(SMALLEST, 1))).sum(axis=1).mean()),
         brier=float(((p - shares) ** 2).sum(axis=1).mean()),
         jensen_shannon=float(divergence.clip(0, 1).mean()),
     )
 
 
-def in_top2(true: NDArray[np.int64], probabilities: Table) -> NDArray[np.bool_]:
-    """Return whether the emotion of each face is one of its two most probable.
+def in_top2(true: NDArray[np.int64], predicted: NDArray[np.int64], values: Table) -> NDArray[np.bool_]:
+    """Return whether the emotion of each face is its prediction, or has the largest of the other values.
 
-    Of equal probabilities the first in the order of the emotions counts, and a probability of 0 never does.
+    Parameters
+    ----------
+    true, predicted
+        Positions in `EMOTIONS`, shape (n,).
+    values
+        Shape (n, 7), the larger the surer; −∞ where the model has no such class. Of equal ones the first in the order
+        of the emotions counts.
     """
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
-    positive = np.take_along_axis(probabilities, order, axis=1) > 0
-    inside: NDArray[np.bool_] = ((order == true[:, np.newaxis]) & positive).any(axis=1)
+    others = values.copy()
+    others[np.arange(len(true)), predicted] = -np.inf
+    second = others.argmax(axis=1)
+    possible = others[np.arange(len(true)), second] > -np.inf
+    inside: NDArray[np.bool_] = (predicted == true) | ((second == true) & possible)
     return inside
 
 
@@ -236,10 +249,12 @@ def bin_of(probabilities: Table) -> NDArray[np.int64]:
     return bins
 
 
-def reliability(true: NDArray[np.int64], probabilities: Table) -> tuple[ReliabilityBin, ...]:
+def reliability(
+    true: NDArray[np.int64], predicted: NDArray[np.int64], probabilities: Table
+) -> tuple[ReliabilityBin, ...]:
     """Return the bins of the reliability diagram that have predictions."""
     confidence, bins = probabilities.max(axis=1), bin_of(probabilities)
-    correct = probabilities.argmax(axis=1) == true
+    correct = predicted == true
     return tuple(
         ReliabilityBin(
             k / BINS,

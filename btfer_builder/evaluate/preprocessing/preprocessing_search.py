@@ -99,7 +99,7 @@ def search_preprocessing(
     model = replace(
         job.model, predict=lambda batch: np.nan_to_num(job.model.predict(batch), posinf=0, neginf=0)
     )
-    jobs = [ModelRun(model, job.labels, preprocessing) for preprocessing in preprocessings.values()]
+    jobs = [ModelRun(model, job.labels, preprocessing, "none") for preprocessing in preprocessings.values()]
     (answers,) = predict_jobs(jobs, chosen, batch_size=batch_size, workers=workers, progress=progress)
     true = np.array([EMOTIONS.index(face.emotion) for face in chosen])
     right = [predictions.predicted == true for predictions in answers]

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.preprocessing.sidecar import Sidecar, SidecarInput, SidecarLabels
+from btfer_builder.evaluate.preprocessing.declaration import Sidecar, SidecarInput, SidecarLabels
 from btfer_builder.networks.preprocessing import CAFFE_MEAN, TORCH_MEAN, TORCH_STD, VGGFACE2_MEAN
 
 _FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -53,13 +53,14 @@ PRESETS: dict[str, PublicModel] = {
         resize="bilinear",
     ),
     "facex": _model(
-        "facex 1.1.0, facex/core.py and utils.py: grey in all three channels, resized to 200, x/255",
+        "facex 1.1.0, facex/core.py and utils.py: grey in all three channels, resized to 200 by scikit-image, x/255",
         ("anger", "disgust", "fear", "happy", "neutral", "sadness", "surprised"),
         package="facex",
         file="assets/model_optimized.tflite",
         size=200,
         color="grey",
         scale="0,1",
+        resize="skimage",
     ),
     "emotiefflib": _model(
         "emotiefflib 1.1.1, facial_analysis.py: RGB, 224 (260 for b2: --size), ImageNet's mean and deviation",
@@ -88,9 +89,10 @@ PRESETS: dict[str, PublicModel] = {
         resize="bilinear",
     ),
     "emopy": _model(
-        "EmoPy 0.0.5, src/fermodel.py: grey, cv2.resize to 48, pixels unchanged; labels differ from file to file",
+        "EmoPy 0.0.5, src/fermodel.py: grey (red and blue swapped), cv2.resize to 48, pixels unchanged; labels differ "
+        "from file to file",
         size=48,
-        color="grey",
+        color="grey-bgr",
         scale="0,255",
         resize="bilinear",
     ),

@@ -10,12 +10,13 @@ import msgspec
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import Model
+from btfer_builder.evaluate.preprocessing.declaration import Sidecar
 from btfer_builder.evaluate.preprocessing.presets import PRESETS
-from btfer_builder.evaluate.preprocessing.sidecar import Sidecar, read_sidecar, sidecar_path
+from btfer_builder.evaluate.preprocessing.sidecar import read_sidecar, sidecar_path
 from btfer_builder.networks.preprocessing import ChannelOrder, Preprocessing
 
 #: Settings that a sidecar or a preset can declare.
-DECLARED = ("size", "color", "scale", "mean", "std", "resize", "crop")
+DECLARED = ("size", "color", "scale", "mean", "std", "resize", "crop", "resize_to")
 
 #: The side of a face where neither the model nor a setting gives one (§2, stage 3).
 FACE_SIZE = 256
@@ -30,15 +31,18 @@ class ResolvedPreprocessing:
     recipe
         The recipe with the settings of the sidecar or preset in it.
     source
-        `sidecar NAME` or `preset NAME (its source)`, with ` and flags` where flags add or override a setting;
-        without either, `flags` if these give scale, mean or std, else `recipe`.
+        `sidecar NAME`, `preset NAME (its source)` or `model's own FILE`, with ` and flags` where flags add or override
+        a setting; without any, `flags` if these give scale, mean or std, else `recipe`.
     overridden
         The settings of the sidecar or preset that a flag overrides or invalidates, as sentences.
+    kernel_declared
+        Whether anything says how the model's faces were resized.
     """
 
     recipe: EvalRecipe
     source: str
     overridden: tuple[str, ...] = ()
+    kernel_declared: bool = True
 
 
 def resolve_preprocessing(
@@ -49,7 +53,7 @@ def resolve_preprocessing(
     Parameters
     ----------
     model
-        Its sidecar is read from beside its file; a function has none.
+        Its sidecar is read from beside its file; a function and a module in memory have none.
     recipe
         The recipe, flags included.
     explicit
@@ -62,18 +66,27 @@ def resolve_preprocessing(
     """
     declared: Sidecar | None = None
     source = "recipe"
-    sidecar = read_sidecar(model.path) if model.path is not None and model.takes != "uint8 rgb" else None
+    sidecar = None if model.name or model.path is None else read_sidecar(model.path)
     if recipe.preset != "none" and (sidecar is None or "preset" in explicit):
         declared = PRESETS[recipe.preset].sidecar
         source = f"preset {recipe.preset} ({PRESETS[recipe.preset].source})"
     elif sidecar is not None:
         declared, source = sidecar, f"sidecar {sidecar_path(Path(model.where)).name}"
-    flags = [name for name in (*DECLARED, "labels") if name in explicit]
+    elif model.declares is not None:
+        declared = model.declares
+        source = f"model's own {model.declared_in}" if model.declared_in else source
+    flags = [name for name in (*DECLARED, "labels", "activation") if name in explicit]
+    # Whole numbers of 0 to 1 would be black faces.
+    if model.takes == "uint8" and "scale" not in explicit and recipe.scale == EvalRecipe().scale:
+        recipe = msgspec.structs.replace(recipe, scale="0,255")
+        source = "model's own input of whole numbers" if declared is None else source
     if declared is None:
         # Labels, a size or an interpolation do not say which range of pixels the model was trained on.
-        return ResolvedPreprocessing(recipe, "flags" if {"scale", "mean", "std"} & set(flags) else source)
+        source = "flags" if {"scale", "mean", "std"} & set(flags) else source
+        kernel = "resize" in flags or recipe.resize != "auto"
+        return ResolvedPreprocessing(recipe, source, kernel_declared=kernel)
     settings: dict[str, Any] = {name: getattr(declared.input, name) for name in DECLARED}
-    settings["labels"] = declared.labels.outputs or None
+    settings |= {"labels": declared.labels.outputs or None, "activation": declared.output.activation}
     settings = {name: value for name, value in settings.items() if value is not None}
     origin = source.split(" (")[0]
     differing = [name for name in flags if settings.get(name) != getattr(recipe, name)]
@@ -95,6 +108,7 @@ def resolve_preprocessing(
         msgspec.structs.replace(recipe, **kept),
         source + (" and flags" if differing else ""),
         tuple(overridden),
+        "resize" in settings or "resize" in flags or recipe.resize != "auto",
     )
 
 
@@ -118,6 +132,11 @@ def build_preprocessing(recipe: EvalRecipe, model: Model, explicit: Collection[s
         a function, which does its own preprocessing.
     """
     height, width = _sides(recipe, model)
+    if recipe.resize_to and recipe.resize_to < max(height, width):
+        raise BtferError(
+            f"{model.where}: resize_to is {recipe.resize_to}, but {width}×{height} pixels are cut out of the resized "
+            "face; give at least that"
+        )
     if model.takes == "uint8 rgb":
         for name in ("color", "scale", "mean", "std", "preset"):
             if name in explicit:
@@ -126,7 +145,15 @@ def build_preprocessing(recipe: EvalRecipe, model: Model, explicit: Collection[s
                     "leave it out"
                 )
         return Preprocessing(
-            height, width, 3, "rgb", "0,255", resize=recipe.resize, crop=recipe.crop, raw=True
+            height,
+            width,
+            3,
+            "rgb",
+            "0,255",
+            resize=recipe.resize,
+            crop=recipe.crop,
+            raw=True,
+            resize_to=recipe.resize_to,
         )
     if model.takes == "uint8" and (recipe.scale != "0,255" or recipe.mean or recipe.std):
         raise BtferError(
@@ -135,7 +162,7 @@ def build_preprocessing(recipe: EvalRecipe, model: Model, explicit: Collection[s
     color: ChannelOrder
     if recipe.color == "auto":
         color = "grey" if model.channels == 1 else "rgb"
-    elif recipe.color == "grey" or model.channels == 3:
+    elif recipe.color.startswith("grey") or model.channels == 3:
         color = recipe.color
     else:
         raise BtferError(
@@ -159,6 +186,7 @@ def build_preprocessing(recipe: EvalRecipe, model: Model, explicit: Collection[s
         recipe.std,
         recipe.resize,
         recipe.crop,
+        resize_to=recipe.resize_to,
     )
 
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numpy as np
-
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.images.decode import decode_image
@@ -25,12 +23,12 @@ THUMBNAIL, QUALITY = 144, 72
 
 @dataclass(frozen=True, slots=True)
 class ShownFace:
-    """A face with its prediction, the confidence in 0…1, and its thumbnail as a data URI."""
+    """A face with its prediction, the confidence in 0…1 or None, and its thumbnail as a data URI."""
 
     face_id: str
     true: Emotion
     predicted: Emotion
-    confidence: float
+    confidence: float | None
     picture: str
 
 
@@ -65,7 +63,7 @@ def cells(faces: Sequence[LabelledFace], predictions: Predictions) -> list[Confu
 
 
 def _most_confident(faces: Sequence[LabelledFace], predictions: Predictions, rows: list[int]) -> list[int]:
-    confidence = predictions.probabilities[np.arange(len(faces)), predictions.predicted]
+    confidence = predictions.confidence
     return sorted(rows, key=lambda row: (-confidence[row], faces[row].face_id))
 
 
@@ -77,7 +75,7 @@ def _show(faces: Sequence[LabelledFace], predictions: Predictions, rows: Sequenc
             printable(faces[row].face_id),
             faces[row].emotion,
             EMOTIONS[predictions.predicted[row]],
-            float(predictions.probabilities[row, predictions.predicted[row]]),
+            float(predictions.confidence[row]) if predictions.probabilistic else None,
             picture,
         )
         for row, picture in zip(rows, pictures, strict=True)

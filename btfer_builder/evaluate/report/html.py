@@ -1,48 +1,19 @@
-"""The table of predictions and the self-contained report page, and numbers formatted for people."""
+"""The self-contained report page, and numbers formatted for people."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from btfer_builder.datasets.labelled_faces import LabelledFace
-from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.evaluate.metrics.groups import ATTRIBUTES, MIN_FACES, WORDING
 from btfer_builder.evaluate.metrics.registry import METRICS, Metric
-from btfer_builder.evaluate.metrics.scores import Interval, Scores
+from btfer_builder.evaluate.metrics.scores import SMALLEST, Interval, Scores
+from btfer_builder.evaluate.notes import NO_PROBABILITIES, lacking_faces
 from btfer_builder.evaluate.report.face_thumbnails import cells, worst_errors
 from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.robustness import MEANINGS, SEVERITIES
-from btfer_builder.io.csv import write_csv
-from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-
-def write_predictions(path: Path, faces: Sequence[LabelledFace], predictions: Predictions) -> None:
-    """Write `predictions.csv`: one row per face, one probability per class, empty where the model lacks the class."""
-    columns = ["face_id", "path", "emotion", "predicted", "correct"]
-    columns += [f"p_{emotion}" for emotion in EMOTIONS]
-    write_csv(path, columns, prediction_rows(faces, predictions))
-
-
-def prediction_rows(faces: Sequence[LabelledFace], predictions: Predictions) -> Iterator[dict[str, str]]:
-    """Yield the rows of `predictions.csv`."""
-    for face, column, shares in zip(faces, predictions.predicted, predictions.probabilities, strict=True):
-        answer = EMOTIONS[column]
-        yield {
-            "face_id": printable(face.face_id),
-            "path": printable(str(face.path)),
-            "emotion": face.emotion,
-            "predicted": answer,
-            "correct": str(answer == face.emotion).lower(),
-        } | {
-            f"p_{emotion}": "" if np.isnan(share) else f"{share:.6f}"
-            for emotion, share in zip(EMOTIONS, shares, strict=True)
-        }
 
 
 def report_html(evaluation: Evaluation) -> bytes:
@@ -58,6 +29,9 @@ def report_html(evaluation: Evaluation) -> bytes:
             metrics=METRICS.values(),
             summary=summary(evaluation.scores),
             fed=evaluation.preprocessing_dict(),
+            no_probabilities=NO_PROBABILITIES,
+            smallest=f"{SMALLEST:.0e}",
+            lacking=lacking_faces(evaluation.scores, evaluation.labels),
             emotions=EMOTIONS,
             cells=cells(evaluation.faces, predictions),
             errors=worst_errors(evaluation.faces, predictions),

@@ -1,8 +1,9 @@
 """Find all matches of a photo: by id, address, bytes, pixels and likeness."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from btfer_builder.catalog.takedown import (
     addresses,
     copies,
     face_copies,
+    face_fingerprints,
     face_paths,
     faces_of,
     image_fingerprints,
@@ -23,17 +25,23 @@ from btfer_builder.catalog.takedown import (
     neighbours_on_page,
 )
 from btfer_builder.crawl.urls import canonical_url
+from btfer_builder.dedupe.stage import hash_new_images
 from btfer_builder.errors import BtferError
 from btfer_builder.images.alignment import grey, likeness
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.images.hashing import perceptual_hashes, photo_grey, pixel_hash
 from btfer_builder.images.same_picture import decide, find_candidates, fine_distance, hash_matrix
 from btfer_builder.io.storage import Root, thumb_path
+from btfer_builder.release.takedown.search_files import search_files, wanted
 from btfer_builder.workspace import Workspace
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+#: An id of a face or image, by its number of hex digits.
+_ID = re.compile(r"[0-9a-f]{64}|[0-9a-f]{16}")
+_ID_OF = {16: "face_id", 64: "image_id"}
 
 
 @dataclass(frozen=True)
@@ -51,13 +59,17 @@ class TakedownMatches:
     files
         Photos, crops and thumbnails.
     reports
-        Folders in `reports/` that name one of the faces.
+        Folders of reports that name or show it.
+    derived
+        Tables, leaderboards, reports of runs, backups and the like that name or show it.
     tombstones
         The tombstones that prevent another crawl of it.
     own_files
-        Local files that were crawled; they are not deleted.
+        The user's own files that were crawled, or that name or show it; they are not deleted.
     same_page
         Other images from the same pages, which may show the same person; they are not deleted.
+    releases
+        Folders of releases that show it, although the catalog does not say so.
     """
 
     reasons: dict[str, str] = field(default_factory=dict)
@@ -68,10 +80,12 @@ class TakedownMatches:
     tombstones: list[Tombstone] = field(default_factory=list)
     own_files: list[str] = field(default_factory=list)
     same_page: list[str] = field(default_factory=list)
+    releases: list[Path] = field(default_factory=list)
+    derived: list[Path] = field(default_factory=list)
 
 
-def find_matches(workspace: Workspace, target: str) -> TakedownMatches:
-    """Find all matches of a photo.
+def find_matches(workspace: Workspace, target: str, *, alike: bool = True) -> TakedownMatches:
+    """Find all matches of a photo, in the catalog and in the files that belong to no row of it.
 
     Parameters
     ----------
@@ -79,6 +93,8 @@ def find_matches(workspace: Workspace, target: str) -> TakedownMatches:
         The workspace to search.
     target
         A face id, an image id, an address (of the file or of its page), or an image file.
+    alike
+        Whether images that look like it match too. Otherwise its tombstones do not say what it looks like either.
 
     Returns
     -------
@@ -90,22 +106,61 @@ def find_matches(workspace: Workspace, target: str) -> TakedownMatches:
     BtferError
         If the target is unknown, or a file that is not an image.
     """
+    name = target.lower()
+    hash_new_images(workspace, workspace.recipe.dedupe)  # those that nobody has compared yet may show it
+    matches = _in_catalog(workspace, target, alike)
+    if matches is None and not _ID.fullmatch(name):
+        raise _unknown(target)
+    known = matches or TakedownMatches()
+    traces = search_files(
+        workspace,
+        wanted(
+            workspace,
+            ids={*known.reasons, *known.faces, *_ID.findall(name)},
+            urls=[*known.urls, *([target] if _is_address(target) else [])],
+            files=known.files,
+            tombstones=known.tombstones,
+        ),
+    )
+    if matches is None:  # a file of this name may be left of an earlier version
+        if not (traces.files or traces.derived or traces.releases):
+            raise _unknown(target)
+        known = TakedownMatches(tombstones=[Tombstone(**{_ID_OF[len(name)]: name})])
+    own = [str(path) for path in traces.own if path.absolute() != Path(target).absolute()]
+    return replace(
+        known,
+        files=[*known.files, *traces.files],
+        reports=[path for path in traces.derived if path.parent == workspace.reports and path.is_dir()],
+        derived=[path for path in traces.derived if path.parent != workspace.reports or path.is_file()],
+        own_files=[*known.own_files, *own],
+        releases=traces.releases,
+    )
+
+
+def _is_address(target: str) -> bool:
+    return target.lower().startswith(("http://", "https://", "file://"))
+
+
+def _unknown(target: str) -> BtferError:
+    return BtferError(
+        f"{target!r} is not a known face id, image id, address or image file; a face id has 16 hex digits and is "
+        "the name of the face's file"
+    )
+
+
+def _in_catalog(workspace: Workspace, target: str, alike: bool) -> TakedownMatches | None:
+    """Return the matches among the rows of the catalog; None if the target is an unknown id."""
     catalog = workspace.catalog
     known = image_fingerprints(catalog)
     if named := images_named(catalog, target.lower()):
-        return _expand(workspace, known, dict.fromkeys(named, "named"), [])
-    if target.lower().startswith(("http://", "https://", "file://")):
+        return _expand(workspace, known, dict.fromkeys(named, "named"), [], alike=alike)
+    if _is_address(target):
         urls = list(dict.fromkeys([canonical_url(target), target]))
         images = dict.fromkeys(images_from(catalog, urls), "came from the address")
         return _expand(workspace, known, images, [Tombstone(url_sha256=url_sha256(url)) for url in urls])
     if Path(target).is_file():
         return _of_file(workspace, known, Path(target))
-    if is_taken_down(catalog, target.lower()):
-        return TakedownMatches()
-    raise BtferError(
-        f"{target!r} is not a known face id, image id, address or image file; a face id has 16 hex digits and is "
-        "the name of the face's file"
-    )
+    return TakedownMatches() if is_taken_down(catalog, target.lower()) else None
 
 
 def _of_file(workspace: Workspace, known: list[ImageFingerprint], path: Path) -> TakedownMatches:
@@ -127,16 +182,26 @@ def _of_file(workspace: Workspace, known: list[ImageFingerprint], path: Path) ->
 
 
 def _expand(
-    workspace: Workspace, known: list[ImageFingerprint], images: dict[str, str], tombstones: list[Tombstone]
+    workspace: Workspace,
+    known: list[ImageFingerprint],
+    images: dict[str, str],
+    tombstones: list[Tombstone],
+    *,
+    alike: bool = True,
 ) -> TakedownMatches:
-    """Add images that look like those found, their groups of duplicates, and everything made from them."""
+    """Add images that look like those found, their groups of duplicates, and everything made from them.
+
+    Without `alike`, only what is made from the images found, and tombstones without looks.
+    """
     catalog, root = workspace.catalog, workspace.files
-    named = [fingerprint for fingerprint in known if fingerprint.image_id in images]
-    reasons = _alike(workspace, known, named, {}) | images
-    for image_id in sorted(copies(catalog, reasons)):
-        reasons.setdefault(image_id, "in one group of duplicates")
-    for image_id in sorted(face_copies(catalog, reasons)):
-        reasons[image_id] = "has a copy of its face"
+    reasons = dict(images)
+    if alike:
+        named = [fingerprint for fingerprint in known if fingerprint.image_id in images]
+        reasons = _alike(workspace, known, named, {}) | images
+        for image_id in sorted(copies(catalog, reasons)):
+            reasons.setdefault(image_id, "in one group of duplicates")
+        for image_id in sorted(face_copies(catalog, reasons)):
+            reasons[image_id] = "has a copy of its face"
     urls = addresses(catalog, reasons)
     faces = faces_of(catalog, reasons)
     files = [*image_paths(catalog, reasons), *(face["path"] for face in faces if face["path"])]
@@ -145,19 +210,22 @@ def _expand(
     paths += [thumb_path(workspace.root, "face", face["face_id"]) for face in faces]
     added = [Tombstone(image_id=image_id) for image_id in sorted(reasons)]
     added += [Tombstone(url_sha256=url_sha256(url), image_id=image_id) for url, image_id in urls.items()]
-    added += [_tombstone(each, image_id=each.image_id) for each in known if each.image_id in reasons]
+    if alike:
+        added += [_tombstone(each, image_id=each.image_id) for each in known if each.image_id in reasons]
+    looks = face_fingerprints(catalog)
     for face in faces:
-        added.append(_face_tombstone(root, face["face_id"], face["path"]))
+        face_id = face["face_id"]
+        look = _looks_of(root, face["path"]) or looks.get(face_id) if alike else None
+        added.append(_tombstone(look, face_id=face_id) if look else Tombstone(face_id=face_id))
     ids = [face["face_id"] for face in faces]
     return TakedownMatches(
         dict(sorted(reasons.items())),
         ids,
         list(urls),
         [path for path in paths if path.is_file()],
-        _reports(workspace, ids),
-        [*tombstones, *added],
-        [url for url in urls if url.startswith("file:")],
-        neighbours_on_page(catalog, reasons) if reasons else [],
+        tombstones=[*tombstones, *added],
+        own_files=[url for url in urls if url.startswith("file:")],
+        same_page=neighbours_on_page(catalog, reasons) if reasons else [],
     )
 
 
@@ -175,13 +243,13 @@ def _tombstone(
     )
 
 
-def _face_tombstone(root: Root, face_id: str, path: str | None) -> Tombstone:
-    """Return the tombstone of a face, whose crop may be crawled as an image."""
+def _looks_of(root: Root, path: str | None) -> ImageFingerprint | None:
+    """Return the fingerprint of a crop, which may be crawled as an image; None without a file."""
     try:
         pixels = decode_image(root / str(path))
     except (Undecodable, OSError):
-        return Tombstone(face_id=face_id)
-    return _tombstone(ImageFingerprint(face_id, "", "", *perceptual_hashes(pixels)), face_id=face_id)
+        return None
+    return ImageFingerprint("", "", "", *perceptual_hashes(pixels))
 
 
 def _alike(
@@ -216,19 +284,25 @@ def _alike_faces(
 ) -> dict[str, str]:
     """Return the images with a face crop that is the same picture as the target."""
     recipe, reasons = workspace.recipe.dedupe, {}
+    looks = face_fingerprints(workspace.catalog)
     for face_id, image_id, path in face_paths(workspace.catalog):
         try:
             pixels = decode_image(workspace.files / path)
-        except Undecodable:
+        except (Undecodable, FileNotFoundError):  # purged: only its hashes are left
+            pixels = None
+        face = looks.get(face_id)
+        if pixels is not None:
+            face = ImageFingerprint(face_id, path, "", *perceptual_hashes(pixels))
+        if face is None:
             continue
-        face = ImageFingerprint(face_id, path, "", *perceptual_hashes(pixels))
         for _, distance, mirrored in find_candidates(
             target, hash_matrix([face]), recipe.radius, recipe.mirrored
         ):
             fine = fine_distance(target, face, mirrored)
             verdict = decide(distance, fine, radius=recipe.radius)
             if verdict == "undecided":
-                alike = _likeness(pixels_grey, grey(pixels), mirrored)
+                theirs = None if pixels is None else grey(pixels)
+                alike = _likeness(pixels_grey, theirs, mirrored)
                 verdict = decide(distance, fine, alike, radius=recipe.radius)
             if verdict == "same":
                 reasons[image_id] = (
@@ -247,21 +321,3 @@ def _likeness(
 
 def _distances(distance: int, fine: int | None) -> str:
     return f"{distance} of 64 bits" + ("" if fine is None else f", {fine} of 256")
-
-
-def _reports(workspace: Workspace, face_ids: Iterable[str]) -> list[Path]:
-    """Return the folders of reports that name one of the faces and may show it."""
-    names = [face_id.encode() for face_id in face_ids]
-    if not names or not workspace.reports.is_dir():
-        return []
-    return [
-        folder
-        for folder in sorted(workspace.reports.iterdir())
-        if folder.is_dir()
-        and any(
-            any(name in content for name in names)
-            for path in folder.rglob("*")
-            if path.is_file() and path.suffix in {".csv", ".json", ".html", ".jsonl"}
-            for content in [path.read_bytes()]
-        )
-    ]

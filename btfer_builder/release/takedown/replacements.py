@@ -11,6 +11,7 @@ from btfer_builder.catalog.release import sample_rows
 from btfer_builder.catalog.sample import AcceptedFace, accepted_faces, last_recipe, reserved_faces
 from btfer_builder.config import SampleRecipe
 from btfer_builder.errors import BtferError
+from btfer_builder.images.decode import is_whole_png
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import SampledFace
 from btfer_builder.sample.choose import ONLY_SPLIT, by_rank
@@ -107,6 +108,9 @@ def _cells_of(workspace: Workspace, recipe: SampleRecipe, face_ids: Collection[s
 def _sha256(workspace: Workspace, face: AcceptedFace) -> str:
     path = workspace.files / face.path
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        content = path.read_bytes()
     except OSError:
         raise BtferError(f"{path} is gone; make it again with: btfer crop") from None
+    if not is_whole_png(content):
+        raise BtferError(f"{path} is damaged; make it again with: btfer crop")
+    return hashlib.sha256(content).hexdigest()

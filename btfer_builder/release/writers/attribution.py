@@ -21,6 +21,12 @@ def write_attribution(folder: Path, faces: Sequence[ReleasedFace]) -> None:
         "Each image is one face, cropped from a photo and scaled; nothing else is changed unless the dataset card",
         "says so. Titles are left out on purpose: they often name the person shown.",
     ]
+    if restricted := sum(bool(row["restrictions"]) for row in rows):
+        lines += [
+            "",
+            f"Sources of {restricted} images state rights other than copyright, such as personality rights.",
+            "The licence does not cover these. They are named at each image.",
+        ]
     for code in reversed([*LICENSES]):
         own = [row for row in rows if row["license"] == code]
         if own:
@@ -40,9 +46,13 @@ def _line(row: dict[str, str]) -> str:
     parts = [f"`{row['face_id']}`"]
     if row["creator"]:
         parts.append(f"by {markdown(row['creator'])}")
+    if row["attribution"]:
+        parts.append(markdown(row["attribution"]))
     if row["source"]:
         parts.append(f"[source](<{safe_url(row['source'])}>)")
     parts.append(f"[licence](<{safe_url(row['license_url'])}>)")
+    if row["restrictions"]:
+        parts.append(f"other rights: {markdown(row['restrictions'].replace('|', ', '))}")
     return "- " + ", ".join(parts)
 
 

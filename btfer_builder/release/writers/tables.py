@@ -44,15 +44,20 @@ def write_parquet(path: Path, faces: Sequence[ReleasedFace]) -> None:
     own = schema.columns(schema.PARQUET)
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     types = [image if column.dtype == "image" else pa.type_for_alias(_ARROW[column.dtype]) for column in own]
-    features = {column.name: _feature(column) for column in own}
     table = pa.schema(
         [(column.name, dtype) for column, dtype in zip(own, types, strict=True)],
-        metadata={"huggingface": json_text({"info": {"features": features}})},
+        metadata={"huggingface": features()},
     )
     with pq.ParquetWriter(path, table, compression="zstd", compression_level=3) as writer:
         for start in range(0, len(faces), GROUP_FACES):
             group = list(schema.rows(faces[start : start + GROUP_FACES], schema.PARQUET))
             writer.write_table(pa.Table.from_pylist(group, schema=table))
+
+
+def features() -> str:
+    """Return the types of the columns as the library `datasets` reads them, in JSON."""
+    columns = {column.name: _feature(column) for column in schema.columns(schema.PARQUET)}
+    return json_text({"info": {"features": columns}})
 
 
 def _feature(column: schema.Column) -> dict[str, Any]:
@@ -85,6 +90,15 @@ def write_shards(folder: Path, faces: Sequence[ReleasedFace]) -> None:
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    tar.addfile(_member(name, len(content)), io.BytesIO(content))
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)  # its defaults: time 0, no owner
-    member.size, member.mode = len(content), 0o644
-    tar.addfile(member, io.BytesIO(content))
+    member.size, member.mode = size, 0o644
+    return member
+
+
+def tar_header(name: str, size: int) -> bytes:
+    """Return the header of a member as `write_shards` writes it."""
+    return _member(name, size).tobuf(tarfile.USTAR_FORMAT)

@@ -1,6 +1,7 @@
 """What can be wrong with a result page: each fault answers for the page that should have come."""
 
 import contextlib
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -28,8 +29,23 @@ def _endless_page(handler: Handler, page: bytes) -> None:
             handler.web.sent_endlessly += handler.connection.send(page)
 
 
+def _in_parts(handler: Handler, page: bytes) -> None:
+    """Send the properties of ten files of a Wikimedia answer at a time."""
+    answer, asked = json.loads(page), handler.web.parameters[-1]
+    first = int(asked.get("iicontinue", 0))
+    files = answer["query"]["pages"]
+    for number, file in enumerate(files):
+        if not first <= number < first + 10:
+            del file["imageinfo"]
+    if first + 10 < len(files):
+        del answer["batchcomplete"]
+        answer["continue"] = {"iicontinue": str(first + 10), "continue": "||"}
+    handler.answer(200, json.dumps(answer).encode(), "application/json")
+
+
 #: What can be wrong with a result page.
 ENGINE_FAULTS: dict[str, Callable[[Handler, bytes], None]] = {
+    "in-parts": _in_parts,
     "503": lambda h, page: h.answer(503, page, "text/html"),
     "429": lambda h, page: h.answer(429, page, "text/html"),
     "429-for-an-hour": lambda h, page: h.answer(429, page, "text/html", Retry_After="3600"),
@@ -40,7 +56,7 @@ ENGINE_FAULTS: dict[str, Callable[[Handler, bytes], None]] = {
     "drip": _drip_page,
     "half": _half_page,
     "endless": _endless_page,
-    "form": lambda h, page: h.answer(200, page.replace(b"imgpt", b"x7"), "text/html"),
+    "form": lambda h, page: h.answer(200, page.replace(b"<a ", b"<x7 "), "text/html"),
     "attribute": lambda h, page: h.answer(200, page.replace(b" m=", b" data-m="), "text/html"),
     "key": lambda h, page: h.answer(200, page.replace(b"murl", b"mediaUrl"), "text/html"),
     "sign-in": lambda h, _: h.answer(200, HTML, "text/html"),

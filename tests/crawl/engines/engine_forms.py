@@ -27,7 +27,9 @@ def results_page(results: Results, _first: int = 0, _total: int = 0) -> bytes:
     items = []
     for result in results:
         told = html.escape(json.dumps(result))
-        items.append(f'<div class="imgpt"><a class="iusc" m="{told}" href="#"></a></div>')
+        # Cards are in divisions of several classes.
+        card = "imgpt" if len(items) % 2 else "richcard"
+        items.append(f'<div class="{card}"><a class="iusc" m="{told}" href="#"></a></div>')
     return f"<html><body>{''.join(items)}</body></html>".encode()
 
 
@@ -73,9 +75,12 @@ def wikimedia_page(results: Results, first: int = 0, total: int = 0) -> bytes:
             "LicenseUrl": result.get("license_url", "https://creativecommons.org/licenses/by-sa/4.0"),
             "Artist": result.get("creator", '<a href="//x">Ana &amp; Bo</a>'),
             "ObjectName": result.get("t"),
+            "Restrictions": result.get("restrictions"),
         }
         about = {
             "url": result.get("murl"),
+            "width": result.get("width", 800),
+            "thumburl": result.get("thumb", result.get("murl")),
             "descriptionurl": result.get("purl"),
             "sha1": result.get("sha1"),
             "extmetadata": {
@@ -109,7 +114,8 @@ def flickr_page(results: Results, first: int = 0, total: int = 0) -> bytes:
             "license": result.get("license", "4"),
             "tags": result.get("tags", "woman smile"),
             "machine_tags": "",
-            "url_l": result.get("murl"),
+            "url_k": result.get("murl"),
+            "url_l": result.get("small", result.get("murl")),
         }
         for number, result in enumerate(results, first)
     ]
@@ -185,7 +191,7 @@ def _by(
 
 
 FORMS = {
-    "bing": Form("/images/async", 20, "text/html; charset=utf-8", _by("q", "first"), results_page),
+    "bing": Form("/images/async", 20, "text/html; charset=utf-8", _by("q", "first", base=1), results_page),
     "openverse": Form("/v1/images/", 20, "application/json", _by("q", "page", size=20, base=1), openverse_page),
     "wikimedia": Form(
         "/w/api.php", 50, "application/json",

@@ -13,6 +13,8 @@ from btfer_builder.crawl.engines.bing import BING, BingFeeder, BingParser
 from tests.crawl.crawl_web import Web, as_told
 from tests.crawl.engines.engine_forms import results_page
 
+PAGE_SIZE = BingFeeder.page_size  # before the tests make it smaller
+
 
 def response(page: bytes | str) -> requests.Response:
     answer = requests.Response()
@@ -45,6 +47,7 @@ def test_image_page_and_title_are_kept_whatever_the_file_is_called():
 def test_all_that_icrawlers_own_parser_finds_is_found():
     # Bing's own JSON has no spaces, and icrawler's pattern relies on it.
     tight = page("/a.jpg", "/b.jpg", "/c.png").replace(b"&quot;: &quot;", b"&quot;:&quot;")
+    tight = tight.replace(b"richcard", b"imgpt")
     theirs = [task["file_url"] for task in IcrawlersParser(1, Signal(), None).parse(response(tight))]
     ours = [candidate.url for candidate in parse(tight)]
     assert theirs == ["/a.jpg", "/b.jpg"]
@@ -59,6 +62,15 @@ def test_all_that_icrawlers_own_parser_finds_is_found():
 )  # fmt: skip
 def test_a_result_without_an_address_is_left_out(result):
     assert [candidate.url for candidate in parse(page("/a.jpg", result, "/b.jpg"))] == ["/a.jpg", "/b.jpg"]
+
+
+def test_pages_have_the_size_that_bing_sends():
+    assert PAGE_SIZE == 35
+
+
+def test_results_count_in_whatever_card_they_are():
+    cards = page("/a.jpg", "/b.jpg").replace(b"imgpt", b"dgControl_list")
+    assert [candidate.url for candidate in parse(cards)] == ["/a.jpg", "/b.jpg"]
 
 
 def test_missing_or_empty_words_stay_empty():
@@ -82,7 +94,12 @@ def test_pages_of_another_form_have_no_results(content):
 def test_the_phrase_and_the_place_stand_in_the_address_of_a_page():
     phrase = "niña feliz & contenta?"
     address = urlsplit(BingFeeder.page_url(BING.base_url, SearchRequest(phrase), 40))
-    assert parse_qs(address.query) == {"q": [phrase], "first": ["40"]}
+    assert parse_qs(address.query) == {
+        "q": [phrase], "first": ["41"], "count": ["20"], "adlt": ["strict"], "mmasync": ["1"],
+    }  # fmt: skip
+    filtered = SearchRequest(phrase, filters=("face-face", "license-L2_L3"))
+    (filters,) = parse_qs(urlsplit(BingFeeder.page_url(BING.base_url, filtered, 0)).query)["qft"]
+    assert filters == "+filterui:face-face+filterui:license-L2_L3"
     assert f"https://{address.netloc}{address.path}" == BING.base_url
 
 

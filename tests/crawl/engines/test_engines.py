@@ -12,12 +12,13 @@ from icrawler.builtin.google import GoogleParser as IcrawlersGoogleParser
 from icrawler.utils import ProxyPool, Session, Signal
 
 from btfer_builder.config import EngineName
+from btfer_builder.crawl.engine_access import EngineAccess, Limits
 from btfer_builder.crawl.engines import SEARCH_ENGINES
 from btfer_builder.crawl.engines.base import SearchError, SearchRequest, search_pages
-from btfer_builder.crawl.rate_limit import RateLimiter
 from btfer_builder.crawl.result_pages import PageSession
 from tests.crawl.engines.engine_forms import (
     FORMS,
+    baidu_code,
     baidu_page,
     flickr_page,
     google_page,
@@ -41,7 +42,7 @@ def search(web):
     """Return a function that asks an engine here for `limit` results of "q" from `offset` on."""
 
     def ask(name: str, *, limit: int = 1000, offset: int = 0, license: tuple[str, ...] = ()):
-        session = PageSession({}, RateLimiter(0), threading.Event(), gentle=False)
+        session = PageSession({}, EngineAccess("engine", Limits(0)), threading.Event(), gentle=False)
         pages = search_pages(
             SEARCH_ENGINES[name], SearchRequest("q", "es", license), session, limit=limit, offset=offset,
             base_url=web.engine_url(name)[name],
@@ -288,8 +289,88 @@ def test_baidu_falls_back_on_its_copy_and_says_when_it_refuses():
     content = json.dumps({"data": [item]}).replace("\\\\'", "\\'").encode()
     (found,) = parse("baidu", content)
     assert (found.url, found.title) == ("https://copies.example/1.jpg", "It's so")
-    with pytest.raises(ValueError, match="Baidu refuses"):
+    with pytest.raises(SearchError, match=r"Baidu refuses .*antiFlag: Forbid spider access"):
         parse("baidu", b'{"antiFlag": 1, "message": "Forbid spider access"}')
+
+
+SHELL = b'<html><script>location="/httpservice/retry/enablejs?sei=x"</script></html>'
+CONSENT = b'<form action="https://consent.google.com/save" method="POST">Before you continue to Google</form>'
+
+
+@pytest.mark.parametrize(("page", "word"), [(SHELL, "JavaScript"), (CONSENT, "consent")])
+def test_google_pages_without_results_are_named(page, word):
+    with pytest.raises(SearchError, match=f"Google answers with .*{word}"):
+        parse("google", page)
+
+
+def test_baidu_deciphers_only_what_is_enciphered():
+    plain, coded = "https://a.example/w1.jpg", baidu_code("http://a.example/2.jpg")
+    items = [
+        {"objURL": plain, "fromURL": "https://pages.example/1"},
+        {"objURL": coded, "fromURL": coded},
+        {"objURL": "", "replaceUrl": [{"ObjURL": "https://a.example/3.jpg"}], "hoverURL": "x"},
+        {"objURL": "", "replaceUrl": None, "middleURL": "https://copies.example/4.jpg"},
+        {"objURL": None, "thumbURL": "https://copies.example/5.jpg"},
+    ]
+    found = parse("baidu", json.dumps({"data": items}).encode())
+    assert [candidate.url for candidate in found] == [
+        plain, "http://a.example/2.jpg", "https://a.example/3.jpg", "https://copies.example/4.jpg",
+        "https://copies.example/5.jpg",
+    ]  # fmt: skip
+    assert [candidate.page_url for candidate in found[:2]] == [
+        "https://pages.example/1",
+        "http://a.example/2.jpg",
+    ]
+
+
+def test_every_engine_that_can_be_is_asked_for_safe_results_only():
+    asked = {
+        name: parse_qs(urlsplit(engine.feeder.page_url(engine.base_url, SearchRequest("q"), 0)).query)
+        for name, engine in SEARCH_ENGINES.items()
+    }
+    assert asked["bing"]["adlt"] == ["strict"]
+    assert asked["google"]["safe"] == ["active"]
+    assert asked["flickr"]["safe_search"] == ["1"]
+
+
+def test_apis_get_no_referer(web, search):
+    for name in ("openverse", "wikimedia", "flickr"):
+        search(name)
+        assert "Referer" not in web.headers[-1]
+
+
+def test_flickr_names_a_smaller_copy(web):
+    photo = {"id": "1", "owner": "x", "title": "t", "license": "4", "url_k": "https://a.example/k.jpg",
+             "url_l": "https://a.example/l.jpg"}  # fmt: skip
+    small = {**photo, "url_k": None}
+    content = {"photos": {"page": 1, "pages": 1, "photo": [photo, small]}, "stat": "ok"}
+    first, second = parse("flickr", json.dumps(content).encode())
+    assert (first.url, first.fallback_url) == ("https://a.example/k.jpg", "https://a.example/l.jpg")
+    assert (second.url, second.fallback_url) == ("https://a.example/l.jpg", "")
+
+
+def test_wikimedia_gives_a_thumbnail_of_what_is_large_and_other_rights(web, search):
+    large = {"murl": "https://a.example/1.jpg", "t": "A", "sha1": "ab" * 20, "width": 5000,
+             "thumb": "https://a.example/1280px-1.jpg", "restrictions": "personality|Trademarked"}  # fmt: skip
+    web.results["q"] = [
+        large,
+        {**large, "murl": "https://a.example/2.jpg", "width": 1280, "restrictions": ""},
+    ]
+    found = search("wikimedia")
+    assert [(item.url, item.sha1, item.restrictions) for item in found] == [
+        ("https://a.example/1280px-1.jpg", "", "personality|trademarked"), ("https://a.example/2.jpg", "ab" * 20, ""),
+    ]  # fmt: skip
+    assert web.parameters[0]["iiurlwidth"] == "1280"
+    assert "Restrictions" in web.parameters[0]["iiextmetadatafilter"]
+
+
+def test_a_wikimedia_answer_in_parts_is_completed(web, search):
+    """The API sends the properties of ten files at a time, and says how to go on."""
+    web.results["q"] = [{"murl": f"https://a.example/{n}.jpg", "t": f"{n}"} for n in range(70)]
+    web.engine_fault = {0: "in-parts"}
+    found = search("wikimedia", limit=70)
+    assert [item.url for item in found] == [f"https://a.example/{n}.jpg" for n in range(70)]
+    assert [first for _, first in web.searched] == [0, 0, 0, 0, 0, 50]
 
 
 @pytest.mark.parametrize("name", SEARCH_ENGINES)

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from btfer_builder.crawl import result_pages as pages
+from btfer_builder.crawl.engine_access import EngineAccess, Limits
 from btfer_builder.crawl.engines import base as icrawler
 from btfer_builder.crawl.engines.base import SearchError, SearchRequest, search_pages
 from btfer_builder.crawl.engines.bing import BING
-from btfer_builder.crawl.rate_limit import RateLimiter
 from btfer_builder.crawl.result_pages import PageSession
 from tests.crawl.crawl_web import ENGINE_FAULTS, SEARCH, SEARCHES
 from tests.crawl.engines.engine_forms import FORMS
@@ -21,7 +21,9 @@ def search(web):
     """Return a function that asks the test's search engine: all that was found, and what went wrong at last."""
 
     def ask(query: str = "q", engine=BING, headers=None, stop=None, **options):
-        session = PageSession(headers or {}, RateLimiter(0), stop or threading.Event(), gentle=False)
+        session = PageSession(
+            headers or {}, EngineAccess("engine", Limits(0)), stop or threading.Event(), gentle=False
+        )
         found, error = [], None
         try:
             options = {"limit": 40, "base_url": web.search_url, **options}
@@ -60,7 +62,12 @@ def test_no_page_is_asked_that_is_not_needed(web, search, limit, asked):
 
 
 def test_larger_pages_than_expected_end_the_search_earlier(web, search, monkeypatch):
-    monkeypatch.setitem(SEARCHES, SEARCH, FORMS["bing"]._replace(size=35))
+    asked = FORMS["bing"].asked
+    monkeypatch.setitem(
+        SEARCHES,
+        SEARCH,
+        FORMS["bing"]._replace(asked=lambda query: query.update(count=["35"]) or asked(query)),
+    )
     web.results["q"] = pictures(200)
     found, _ = search(limit=50)
     assert paths(found) == [f"{n}.jpg" for n in range(50)], "pages overlap; each result counts once"
@@ -162,7 +169,7 @@ def test_a_busy_engine_is_asked_again(web, search, fault):
 
 def test_an_engine_that_asks_for_a_long_pause_is_not_asked_again(web, search):
     web.engine_fault = {None: "429-for-an-hour"}
-    session = PageSession({}, RateLimiter(0), threading.Event(), max_wait=60)
+    session = PageSession({}, EngineAccess("engine", Limits(0)), threading.Event(), max_wait=60)
     with pytest.raises(SearchError, match="HTTP 429") as failure:
         list(search_pages(BING, SearchRequest("q"), session, limit=20, base_url=web.search_url))
     assert failure.value.pause == 3600
@@ -171,7 +178,10 @@ def test_an_engine_that_asks_for_a_long_pause_is_not_asked_again(web, search):
 
 def test_pages_are_asked_at_the_engines_pace(web):
     web.results["q"] = pictures(80)
-    session, started = PageSession({}, RateLimiter(0.15), threading.Event()), time.monotonic()
+    session, started = (
+        PageSession({}, EngineAccess("engine", Limits(0.15)), threading.Event()),
+        time.monotonic(),
+    )
     assert (
         sum(
             len(page.candidates)
@@ -183,7 +193,10 @@ def test_pages_are_asked_at_the_engines_pace(web):
 
 
 def test_a_search_over_one_session_keeps_its_connection_and_no_cookies(web):
-    web.results["q"], session = pictures(20), PageSession({}, RateLimiter(0), threading.Event())
+    web.results["q"], session = (
+        pictures(20),
+        PageSession({}, EngineAccess("engine", Limits(0)), threading.Event()),
+    )
     for _ in range(3):
         list(search_pages(BING, SearchRequest("q"), session, limit=20, base_url=web.search_url))
         session.cookies.set("seen", "before")

@@ -1,9 +1,13 @@
 """Lists of addresses and folders of pictures as engines: every row gets its own words, and a mistake its line."""
 
+import csv
+import io
+import json
+
 import pytest
 
 from btfer_builder.crawl.engines.folder import read_folder
-from btfer_builder.crawl.engines.urls import read_urls
+from btfer_builder.crawl.engines.urls import ListOptions, read_urls
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
 from tests.crawl.crawl_web import picture
@@ -13,10 +17,10 @@ from tests.crawl.crawl_web import picture
 def listed(tmp_path):
     """Return a function that reads a list of this content."""
 
-    def read(content: str | bytes, *emotions, name: str = "list.csv"):
+    def read(content: str | bytes, *emotions, name: str = "list.csv", caption: str = "", **columns: str):
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return list(read_urls(path, emotions or EMOTIONS))
+        return list(read_urls(path, emotions or EMOTIONS, ListOptions(columns, caption)))
 
     return read
 
@@ -104,6 +108,95 @@ def test_a_mistake_is_named_with_its_line(listed, content, said):
 @pytest.mark.parametrize("content", ["", "\n\n", "url,emotion\n", "# nothing\n"])
 def test_an_empty_list_has_no_searches(listed, content):
     assert listed(content) == []
+
+
+ROWS = [
+    {
+        "imageURL": "https://a.example/1.jpg",
+        "Caption": "A smiling woman",
+        "license_name": "CC BY 4.0",
+        "Author": "Ana",
+    },
+    {
+        "imageURL": "https://a.example/2.jpg",
+        "Caption": "A cat; sleeping",
+        "license_name": "CC0",
+        "Author": "Bo, B.",
+    },
+    {"imageURL": "https://a.example/3.jpg", "Caption": "LAUGHING man", "license_name": "CC0", "Author": ""},
+]
+
+
+def as_csv(delimiter: str, first: str = "") -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ROWS[0], delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(ROWS)
+    return (first + text.getvalue()).encode()
+
+
+def as_parquet() -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    pq.write_table(
+        pa.Table.from_pylist([{**row, "width": 7, "tags": ["x"], "extra": None} for row in ROWS]), sink
+    )
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        as_csv(","), as_csv("\t"), as_csv(";"), as_csv("|"), as_csv("^", "sep=^\n"), as_csv(";", "\ufeff"),
+        "\n".join(json.dumps({**row, "width": 7, "tags": ["x"]}) for row in ROWS).encode(), as_parquet(),
+    ],
+    ids=["comma", "tab", "semicolon", "bar", "sep", "mark", "json-lines", "parquet"],
+)  # fmt: skip
+def test_a_list_is_read_in_the_form_it_has(listed, content):
+    ((_, found),) = listed(content, "happy")
+    assert [(item.url, item.title, item.license, item.creator) for item in found] == [
+        tuple(row.values()) for row in ROWS
+    ]
+    ((_, smiling),) = listed(content, "happy", caption="smil|laugh")
+    assert [item.url for item in smiling] == ["https://a.example/1.jpg", "https://a.example/3.jpg"]
+    assert listed(content, "happy", caption="nobody") == []
+
+
+def test_columns_are_named_where_nobody_can_guess_them(listed):
+    ((search, [found]),) = listed(
+        "bild,mood,who,url\nhttps://a.example/1.jpg,joy,Ana,x\n", url="bild", emotion="mood", creator="who"
+    )
+    assert (search.emotion, found.url, found.creator) == ("happy", "https://a.example/1.jpg", "Ana")
+    with pytest.raises(BtferError, match="no column 'picture' for --column url=picture, only bild, mood"):
+        listed("bild,mood\nx,joy\n", url="picture")
+    with pytest.raises(BtferError, match="--column image=bild: image is not one of url, emotion"):
+        listed("bild,mood\nx,joy\n", image="bild")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("bild;farbe\nhttps://a.example/1.jpg;rot\n", "line 1: neither an address nor names of columns"),
+        ("# mine\n\nphotos of cats\nhttps://a.example/1.jpg\n", "line 3: neither an address nor"),
+        ('{"url": "https://a.example/1.jpg"}\n[1]\n', "line 2: expected a JSON object"),
+        ('{"url": "https://a.example/1.jpg"}\n{"url": \n', "line 2: not JSON"),
+        ('{"src": "https://a.example/1.jpg"}\n', "line 1: no url"),
+        (b"PAR1" + bytes(40) + b"PAR1", "not a usable Parquet file"),
+        (b"PAR1", "not a usable Parquet file"),
+    ],
+)
+def test_what_is_no_list_is_an_error(listed, content, said):
+    with pytest.raises(BtferError) as error:
+        listed(content, "happy")
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_wrong_expression_is_an_error_of_the_option(listed):
+    with pytest.raises(BtferError, match=r"--where-caption: '\(' is not a regular expression"):
+        listed("url\nhttps://a.example/1.jpg\n", "happy", caption="(")
 
 
 def test_a_folder_is_no_list(tmp_path):

@@ -92,12 +92,53 @@ def test_labels_that_do_not_fit(brightness_model, labels, says):
 def test_logits_become_probabilities(make_set, brightness_model):
     faces = make_set({"fear": list(LEVELS)})
     plain = predict(brightness_model, faces)
-    logits = predict(
-        replace(brightness_model, predict=lambda x: np.log(brightness_model.predict(x)) + 5), faces
-    )
-    assert (plain.softmaxed, logits.softmaxed) == (False, True)
+    model = replace(brightness_model, predict=lambda x: np.log(brightness_model.predict(x)) + 5)
+    logits = predict(model, faces, EvalRecipe(activation="logits"))
+    assert (plain.activation, logits.activation) == ("softmax", "logits")
     assert logits.probabilities == pytest.approx(plain.probabilities, abs=1e-5)
     assert logits.predicted.tolist() == plain.predicted.tolist()
+    undeclared = predict(model, faces)
+    assert undeclared.activation == "none", "no softmax is applied that nobody asked for"
+    assert np.isnan(undeclared.probabilities).all()
+    assert undeclared.predicted.tolist() == plain.predicted.tolist()
+
+
+def test_sigmoids_are_divided_by_their_sum(make_set, brightness_model):
+    faces = make_set({"fear": list(LEVELS)})
+    shares = np.array([0.9, 0.9, 0.1, 0.0, 0.0, 0.1, 0.0], np.float32)
+    model = replace(brightness_model, predict=lambda x: np.tile(shares, (len(x), 1)))
+    found = predict(model, faces, EvalRecipe(activation="sigmoid"))
+    assert found.probabilities == pytest.approx(np.tile(shares / 2, (7, 1)))
+    assert predict(model, faces).activation == "none"
+    with pytest.raises(
+        BtferError, match=r"declared as softmax, but rows sum to 2 to 2; declare --activation logits"
+    ):
+        predict(model, faces, EvalRecipe(activation="softmax"))
+    wide = replace(model, predict=lambda x: np.tile(shares * 2, (len(x), 1)))
+    with pytest.raises(BtferError, match=r"declared as sigmoid, but reach from 0 to 1\.8"):
+        predict(wide, faces, EvalRecipe(activation="sigmoid"))
+
+
+def test_a_row_of_zeros_does_not_make_another_model_of_it(make_set, brightness_model):
+    faces = make_set({"fear": [115] * 30})
+
+    def predict_rows(batch):
+        rows = brightness_model.predict(batch)
+        rows[0] = 0
+        return rows
+
+    found = predict(replace(brightness_model, predict=predict_rows), faces)
+    assert found.activation == "softmax"
+    assert (found.probabilities[0] == 0).all()
+
+
+def test_ties_go_to_the_models_own_first_output(make_set, brightness_model):
+    labels = ("surprise", "contempt", "happy", "angry", "disgust", "fear", "sad")
+    model = replace(
+        brightness_model, predict=lambda x: np.tile(np.float32([0.2, 0.4, 0.2, 0.2, 0, 0, 0]), (len(x), 1))
+    )
+    found = predict(model, make_set({"angry": [1]}), EvalRecipe(labels=labels))
+    assert EMOTIONS[found.predicted[0]] == "surprise"
 
 
 def test_what_counts_as_probabilities():
@@ -229,6 +270,7 @@ def test_several_models_at_once_answer_as_in_a_plain_loop(tmp_path):
         ),
     ]
     for batch_size, workers in ((1, 1), (5, 2), (64, 3)):
+        jobs = [replace(job, activation="logits") for job in jobs]
         (answers,) = predict_jobs(jobs, faces, batch_size=batch_size, workers=workers, progress=iter)
         for job, found in zip(jobs, answers, strict=True):
             plain = [
@@ -240,7 +282,7 @@ def test_several_models_at_once_answer_as_in_a_plain_loop(tmp_path):
                 for face in faces
             ]
             assert np.array_equal(found.probabilities, np.concatenate(plain))
-            assert found.softmaxed
+            assert found.activation == "logits"
 
 
 def test_an_error_stops_the_threads(make_set, brightness_model):

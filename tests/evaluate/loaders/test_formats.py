@@ -161,8 +161,8 @@ def test_scores_are_the_same_whatever_the_format(files, tmp_path):
     confusions = {report.scores.confusion for report in reports.values()}
     assert len(confusions) == 1
     assert len({report.path for report in reports.values()}) == len(reports)
-    softmaxed = {kind for kind, one in reports.items() if one.evaluation.predictions.softmaxed}
-    assert softmaxed == {"channels first"}
+    scores = {kind for kind, one in reports.items() if not one.evaluation.predictions.probabilistic}
+    assert scores == {"channels first"}
 
 
 def test_what_a_function_does_to_its_batch_is_its_own(tmp_path, monkeypatch):
@@ -235,7 +235,7 @@ def test_models_cut_short_are_refused(files, tmp_path):
             load_model(path)
     folder = tmp_path / "folder"
     folder.mkdir()
-    with pytest.raises(BtferError, match=r"without a saved_model\.pb"):
+    with pytest.raises(BtferError, match=r"a folder without a config\.json or saved_model\.pb"):
         load_model(folder)
     (folder / "saved_model.pb").write_bytes(b"\xff\xfe junk")
     with pytest.raises(BtferError, match=r"saved_model\.pb is damaged"):

@@ -149,7 +149,7 @@ def test_networks_of_other_shapes_are_refused(tmp_path):
     shapes = {
         "2 inputs": keras.Model([image, other], keras.layers.Concatenate()([flat, other])),
         r"input has the shape \(None, 5\)": keras.Model(numbers, keras.layers.Dense(7)(numbers)),
-        "outputs have the shapes": keras.Model(image, [classes, flat]),
+        r"has 2 outputs \(.*name the scores with --output": keras.Model(image, [classes, flat]),
         "one list of scores": keras.Model(image, image),
     }
     for says, network in shapes.items():

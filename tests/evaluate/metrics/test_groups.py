@@ -34,6 +34,7 @@ def test_groups_have_their_own_scores_and_a_gap():
     se = (0.8 * 0.2 / 60 + 0.4 * 0.6 / 40) ** 0.5
     assert (low, high) == pytest.approx((0.4 - 1.96 * se, 0.4 + 1.96 * se), abs=0.03)
     assert grouping.p_value < 0.001
+    assert grouping.differ
 
 
 def test_small_groups_are_hidden():
@@ -53,6 +54,7 @@ def test_groups_without_a_difference_are_no_evidence():
     (grouping,) = group_scores(faces, np.full(200, 3), predicted, resamples=500, seed=0)
     low, high = grouping.gap_interval
     assert low == grouping.gap < high, "what was measured is in the interval"
+    assert grouping.differ is False
 
 
 def test_the_sample_knows_how_its_faces_were_searched_for(tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from btfer_builder.config import EvalRecipe
-from btfer_builder.evaluate.evaluate import make_job, measure, write_report
+from btfer_builder.evaluate.evaluate import make_job, measure
 from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.evaluate.metrics.outcomes import Outcomes
 from btfer_builder.evaluate.metrics.registry import (
@@ -27,6 +27,7 @@ from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
 from btfer_builder.evaluate.report.compare import compare_reports
 from btfer_builder.evaluate.report.leaderboard import markdown, write_leaderboards
 from btfer_builder.evaluate.report.read_report import read_report
+from btfer_builder.evaluate.write_report import write_report
 from btfer_builder.labels import EMOTIONS
 
 
@@ -55,7 +56,8 @@ def report_of(make_set, model, folder: Path, name: str, seed: int) -> Path:
     true = [EMOTIONS.index(face.emotion) for face in faces]
     probabilities[np.arange(len(faces)), true] += 0.5
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    predictions = Predictions(probabilities, probabilities.argmax(axis=1), False, ("none",))
+    predicted, outputs = probabilities.argmax(axis=1), probabilities.astype(np.float32)
+    predictions = Predictions(probabilities, predicted, "softmax", ("none",), probabilities, outputs)
     recipe = EvalRecipe(labels=EMOTIONS, resamples=60)
     path = folder / f"{name}.keras"
     path.write_bytes(b"")

@@ -140,7 +140,7 @@ def test_votes():
 
     shares = np.array([[0.7, 0.3, 0, 0, 0, 0, 0], [0, 0, 0, 0.6, 0.4, 0, 0], [1.0, 0, 0, 0, 0, 0, 0]])
     votes = np.array([[3, 1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 2, 0, 0], [1, 0, 0, 0, 0, 0, 0]], float)
-    soft = score_votes(shares, votes)
+    soft = score_votes(shares, votes, shares.argmax(axis=1))
     assert soft.n == 2, "one vote is no spread of votes"
     assert soft.agreed == pytest.approx((0.75 + 0) / 2)
     first = -(0.75 * np.log(0.7) + 0.25 * np.log(0.3))
@@ -151,4 +151,4 @@ def test_votes():
         for p, q in zip(shares[:2], votes[:2] / votes[:2].sum(axis=1, keepdims=True), strict=True)
     ]
     assert soft.jensen_shannon == pytest.approx(np.mean(halves))
-    assert score_votes(shares, np.zeros((3, 7))) is None
+    assert score_votes(shares, np.zeros((3, 7)), shares.argmax(axis=1)) is None

@@ -72,13 +72,12 @@ def test_a_part_of_the_faces_is_taken(make_set, brightness_model):
     assert len(seen) == len(tried)
 
 
-def test_the_report_carries_the_warning(make_set, brightness_model, tmp_path, monkeypatch):
+def test_the_report_carries_the_warning(make_set, brightness_model, tmp_path):
     model = replace(brightness_model, path=tmp_path / "m.keras", loader="function")
     model.path.write_bytes(b"")
-    monkeypatch.setattr(room, "load_model", lambda path, trust_model: model)
     faces = make_set({e: [level] * 8 for e, level in zip(EMOTIONS, LEVELS, strict=True)})
     (report,) = room.evaluate_models(
-        [model.path],
+        [model],
         faces,
         EvalRecipe(scale="-1,1", resamples=0),
         tmp_path / "out",

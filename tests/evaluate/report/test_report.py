@@ -12,7 +12,7 @@ from PIL import Image
 from btfer_builder.config import EvalRecipe
 from btfer_builder.evaluate import LabelledFace
 from btfer_builder.evaluate.evaluate import make_job, measure
-from btfer_builder.evaluate.inference.outputs import Predictions
+from btfer_builder.evaluate.inference.outputs import Labels, Predictions
 from btfer_builder.evaluate.metrics.scores import ReliabilityBin, score
 from btfer_builder.evaluate.preprocessing.preprocessing_search import PreprocessingScore
 from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
@@ -27,14 +27,20 @@ from btfer_builder.evaluate.report.html import (
     report_html,
     short,
     summary,
-    write_predictions,
 )
+from btfer_builder.evaluate.report.prediction_files import write_predictions
 from btfer_builder.labels import EMOTIONS
 
 
 def answers(*rows):
     table = np.array(rows, dtype=np.float64)
-    return Predictions(table, np.nanargmax(table, axis=1), False, ("none",))
+    scores = np.nan_to_num(table, nan=-np.inf)
+    return Predictions(
+        table, np.nanargmax(table, axis=1), "softmax", ("none",), scores, table.astype(np.float32)
+    )
+
+
+SEVEN = Labels(EMOTIONS, EMOTIONS)
 
 
 def sure_of(column, chance):
@@ -56,8 +62,8 @@ def test_predictions_table(tmp_path):
     faces = faces_of(tmp_path, "=1+1", "@x", 'plain, with "quotes"', "-2")
     first = sure_of(5, 0.7)
     first[3] = np.nan
-    write_predictions(tmp_path / "p.csv", faces, answers(first, *[sure_of(1, 0.9)] * 3))
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "p.csv").read_text())))
+    write_predictions(tmp_path, faces, answers(first, *[sure_of(1, 0.9)] * 3), SEVEN)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "predictions.csv").read_text())))
     assert list(rows[0]) == [
         "face_id",
         "path",
@@ -68,7 +74,7 @@ def test_predictions_table(tmp_path):
     ]
     assert [row["face_id"] for row in rows] == ["'=1+1", "'@x", 'plain, with "quotes"', "'-2"]
     assert [row["correct"] for row in rows] == ["true", "false", "false", "false"]
-    assert rows[0]["p_sad"] == "0.700000"
+    assert rows[0]["p_sad"] == "0.7"
     assert rows[0]["p_happy"] == ""
     assert rows[1]["predicted"] == "disgust"
 
@@ -240,6 +246,6 @@ def test_names_that_are_no_text_are_shown(tmp_path):
     face_id = b"\xff.png".decode("utf-8", "surrogateescape")
     faces = [replace(face, face_id=face_id) for face in faces_of(tmp_path, "a")]
     predictions = answers(sure_of(0, 0.8))
-    write_predictions(tmp_path / "p.csv", faces, predictions)
-    assert (tmp_path / "p.csv").read_text().splitlines()[1].startswith(r"\udcff.png,")
+    write_predictions(tmp_path, faces, predictions, SEVEN)
+    assert (tmp_path / "predictions.csv").read_text().splitlines()[1].startswith(r"\udcff.png,")
     assert worst_errors(faces, predictions)[0].face_id == r"\udcff.png"

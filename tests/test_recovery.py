@@ -1,0 +1,145 @@
+"""Backups of the catalog: taken in use and before a migration, restored without losing decisions or tombstones."""
+
+import sqlite3
+
+import pytest
+
+from btfer_builder.catalog.backup import KEEP, back_up
+from btfer_builder.catalog.catalog import MIGRATIONS, Catalog
+from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
+from btfer_builder.catalog.review import add_decisions
+from btfer_builder.errors import BtferError
+from btfer_builder.records import Decision
+from btfer_builder.recovery import check_catalog, restore_catalog
+from btfer_builder.release.takedown.stage import take_down
+from btfer_builder.workspace import Workspace, create_workspace
+from tests.factories import fill_catalog
+from tests.release.small_set import btfer
+
+#: The schema before the last migration.
+BEFORE = len(MIGRATIONS) - 1
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    workspace = create_workspace(tmp_path / "faces")
+    filled = fill_catalog(workspace, ("happy", "sad"), per_emotion=2)
+    decide(workspace, filled.faces["happy"][0])
+    write_manifests(workspace.catalog, workspace.manifests, *MANIFESTS)
+    return workspace
+
+
+def decide(workspace, face, emotion="happy", reviewer="ana"):
+    add_decisions(workspace.catalog, [Decision(face, "face", "accept", emotion, None, reviewer)])
+
+
+def decisions(workspace):
+    return [tuple(row) for row in workspace.catalog.rows("SELECT * FROM decisions ORDER BY decision_id")]
+
+
+def lose_catalog(workspace):
+    workspace.catalog.connection.close()
+    for path in workspace.manifests.glob("btfer.sqlite*"):
+        path.unlink()
+    return Workspace(workspace.root)
+
+
+def test_decisions_made_after_a_backup_come_back_from_their_table(workspace):
+    backup = back_up(workspace.catalog.connection, workspace.backups)
+    face = workspace.catalog.value("SELECT max(face_id) FROM faces")
+    decide(workspace, face, "sad", "bo, =1")
+    before = decisions(workspace)
+    write_manifests(workspace.catalog, workspace.manifests, "decisions")
+    workspace = lose_catalog(workspace)
+    done = restore_catalog(workspace, backup)
+    assert (done.decisions, done.replaced) == (1, None)
+    assert decisions(Workspace(workspace.root)) == before
+
+
+def test_decisions_come_back_without_any_backup(workspace):
+    before = decisions(workspace)
+    workspace = lose_catalog(workspace)
+    assert restore_catalog(workspace, None).decisions == 1
+    assert decisions(Workspace(workspace.root)) == before
+
+
+def test_nobody_who_was_taken_down_comes_back_with_a_backup(workspace, tmp_path):
+    person = workspace.catalog.rows(
+        "SELECT f.face_id, i.image_id, c.url FROM faces f JOIN images i USING (image_id) JOIN fetches USING (image_id) "
+        "JOIN candidates c USING (url) LIMIT 1"
+    )[0]
+    elsewhere = tmp_path / "elsewhere.sqlite"
+    assert btfer(workspace, "catalog", "backup", str(elsewhere)).exit_code == 0
+    inside = back_up(workspace.catalog.connection, workspace.backups)
+    take_down(workspace, person["face_id"])
+    assert not inside.exists(), "a backup in the workspace names who was taken down"
+    assert [person["url"].encode() in path.read_bytes() for path in workspace.backups.iterdir()] == [False]
+    done = restore_catalog(Workspace(workspace.root), elsewhere)
+    assert done.erased == 1
+    assert done.tombstones > 0
+    left = Workspace(workspace.root).catalog
+    assert left.rows("SELECT * FROM images WHERE image_id = ?", person["image_id"]) == []
+    assert left.rows("SELECT * FROM candidates WHERE url = ?", person["url"]) == []
+    assert left.value("SELECT count(*) FROM tombstones WHERE face_id = ?", person["face_id"]) == 1
+    assert left.value("PRAGMA integrity_check") == "ok"
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "other", "missing"])
+def test_a_damaged_backup_changes_nothing(workspace, tmp_path, damage):
+    backup = tmp_path / "backup.sqlite"
+    content = back_up(workspace.catalog.connection, workspace.backups).read_bytes()
+    if damage == "other":
+        with sqlite3.connect(backup) as db:
+            db.execute("CREATE TABLE t (x)")
+    elif damage != "missing":
+        backup.write_bytes(content[: len(content) // 2] if damage == "cut" else b"no database at all")
+    before = decisions(workspace)
+    with pytest.raises(BtferError, match=r"cannot be restored: .*Nothing was changed"):
+        restore_catalog(workspace, backup)
+    assert decisions(Workspace(workspace.root)) == before
+
+
+def test_a_table_of_another_workspace_is_refused(workspace, tmp_path):
+    view = workspace.manifests / "decisions.csv"
+    strange = tmp_path / "decisions.csv"
+    strange.write_text(view.read_text().replace("ana", "eve"))
+    with pytest.raises(BtferError, match="decision 1 is another one in the catalog"):
+        restore_catalog(workspace, None, strange)
+    strange.write_text(view.read_text().replace("happy", "glad"))
+    with pytest.raises(BtferError, match="not a table of decisions"):
+        restore_catalog(workspace, None, strange)
+
+
+def test_the_latest_backups_are_kept(workspace):
+    made = [back_up(workspace.catalog.connection, workspace.backups) for _ in range(KEEP + 2)]
+    assert sorted(workspace.backups.iterdir()) == made[2:]
+
+
+def test_a_migration_is_preceded_by_a_backup(workspace):
+    path = workspace.manifests / "btfer.sqlite"
+    workspace.catalog.connection.execute(f"PRAGMA user_version = {BEFORE}")
+    workspace.catalog.connection.execute("DROP TABLE intentions")
+    workspace.catalog.connection.execute("DROP VIEW face_rows")
+    workspace.catalog.connection.execute("DROP VIEW face_copies")
+    workspace.catalog.connection.execute("DROP VIEW croppable_files")
+    workspace.catalog.connection.execute("DROP TABLE purged")
+    workspace.catalog.connection.execute("ALTER TABLE faces DROP COLUMN bytes")
+    workspace.catalog.connection.close()
+    migrated = Catalog(path)
+    (backup,) = workspace.backups.iterdir()
+    with sqlite3.connect(backup) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (BEFORE,)
+    assert migrated.value("SELECT count(*) FROM decisions") == 1
+
+
+def test_check_says_what_is_wrong_and_changes_nothing(workspace):
+    assert check_catalog(workspace).problems == []
+    path = workspace.catalog.value("SELECT path FROM images")
+    (workspace.root / path).unlink()
+    done = btfer(workspace, "catalog", "check")
+    assert done.exit_code == 1
+    assert f"1 files are missing, such as {path}" in done.stderr
+    with sqlite3.connect(workspace.manifests / "btfer.sqlite") as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute("DELETE FROM images WHERE path = ?", (path,))
+    assert "refer to rows that do not exist" in check_catalog(Workspace(workspace.root)).problems[0]
