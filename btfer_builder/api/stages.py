@@ -119,7 +119,7 @@ class Stages(Tables):
         Parameters
         ----------
         regroup
-            Apply other settings even if reviewed or sampled photos are dropped.
+            Apply changed settings or newer rules even if reviewed or sampled photos are dropped.
 
         Returns
         -------

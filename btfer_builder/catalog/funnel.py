@@ -114,7 +114,7 @@ def funnel(catalog: Catalog, only: Sequence[str] = ()) -> list[StageCount]:
         # Counted here: SQLite sorts all rows to group them.
         alike = Counter(map(tuple, catalog.connection.execute(rows)))
         names = [column[0] for column in catalog.connection.execute(f"{rows} LIMIT 0").description]
-        columns = (f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate([*names, "n"]))
+        columns = (f"json_extract(value, '$[{index}]') AS {name}" for index, name in enumerate([*names, "n"]))
         counting = f"""
             WITH counted AS MATERIALIZED (SELECT {", ".join(columns)} FROM json_each(?))
             {" UNION ALL ".join(parts)}"""

@@ -192,7 +192,9 @@ def _check_engines(recipe: CrawlRecipe, as_json: bool) -> None:
 @recipe_options(DedupeRecipe)
 @click.option("--faces", is_flag=True, help="Compare face crops (second pass, after btfer crop).")
 @click.option(
-    "--regroup", is_flag=True, help="Apply other settings even if reviewed or sampled items are dropped."
+    "--regroup",
+    is_flag=True,
+    help="Apply changed settings or newer rules even if reviewed or sampled items are dropped.",
 )
 @click.option(
     "--take-down",

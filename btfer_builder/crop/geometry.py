@@ -1,4 +1,4 @@
-"""Compute the rectangle to crop around a face, and cut it out of the photo."""
+"""Compute the rectangle to crop around a face, and crop it from the photo."""
 
 import math
 from dataclasses import dataclass

@@ -137,7 +137,7 @@ def read_metadata(directory: Path) -> dict[str, dict[str, object]]:
     Raises
     ------
     BtferError
-        If a line is no JSON object.
+        If a line is not a JSON object.
     """
     import msgspec
 
@@ -149,7 +149,7 @@ def read_metadata(directory: Path) -> dict[str, dict[str, object]]:
                 row = msgspec.convert(parse_json(line), dict[str, object])
             except ValueError as error:
                 raise BtferError(
-                    f"{path}: line {number} is no JSON object ({error}); write it again"
+                    f"{path}: line {number} is not a JSON object ({error}); write it again"
                 ) from None
             found[str(row.get("file_name"))] = row
     except (FileNotFoundError, NotADirectoryError):
