@@ -102,7 +102,7 @@ def test_out_edited_and_in_again(workspace, filled, tmp_path, before, edits, rev
     for n, (verdict, emotion, reason) in edits.items():
         rows[n] |= {"verdict": verdict, "emotion": emotion or "", "reason": reason or "", "reviewer": ""}
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, EXPORTED)
         writer.writeheader()
         writer.writerows(rows)
     result = import_decisions(workspace.catalog, path, reviewer=reviewer)
