@@ -34,6 +34,8 @@ BUSY_SECONDS = 60
 
 #: Seconds that a takedown waits for programs that read the catalog, which keep its log from being emptied.
 CHECKPOINT_SECONDS = 10.0
+#: Errors that say nothing about the file: another process keeps it locked, or the disk is full.
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 
 #: Maximum cache of a connection: room for the indexes that joins in a large catalog use.
 CACHE_KIB = 65536
@@ -76,6 +78,8 @@ class Catalog:
         try:
             self._migrate()
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF in _PASSING:
+                raise BtferError(f"{path}: {error}; nothing was changed, run the command again") from None
             raise BtferError(f"{path}: not a usable catalog: {error}; restore it from a backup") from None
 
     @property
@@ -250,17 +254,6 @@ def holds_rows(path: Path) -> bool:
             return any(db.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in facts)
     except sqlite3.DatabaseError:
         return True  # opening it reports what is wrong
-
-
-@contextmanager
-def damage_as_error() -> Iterator[None]:
-    """Turn SQLite's error about a damaged file into a `BtferError`."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            raise
-        raise BtferError(f"the catalog is damaged ({error}); restore it from a backup") from None
 
 
 def _execute_with_retries(connection: sqlite3.Connection, statement: str) -> None:

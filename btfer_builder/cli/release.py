@@ -257,7 +257,7 @@ def _show_takedown(result: "Takedown") -> None:
         table(
             "Images",
             ["image", "match"],
-            [(image_id[:16] + "…", why) for image_id, why in matches.reasons.items()],
+            [(image_id[:16] + "…", reason) for image_id, reason in matches.reasons.items()],
         )
     if result.replacements:
         rows = [
