@@ -1,7 +1,9 @@
 """Copies of the catalog: taken while it is in use, checked, and decisions read back from their CSV view."""
 
-import csv
+import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
@@ -9,7 +11,7 @@ from pathlib import Path
 
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import open_atomic, sync_files
-from btfer_builder.io.csv import unescape_cell
+from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REASONS
 
@@ -20,6 +22,7 @@ KEEP = 5
 _DECISION = (
     "decision_id", "item_id", "kind", "emotion", "verdict", "reason", "reviewer", "undoes", "decided_at", "adjudicates",
 )  # fmt: skip
+_NUMBERS = {"decision_id", "undoes", "adjudicates"}
 
 
 def back_up(connection: sqlite3.Connection, folder: Path) -> Path:
@@ -49,10 +52,33 @@ def copy_catalog(connection: sqlite3.Connection, target: Path) -> None:
     sync_files([target])
 
 
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Connect to a catalog on a read-only file system, where SQLite cannot make the files of its lock."""
+    log = path.with_name(f"{path.name}-wal")
+    if not log.is_file() or not log.stat().st_size:
+        # Nobody can write the file, so it needs no lock.
+        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        return sqlite3.connect(uri, uri=True, isolation_level=None)
+    # What is still in the log is read from a copy: SQLite would have to write beside it.
+    with tempfile.TemporaryDirectory(prefix="btfer-") as folder:
+        for file in (path, log):
+            shutil.copyfile(file, Path(folder) / file.name)
+        with closing(sqlite3.connect(Path(folder) / path.name)) as copy:
+            connection = sqlite3.connect(":memory:", isolation_level=None)
+            copy.backup(connection)
+    return connection
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    if not os.access(path.parent, os.W_OK):
+        return connect_read_only(path)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
 def problems_of(path: Path) -> list[str]:
     """Return what is wrong with a catalog's file: nothing, or SQLite's words. The file is only read."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        with closing(_reader(path)) as db:
             found = [row[0] for row in db.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'candidates'").fetchone():
                 found.append("it is not a catalog of btfer")
@@ -82,21 +108,26 @@ def read_decisions(path: Path) -> Iterator[dict[str, object]]:
         If the file cannot be read, or a row is not one that btfer writes.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file):
-                yield _decision(row)
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError, TypeError) as error:
-        raise BtferError(f"{path}: not a table of decisions that btfer writes ({error!r})") from None
+        columns, rows = read_csv(path)
+        for _, cells in rows:
+            yield _decision(as_mapping(columns, cells))
+    except (OSError, KeyError, ValueError) as error:
+        raise BtferError(f"{path}: not a table of decisions that btfer writes ({error})") from None
 
 
 def _decision(row: Mapping[str, str]) -> dict[str, object]:
     cells: dict[str, str | None] = {name: unescape_cell(row[name]) or None for name in _DECISION}
     if cells["emotion"] not in {None, *EMOTIONS} or cells["reason"] not in {None, *REASONS["review"]}:
         raise ValueError(f"decision {cells['decision_id']}: {cells['emotion']!r}, {cells['reason']!r}")
-    return {
-        name: int(cell) if cell and name in {"decision_id", "undoes", "adjudicates"} else cell
-        for name, cell in cells.items()
-    }
+    return {name: _number(cell) if cell and name in _NUMBERS else cell for name, cell in cells.items()}
+
+
+def _number(cell: str) -> int:
+    """Return a number that SQLite can hold."""
+    number = int(cell) if len(cell) < 20 else -1
+    if not 0 <= number < 2**63:
+        raise ValueError(f"{cell[:40]} is not a number of a decision")
+    return number
 
 
 def add_missing_decisions(db: sqlite3.Connection, rows: Iterator[dict[str, object]]) -> int:

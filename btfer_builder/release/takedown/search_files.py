@@ -150,7 +150,7 @@ def _place(root: Path, path: Path) -> tuple[str, Path]:
             return "releases", folder
         if (folder / "metrics.json").is_file() and (folder / "predictions.csv").is_file():
             return "derived", folder
-    if parts[0] == "manifests" or _DERIVED.fullmatch(path.name):
+    if parts[0] in {"manifests", "logs"} or _DERIVED.fullmatch(path.name):
         return "derived", path
     return ("files" if OWN_NAMES.fullmatch("/".join(parts)) else "own"), path
 
