@@ -5,11 +5,12 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import pytest
 
-from tests.reliability.chain import Chain, check_gone, check_owners, outcome, photographs
+from tests.reliability.chain import Chain, check_gone, check_owners, outcome, photographs, write_groups_once
 from tests.reliability.kill import kill_before, run_forked, steps_of
 
 #: The commands in their order; after each, what it is followed by before the next one.
@@ -23,7 +24,10 @@ BEFORE = {
 def chain(tmp_path_factory) -> Iterator[Chain]:
     folder = tmp_path_factory.mktemp("chain")
     cv2.setNumThreads(0)  # a forked process has no threads of its parent
-    with photographs(folder / "web") as port:
+    with (
+        photographs(folder / "web") as port,
+        patch("btfer_builder.release.stage.write_groups", write_groups_once),
+    ):
         shutil.copyfile(folder / "web" / "eileen.jpg", folder / "asked.jpg")
         yield Chain(folder / "set", port)
 
