@@ -1,6 +1,5 @@
 """Copies of the catalog: taken while it is in use, checked, and decisions read back from their CSV view."""
 
-import csv
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
@@ -9,12 +8,16 @@ from pathlib import Path
 
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import open_atomic, sync_files
-from btfer_builder.io.csv import unescape_cell
+from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
+from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REASONS
 
 #: Backups in the workspace's folder; the oldest makes room for a new one.
 KEEP = 5
+
+#: Longest number of a decision; SQLite's integers have 19 digits.
+_DIGITS = 18
 
 #: The columns of `decisions.csv`, as its view writes them.
 _DECISION = (
@@ -81,12 +84,16 @@ def read_decisions(path: Path) -> Iterator[dict[str, object]]:
     BtferError
         If the file cannot be read, or a row is not one that btfer writes.
     """
+    line = 1
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file):
-                yield _decision(row)
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError, TypeError) as error:
-        raise BtferError(f"{path}: not a table of decisions that btfer writes ({error!r})") from None
+        columns, rows = read_csv(path)
+        for line, cells in rows:  # noqa: B007 - for the message
+            yield _decision(as_mapping(columns, cells))
+    except OSError as error:
+        raise BtferError(f"{path}: cannot be read: {error.strerror}") from None
+    except (KeyError, ValueError) as error:
+        what = f"no column {error}" if isinstance(error, KeyError) else error
+        raise BtferError(f"{path}, line {line}: not a table of decisions that btfer writes: {what}") from None
 
 
 def _decision(row: Mapping[str, str]) -> dict[str, object]:
@@ -94,9 +101,15 @@ def _decision(row: Mapping[str, str]) -> dict[str, object]:
     if cells["emotion"] not in {None, *EMOTIONS} or cells["reason"] not in {None, *REASONS["review"]}:
         raise ValueError(f"decision {cells['decision_id']}: {cells['emotion']!r}, {cells['reason']!r}")
     return {
-        name: int(cell) if cell and name in {"decision_id", "undoes", "adjudicates"} else cell
+        name: _decision_number(cell) if cell and name in {"decision_id", "undoes", "adjudicates"} else cell
         for name, cell in cells.items()
     }
+
+
+def _decision_number(cell: str) -> int:
+    if not cell.isascii() or not cell.isdigit() or len(cell) > _DIGITS:
+        raise ValueError(f"{printable(cell[:30])!r} is not the number of a decision")
+    return int(cell)
 
 
 def add_missing_decisions(db: sqlite3.Connection, rows: Iterator[dict[str, object]]) -> int:

@@ -191,5 +191,6 @@ def test_a_device_or_a_pipe_is_not_replaced(tmp_path):
     for path in (pipe, link):
         with pytest.raises(BtferError, match="a device or a pipe"), open_atomic(path) as file:
             file.write(b"x")
-    assert pipe.is_fifo() and link.is_symlink()
+    assert pipe.is_fifo()
+    assert link.is_symlink()
     assert set(tmp_path.iterdir()) == {pipe, link}

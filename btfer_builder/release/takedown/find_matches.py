@@ -17,6 +17,7 @@ from btfer_builder.catalog.takedown import (
     face_copies,
     face_paths,
     faces_of,
+    found_at,
     image_fingerprints,
     image_paths,
     images_from,
@@ -141,9 +142,16 @@ def _is_address(target: str) -> bool:
     return target.lower().startswith(("http://", "https://", "file://"))
 
 
+def _is_file(target: str) -> bool:
+    try:
+        return Path(target).is_file()
+    except (OSError, ValueError):  # too long for a path
+        return False
+
+
 def _unknown(target: str) -> BtferError:
     return BtferError(
-        f"{target!r} is not a known face id, image id, address or image file; a face id has 16 hex digits and is "
+        f"{target[:200]!r} is not a known face id, image id, address or image file; a face id has 16 hex digits and is "
         "the name of the face's file"
     )
 
@@ -157,8 +165,11 @@ def _in_catalog(workspace: Workspace, target: str, alike: bool) -> TakedownMatch
     if _is_address(target):
         urls = list(dict.fromkeys([canonical_url(target), target]))
         images = dict.fromkeys(images_from(catalog, urls), "came from the address")
-        return _expand(workspace, known, images, [Tombstone(url_sha256=url_sha256(url)) for url in urls])
-    if Path(target).is_file():
+        found = _expand(workspace, known, images, [Tombstone(url_sha256=url_sha256(url)) for url in urls])
+        unseen = [url for url in found_at(catalog, urls) if url not in found.urls]  # without an image yet
+        stones = [Tombstone(url_sha256=url_sha256(url)) for url in unseen]
+        return replace(found, urls=[*found.urls, *unseen], tombstones=[*found.tombstones, *stones])
+    if _is_file(target):
         return _of_file(workspace, known, Path(target))
     return TakedownMatches() if is_taken_down(catalog, target.lower()) else None
 
