@@ -15,7 +15,7 @@ from btfer_builder.catalog.owned_files import face_files, image_files, item_ids,
 from btfer_builder.catalog.purge import purged_paths
 from btfer_builder.catalog.release import release_folders
 from btfer_builder.catalog.takedown import overwrite_deleted
-from btfer_builder.images.decode import FORMATS
+from btfer_builder.images.formats import FORMATS
 from btfer_builder.io.atomic import delete_left_folders, delete_left_parts, restore_folder
 from btfer_builder.io.locks import try_lock
 from btfer_builder.io.storage import RemoteFile, files_below

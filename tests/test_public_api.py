@@ -24,6 +24,7 @@ from btfer_builder.config import (
     ReleaseRecipe,
     ReviewRecipe,
     SampleRecipe,
+    SourceRecipe,
     TrainRecipe,
     settings_of,
 )
@@ -68,7 +69,7 @@ SIGNATURES = {
     "Workspace.candidates": ("", "", None),
     "Workspace.check_engines": ("", "", [CrawlRecipe]),
     "Workspace.compare": ("", "", ("resamples", "seed")),
-    "Workspace.crawl": ("", "path", [CrawlRecipe, QueriesRecipe]),
+    "Workspace.crawl": ("", "path", [CrawlRecipe, QueriesRecipe, SourceRecipe]),
     "Workspace.crop": ("", "paper recrop", [CropRecipe]),
     "Workspace.decisions": ("", "", None),
     "Workspace.dedupe": ("", "regroup", [DedupeRecipe]),
@@ -122,7 +123,7 @@ def test_the_signatures():
         expected = keyword.split()
         if sections is not None:
             kinds = sections if isinstance(sections, list) else []
-            settings = [setting.name for kind in kinds for setting in settings_of(kind)]
+            settings = [setting.option for kind in kinds for setting in settings_of(kind)]
             settings = settings or list(sections)
             expected += [*settings, "progress"]
         parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
@@ -144,7 +145,7 @@ def test_every_setting_of_a_workspace_is_a_keyword_somewhere():
         for name, section in sections.items()
         if name != "storage"
         for setting in settings_of(section)
-        if setting.name not in taken
+        if setting.option not in taken
     }
     assert missing == set()
 

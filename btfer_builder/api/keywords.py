@@ -15,7 +15,7 @@ from btfer_builder.api.messages import in_python
 from btfer_builder.config import Section, Setting, settings_of
 from btfer_builder.config.load import nearest_name
 from btfer_builder.errors import BtferError, line_of
-from btfer_builder.io.terminal import show_progress
+from btfer_builder.io.terminal import reworded, show_progress
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -43,7 +43,7 @@ def takes(
         by_name: dict[str, Setting] = {}
         for setting in (setting for section in sections for setting in settings_of(section)):
             if not only or setting.name in only:
-                by_name.setdefault(setting.name, setting)
+                by_name.setdefault(setting.option, setting)
         settings = list(by_name.values())
 
         @functools.wraps(function)
@@ -54,7 +54,7 @@ def takes(
         signature = inspect.signature(function)
         parameters = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
         parameters += [
-            inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=None)
+            inspect.Parameter(setting.option, inspect.Parameter.KEYWORD_ONLY, default=None)
             for setting in settings
         ]
         call.__signature__ = signature.replace(parameters=[*parameters, _PROGRESS])  # type: ignore[attr-defined]
@@ -77,9 +77,10 @@ def guarded(function: Callable[P, Result]) -> Callable[P, Result]:
 
 @contextmanager
 def errors_of_python() -> Iterator[None]:
-    """Let errors name arguments instead of options, and turn those of the disk and the catalog into a `BtferError`."""
+    """Let messages name arguments instead of options, and turn errors of disk and catalog into a `BtferError`."""
     try:
-        yield
+        with reworded(in_python):
+            yield
     except BtferError as error:
         error.args = (in_python(str(error)),)
         raise
@@ -122,7 +123,7 @@ def _with_settings(text: str, settings: list[Setting]) -> str:
     """Return a docstring with a section about the settings, in the place where numpydoc wants it."""
     lines = ["Other Parameters", "----------------"]
     for setting in settings:
-        lines += [f"{setting.name} : {_type_text(setting.type)}, default {_default(setting.default)}"]
+        lines += [f"{setting.option} : {_type_text(setting.type)}, default {_default(setting.default)}"]
         lines += [f"    {setting.help}"]
     lines += ["progress : bool, default True", "    Show progress bars on stderr.", ""]
     before, heading, after = text.partition("Raises\n------")

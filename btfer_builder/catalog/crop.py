@@ -77,6 +77,32 @@ def faces_cropped_with(catalog: Catalog, settings: Sequence[str]) -> list[sqlite
     )
 
 
+def numeric_face_ids(catalog: Catalog) -> frozenset[str]:
+    """Return the ids of faces, also of those that were only reviewed, of nothing but digits, `d` and `e`.
+
+    Among them are all that can be taken for numbers; new faces get no such id.
+    """
+    rows = catalog.rows(
+        """SELECT face_id FROM faces WHERE face_id NOT GLOB '*[a-cf]*'
+           UNION SELECT item_id FROM decisions WHERE kind = 'face' AND item_id NOT GLOB '*[a-cf]*'"""
+    )
+    return frozenset(row["face_id"] for row in rows)
+
+
+def photo_sizes(catalog: Catalog) -> list[tuple[int, int]]:
+    """Return the different sizes (width, height) of the croppable images."""
+    rows = catalog.rows(
+        "SELECT DISTINCT h.width, h.height FROM croppable i JOIN hashes h USING (image_id) ORDER BY 1, 2"
+    )
+    return [(row["width"], row["height"]) for row in rows]
+
+
+def count_padded(catalog: Catalog) -> tuple[int, int]:
+    """Return how many kept faces reach over the border of their photo, and how many there are."""
+    (row,) = catalog.rows("SELECT coalesce(sum(padding > 0), 0), count(*) FROM faces WHERE state = 'kept'")
+    return row[0], row[1]
+
+
 def first_image_paths(catalog: Catalog, limit: int) -> list[str]:
     """Return the paths of the first images by id whose file was not purged, relative to the workspace."""
     rows = catalog.rows(

@@ -47,9 +47,12 @@ def unhashed_images(catalog: Catalog, exact: bool = False) -> list[tuple[str, st
 
 
 def add_hashes(catalog: Catalog, hashes: Iterable[ImageHash]) -> None:
-    """Commit hashes."""
+    """Commit hashes; an image whose file is missing now keeps the hashes that it has."""
+    results = list(hashes)
     with catalog.transaction() as db:
-        insert(db, "hashes", hashes, verb="INSERT OR REPLACE")
+        for missing, verb in ((True, "INSERT OR IGNORE"), (False, "INSERT OR REPLACE")):
+            chosen = [result for result in results if (result.reason == "missing_file") == missing]
+            insert(db, "hashes", chosen, verb=verb)
 
 
 def add_pixel_hashes(catalog: Catalog, hashes: Iterable[tuple[str, str]]) -> None:

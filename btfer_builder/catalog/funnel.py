@@ -3,7 +3,7 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from btfer_builder.catalog.catalog import Catalog
 from btfer_builder.io.json import json_text
@@ -11,7 +11,10 @@ from btfer_builder.io.json import json_text
 
 @dataclass(frozen=True, slots=True)
 class StageCount:
-    """A stage. `in` (here `came_in`) = `kept` + Σ `dropped`; unprocessed items are `waiting`."""
+    """A stage. `in` (here `came_in`) = `kept` + Σ `dropped`; unprocessed items are `waiting`.
+
+    `per_emotion` counts the kept items, `dropped_per_emotion` the dropped ones.
+    """
 
     stage: str
     unit: str
@@ -20,6 +23,7 @@ class StageCount:
     dropped: dict[str, int]
     waiting: int
     per_emotion: dict[str, int]
+    dropped_per_emotion: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """Return the stage as in `btfer status --json`."""
@@ -110,7 +114,7 @@ def funnel(catalog: Catalog, only: Sequence[str] = ()) -> list[StageCount]:
         # Counted here: SQLite sorts all rows to group them.
         alike = Counter(map(tuple, catalog.connection.execute(rows)))
         names = [column[0] for column in catalog.connection.execute(f"{rows} LIMIT 0").description]
-        columns = (f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate([*names, "n"]))
+        columns = (f"json_extract(value, '$[{index}]') AS {name}" for index, name in enumerate([*names, "n"]))
         counting = f"""
             WITH counted AS MATERIALIZED (SELECT {", ".join(columns)} FROM json_each(?))
             {" UNION ALL ".join(parts)}"""
@@ -123,10 +127,13 @@ def _count(stage: str, unit: str, rows: Sequence[sqlite3.Row]) -> StageCount:
     total = {"kept": 0, "dropped": 0, "waiting": 0}
     dropped: dict[str, int] = {}
     per_emotion: dict[str, int] = {}
+    dropped_per_emotion: dict[str, int] = {}
     for row in rows:
         total[row["state"]] += row["n"]
         if row["state"] == "dropped":
             dropped[row["reason"]] = dropped.get(row["reason"], 0) + row["n"]
+            lost = dropped_per_emotion.get(row["emotion"], 0)
+            dropped_per_emotion[row["emotion"]] = lost + row["n"]
         elif row["state"] == "kept":
             per_emotion[row["emotion"]] = per_emotion.get(row["emotion"], 0) + row["n"]
     return StageCount(
@@ -137,4 +144,5 @@ def _count(stage: str, unit: str, rows: Sequence[sqlite3.Row]) -> StageCount:
         dropped=dict(sorted(dropped.items(), key=lambda item: (-item[1], item[0]))),
         waiting=total["waiting"],
         per_emotion=dict(sorted(per_emotion.items())),
+        dropped_per_emotion=dict(sorted(dropped_per_emotion.items())),
     )

@@ -4,7 +4,7 @@
 -- The outcome for each candidate. Only the first one of a URL is fetched, and the first that led to an image is kept.
 CREATE VIEW candidate_fates AS
 SELECT c.candidate_id, c.search_id, c.rank, c.url, c.page_url, c.title, c.license, c.license_url, c.creator,
-       c.attribution, c.restrictions, c.sha1, c.found_url, s.engine,
+       c.attribution, c.restrictions, c.consent, c.sha1, c.found_url, s.engine,
        coalesce(nullif(c.asked, ''), s.query) AS query, s.language, s.emotion, s.query_ethnicity, s.query_gender,
        s.query_age, s.expression, f.image_id, f.detail, f.http_status, f.content_type, f.bytes, f.fetched_at, f.tries,
        CASE WHEN f.url IS NULL THEN 'waiting' WHEN o.found_by IS NULL THEN 'dropped' ELSE 'kept' END AS state,

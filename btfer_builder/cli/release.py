@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from btfer_builder import __version__
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import CrawlRecipe, ReleaseRecipe
@@ -65,6 +66,7 @@ def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
       btfer scan-release ../faces-v1
     """
     from btfer_builder.release.audit import audit_release
+    from btfer_builder.release.diff import release_info
 
     result = audit_release(out)
     if as_json:
@@ -76,7 +78,13 @@ def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
             )
         echo(f"{result.files} files and {result.pictures} images checked, {len(result.findings)} findings")
     if result.findings:
-        raise BtferError(f"{out} leaks metadata or is incomplete; release it again")
+        made_with = str(release_info(out).get("made_with"))[:40]
+        earlier = (
+            ""
+            if made_with == f"btfer-builder {__version__}"
+            else f" (written by {made_with}, which checked less)"
+        )
+        raise BtferError(f"{out} leaks metadata or is incomplete{earlier}; write it again: btfer release OUT")
 
 
 @click.command()
@@ -249,7 +257,7 @@ def _show_takedown(result: "Takedown") -> None:
         table(
             "Images",
             ["image", "match"],
-            [(image_id[:16] + "…", why) for image_id, why in matches.reasons.items()],
+            [(image_id[:16] + "…", reason) for image_id, reason in matches.reasons.items()],
         )
     if result.replacements:
         rows = [

@@ -48,15 +48,15 @@ def with_keywords(
     valid: list[str] = []
     for section in sections:
         kind = type(section)
-        types = {item.name: item.type for item in settings_of(kind) if not only or item.name in only}
+        own = {item.option: item for item in settings_of(kind) if not only or item.name in only}
         renamed = with_new_names(kind, left)
         given = {
-            name: _fitted(value, types[name], getattr(section, name))
-            for name, value in renamed.items()
-            if name in types
+            own[option].name: _fitted(value, own[option].type, getattr(section, own[option].name))
+            for option, value in renamed.items()
+            if option in own
         }
-        left = {name: value for name, value in renamed.items() if name not in types}
-        valid += types
+        left = {name: value for name, value in renamed.items() if name not in own}
+        valid += own
         try:
             changed.append(msgspec.convert(msgspec.to_builtins(section) | given, kind))
         except msgspec.ValidationError as error:
@@ -69,9 +69,9 @@ def with_keywords(
 
 def given_names(settings: Mapping[str, Any], section: type[Section]) -> set[str]:
     """Return the current names of the settings of a section that keyword arguments give."""
-    own = {setting.name for setting in settings_of(section)}
+    own = {setting.option: setting.name for setting in settings_of(section)}
     given = {name: value for name, value in settings.items() if value is not None}
-    return with_new_names(section, given).keys() & own
+    return {own[option] for option in with_new_names(section, given) if option in own}
 
 
 def _fitted(value: Any, kind: msgspec.inspect.Type, current: Any) -> Any:  # noqa: ANN401 - of any setting
