@@ -48,15 +48,15 @@ def with_keywords(
     valid: list[str] = []
     for section in sections:
         kind = type(section)
-        own = {item.option: item for item in settings_of(kind) if not only or item.name in only}
+        fields = {item.option: item for item in settings_of(kind) if not only or item.name in only}
         renamed = with_new_names(kind, left)
         given = {
-            own[option].name: _fitted(value, own[option].type, getattr(section, own[option].name))
+            fields[option].name: _fitted(value, fields[option].type, getattr(section, fields[option].name))
             for option, value in renamed.items()
-            if option in own
+            if option in fields
         }
-        left = {name: value for name, value in renamed.items() if name not in own}
-        valid += own
+        left = {name: value for name, value in renamed.items() if name not in fields}
+        valid += fields
         try:
             changed.append(msgspec.convert(msgspec.to_builtins(section) | given, kind))
         except msgspec.ValidationError as error:
