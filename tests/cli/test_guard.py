@@ -102,7 +102,7 @@ def test_a_catalog_on_a_read_only_file_system_is_read(workspace, monkeypatch, lo
     assert funnel(catalog)[0].kept == 7
     out = workspace.root.parent / "items.csv"
     assert invoke(workspace, "review", "--reviewer", "ana", "--export", str(out)).exit_code == 0
-    assert len(out.read_text().splitlines()) == 1 + 14
+    assert len(out.read_text().splitlines()) == 1 + 7
     done = invoke(workspace, "agreement", "--min-votes", "2")
     assert "the folder is read-only" in done.stderr
     assert invoke(workspace, "catalog", "check").exit_code == 0
