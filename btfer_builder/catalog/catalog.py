@@ -289,15 +289,11 @@ def holds_rows(path: Path) -> bool:
 
 @contextmanager
 def damage_as_error() -> Iterator[None]:
-    """Turn SQLite's error about a damaged file, or one that lacks a table, into a `BtferError`."""
+    """Turn SQLite's error about a damaged file into a `BtferError`."""
     try:
         yield
     except sqlite3.DatabaseError as error:
-        lacks_table = str(error).startswith("no such table")
-        if not lacks_table and error.sqlite_errorcode & 0xFF not in {
-            sqlite3.SQLITE_CORRUPT,
-            sqlite3.SQLITE_NOTADB,
-        }:
+        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             raise
         raise BtferError(f"the catalog is damaged ({error}); restore it from a backup") from None
 
