@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btfer_builder import __version__
-from btfer_builder.catalog.backup import back_up
+from btfer_builder.catalog.backup import back_up, connect_read_only
 from btfer_builder.errors import BtferError
 from btfer_builder.io.json import json_text
 from btfer_builder.reasons import REASONS
@@ -91,7 +91,7 @@ class Catalog:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             if self.read_only:
-                connection = self._connect_read_only()
+                connection = connect_read_only(self.path)
             else:
                 connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SECONDS)
                 # While another program makes the catalog, it fails at once.
@@ -105,21 +105,6 @@ class Catalog:
             )  # what is deleted is overwritten: it may be a person's
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._local.connection = connection
-        return connection
-
-    def _connect_read_only(self) -> sqlite3.Connection:
-        log = self.path.with_name(f"{self.path.name}-wal")
-        if not log.is_file() or not log.stat().st_size:
-            # Nobody can write the file, so it needs no lock, which could not be made.
-            uri = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
-            return sqlite3.connect(uri, uri=True, isolation_level=None)
-        # What is still in the log is read from a copy: SQLite would have to write beside it.
-        with tempfile.TemporaryDirectory(prefix="btfer-") as folder:
-            for file in (self.path, log):
-                shutil.copyfile(file, Path(folder) / file.name)
-            with closing(sqlite3.connect(Path(folder) / self.path.name)) as copy:
-                connection = sqlite3.connect(":memory:", isolation_level=None)
-                copy.backup(connection)
         return connection
 
     @contextmanager
@@ -285,17 +270,6 @@ def holds_rows(path: Path) -> bool:
             return any(db.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in facts)
     except sqlite3.DatabaseError:
         return True  # opening it reports what is wrong
-
-
-@contextmanager
-def damage_as_error() -> Iterator[None]:
-    """Turn SQLite's error about a damaged file into a `BtferError`."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            raise
-        raise BtferError(f"the catalog is damaged ({error}); restore it from a backup") from None
 
 
 def _execute_with_retries(connection: sqlite3.Connection, statement: str) -> None:
