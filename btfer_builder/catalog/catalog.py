@@ -196,7 +196,9 @@ class Catalog:
                 "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
             ).fetchone()
         if tables and version <= 0:
-            raise BtferError(f"{self.path} is not a catalog of btfer; restore the catalog from a backup")
+            raise BtferError(
+                f"{self.path} is not a catalog of btfer; restore it from a backup with btfer catalog restore BACKUP"
+            )
 
     def empty_log(self) -> bool:
         """Write the log into the file and cut it to nothing, so that no old page of it is left.

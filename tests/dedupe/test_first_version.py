@@ -165,6 +165,13 @@ def test_what_an_old_tombstone_matches_waits_for_a_label(tmp_path, names):
     assert [row["image_id"] for row in waiting] == [names["one.png"]]
 
 
+def test_a_reviewed_photo_is_kept_for_a_better_copy_that_the_new_rules_find(tmp_path, cropped):
+    workspace = Workspace(tmp_path)
+    dedupe(workspace, ALONE)
+    assert rows(workspace)[cropped["copy.png"]]["state"] == "kept"
+    assert rows(workspace)[cropped["photo.png"]]["duplicate_of"] == cropped["copy.png"]
+
+
 def test_reviewed_photos_do_not_leave_because_the_rules_are_new(tmp_path, cropped):
     workspace = Workspace(tmp_path)
     decision = Decision(cropped["photo.png"], "image", "accept", "happy", None, "ana")
