@@ -12,11 +12,15 @@ from pathlib import Path
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import open_atomic, sync_files
 from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
+from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REASONS
 
 #: Backups in the workspace's folder; the oldest makes room for a new one.
 KEEP = 5
+
+#: Longest number of a decision; SQLite's integers have 19 digits.
+_DIGITS = 18
 
 #: The columns of `decisions.csv`, as its view writes them.
 _DECISION = (
@@ -107,27 +111,32 @@ def read_decisions(path: Path) -> Iterator[dict[str, object]]:
     BtferError
         If the file cannot be read, or a row is not one that btfer writes.
     """
+    line = 1
     try:
         columns, rows = read_csv(path)
-        for _, cells in rows:
+        for line, cells in rows:  # noqa: B007 - for the message
             yield _decision(as_mapping(columns, cells))
-    except (OSError, KeyError, ValueError) as error:
-        raise BtferError(f"{path}: not a table of decisions that btfer writes ({error})") from None
+    except OSError as error:
+        raise BtferError(f"{path}: cannot be read: {error.strerror}") from None
+    except (KeyError, ValueError) as error:
+        what = f"no column {error}" if isinstance(error, KeyError) else error
+        raise BtferError(f"{path}, line {line}: not a table of decisions that btfer writes: {what}") from None
 
 
 def _decision(row: Mapping[str, str]) -> dict[str, object]:
     cells: dict[str, str | None] = {name: unescape_cell(row[name]) or None for name in _DECISION}
     if cells["emotion"] not in {None, *EMOTIONS} or cells["reason"] not in {None, *REASONS["review"]}:
         raise ValueError(f"decision {cells['decision_id']}: {cells['emotion']!r}, {cells['reason']!r}")
-    return {name: _number(cell) if cell and name in _NUMBERS else cell for name, cell in cells.items()}
+    return {
+        name: _decision_number(cell) if cell and name in {"decision_id", "undoes", "adjudicates"} else cell
+        for name, cell in cells.items()
+    }
 
 
-def _number(cell: str) -> int:
-    """Return a number that SQLite can hold."""
-    number = int(cell) if len(cell) < 20 else -1
-    if not 0 <= number < 2**63:
-        raise ValueError(f"{cell[:40]} is not a number of a decision")
-    return number
+def _decision_number(cell: str) -> int:
+    if not cell.isascii() or not cell.isdigit() or len(cell) > _DIGITS:
+        raise ValueError(f"{printable(cell[:30])!r} is not the number of a decision")
+    return int(cell)
 
 
 def add_missing_decisions(db: sqlite3.Connection, rows: Iterator[dict[str, object]]) -> int:

@@ -76,8 +76,11 @@ class Catalog:
         #: Whether the file system is read-only: then nothing can be recorded, and all that is there can be read.
         self.read_only = path.is_file() and not os.access(path.parent, os.W_OK)
         try:
+            self._check_kind()
             self._migrate()
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:
+                raise BtferError(f"{path} or its folder is write-protected; make both writable") from None
             if error.sqlite_errorcode & 0xFF in _PASSING:
                 raise BtferError(f"{path}: {error}; nothing was changed, run the command again") from None
             raise BtferError(f"{path}: not a usable catalog: {error}; restore it from a backup") from None
@@ -181,6 +184,19 @@ class Catalog:
                     "UPDATE runs SET ended_at = ?, outcome = ?, counts = ? WHERE run_id = ?",
                     (now(), outcome, json_text(counts, sort_keys=True), run_id),
                 )
+
+    def _check_kind(self) -> None:
+        """Refuse the database of another program before anything is written to it."""
+        if self.read_only or not self.path.is_file():
+            return
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as db:
+            # One statement: another process may be creating the catalog.
+            version, tables = db.execute(
+                "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
+            ).fetchone()
+        if tables and version <= 0:
+            raise BtferError(f"{self.path} is not a catalog of btfer; restore the catalog from a backup")
 
     def empty_log(self) -> bool:
         """Write the log into the file and cut it to nothing, so that no old page of it is left.

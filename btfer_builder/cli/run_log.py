@@ -81,7 +81,7 @@ class RunLog:
             return None
         with contextlib.suppress(OSError):
             handle, name = tempfile.mkstemp(prefix="btfer-", suffix=".log")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(text)
             return Path(name)
         return None

@@ -102,7 +102,7 @@ def test_a_catalog_on_a_read_only_file_system_is_read(workspace, monkeypatch, lo
     assert funnel(catalog)[0].kept == 7
     out = workspace.root.parent / "items.csv"
     assert invoke(workspace, "review", "--reviewer", "ana", "--export", str(out)).exit_code == 0
-    assert len(out.read_text().splitlines()) == 1 + 14
+    assert len(out.read_text().splitlines()) == 1 + 7
     done = invoke(workspace, "agreement", "--min-votes", "2")
     assert "the folder is read-only" in done.stderr
     assert invoke(workspace, "catalog", "check").exit_code == 0
@@ -170,3 +170,18 @@ def test_signals_end_a_command_with_one_word(workspace, program, number, code):
     process.send_signal(number)
     _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors.split()) == (code, ["Aborted!"])
+
+
+def test_a_name_that_is_not_utf8_is_a_line(workspace, tmp_path):
+    fill_catalog(workspace, ("happy",))
+    for arguments in (
+        ["takedown", "\udcff.jpg"],
+        ["release", str(tmp_path / "\udcff"), "--include-unlicensed"],
+    ):
+        done = invoke(workspace, *arguments)
+        assert done.exit_code == 1, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert "a name that is not UTF-8; rename the file or folder" in done.stderr
+    missing = CliRunner().invoke(main, ["status", "-w", str(tmp_path / "\udcff")])
+    assert missing.exit_code == 1
+    assert "Traceback" not in missing.stderr
