@@ -1,5 +1,7 @@
 """Make `python -m btfer_builder` the same as `btfer`."""
 
+import atexit
+import os
 import signal
 import sys
 from types import FrameType
@@ -21,6 +23,8 @@ def run() -> None:
         interrupt(signal.SIGINT, frame)
 
     signal.signal(signal.SIGTERM, terminate)
+    interrupted: list[int] = []
+    atexit.register(_leave, interrupted)  # first, so that it is called last
     code: int | str | None = 0
     try:
         from btfer_builder.cli.main import main
@@ -34,7 +38,17 @@ def run() -> None:
     if code == INTERRUPTED:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would show a traceback of the shutdown
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(TERMINATED if code == INTERRUPTED and received else code)
+        code = TERMINATED if received else code
+        interrupted.append(code)
+    sys.exit(code)
+
+
+def _leave(interrupted: list[int]) -> None:
+    """Exit with this code; Python would end by SIGINT instead if that came within `exec` of a text, as in imports."""
+    if interrupted:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(interrupted[0])
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ SLEEPER = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import btfer_builder.catalog.funnel as funnel
-def wait(*_):
+def wait(*_, **__):
     print("ready", flush=True)
     time.sleep(60)
 funnel.funnel = wait
@@ -144,12 +144,24 @@ from btfer_builder.__main__ import run
 sys.argv = ["btfer", "status", "-w", sys.argv[1]]
 run()
 """
+#: As in an import that calls `exec`, after which Python has an exit code of its own.
+IMPORTING = SLEEPER.replace(
+    "import btfer_builder.catalog.funnel as funnel", "import btfer_builder.cli.main as funnel"
+)
+IMPORTING = IMPORTING.replace("    time.sleep(60)", "    exec('time.sleep(60)')").replace(
+    "funnel.funnel", "funnel.main"
+)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_end_a_command_with_one_word(workspace, number, code):
+@pytest.mark.parametrize(
+    ("program", "number", "code"),
+    [(SLEEPER, signal.SIGINT, 130), (SLEEPER, signal.SIGTERM, 143), (IMPORTING, signal.SIGTERM, 143)],
+)
+def test_signals_end_a_command_with_one_word(workspace, program, number, code):
+    (workspace.root / "program.py").write_text(program)
     process = subprocess.Popen(
-        [sys.executable, "-c", SLEEPER, str(workspace.root)],
+        [sys.executable, "-m", "program", str(workspace.root)],
+        cwd=workspace.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
