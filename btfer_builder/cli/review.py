@@ -68,9 +68,10 @@ def review(
     \b
     Examples:
       btfer review --reviewer ana
-      btfer review --reviewer ana --reviewers ana,bo,cy --blind      three reviewers; all see 10 % of the items
+      btfer review --reviewer ana --reviewers ana,bo,cy --blind
       btfer review --reviewer ana --adjudicate
-      btfer review --export faces.csv    then fill it in and run:    btfer review --import faces.csv
+      btfer review --export faces.csv
+      btfer review --import faces.csv
     """
     from btfer_builder.catalog.review import count_decisions
     from btfer_builder.review.assignment import check_assigned, follow_rule

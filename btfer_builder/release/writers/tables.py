@@ -55,7 +55,7 @@ def write_parquet(path: Path, faces: Sequence[ReleasedFace]) -> None:
 
 
 def features(only: Collection[str] | None = None) -> str:
-    """Return the types of the columns, or of some of them, as the library `datasets` reads them, in JSON."""
+    """Return the types of the columns as the library `datasets` reads them, in JSON; `only` those with these names."""
     columns = {
         column.name: _feature(column)
         for column in schema.columns(schema.PARQUET)
