@@ -81,7 +81,7 @@ def test_a_changed_release_is_refused(tmp_path):
     with pytest.raises(BtferError, match=r"extra\.png: not in"):
         check_sums(root, faces_in_folder(root))
     (face.parent / "extra.png").rename(face)
-    (root / "test" / "sad" / "5.png").rename(root / "test" / "sad" / "5.txt")
+    (root / "test" / "sad" / "5.png").rename(tmp_path / "moved.png")
     (root / "test" / "sad" / "6.png").write_bytes(original)
     sums = root / "SHA256SUMS"
     sums.write_text(sums.read_text() + f"{hashlib.sha256(original).hexdigest()}  test/sad/6.png\n")
