@@ -194,7 +194,7 @@ def _check_engines(recipe: CrawlRecipe, as_json: bool) -> None:
 @click.option(
     "--regroup",
     is_flag=True,
-    help="Apply changed settings or newer rules even if reviewed or sampled items are dropped.",
+    help="Go on even if reviewed or sampled items are dropped.",
 )
 @click.option(
     "--take-down",

@@ -11,13 +11,13 @@ from btfer_builder.config import DedupeRecipe
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
 from btfer_builder.images.hamming import hamming_distance
-from btfer_builder.images.same_picture import RADIUS
+from btfer_builder.images.same_picture import RADIUS, SAME_BITS
 from btfer_builder.records import Decision
 from btfer_builder.release.takedown.find_matches import find_matches
 from btfer_builder.workspace import Workspace, create_workspace
 from demo.pictures import encode
 from tests.photos import crawl_files, hopper
-from tests.strangers import strangers
+from tests.strangers import before_one_wall, strangers
 
 ALONE = DedupeRecipe(workers=0)
 COPIED = ("images", "searches", "candidates", "fetches", "hashes", "dedupes")
@@ -122,6 +122,23 @@ def test_a_takedown_before_that_deletes_no_stranger(tmp_path, names):
     given = tmp_path / "given.jpg"
     given.write_bytes(encode(strangers()[0], quality=60))
     assert list(find_matches(workspace, str(given)).reasons) == [names["one.png"]]
+
+
+def test_a_takedown_deletes_nobody_in_front_of_the_same_background(tmp_path):
+    workspace = create_workspace(tmp_path)
+    first, second = before_one_wall(1), before_one_wall(2)
+    crawl_files(
+        workspace, {"happy": {"first.png": encode(first, "PNG"), "second.png": encode(second, "PNG")}}
+    )
+    dedupe(workspace, ALONE)
+    kept = rows(workspace)
+    assert {row["state"] for row in kept.values()} == {"kept"}
+    bits = [hamming_distance(*(row[name] for row in kept.values())) for name in ("phash", "phash_256")]
+    assert bits[0] <= RADIUS
+    assert bits[1] <= SAME_BITS  # by the hashes alone they would be the same
+    given = tmp_path / "given.jpg"
+    given.write_bytes(encode(first, quality=60))
+    assert len(find_matches(workspace, str(given)).reasons) == 1
 
 
 def test_what_an_old_tombstone_matches_waits_for_a_label(tmp_path, names):
