@@ -60,6 +60,8 @@ def test_a_forecast_has_an_interval_and_nothing_where_nothing_is_known(workspace
 def test_an_empty_workspace_needs_everything_and_says_no_number(workspace):
     for line in status(workspace)["forecast"]:
         assert (line["short"], line["requests"]["expected"]) == (300, None)
+    done = CliRunner().invoke(main, ["status", "-w", str(workspace.root), "--yield"], catch_exceptions=False)
+    assert done.stdout == "nothing has been searched for yet: btfer crawl\n"
 
 
 def test_requests_are_counted_by_phrase(web, workspace, run_crawl):

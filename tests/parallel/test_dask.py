@@ -178,8 +178,9 @@ def test_faces_are_prepared_for_models_there_as_here(address, tmp_path, monkeypa
     faces = faces_in_folder(Path())
     preprocessings = [Preprocessing(12, 12, 3, "rgb", "0,1"), Preprocessing(16, 8, 1, "grey", "-1,1")]
     views = [as_it_is, resolution_view(8)]
-    here = list(prefetch(faces, preprocessings, views, 8, 2))
-    there = list(prepare_on_cluster(faces, preprocessings, views, 8, address))
+    for_views = [preprocessings] * len(views)
+    here = list(prefetch(faces, for_views, views, 8, 2))
+    there = list(prepare_on_cluster(faces, for_views, views, 8, address))
     assert [view for view, _, _ in there] == [view for view, _, _ in here] == [0, 1] * 5
     for (_, arrays, ways), (_, others, same) in zip(here, there, strict=True):
         assert ways == same
@@ -187,4 +188,4 @@ def test_faces_are_prepared_for_models_there_as_here(address, tmp_path, monkeypa
             np.testing.assert_array_equal(arrays[preprocessing], others[preprocessing])
     faces[20].path.write_bytes(b"broken")
     with pytest.raises(BtferError, match="not a readable face image"):
-        list(prepare_on_cluster(faces, preprocessings, views, 8, address))
+        list(prepare_on_cluster(faces, for_views, views, 8, address))
