@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from btfer_builder import __version__
 from btfer_builder.catalog.backup import back_up
 from btfer_builder.errors import BtferError
+from btfer_builder.io.atomic import is_disk_full
 from btfer_builder.io.json import json_text
 from btfer_builder.reasons import REASONS
 
@@ -76,7 +77,11 @@ class Catalog:
         try:
             self._migrate()
         except sqlite3.DatabaseError as error:
-            raise BtferError(f"{path}: not a usable catalog: {error}; restore it from a backup") from None
+            if is_disk_full(path.parent):  # SQLite calls it an I/O error
+                raise BtferError(f"{path}: the disk is full; free space and run the command again") from None
+            raise BtferError(
+                f"{path}: not a usable catalog: {error}; restore it from a backup with btfer catalog restore BACKUP"
+            ) from None
 
     @property
     def connection(self) -> sqlite3.Connection:

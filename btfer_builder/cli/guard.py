@@ -55,18 +55,30 @@ def guard(directory: Path | None) -> Iterator[None]:
 
 def _line(error: Exception) -> str | None:
     """Return an error of a user, a file or the machine as one line; None for any other one."""
-    if isinstance(error, BtferError):
-        return str(error)
-    if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", None)
-        if code is not None and code & 0xFF in _DAMAGED:
-            return f"the catalog is damaged ({error}); {_RESTORE}"
-        if code is not None and not isinstance(error, sqlite3.ProgrammingError):
-            return f"the catalog cannot be used: {error}; run the command again, or {_RESTORE}"
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}"
-    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
-        return f"{error.object[:200]}: a name that is not UTF-8; rename the file or folder"
-    if isinstance(error, MemoryError):
-        return "not enough memory; close other programs, or use fewer --workers"
-    return None
+    match error:
+        case BtferError():
+            line = str(error)
+        case sqlite3.Error():
+            line = _line_of_sqlite(error)
+        case OSError() if error.errno is not None:
+            line = f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}"
+        case UnicodeEncodeError(reason="surrogates not allowed"):
+            line = f"{error.object[:200]}: a name that is not UTF-8; rename the file or folder"
+        case MemoryError():
+            line = "not enough memory; close other programs, or use fewer --workers"
+        case _:
+            line = None
+    return line
+
+
+def _line_of_sqlite(error: sqlite3.Error) -> str | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return None
+    if code & 0xFF == sqlite3.SQLITE_FULL:
+        return "the disk is full; free space and run the command again. Nothing that was saved is lost"
+    if code & 0xFF in _DAMAGED:
+        return f"the catalog is damaged ({error}); {_RESTORE}"
+    if isinstance(error, sqlite3.ProgrammingError):
+        return None
+    return f"the catalog cannot be used: {error}; run the command again, or {_RESTORE}"
