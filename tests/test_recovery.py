@@ -148,6 +148,8 @@ def test_a_migration_is_preceded_by_a_backup(workspace):
     workspace.catalog.connection.execute("DROP TABLE intentions")
     workspace.catalog.connection.execute("DROP VIEW face_rows")
     workspace.catalog.connection.execute("DROP VIEW face_copies")
+    workspace.catalog.connection.execute("DROP VIEW croppable_files")
+    workspace.catalog.connection.execute("DROP TABLE purged")
     workspace.catalog.connection.execute("ALTER TABLE faces DROP COLUMN bytes")
     workspace.catalog.connection.close()
     migrated = Catalog(path)
@@ -168,3 +170,14 @@ def test_check_says_what_is_wrong_and_changes_nothing(workspace):
         db.execute("PRAGMA foreign_keys = OFF")
         db.execute("DELETE FROM images WHERE path = ?", (path,))
     assert "refer to rows that do not exist" in check_catalog(Workspace(workspace.root)).problems[0]
+
+
+@pytest.mark.parametrize("number", ["9223372036854775808", "-1", "9" * 5000, "x"])
+def test_a_number_that_no_decision_can_have_is_one_line(workspace, tmp_path, number):
+    table = tmp_path / "decisions.csv"
+    columns = "decision_id,item_id,kind,emotion,verdict,reason,reviewer,undoes,decided_at,adjudicates"
+    table.write_text(f"{columns}\n{number},a,face,happy,accept,,ana,,2026,0\n")
+    done = btfer(workspace, "catalog", "restore", "--decisions", str(table))
+    assert done.exit_code == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "not a table of decisions" in done.stderr

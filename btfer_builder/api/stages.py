@@ -12,6 +12,7 @@ from btfer_builder.config import (
     LeakageRecipe,
     QueriesRecipe,
     SampleRecipe,
+    SourceRecipe,
     given_names,
     with_keywords,
 )
@@ -74,9 +75,10 @@ class Stages(Tables):
         from btfer_builder.crawl.stage import ask_engines
 
         (recipe,) = with_keywords("crawl", settings, self.recipe.crawl)
-        return pd.DataFrame([check.to_dict() for check in ask_engines(recipe)])
+        columns = ["engine", "ok", "results", "complete", "licensed", "error"]
+        return pd.DataFrame([check.to_dict() for check in ask_engines(recipe)], columns=columns)
 
-    @takes(CrawlRecipe, QueriesRecipe)
+    @takes(CrawlRecipe, QueriesRecipe, SourceRecipe)
     def crawl(self, *, path: "str | PathLike[str] | None" = None, **settings: Any) -> "pd.DataFrame":  # noqa: ANN401
         """Search for images and download them. No file is downloaded twice.
 
@@ -103,9 +105,12 @@ class Stages(Tables):
         from btfer_builder.crawl.stage import crawl
         from btfer_builder.queries.plan import plan_queries
 
-        recipe, wanted = with_keywords("crawl", settings, self.recipe.crawl, self.recipe.queries)
+        recipe, wanted, own = with_keywords(
+            "crawl", settings, self.recipe.crawl, self.recipe.queries, self.recipe.source
+        )
         planned = plan_queries(self._core.queries, wanted)
-        crawl(self._core, recipe, planned, wanted.emotion, None if path is None else path_of(path))
+        place = None if path is None else path_of(path)
+        crawl(self._core, recipe, planned, wanted.emotion, place, source=own)
         return self._stage("crawl")
 
     @takes(DedupeRecipe)
@@ -115,7 +120,7 @@ class Stages(Tables):
         Parameters
         ----------
         regroup
-            Apply other settings even if reviewed or sampled photos are dropped.
+            Go on even if reviewed or sampled photos are dropped.
 
         Returns
         -------
@@ -178,7 +183,7 @@ class Stages(Tables):
         Parameters
         ----------
         regroup
-            Apply other settings even if reviewed or sampled faces are dropped.
+            Go on even if reviewed or sampled faces are dropped.
 
         Returns
         -------
@@ -233,7 +238,7 @@ class Stages(Tables):
         return leakage(self._core, path_of(against), recipe, hashing)
 
     @guarded
-    def remove_leakage_set(self, name: str) -> str:
+    def remove_leakage_set(self, name: "str | PathLike[str]") -> str:
         """Remove a training set that was checked, and return its path.
 
         Parameters
@@ -248,7 +253,7 @@ class Stages(Tables):
         """
         from btfer_builder.leakage.stage import forget
 
-        return forget(self._core, name)
+        return forget(self._core, str(path_of(name)))
 
     @takes(SampleRecipe)
     def sample(self, *, redraw: bool = False, **settings: Any) -> "SampleResult":  # noqa: ANN401

@@ -1,6 +1,9 @@
 """Copies of the catalog: taken while it is in use, checked, and decisions read back from their CSV view."""
 
+import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
@@ -23,6 +26,7 @@ _DIGITS = 18
 _DECISION = (
     "decision_id", "item_id", "kind", "emotion", "verdict", "reason", "reviewer", "undoes", "decided_at", "adjudicates",
 )  # fmt: skip
+_NUMBERS = {"decision_id", "undoes", "adjudicates"}
 
 
 def back_up(connection: sqlite3.Connection, folder: Path) -> Path:
@@ -52,10 +56,33 @@ def copy_catalog(connection: sqlite3.Connection, target: Path) -> None:
     sync_files([target])
 
 
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Connect to a catalog on a read-only file system, where SQLite cannot make the files of its lock."""
+    log = path.with_name(f"{path.name}-wal")
+    if not log.is_file() or not log.stat().st_size:
+        # Nobody can write the file, so it needs no lock.
+        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        return sqlite3.connect(uri, uri=True, isolation_level=None)
+    # What is still in the log is read from a copy: SQLite would have to write beside it.
+    with tempfile.TemporaryDirectory(prefix="btfer-") as folder:
+        for file in (path, log):
+            shutil.copyfile(file, Path(folder) / file.name)
+        with closing(sqlite3.connect(Path(folder) / path.name)) as copy:
+            connection = sqlite3.connect(":memory:", isolation_level=None)
+            copy.backup(connection)
+    return connection
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    if not os.access(path.parent, os.W_OK):
+        return connect_read_only(path)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
 def problems_of(path: Path) -> list[str]:
     """Return what is wrong with a catalog's file: nothing, or SQLite's words. The file is only read."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        with closing(_reader(path)) as db:
             found = [row[0] for row in db.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'candidates'").fetchone():
                 found.append("it is not a catalog of btfer")
@@ -157,3 +184,9 @@ def add_missing_tombstones(db: sqlite3.Connection, other: sqlite3.Connection) ->
     ]
     db.executemany(f"INSERT INTO tombstones ({_TOMBSTONE}) VALUES ({', '.join('?' * 10)})", new)
     return len(new)
+
+
+def add_missing_purged(db: sqlite3.Connection, other: sqlite3.Connection) -> None:
+    """Insert what another catalog knows of files that `btfer purge` deleted."""
+    rows = other.execute("SELECT kind, item_id, bytes, kept, purged_at FROM purged").fetchall()
+    db.executemany("INSERT OR IGNORE INTO purged VALUES (?, ?, ?, ?, ?)", map(tuple, rows))

@@ -24,6 +24,7 @@ COMMANDS = {
     "scan-release": ("release", "scan_release", "Audit a release for leaked metadata."),
     "rebuild": ("release", "rebuild", "Download the images of a release without images."),
     "takedown": ("release", "takedown", "Remove an image permanently."),
+    "purge": ("release", "purge", "Delete files that are no longer needed."),
     "recheck": ("release", "recheck", "Check the sources of a release."),
     "diff": ("release", "diff", "Compare two releases."),
     "eval": ("evaluate", "evaluate", "Score trained models on the sample."),
@@ -88,7 +89,8 @@ def main() -> None:
 
     \b
       btfer init faces && cd faces
-      btfer crawl  →  btfer dedupe  →  btfer crop  →  btfer review  →  btfer sample  →  btfer eval model.keras
+      btfer crawl  →  btfer dedupe  →  btfer crop  →  btfer review
+      →  btfer sample  →  btfer eval model.keras
 
     Every command can be interrupted and continues when it is run again. `btfer status` shows the funnel.
     """

@@ -96,6 +96,22 @@ class ReleasedFace:
         return "" if self.license in NO_ATTRIBUTION else without_contacts(one_line(self.source.creator))
 
     @property
+    def is_own(self) -> bool:
+        """Whether its photo is a picture of the authors' own, not of the web."""
+        return not is_web(self.source.url)
+
+    @property
+    def attribution(self) -> str:
+        """How the owner of an own picture wants it to be attributed; texts of search engines may name the person."""
+        own = self.is_own and self.license not in NO_ATTRIBUTION
+        return without_contacts(one_line(self.source.attribution)) if own else ""
+
+    @property
+    def consent(self) -> str:
+        """Whether the person shown consented: yes, no or unknown."""
+        return self.source.consent or "unknown"
+
+    @property
     def source_page(self) -> str:
         """Page of the photo, else its address, where a known licence can be checked."""
         urls = (self.source.page_url, self.source.url) if self.license in LICENSES else ()
@@ -116,7 +132,7 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
     if sample_state(catalog).left > sum(not row["stands"] for row in rows):
         raise BtferError(f"{workspace.root}: {stale_line(catalog)}")
     if not rows:
-        raise BtferError(f"{workspace.root} has no sample to release: btfer sample")
+        raise BtferError(f"{workspace.root} has no sample to release; draw one with: btfer sample")
     if moved := [row["face_id"] for row in rows if not row["stands"]]:
         raise BtferError(
             f"{len(moved)} faces of the sample have another label or crop since it was drawn, such as "

@@ -7,16 +7,22 @@ from pathlib import Path
 from typing import cast, get_args
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.review import add_decisions, current_decisions, item_path, review_items
+from btfer_builder.catalog.review import add_decisions, current_decisions, item_path, item_paths, review_items
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell, write_csv
+from btfer_builder.io.storage import Root
 from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import Decision, Kind, Verdict
 from btfer_builder.review.assignment import items_for
+from btfer_builder.review.contact_sheet import page_name, write_contact_sheet
+from btfer_builder.review.mangled_ids import matching_ids
 
 COLUMNS = ("item_id", "kind", "emotion", "verdict", "reason", "reviewer")
+
+#: What an export has besides: the item's file, its picture in the contact sheet, and what was searched for.
+EXPORTED = (*COLUMNS, "path", "thumbnail", "query")
 
 #: The columns of a table, and its rows, each with the number of the line where it begins.
 Table = tuple[Sequence[str], Iterable[tuple[int, list[str]]]]
@@ -84,7 +90,13 @@ def complete(decision: Decision, proposed: Emotion | None) -> Decision:
 
 
 def export_decisions(
-    catalog: Catalog, path: Path, *, kinds: Sequence[Kind], reviewer: str, recipe: ReviewRecipe | None = None
+    catalog: Catalog,
+    path: Path,
+    *,
+    kinds: Sequence[Kind],
+    reviewer: str,
+    recipe: ReviewRecipe | None = None,
+    files: Root | None = None,
 ) -> int:
     """Write a reviewer's items with their decisions to a CSV file; return the number of items.
 
@@ -100,19 +112,26 @@ def export_decisions(
         The reviewer.
     recipe
         Settings of the review; defaults if None.
+    files
+        The workspace's files, of which a contact sheet is written beside the table; None for none.
 
     Notes
     -----
     `emotion` is this reviewer's label, or else the proposed one. It is empty in a blind review and for an item found
     under two emotions, unless this reviewer labelled the item. `verdict`, `reason` and `reviewer` are empty for
-    undecided items, so that the reviewer who fills them in signs them.
+    undecided items, so that the reviewer who fills them in signs them. `query` is empty in a blind review.
 
     Raises
     ------
     BtferError
         If the file cannot be written.
     """
-    return write_csv(path, COLUMNS, decision_rows(catalog, kinds, reviewer, recipe or ReviewRecipe()))
+    rows = list(decision_rows(catalog, kinds, reviewer, recipe or ReviewRecipe()))
+    if files is not None:
+        for number, row in enumerate(rows):
+            row["thumbnail"] = f"{page_name(path, number)}#{row['item_id']}"
+        write_contact_sheet(files, path, rows)
+    return write_csv(path, EXPORTED, rows)
 
 
 def decision_rows(
@@ -121,10 +140,16 @@ def decision_rows(
     """Yield the rows of `export_decisions`."""
     for kind in kinds:
         decisions = current_decisions(catalog, kind, reviewer)
+        paths = item_paths(catalog, kind)
         for item in items_for(catalog, kind, reviewer, recipe):
             proposed = None if recipe.blind else item.proposed
             row: dict[str, object] = {"item_id": item.item_id, "kind": kind, "emotion": proposed}
             row |= {"verdict": None, "reason": None, "reviewer": None}
+            row |= {
+                "path": paths.get(item.item_id, ""),
+                "thumbnail": "",
+                "query": "" if recipe.blind else item.query,
+            }
             if current := decisions.get(item.item_id):
                 decision = current.decision
                 row |= {"verdict": decision.verdict, "reason": decision.reason, "reviewer": decision.reviewer}
@@ -208,8 +233,7 @@ class _Checker:
         kind, verdict = cast(Kind, kind), cast(Verdict, verdict)
         if self.blind and verdict == "accept" and emotion is None:
             raise BtferError("an acceptance names no emotion; a blind review proposes none")
-        item_id = row["item_id"].lower()
-        proposed = self._proposal(kind, item_id)
+        item_id, proposed = self._find(kind, row["item_id"].lower())
         return complete(Decision(item_id, kind, verdict, emotion, reason, reviewer), proposed)
 
     def is_current(self, decision: Decision) -> bool:
@@ -220,15 +244,25 @@ class _Checker:
             self._current[key] = {item_id: current.decision for item_id, current in decisions.items()}
         return self._current[key].get(decision.item_id) == decision
 
-    def _proposal(self, kind: Kind, item_id: str) -> Emotion | None:
+    def _find(self, kind: Kind, item_id: str) -> tuple[str, Emotion | None]:
+        """Return an item's id and its proposed label; the id may have been taken for a number by a spreadsheet."""
         if kind not in self._proposed:
             self._proposed[kind] = {item.item_id: item.proposed for item in review_items(self.catalog, kind)}
-        if item_id in self._proposed[kind]:
-            return self._proposed[kind][item_id]
+        items = self._proposed[kind]
+        if item_id in items:
+            return item_id, items[item_id]
         # A face whose photo was rejected after the export is in no round, but it exists.
-        if not item_id or item_path(self.catalog, kind, item_id) is None:
+        if item_id and item_path(self.catalog, kind, item_id) is not None:
+            return item_id, None
+        meant = matching_ids(item_id, items)
+        if len(meant) > 1:
+            raise BtferError(
+                f"{_short(item_id)!r} is an id that a spreadsheet changed, and may be {' or '.join(meant[:3])}; "
+                "format the column as text"
+            )
+        if not meant:
             raise BtferError(f"no {kind} {_short(item_id)!r} in this workspace")
-        return None
+        return meant[0], items[meant[0]]
 
 
 def _read(path: Path) -> Table:
@@ -240,8 +274,7 @@ def _read(path: Path) -> Table:
 
 def _rows_of(path: Path, table: Table) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line number where the row begins, cells by column), without blank lines."""
-    header, rows = table
-    columns = [name.lower() for name in header]
+    columns, rows = table
     missing = [name for name in COLUMNS if name not in columns and name not in OPTIONAL]
     if missing:
         raise BtferError(

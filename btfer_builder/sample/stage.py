@@ -3,12 +3,14 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from btfer_builder.catalog.dedupe import hashed_images, likenesses
 from btfer_builder.catalog.leakage import leaked_ids
 from btfer_builder.catalog.manifests import write_decisions, write_manifests
+from btfer_builder.catalog.purge import purged_ids
 from btfer_builder.catalog.sample import (
     AcceptedFace,
     Source,
@@ -37,7 +39,21 @@ from btfer_builder.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """Number of accepted, drawn and missing faces of each class, and the folder; None if nothing was written."""
+    """The outcome of a draw.
+
+    Attributes
+    ----------
+    accepted, per_class, reserve, short
+        Number of accepted, drawn, reserved and missing faces of each class.
+    path
+        The folder; None if nothing was written.
+    splits
+        Number of drawn faces in each split.
+    passed_over
+        Number of accepted faces that were not drawn, by reason.
+    stratify, cells
+        The attributes of the strata, and for each stratum how many faces were asked for and drawn.
+    """
 
     accepted: dict[Emotion, int]
     per_class: dict[Emotion, int]
@@ -69,6 +85,18 @@ class SampleResult:
                 for count in self.cells
             ],
         }
+
+    def _repr_html_(self) -> str:
+        """Show the faces of each emotion in a notebook, and the cells of a stratified sample that are short."""
+        import pandas as pd
+
+        rows = [self.accepted, self.per_class, self.reserve, self.short]
+        table = pd.DataFrame(rows, ["accepted", "drawn", "in reserve", "missing"]).fillna(0).astype(int)
+        splits = ", ".join(f"{count:,} in {name}" for name, count in self.splits.items())
+        short = sum(1 for cell in self.cells if cell.short)
+        cells = f"<p>{short:,} of {len(self.cells):,} cells are short.</p>" if self.cells else ""
+        drawn = sum(self.per_class.values())
+        return f"<p>Sample of {drawn:,} faces: {escape(splits)}</p>{table.to_html(border=0)}{cells}"
 
 
 def sample(
@@ -102,7 +130,7 @@ def sample(
         catalog.run("sample", recipe) as counts,
     ):
         faces = accepted_faces(catalog)
-        damaged = repair_faces(workspace, {face.face_id for face in faces})
+        damaged = repair_faces(workspace, {face.face_id for face in faces} - purged_ids(catalog, "face"))
         eligible, refused = eligible_faces(
             workspace, recipe, [face for face in faces if face.face_id not in damaged]
         )
@@ -128,7 +156,8 @@ def sample(
             for rank, face_id in enumerate(draw.chosen[emotion])
             for split in [draw.split_of[face_id]]
         ]
-        _check_earlier(workspace, recipe, {face.face_id for face in chosen}, asked)
+        others = {face.face_id for face in faces if refused.get(face.face_id) != "leaked"}
+        _check_earlier(workspace, recipe, {face.face_id for face in chosen}, others, asked)
         files = {face.face_id: workspace.files / face.path for face in faces}
         chosen = write_sample(workspace.root, target, chosen, files, splits)
         replace_sample(catalog, chosen, _undrawn(faces, draw, passed_over))
@@ -155,11 +184,13 @@ def eligible_faces(
         candidates = sources(workspace.catalog, source)
         source = {image_id: best_source(candidates.get(image_id, ())) for image_id in source}
     groups = _groups(workspace, source) if len(recipe.splits) > 1 else {}
-    leaked = leaked_ids(workspace.catalog)
+    leaked, purged = leaked_ids(workspace.catalog), purged_ids(workspace.catalog, "face")
     eligible, refused = [], {}
     for face in faces:
         origin = source[face.image_id]
-        if face.face_id in leaked:
+        if face.face_id in purged:
+            refused[face.face_id] = "purged"
+        elif face.face_id in leaked:
             refused[face.face_id] = "leaked"
         elif face.agreement < recipe.agreement - 1e-9:  # 0.55 of 20 is 11 despite rounding
             refused[face.face_id] = "low_agreement"
@@ -182,9 +213,16 @@ def eligible_faces(
 
 
 def _check_earlier(
-    workspace: Workspace, recipe: SampleRecipe, chosen: set[str], asked: Collection[str] | None
+    workspace: Workspace,
+    recipe: SampleRecipe,
+    chosen: set[str],
+    usable: set[str],
+    asked: Collection[str] | None,
 ) -> None:
-    """Refuse to replace the earlier sample because of forgotten settings; print how many faces leave it."""
+    """Refuse to replace the earlier sample because of forgotten settings; print how many faces leave it.
+
+    Only `usable` faces can leave because of settings; the others are rejected or leaked by now.
+    """
     earlier = {row["face_id"] for row in sampled_faces(workspace.catalog)}
     drawn_with = last_recipe(workspace.catalog)
     if not (leaving := earlier - chosen):
@@ -195,7 +233,12 @@ def _check_earlier(
         if asked is not None and change.name not in asked
     ]
     refuse_loss(
-        "sample", forgotten, lost="faces", reviewed=0, sampled=len(leaving), go_on="btfer sample --redraw"
+        "sample",
+        forgotten,
+        lost="faces",
+        reviewed=0,
+        sampled=len(leaving & usable),
+        go_on="btfer sample --redraw",
     )
     echo_stderr(
         f"sample: {len(leaving)} of the {len(earlier)} faces of the earlier sample are not in this one"

@@ -110,6 +110,7 @@ def test_hashes_without_images_find_the_same(named, training, tmp_path):
     done = btfer(named.workspace, "hashes", str(training), "--out", str(tmp_path / "hashes.csv"), "--json")
     assert json.loads(done.stdout) == {
         "path": str(tmp_path / "hashes.csv"), "images": 13, "dropped": {"unreadable": 1},
+        "left_out": {"not_an_image": 1},
     }  # fmt: skip
     done = btfer(named.workspace, "leakage", "--against", str(tmp_path / "hashes.csv"), "--json")
     assert json.loads(done.stdout)["leaked"] == 3
@@ -159,7 +160,7 @@ def test_an_empty_folder_is_said(named, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "has no column"),
         ("a,b\n1,2\n", "has no column"),
@@ -170,9 +171,9 @@ def test_an_empty_folder_is_said(named, tmp_path):
         ("\x00", "has no column"),
     ],
 )
-def test_a_manifest_that_is_none_is_said_with_its_line(tmp_path, text, said):
+def test_a_manifest_that_is_none_is_said_with_its_line(tmp_path, text, message):
     (tmp_path / "hashes.csv").write_text(text)
-    with pytest.raises(BtferError, match=said):
+    with pytest.raises(BtferError, match=message):
         read_hashes(tmp_path / "hashes.csv")
 
 

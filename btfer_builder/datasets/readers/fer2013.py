@@ -43,8 +43,7 @@ def read(source: Path) -> Iterator[Item]:
     """
     path = _find(source)
     try:
-        header, rows = read_csv(path, max_line=LONGEST)
-        columns = [name.casefold() for name in header]
+        columns, rows = read_csv(path, max_line=LONGEST)
         if not {"emotion", "pixels", "usage"} <= set(columns):
             raise BtferError(
                 f"{path}: has the columns {', '.join(columns)[:200] or '(none)'}; expected emotion, pixels, Usage"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import Item, class_folders, hidden, split_folders
+from btfer_builder.datasets.readers.base import Item, class_folders, split_folders
 from btfer_builder.errors import BtferError
-from btfer_builder.images.decode import IMAGE_SUFFIXES
+from btfer_builder.images.files import list_images
 from btfer_builder.io.limits import read_lines
 from btfer_builder.labels import Emotion
 
@@ -52,7 +52,7 @@ def read(source: Path) -> Iterator[Item]:
 
 
 def _listed(source: Path, listing: Path) -> Iterator[Item]:
-    files = {path.name: path for path in sorted(source.rglob("*")) if _is_picture(path)}
+    files = {path.name: path for path in list_images(source).images}
     try:
         lines = list(read_lines(listing))
     except OSError as error:
@@ -83,7 +83,3 @@ def _listed(source: Path, listing: Path) -> Iterator[Item]:
             path or source / "missing",
             reason if emotion else "unknown_label",
         )
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden(path) and path.is_file()
