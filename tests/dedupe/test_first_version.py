@@ -167,6 +167,8 @@ def test_what_an_old_tombstone_matches_waits_for_a_label(tmp_path, names):
 
 def test_reviewed_photos_do_not_leave_because_the_rules_are_new(tmp_path, cropped):
     workspace = Workspace(tmp_path)
+    decision = Decision(cropped["photo.png"], "image", "accept", "happy", None, "ana")
+    add_decisions(workspace.catalog, [decision])  # so both are reviewed
     for _ in range(2):  # the first call adds the missing hashes
         with pytest.raises(
             BtferError, match=r"1 reviewed images .* rules, .* of version 0\.1\.0\..*--regroup"
@@ -174,8 +176,14 @@ def test_reviewed_photos_do_not_leave_because_the_rules_are_new(tmp_path, croppe
             dedupe(workspace, ALONE)
         assert {row["state"] for row in rows(workspace).values()} == {"kept"}
     dedupe(workspace, ALONE, regroup=True)
-    assert rows(workspace)[cropped["copy.png"]]["duplicate_of"] == cropped["photo.png"]
+    assert sorted(row["state"] for row in rows(workspace).values()) == ["dropped", "kept"]
     dedupe(workspace, ALONE)  # the rules are the same from now on
+
+
+def test_of_a_reviewed_photo_and_a_copy_the_reviewed_one_stays(tmp_path, cropped):
+    workspace = Workspace(tmp_path)
+    dedupe(workspace, ALONE)
+    assert rows(workspace)[cropped["copy.png"]]["state"] == "kept"
 
 
 def test_a_photo_whose_file_is_gone_keeps_its_hashes(tmp_path, cropped):
