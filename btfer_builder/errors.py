@@ -39,6 +39,8 @@ def _line_of_sqlite(error: sqlite3.Error) -> str | None:
     lacks_table = str(error).startswith("no such table")
     if lacks_table or (code is not None and code & 0xFF in _DAMAGED):
         return f"the catalog is damaged ({error}); {_RESTORE}"
+    if code is not None and code & 0xFF == sqlite3.SQLITE_FULL:
+        return "the disk is full; free space and run the command again. Nothing that was saved is lost"
     if code is not None and not isinstance(error, sqlite3.ProgrammingError):
         return f"the catalog cannot be used: {error}; run the command again, or {_RESTORE}"
     return None

@@ -2,10 +2,14 @@
 
 import pytest
 
+from btfer_builder.catalog.catalog import insert
+from btfer_builder.catalog.crop import add_crops
 from btfer_builder.catalog.intentions import intend, intentions
 from btfer_builder.io.locks import try_lock
 from btfer_builder.reconcile import STAGES, reconcile, writing
+from btfer_builder.records import CropResult, SampledFace
 from btfer_builder.workspace import Workspace, create_workspace
+from tests.factories import fill_catalog
 
 IMAGE = "data/images/ab/" + "ab" * 32 + ".jpg"
 OTHER = "data/images/cd/" + "cd" * 32 + ".png"
@@ -80,3 +84,17 @@ def test_no_kept_file_is_asked_for(workspace, monkeypatch):
     found = reconcile(workspace, "crawl")
     assert len(found.deleted) == 20
     assert [path for path in asked if path.name.endswith((".jpg", ".png")) and "images" in str(path)] == []
+
+
+def test_files_of_a_sample_whose_faces_were_cropped_again_go(workspace):
+    filled = fill_catalog(workspace, ("happy",), per_emotion=1)
+    (face,) = filled.faces["happy"]
+    name = "data/sample/happy/abababababababab.png"
+    put(workspace, name)
+    catalog = workspace.catalog
+    with catalog.transaction() as db:
+        insert(db, "sample", [SampledFace(face, "happy", 1, name, "test", "0" * 64)])
+    image = catalog.value("SELECT image_id FROM faces WHERE face_id = ?", face)
+    add_crops(catalog, [CropResult(image, "no_face")], "{}")
+    reconcile(workspace, "crawl")
+    assert not (workspace.root / name).exists()

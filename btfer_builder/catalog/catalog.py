@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from btfer_builder import __version__
 from btfer_builder.catalog.backup import back_up, connect_read_only
 from btfer_builder.errors import BtferError
+from btfer_builder.io.atomic import is_disk_full
 from btfer_builder.io.json import json_text
 from btfer_builder.reasons import REASONS
 
@@ -79,11 +80,15 @@ class Catalog:
             self._check_kind()
             self._migrate()
         except sqlite3.DatabaseError as error:
+            if is_disk_full(path.parent):  # SQLite calls it an I/O error
+                raise BtferError(f"{path}: the disk is full; free space and run the command again") from None
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:
                 raise BtferError(f"{path} or its folder is write-protected; make both writable") from None
             if error.sqlite_errorcode & 0xFF in _PASSING:
                 raise BtferError(f"{path}: {error}; nothing was changed, run the command again") from None
-            raise BtferError(f"{path}: not a usable catalog: {error}; restore it from a backup") from None
+            raise BtferError(
+                f"{path}: not a usable catalog: {error}; restore it from a backup with btfer catalog restore BACKUP"
+            ) from None
 
     @property
     def connection(self) -> sqlite3.Connection:

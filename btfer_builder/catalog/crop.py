@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
 from btfer_builder.catalog.catalog import Catalog, insert, placeholders
+from btfer_builder.catalog.intentions import record
 from btfer_builder.records import CropResult
 
 
@@ -137,7 +138,8 @@ def add_crops(catalog: Catalog, results: Iterable[CropResult], settings: str) ->
                 f"INSERT OR REPLACE INTO undrawn SELECT face_id, emotion, 'left_sample', rank {gone}",
                 (face_id,),
             )
-            db.execute(f"DELETE {gone}", (face_id,))
+            if db.execute(f"DELETE {gone}", (face_id,)).rowcount:
+                record(db, "sample", "data/sample")  # its file belongs to no row now
 
 
 def faces_to_render(catalog: Catalog) -> list[sqlite3.Row]:

@@ -24,6 +24,9 @@ _EARLIER = ".old.building"
 #: The lock in a temporary folder, held by the process that made it.
 _IN_USE = ".lock"
 
+#: SQLite makes a file of this size beside a catalog to open it.
+_LOG_BYTES = 32 << 10
+
 #: Files that are synced at the same time: their file system writes its journal once for all of them.
 _SYNCED_AT_ONCE = 8
 
@@ -37,6 +40,11 @@ def file_digest(path: Path) -> str:
         return digest.hexdigest()
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def is_disk_full(folder: Path) -> bool:
+    """Return whether the file system of a folder has no room for the smallest log of SQLite."""
+    return shutil.disk_usage(folder).free < _LOG_BYTES
 
 
 def setting_digest(path: str) -> str:

@@ -6,11 +6,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 from click.testing import CliRunner
 
 from btfer_builder.catalog import Catalog
+from btfer_builder.catalog.backup import problems_of
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.cli.main import main
 from btfer_builder.cli.run_log import KEPT
@@ -173,15 +175,39 @@ def test_signals_end_a_command_with_one_word(workspace, program, number, code):
 
 
 def test_a_name_that_is_not_utf8_is_a_line(workspace, tmp_path):
-    fill_catalog(workspace, ("happy",))
-    for arguments in (
-        ["takedown", "\udcff.jpg"],
-        ["release", str(tmp_path / "\udcff"), "--include-unlicensed"],
-    ):
+    done = invoke(workspace, "takedown", "\udcff.jpg")
+    assert done.exit_code == 1
+    assert done.stderr == "Error: \\udcff.jpg: a name that is not UTF-8; rename the file or folder\n"
+    elsewhere = CliRunner().invoke(main, ["benchmark", str(tmp_path / "\udcff"), "--plan"])
+    assert elsewhere.exit_code == 1
+    assert elsewhere.stderr.startswith("Error: ")
+    assert len(elsewhere.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte; only root can make one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.mark.skipif(not shutil.which("mount"), reason="no mount")
+def test_a_full_disk_is_not_blamed_on_the_catalog(small_disk):
+    workspace = create_workspace(small_disk / "faces")
+    fill_catalog(workspace, ("happy",), per_emotion=1)
+    workspace.catalog.connection.close()
+    with suppress(OSError), (small_disk / "fill").open("wb", buffering=0) as file:
+        while file.write(bytes(1024)):
+            pass
+    for arguments in (["status"], ["dedupe", "--workers", "0"], ["catalog", "backup"]):
         done = invoke(workspace, *arguments)
-        assert done.exit_code == 1, done.stderr
-        assert done.stderr.splitlines()[-1].endswith("a name that is not UTF-8; rename the file or folder")
-        assert "Traceback" not in done.stderr
-    missing = CliRunner().invoke(main, ["status", "-w", str(tmp_path / "\udcff")])
-    assert missing.exit_code == 1
-    assert "Traceback" not in missing.stderr
+        assert done.exit_code == 1
+        assert "the disk is full; free space and run the command again" in done.stderr
+        assert "restore" not in done.stderr
+    (small_disk / "fill").unlink()
+    assert invoke(workspace, "catalog", "check").exit_code in {0, 1}
+    assert problems_of(workspace.manifests / "btfer.sqlite") == []
