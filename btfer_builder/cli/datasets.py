@@ -1,7 +1,7 @@
 """The commands about labelled data sets of others: dataset import."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import click
 
@@ -22,7 +22,7 @@ def dataset() -> None:
 
 
 @dataset.command("import")
-@click.argument("kind", type=click.Choice(get_args(DatasetKind)))
+@click.argument("kind", type=click.Choice(["auto", *get_args(DatasetKind)]))
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @recipe_options(DatasetRecipe)
@@ -30,27 +30,41 @@ def dataset() -> None:
 def import_(
     directory: Path | None,
     as_json: bool,
-    kind: DatasetKind,
+    kind: DatasetKind | Literal["auto"],
     source: Path,
     out: Path,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Import SOURCE as OUT/train/happy/….png.
 
-    SOURCE is the CSV file of FER2013, the folder of RAF-DB (basic/) or AffectNet, or any folder of class folders.
-    Missing splits are drawn, classes are mapped to the seven emotions, and images in two splits are reported.
+    SOURCE is the folder that the set was unpacked to, or the CSV file of FER2013. KIND auto recognises the layout and
+    says why it is not another one: AffectNet, RAF-DB, FER2013, FER+ (with FER2013), ExpW, CK+, JAFFE, KDEF, SFEW,
+    BTFER, or any folder of class folders. --labels reads the labels of any other set from a table, --pattern from the
+    paths of its files. Missing splits are drawn, classes are mapped to the seven emotions, and images in two splits
+    are reported.
 
     \b
     Examples:
+      btfer dataset import auto downloads/RAF-DB sets/raf-db
+      btfer dataset import labels photos sets/mine --labels labels.csv
+      btfer dataset import pattern photos sets/mine --pattern '^(?P<emotion>[a-z]+)_'
       btfer dataset import fer2013 fer2013.csv sets/fer2013
       btfer dataset import rafdb RAF-DB/basic sets/raf-db --leaked drop
       btfer dataset import affectnet AffectNet sets/affectnet --max-side 224
       btfer dataset import folder my-faces sets/mine --val-share 0.15 --test-share 0.15
     """
     from btfer_builder.datasets import import_dataset
+    from btfer_builder.datasets.readers import recognise
     from btfer_builder.labels import EMOTIONS
 
     recipe = apply_cli_options(recipe_of(directory).dataset, options)
+    if kind == "auto":
+        recognition = recognise(source, recipe)
+        kind = recognition.kind
+        if not as_json:
+            echo(f"{source} is read as {kind}")
+            for other, why in recognition.others.items():
+                echo(f"  not {other}: {why}")
     result = import_dataset(kind, source, out, recipe)
     if as_json:
         emit_json(result.to_dict())

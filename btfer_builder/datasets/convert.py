@@ -68,9 +68,26 @@ def _convert(item: Item, folder: Path, max_side: int, max_pixels: int) -> Conver
         if isinstance(item.source, bytes):
             return _write(light, _grey(item.source), folder, max_side)
         with open_image(item.source, max_pixels) as image:
-            return _write(light, upright_rgb(image), folder, max_side)
+            return _write(light, _cut(upright_rgb(image), item.box), folder, max_side)
     except Undecodable as error:
         return ConvertedItem(light, reason=error.reason, detail=error.detail)
+
+
+def _cut(image: "Image.Image", box: tuple[int, int, int, int] | None) -> "Image.Image":
+    """Cut the face out; a box that reaches over the border ends there."""
+    if box is None:
+        return image
+    left, top, right, bottom = (
+        max(box[0], 0),
+        max(box[1], 0),
+        min(box[2], image.width),
+        min(box[3], image.height),
+    )
+    if left >= right or top >= bottom:
+        raise Undecodable(
+            "unreadable", f"the box {box} is outside of the {image.width}×{image.height} picture"
+        )
+    return image.crop((left, top, right, bottom))
 
 
 def _grey(values: bytes) -> "Image.Image":

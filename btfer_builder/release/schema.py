@@ -141,6 +141,11 @@ def read_votes(row: Mapping[str, object]) -> dict[str, int]:
     return {emotion: int(count) for emotion, count in counts.items() if count.isdecimal() and int(count)}
 
 
+def votes_columns(votes: Mapping[str, int]) -> dict[str, int]:
+    """Return the columns with the votes for each emotion, which `read_votes` reads."""
+    return {f"{_VOTES}{emotion}": votes.get(emotion, 0) for emotion in EMOTIONS}
+
+
 def read_attributes(row: Mapping[str, object]) -> dict[str, str]:
     """Return the values of a row of a release by which faces are grouped, without those that are empty.
 
