@@ -30,6 +30,9 @@ _SYNONYMS: dict[str, Emotion] = {
     **{emotion: emotion for emotion in EMOTIONS},
 }
 
+#: All words for the classes, in lower case.
+EMOTION_WORDS: tuple[str, ...] = tuple(_SYNONYMS)
+
 _SPLIT_SYNONYMS: dict[str, SplitName] = {
     "training": "train",
     "train_set": "train",
@@ -51,10 +54,15 @@ def parse_emotion(word: str) -> Emotion:
     BtferError
         If the word is neither one of the seven classes nor a known synonym.
     """
-    try:
-        return _SYNONYMS[word.strip().casefold()]
-    except KeyError:
-        raise BtferError(f"{word!r} is not an emotion; expected one of {', '.join(EMOTIONS)}") from None
+    emotion = emotion_of(word)
+    if emotion is None:
+        raise BtferError(f"{word!r} is not an emotion; expected one of {', '.join(EMOTIONS)}")
+    return emotion
+
+
+def emotion_of(word: str) -> Emotion | None:
+    """Return the class that a word denotes, or None; case is ignored."""
+    return _SYNONYMS.get(word.strip().casefold())
 
 
 def parse_split(word: str) -> SplitName | None:

@@ -22,6 +22,10 @@ class Reason:
     key: str = ""
 
 
+#: Nothing is left to look at, crop or draw; the rows stay.
+_PURGED = Reason("purged", "its file was deleted on purpose (btfer purge)")
+
+
 def _by_name(*reasons: Reason) -> dict[str, Reason]:
     return {reason.name: reason for reason in reasons}
 
@@ -47,7 +51,7 @@ REASONS: dict[str, dict[str, Reason]] = {
         Reason("too_big", "more bytes than allowed"),
         Reason("empty", "an empty file"),
         Reason("not_an_image", "not an image (a web page, an archive, ...)"),
-        Reason("unsupported_format", "an image in an unsupported format (SVG, PSD, ...)"),
+        Reason("unsupported_format", "an image in a format that cannot be decoded here (HEIC, SVG, ...)"),
         Reason("too_large", "more pixels than can be decoded (a decompression bomb)"),
         Reason("other_file", "not the file the engine described (another SHA-1)"),
         Reason("same_url", "an earlier candidate has the same address"),
@@ -59,22 +63,27 @@ REASONS: dict[str, dict[str, Reason]] = {
         Reason("near_duplicate", "a near duplicate of a kept image"),
         Reason("mirrored_duplicate", "the mirror image of a kept image"),
         Reason("unreadable", "the file cannot be decoded"),
+        Reason("unsupported_format", "an image in a format that cannot be decoded here (HEIC, SVG, ...)"),
         Reason("too_large", "more pixels than allowed (a decompression bomb)"),
         Reason("missing_file", "the file is missing from data/images"),
         Reason("crashed_decoder", "the worker that decoded it crashed"),
         Reason("taken_down", "the same picture as one that was taken down on request"),
+        _PURGED,
     ),
     "crop": _by_name(
         Reason("no_face", "no face detected"),
         Reason("low_confidence", "the detector's confidence is below the minimum"),
         Reason("too_small", "the face is smaller than the minimum"),
         Reason("upscaled", "the crop would be enlarged more than allowed"),
+        Reason("padded", "more of the crop is beyond the photo than allowed"),
         Reason("several_faces", "more than one face, and only photos with a single face are kept"),
         Reason("not_largest", "another face of the photo is larger"),
         Reason("unreadable", "the file cannot be decoded"),
+        Reason("unsupported_format", "an image in a format that cannot be decoded here (HEIC, SVG, ...)"),
         Reason("too_large", "more pixels than allowed (a decompression bomb)"),
         Reason("missing_file", "the file is missing from data/images"),
         Reason("crashed_decoder", "the worker that decoded it crashed"),
+        _PURGED,
     ),
     "review": _by_name(
         Reason("non_human", "a drawing, doll, statue, animal or emoji", "h"),
@@ -102,5 +111,6 @@ REASONS: dict[str, dict[str, Reason]] = {
         Reason("host_cap", "as many faces of the web site as allowed were drawn"),
         Reason("creator_cap", "as many faces of the creator as allowed were drawn"),
         Reason("other_split", "its photo, creator or near duplicate is in a split that is full"),
+        _PURGED,
     ),
 }

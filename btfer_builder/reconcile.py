@@ -12,9 +12,10 @@ from pathlib import Path
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.intentions import ERASED, fulfil, intend, intentions
 from btfer_builder.catalog.owned_files import face_files, image_files, item_ids, sample_files
+from btfer_builder.catalog.purge import purged_paths
 from btfer_builder.catalog.release import release_folders
 from btfer_builder.catalog.takedown import overwrite_deleted
-from btfer_builder.images.decode import FORMATS
+from btfer_builder.images.formats import FORMATS
 from btfer_builder.io.atomic import delete_left_folders, delete_left_parts, restore_folder
 from btfer_builder.io.locks import try_lock
 from btfer_builder.io.storage import RemoteFile, files_below
@@ -182,9 +183,12 @@ def finish_erasure(workspace: Workspace, urls: Collection[str] = ()) -> None:
 
 def _reconcile_area(workspace: Workspace, area: Area, begun: bool, found: Reconciled) -> None:
     owned, root = area.owned(workspace.catalog), workspace.files
+    purged = set(purged_paths(workspace.catalog)) if begun else set()
     named, parts, other = {}, [], 0
     for path in files_below(root, area.folder):
-        if match := area.name.fullmatch(path):
+        if path in purged:  # of any name, and by a purge that was killed
+            parts.append(root / path)
+        elif match := area.name.fullmatch(path):
             named[path] = match[1] if match.re.groups else path
         elif _PART.fullmatch(path):
             parts.append(root / path)

@@ -31,8 +31,9 @@ class Candidate:
     `url` is the canonical form of the address, its key; `found_url` is the address itself, if it differs: that is what
     is fetched. `opt_out` is the reason why it must not be fetched, if the metadata has one. `asked` is the phrase that
     found it, if it is not the phrase of the search but one with fewer words. `restrictions` are rights other than
-    copyright, such as `personality`, separated by `|`. `fallback_url`
-    is a smaller copy of the file, fetched if the host refuses this one.
+    copyright, such as `personality`, separated by `|`. `fallback_url` is a smaller copy of the file, fetched if the
+    host refuses this one. `consent` is that of the people shown, for pictures of one's own: `yes`, `no`, or empty if it
+    is not known.
     """
 
     rank: int
@@ -49,6 +50,7 @@ class Candidate:
     asked: str = ""
     restrictions: str = ""
     fallback_url: str = ""
+    consent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,8 @@ class Face:
     sharpness: float | None = None  # of the crop, like brightness; None without a crop
     brightness: float | None = None
     bytes: int | None = None  # of the crop's file
+    padding: float | None = None  # share of the crop beyond the photo, where its border is repeated, 0 to 1
+    found_by: str = ""  # bordered: only with a border around the photo; already_cropped: not by the detector
 
 
 @dataclass(frozen=True, slots=True)

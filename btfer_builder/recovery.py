@@ -10,6 +10,7 @@ from typing import Any
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.backup import (
     add_missing_decisions,
+    add_missing_purged,
     add_missing_tombstones,
     back_up,
     copy_catalog,
@@ -155,6 +156,7 @@ def _take_over(catalog: Catalog, present: Path) -> int:
         return 0
     with closing(Catalog(present).connection) as other, catalog.transaction() as ours:
         add_missing_decisions(ours, (dict(row) for row in other.execute("SELECT * FROM decisions")))
+        add_missing_purged(ours, other)
         return add_missing_tombstones(ours, other)
 
 

@@ -117,12 +117,14 @@ class Workspace:
             If the folder does not exist or holds none of the images.
         """
         folder = self.files / "data/images"
+        paths = first_image_paths(self.catalog, _LOOKED_FOR)
+        if not paths:
+            return
         if not folder.is_dir():
             raise BtferError(
                 f"{folder} does not exist, but the catalog has images in it; is the storage mounted, is "
                 "storage.data right? Nothing was dropped"
             )
-        paths = first_image_paths(self.catalog, _LOOKED_FOR)
         if not any((self.files / path).is_file() for path in paths):
             raise BtferError(
                 f"{folder} has none of the first {len(paths)} images of {self.catalog.path}; is the right storage "

@@ -241,6 +241,8 @@ def _fill_rest(
     _insert(db, "sample", "face_id, emotion, rank, path", sample, split="test", sha256="0" * 64)
     left = ((face_id, "sad", rank) for rank, (face_id, _) in enumerate(faces) if rank % 2)
     _insert(db, "undrawn", "face_id, emotion, rank", left, reason="not_drawn")
+    _insert(db, "purged", "kind, item_id", (("image", image_id) for image_id in images[::50]),
+            bytes=200_000, kept="sample", purged_at=_NOW)  # fmt: skip
     _insert(db, "releases", "version, content_hash", [(1, "0" * 64)], made_at=_NOW)
     _insert(db, "release_faces", "face_id, emotion", (row[:2] for row in sample), version=1, split="test")
     _insert(db, "release_copies", "path, version, recipe", [("/a/release", 1, "{}")])

@@ -23,6 +23,7 @@ from btfer_builder.config import (
     ReleaseRecipe,
     ReviewRecipe,
     SampleRecipe,
+    SourceRecipe,
     TrainRecipe,
     settings_of,
 )
@@ -62,7 +63,7 @@ SIGNATURES = {
     "Workspace.candidates": ("", "", None),
     "Workspace.check_engines": ("", "", [CrawlRecipe]),
     "Workspace.compare": ("", "", ("resamples", "seed")),
-    "Workspace.crawl": ("", "path", [CrawlRecipe, QueriesRecipe]),
+    "Workspace.crawl": ("", "path", [CrawlRecipe, QueriesRecipe, SourceRecipe]),
     "Workspace.crop": ("", "paper recrop", [CropRecipe]),
     "Workspace.decisions": ("", "", None),
     "Workspace.dedupe": ("", "regroup", [DedupeRecipe]),
@@ -87,6 +88,7 @@ SIGNATURES = {
     "Workspace.sampled": ("", "", None),
     "Workspace.search_yield": ("", "", None),
     "Workspace.takedown": ("target", "reason dry_run", None),
+    "Workspace.purge": ("keep", "dry_run", None),
     "Comparison.save": ("folder", "", None),
     "Comparison.to_dict": ("", "", None),
     "Comparison.to_frame": ("", "", None),
@@ -115,7 +117,7 @@ def test_the_signatures():
         expected = keyword.split()
         if sections is not None:
             kinds = sections if isinstance(sections, list) else []
-            settings = [setting.name for kind in kinds for setting in settings_of(kind)]
+            settings = [setting.option for kind in kinds for setting in settings_of(kind)]
             settings = settings or list(sections)
             expected += [*settings, "progress"]
         parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
@@ -137,7 +139,7 @@ def test_every_setting_of_a_workspace_is_a_keyword_somewhere():
         for name, section in sections.items()
         if name != "storage"
         for setting in settings_of(section)
-        if setting.name not in taken
+        if setting.option not in taken
     }
     assert missing == set()
 

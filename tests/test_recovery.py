@@ -121,6 +121,8 @@ def test_a_migration_is_preceded_by_a_backup(workspace):
     workspace.catalog.connection.execute("DROP TABLE intentions")
     workspace.catalog.connection.execute("DROP VIEW face_rows")
     workspace.catalog.connection.execute("DROP VIEW face_copies")
+    workspace.catalog.connection.execute("DROP VIEW croppable_files")
+    workspace.catalog.connection.execute("DROP TABLE purged")
     workspace.catalog.connection.execute("ALTER TABLE faces DROP COLUMN bytes")
     workspace.catalog.connection.close()
     migrated = Catalog(path)

@@ -40,7 +40,7 @@ def takes(
         by_name: dict[str, Setting] = {}
         for setting in (setting for section in sections for setting in settings_of(section)):
             if not only or setting.name in only:
-                by_name.setdefault(setting.name, setting)
+                by_name.setdefault(setting.option, setting)
         settings = list(by_name.values())
 
         @functools.wraps(function)
@@ -51,7 +51,7 @@ def takes(
         signature = inspect.signature(function)
         parameters = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
         parameters += [
-            inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=None)
+            inspect.Parameter(setting.option, inspect.Parameter.KEYWORD_ONLY, default=None)
             for setting in settings
         ]
         call.__signature__ = signature.replace(parameters=[*parameters, _PROGRESS])  # type: ignore[attr-defined]
@@ -89,7 +89,7 @@ def _with_settings(text: str, settings: list[Setting]) -> str:
     """Return a docstring with a section about the settings, in the place where numpydoc wants it."""
     lines = ["Other Parameters", "----------------"]
     for setting in settings:
-        lines += [f"{setting.name} : {_type_text(setting.type)}, default {_default(setting.default)}"]
+        lines += [f"{setting.option} : {_type_text(setting.type)}, default {_default(setting.default)}"]
         lines += [f"    {setting.help}"]
     lines += ["progress : bool, default True", "    Show progress bars on stderr.", ""]
     before, heading, after = text.partition("Raises\n------")

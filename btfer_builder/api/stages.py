@@ -12,6 +12,7 @@ from btfer_builder.config import (
     LeakageRecipe,
     QueriesRecipe,
     SampleRecipe,
+    SourceRecipe,
     given_names,
     with_keywords,
 )
@@ -76,7 +77,7 @@ class Stages(Tables):
         (recipe,) = with_keywords("crawl", settings, self.recipe.crawl)
         return pd.DataFrame([check.to_dict() for check in ask_engines(recipe)])
 
-    @takes(CrawlRecipe, QueriesRecipe)
+    @takes(CrawlRecipe, QueriesRecipe, SourceRecipe)
     def crawl(self, *, path: "str | PathLike[str] | None" = None, **settings: Any) -> "pd.DataFrame":  # noqa: ANN401
         """Search for images and download them. No file is downloaded twice.
 
@@ -103,9 +104,12 @@ class Stages(Tables):
         from btfer_builder.crawl.stage import crawl
         from btfer_builder.queries.plan import plan_queries
 
-        recipe, wanted = with_keywords("crawl", settings, self.recipe.crawl, self.recipe.queries)
+        recipe, wanted, own = with_keywords(
+            "crawl", settings, self.recipe.crawl, self.recipe.queries, self.recipe.source
+        )
         planned = plan_queries(self._core.queries, wanted)
-        crawl(self._core, recipe, planned, wanted.emotion, None if path is None else path_of(path))
+        place = None if path is None else path_of(path)
+        crawl(self._core, recipe, planned, wanted.emotion, place, source=own)
         return self._stage("crawl")
 
     @takes(DedupeRecipe)
@@ -115,7 +119,7 @@ class Stages(Tables):
         Parameters
         ----------
         regroup
-            Apply other settings even if reviewed or sampled photos are dropped.
+            Apply changed settings or newer rules even if reviewed or sampled photos are dropped.
 
         Returns
         -------

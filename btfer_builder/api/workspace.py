@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from btfer_builder.api.report import Comparison, Report
     from btfer_builder.api.review_page import ReviewPage
     from btfer_builder.evaluate.face_set import FaceSet
+    from btfer_builder.release.purge import Keep, Purge
     from btfer_builder.release.recheck import RecheckResult
     from btfer_builder.release.stage import ReleaseResult
     from btfer_builder.release.takedown.stage import Takedown
@@ -329,6 +330,36 @@ class Workspace(Stages):
         from btfer_builder.release.takedown.stage import take_down
 
         return take_down(self._core, str(target), reason=reason, dry_run=dry_run)
+
+    @guarded
+    def purge(self, keep: "Keep", *, dry_run: bool = True) -> "Purge":
+        """Delete the original photos, the faces that are not kept, and thumbnails; the catalog keeps their rows.
+
+        Parameters
+        ----------
+        keep
+            `"release"` keeps the faces of the releases, `"sample"` also those of the sample and its reserve.
+        dry_run
+            Return what would be deleted without deleting it.
+
+        Returns
+        -------
+        Purge
+            Files and bytes that were or would be deleted, by kind.
+
+        Raises
+        ------
+        BtferError
+            If there is nothing to keep, a file that is kept is missing or damaged, or a file cannot be deleted.
+
+        Examples
+        --------
+        >>> ws.purge("sample").deleted["photos"].files > 0
+        True
+        """
+        from btfer_builder.release.purge import purge
+
+        return purge(self._core, keep, dry_run=dry_run)
 
     @takes(CrawlRecipe, only=DOWNLOAD_SETTINGS)
     def recheck(self, release: "str | PathLike[str] | None" = None, **settings: Any) -> "RecheckResult":  # noqa: ANN401

@@ -267,7 +267,7 @@ def _notes(frame: "pd.DataFrame", *, beside: bool) -> tuple[str, ...]:
 
 
 def _best(column: "pd.Series[Any]") -> float:
-    """Return the value from which on no more than three numbers are; none is best where there are no more."""
+    """Return the value from which numbers are bold: at most three of them, ties included. Infinity: none is bold."""
     known = column.dropna()
     marked = [value for value in known if (known >= value).sum() <= BEST]
     return float(min(marked)) if marked and len(known) > BEST else math.inf
@@ -299,7 +299,8 @@ def _theirs(results: Sequence[Result] | None) -> list[str]:
         return []
     return [
         "; ".join(
-            f"{one.own.accuracy:.3f} / {f'{one.btfer.accuracy:.3f}' if one.btfer else '–'}" for one in results
+            f"{result.own.accuracy:.3f} / {f'{result.btfer.accuracy:.3f}' if result.btfer else '–'}"
+            for result in results
         )
     ]
 

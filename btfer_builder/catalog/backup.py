@@ -144,3 +144,9 @@ def add_missing_tombstones(db: sqlite3.Connection, other: sqlite3.Connection) ->
     ]
     db.executemany(f"INSERT INTO tombstones ({_TOMBSTONE}) VALUES ({', '.join('?' * 10)})", new)
     return len(new)
+
+
+def add_missing_purged(db: sqlite3.Connection, other: sqlite3.Connection) -> None:
+    """Insert what another catalog knows of files that `btfer purge` deleted."""
+    rows = other.execute("SELECT kind, item_id, bytes, kept, purged_at FROM purged").fetchall()
+    db.executemany("INSERT OR IGNORE INTO purged VALUES (?, ?, ?, ?, ?)", map(tuple, rows))

@@ -34,6 +34,8 @@ BUSY_SECONDS = 60
 
 #: Seconds that a takedown waits for programs that read the catalog, which keep its log from being emptied.
 CHECKPOINT_SECONDS = 10.0
+#: Errors that say nothing about the file: another process keeps it locked, or the disk is full.
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 
 #: Maximum cache of a connection: room for the indexes that joins in a large catalog use.
 CACHE_KIB = 65536
@@ -76,6 +78,8 @@ class Catalog:
         try:
             self._migrate()
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF in _PASSING:
+                raise BtferError(f"{path}: {error}; nothing was changed, run the command again") from None
             raise BtferError(f"{path}: not a usable catalog: {error}; restore it from a backup") from None
 
     @property

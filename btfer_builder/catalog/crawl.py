@@ -164,6 +164,28 @@ def _insert_candidates(db: sqlite3.Connection, search_id: int, candidates: Seque
     return len(rows)
 
 
+#: What the owner of pictures states about them.
+_STATED = ("page_url", "license", "license_url", "creator", "attribution", "consent")
+
+
+def restate_sources(catalog: Catalog, search: Search, candidates: Iterable[Candidate]) -> None:
+    """Commit what is now stated about candidates of an earlier crawl; where nothing is stated, nothing changes."""
+    search = _storable(search)
+    bare = Candidate(0, "")
+    stated = [
+        (*(getattr(each, name) for name in _STATED), search.query, search.emotion, each.url)
+        for each in map(_storable, candidates)
+        if any(getattr(each, name) != getattr(bare, name) for name in _STATED)
+    ]
+    with catalog.transaction() as db:
+        db.executemany(
+            f"""UPDATE candidates SET {", ".join(f"{name} = ?" for name in _STATED)}
+                WHERE search_id = (SELECT search_id FROM searches
+                                   WHERE engine = 'folder' AND query = ? AND emotion = ?) AND url = ?""",
+            stated,
+        )
+
+
 def query_with_results(catalog: Catalog, engine: str) -> tuple[str, str] | None:
     """Return phrase and language of the latest search with results on an engine; None if there is none."""
     row = catalog.connection.execute(

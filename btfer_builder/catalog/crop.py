@@ -8,9 +8,9 @@ from btfer_builder.records import CropResult
 
 
 def stored_settings(catalog: Catalog) -> list[str]:
-    """Return the settings, as JSON, with which croppable images were cropped, the most frequent first."""
+    """Return the settings, as JSON, of the crops that can be made again, the most frequent first."""
     rows = catalog.rows(
-        """SELECT settings FROM crops JOIN croppable USING (image_id)
+        """SELECT settings FROM crops JOIN croppable_files USING (image_id)
            GROUP BY settings ORDER BY count(*) DESC, settings"""
     )
     return [row["settings"] for row in rows]
@@ -33,7 +33,8 @@ def uncropped_images(
     rows = catalog.rows(
         f"""SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face,
                    f.bytes
-           FROM croppable i LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({placeholders(settings)})
+           FROM croppable_files i
+           LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({placeholders(settings)})
            LEFT JOIN faces f ON f.image_id = i.image_id AND f.state = 'kept'
            ORDER BY i.image_id""",
         *settings,
@@ -55,7 +56,8 @@ def cropped_with(catalog: Catalog, settings: Sequence[str]) -> int:
     """Return how many croppable images are cropped with one of these settings."""
     return int(
         catalog.value(
-            f"SELECT count(*) FROM crops JOIN croppable USING (image_id) WHERE settings IN ({placeholders(settings)})",
+            f"""SELECT count(*) FROM crops JOIN croppable_files USING (image_id)
+                WHERE settings IN ({placeholders(settings)})""",
             *settings,
         )
     )
@@ -68,16 +70,48 @@ def faces_cropped_with(catalog: Catalog, settings: Sequence[str]) -> list[sqlite
     """
     return catalog.rows(
         f"""SELECT f.*, h.width AS photo_width, h.height AS photo_height, c.settings
-            FROM faces f JOIN crops c USING (image_id) JOIN croppable i USING (image_id)
+            FROM faces f JOIN crops c USING (image_id) JOIN croppable_files i USING (image_id)
             LEFT JOIN hashes h USING (image_id)
             WHERE c.settings IN ({placeholders(settings)}) ORDER BY f.image_id, f.face_id""",
         *settings,
     )
 
 
+def numeric_face_ids(catalog: Catalog) -> frozenset[str]:
+    """Return the ids of faces, also of those that were only reviewed, of nothing but digits, `d` and `e`.
+
+    Among them are all that can be taken for numbers; new faces get no such id.
+    """
+    rows = catalog.rows(
+        """SELECT face_id FROM faces WHERE face_id NOT GLOB '*[a-cf]*'
+           UNION SELECT item_id FROM decisions WHERE kind = 'face' AND item_id NOT GLOB '*[a-cf]*'"""
+    )
+    return frozenset(row["face_id"] for row in rows)
+
+
+def photo_sizes(catalog: Catalog) -> list[tuple[int, int]]:
+    """Return the different sizes (width, height) of the croppable images."""
+    rows = catalog.rows(
+        "SELECT DISTINCT h.width, h.height FROM croppable i JOIN hashes h USING (image_id) ORDER BY 1, 2"
+    )
+    return [(row["width"], row["height"]) for row in rows]
+
+
+def count_padded(catalog: Catalog) -> tuple[int, int]:
+    """Return how many kept faces reach over the border of their photo, and how many there are."""
+    (row,) = catalog.rows("SELECT coalesce(sum(padding > 0), 0), count(*) FROM faces WHERE state = 'kept'")
+    return row[0], row[1]
+
+
 def first_image_paths(catalog: Catalog, limit: int) -> list[str]:
-    """Return the paths of the first images by id, relative to the workspace."""
-    return [row["path"] for row in catalog.rows("SELECT path FROM images ORDER BY image_id LIMIT ?", limit)]
+    """Return the paths of the first images by id whose file was not purged, relative to the workspace."""
+    rows = catalog.rows(
+        """SELECT path FROM images i WHERE NOT EXISTS (
+               SELECT 1 FROM purged p WHERE p.kind = 'image' AND p.item_id = i.image_id)
+           ORDER BY image_id LIMIT ?""",
+        limit,
+    )
+    return [row["path"] for row in rows]
 
 
 def add_crops(catalog: Catalog, results: Iterable[CropResult], settings: str) -> None:

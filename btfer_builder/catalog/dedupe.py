@@ -31,7 +31,7 @@ def unhashed_images(catalog: Catalog, exact: bool = False) -> list[tuple[str, st
     """Return (image_id, path) of each image without hashes; with `exact`, also of those decoded at reduced scale.
 
     An image is also returned if its file was missing or had too many pixels, as both may have changed, and if 0.1.0
-    hashed it, which had no 256-bit pHash.
+    hashed it, which had no 256-bit pHash. One whose file was purged keeps the hashes it has.
     """
     rows = catalog.rows(
         """SELECT image_id, path FROM images
@@ -39,6 +39,7 @@ def unhashed_images(catalog: Catalog, exact: bool = False) -> list[tuple[str, st
                SELECT image_id FROM hashes
                WHERE CASE WHEN reason IS NULL THEN phash_256 <> '' AND NOT (? AND reduced)
                           ELSE reason NOT IN ('missing_file', 'too_large') END)
+             AND NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'image' AND p.item_id = image_id)
            ORDER BY image_id""",
         exact,
     )
@@ -46,9 +47,12 @@ def unhashed_images(catalog: Catalog, exact: bool = False) -> list[tuple[str, st
 
 
 def add_hashes(catalog: Catalog, hashes: Iterable[ImageHash]) -> None:
-    """Commit hashes."""
+    """Commit hashes; an image whose file is missing now keeps the hashes that it has."""
+    results = list(hashes)
     with catalog.transaction() as db:
-        insert(db, "hashes", hashes, verb="INSERT OR REPLACE")
+        for missing, verb in ((True, "INSERT OR IGNORE"), (False, "INSERT OR REPLACE")):
+            chosen = [result for result in results if (result.reason == "missing_file") == missing]
+            insert(db, "hashes", chosen, verb=verb)
 
 
 def add_pixel_hashes(catalog: Catalog, hashes: Iterable[tuple[str, str]]) -> None:

@@ -23,6 +23,7 @@ def unhashed_faces(catalog: Catalog) -> list[tuple[str, str]]:
            WHERE f.state = 'kept' AND NOT EXISTS (
                SELECT 1 FROM face_hashes h WHERE h.face_id = f.face_id
                AND coalesce(h.reason, '') NOT IN ('missing_file', 'unreadable'))
+             AND NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'face' AND p.item_id = f.face_id)
            ORDER BY f.face_id"""
     )
     return [(row["face_id"], row["path"]) for row in rows]
@@ -35,13 +36,15 @@ def add_face_hashes(catalog: Catalog, hashes: Iterable[FaceHash]) -> None:
 
 
 def hashed_faces(catalog: Catalog) -> list[HashedFace]:
-    """Return the hashed faces that cropping kept, in the order of discovery."""
+    """Return the hashed faces that cropping kept and whose file was not purged, in the order of discovery."""
     rows = catalog.rows(
         """SELECT f.face_id, f.crop_width, f.crop_height, f.path, f.emotion, f.license <> 'unknown' AS licensed,
                   f.candidate_id, f.verdict IS 'reject' AS rejected,
                   h.phash, h.phash_mirrored, h.phash_256, h.phash_256_mirrored, h.reason
            FROM face_rows f JOIN face_hashes h USING (face_id) JOIN faces cropped USING (face_id)
-           WHERE cropped.state = 'kept' ORDER BY f.candidate_id, f.face_id"""
+           WHERE cropped.state = 'kept'
+             AND NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'face' AND p.item_id = f.face_id)
+           ORDER BY f.candidate_id, f.face_id"""
     )
     return [
         HashedFace(
@@ -68,8 +71,10 @@ def hashed_faces(catalog: Catalog) -> list[HashedFace]:
 def replace_face_dedupes(
     catalog: Catalog, results: Iterable[FaceDedupe], groups: Iterable[DuplicateGroup]
 ) -> None:
-    """Commit the outcome for all faces, which replaces the earlier one."""
+    """Commit the outcome for all faces, which replaces the earlier one; faces whose file was purged keep theirs."""
     with catalog.transaction() as db:
-        db.execute("DELETE FROM face_dedupes")
+        db.execute(
+            "DELETE FROM face_dedupes WHERE face_id NOT IN (SELECT item_id FROM purged WHERE kind = 'face')"
+        )
         insert(db, "face_dedupes", results)
         replace_groups(db, "face", groups)

@@ -17,7 +17,10 @@ _BREAK = 60.0
 
 @dataclass(frozen=True, slots=True)
 class EmotionProgress:
-    """The counts of one emotion: result pages asked for, images, faces, and what reviewers said of them."""
+    """The counts of one emotion: result pages asked for, images, faces, and what reviewers said of them.
+
+    `purged` are accepted faces whose file was deleted.
+    """
 
     emotion: Emotion
     requests: int
@@ -25,6 +28,12 @@ class EmotionProgress:
     faces: int
     accepted: int
     rejected: int
+    purged: int = 0
+
+    @property
+    def drawable(self) -> int:
+        """Return the faces that a sample can draw."""
+        return self.accepted - self.purged
 
     @property
     def waiting(self) -> int:
@@ -43,7 +52,7 @@ class EmotionProgress:
 
     def missing_faces(self, per_class: int, share: float) -> float:
         """Return the faces that are missing if this share of those waiting is accepted."""
-        return max(0.0, per_class - self.accepted - self.waiting * share)
+        return max(0.0, per_class - self.drawable - self.waiting * share)
 
     def missing_images(self, per_class: int) -> int:
         """Return the images that are likely to fill a class."""
@@ -107,9 +116,14 @@ def emotion_progress(catalog: Catalog) -> list[EmotionProgress]:
     faces = {
         row["emotion"]: row
         for row in catalog.rows(
-            """WITH face AS MATERIALIZED (SELECT emotion, verdict, conflict FROM face_rows WHERE state = 'kept')
+            """WITH face AS MATERIALIZED (
+                   SELECT f.emotion, f.verdict, f.conflict, p.item_id IS NOT NULL AS purged
+                   FROM face_rows f LEFT JOIN purged p ON p.kind = 'face' AND p.item_id = f.face_id
+                   WHERE f.state = 'kept')
                SELECT emotion, count(*) AS faces, sum(verdict IS 'accept' AND NOT conflict) AS accepted,
-                      sum(verdict IS 'reject') AS rejected FROM face GROUP BY emotion"""
+                      sum(verdict IS 'reject') AS rejected,
+                      sum(verdict IS 'accept' AND NOT conflict AND purged) AS purged
+               FROM face GROUP BY emotion"""
         )
     }
     return [
@@ -117,7 +131,7 @@ def emotion_progress(catalog: Catalog) -> list[EmotionProgress]:
             emotion,
             requests.get(emotion) or 0,
             images.get(emotion, 0),
-            *((row["faces"], row["accepted"], row["rejected"]) if (row := faces.get(emotion)) else (0, 0, 0)),
+            *(tuple(faces[emotion])[1:] if emotion in faces else (0, 0, 0)),
         )
         for emotion in EMOTIONS
     ]
@@ -154,7 +168,7 @@ def forecasts(catalog: Catalog, per_class: int, requests_per_day: float) -> list
         share, low, high = item.acceptance()
         requests = [item.requests_for(per_class, value) for value in (share, high, low)]
         per_request = item.faces / item.requests if item.requests else 0.0
-        short = max(0, per_class - item.accepted)
+        short = max(0, per_class - item.drawable)
         hours = [
             None if number is None else (min(item.waiting, short / value) if value else item.waiting)
             * seconds / 3600 + number * per_request * seconds / 3600

@@ -3,7 +3,7 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from btfer_builder.catalog.catalog import Catalog
 from btfer_builder.io.json import json_text
@@ -11,7 +11,10 @@ from btfer_builder.io.json import json_text
 
 @dataclass(frozen=True, slots=True)
 class StageCount:
-    """A stage. `in` (here `came_in`) = `kept` + Σ `dropped`; unprocessed items are `waiting`."""
+    """A stage. `in` (here `came_in`) = `kept` + Σ `dropped`; unprocessed items are `waiting`.
+
+    `per_emotion` counts the kept items, `dropped_per_emotion` the dropped ones.
+    """
 
     stage: str
     unit: str
@@ -20,6 +23,7 @@ class StageCount:
     dropped: dict[str, int]
     waiting: int
     per_emotion: dict[str, int]
+    dropped_per_emotion: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """Return the stage as in `btfer status --json`."""
@@ -31,15 +35,17 @@ class StageCount:
 _CANDIDATES = "SELECT state, reason, emotion FROM candidate_fates"
 _IMAGES = """
        SELECT i.state, i.reason, i.emotion, i.verdict, i.verdict_reason, c.image_id IS NOT NULL AS cropped,
-              c.reason AS crop_reason
-       FROM image_rows i LEFT JOIN crops c USING (image_id)"""
+              c.reason AS crop_reason, p.item_id IS NOT NULL AS purged
+       FROM image_rows i LEFT JOIN crops c USING (image_id)
+       LEFT JOIN purged p ON p.kind = 'image' AND p.item_id = i.image_id"""
 # Only accepted faces are looked for in the sample and among those not drawn.
 _FACES = """
        SELECT f.state, f.reason, f.emotion, f.found_as, f.cropped, f.compared, f.verdict, f.verdict_reason, f.conflict,
-              s.face_id IS NOT NULL AS drawn, u.reason AS undrawn
+              s.face_id IS NOT NULL AS drawn, u.reason AS undrawn, p.item_id IS NOT NULL AS purged
        FROM face_rows f
        LEFT JOIN sample s ON s.face_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END AND s.emotion = f.emotion
-       LEFT JOIN undrawn u ON u.face_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END AND u.emotion = f.emotion"""
+       LEFT JOIN undrawn u ON u.face_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END AND u.emotion = f.emotion
+       LEFT JOIN purged p ON p.kind = 'face' AND p.item_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END"""
 
 #: Each stage, its unit, its source, and its items: state (kept, dropped or waiting), reason, emotion, number n.
 _STAGES = (
@@ -61,8 +67,9 @@ _STAGES = (
         "crop",
         "images",
         _IMAGES,
-        """SELECT CASE WHEN NOT cropped THEN 'waiting' WHEN crop_reason IS NULL THEN 'kept' ELSE 'dropped' END
-                  AS state, crop_reason AS reason, emotion, n
+        """SELECT CASE WHEN NOT cropped AND NOT purged THEN 'waiting' WHEN cropped AND crop_reason IS NULL THEN 'kept'
+                       ELSE 'dropped' END AS state,
+                  CASE WHEN cropped THEN crop_reason ELSE 'purged' END AS reason, emotion, n
            FROM counted WHERE state = 'kept' AND verdict IS NOT 'reject'""",
     ),
     # The second pass is optional: faces that it has not compared also go on.
@@ -70,7 +77,8 @@ _STAGES = (
         "dedupe-faces",
         "faces",
         _FACES,
-        """SELECT CASE WHEN compared THEN state ELSE 'waiting' END AS state, reason, found_as AS emotion, n
+        """SELECT CASE WHEN compared OR reason = 'purged' THEN state ELSE 'waiting' END AS state, reason,
+                  found_as AS emotion, n
            FROM counted WHERE cropped = 'kept'""",
     ),
     (
@@ -86,7 +94,8 @@ _STAGES = (
         _FACES,
         """SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM sample) THEN 'waiting'
                        WHEN drawn THEN 'kept' ELSE 'dropped' END AS state,
-                  CASE WHEN conflict THEN 'conflict' ELSE coalesce(undrawn, 'not_drawn') END AS reason, emotion, n
+                  CASE WHEN purged THEN 'purged' WHEN conflict THEN 'conflict' ELSE coalesce(undrawn, 'not_drawn') END
+                  AS reason, emotion, n
            FROM counted WHERE state = 'kept' AND verdict = 'accept'""",
     ),
 )
@@ -105,7 +114,7 @@ def funnel(catalog: Catalog, only: Sequence[str] = ()) -> list[StageCount]:
         # Counted here: SQLite sorts all rows to group them.
         alike = Counter(map(tuple, catalog.connection.execute(rows)))
         names = [column[0] for column in catalog.connection.execute(f"{rows} LIMIT 0").description]
-        columns = (f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate([*names, "n"]))
+        columns = (f"json_extract(value, '$[{index}]') AS {name}" for index, name in enumerate([*names, "n"]))
         counting = f"""
             WITH counted AS MATERIALIZED (SELECT {", ".join(columns)} FROM json_each(?))
             {" UNION ALL ".join(parts)}"""
@@ -118,10 +127,13 @@ def _count(stage: str, unit: str, rows: Sequence[sqlite3.Row]) -> StageCount:
     total = {"kept": 0, "dropped": 0, "waiting": 0}
     dropped: dict[str, int] = {}
     per_emotion: dict[str, int] = {}
+    dropped_per_emotion: dict[str, int] = {}
     for row in rows:
         total[row["state"]] += row["n"]
         if row["state"] == "dropped":
             dropped[row["reason"]] = dropped.get(row["reason"], 0) + row["n"]
+            lost = dropped_per_emotion.get(row["emotion"], 0)
+            dropped_per_emotion[row["emotion"]] = lost + row["n"]
         elif row["state"] == "kept":
             per_emotion[row["emotion"]] = per_emotion.get(row["emotion"], 0) + row["n"]
     return StageCount(
@@ -132,4 +144,5 @@ def _count(stage: str, unit: str, rows: Sequence[sqlite3.Row]) -> StageCount:
         dropped=dict(sorted(dropped.items(), key=lambda item: (-item[1], item[0]))),
         waiting=total["waiting"],
         per_emotion=dict(sorted(per_emotion.items())),
+        dropped_per_emotion=dict(sorted(dropped_per_emotion.items())),
     )

@@ -17,14 +17,14 @@ _PROVENANCE = (
 _BOX = (
     "x, y, width, height, confidence, left_eye_x, left_eye_y, right_eye_x, right_eye_y, nose_x, nose_y, "
     "mouth_left_x, mouth_left_y, mouth_right_x, mouth_right_y, crop_x, crop_y, crop_width, crop_height, "
-    "crop_angle, blurred, upscale, roll, yaw, sharpness, brightness"
+    "crop_angle, blurred, upscale, roll, yaw, sharpness, brightness, padding, found_by"
 )
 
 #: The query of each `manifests/<name>.csv`. CROSS JOIN begins with the left table: leaks and the sample are small.
 MANIFESTS = {
     "candidates": f"""
         SELECT emotion, state, reason, detail, rank, {_PROVENANCE}, found_url, sha1, image_id, http_status,
-               content_type, bytes, fetched_at, tries, restrictions
+               content_type, bytes, fetched_at, tries, restrictions, consent
         FROM candidate_fates ORDER BY candidate_id""",
     "images": f"""
         SELECT image_id, emotion,

@@ -1,4 +1,4 @@
-"""Which files belong to a row of the catalog."""
+"""Which files belong to a row of the catalog. Those that were purged do not: a killed purge is completed."""
 
 from btfer_builder.catalog.catalog import Catalog
 from btfer_builder.records import Kind
@@ -6,12 +6,20 @@ from btfer_builder.records import Kind
 
 def image_files(catalog: Catalog) -> set[str]:
     """Return the paths of all images, relative to the workspace."""
-    return _column(catalog, "SELECT path FROM images")
+    return _column(
+        catalog,
+        """SELECT path FROM images i WHERE NOT EXISTS (
+               SELECT 1 FROM purged p WHERE p.kind = 'image' AND p.item_id = i.image_id)""",
+    )
 
 
 def face_files(catalog: Catalog) -> set[str]:
     """Return the paths of all face crops, relative to the workspace."""
-    return _column(catalog, "SELECT path FROM faces WHERE path IS NOT NULL")
+    return _column(
+        catalog,
+        """SELECT path FROM faces f WHERE path IS NOT NULL AND NOT EXISTS (
+               SELECT 1 FROM purged p WHERE p.kind = 'face' AND p.item_id = f.face_id)""",
+    )
 
 
 def sample_files(catalog: Catalog) -> set[str]:
@@ -21,7 +29,11 @@ def sample_files(catalog: Catalog) -> set[str]:
 
 def item_ids(catalog: Catalog, kind: Kind) -> set[str]:
     """Return the ids of all images or faces: those that may have a thumbnail."""
-    return _column(catalog, f"SELECT {kind}_id FROM {kind}s")
+    return _column(
+        catalog,
+        f"""SELECT {kind}_id FROM {kind}s WHERE NOT EXISTS (
+                SELECT 1 FROM purged p WHERE p.kind = '{kind}' AND p.item_id = {kind}_id)""",
+    )
 
 
 def _column(catalog: Catalog, sql: str) -> set[str]:

@@ -122,6 +122,12 @@ def released_ids(catalog: Catalog) -> set[str]:
     return {row["face_id"] for row in catalog.rows("SELECT DISTINCT face_id FROM release_faces")}
 
 
+def released_anywhere(catalog: Catalog) -> set[str]:
+    """Return the faces of all releases that were written to a folder."""
+    rows = catalog.rows("SELECT DISTINCT face_id FROM release_faces JOIN release_copies USING (version)")
+    return {row["face_id"] for row in rows}
+
+
 def copies_of(catalog: Catalog) -> dict[str, tuple[int, dict[str, Any]]]:
     """Return the (version, recipe) of every written release, by its folder."""
     rows = catalog.rows("SELECT path, version, recipe FROM release_copies")

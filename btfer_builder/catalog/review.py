@@ -26,6 +26,10 @@ class ReviewItem:
         Scale of the crop relative to the photo; above 1 the crop is enlarged. None for a photo.
     restrictions
         Rights other than copyright that its source states, such as `personality`, separated by `|`.
+    padding
+        Share of the crop that repeats the border of the photo, 0 to 1; None where it is not known.
+    found_by
+        `bordered` if the face was found only in the photo with a border, `already_cropped` if it was not searched.
     duplicates, distance
         Number of near duplicates of its photo that were dropped, and their largest Hamming distance.
     """
@@ -40,6 +44,8 @@ class ReviewItem:
     duplicates: int
     distance: int | None
     restrictions: str = ""
+    padding: float | None = None
+    found_by: str = ""
 
     @property
     def proposed(self) -> Emotion | None:
@@ -64,23 +70,26 @@ _ITEMS: dict[Kind, str] = {
     # the decision can be changed.
     "image": f"""
         SELECT d.image_id, s.emotion, d.conflict, s.query, c.license, NULL, NULL, coalesce(copies.n, 0),
-               copies.distance, c.restrictions
+               copies.distance, c.restrictions, NULL, ''
         FROM dedupes d JOIN origins o USING (image_id) JOIN candidates c ON c.candidate_id = o.found_by
         JOIN searches s USING (search_id) {_COPIES} = d.image_id
-        WHERE d.state = 'kept' ORDER BY c.candidate_id, d.image_id""",
+        WHERE d.state = 'kept'
+          AND NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'image' AND p.item_id = d.image_id)
+        ORDER BY c.candidate_id, d.image_id""",
     # The labels of the image review are the proposals of the face review.
     "face": f"""
         SELECT f.face_id, i.emotion, i.conflict OR coalesce(d.conflict, 0), i.query, i.license, f.confidence,
-               nullif(f.upscale, 0), coalesce(copies.n, 0), copies.distance, i.restrictions
+               nullif(f.upscale, 0), coalesce(copies.n, 0), copies.distance, i.restrictions, f.padding, f.found_by
         FROM faces f JOIN croppable i USING (image_id) LEFT JOIN face_dedupes d USING (face_id)
         {_COPIES} = f.image_id
         WHERE f.state = 'kept' AND f.face_id NOT IN (SELECT face_id FROM face_copies)
+          AND NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'face' AND p.item_id = f.face_id)
         ORDER BY i.candidate_id, f.face_id""",
 }
 
 
 def review_items(catalog: Catalog, kind: Kind) -> list[ReviewItem]:
-    """Return all items of a round in the order of discovery."""
+    """Return all items of a round in the order of discovery, except those whose file was purged."""
     return [
         ReviewItem(row[0], row[1], bool(row[2]), *row[3:])  # the columns are the fields, in order
         for row in catalog.rows(_ITEMS[kind])
@@ -91,7 +100,7 @@ def items_version(catalog: Catalog) -> tuple[int, ...]:
     """Return numbers that change whenever a stage may have changed the items to review."""
     rows = catalog.rows(
         """SELECT (SELECT max(run_id) FROM runs), (SELECT count(ended_at) FROM runs),
-                  (SELECT count(*) FROM dedupes), (SELECT count(*) FROM faces)"""
+                  (SELECT count(*) FROM dedupes), (SELECT count(*) FROM faces), (SELECT count(*) FROM purged)"""
     )
     return tuple(rows[0])
 

@@ -51,6 +51,12 @@ def last_settings(catalog: Catalog, command: str) -> dict[str, Any] | None:
     return dict(json.loads(text)) if text else None
 
 
+def last_version(catalog: Catalog, command: str) -> str:
+    """Return the version of btfer that finished a command last; empty if there is none."""
+    sql = "SELECT version FROM runs WHERE command = ? AND outcome = 'done' ORDER BY run_id DESC LIMIT 1"
+    return catalog.value(sql, command) or ""
+
+
 def kept_images(catalog: Catalog) -> set[str]:
     """Return the images that dedupe keeps."""
     return {row["image_id"] for row in catalog.rows("SELECT image_id FROM dedupes WHERE state = 'kept'")}

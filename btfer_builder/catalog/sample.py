@@ -47,6 +47,8 @@ class Source:
     creator: str
     fetched_at: str = ""
     restrictions: str = ""
+    attribution: str = ""
+    consent: str = ""
 
 
 ATTRIBUTES = ("query_ethnicity", "query_gender", "query_age")
@@ -86,7 +88,7 @@ def sources(catalog: Catalog, image_ids: Iterable[str]) -> dict[str, list[Source
     """Return the candidates that led to each image, by image id."""
     rows = catalog.connection.execute(
         """SELECT f.image_id, coalesce(nullif(c.found_url, ''), c.url), c.page_url, c.license, c.license_url,
-                  c.creator, f.fetched_at, c.restrictions
+                  c.creator, f.fetched_at, c.restrictions, c.attribution, c.consent
            FROM json_each(?) wanted CROSS JOIN fetches f ON f.image_id = wanted.value
            CROSS JOIN candidates c ON c.url = f.url ORDER BY c.candidate_id""",
         (json_text(sorted(set(image_ids))),),

@@ -79,6 +79,15 @@ def image_fingerprints(catalog: Catalog) -> list[ImageFingerprint]:
     return [ImageFingerprint(*row) for row in rows]
 
 
+def face_fingerprints(catalog: Catalog) -> dict[str, ImageFingerprint]:
+    """Return the fingerprints of the hashed faces, by face id."""
+    rows = catalog.rows(
+        """SELECT face_id, '', '', phash, phash_mirrored, phash_256, phash_256_mirrored, ''
+           FROM face_hashes WHERE reason IS NULL"""
+    )
+    return {row["face_id"]: ImageFingerprint(*row) for row in rows}
+
+
 def copies(catalog: Catalog, image_ids: Collection[str]) -> set[str]:
     """Return these images and all that dedupe has put into a group with one of them.
 

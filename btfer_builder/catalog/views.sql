@@ -4,7 +4,7 @@
 -- The outcome for each candidate. Only the first one of a URL is fetched, and the first that led to an image is kept.
 CREATE VIEW candidate_fates AS
 SELECT c.candidate_id, c.search_id, c.rank, c.url, c.page_url, c.title, c.license, c.license_url, c.creator,
-       c.attribution, c.restrictions, c.sha1, c.found_url, s.engine,
+       c.attribution, c.restrictions, c.consent, c.sha1, c.found_url, s.engine,
        coalesce(nullif(c.asked, ''), s.query) AS query, s.language, s.emotion, s.query_ethnicity, s.query_gender,
        s.query_age, s.expression, f.image_id, f.detail, f.http_status, f.content_type, f.bytes, f.fetched_at, f.tries,
        CASE WHEN f.url IS NULL THEN 'waiting' WHEN o.found_by IS NULL THEN 'dropped' ELSE 'kept' END AS state,
@@ -68,6 +68,11 @@ LEFT JOIN vote_counts v ON v.kind = 'image' AND v.item_id = o.image_id;
 CREATE VIEW croppable AS
 SELECT * FROM image_rows WHERE state = 'kept' AND verdict IS NOT 'reject';
 
+-- Those whose file was not purged, so that they can be cropped (again).
+CREATE VIEW croppable_files AS
+SELECT * FROM croppable i
+WHERE NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'image' AND p.item_id = i.image_id);
+
 -- Faces that show the same picture as another one, as long as cropping keeps that one.
 CREATE VIEW face_copies AS
 SELECT d.* FROM face_dedupes d
@@ -77,10 +82,10 @@ WHERE d.state = 'dropped' AND (d.duplicate_of IS NULL OR EXISTS (
 -- Faces to review, with label and verdict. A label resolves a conflict.
 -- State and reason of a copy are those of dedupe; they come first, as f.* repeats those of the crop. `found_as` is the
 -- label after the review of the photos, `compared` tells whether dedupe has compared the face. Copies are few: where the
--- key is NULL, SQLite does not search for one.
+-- key is NULL, SQLite does not search for one. A face whose file was purged before it had a verdict is dropped.
 CREATE VIEW face_rows AS
-SELECT CASE WHEN copy.face_id IS NULL THEN f.state ELSE 'dropped' END AS state,
-       coalesce(f.reason, copy.reason) AS reason, f.*, coalesce(v.emotion, i.emotion) AS emotion,
+SELECT CASE WHEN copy.face_id IS NULL AND gone.item_id IS NULL THEN f.state ELSE 'dropped' END AS state,
+       coalesce(f.reason, copy.reason, CASE WHEN gone.item_id IS NOT NULL THEN 'purged' END) AS reason, f.*, coalesce(v.emotion, i.emotion) AS emotion,
        (i.conflict OR coalesce(d.conflict, 0)) AND v.emotion IS NULL AS conflict,
        coalesce(v.verdict, NULL) AS verdict, v.reason AS verdict_reason, v.votes, v.adjudicated,
        f.state AS cropped, d.face_id IS NOT NULL AS compared, i.emotion AS found_as,
@@ -89,4 +94,5 @@ SELECT CASE WHEN copy.face_id IS NULL THEN f.state ELSE 'dropped' END AS state,
 FROM faces f JOIN croppable i USING (image_id)
 LEFT JOIN face_dedupes d ON d.face_id = f.face_id
 LEFT JOIN face_copies copy ON copy.face_id = CASE WHEN f.state = 'kept' AND d.state = 'dropped' THEN f.face_id END
-LEFT JOIN vote_counts v ON v.kind = 'face' AND v.item_id = f.face_id;
+LEFT JOIN vote_counts v ON v.kind = 'face' AND v.item_id = f.face_id
+LEFT JOIN purged gone ON gone.kind = 'face' AND gone.item_id = CASE WHEN v.verdict IS NULL THEN f.face_id END;

@@ -43,7 +43,9 @@ def hashes(
     count = write_hashes(out, manifest.rows)
     dropped = ", ".join(f"{n} {reason}" for reason, n in manifest.dropped.items())
     if as_json:
-        emit_json({"path": str(out), "images": count, "dropped": manifest.dropped})
+        emit_json(
+            {"path": str(out), "images": count, "dropped": manifest.dropped, "left_out": manifest.left_out}
+        )
     else:
         echo(f"wrote hashes of {count} images to {out}" + (f"; dropped: {dropped}" if dropped else ""))
 

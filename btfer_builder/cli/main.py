@@ -24,6 +24,7 @@ COMMANDS = {
     "scan-release": ("release", "scan_release", "Audit a release for leaked metadata."),
     "rebuild": ("release", "rebuild", "Download the images of a release without images."),
     "takedown": ("release", "takedown", "Remove an image permanently."),
+    "purge": ("release", "purge", "Delete files that are no longer needed."),
     "recheck": ("release", "recheck", "Check the sources of a release."),
     "diff": ("release", "diff", "Compare two releases."),
     "eval": ("evaluate", "evaluate", "Score trained models on the sample."),

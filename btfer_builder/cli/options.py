@@ -75,12 +75,14 @@ def apply_cli_options(section: AnySection, options: dict[str, Any]) -> AnySectio
     click.UsageError
         If a value is out of range.
     """
-    given = {setting.name: options.get(setting.name) for setting in settings_of(type(section))}
+    given = {setting.name: options.get(setting.option) for setting in settings_of(type(section))}
     try:
         return override(section, **{name: value for name, value in given.items() if value is not None})
     except msgspec.ValidationError as error:
         name, _, text = explain(error).partition(": ")
-        raise click.UsageError(f"--{name.partition('[')[0].replace('_', '-')}: {text}") from None
+        name = name.partition("[")[0]
+        option = section.option_names.get(name, name)
+        raise click.UsageError(f"--{option.replace('_', '-')}: {text}") from None
 
 
 def given_flags(options: dict[str, Any]) -> set[str]:
@@ -117,7 +119,7 @@ def _setting_option(setting: Setting, old: str | None) -> Callable[[Command], Co
         options |= {"multiple": True, "metavar": "NAME=URL", "callback": lambda _c, _o, value: _pairs(value)}
     if shown not in (None, "", {}):
         text += f" [default: {shown}]"
-    option = partial(_option, _flag(setting.name, kind), setting.name, help=text, **options)
+    option = partial(_option, _flag(setting.option, kind), setting.option, help=text, **options)
     return option(old=_flag(old, kind) if old else "")
 
 

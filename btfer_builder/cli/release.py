@@ -1,10 +1,11 @@
-"""The commands about releases: release, scan-release, rebuild, takedown, recheck, diff."""
+"""The commands about releases: release, scan-release, rebuild, takedown, purge, recheck, diff."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from btfer_builder import __version__
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import CrawlRecipe, ReleaseRecipe
@@ -15,6 +16,7 @@ from btfer_builder.workspace import open_workspace
 
 if TYPE_CHECKING:
     from btfer_builder.release.diff import ReleaseDiff
+    from btfer_builder.release.purge import Keep
     from btfer_builder.release.takedown.stage import Takedown
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -64,6 +66,7 @@ def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
       btfer scan-release ../faces-v1
     """
     from btfer_builder.release.audit import audit_release
+    from btfer_builder.release.diff import release_info
 
     result = audit_release(out)
     if as_json:
@@ -75,7 +78,13 @@ def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
             )
         echo(f"{result.files} files and {result.pictures} images checked, {len(result.findings)} findings")
     if result.findings:
-        raise BtferError(f"{out} leaks metadata or is incomplete; release it again")
+        made_with = str(release_info(out).get("made_with"))[:40]
+        earlier = (
+            ""
+            if made_with == f"btfer-builder {__version__}"
+            else f" (written by {made_with}, which checked less)"
+        )
+        raise BtferError(f"{out} leaks metadata or is incomplete{earlier}; write it again: btfer release OUT")
 
 
 @click.command()
@@ -133,6 +142,45 @@ def takedown(directory: Path | None, as_json: bool, target: str, dry_run: bool, 
         emit_json(result.to_dict())
         return
     _show_takedown(result)
+
+
+@click.command()
+@click.option(
+    "--keep",
+    type=click.Choice(["release", "sample"]),
+    required=True,
+    help="Keep the faces of the releases, or also those of the sample and its reserve.",
+)
+@click.option("--yes", is_flag=True, help="Delete the files; without it, only show what would be deleted.")
+@common_options
+def purge(directory: Path | None, as_json: bool, keep: "Keep", yes: bool) -> None:
+    """Delete files that are no longer needed.
+
+    Deletes the original photos, all faces that are not kept, and thumbnails. The catalog keeps hashes, sources, boxes
+    and decisions: nothing is downloaded again, and a takedown still finds everybody. Photos cannot be cropped again.
+
+    \b
+    Examples:
+      btfer purge --keep release
+      btfer purge --keep release --yes
+    """
+    from btfer_builder.release.purge import purge as run_purge
+
+    result = run_purge(open_workspace(directory), keep, dry_run=not yes)
+    if as_json:
+        emit_json(result.to_dict())
+        return
+    kinds = {**result.deleted, "all": result.total, "kept faces": result.kept}
+    will = "would be deleted" if result.dry_run else "deleted"
+    table(
+        f"Files that {will}",
+        ["kind", "files", "bytes"],
+        [(name, n.files, n.bytes) for name, n in kinds.items()],
+    )
+    if result.faces:
+        echo("faces: " + ", ".join(f"{count} {fate}" for fate, count in result.faces.items()))
+    if result.dry_run:
+        echo_stderr(f"nothing was deleted; to delete them for good: btfer purge --keep {keep} --yes")
 
 
 @click.command()
@@ -209,7 +257,7 @@ def _show_takedown(result: "Takedown") -> None:
         table(
             "Images",
             ["image", "match"],
-            [(image_id[:16] + "…", why) for image_id, why in matches.reasons.items()],
+            [(image_id[:16] + "…", reason) for image_id, reason in matches.reasons.items()],
         )
     if result.replacements:
         rows = [

@@ -10,7 +10,14 @@ import click
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.cli.status import show_stages
-from btfer_builder.config import CrawlRecipe, CropRecipe, DedupeRecipe, QueriesRecipe, SampleRecipe
+from btfer_builder.config import (
+    CrawlRecipe,
+    CropRecipe,
+    DedupeRecipe,
+    QueriesRecipe,
+    SampleRecipe,
+    SourceRecipe,
+)
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS
@@ -71,6 +78,7 @@ def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # n
 @click.command()
 @recipe_options(CrawlRecipe)
 @recipe_options(QueriesRecipe)
+@recipe_options(SourceRecipe)
 @click.option(
     "--path",
     type=click.Path(path_type=Path, exists=True),
@@ -118,7 +126,7 @@ def crawl(
       btfer crawl --plan --engine openverse --engine wikimedia
       btfer crawl --per-query 50 --emotion fear --emotion disgust
       btfer crawl --engine openverse --engine wikimedia --license cc0,pdm,by,by-sa --target 30
-      btfer crawl --engine folder --path ~/my-images
+      btfer crawl --engine folder --path ~/my-images --source-license by --source-creator "Our lab" --consent yes
       btfer crawl --engine urls --path cc.parquet --emotion happy --where-caption "smil|laugh"
       btfer crawl --engine bing --check
     """
@@ -141,7 +149,8 @@ def crawl(
         raise click.UsageError("--column: expected NAME=COLUMN, as url=image")
     listed = ListOptions(named, where_caption)
     try:
-        run_crawl(workspace, recipe, planned, wanted.emotion, path, list_options=listed)
+        own = apply_cli_options(workspace.recipe.source, options)
+        run_crawl(workspace, recipe, planned, wanted.emotion, path, list_options=listed, source=own)
     finally:
         show_stages(workspace, as_json, "crawl")
 
@@ -183,7 +192,9 @@ def _check_engines(recipe: CrawlRecipe, as_json: bool) -> None:
 @recipe_options(DedupeRecipe)
 @click.option("--faces", is_flag=True, help="Compare face crops (second pass, after btfer crop).")
 @click.option(
-    "--regroup", is_flag=True, help="Apply other settings even if reviewed or sampled items are dropped."
+    "--regroup",
+    is_flag=True,
+    help="Apply changed settings or newer rules even if reviewed or sampled items are dropped.",
 )
 @click.option(
     "--take-down",

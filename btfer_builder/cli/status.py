@@ -1,16 +1,18 @@
 """The command status: the funnel, what the sample still needs, and what the searches brought."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from btfer_builder.cli.options import common_options
-from btfer_builder.cli.output import emit_json, table
+from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
+    from btfer_builder.catalog.drop_rates import DropRates
     from btfer_builder.catalog.forecast import Forecast
 
 
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 def status(directory: Path | None, as_json: bool, by_search: bool) -> None:
     """Show the funnel.
 
-    For every stage: the items that came in, were kept, and were dropped, with reasons. Then, for each emotion, what
+    For every stage: the items that came in, were kept, and were dropped, with reasons, and the share dropped of each
+    emotion, with a note where it differs beyond chance. Then, for each emotion, what
     the sample still needs: requests, days and hours of review, with an interval. With --yield: images found,
     downloaded, kept and accepted, and accepted per request, by engine, language, expression and cell (emotion,
     ethnicity, gender, age).
@@ -102,16 +105,35 @@ def _show_forecasts(lines: "list[Forecast]") -> None:
     )
 
 
+def _show_drop_rates(rates: "list[DropRates]") -> None:
+    if rates:
+        shares = [[each.rates.get(emotion) for emotion in EMOTIONS] for each in rates]
+        rows = [
+            (each.stage, *("" if share is None else f"{100 * share:.0f} %" for share in own))
+            for each, own in zip(rates, shares, strict=True)
+        ]
+        table("share dropped, by emotion", ["stage", *EMOTIONS], rows)
+    for each in rates:
+        if each.differs:
+            echo(each.sentence)
+
+
 def show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
     """Print the funnel with what the sample still needs, or the stages that are named."""
+    from btfer_builder.catalog.drop_rates import drop_rates
     from btfer_builder.catalog.funnel import funnel
+    from btfer_builder.catalog.purge import count_purged
     from btfer_builder.sample.stale import warn_if_stale
 
     warn_if_stale(workspace.catalog)
     stages = funnel(workspace.catalog, only)
+    rates = [] if only else drop_rates(stages)
+    purged = None if only else count_purged(workspace.catalog)
     if as_json:
         forecast = {} if only else {"forecast": [line.to_dict() for line in _forecasts(workspace)]}
-        emit_json({"stages": [stage.to_dict() for stage in stages], **forecast})
+        drops = {} if only else {"drop_rates": [line.to_dict() for line in rates]}
+        gone = {"purged": asdict(purged)} if purged else {}
+        emit_json({"stages": [stage.to_dict() for stage in stages], **forecast, **drops, **gone})
         return
     table(
         f"{workspace.root.name}: {only[0] if only else 'the funnel'}",
@@ -134,5 +156,11 @@ def show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
         ["stage", *EMOTIONS],
         [(stage.stage, *(stage.per_emotion.get(emotion, 0) for emotion in EMOTIONS)) for stage in stages],
     )
+    _show_drop_rates(rates)
+    if purged:
+        days = " to ".join(purged.days)
+        echo(
+            f"purged on {days}: the files of {purged.photos} photos and {purged.faces} faces; their rows stay"
+        )
     if not only and stages[0].came_in + stages[0].waiting:
         _show_forecasts(_forecasts(workspace))

@@ -27,6 +27,7 @@ from btfer_builder.config.collection import (
     Ethnicity,
     Gender,
     QueriesRecipe,
+    SourceRecipe,
     StorageRecipe,
 )
 from btfer_builder.config.curation import (
@@ -85,6 +86,7 @@ __all__ = [
     "Scale",
     "Section",
     "Setting",
+    "SourceRecipe",
     "StorageRecipe",
     "TrainRecipe",
     "changes",

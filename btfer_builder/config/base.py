@@ -1,7 +1,7 @@
 """A section of `btfer.toml`, its settings, and the types that several sections share."""
 
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -24,6 +24,9 @@ MaxPixels = Annotated[
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of `btfer.toml`; every field is also an option of the command of the same name."""
 
+    #: Names of the options and keyword arguments where they differ from those in `btfer.toml`.
+    option_names: ClassVar[dict[str, str]] = {}
+
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -35,6 +38,7 @@ class Setting(msgspec.Struct, frozen=True):
     type: msgspec.inspect.Type
     default: Any
     help: str
+    option: str
 
 
 def settings_of(section: type[Section]) -> list[Setting]:
@@ -49,7 +53,8 @@ def settings_of(section: type[Section]) -> list[Setting]:
             text = (kind.extra_json_schema or {}).get("description", "")
             kind = kind.type
         default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-        settings.append(Setting(field.name, kind, default, text))
+        option = section.option_names.get(field.name, field.name)
+        settings.append(Setting(field.name, kind, default, text, option))
     return settings
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from btfer_builder.config.base import Section, toml_value
+from btfer_builder.config.collection import CropRecipe
 from btfer_builder.config.models import EvalRecipe, TrainRecipe
 from btfer_builder.config.renamed import IN_IDS, old_name, with_new_names
 
@@ -21,6 +22,9 @@ _NEUTRAL_IN: dict[type[Section], frozenset[str]] = {
     TrainRecipe: frozenset({"memory"}),
     EvalRecipe: frozenset({"batch_size", "trust_model"}),
 }
+#: Settings that were added with a default that is not what was done before. They are not compared with results that
+#: were made without them.
+_NEW_DEFAULT: dict[type[Section], frozenset[str]] = {CropRecipe: frozenset({"second_search"})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,11 @@ def changes(before: Mapping[str, Any] | None, now: Section, only: Collection[str
     if before is None:
         return []
     earlier = stored_settings(type(now), before)
+    unknown = _NEW_DEFAULT.get(type(now), frozenset()) - before.keys()
     return [
         Change(name, earlier[name], value)
         for name, value in outcome_settings(now).items()
-        if (not only or name in only) and earlier[name] != value
+        if (not only or name in only) and name not in unknown and earlier[name] != value
     ]
 
 

@@ -1,6 +1,6 @@
 """Sections about collecting images and faces: storage, queries, crawl, dedupe, crop."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +25,27 @@ class StorageRecipe(Section, frozen=True, kw_only=True):
             description="A folder or an address such as s3://bucket/set. Empty: data/ of the workspace.",
         ),
     ] = ""
+
+
+class SourceRecipe(Section, frozen=True, kw_only=True):
+    """What is true of your own pictures (`btfer crawl --engine folder`); a sources.csv beside them says it for each."""
+
+    option_names: ClassVar[dict[str, str]] = {
+        "license": "source_license", "creator": "source_creator", "attribution": "source_attribution",
+    }  # fmt: skip
+
+    license: Annotated[
+        str,
+        Meta(max_length=200, description="Licence of your own pictures, such as by or cc0. Empty: unknown."),
+    ] = ""
+    creator: Annotated[str, Meta(max_length=200, description="Who took your own pictures.")] = ""
+    attribution: Annotated[
+        str, Meta(max_length=500, description="How your own pictures are to be attributed.")
+    ] = ""
+    consent: Annotated[
+        Literal["yes", "no", "unknown"],
+        Meta(description="Whether the people in your own pictures consented to their use."),
+    ] = "unknown"
 
 
 class QueriesRecipe(Section, frozen=True, kw_only=True):
@@ -203,6 +224,23 @@ class CropRecipe(Section, frozen=True, kw_only=True):
             description="Maximum enlargement of a crop, for example 2 for twice the size; 0: no limit.",
         ),
     ] = 0.0
+    max_padding: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="Maximum share of a crop that is beyond the photo and repeats its border; 1: no limit.",
+        ),
+    ] = 1.0
+    second_search: Annotated[
+        bool, Meta(description="Search photos in which no face is found once more with a border around them.")
+    ] = True
+    already_cropped: Annotated[
+        bool,
+        Meta(
+            description="The pictures are crops of one face already: keep them whole, with their own pixels."
+        ),
+    ] = False
     align: Annotated[bool, Meta(description="Rotate crops so that the eyes are level.")] = False
     blur_others: Annotated[bool, Meta(description="Blur the faces of other people inside a crop.")] = False
     max_pixels: MaxPixels = 100_000_000

@@ -46,9 +46,10 @@ def with_keywords(
     changed, valid = [], []
     for section in sections:
         kind = type(section)
-        own = [setting.name for setting in settings_of(kind) if not only or setting.name in only]
+        names = {each.option: each.name for each in settings_of(kind) if not only or each.name in only}
+        own = list(names)
         renamed = with_new_names(kind, left)
-        given = {name: value for name, value in renamed.items() if name in own}
+        given = {names[option]: value for option, value in renamed.items() if option in own}
         left = {name: value for name, value in renamed.items() if name not in own}
         valid += own
         try:

@@ -14,12 +14,13 @@ from btfer_builder.config.collection import (
     CropRecipe,
     DedupeRecipe,
     QueriesRecipe,
+    SourceRecipe,
     StorageRecipe,
 )
 from btfer_builder.config.curation import AgreementRecipe, ReleaseRecipe, ReviewRecipe, SampleRecipe
 from btfer_builder.config.datasets import DatasetRecipe, HashesRecipe, LeakageRecipe
 from btfer_builder.config.models import EvalRecipe, TrainRecipe
-from btfer_builder.config.renamed import with_new_names
+from btfer_builder.config.renamed import SETTINGS, with_new_names
 from btfer_builder.errors import BtferError
 from btfer_builder.io.limits import read_toml
 
@@ -27,11 +28,12 @@ AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The sections of `btfer.toml`; each but `storage` has the settings of one command."""
+    """The sections of `btfer.toml`; each but `storage` and `source` has the settings of one command."""
 
     storage: StorageRecipe = StorageRecipe()
     queries: QueriesRecipe = QueriesRecipe()
     crawl: CrawlRecipe = CrawlRecipe()
+    source: SourceRecipe = SourceRecipe()
     dedupe: DedupeRecipe = DedupeRecipe()
     crop: CropRecipe = CropRecipe()
     hashes: HashesRecipe = HashesRecipe()
@@ -79,6 +81,7 @@ def convert_settings(values: Mapping[str, Any], kind: type[AnyStruct], path: Pat
         If a setting is unknown, given twice, or has a value out of range; the message names it.
     """
     current = dict(values)
+    renamed = {}
     for field in msgspec.structs.fields(kind):
         table = current.get(field.name)
         if isinstance(field.default, Section) and isinstance(table, dict):
@@ -86,10 +89,15 @@ def convert_settings(values: Mapping[str, Any], kind: type[AnyStruct], path: Pat
                 current[field.name] = with_new_names(type(field.default), table)
             except BtferError as error:
                 raise BtferError(f"{path}: {field.name}: {error}") from None
+            names = SETTINGS.get(type(field.default), {})
+            renamed |= {f"{field.name}.{new}": old for old, new in names.items() if old in table}
     try:
         return msgspec.convert(current, kind)
     except msgspec.ValidationError as error:
-        raise BtferError(f"{path}: {explain(error, kind)}") from None
+        name, separator, text = explain(error, kind).partition(": ")
+        if old := renamed.get(name):
+            name += f" (here under its old name {old})"
+        raise BtferError(f"{path}: {name}{separator}{text}") from None
 
 
 def explain(error: msgspec.ValidationError, kind: type[msgspec.Struct] | None = None) -> str:

@@ -16,15 +16,16 @@ def refuse_loss(
     sampled: int,
     go_on: str,
     would: str = "be dropped",
+    older: str = "",
 ) -> None:
-    """Raise an error if changed settings would drop reviewed or sampled items.
+    """Raise an error if changed settings, or the rules of a newer version, would drop reviewed or sampled items.
 
     Parameters
     ----------
     section
         The section of the settings.
     changed
-        The changed settings. Empty: items are dropped for other reasons, which is allowed.
+        The changed settings. If empty and `older` is empty, too, items are dropped for other reasons, which is allowed.
     lost
         What is dropped: `images`, `faces` or `items`.
     reviewed, sampled
@@ -33,20 +34,26 @@ def refuse_loss(
         The command that applies the settings nevertheless.
     would
         What would happen to the items.
+    older
+        The version that made the current result, if its rules were different.
 
     Raises
     ------
     BtferError
         If reviewed or sampled items would be dropped.
     """
-    if not changed or not (reviewed or sampled):
+    if not (changed or older) or not (reviewed or sampled):
         return
     losses = [f"{reviewed} reviewed {lost}"] * bool(reviewed) + [f"{sampled} faces of the sample"] * bool(
         sampled
     )
-    lines = "".join(f"\n  {change.name} = {toml_value(change.before)}" for change in changed)
-    raise BtferError(
-        f"{section}: {' and '.join(losses)} would {would} because of changed settings: "
-        f"{', '.join(map(str, changed))}. Nothing was changed. To apply them: {go_on}. "
-        f"To keep the earlier ones, set in btfer.toml:\n  [{section}]{lines}"
+    causes = [f"changed settings: {', '.join(map(str, changed))}"] * bool(changed)
+    causes += [f"this version's rules, which differ from those of version {older}"] * bool(older)
+    message = (
+        f"{section}: {' and '.join(losses)} would {would} because of {', and of '.join(causes)}. "
+        f"Nothing was changed. To apply them: {go_on}."
     )
+    if changed:
+        lines = "".join(f"\n  {change.name} = {toml_value(change.before)}" for change in changed)
+        message += f" To keep the earlier settings, set in btfer.toml:\n  [{section}]{lines}"
+    raise BtferError(message)

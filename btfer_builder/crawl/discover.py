@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from btfer_builder.catalog.crawl import (
     images_in_cell,
     plan_searches,
     query_with_results,
+    restate_sources,
     search_progress,
     waiting_in_cell,
 )
@@ -32,6 +33,7 @@ from btfer_builder.crawl.engines.base import (
     search_pages,
 )
 from btfer_builder.crawl.engines.folder import read_folder
+from btfer_builder.crawl.engines.own_sources import OwnSource
 from btfer_builder.crawl.engines.urls import ListOptions, read_urls
 from btfer_builder.crawl.licenses import with_code
 from btfer_builder.crawl.plan import PlannedSearch, account_hint, engine_access, planned_searches
@@ -314,13 +316,20 @@ def _still_answers(
 
 
 def discover_listed(
-    catalog: Catalog, engine: str, path: Path, emotions: tuple[Emotion, ...], options: ListOptions
+    catalog: Catalog,
+    engine: str,
+    path: Path,
+    emotions: tuple[Emotion, ...],
+    options: ListOptions,
+    own: OwnSource,
 ) -> None:
     """Commit the candidates of a list of URLs (`urls`) or of a folder of pictures (`folder`)."""
-    found = read_urls(path, emotions, options) if engine == "urls" else read_folder(path, emotions)
+    found = read_urls(path, emotions, options) if engine == "urls" else read_folder(path, emotions, own)
     for search, candidates in found:
-        canonical: Iterable[Candidate] = (with_canonical_url(with_code(item)) for item in candidates)
+        canonical = [with_canonical_url(with_code(item)) for item in candidates]
         add_search(catalog, search, canonical, requested=len(candidates), requests=0)
+        if engine == "folder":
+            restate_sources(catalog, search, canonical)
 
 
 def with_canonical_url(candidate: Candidate) -> Candidate:

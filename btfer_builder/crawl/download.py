@@ -23,6 +23,7 @@ from btfer_builder.catalog.crawl import (
     taken_down_images,
     waiting_urls,
 )
+from btfer_builder.catalog.purge import purged_ids
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
@@ -125,6 +126,7 @@ class _Download:
         #: Hosts without further requests, with the reason and detail of their dropped URLs; no reason: they wait.
         self.closed: dict[str, tuple[str | None, str]] = {}
         self.taken_down: frozenset[str] = frozenset()
+        self.purged: set[str] = set()
         self.scheduler: HostScheduler[FileJob] = HostScheduler(recipe)
         self.thread = ThreadPoolExecutor(1)
 
@@ -136,6 +138,7 @@ class _Download:
         )
         with self.thread:
             self.taken_down = await self._in_catalog_thread(taken_down_images, self.catalog)
+            self.purged = await self._in_catalog_thread(purged_ids, self.catalog, "image")
             tasks = [asyncio.create_task(self._work(fetcher)) for _ in range(self.recipe.connections)]
             tasks.append(asyncio.create_task(self._commit_regularly(show)))
             tasks.append(asyncio.create_task(self._add_waiting(discovered)))
@@ -244,7 +247,13 @@ class _Download:
             outcome, image = replace(outcome, image_id=None, reason="taken_down"), None
             if done.file:
                 done.file.unlink(missing_ok=True)
-        self._record(job, outcome, image, done.file)
+        file = done.file
+        if (
+            file and image and image.image_id in self.purged
+        ):  # at another address: its file is not wanted again
+            file.unlink(missing_ok=True)
+            file = None
+        self._record(job, outcome, image, file)
         if not done.answered and job.host not in self.closed and self.scheduler.is_dead(job.host):
             self._close(
                 job.host,

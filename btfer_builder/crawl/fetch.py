@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import re
-import warnings
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -31,7 +31,8 @@ from btfer_builder.crawl.ssrf_guard import GuardedResolver, guarded_sockets
 from btfer_builder.crawl.temp_file import TempFile, images_folder
 from btfer_builder.crawl.urls import redirect_url, request_url
 from btfer_builder.errors import BtferError
-from btfer_builder.images.decode import FORMATS, openers
+from btfer_builder.images.decode import Undecodable, open_image
+from btfer_builder.images.formats import FORMATS, START
 from btfer_builder.io.storage import Root
 from btfer_builder.records import Fetch, Image
 
@@ -266,29 +267,21 @@ def sniff(temp_file: TempFile) -> str:
     FetchError
         With the reason `empty`, `not_an_image`, `unsupported_format` or `too_large`.
     """
-    from PIL import Image as Picture
-
     file = temp_file.read()
-    start = file.read(1024)
+    start = file.read(START)
     file.seek(0)
     if not start:
         raise FetchError("empty")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow's warnings on sizes and metadata; dedupe decides on these
-            with Picture.open(file, formats=openers()) as picture:
-                return str(picture.format)
-    except Picture.DecompressionBombError as error:
-        raise FetchError("too_large", str(error)) from None
-    except Exception as error:
+        with open_image(file, max_pixels=sys.maxsize) as picture:  # dedupe decides on sizes
+            return str(picture.format)
+    except Undecodable as error:
+        if error.reason != "unreadable":
+            raise FetchError(error.reason, error.detail) from None
         text = start.lower()
         page = b"<html" in text or b"<!doctype html" in text
-        if start.startswith(b"8BPS") or (b"<svg" in text and not page):
-            raise FetchError("unsupported_format", "SVG or PSD") from None
         kind = "a web page" if page else repr(start[:16])
-        raise FetchError("not_an_image", f"{kind}: {type(error).__name__}") from None
+        raise FetchError("not_an_image", f"{kind}: {error.detail.partition(':')[0]}") from None
 
 
 def open_fetcher(root: Root, recipe: CrawlRecipe) -> Fetcher:

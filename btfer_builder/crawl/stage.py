@@ -11,11 +11,12 @@ from btfer_builder.catalog.crawl import QueryCell
 from btfer_builder.catalog.forecast import emotion_progress
 from btfer_builder.catalog.intentions import ERASED, is_intended
 from btfer_builder.catalog.manifests import write_manifests
-from btfer_builder.config import CrawlRecipe
+from btfer_builder.config import CrawlRecipe, SourceRecipe
 from btfer_builder.crawl.canary import EngineCheck, check_engine
 from btfer_builder.crawl.discover import EngineQueue, discover_listed, discover_searches
 from btfer_builder.crawl.download import CrawlCounts, download
 from btfer_builder.crawl.engines import SEARCH_ENGINES
+from btfer_builder.crawl.engines.own_sources import own_source
 from btfer_builder.crawl.engines.urls import ListOptions
 from btfer_builder.crawl.plan import EnginePlan, plan_crawl
 from btfer_builder.crawl.rate_limit import Clock
@@ -38,6 +39,7 @@ def crawl(
     *,
     list_options: ListOptions | None = None,
     clock: Clock | None = None,
+    source: SourceRecipe | None = None,
 ) -> int:
     """Search the recipe's engines for the queries and download the results (§2, stage 1).
 
@@ -58,6 +60,8 @@ def crawl(
         How to read the list of the `urls` engine.
     clock
         The time of the engines' limits; a simulation has its own.
+    source
+        What is true of the pictures of the `folder` engine.
 
     Returns
     -------
@@ -74,6 +78,7 @@ def crawl(
         raise BtferError(f"engine {listed[0]} reads one list or folder: name it with --path")
     if path is not None and not listed:
         raise BtferError("--path is for the engines urls and folder: name one with --engine")
+    own = own_source(source or SourceRecipe())
     check_engines(recipe)
     if not recipe.contact and any(
         name not in recipe.engine_url and name not in listed for name in recipe.engine
@@ -97,7 +102,7 @@ def crawl(
                 )
         for engine in listed:
             assert path is not None  # noqa: S101 - checked above
-            discover_listed(catalog, engine, path, emotions, list_options or ListOptions())
+            discover_listed(catalog, engine, path, emotions, list_options or ListOptions(), own)
         with ThreadPoolExecutor(1) as thread:
             discovery = thread.submit(
                 discover_searches, catalog, queries, recipe, stop, counts, clock, targets

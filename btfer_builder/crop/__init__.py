@@ -1,1 +1,1 @@
-"""Find faces in photos and cut them out as square crops of one size."""
+"""Find faces in photos and write them as square crops of one size."""

@@ -2,15 +2,16 @@
 
 import hashlib
 import multiprocessing
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from btfer_builder.config import CropRecipe
+from btfer_builder.config import CropRecipe, override
 from btfer_builder.crop import quality
 from btfer_builder.crop.blur_bystanders import bystanders
-from btfer_builder.crop.detectors.base import Detection, detect_faces
-from btfer_builder.crop.geometry import Box, PixelBox, crop_box
+from btfer_builder.crop.detectors.base import Detection, detect_faces, detect_with_border
+from btfer_builder.crop.geometry import Box, PixelBox, crop_box, padding
 from btfer_builder.crop.render import render_crop
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.io.atomic import sync_files, write_bytes
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def crop_images(items: Sequence[tuple[str, str]], root: Root, recipe: CropRecipe) -> list[CropResult]:
+#: Ids that a spreadsheet takes for numbers, or other programs with `d` for the exponent.
+_NUMBER = re.compile(r"\d+([de]\d*)?")
+
+
+def crop_images(
+    items: Sequence[tuple[str, str]], root: Root, recipe: CropRecipe, known: Collection[str] = ()
+) -> list[CropResult]:
     """Crop a shard of images into `root/data/faces`.
 
     Parameters
@@ -34,17 +41,21 @@ def crop_images(items: Sequence[tuple[str, str]], root: Root, recipe: CropRecipe
         The workspace.
     recipe
         How faces are chosen and cropped.
+    known
+        Ids of earlier versions that can be taken for numbers; faces that have them keep them.
     """
     import cv2
 
     if multiprocessing.parent_process() is not None:
         cv2.setNumThreads(1)  # every core has its own worker
-    results = [_crop_image(image_id, root, path, recipe) for image_id, path in items]
+    results = [_crop_image(image_id, root, path, recipe, known) for image_id, path in items]
     sync_files(root / face.path for result in results for face in result.faces if face.path)
     return results
 
 
-def _crop_image(image_id: str, root: Root, path: str, recipe: CropRecipe) -> CropResult:
+def _crop_image(
+    image_id: str, root: Root, path: str, recipe: CropRecipe, known: Collection[str]
+) -> CropResult:
     if not (root / path).is_file():
         return CropResult(image_id, "missing_file", f"{path} is gone")
     try:
@@ -52,7 +63,7 @@ def _crop_image(image_id: str, root: Root, path: str, recipe: CropRecipe) -> Cro
     except Undecodable as error:
         return CropResult(image_id, error.reason, error.detail)
     height, width = photo.shape[:2]
-    faces = place_faces(image_id, detect_faces(photo, recipe.detector), width, height, recipe)
+    faces = place_faces(image_id, _search(photo, recipe), width, height, recipe, known)
     faces = [_write_crop(face, photo, root, recipe) for face in faces]
     # With a margin as wide as the photo, two faces may have the same crop; it is listed once.
     rows = {
@@ -61,8 +72,22 @@ def _crop_image(image_id: str, root: Root, path: str, recipe: CropRecipe) -> Cro
     return CropResult(image_id, _image_reason(faces), faces=tuple(rows.values()))
 
 
+def _search(photo: "NDArray[np.uint8]", recipe: CropRecipe) -> list[Detection]:
+    """Return the faces of a photo, searched once more with a border where none is found."""
+    found = detect_faces(photo, recipe.detector)
+    if not recipe.second_search or any(face.confidence >= recipe.min_confidence for face in found):
+        return found
+    bordered = detect_with_border(photo, recipe.detector)
+    return bordered if any(face.confidence >= recipe.min_confidence for face in bordered) else found
+
+
 def place_faces(
-    image_id: str, detections: Sequence[Detection], width: int, height: int, recipe: CropRecipe
+    image_id: str,
+    detections: Sequence[Detection],
+    width: int,
+    height: int,
+    recipe: CropRecipe,
+    known: Collection[str] = (),
 ) -> list[Face]:
     """Return the faces of a photo with their crop boxes and ids, kept or dropped, without looking at its pixels.
 
@@ -76,14 +101,43 @@ def place_faces(
         Size of the photo in pixels.
     recipe
         How faces are chosen and cropped.
+    known
+        As in `crop_images`.
     """
+    if recipe.already_cropped:
+        face = _whole(image_id, detections, width, height, recipe)
+        return [_named(face, recipe.size, known)]
     faces = []
     for detection in detections:
         box = crop_box(detection.box, width, height, recipe)
-        faces.append(_face(image_id, detection, box, recipe.size, align=recipe.align))
+        face = _face(image_id, detection, box, recipe)
+        faces.append(replace(face, padding=round(padding(box, width, height, face.crop_angle), 4)))
     if recipe.blur_others:
-        faces = [_with_bystanders(face, detections, recipe.size) for face in faces]
-    return choose_faces(faces, recipe)
+        faces = [_with_bystanders(face, detections) for face in faces]
+    return choose_faces([_named(face, recipe.size, known) for face in faces], recipe)
+
+
+def _whole(
+    image_id: str, detections: Sequence[Detection], width: int, height: int, recipe: CropRecipe
+) -> Face:
+    """Return the face of a picture that is a crop already; landmarks and confidence are those of the largest face.
+
+    Where none is found, the landmarks are the middle of the picture and the confidence is 0.
+    """
+    middle = (width / 2, height / 2)
+    whole = Box(0.0, 0.0, float(width), float(height))
+    found = detections[0] if detections else Detection(whole, 0.0, *[middle] * 5)
+    side = max(width, height)
+    box = PixelBox((width - side) // 2, (height - side) // 2, side, side)
+    if recipe.fit == "stretch":
+        box = PixelBox(0, 0, width, height)
+    face = _face(image_id, replace(found, box=whole), box, override(recipe, align=False))
+    return replace(
+        face,
+        yaw=face.yaw if detections else 0.0,
+        padding=round(padding(box, width, height), 4),
+        found_by="already_cropped",
+    )
 
 
 def _write_crop(face: Face, photo: "NDArray[np.uint8]", root: Root, recipe: CropRecipe) -> Face:
@@ -101,13 +155,13 @@ def _write_crop(face: Face, photo: "NDArray[np.uint8]", root: Root, recipe: Crop
     )
 
 
-def _with_bystanders(face: Face, detections: Sequence[Detection], size: int) -> Face:
+def _with_bystanders(face: Face, detections: Sequence[Detection]) -> Face:
     """Record the other faces of the photo that reach into a face's crop."""
     own = Box(face.x, face.y, face.width, face.height)
     box = PixelBox(face.crop_x, face.crop_y, face.crop_width, face.crop_height)
     others = bystanders(own, [other.box for other in detections], box, face.crop_angle)
     boxes = [[round(side, 1) for side in (other.x, other.y, other.width, other.height)] for other in others]
-    return _named(replace(face, blurred=json_text(boxes)), size) if boxes else face
+    return replace(face, blurred=json_text(boxes)) if boxes else face
 
 
 def choose_faces(faces: Sequence[Face], recipe: CropRecipe) -> list[Face]:
@@ -129,6 +183,8 @@ def _defect(face: Face, recipe: CropRecipe) -> str | None:
         return "low_confidence"
     if min(face.width, face.height) < recipe.min_face_size:
         return "too_small"
+    if (face.padding or 0.0) > recipe.max_padding:
+        return "padded"
     if recipe.max_upscale and face.upscale > recipe.max_upscale:
         return "upscaled"
     return None
@@ -144,9 +200,9 @@ def _image_reason(faces: Sequence[Face]) -> str | None:
     return "several_faces" if "several_faces" in reasons else reasons[0]
 
 
-def _face(image_id: str, detection: Detection, box: PixelBox, size: int, *, align: bool = False) -> Face:
+def _face(image_id: str, detection: Detection, box: PixelBox, recipe: CropRecipe) -> Face:
     roll = quality.roll(detection)
-    face = Face(
+    return Face(
         face_id="",
         image_id=image_id,
         state="kept",
@@ -171,22 +227,27 @@ def _face(image_id: str, detection: Detection, box: PixelBox, size: int, *, alig
         crop_y=box.y,
         crop_width=box.width,
         crop_height=box.height,
-        crop_angle=round(roll, 1) if align else 0.0,
-        upscale=round(size / min(box.width, box.height), 4),
+        crop_angle=round(roll, 1) if recipe.align else 0.0,
+        upscale=round(recipe.size / min(box.width, box.height), 4),
         roll=round(roll, 1),
         yaw=round(quality.yaw(detection), 1),
+        found_by=detection.found_by,
     )
-    return _named(face, size)
 
 
-def _named(face: Face, size: int) -> Face:
-    """Set the id and path of a face: a hash of everything that determines the pixels of its crop."""
+def _named(face: Face, size: int, known: Collection[str]) -> Face:
+    """Set the id and path of a face: a hash of everything that determines the pixels of its crop.
+
+    The id is the first part of the hash that no program takes for a number, unless the face has had its id before.
+    """
     identity = (
         f"{face.image_id} {face.crop_x} {face.crop_y} {face.crop_width} {face.crop_height} {size}"
         + (f" {face.crop_angle}" if face.crop_angle else "")
         + (f" {face.x} {face.y} {face.width} {face.height} {face.blurred}" if face.blurred else "")
     )
-    face_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(identity.encode()).hexdigest()
+    parts = (digest[start : start + 16] for start in range(len(digest) - 15))
+    face_id = next(part for part in parts if part in known or not _NUMBER.fullmatch(part))
     return replace(face, face_id=face_id, path=f"data/faces/{face_id[:2]}/{face_id}.png")
 
 

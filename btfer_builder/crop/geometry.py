@@ -1,4 +1,4 @@
-"""Compute the rectangle to crop around a face, and cut it out of the photo."""
+"""Compute the rectangle to crop around a face, and crop it from the photo."""
 
 import math
 from dataclasses import dataclass
@@ -101,6 +101,25 @@ def cut(photo: "NDArray[np.uint8]", box: PixelBox, size: int, angle: float = 0.0
     kernel = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     crop: NDArray[np.uint8] = cv2.resize(inside, (size, size), interpolation=kernel)
     return crop
+
+
+def padding(box: PixelBox, photo_width: int, photo_height: int, angle: float = 0.0) -> float:
+    """Return the share of a rectangle that is beyond the photo, 0 to 1; arguments as in `cut`."""
+    import cv2
+    import numpy as np
+
+    corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float64) * (box.width, box.height)
+    turned = math.radians(angle)
+    turn = np.array([[math.cos(turned), math.sin(turned)], [-math.sin(turned), math.cos(turned)]])
+    middle = np.array([box.width, box.height]) / 2
+    # Relative to the rectangle, since float32 would round the coordinates of large photos.
+    rectangle = (corners - middle) @ turn + middle
+    photo = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float64) * (photo_width, photo_height) - (
+        box.x,
+        box.y,
+    )
+    inside, _ = cv2.intersectConvexConvex(rectangle.astype(np.float32), photo.astype(np.float32))
+    return min(max(1 - float(inside) / (box.width * box.height), 0.0), 1.0)
 
 
 def place_in_crop(

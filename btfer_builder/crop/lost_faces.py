@@ -33,12 +33,15 @@ def lost_faces(rows: Iterable[sqlite3.Row], recipe: CropRecipe) -> set[str]:
 
 def _kept(image_id: str, rows: Sequence[sqlite3.Row], recipe: CropRecipe) -> set[str]:
     width, height = rows[0]["photo_width"], rows[0]["photo_height"]
-    if not width or changes(json.loads(rows[0]["settings"]), recipe, ("detector",)):
+    if not width or changes(json.loads(rows[0]["settings"]), recipe, ("detector", "already_cropped")):
         return set()
     if width * height > recipe.max_pixels:
         return set()
-    detections = largest_first(_detection(row) for row in rows)
-    placed = place_faces(image_id, detections, width, height, recipe)
+    detections = largest_first(
+        _detection(row) for row in rows if recipe.second_search or row["found_by"] != "bordered"
+    )
+    known = {row["face_id"] for row in rows}
+    placed = place_faces(image_id, detections, width, height, recipe, known)
     return {face.face_id for face in placed if face.state == "kept"}
 
 
@@ -48,4 +51,5 @@ def _detection(row: sqlite3.Row) -> Detection:
         Box(row["x"], row["y"], row["width"], row["height"]),
         row["confidence"],
         *((row[f"{point}_x"], row[f"{point}_y"]) for point in points),
+        found_by=row["found_by"],
     )

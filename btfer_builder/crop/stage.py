@@ -5,10 +5,16 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
+import msgspec
+
+from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.crop import (
     add_crops,
+    count_padded,
     cropped_with,
     faces_cropped_with,
+    numeric_face_ids,
+    photo_sizes,
     stored_settings,
     uncropped_images,
 )
@@ -30,6 +36,7 @@ from btfer_builder.workspace import Workspace
 #: The settings of `--paper`, those of the authors' extractor: 10 photo pixels a side, stretched, one face a photo.
 PAPER = {
     "margin": 10, "margin_unit": "source", "fit": "stretch", "faces": "largest", "align": False, "blur_others": False,
+    "second_search": False, "already_cropped": False,
 }  # fmt: skip
 
 #: Small, because an image takes up to a second: an interruption repeats little work.
@@ -65,6 +72,8 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
             f"give a margin below {recipe.size // 2}"
         )
     catalog = workspace.catalog
+    if recipe.already_cropped:
+        recipe = _own_size(catalog, recipe)
     with (
         workspace.stage("crop"),
         writing(workspace, "crop", "data/faces"),
@@ -89,14 +98,41 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
             recipe.workers, SHARD_SIZE, recipe.scheduler, workspace.files
         )
         with bar(len(todo), "crop", "images") as progress:
-            for shard in runner.map(partial(crop_images, root=workspace.files, recipe=recipe), todo):
+            known = numeric_face_ids(catalog)
+            function = partial(crop_images, root=workspace.files, recipe=recipe, known=known)
+            for shard in runner.map(function, todo):
                 results = [_result(item, result) for item, result in shard]
                 add_crops(catalog, results, settings)
                 progress.update(len(results))
                 counts["images"] = counts.get("images", 0) + len(results)
+        if todo:
+            _report_padding(catalog, recipe)
         if others:  # faces of these are no longer in the catalog
             reconcile(workspace, "crop")
         write_manifests(catalog, workspace.manifests, "images", "faces")
+
+
+def _own_size(catalog: Catalog, recipe: CropRecipe) -> CropRecipe:
+    """Return the recipe with the size of the pictures, if all are squares of one size and no size is set."""
+    sizes = photo_sizes(catalog)
+    if recipe.size != CropRecipe().size or len(sizes) != 1 or sizes[0][0] != sizes[0][1]:
+        if len(sizes) > 1 or (sizes and sizes[0] != (recipe.size, recipe.size)):
+            echo_stderr(f"crop: the pictures are scaled to {recipe.size}×{recipe.size} pixels (size)")
+        return recipe
+    try:
+        return override(recipe, size=sizes[0][0])
+    except msgspec.ValidationError:  # larger than a crop may be
+        return recipe
+
+
+def _report_padding(catalog: Catalog, recipe: CropRecipe) -> None:
+    """Ask whether the pictures are crops already if most crops reach over their border."""
+    padded, faces = count_padded(catalog)
+    if padded > faces / 2 and not recipe.already_cropped:
+        echo_stderr(
+            f"crop: {padded} of {faces} crops reach over the border: are these pictures already cropped? Then keep "
+            "them as they are with --already-cropped, or limit what is repeated with --max-padding"
+        )
 
 
 def _check_losses(workspace: Workspace, recipe: CropRecipe, others: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ import glob
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from btfer_builder.datasets.duplicates import DuplicatePair, find_duplicates, fi
 from btfer_builder.datasets.readers import LAYOUTS, recognise
 from btfer_builder.datasets.readers.base import DROP_REASONS, Item
 from btfer_builder.errors import BtferError
+from btfer_builder.images.files import in_total, list_images, report_left_out
 from btfer_builder.io.atomic import build_folder, write_bytes
 from btfer_builder.io.csv import write_csv
 from btfer_builder.io.json import json_text, write_json
@@ -51,6 +52,8 @@ class ImportResult:
         Pictures that repeat a picture of their own split.
     conflicts
         Pairs of the same picture with two emotions.
+    left_out
+        Files of the folder that are not pictures of the dataset, by reason (`images.files.LEFT_OUT`).
     """
 
     kind: DatasetKind
@@ -62,6 +65,7 @@ class ImportResult:
     leakage: dict[str, int]
     repeated: int
     conflicts: int
+    left_out: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the output of `btfer dataset import --json`, which `import.json` contains, too."""
@@ -76,6 +80,7 @@ class ImportResult:
             "leakage": self.leakage,
             "repeated": self.repeated,
             "conflicts": self.conflicts,
+            "left_out": self.left_out,
         }
 
 
@@ -114,6 +119,7 @@ def import_dataset(
         kind = recognise(source, recipe).kind
     layout = LAYOUTS[kind]
     items = list(layout.items(source, recipe))
+    left_out = _left_out(source, items)
     if recipe.paper:
         items, recipe = apply_paper_splits(layout, items, recipe)
     of_0_1 = f".{glob.escape(out.name)}.importing"
@@ -123,7 +129,18 @@ def import_dataset(
             ConvertedItem(item.without_pixels(), reason=item.reason) for item in items if item.reason
         ]
         converted += _convert([item for item in items if not item.reason], building / "pictures", recipe)
-        return _arrange(kind, out, building, converted, recipe)
+        return _arrange(kind, out, building, converted, recipe, left_out)
+
+
+def _left_out(source: Path, items: Sequence[Item]) -> dict[str, int]:
+    """Count and report the files of a folder that are no items."""
+    if not source.is_dir() or any(isinstance(item.source, bytes) for item in items):
+        return {}
+    files = list_images(source)
+    unlisted = len(set(files.images).difference(item.source for item in items))
+    left_out = in_total([files.left_out, {"unlisted": unlisted}])
+    report_left_out(source, left_out)
+    return left_out
 
 
 def _convert(items: Sequence[Item], folder: Path, recipe: DatasetRecipe) -> list[ConvertedItem]:
@@ -144,7 +161,12 @@ def _convert(items: Sequence[Item], folder: Path, recipe: DatasetRecipe) -> list
 
 
 def _arrange(
-    kind: DatasetKind, out: Path, folder: Path, converted: Sequence[ConvertedItem], recipe: DatasetRecipe
+    kind: DatasetKind,
+    out: Path,
+    folder: Path,
+    converted: Sequence[ConvertedItem],
+    recipe: DatasetRecipe,
+    left_out: dict[str, int],
 ) -> ImportResult:
     """Move the pictures to their splits and classes, and write the tables about them."""
     pictures = [picture for picture in converted if picture.reason is None]
@@ -188,6 +210,7 @@ def _arrange(
             }
         ),
         conflicts=sum(_conflict(pictures, pair) for pair in duplicates),
+        left_out=left_out,
     )
     _write_tables(folder, result, everything, pictures, duplicates, recipe)
     return result

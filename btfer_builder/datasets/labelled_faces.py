@@ -7,7 +7,7 @@ from pathlib import Path
 from btfer_builder.catalog.evaluate import sampled_attributes, sampled_votes
 from btfer_builder.catalog.sample import sampled_faces
 from btfer_builder.errors import BtferError
-from btfer_builder.images.decode import IMAGE_SUFFIXES
+from btfer_builder.images.files import in_total, is_system, list_images, report_left_out
 from btfer_builder.io.json import parse_json
 from btfer_builder.io.limits import read_lines
 from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
@@ -47,8 +47,9 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
     ----------
     directory
         Folder with folders named after emotions or their synonyms (`anger` means `angry`; case is ignored), which
-        may have subfolders. Hidden files and folders, and files next to the class folders, are ignored. A release
-        whose only split contains the class folders is accepted, too; of several splits, name one.
+        may have subfolders. Images are recognised by their content. How many files are left out (hidden ones, those
+        next to the class folders, …) is printed. A release whose only split contains the class folders is accepted,
+        too; of several splits, name one.
 
     Returns
     -------
@@ -62,7 +63,7 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
     """
     if not directory.is_dir():
         raise BtferError(f"{directory}: no such folder; expected one with a folder for each emotion")
-    folders = sorted(entry for entry in directory.iterdir() if entry.is_dir() and not _hidden(entry.name))
+    folders = sorted(entry for entry in directory.iterdir() if entry.is_dir() and not is_system(entry))
     if not folders:
         raise BtferError(
             f"{directory}: has no class folders; expected {', '.join(EMOTIONS)} with images in them"
@@ -74,20 +75,24 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
             raise BtferError(f"{directory}: has several splits ({names}); name one: {splits[0]}")
         return faces_in_folder(splits[0])
     searched = read_metadata(directory)
+    beside = list_images(directory, recursive=False)
+    metadata = {"not_an_image": -(directory / METADATA).is_file()}  # it is read
+    left_out: list[Mapping[str, int]] = [{"unlisted": len(beside.images)}, beside.left_out, metadata]
     faces = []
     for folder in folders:
         try:
             emotion = parse_emotion(folder.name)
         except BtferError as error:
             raise BtferError(f"{folder}: {error}; rename the folder or move it away") from None
-        images = [path for path in folder.rglob("*") if _is_face(path, folder)]
-        if not images:
-            kinds = " ".join(sorted(IMAGE_SUFFIXES))
-            raise BtferError(f"{folder}: has no images ({kinds}); put some in or remove the folder")
-        for path in images:
+        files = list_images(folder)
+        if not files.images:
+            raise BtferError(f"{folder}: has no images; put some in or remove the folder")
+        left_out.append(files.left_out)
+        for path in files.images:
             name = path.relative_to(directory).as_posix()
             row = searched.get(name, {})
             faces.append(LabelledFace(path, emotion, name, read_attributes(row), read_votes(row)))
+    report_left_out(directory, in_total(left_out))
     return sorted(faces, key=lambda face: face.face_id)
 
 
@@ -132,7 +137,7 @@ def read_metadata(directory: Path) -> dict[str, dict[str, object]]:
     Raises
     ------
     BtferError
-        If a line is no JSON object.
+        If a line is not a JSON object.
     """
     import msgspec
 
@@ -144,7 +149,7 @@ def read_metadata(directory: Path) -> dict[str, dict[str, object]]:
                 row = msgspec.convert(parse_json(line), dict[str, object])
             except ValueError as error:
                 raise BtferError(
-                    f"{path}: line {number} is no JSON object ({error}); write it again"
+                    f"{path}: line {number} is not a JSON object ({error}); write it again"
                 ) from None
             found[str(row.get("file_name"))] = row
     except (FileNotFoundError, NotADirectoryError):
@@ -164,12 +169,3 @@ def _is_class(folder: Path) -> bool:
 
 def _has_classes(folder: Path) -> bool:
     return any(entry.is_dir() and _is_class(entry) for entry in folder.iterdir())
-
-
-def _is_face(path: Path, folder: Path) -> bool:
-    hidden = any(_hidden(part) for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".")

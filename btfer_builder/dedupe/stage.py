@@ -17,7 +17,8 @@ from btfer_builder.catalog.dedupe import (
     unhashed_images,
 )
 from btfer_builder.catalog.manifests import write_manifests
-from btfer_builder.catalog.reviewed_work import count_work_on_images, kept_images, last_settings
+from btfer_builder.catalog.purge import purged_ids
+from btfer_builder.catalog.reviewed_work import count_work_on_images, kept_images, last_settings, last_version
 from btfer_builder.catalog.takedown import taken_down_fingerprints
 from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
@@ -34,6 +35,9 @@ from btfer_builder.workspace import Workspace
 #: The settings that decide which images are kept; the others concern faces.
 _SHAPING = ("radius", "mirrored", "exact_hash", "max_pixels")
 
+#: Versions that found other copies with the same settings.
+_OTHER_RULES = {"0.1.0"}
+
 
 def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False) -> None:
     """Hash every image that has no hash yet and decide which images are kept (§2, stage 2).
@@ -45,12 +49,12 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
     workspace, recipe
         The workspace and the settings.
     regroup
-        Apply changed settings even if reviewed or sampled images are dropped.
+        Apply changed settings, or the rules of this version, even if reviewed or sampled images are dropped.
 
     Raises
     ------
     BtferError
-        If changed settings would drop reviewed or sampled images.
+        If changed settings, or the first grouping after 0.1.0, would drop reviewed or sampled images.
     TakenDownInUse
         If reviewed, sampled or released images show a picture that was taken down.
     """
@@ -73,6 +77,7 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
         groups = describe_groups("image", images, results)
         lost = kept_images(catalog) - {result.image_id for result in results if result.state == "kept"}
         reviewed, sampled = count_work_on_images(catalog, lost)
+        earlier = last_version(catalog, "dedupe")
         if not regroup:
             refuse_loss(
                 "dedupe",
@@ -81,6 +86,7 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
                 reviewed=reviewed,
                 sampled=sampled,
                 go_on="btfer dedupe --regroup",
+                older=earlier if earlier in _OTHER_RULES else "",
             )
         replace_dedupes(catalog, results, groups)
         replaced = lost & {result.image_id for result in results if result.duplicate_of}
@@ -119,7 +125,8 @@ def hash_new_images(workspace: Workspace, recipe: DedupeRecipe) -> None:
 def _prove_copies(workspace: Workspace, recipe: DedupeRecipe) -> None:
     """Decode the JPEGs that may have the pixels of another file at full scale, and commit their pixel hashes."""
     catalog = workspace.catalog
-    todo = image_paths(catalog, unproven_copies(hashed_images(catalog)))
+    unproven = set(unproven_copies(hashed_images(catalog))) - purged_ids(catalog, "image")
+    todo = image_paths(catalog, unproven)
     runner: Runner[tuple[str, str], str] = Runner(
         recipe.workers, scheduler=recipe.scheduler, root=workspace.files
     )

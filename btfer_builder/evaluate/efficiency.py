@@ -11,7 +11,7 @@ from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.networks.flops import Uncounted
 from btfer_builder.networks.preprocessing import Preprocessing
 
-#: Untimed runs, timed runs at most, and seconds after which no more are timed.
+#: Number of untimed runs, maximum number of timed runs, and seconds after which timing stops.
 WARM_UP, RUNS, SECONDS = 3, 100, 4.0
 
 #: Batch size of the throughput measurement.

@@ -5,33 +5,18 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from btfer_builder.errors import BtferError
+from btfer_builder.images.formats import ICON, START, largest_in_icon, openers, unsupported
+from btfer_builder.images.repair import readable
 from btfer_builder.io.storage import File, RemoteFile
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
-
-#: The formats that are decoded, with their suffixes; Pillow's other formats (EPS, PDF, …) are never opened.
-FORMATS = {
-    "JPEG": "jpg",
-    "MPO": "jpg",
-    "PNG": "png",
-    "WEBP": "webp",
-    "GIF": "gif",
-    "BMP": "bmp",
-    "TIFF": "tif",
-    "AVIF": "avif",
-}
-
-#: Suffixes of the files in a folder that are taken for images.
-IMAGE_SUFFIXES = frozenset(
-    {f".{suffix}" for suffix in FORMATS.values()} | {".jpeg", ".jpe", ".jfif", ".tiff"}
-)
 
 #: How every PNG begins.
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -40,8 +25,15 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 100_000_000
 
 
+#: Number of the EXIF tag.
+_ORIENTATION = 0x0112
+
+
 class Undecodable(Exception):
-    """An image cannot be decoded: `reason` is `unreadable` or `too_large`, `detail` describes the error."""
+    """An image cannot be decoded.
+
+    `reason` is `unreadable`, `too_large` or `unsupported_format`; `detail` describes the error.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -50,15 +42,6 @@ class Undecodable(Exception):
 
     def __reduce__(self) -> tuple[type["Undecodable"], tuple[str, str]]:
         return type(self), (self.reason, self.detail)
-
-
-@cache
-def openers() -> tuple[str, ...]:
-    """Return the formats that this Pillow can open; MPO opens as JPEG, and AVIF may be missing."""
-    from PIL import Image
-
-    Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def decode_image(path: File, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]":
@@ -79,7 +62,7 @@ def decode_image(path: File, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]
     Raises
     ------
     Undecodable
-        With reason `too_large` or `unreadable`.
+        With reason `too_large`, `unsupported_format` or `unreadable`.
     BtferError
         If the file is on storage that cannot be reached.
     """
@@ -137,46 +120,112 @@ def is_whole_png(content: bytes) -> bool:
 
 
 @contextmanager
-def open_image(
-    path: File, max_pixels: int = MAX_PIXELS, extra_formats: tuple[str, ...] = ()
-) -> "Iterator[Image.Image]":
+def open_image(path: File | BinaryIO, max_pixels: int = MAX_PIXELS) -> "Iterator[Image.Image]":
     """Open an image file lazily; any exception in the block becomes `Undecodable`.
-
-    `extra_formats` names formats of Pillow that are accepted in addition to `FORMATS`.
 
     Raises
     ------
     Undecodable
-        With reason `too_large` or `unreadable`.
+        With reason `too_large`, `unsupported_format` or `unreadable`.
     """
     from PIL import Image
 
+    start = b""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _opened(path) as file:
             # Silence Pillow's warnings about large images and odd metadata: `max_pixels` is our limit.
             warnings.simplefilter("ignore")
-            source = io.BytesIO(path.read_bytes()) if isinstance(path, RemoteFile) else path
-            with Image.open(source, formats=openers() + extra_formats) as image:
-                if image.width * image.height > max_pixels:
-                    raise Undecodable(
-                        "too_large", f"{image.width}×{image.height} pixels, at most {max_pixels}"
-                    )
+            start = file.read(START)
+            file.seek(0)
+            if start.startswith(ICON):  # Pillow decodes icons when it opens them
+                _check_size(largest_in_icon(file), max_pixels)
+            with Image.open(readable(file), formats=openers()) as image:
+                _check_size(image.size, max_pixels)
                 yield image
     except (Undecodable, BtferError):
         raise
     except Image.DecompressionBombError as error:
         raise Undecodable("too_large", str(error)) from None
     except Exception as error:
+        if cure := unsupported(start):
+            raise Undecodable("unsupported_format", cure) from None
         raise Undecodable("unreadable", f"{type(error).__name__}: {error}"[:200]) from None
+
+
+@contextmanager
+def _opened(path: File | BinaryIO) -> Iterator[BinaryIO]:
+    if isinstance(path, RemoteFile):
+        yield io.BytesIO(path.read_bytes())
+    elif isinstance(path, Path):
+        with path.open("rb") as file:
+            yield file
+    else:
+        yield path
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise Undecodable("too_large", f"{width}×{height} pixels, at most {max_pixels}")
 
 
 def upright_rgb(image: "Image.Image") -> "Image.Image":
     """Decode an opened image as RGB, with its EXIF orientation applied, over white where it is transparent."""
-    from PIL import ImageOps
-
     image.load()
-    ImageOps.exif_transpose(image, in_place=True)
+    image = upright(image)
     return image if image.mode == "RGB" and "transparency" not in image.info else _to_rgb(image)
+
+
+def upright(image: "Image.Image") -> "Image.Image":
+    """Return the image with its EXIF orientation applied; the copy has no orientation."""
+    from PIL import Image
+
+    methods = (
+        None, None, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM,
+        Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90,
+    )  # fmt: skip
+    method = methods[orientation(image)]
+    if method is None:
+        return image
+    turned = image.transpose(method)
+    turned.info.pop("exif", None)
+    return turned
+
+
+def orientation(image: "Image.Image") -> int:
+    """Return the EXIF orientation of an image, 1 to 8; 1 if there is none.
+
+    Only this tag is read: other tags of intact photos are often invalid. An orientation in XMP turns nothing, as in
+    browsers.
+    """
+    if image.format == "TIFF":
+        try:
+            value = image.tag_v2.get(_ORIENTATION)  # type: ignore[attr-defined]  # of every TiffImageFile
+        except Exception:  # the tag has a wrong type
+            return 1
+    else:
+        value = _orientation_tag(image.info.get("exif"))
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _orientation_tag(exif: object) -> int:
+    """Return the value of the orientation in the first directory of an EXIF block; 0 if there is none."""
+    if not isinstance(exif, bytes):
+        return 0
+    block = exif.removeprefix(b"Exif\0\0")
+    order: Literal["little", "big"] = "little" if block[:2] == b"II" else "big"
+    if block[:4] not in {b"II*\0", b"MM\0*"}:
+        return 0
+    start = int.from_bytes(block[4:8], order)
+    for at in range(start + 2, start + 2 + 12 * int.from_bytes(block[start : start + 2], order), 12):
+        entry = block[at : at + 12]
+        if len(entry) < 12:
+            return 0
+        tag, kind, count = (int.from_bytes(part, order) for part in (entry[:2], entry[2:4], entry[4:8]))
+        if tag == _ORIENTATION:
+            width = {3: 2, 4: 4}.get(kind, 0)  # SHORT as the standard has it, or LONG
+            return int.from_bytes(entry[8 : 8 + width], order) if count == 1 else 0
+    return 0
 
 
 def _to_rgb(image: "Image.Image") -> "Image.Image":

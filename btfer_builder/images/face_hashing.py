@@ -21,7 +21,6 @@ def hash_faces(
     items: Sequence[tuple[str, str]],
     root: Root,
     max_pixels: int = MAX_PIXELS,
-    extra_formats: tuple[str, ...] = (),
 ) -> list[FaceHash]:
     """Hash a shard of face crops; a crop that cannot be decoded gets a reason instead of hashes.
 
@@ -33,17 +32,15 @@ def hash_faces(
         The workspace, or the folder of a training set.
     max_pixels
         Images with more pixels are not decoded.
-    extra_formats
-        Formats that are accepted in addition to `decode.FORMATS`.
     """
-    return [_hash_face(face_id, root / path, max_pixels, extra_formats) for face_id, path in items]
+    return [_hash_face(face_id, root / path, max_pixels) for face_id, path in items]
 
 
-def _hash_face(face_id: str, path: File, max_pixels: int, extra_formats: tuple[str, ...]) -> FaceHash:
+def _hash_face(face_id: str, path: File, max_pixels: int) -> FaceHash:
     if not path.is_file():
         return FaceHash(face_id, reason="missing_file")
     try:
-        with open_image(path, max_pixels, extra_formats) as image:
+        with open_image(path, max_pixels) as image:
             return face_hash(face_id, upright_rgb(image).convert("L"))
     except Undecodable as error:
         return FaceHash(face_id, reason=error.reason)

@@ -83,15 +83,15 @@ def neighbours_between(ours: Sequence[str], theirs: Sequence[str], radius: int) 
     left, right, between = pairs_between(own_values, other_values, radius)
     own_order, own_start, own_count = _group(own_index, len(own_values))
     other_order, other_start, other_count = _group(other_index, len(other_values))
-    # Every pair of values stands for all pairs of their indices.
+    # A pair of values represents all pairs of their indices.
     pairs = own_count[left] * other_count[right]
     source = np.repeat(np.arange(len(left)), pairs)
     within = np.arange(len(source)) - np.repeat(np.cumsum(pairs) - pairs, pairs)
     row, column = np.divmod(within, other_count[right[source]])
-    one = own_order[own_start[left[source]] + row]
-    two = other_order[other_start[right[source]] + column]
-    found = np.column_stack([one, two, between[source]]).astype(np.int64)
-    return found[np.lexsort([two, one])]
+    first = own_order[own_start[left[source]] + row]
+    second = other_order[other_start[right[source]] + column]
+    matches = np.column_stack([first, second, between[source]]).astype(np.int64)
+    return matches[np.lexsort([second, first])]
 
 
 def _group(
@@ -198,17 +198,17 @@ def _agreeing_between(
     for begin in range(0, len(other), BLOCK):
         theirs = other[begin : begin + BLOCK]
         key, _ = _keys(theirs, choice, most)
-        place = np.flatnonzero(taken[key])
-        key = key[place]
+        index = np.flatnonzero(taken[key])
+        key = key[index]
         position, left = end[key] - 1, size[key]
-        while len(place):  # the last hash of each bucket, then the one before it, and so on
-            difference = ours[position] ^ theirs[place]
+        while len(index):  # the last hash of each bucket, then the one before it, and so on
+            difference = ours[position] ^ theirs[index]
             near = np.flatnonzero(np.bitwise_count(difference) <= radius)
             near = near[choice.counts(difference[near])]
             if len(near):
-                yield order[position[near]].astype(np.int64) << 32 | place[near] + begin
+                yield order[position[near]].astype(np.int64) << 32 | index[near] + begin
             more = np.flatnonzero(left > 1)
-            place, position, left = place[more], position[more] - 1, left[more] - 1
+            index, position, left = index[more], position[more] - 1, left[more] - 1
 
 
 def _blocks_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius: int) -> int:
@@ -225,8 +225,8 @@ def _blocks_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radi
             # Of the chosen bits only so many are looked up.
             _, mask = _keys(ours[:1], choice, min(_MOST_KEY_BITS, len(own).bit_length() + 2))
             values, counts = np.unique(ours & np.uint64(mask), return_counts=True)
-            place = np.searchsorted(values, keys := theirs & np.uint64(mask)).clip(max=len(values) - 1)
-            agreeing.append(counts[place][values[place] == keys].sum() / (len(ours) * len(theirs)))
+            index = np.searchsorted(values, keys := theirs & np.uint64(mask)).clip(max=len(values) - 1)
+            agreeing.append(counts[index][values[index] == keys].sum() / (len(ours) * len(theirs)))
         pairs = len(own) * len(other) * float(np.mean(agreeing))
         return comb(blocks, radius) * (_SORT * (len(own) + len(other)) + _ROUND + pairs)
 

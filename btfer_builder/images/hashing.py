@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from btfer_builder.images.alignment import SIDE, likeness
-from btfer_builder.images.decode import MAX_PIXELS, Undecodable, decode_image, open_image, upright_rgb
+from btfer_builder.images.decode import (
+    MAX_PIXELS,
+    Undecodable,
+    decode_image,
+    open_image,
+    orientation,
+    upright,
+    upright_rgb,
+)
 from btfer_builder.images.face_hashing import FINE_SIDE
 from btfer_builder.images.same_picture import PARTS
 from btfer_builder.io.storage import File, Root
@@ -89,10 +97,8 @@ def _hash_full(image_id: str, image: "Image.Image") -> ImageHash:
 
 
 def _hash_reduced(image_id: str, image: "Image.Image") -> ImageHash:
-    from PIL import ExifTags
-
     width, height = image.size
-    if image.getexif().get(ExifTags.Base.Orientation) in {5, 6, 7, 8}:
+    if orientation(image) >= 5:
         width, height = height, width
     return ImageHash(image_id, width, height, "", *_perceptual_hashes(_reduced(image)), reduced=True)
 
@@ -106,9 +112,9 @@ class _Grey:
 
     def square(self, side: int) -> "Image.Image":
         """Return the upright picture resized to a square."""
-        from PIL import Image, ImageOps
+        from PIL import Image
 
-        return ImageOps.exif_transpose(self.image.resize((side, side), Image.Resampling.LANCZOS, self.box))
+        return upright(self.image.resize((side, side), Image.Resampling.LANCZOS, self.box))
 
 
 def _reduced(image: "Image.Image") -> _Grey:

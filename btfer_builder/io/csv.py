@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -17,6 +18,9 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uf
 
 #: Between the cells of a row; a spreadsheet writes semicolons where the decimal separator is a comma.
 _DELIMITERS = ",;\t|"
+
+#: A quoted cell, whose commas are not between cells.
+_QUOTED = re.compile(r'"[^"]*"')
 
 #: Only cells that begin with one of these may need an apostrophe.
 _SUSPECT = frozenset((*FORMULA_STARTS, "'"))
@@ -91,7 +95,7 @@ def read_csv(path: Path, *, max_line: int = MAX_LINE) -> tuple[list[str], Iterat
     """Return the columns of a CSV table, and an iterator over its rows, which holds one row at a time.
 
     Accepted are commas, semicolons, tabs and bars between cells (or what a first line `sep=;` names), all ends of
-    lines, UTF-8 with or without byte-order mark, and UTF-16 with one.
+    lines, and UTF-8 and UTF-16 with or without byte-order mark.
 
     Parameters
     ----------
@@ -103,7 +107,7 @@ def read_csv(path: Path, *, max_line: int = MAX_LINE) -> tuple[list[str], Iterat
     Returns
     -------
     columns : list of str
-        The names in the first row, without spaces around them; empty for an empty file.
+        The names in the first row in lower case, without spaces around them; empty for an empty file.
     rows : iterator of (int, list of str)
         The number of the line where a row begins, and its cells; blank lines are left out.
 
@@ -121,10 +125,10 @@ def read_csv(path: Path, *, max_line: int = MAX_LINE) -> tuple[list[str], Iterat
     if first[:4].lower() == "sep=" and len(delimiter) == 1 and not delimiter.isalnum() and delimiter != '"':
         first, skipped = next(lines, ""), 1
     else:
-        delimiter = max(_DELIMITERS, key=first.count)
+        delimiter = max(_DELIMITERS, key=_QUOTED.sub("", first).count)
     rows = _read_rows(path, csv.reader(chain([first], lines), delimiter=delimiter, strict=True), skipped)
     columns = next(rows, (1, []))[1]
-    return [name.strip() for name in columns], rows
+    return [name.strip().lower() for name in columns], rows
 
 
 def _read_rows(path: Path, reader: Iterator[list[str]], skipped: int) -> Iterator[tuple[int, list[str]]]:

@@ -72,7 +72,7 @@ def _check_array(array: Any, name: str, where: str) -> None:  # noqa: ANN401 - h
         raise _unsafe(name, where, "external storage")
     for number in range(properties.get_nfilters()):
         if properties.get_filter(number)[0] not in _FILTERS:
-            raise _unsafe(name, where, "a filter that is no part of HDF5")
+            raise _unsafe(name, where, "a filter that is not part of HDF5")
     shapes = [array.get_space().get_simple_extent_dims() or ()]
     if properties.get_layout() == h5py.h5d.CHUNKED:
         shapes.append(properties.get_chunk())

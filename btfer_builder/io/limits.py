@@ -19,7 +19,7 @@ MAX_LINE = 1 << 20
 #: Deepest nesting of lists and tables in TOML, YAML and JSON.
 MAX_DEPTH = 100
 
-#: Byte-order marks that spreadsheets write, and the encodings they stand for; UTF-8 is the default.
+#: Byte-order marks that spreadsheets write, and the encodings they stand for.
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -74,12 +74,13 @@ def read_text(path: Path, max_bytes: int = MAX_DOCUMENT) -> str:
 def read_lines(path: Path, *, max_line: int = MAX_LINE, max_bytes: int = MAX_TABLE) -> Iterator[str]:
     r"""Yield the lines of a regular file with their ends (`\n`, `\r` or `\r\n`), one in memory at a time.
 
-    The file is UTF-8 or, with a byte-order mark, UTF-16.
+    The file is UTF-8 or UTF-16, with or without byte-order mark.
 
     Raises
     ------
     BtferError
-        As in `open_regular`; or if a line is longer than `max_line` characters, or not in its encoding.
+        As in `open_regular`; or if a line is longer than `max_line` characters, or not in its encoding. The message
+        names the line.
     OSError
         If it cannot be read.
     """
@@ -88,18 +89,33 @@ def read_lines(path: Path, *, max_line: int = MAX_LINE, max_bytes: int = MAX_TAB
     with open_regular(path, max_bytes) as binary:
         start = binary.read(3)
         binary.seek(0)
-        encoding = next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
+        encoding = _encoding(start)
+        # Bytes that are not UTF-8 become surrogates, so that the line that has them is known.
+        errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
         number = 1
         # newline="" keeps the ends of lines, which may be inside a quoted cell.
-        text = io.TextIOWrapper(binary, encoding=encoding, newline="")
+        text = io.TextIOWrapper(binary, encoding=encoding, errors=errors, newline="")
         try:
             while line := text.readline(max_line + 1):
                 if len(line) > max_line:
                     raise BtferError(f"{path}, line {number}: longer than {max_line} characters")
+                if not line.isascii():
+                    line.encode()  # fails on surrogates
                 yield line
                 number += 1
         except UnicodeError:
-            raise BtferError(f"{path}: not UTF-8; in a spreadsheet, save it as “CSV UTF-8”") from None
+            name = "UTF-8" if encoding.startswith("utf-8") else "UTF-16"
+            raise BtferError(
+                f"{path}, line {number}: not {name}; in a spreadsheet, save it as “CSV UTF-8”"
+            ) from None
+
+
+def _encoding(start: bytes) -> str:
+    """Return the encoding of a text by its first three bytes: UTF-16 has a zero beside each ASCII character."""
+    marked = next((name for mark, name in _MARKS if start.startswith(mark)), "")
+    if marked or len(start) < 2 or bool(start[0]) == bool(start[1]):
+        return marked or "utf-8"
+    return "utf-16-le" if start[0] else "utf-16-be"
 
 
 def read_toml(path: Path) -> dict[str, Any]:

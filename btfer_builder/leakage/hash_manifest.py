@@ -1,25 +1,21 @@
 """Hash a folder of faces, and share the hashes as a CSV without the images."""
 
-import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 
 from btfer_builder.config import HashesRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.images.decode import IMAGE_SUFFIXES
 from btfer_builder.images.face_hashing import hash_faces
+from btfer_builder.images.files import in_total, list_images, report_left_out
 from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell, write_csv
 from btfer_builder.io.terminal import bar
 from btfer_builder.io.text import printable
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import FaceHash
-
-#: Suffixes of the files that are hashed: training sets also come in PGM and PPM.
-SUFFIXES = IMAGE_SUFFIXES | {".pgm", ".ppm"}
 
 _SHARD_SIZE = 64
 
@@ -37,13 +33,17 @@ class ManifestRow:
 
 @dataclass(frozen=True, slots=True)
 class HashManifest:
-    """The hashes of a set of images, and the number of files that could not be hashed, by reason."""
+    """The hashes of a set of images, and the number of files that could not be hashed, by reason.
+
+    `left_out` counts the files of the folder that are no images, by reason (`images.files.LEFT_OUT`).
+    """
 
     rows: tuple[ManifestRow, ...]
     dropped: dict[str, int]
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
-COLUMNS = tuple(field.name for field in fields(ManifestRow))
+COLUMNS = tuple(column.name for column in fields(ManifestRow))
 _DIGITS = {"phash": 16, "fine": 64, "phash_48": 16, "fine_48": 64}
 
 
@@ -55,21 +55,16 @@ def hash_folder(folder: Path, recipe: HashesRecipe) -> HashManifest:
     BtferError
         If there are no images, none of them can be decoded, or a folder cannot be read.
     """
-    names = sorted(
-        path.relative_to(folder).as_posix()
-        for path in _files(folder)
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    )
+    files = list_images(folder)
+    left_out = in_total([files.left_out])
+    report_left_out(folder, left_out)
+    names = sorted(path.relative_to(folder).as_posix() for path in files.images)
     if not names:
-        raise BtferError(
-            f"{folder}: contains no images ({' '.join(sorted(SUFFIXES))}); name the folder that does"
-        )
+        raise BtferError(f"{folder}: contains no images; name the folder that does")
     runner: Runner[tuple[str, str], FaceHash] = Runner(recipe.workers, _SHARD_SIZE)
     hashed: list[ManifestRow] = []
     dropped: Counter[str] = Counter()
-    function = partial(
-        hash_faces, root=folder, max_pixels=recipe.max_pixels, extra_formats=("PPM",)
-    )  # Pillow reads PGM as PPM
+    function = partial(hash_faces, root=folder, max_pixels=recipe.max_pixels)
     with bar(len(names), "hash", "images") as progress:
         for shard in runner.map(function, [(name, name) for name in names]):
             for (name, _), result in shard:
@@ -92,23 +87,8 @@ def hash_folder(folder: Path, recipe: HashesRecipe) -> HashManifest:
         raise BtferError(
             f"{folder}: none of its {len(names)} images can be read ({', '.join(dropped)}); nothing was compared"
         )
-    return HashManifest(tuple(sorted(hashed, key=lambda row: row.name)), dict(sorted(dropped.items())))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, following links, each folder once; a folder that cannot be read is an error."""
-
-    def fail(error: OSError) -> None:
-        raise BtferError(f"{error.filename}: cannot be read: {error.strerror}; its images would be missed")
-
-    seen: set[tuple[int, int]] = set()
-    for root, folders, files in os.walk(folder, onerror=fail, followlinks=True):
-        status = os.stat(root)
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        yield from (Path(root, name) for name in files)
+    rows = tuple(sorted(hashed, key=lambda row: row.name))
+    return HashManifest(rows, dict(sorted(dropped.items())), left_out)
 
 
 def write_hashes(path: Path, rows: Iterable[ManifestRow]) -> int:

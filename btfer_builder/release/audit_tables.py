@@ -32,6 +32,8 @@ _VALUES = {
     "emotion": re.compile("|".join(EMOTIONS)),
     "license": re.compile("|".join((*LICENSES, UNKNOWN))),
     "query_language": re.compile(r"(?:[a-z]{2,3}(?:-[A-Za-z]{2,8})?)?"),
+    "consent": re.compile("yes|no|unknown"),
+    "found_by": re.compile("|bordered|already_cropped"),
     "sha256": re.compile(r"[0-9a-f]{64}"),
     "pixel_sha256": re.compile(r"[0-9a-f]{64}"),
 }
@@ -93,6 +95,8 @@ def row_findings(row: Mapping[str, Any], table: str, attributes: Collection[str]
 
 def _value_findings(column: schema.Column, value: object, attributes: Collection[str]) -> Iterator[str]:
     name, shown = column.name, str(value)[:60]
+    if value is None and column.optional:
+        return
     if not isinstance(value, _TYPES[column.dtype]) or isinstance(value, bool):
         yield f"a value of another type in {name}"
     elif column.dtype == "url":
@@ -131,10 +135,13 @@ def licenses_findings(path: Path) -> Iterator[str]:
         yield "written in another way than by btfer release"
     seen: set[str] = set()
     for row in rows:
-        if row.get("creator") and row.get("license") not in set(LICENSES) - set(NO_ATTRIBUTION):
+        named = row.get("creator") or row.get("attribution")
+        if named and row.get("license") not in set(LICENSES) - set(NO_ATTRIBUTION):
             yield f"names the creator of {row.get('face_id')}, whose licence does not require it"
         checked = {
-            name: _cell(name, value) for name, value in row.items() if name != "creator" and name not in more
+            name: _cell(name, value)
+            for name, value in row.items()
+            if name not in {"creator", "attribution", *more}
         }
         seen.update(row_findings(checked, schema.LICENSES, ()))
     yield from sorted(seen)

@@ -96,6 +96,22 @@ class ReleasedFace:
         return "" if self.license in NO_ATTRIBUTION else without_contacts(one_line(self.source.creator))
 
     @property
+    def is_own(self) -> bool:
+        """Whether its photo is a picture of the authors' own, not of the web."""
+        return not is_web(self.source.url)
+
+    @property
+    def attribution(self) -> str:
+        """How the owner of an own picture wants it to be attributed; texts of search engines may name the person."""
+        own = self.is_own and self.license not in NO_ATTRIBUTION
+        return without_contacts(one_line(self.source.attribution)) if own else ""
+
+    @property
+    def consent(self) -> str:
+        """Whether the person shown consented: yes, no or unknown."""
+        return self.source.consent or "unknown"
+
+    @property
     def source_page(self) -> str:
         """Page of the photo, else its address, where a known licence can be checked."""
         urls = (self.source.page_url, self.source.url) if self.license in LICENSES else ()

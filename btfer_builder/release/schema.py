@@ -44,6 +44,8 @@ class Column:
         The files that have it.
     read
         Return its value for a face.
+    optional
+        Whether the value may be None, where it is not known.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Column:
     meaning: str
     files: tuple[str, ...]
     read: Callable[[ReleasedFace], Any]
+    optional: bool = False
 
 
 def _votes(emotion: Emotion) -> Column:
@@ -101,14 +104,22 @@ COLUMNS: tuple[Column, ...] = (
     Column("license", "string", "Licence of the photo.", _ALL, lambda face: face.license),
     Column("license_url", "url", "Text of the licence.", (LICENSES,), lambda face: face.license_url),
     Column("creator", "string", "Whom to name, if the licence requires it.", (LICENSES,), lambda face: face.creator),
+    Column("consent", "string", "Whether the person shown consented: yes, no or unknown.", _FACES,
+           lambda face: face.consent),
     Column("source", "url", "Page of the photo, else its address.", (LICENSES,), lambda face: face.source_page),
     Column("restrictions", "string", "Other rights than copyright that the source states, such as personality.",
            (LICENSES,), lambda face: face.source.restrictions),
+    Column("attribution", "string", "How the owner of an own picture wants it to be attributed.", (LICENSES,),
+           lambda face: face.attribution),
     Column("agreement", "float64", "Share of the reviewers who gave the face its label.", _FACES, _agreement),
     Column("reviewers", "int64", "Number of reviewers who answered.", _FACES, lambda face: face.face.votes),
     *(_votes(emotion) for emotion in EMOTIONS),
     *(_attribute(name) for name in ATTRIBUTES),
     Column("query_language", "string", "Language of the search phrase.", _FACES, lambda face: face.face.language),
+    Column("padding", "float64", "Share of the crop that is beyond the photo and repeats its border, 0 to 1.", _FACES,
+           lambda face: face.box["padding"], optional=True),
+    Column("found_by", "string", "bordered: a second search found the face; already_cropped: not cropped.", _FACES,
+           lambda face: face.box["found_by"]),
     Column("sha256", "string", "SHA-256 of the face's file.", _FACES, lambda face: face.sha256),
     Column("url", "url", "Address of the photo.", (SOURCES,), lambda face: face.source.url),
     Column("size", "int64", "Side of the face in pixels.", (SOURCES,), lambda face: face.size),

@@ -9,7 +9,9 @@ from typing import Any
 from btfer_builder import __version__
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.agreement import votes
+from btfer_builder.catalog.drop_rates import DropRates, drop_rates
 from btfer_builder.catalog.funnel import StageCount, funnel
+from btfer_builder.catalog.purge import PurgedFiles, count_purged
 from btfer_builder.catalog.release import AttributeYield, faces_of_version, query_yields, version_of
 from btfer_builder.catalog.sample import ATTRIBUTES
 from btfer_builder.config import ReleaseRecipe
@@ -48,12 +50,18 @@ class ReleaseStatistics:
         Fleiss' κ on the faces that all reviewers answered; None if it is not defined.
     upscaled
         Number of faces that were enlarged.
+    own_consent
+        Number of faces of own pictures by the consent of the person shown: yes, no, unknown.
     top_host
         Largest share of faces from one website.
+    drop_rates
+        Drop rates of each stage by emotion.
     period
         First and last day on which a photo was fetched; empty if unknown.
     change
         Difference to the previous version; None for the first.
+    purged
+        Photos and faces whose files the makers have deleted; None if they kept all.
     """
 
     recipe: ReleaseRecipe
@@ -69,17 +77,36 @@ class ReleaseStatistics:
     reviewers: dict[int, int]
     kappa: float | None
     upscaled: int
+    own_consent: dict[str, int]
     top_host: float
     period: str
     stages: list[StageCount]
+    drop_rates: list[DropRates]
     yields: list[AttributeYield]
     previous: str
     change: ReleaseDiff | None
+    purged: PurgedFiles | None
 
     @property
     def redistributable(self) -> bool:
         """Whether it may be passed on: it has no images, or all of them have a licence."""
         return self.recipe.urls_only or not self.licenses.get(UNKNOWN)
+
+    @property
+    def own(self) -> int:
+        """Number of faces of the authors' own pictures."""
+        return sum(self.own_consent.values())
+
+    @property
+    def consent_text(self) -> str:
+        """What is known of the consent of the people in own pictures, as a sentence."""
+        verbs = {"yes": "consented", "no": "did not consent", "unknown": "may or may not have consented"}
+        if len(self.own_consent) == 1:
+            (answer,) = self.own_consent
+            rest = "It is not recorded whether the people shown in them consented."
+            return rest if answer == "unknown" else f"The people shown in them {verbs[answer]}."
+        counts = [f"{count} {verbs[answer]}" for answer, count in self.own_consent.items()]
+        return f"Of the people shown in them, {', '.join(counts)}."
 
     @property
     def short_hash(self) -> str:
@@ -136,6 +163,7 @@ def compute_statistics(
     days = sorted(day for face in faces if (day := face.source.fetched_at[:10]))
     licenses = Counter(face.license for face in faces)
     size = faces[0].size
+    stages = funnel(catalog)
     return ReleaseStatistics(
         recipe=recipe,
         version=version,
@@ -150,12 +178,17 @@ def compute_statistics(
         reviewers=dict(sorted(Counter(face.face.votes for face in faces).items())),
         kappa=_kappa(catalog),
         upscaled=sum(max(face.box["crop_width"], face.box["crop_height"]) < size for face in faces),
+        own_consent=dict(
+            sorted(Counter(face.consent for face in faces if face.is_own).items(), reverse=True)
+        ),
         top_host=max((n for host, n in hosts.items() if host), default=0) / len(faces),
         period=" to ".join(dict.fromkeys([days[0], days[-1]])) if days else "",
-        stages=funnel(catalog),
+        stages=stages,
+        drop_rates=drop_rates(stages),
         yields=query_yields(catalog),
         previous=before[0] if before else "",
         change=diff_faces(before[1], members(faces)) if before else None,
+        purged=count_purged(catalog),
     )
 
 

@@ -15,6 +15,7 @@ from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import Decision, Kind, Verdict
 from btfer_builder.review.assignment import items_for
+from btfer_builder.review.mangled_ids import matching_ids
 
 COLUMNS = ("item_id", "kind", "emotion", "verdict", "reason", "reviewer")
 
@@ -208,8 +209,7 @@ class _Checker:
         kind, verdict = cast(Kind, kind), cast(Verdict, verdict)
         if self.blind and verdict == "accept" and emotion is None:
             raise BtferError("an acceptance names no emotion; a blind review proposes none")
-        item_id = row["item_id"].lower()
-        proposed = self._proposal(kind, item_id)
+        item_id, proposed = self._find(kind, row["item_id"].lower())
         return complete(Decision(item_id, kind, verdict, emotion, reason, reviewer), proposed)
 
     def is_current(self, decision: Decision) -> bool:
@@ -220,15 +220,25 @@ class _Checker:
             self._current[key] = {item_id: current.decision for item_id, current in decisions.items()}
         return self._current[key].get(decision.item_id) == decision
 
-    def _proposal(self, kind: Kind, item_id: str) -> Emotion | None:
+    def _find(self, kind: Kind, item_id: str) -> tuple[str, Emotion | None]:
+        """Return an item's id and its proposed label; the id may have been taken for a number by a spreadsheet."""
         if kind not in self._proposed:
             self._proposed[kind] = {item.item_id: item.proposed for item in review_items(self.catalog, kind)}
-        if item_id in self._proposed[kind]:
-            return self._proposed[kind][item_id]
+        items = self._proposed[kind]
+        if item_id in items:
+            return item_id, items[item_id]
         # A face whose photo was rejected after the export is in no round, but it exists.
-        if not item_id or item_path(self.catalog, kind, item_id) is None:
+        if item_id and item_path(self.catalog, kind, item_id) is not None:
+            return item_id, None
+        meant = matching_ids(item_id, items)
+        if len(meant) > 1:
+            raise BtferError(
+                f"{_short(item_id)!r} is an id that a spreadsheet changed, and may be {' or '.join(meant[:3])}; "
+                "format the column as text"
+            )
+        if not meant:
             raise BtferError(f"no {kind} {_short(item_id)!r} in this workspace")
-        return None
+        return meant[0], items[meant[0]]
 
 
 def _read(path: Path) -> Table:
@@ -240,8 +250,7 @@ def _read(path: Path) -> Table:
 
 def _rows_of(path: Path, table: Table) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line number where the row begins, cells by column), without blank lines."""
-    header, rows = table
-    columns = [name.lower() for name in header]
+    columns, rows = table
     missing = [name for name in COLUMNS if name not in columns and name not in OPTIONAL]
     if missing:
         raise BtferError(

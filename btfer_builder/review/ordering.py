@@ -88,6 +88,11 @@ ORDERS: dict[str, Order] = {
             lambda item, signals: _negative(signals.sharpness.get(item.item_id)),
         ),
         Order("upscale", "e", "the most enlarged", lambda item, _: item.upscale),
+        Order("padding", "p", "the most padded", lambda item, _: item.padding),
+        Order(
+            "bordered", "d", "found only with a border around the photo",
+            lambda item, _: None if item.confidence is None else float(item.found_by == "bordered"),
+        ),
         Order(
             "duplicates", "n", "where the dropped near duplicates differ most",
             lambda item, _: -1 if item.distance is None else item.distance,

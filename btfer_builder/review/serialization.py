@@ -54,6 +54,8 @@ def item_json(
         "restrictions": [word for word in item.restrictions.split("|") if word],
         "confidence": item.confidence,
         "upscale": item.upscale,
+        "padding": item.padding,
+        "found_by": item.found_by,
         "sharpness": signals.sharpness.get(item.item_id),
         "duplicates": item.duplicates,
         "distance": item.distance,
@@ -67,7 +69,10 @@ def item_json(
 
 def blind_json(item: ReviewItem, kind: Kind, current: CurrentDecision | None) -> dict[str, Any]:
     """Return an item in the form of `item_json`, without anything that reveals what was searched for."""
-    hidden = dict.fromkeys(("emotion", "listed_under", "query", "confidence", "upscale", "sharpness"))
+    hidden = dict.fromkeys(
+        ("emotion", "listed_under", "query", "confidence", "upscale", "padding", "sharpness")
+    )
+    hidden["found_by"] = ""
     return {
         "item_id": item.item_id,
         "kind": kind,

@@ -9,6 +9,7 @@ from typing import Any
 from btfer_builder.catalog.dedupe import hashed_images, likenesses
 from btfer_builder.catalog.leakage import leaked_ids
 from btfer_builder.catalog.manifests import write_decisions, write_manifests
+from btfer_builder.catalog.purge import purged_ids
 from btfer_builder.catalog.sample import (
     AcceptedFace,
     Source,
@@ -102,7 +103,7 @@ def sample(
         catalog.run("sample", recipe) as counts,
     ):
         faces = accepted_faces(catalog)
-        damaged = repair_faces(workspace, {face.face_id for face in faces})
+        damaged = repair_faces(workspace, {face.face_id for face in faces} - purged_ids(catalog, "face"))
         eligible, refused = eligible_faces(
             workspace, recipe, [face for face in faces if face.face_id not in damaged]
         )
@@ -155,11 +156,13 @@ def eligible_faces(
         candidates = sources(workspace.catalog, source)
         source = {image_id: best_source(candidates.get(image_id, ())) for image_id in source}
     groups = _groups(workspace, source) if len(recipe.splits) > 1 else {}
-    leaked = leaked_ids(workspace.catalog)
+    leaked, purged = leaked_ids(workspace.catalog), purged_ids(workspace.catalog, "face")
     eligible, refused = [], {}
     for face in faces:
         origin = source[face.image_id]
-        if face.face_id in leaked:
+        if face.face_id in purged:
+            refused[face.face_id] = "purged"
+        elif face.face_id in leaked:
             refused[face.face_id] = "leaked"
         elif face.agreement < recipe.agreement - 1e-9:  # 0.55 of 20 is 11 despite rounding
             refused[face.face_id] = "low_agreement"

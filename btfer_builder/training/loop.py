@@ -70,7 +70,7 @@ def epochs_of(phase: int, recipe: TrainRecipe) -> int:
 
 
 def is_over(state: TrainingState, recipe: TrainRecipe) -> str:
-    """Say what has ended the phase a state is in; empty if it goes on."""
+    """Return why the current phase of a state has ended; empty if it has not."""
     if state.stopping.wait >= recipe.early_stopping_patience:
         return f"no better validation loss for {recipe.early_stopping_patience} epochs"
     if len(state.epochs_in(state.phase)) >= epochs_of(state.phase, recipe):

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from importlib.resources import files
 
 import pytest
@@ -64,6 +65,16 @@ def test_what_is_no_catalog_is_said_in_one_line(tmp_path):
     (tmp_path / "btfer.sqlite").write_bytes(b"not a database" * 1000)
     with pytest.raises(BtferError, match="not a usable catalog"):
         Catalog(tmp_path / "btfer.sqlite")
+
+
+def test_a_locked_catalog_is_no_broken_one(tmp_path, monkeypatch):
+    path = tmp_path / "btfer.sqlite"
+    monkeypatch.setattr("btfer_builder.catalog.catalog.BUSY_SECONDS", 0.1)
+    Catalog(path).connection.execute("PRAGMA user_version = 1")  # so that it is migrated
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(BtferError, match="locked; nothing was changed, run the command again"):
+            Catalog(path)
 
 
 def test_a_catalog_of_a_newer_version_is_left_alone(catalog):

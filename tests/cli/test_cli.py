@@ -115,7 +115,7 @@ def test_the_workspace_is_found_through_the_environment(workspace):
 
 
 #: What stands before the options of the commands that work in a workspace and cannot do without it.
-ARGUMENTS = {"release": ["out"], "takedown": ["0" * 64]}
+ARGUMENTS = {"release": ["out"], "takedown": ["0" * 64], "purge": ["--keep", "sample"]}
 #: Those that work anywhere.
 ANYWHERE = {
     "init", "eval", "compare", "convert", "networks", "hashes", "leakage", "diff", "rebuild", "scan-release",

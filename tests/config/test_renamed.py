@@ -68,6 +68,9 @@ def test_an_old_name_in_btfer_toml_sets_the_new_setting(tmp_path, table, section
     path.write_text(f"[{table}]\n{old} = {value}\n{new} = {value}\n")
     with pytest.raises(BtferError, match=rf"btfer\.toml: {table}: {old} is now {new}, and both are given"):
         load_recipe(path)
+    path.write_text(f"[{table}]\n{old} = -1\n")
+    with pytest.raises(BtferError, match=rf"{table}\.{new} \(here under its old name {old}\): Expected"):
+        load_recipe(path)
 
 
 @pytest.mark.parametrize(("table", "section", "old", "new"), RENAMED, ids=str)

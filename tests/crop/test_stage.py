@@ -62,9 +62,9 @@ def cropped(monkeypatch):
     """Return the images that the stage processed since the last call."""
     worked_on = []
 
-    def crop_and_note(items, root, recipe):
+    def crop_and_note(items, **options):
         worked_on.extend(image_id for image_id, _ in items)
-        return crop_images(items, root, recipe)
+        return crop_images(items, **options)
 
     monkeypatch.setattr(stage, "crop_images", crop_and_note)
 

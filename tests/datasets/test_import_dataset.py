@@ -334,3 +334,20 @@ def test_the_command_says_what_came_in_and_gives_json(tmp_path):
     again = CliRunner().invoke(main, [*command, str(tmp_path / "b")])
     assert again.exit_code == 1
     assert again.stderr.count("\n") == 1
+
+
+def test_images_are_found_by_content_and_the_rest_is_counted(tmp_path, capsys):
+    for emotion, kind in (("happy", "JPEG"), ("sad", "PNG"), ("sad", "PPM")):
+        path = tmp_path / "set" / emotion / f"a face without a suffix {kind}"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        Image.fromarray(np.random.default_rng(len(kind)).integers(0, 255, (48, 48, 3), np.uint8)).save(
+            path, kind
+        )
+    (tmp_path / "set/Thumbs.db").write_bytes(b"x")
+    (tmp_path / "set/sad/notes.txt").write_text("x")
+    (tmp_path / "set/top.png").write_bytes(path.read_bytes())
+    (tmp_path / "set/sad/gone.png").symlink_to("nowhere.png")
+    result = import_dataset("folder", tmp_path / "set", tmp_path / "out", DatasetRecipe())
+    assert (result.came_in, sum(result.counts["train"].values())) == (3, 3)
+    assert result.to_dict()["left_out"] == {"system": 1, "broken_link": 1, "not_an_image": 1, "unlisted": 1}
+    assert "left out" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A workspace of 0.1.0: different people that it dropped come back, and nothing is downloaded again."""
+"""A workspace of 0.1.0: different people that it dropped come back, and no reviewed photo leaves unasked."""
 
 import sqlite3
 from importlib.resources import files
@@ -9,6 +9,7 @@ from btfer_builder.catalog.catalog import MIGRATIONS
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.config import DedupeRecipe
 from btfer_builder.dedupe.stage import dedupe
+from btfer_builder.errors import BtferError
 from btfer_builder.images.hamming import hamming_distance
 from btfer_builder.images.same_picture import RADIUS
 from btfer_builder.records import Decision
@@ -46,6 +47,35 @@ def names(tmp_path):
             (found["one.png"], found["other.png"]),
         )
     _to_first_schema(workspace)
+    return found
+
+
+@pytest.fixture
+def cropped(tmp_path):
+    """Make a workspace in which 0.1.0 kept a photo and a cropped copy of it, and the copy is reviewed."""
+    photo = hopper()
+    height, width = photo.shape[:2]
+    copy = photo[height // 20 : -height // 20, width // 20 : -width // 20]
+    workspace = create_workspace(tmp_path)
+    crawl_files(workspace, {"happy": {"photo.png": encode(photo, "PNG"), "copy.png": encode(copy, "PNG")}})
+    dedupe(workspace, ALONE)
+    found = {
+        row["url"].rpartition("/")[2]: row["image_id"]
+        for row in workspace.catalog.rows("SELECT * FROM fetches")
+    }
+    with workspace.catalog.transaction() as db:
+        assert (
+            db.execute("UPDATE dedupes SET state = 'kept', reason = NULL WHERE state = 'dropped'").rowcount
+            == 1
+        )
+    _to_first_schema(workspace)
+    workspace = Workspace(tmp_path)
+    with workspace.catalog.transaction() as db:
+        db.execute(
+            """INSERT INTO runs (command, recipe, version, started_at, outcome)
+               VALUES ('dedupe', '{}', '0.1.0', '', 'done')"""
+        )
+    add_decisions(workspace.catalog, [Decision(found["copy.png"], "image", "accept", "happy", None, "ana")])
     return found
 
 
@@ -116,3 +146,26 @@ def test_what_an_old_tombstone_matches_waits_for_a_label(tmp_path, names):
     add_decisions(workspace.catalog, [Decision(names["other.png"], "image", "accept", "happy", None, "ana")])
     waiting = workspace.catalog.rows("SELECT image_id FROM image_rows WHERE conflict")
     assert [row["image_id"] for row in waiting] == [names["one.png"]]
+
+
+def test_reviewed_photos_do_not_leave_because_the_rules_are_new(tmp_path, cropped):
+    workspace = Workspace(tmp_path)
+    for _ in range(2):  # the first call adds the missing hashes
+        with pytest.raises(
+            BtferError, match=r"1 reviewed images .* rules, .* of version 0\.1\.0\..*--regroup"
+        ):
+            dedupe(workspace, ALONE)
+        assert {row["state"] for row in rows(workspace).values()} == {"kept"}
+    dedupe(workspace, ALONE, regroup=True)
+    assert rows(workspace)[cropped["copy.png"]]["duplicate_of"] == cropped["photo.png"]
+    dedupe(workspace, ALONE)  # the rules are the same from now on
+
+
+def test_a_photo_whose_file_is_gone_keeps_its_hashes(tmp_path, cropped):
+    workspace = Workspace(tmp_path)
+    before = rows(workspace)[cropped["copy.png"]]
+    path = workspace.catalog.value("SELECT path FROM images WHERE image_id = ?", cropped["copy.png"])
+    (workspace.files / path).unlink()
+    dedupe(workspace, ALONE)
+    after = rows(workspace)[cropped["copy.png"]]
+    assert (after["state"], after["phash"], after["reason"]) == ("kept", before["phash"], None)

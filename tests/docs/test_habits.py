@@ -61,3 +61,22 @@ def test_every_supported_python_is_tested():
     assert [step.get("run") for step in workflow["jobs"]["test"]["steps"]][-1] == "bash .ci/run"
     stated = [item.rpartition(" ")[2] for item in project["classifiers"] if "Python :: 3." in item]
     assert stated == tested
+
+
+def test_every_import_in_the_docs_names_what_exists():
+    imports = []
+    for page in [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]:
+        lines = re.findall(
+            r"^from (btfer_builder[\w.]*) import (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        imports += [
+            (page.name, module, name) for module, names in lines for name in re.findall(r"\w+", names)
+        ]
+    assert len(imports) > 8
+    missing = []
+    for page_name, module, name in imports:
+        folder = ROOT / module.replace(".", "/")
+        file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+        if not file.is_file() or not re.search(rf"\b{name}\b", file.read_text(encoding="utf-8")):
+            missing.append((page_name, module, name))
+    assert missing == []

@@ -128,7 +128,7 @@ def test_a_hash_that_is_none_is_refused(malformed):
 def test_the_signature_says_all_that_a_score_depends_on(brightness_model):
     labels = read_labels(("contempt", *EMOTIONS[1:]), brightness_model)
     preprocessing = Preprocessing(48, 64, 3, "bgr", "0,255", mean=(103.939, 116.779), std=(2.0,), crop=0.5)
-    predictions = Predictions(None, None, False, ("area", "none"))
+    predictions = Predictions(None, None, "softmax", ("area", "none"), None, None)
     faces = [LabelledFace(Path("a"), "sad", "a")]
     signature = make_signature(
         "my set!",

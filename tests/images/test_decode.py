@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage import data
 
-from btfer_builder.images import decode
-from btfer_builder.images.decode import FORMATS, Undecodable, decode_image
+from btfer_builder.images.decode import Undecodable, decode_image, decode_plain_png
 from btfer_builder.reasons import REASONS
 from demo.pictures import bomb, encode
 from tests.photos import astronaut, hopper
@@ -60,7 +59,7 @@ def refused(decoded):
     return reason_of
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF"])
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF", "PPM", "JPEG2000"])
 def test_lossless_formats_are_exact(decoded, kind):
     assert np.array_equal(decoded(encode(QUARTERS, kind)), QUARTERS)
 
@@ -70,10 +69,6 @@ def test_lossy_formats_come_close(decoded, kind):
     photo = astronaut()
     difference = decoded(encode(photo, kind)).astype(int) - photo
     assert difference.std() < 8
-
-
-def test_every_format_we_name_is_opened_and_no_other():
-    assert set(decode.openers()) == set(FORMATS) - {"MPO"}
 
 
 def test_the_name_of_a_file_is_not_trusted(decoded):
@@ -90,20 +85,19 @@ PHOTO = encode(astronaut())
         b"",
         b"\0" * 500,
         b"<!DOCTYPE html><title>Sign in to see this picture</title>",
-        b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>",
         PHOTO[: len(PHOTO) // 3],
         PHOTO[:3],
         encode(astronaut(), "PNG")[:-5000],
         encode(astronaut(), "PNG").replace(b"IDAT", b"IDOT"),
         encode(astronaut(), "WEBP")[:1000],
     ],
-    ids=["empty", "zeros", "html", "svg", "cut JPEG", "3 bytes", "cut PNG", "broken PNG", "cut WebP"],
+    ids=["empty", "zeros", "html", "cut JPEG", "3 bytes", "cut PNG", "broken PNG", "cut WebP"],
 )
 def test_what_is_no_whole_image_is_unreadable(refused, content):
     assert refused(content) == "unreadable"
 
 
-@pytest.mark.parametrize("kind", ["EPS", "PDF", "ICO", "PPM", "TGA"])
+@pytest.mark.parametrize("kind", ["EPS", "PDF", "TGA"])
 def test_formats_that_stay_closed(refused, kind):
     content = saved(Image.fromarray(QUARTERS), kind)
     assert refused(content) == "unreadable"
@@ -282,7 +276,7 @@ def test_a_real_bomb_takes_no_memory(tmp_path):
     script = f"""
 import resource
 from pathlib import Path
-from btfer_builder.images.decode import Undecodable, decode_image
+from btfer_builder.images.decode import Undecodable, decode_image, decode_plain_png
 import numpy, PIL.Image, PIL.ImageOps
 PIL.Image.init()
 size = int(Path("/proc/self/statm").read_text().split()[0]) * {resource.getpagesize()}
@@ -395,30 +389,30 @@ def test_a_plain_png_is_what_pillow_says(tmp_path_factory, width, height, level,
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8) // (1 + seed % 90)
     more = {"icc_profile": b"\0" * 200, "dpi": (72, 72)} if described else {}
     content = saved(Image.fromarray(pixels), "PNG", compress_level=level, **more)
-    got = decode.decode_plain_png(content)
+    got = decode_plain_png(content)
     assert got is not None
     np.testing.assert_array_equal(got, pixels)
     path = tmp_path_factory.getbasetemp() / "plain.png"
     path.write_bytes(content)
     np.testing.assert_array_equal(got, decode_image(path))
-    assert decode.decode_plain_png(content, max_pixels=width * height - 1) is None
+    assert decode_plain_png(content, max_pixels=width * height - 1) is None
 
 
 def test_a_png_that_is_not_plain_or_not_whole_is_left_to_pillow():
     whole = saved(Image.fromarray(astronaut()), "PNG")
-    assert decode.decode_plain_png(whole) is not None
+    assert decode_plain_png(whole) is not None
     for cut in (0, 8, 20, 33, 40, 5000, len(whole) - 12, len(whole) - 1):
-        assert decode.decode_plain_png(whole[:cut]) is None
+        assert decode_plain_png(whole[:cut]) is None
     for place in (17, 30, 60, 9000, len(whole) - 2):
         broken = bytearray(whole)
         broken[place] ^= 1
-        assert decode.decode_plain_png(bytes(broken)) is None
+        assert decode_plain_png(bytes(broken)) is None
     picture = Image.fromarray(astronaut()[:40, :40])
     for mode in ("L", "P", "RGBA", "LA", "1", "I;16"):
         other = Image.fromarray(np.zeros((4, 4), np.uint16)) if mode == "I;16" else picture.convert(mode)
-        assert decode.decode_plain_png(saved(other, "PNG")) is None
-    assert decode.decode_plain_png(saved(picture, "PNG", transparency=(0, 0, 0))) is None
+        assert decode_plain_png(saved(other, "PNG")) is None
+    assert decode_plain_png(saved(picture, "PNG", transparency=(0, 0, 0))) is None
     turned = Image.Exif()
     turned[0x0112] = 6
-    assert decode.decode_plain_png(saved(picture, "PNG", exif=turned)) is None
-    assert decode.decode_plain_png(saved(picture, "JPEG")) is None
+    assert decode_plain_png(saved(picture, "PNG", exif=turned)) is None
+    assert decode_plain_png(saved(picture, "JPEG")) is None

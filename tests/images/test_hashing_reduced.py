@@ -128,7 +128,7 @@ def test_reduced_decoding_finds_out_the_same_broken_files(tmp_path):
             reason = error.reason
         assert found.reason == reason, number
         refused += reason is not None
-    assert 60 < refused < 150
+    assert 30 < refused < 120  # a JPEG that lacks only its last bytes is decoded
 
 
 def test_pixel_hashes_are_made_when_they_are_asked_for(tmp_path):

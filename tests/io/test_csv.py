@@ -101,6 +101,9 @@ def rows_of(path):
         "a;b\n1;x\n".encode("utf-16"),
         b"\xfe\xff" + "a,b\n1,x\n".encode("utf-16-be"),
         b'"a","b"\n"1","x"\n',
+        b"A;B\n1;x\n",
+        "a,b\n1,x\n".encode("utf-16-le"),
+        "a\tb\n1\tx\n".encode("utf-16-be"),
     ],
 )
 def test_a_table_is_read_as_spreadsheets_save_it(tmp_path, content):
@@ -114,6 +117,8 @@ def test_the_first_line_may_name_the_delimiter(tmp_path):
     assert (columns, rows) == (["a", "b,c"], [(4, ["1", "2"]), (5, ["3"])])
     assert as_mapping(columns, ["3"]) == {"a": "3", "b,c": ""}
     assert as_mapping(columns, ["3", "4", "5"]) == {"a": "3", "b,c": "4"}
+    (tmp_path / "t.csv").write_text('"size, weight, colour";b\n1;2\n', encoding="utf-8")
+    assert rows_of(tmp_path / "t.csv") == (["size, weight, colour", "b"], [(2, ["1", "2"])])
     (tmp_path / "t.csv").write_bytes(b"")
     assert rows_of(tmp_path / "t.csv") == ([], [])
 
@@ -123,7 +128,8 @@ def test_the_first_line_may_name_the_delimiter(tmp_path):
     [
         (b'a,b\n1,"x\ny', "line 2: not a CSV file"),
         (b'a,b\n1,x\n2,"x"y\n', "line 3: not a CSV file"),
-        (b"a,b\n1,\xff\n", "not UTF-8"),
+        (b"a,b\n1,x\n2,caf\xe9\n", "line 3: not UTF-8"),
+        ("a,b\n1,".encode("utf-16") + b"\x00", "line 2: not UTF-16"),
         (b"a\n" + b'"' + b"x\n" * 100_000, "line 2: not a CSV file: field larger"),
     ],
 )

@@ -110,6 +110,7 @@ def test_hashes_without_images_find_the_same(named, training, tmp_path):
     done = btfer(named.workspace, "hashes", str(training), "--out", str(tmp_path / "hashes.csv"), "--json")
     assert json.loads(done.stdout) == {
         "path": str(tmp_path / "hashes.csv"), "images": 13, "dropped": {"unreadable": 1},
+        "left_out": {"not_an_image": 1},
     }  # fmt: skip
     done = btfer(named.workspace, "leakage", "--against", str(tmp_path / "hashes.csv"), "--json")
     assert json.loads(done.stdout)["leaked"] == 3

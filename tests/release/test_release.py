@@ -18,6 +18,7 @@ from btfer_builder.datasets.labelled_faces import faces_in_folder
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Decision
+from btfer_builder.release.audit import audit_release
 from btfer_builder.release.stage import release
 from btfer_builder.sample.stage import sample
 from tests.release.small_set import PER_CLASS, btfer, digest, is_root, small_set, times, tree
@@ -305,3 +306,37 @@ def test_the_command_says_what_it_wrote(workspace, tmp_path):
     shutil.rmtree(tmp_path / "out")
     done = btfer(workspace, "release", str(tmp_path / "out"), "--name", "a b")
     assert done.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        (
+            ["yes"],
+            "All faces are from pictures of the authors of the set. The people shown in them consented.",
+        ),
+        ([""], "It is not recorded whether the people shown in them consented."),
+        (["yes", "no"], "Of the people shown in them, 12 consented, 9 did not consent."),
+    ],
+)
+def test_of_own_pictures_the_card_says_what_is_true(workspace, tmp_path, answers, says):
+    with workspace.catalog.transaction() as db:
+        db.execute("PRAGMA defer_foreign_keys = ON")
+        for table in ("candidates", "fetches"):
+            db.execute(f"UPDATE {table} SET url = replace(url, 'https://photos.example', 'file:///home/ana')")
+        db.execute("UPDATE candidates SET license = 'by', page_url = '', attribution = 'Photo: Our lab'")
+        for number, answer in enumerate(answers):
+            db.execute(
+                "UPDATE candidates SET consent = ? WHERE candidate_id % ? = ?", (answer, len(answers), number)
+            )
+    out = release(workspace, tmp_path / "out", PLAIN).path
+    for name in ("README.md", "DATASHEET.md"):
+        text = (out / name).read_text()
+        assert re.sub(r"\d+ (consented|did)", r"\1", says) in re.sub(r"\d+ (consented|did)", r"\1", text)
+        assert "were not asked" not in text
+        assert "**The people" not in text
+        assert "Search engines were queried" not in text
+    assert "Photo: Our lab" in (out / "ATTRIBUTION.md").read_text()
+    rows = [json.loads(line) for line in (out / "test/metadata.jsonl").read_text().splitlines()]
+    assert {row["consent"] for row in rows} == {answer or "unknown" for answer in answers}
+    assert audit_release(out).findings == []

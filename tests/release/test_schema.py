@@ -88,7 +88,7 @@ def test_files_have_the_columns_of_the_schema_in_its_order(released, released_ur
     assert pq.read_table(out / "faces.parquet").column_names == schema.names(schema.PARQUET)
     assert list(json_rows(released_urls / "sources.jsonl")[0]) == schema.names(schema.SOURCES)
     assert schema.names(schema.LICENSES) == [
-        "face_id", "file_name", "license", "license_url", "creator", "source", "restrictions",
+        "face_id", "file_name", "license", "license_url", "creator", "source", "restrictions", "attribution",
     ]  # fmt: skip
 
 

@@ -23,9 +23,9 @@ BEFORE = {
 def chain(tmp_path_factory) -> Iterator[Chain]:
     folder = tmp_path_factory.mktemp("chain")
     cv2.setNumThreads(0)  # a forked process has no threads of its parent
-    with photographs(folder / "web") as url:
+    with photographs(folder / "web") as port:
         shutil.copyfile(folder / "web" / "eileen.jpg", folder / "asked.jpg")
-        yield Chain(folder / "set", url)
+        yield Chain(folder / "set", port)
 
 
 @pytest.fixture(scope="module")

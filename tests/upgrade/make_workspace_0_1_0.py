@@ -6,10 +6,10 @@ This must run with the code of 0.1.0 (commit da5f483), for it is what 0.1.0 wrot
     PYTHONPATH=../0.1.0 python tests/upgrade/make_workspace_0_1_0.py
     git worktree remove ../0.1.0
 
-It takes some minutes and needs Linux, where all of 127.0.0.0/8 is loopback: the photographs come from a server at
-127.0.0.31, where later nothing answers. Only commands and the page's own API write into the workspace, but for three
-things: weights lose digits so that the archive is small, a training run is stopped after its first epoch, and figures
-that a command writes again anyway are left out.
+Modules are imported by their names of 0.1.0. It takes some minutes and needs Linux, where all of 127.0.0.0/8 is
+loopback: the photographs come from a server at 127.0.0.31, where later nothing answers. Only commands and the page's
+own API write into the workspace, but for three things: weights lose digits so that the archive is small, a training run
+is stopped after its first epoch, and figures that a command writes again anyway are left out.
 """
 
 import csv
@@ -34,15 +34,15 @@ import cv2
 import httpx
 import msgspec
 import numpy as np
+from btfer_builder.emotions import EMOTIONS
+from btfer_builder.recipe import BenchmarkRecipe, QueriesRecipe, Recipe
 from PIL import Image
 from skimage import data
+from upgrade_archive import ANSWERS, ARCHIVE, QUESTIONS, answer_of, arguments_of, pack, unpack
 
 from btfer_builder import __version__
-from btfer_builder.config import BenchmarkRecipe, QueriesRecipe, Recipe
-from btfer_builder.labels import EMOTIONS
 from btfer_builder.queries.plan import default_vocabulary, plan_queries
 from demo.pictures import LOOKS_LIKE, bomb, encode, grace_hopper, portrait
-from tests.upgrade.upgrade_archive import ANSWERS, ARCHIVE, QUESTIONS, answer_of, arguments_of, pack, unpack
 
 ADDRESS = ("127.0.0.31", 8931)
 URL = f"http://{ADDRESS[0]}:{ADDRESS[1]}"
@@ -646,9 +646,9 @@ def train(workspace: Path) -> None:
     """Train a network to the end, and another one for one epoch."""
     btfer(workspace, "train", "sets/people", "--out", "runs/lenet5")
     coarse(workspace / "runs/lenet5/model.keras")
-    from btfer_builder.config.load import load_recipe
-    from btfer_builder.datasets.splits import read_splits, select
-    from btfer_builder.training import train as run
+    from btfer_builder.protocol.splits import read_splits, select
+    from btfer_builder.protocol.training import train as run
+    from btfer_builder.recipe.recipe import load_recipe
 
     class Stopped(Exception):
         pass
@@ -682,9 +682,8 @@ def run_grid(workspace: Path) -> None:
 def write_own_layers(path: Path) -> None:
     """Save a model with all of the package's own layers, and its sidecar."""
     import keras
+    from btfer_builder.protocol.layers import AddPositions, LocalResponseNormalization, StopHalfGradient
     from keras import layers
-
-    from btfer_builder.networks.layers import AddPositions, LocalResponseNormalization, StopHalfGradient
 
     keras.utils.set_random_seed(0)
     x = inputs = layers.Input((32, 32, 3))

@@ -85,6 +85,8 @@ def recognise(source: Path, recipe: DatasetRecipe) -> Recognition:
         return Recognition("labels", {})
     if recipe.pattern:
         return Recognition("pattern", {})
+    if source.is_file():
+        return Recognition("fer2013", {})
     others: dict[DatasetKind, str] = {}
     for kind, layout in LAYOUTS.items():
         try:
@@ -92,7 +94,7 @@ def recognise(source: Path, recipe: DatasetRecipe) -> Recognition:
         except BtferError as error:
             others[kind] = str(error).removeprefix(f"{source}: ").partition(";")[0]
             continue
-        if kind in {"affectnet", "fer2013"} and source.is_dir():
+        if kind in {"affectnet", "fer2013"}:
             _refuse_ambiguous(source)
         return Recognition(kind, others)
     reasons = "; ".join(f"{kind}: {reason}" for kind, reason in others.items())

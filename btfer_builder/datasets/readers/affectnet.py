@@ -12,11 +12,11 @@ from btfer_builder.datasets.readers.base import (
     class_emotion,
     class_folders,
     find_file,
-    pictures,
     plain_number,
     split_folders,
 )
 from btfer_builder.errors import BtferError
+from btfer_builder.images.files import list_images
 from btfer_builder.io.csv import as_mapping, read_csv
 from btfer_builder.io.limits import read_bytes
 from btfer_builder.labels import Emotion, SplitName
@@ -39,9 +39,9 @@ CLASSES: Mapping[str, Emotion | None] = {
 #: The tables of the manually annotated set, and the splits that they list.
 TABLES: dict[str, SplitName] = {"training.csv": "train", "validation.csv": "val"}
 
-#: Columns of these tables, of which some copies lack the first line.
+#: Columns of these tables in lower case; some copies lack the line with their names.
 COLUMNS = (
-    "subDirectory_filePath", "face_x", "face_y", "face_width", "face_height",
+    "subdirectory_filepath", "face_x", "face_y", "face_width", "face_height",
     "facial_landmarks", "expression", "valence", "arousal",
 )  # fmt: skip
 
@@ -83,7 +83,7 @@ def read(source: Path) -> Iterator[Item]:
 
 
 def _annotated(folder: Path, source: Path, split: SplitName) -> Iterator[Item]:
-    for path in pictures(folder / "images"):
+    for path in list_images(folder / "images").images:
         name = path.relative_to(source).as_posix()
         yield _labelled(name, split, _annotation(folder / "annotations" / f"{path.stem}_exp.npy"), path)
 
@@ -101,15 +101,20 @@ def _annotation(path: Path) -> str | None:
 
 def _tabulated(source: Path, tables: Mapping[Path, SplitName]) -> Iterator[Item]:
     # Paths are looked up among the files found, so one that leads out of the folder matches nothing.
-    files = {"/".join(path.parts[-2:]): path for path in pictures(source)}
+    # They are hashes, and `read_csv` lowers the first line, which need not have names of columns.
+    files = {"/".join(path.parts[-2:]).lower(): path for path in list_images(source).images}
+    seen: set[tuple[SplitName, str]] = set()
     for table, split in tables.items():
         columns, rows = read_csv(table)
         if "/" in columns[0]:
             rows, columns = chain([(1, columns)], rows), list(COLUMNS)
-        for _, cells in rows:
+        for line, cells in rows:
             row = as_mapping(columns, cells)
-            name = row["subDirectory_filePath"].strip()
-            yield _labelled(name, split, row["expression"], files.get(name), _box(row))
+            name = row[COLUMNS[0]].strip()
+            if (split, name) in seen:
+                raise BtferError(f"{table}, line {line}: {name[:80]} is listed twice; keep one of the lines")
+            seen.add((split, name))
+            yield _labelled(name, split, row["expression"], files.get(name.lower()), _box(row))
 
 
 def _is_table(path: Path) -> bool:

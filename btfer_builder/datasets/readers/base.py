@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from btfer_builder.errors import BtferError
-from btfer_builder.images.decode import IMAGE_SUFFIXES
+from btfer_builder.images.files import is_system, list_images
 from btfer_builder.labels import Emotion, SplitName, parse_emotion, parse_split
 
 #: Why an item is not imported: each reason with its meaning, as in `dropped.csv`.
@@ -16,6 +16,7 @@ DROP_REASONS: dict[str, str] = {
     "no_majority": "no class has more than half of the votes (FER+)",
     "missing_file": "the list of the dataset names a file that does not exist",
     "unreadable": "the file or row cannot be decoded",
+    "unsupported_format": "an image whose format needs another package, for example HEIC",
     "too_large": "the image has more pixels than allowed (a decompression bomb)",
     "crashed_decoder": "the worker process was killed while it decoded the file",
     "leaked": "the picture is also in val or test (--leaked drop)",
@@ -78,25 +79,18 @@ def class_folders(
         Emotion of each numbered class folder; None for a class outside the seven. Other names are read as
         emotions or their synonyms; unknown names become `other_class`.
     """
-    for classes in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not hidden(entry)):
+    for classes in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not is_system(entry)):
         emotion = class_emotion(classes.name, numbered or {})
         reason = None if emotion else "other_class"
-        for path in pictures(classes):
+        for path in list_images(classes).images:
             name = path.relative_to(root).as_posix()
             yield Item(name, split, classes.name, emotion, path, reason)
-
-
-def pictures(folder: Path) -> Iterator[Path]:
-    """Yield the pictures below a folder, sorted by name."""
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and not hidden(path) and path.is_file():
-            yield path
 
 
 def find_file(source: Path, *names: str) -> Path | None:
     """Return the first file of the first of these names that is in a folder, at any depth; None if there is none."""
     for name in names:
-        matches = sorted(path for path in source.rglob(name) if path.is_file() and not hidden(path))
+        matches = sorted(path for path in source.rglob(name) if path.is_file() and not is_system(path))
         if matches:
             return matches[0]
     return None
@@ -126,10 +120,5 @@ def class_emotion(label: str, numbered: Mapping[str, Emotion | None]) -> Emotion
 
 def split_folders(root: Path) -> dict[Path, SplitName]:
     """Return the folders that are named after a split, with their splits."""
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not hidden(entry))
+    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not is_system(entry))
     return {folder: split for folder in folders if (split := parse_split(folder.name))}
-
-
-def hidden(path: Path) -> bool:
-    """Return whether a file or folder is hidden or metadata of macOS archives."""
-    return path.name.startswith(".") or path.name == "__MACOSX"

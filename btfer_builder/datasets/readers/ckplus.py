@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import Item, class_folders, pictures, plain_number
+from btfer_builder.datasets.readers.base import Item, class_folders, plain_number
 from btfer_builder.errors import BtferError
+from btfer_builder.images.files import list_images
 from btfer_builder.io.limits import read_text
 from btfer_builder.labels import Emotion
 
@@ -67,7 +68,8 @@ def _folders(source: Path) -> list[Path]:
 
 def _sequence(source: Path, label_file: Path, roots: list[Path]) -> Iterator[Item]:
     person, sequence = label_file.stem.split("_")[:2]
-    frames = [frame for root in roots for frame in pictures(root / person / sequence)]
+    folders = [folder for root in roots if (folder := root / person / sequence).is_dir()]
+    frames = [frame for folder in folders for frame in list_images(folder).images]
     text = _label(label_file)
     label = plain_number(text)
     emotion = CLASSES.get(label)

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import Item, pictures
+from btfer_builder.datasets.readers.base import Item
 from btfer_builder.errors import BtferError
+from btfer_builder.images.files import list_images
 from btfer_builder.labels import Emotion
 
 #: `KA.AN1.39.tiff`: person, emotion and number of the pose, number of the picture.
@@ -58,7 +59,7 @@ def read_kdef(source: Path) -> Iterator[Item]:
 def _read(
     source: Path, dataset: str, form: re.Pattern[str], codes: dict[str, Emotion], example: str
 ) -> Iterator[Item]:
-    files = [(path, form.fullmatch(path.stem)) for path in pictures(source)]
+    files = [(path, form.fullmatch(path.stem)) for path in list_images(source).images]
     if not any(match for _, match in files):
         raise BtferError(
             f"{source}: has no file named like {example}; name the folder of {dataset}'s pictures"

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import Item, find_file, pictures
+from btfer_builder.datasets.readers.base import Item, find_file
 from btfer_builder.errors import BtferError
+from btfer_builder.images.files import list_images
 from btfer_builder.io.limits import read_lines
 from btfer_builder.labels import Emotion
 
@@ -41,7 +42,7 @@ def read(source: Path) -> Iterator[Item]:
 
 
 def _listed(source: Path, listing: Path) -> Iterator[Item]:
-    files = {path.name: path for path in pictures(source)}
+    files = {path.name: path for path in list_images(source).images}
     for number, line in enumerate(read_lines(listing), 1):
         cells = line.split()
         if not cells:

@@ -64,8 +64,7 @@ def read(source: Path) -> Iterator[Item]:
 
 def _rows(path: Path) -> Iterator[Item]:
     try:
-        header, rows = read_csv(path, max_line=LONGEST)
-        columns = [name.casefold() for name in header]
+        columns, rows = read_csv(path, max_line=LONGEST)
         if not {"emotion", "pixels"} <= set(columns):
             raise BtferError(
                 f"{path}: has the columns {', '.join(columns)[:200] or '(none)'}; expected emotion, pixels, Usage"

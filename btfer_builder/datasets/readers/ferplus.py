@@ -13,9 +13,9 @@ from btfer_builder.io.csv import as_mapping, read_csv
 #: File with the votes, one line a row of `fer2013.csv` in the same order.
 TABLE = "fer2013new.csv"
 
-#: Its columns with votes: seven emotions, contempt, unknown and NF (not a face).
+#: Its columns with votes: seven emotions, contempt, unknown and NF (not a face); `read_csv` lowers their names.
 VOTES = (
-    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",
+    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "nf",
 )  # fmt: skip
 
 
@@ -41,14 +41,14 @@ def read(source: Path) -> Iterator[Item]:
 
 def _rows(table: Path, pictures: Iterator[Item]) -> Iterator[Item]:
     columns, rows = read_csv(table)
-    if missing := {"Usage", *VOTES} - set(columns):
+    if missing := {"usage", *VOTES} - set(columns):
         raise BtferError(f"{table}: has no column {', '.join(sorted(missing))}; expected FER+'s {TABLE}")
     for entry, item in zip_longest(rows, pictures):
         if entry is None or item is None:
             raise BtferError(f"{table}: has not as many rows as fer2013.csv; both must be complete")
         line, cells = entry
         row = as_mapping(columns, cells)
-        if fer2013.USAGES.get(row["Usage"].strip()) != item.split:
+        if fer2013.USAGES.get(row["usage"].strip()) != item.split:
             raise BtferError(
                 f"{table}, line {line}: Usage differs from that of fer2013.csv; use the original"
             )

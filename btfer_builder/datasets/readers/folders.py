@@ -7,10 +7,10 @@ from btfer_builder.datasets.readers.base import (
     Item,
     class_emotion,
     class_folders,
-    hidden,
     split_folders,
 )
 from btfer_builder.errors import BtferError
+from btfer_builder.images.files import is_system
 from btfer_builder.labels import EMOTIONS
 
 
@@ -36,5 +36,6 @@ def read(source: Path) -> Iterator[Item]:
 
 def _has_classes(folder: Path) -> bool:
     return folder.is_dir() and any(
-        entry.is_dir() and not hidden(entry) and class_emotion(entry.name, {}) for entry in folder.iterdir()
+        entry.is_dir() and not is_system(entry) and class_emotion(entry.name, {})
+        for entry in folder.iterdir()
     )

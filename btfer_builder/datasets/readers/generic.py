@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import Item, class_emotion, pictures
+from btfer_builder.datasets.readers.base import Item, class_emotion
 from btfer_builder.errors import BtferError
+from btfer_builder.images.files import list_images
 from btfer_builder.io.csv import as_mapping, read_csv
 from btfer_builder.labels import SplitName, parse_split
 
@@ -36,10 +37,9 @@ def read_table(source: Path, labels: str) -> Iterator[Item]:
         raise BtferError(f"{source}: has no labels without a table; name it: --labels labels.csv")
     table = Path(labels)
     try:
-        header, rows = read_csv(table)
+        columns, rows = read_csv(table)
     except OSError as error:
         raise BtferError(f"{table}: cannot be read: {error.strerror}") from None
-    columns = [name.casefold() for name in header]
     path, label, split = (
         next((name for name in names if name in columns), "") for names in (PATHS, LABELS, SPLITS)
     )
@@ -97,7 +97,7 @@ def read_pattern(source: Path, pattern: str) -> Iterator[Item]:
         raise BtferError(f"--pattern: {pattern!r} is not a regular expression: {error}") from None
     if "emotion" not in form.groupindex:
         raise BtferError(f"--pattern: {pattern!r} has no group (?P<emotion>…)")
-    named = [(path, path.relative_to(source).as_posix()) for path in pictures(source)]
+    named = [(path, path.relative_to(source).as_posix()) for path in list_images(source).images]
     found = [(path, name, form.search(name)) for path, name in named]
     if not any(match for _, _, match in found):
         raise BtferError(f"{source}: --pattern matches none of its {len(named)} pictures")

@@ -9,10 +9,10 @@ from btfer_builder.datasets.readers.base import (
     class_folders,
     find_file,
     numbered_folders,
-    pictures,
     split_folders,
 )
 from btfer_builder.errors import BtferError
+from btfer_builder.images.files import list_images
 from btfer_builder.io.limits import read_lines
 from btfer_builder.labels import Emotion
 
@@ -92,7 +92,7 @@ def _listed(source: Path, listing: Path) -> Iterator[Item]:
     rows = [(number, *_parse(listing, number, line)) for number, line in lines if line]
     _refuse_compound(listing, rows)
     # Names are looked up among the files found, so a path that leads out of the folder matches nothing.
-    files = {path.name: path for path in pictures(source)}
+    files = {path.name: path for path in list_images(source).images}
     seen: set[str] = set()
     for number, name, label in rows:
         if name in seen:

@@ -14,6 +14,7 @@ from btfer_builder.catalog.takedown import (
     addresses,
     copies,
     face_copies,
+    face_fingerprints,
     face_paths,
     faces_of,
     image_fingerprints,
@@ -211,9 +212,11 @@ def _expand(
     added += [Tombstone(url_sha256=url_sha256(url), image_id=image_id) for url, image_id in urls.items()]
     if alike:
         added += [_tombstone(each, image_id=each.image_id) for each in known if each.image_id in reasons]
+    looks = face_fingerprints(catalog)
     for face in faces:
         face_id = face["face_id"]
-        added.append(_face_tombstone(root, face_id, face["path"]) if alike else Tombstone(face_id=face_id))
+        look = _looks_of(root, face["path"]) or looks.get(face_id) if alike else None
+        added.append(_tombstone(look, face_id=face_id) if look else Tombstone(face_id=face_id))
     ids = [face["face_id"] for face in faces]
     return TakedownMatches(
         dict(sorted(reasons.items())),
@@ -240,13 +243,13 @@ def _tombstone(
     )
 
 
-def _face_tombstone(root: Root, face_id: str, path: str | None) -> Tombstone:
-    """Return the tombstone of a face, whose crop may be crawled as an image."""
+def _looks_of(root: Root, path: str | None) -> ImageFingerprint | None:
+    """Return the fingerprint of a crop, which may be crawled as an image; None without a file."""
     try:
         pixels = decode_image(root / str(path))
     except (Undecodable, OSError):
-        return Tombstone(face_id=face_id)
-    return _tombstone(ImageFingerprint(face_id, "", "", *perceptual_hashes(pixels)), face_id=face_id)
+        return None
+    return ImageFingerprint("", "", "", *perceptual_hashes(pixels))
 
 
 def _alike(
@@ -281,19 +284,25 @@ def _alike_faces(
 ) -> dict[str, str]:
     """Return the images with a face crop that is the same picture as the target."""
     recipe, reasons = workspace.recipe.dedupe, {}
+    looks = face_fingerprints(workspace.catalog)
     for face_id, image_id, path in face_paths(workspace.catalog):
         try:
             pixels = decode_image(workspace.files / path)
-        except Undecodable:
+        except (Undecodable, FileNotFoundError):  # purged: only its hashes are left
+            pixels = None
+        face = looks.get(face_id)
+        if pixels is not None:
+            face = ImageFingerprint(face_id, path, "", *perceptual_hashes(pixels))
+        if face is None:
             continue
-        face = ImageFingerprint(face_id, path, "", *perceptual_hashes(pixels))
         for _, distance, mirrored in find_candidates(
             target, hash_matrix([face]), recipe.radius, recipe.mirrored
         ):
             fine = fine_distance(target, face, mirrored)
             verdict = decide(distance, fine, radius=recipe.radius)
             if verdict == "undecided":
-                alike = _likeness(pixels_grey, grey(pixels), mirrored)
+                theirs = None if pixels is None else grey(pixels)
+                alike = _likeness(pixels_grey, theirs, mirrored)
                 verdict = decide(distance, fine, alike, radius=recipe.radius)
             if verdict == "same":
                 reasons[image_id] = (

@@ -15,7 +15,8 @@ from pathlib import Path
 from btfer_builder.catalog.backup import has_items
 from btfer_builder.catalog.release import release_folders, released_ids
 from btfer_builder.catalog.takedown import ImageFingerprint, Tombstone
-from btfer_builder.images.decode import IMAGE_SUFFIXES, MAX_PIXELS
+from btfer_builder.images.decode import MAX_PIXELS
+from btfer_builder.images.files import is_image
 from btfer_builder.images.hashing import hash_images
 from btfer_builder.images.same_picture import decide, find_candidates, fine_distance, hash_matrix
 from btfer_builder.reconcile import OWN_NAMES, owned_names
@@ -166,7 +167,7 @@ def _shows(path: Path, wanted: Wanted, words: re.Pattern[bytes] | None) -> bool:
                     return True
     except (OSError, ValueError):
         return False
-    return path.suffix.lower() in IMAGE_SUFFIXES and _is_picture(path, wanted)
+    return is_image(path) and _is_picture(path, wanted)
 
 
 def _is_picture(path: Path, wanted: Wanted) -> bool:

@@ -46,6 +46,8 @@ def _line(row: dict[str, str]) -> str:
     parts = [f"`{row['face_id']}`"]
     if row["creator"]:
         parts.append(f"by {markdown(row['creator'])}")
+    if row["attribution"]:
+        parts.append(markdown(row["attribution"]))
     if row["source"]:
         parts.append(f"[source](<{safe_url(row['source'])}>)")
     parts.append(f"[licence](<{safe_url(row['license_url'])}>)")

@@ -137,12 +137,21 @@ def _field(column: schema.Column, table: str) -> dict[str, Any]:
 def _responsibility(stats: ReleaseStatistics) -> dict[str, Any]:
     """Return the fields of the Croissant RAI vocabulary 1.0."""
     reviewers = sum(count * n for count, n in stats.reviewers.items()) / stats.total
+    web, own = stats.own < stats.total, stats.own > 0
     return {
-        "rai:dataCollection": (
-            "Search engines were queried with phrases of ethnicity, gender, age and expression; the photos were "
-            "downloaded with their licences and deduplicated, and the faces in them were detected and cropped."
+        "rai:dataCollection": " ".join(
+            [
+                "Search engines were queried with phrases of ethnicity, gender, age and expression; the photos were "
+                "downloaded with their licences and deduplicated, and the faces in them were detected and cropped."
+            ]
+            * web
+            + [
+                f"{stats.own} faces are from pictures of the authors of the set. {stats.consent_text} The photos were "
+                "deduplicated, and the faces in them were detected and cropped."
+            ]
+            * own
         ),
-        "rai:dataCollectionType": ["Web Scraping"],
+        "rai:dataCollectionType": ["Web Scraping"] * web + ["Others"] * own,
         **({"rai:dataCollectionTimeFrame": stats.period} if stats.period else {}),
         "rai:dataPreprocessingProtocol": [
             "Exact and near duplicates removed",

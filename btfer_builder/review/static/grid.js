@@ -55,6 +55,9 @@ export function drawGrid(items, stateOf) {
   }));
 }
 
+/** Share of padding from which a crop has a sign. */
+const PADDED = 0.05;
+
 /** Update one option. */
 export function drawOption(option, item, { decision, unsaved }, index, count) {
   const state = JSON.stringify([decision, unsaved]);
@@ -68,6 +71,7 @@ export function drawOption(option, item, { decision, unsaved }, index, count) {
     decision?.verdict === "accept" && item.found_under.length > 0 && decision.emotion !== item.emotion,
   );
   option.classList.toggle("unsaved", Boolean(unsaved));
+  option.classList.toggle("padded", item.padding > PADDED);
   const badge = option.querySelector(".badge");
   badge.replaceChildren(element("b", "", unsaved ? "!" : mark), unsaved ? "not saved" : text);
   badge.title = unsaved || text;
@@ -168,6 +172,8 @@ function signals(item) {
     const [verb, factor] = item.upscale > 1 ? ["enlarged", item.upscale] : ["reduced", 1 / item.upscale];
     parts.push(factor < 1.05 ? "size as in the photo" : `${verb} ${factor.toFixed(1)}×`);
   }
+  if (item.padding > 0.005) parts.push(`▦ ${Math.round(100 * item.padding)} % padding`);
+  if (item.found_by === "bordered") parts.push("found with a border");
   if (item.sharpness !== null) parts.push(`sharpness ${Math.round(item.sharpness)}`);
   if (item.duplicates) parts.push(`${item.duplicates} near duplicate${item.duplicates > 1 ? "s" : ""}`);
   if (item.model) parts.push(`model: ${item.model.says} ${item.model.sure.toFixed(2)}`);

@@ -15,7 +15,7 @@ def test_the_interval_covers_the_gap(groups, gap):
     for _ in range(250):
         low, high = gap_interval(rng.binomial(sizes, shares), sizes, draws=200, seed=0)
         covered.append(low <= gap + 1e-12 <= high + 1e-9)
-    # Of 250 intervals that cover with 93 to 97 %, the share differs from that by 3 points at most, in 19 of 20 cases.
+    # Of 250 intervals that cover with 93 to 98 %, the share differs from that by 3 points at most, in 19 of 20 cases.
     assert 0.9 < np.mean(covered) <= 0.995
 
 

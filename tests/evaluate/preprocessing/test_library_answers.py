@@ -1,6 +1,7 @@
 """Presets against the code of their libraries: the same faces give the same answers."""
 
 import importlib
+import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -32,6 +33,16 @@ def faces() -> list[np.ndarray]:
         size = (240, 48, 90, 200, 131, 64, 37, 300, 180, 100)[number]
         found.append(cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA))
     return found
+
+
+@pytest.fixture(autouse=True)
+def old_resources(monkeypatch):
+    """Give the libraries the function of `pkg_resources` that they use; new versions of setuptools have none."""
+    resources = ModuleType("pkg_resources")
+    resources.resource_filename = lambda package, name: str(
+        Path(importlib.util.find_spec(package).origin).parent / name
+    )
+    monkeypatch.setitem(sys.modules, "pkg_resources", resources)
 
 
 def library(name: str) -> ModuleType:

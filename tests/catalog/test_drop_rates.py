@@ -1,0 +1,59 @@
+"""Drop rates per emotion are compared with chance, corrected for the number of stages."""
+
+import numpy as np
+import pytest
+from scipy.stats import chi2
+
+from btfer_builder.catalog.drop_rates import drop_rates
+from btfer_builder.catalog.funnel import StageCount
+from btfer_builder.labels import EMOTIONS
+
+
+def stage(name, dropped, kept):
+    dropped, kept = dict(zip(EMOTIONS, dropped, strict=False)), dict(zip(EMOTIONS, kept, strict=False))
+    total = sum(dropped.values())
+    return StageCount(name, "images", total + sum(kept.values()), sum(kept.values()), {"x": total} if total else {}, 0,
+                      kept, dropped)  # fmt: skip
+
+
+def by_hand(dropped, kept):
+    table = np.array([dropped, kept], float)
+    expected = table.sum(1, keepdims=True) * table.sum(0, keepdims=True) / table.sum()
+    return chi2.sf(((table - expected) ** 2 / expected).sum(), table.shape[1] - 1)
+
+
+def test_the_values_are_those_of_pearson_and_holm():
+    crop, crawl = (
+        ([10, 83, 12, 9, 11, 14, 10], [300, 119, 290, 310, 305, 299, 301]),
+        ([50] * 7, [100, 99, 103, 98, 100, 97, 110]),
+    )
+    review = ([20, 31, 22, 19, 25, 18, 24], [100] * 7)
+    lines = drop_rates([stage("crawl", *crawl), stage("crop", *crop), stage("review-faces", *review)])
+    raw = [by_hand(*crawl), by_hand(*crop), by_hand(*review)]
+    order = np.argsort(raw)
+    holm, largest = [0.0] * 3, 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, raw[index] * (3 - rank)))
+        holm[index] = largest
+    assert [line.p for line in lines] == pytest.approx(holm)
+    assert [line.differs for line in lines] == [False, True, False]
+    assert lines[1].highest == "disgust"
+    assert lines[1].rates["disgust"] == pytest.approx(83 / 202)
+    assert lines[1].sentence == (
+        "crop drops emotions differently, beyond chance (p < 0.001, chi-square, Holm): disgust 41 %, all 7 %"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dropped", "kept"),
+    [([1, 0], [3, 4]), ([9], [20]), ([5, 6, 4], [0, 0, 0]), ([40, 0], [0, 1])],
+)
+def test_few_items_are_not_tested(dropped, kept):
+    (line,) = drop_rates([stage("crop", dropped, kept)])
+    assert line.p is None
+    assert not line.differs
+
+
+def test_a_stage_without_drops_and_the_sample_have_no_line():
+    assert drop_rates([stage("crawl", [0, 0], [5, 5]), stage("sample", [50, 1], [50, 50])]) == []
+    assert drop_rates([]) == []
