@@ -175,8 +175,8 @@ def make_signature(
     """Return in one line what a result depends on, as sacreBLEU does (Post 2018).
 
     `BTFER|set:btfer#1a2b3c4d|n:2100|in:64grey/-1,1,area|labels:7|leak:0/crop+photo|btfer:0.2.0`: the hash is
-    `set_digest`; `labels:7/8` means that one of the model's eight classes was left out; `leak:unknown` that leakage was not
-    checked, `leak:0/crop` that crops were compared with the training sets, and not the photos of all faces.
+    `set_digest`; `labels:7/8` means that one of the model's eight classes was left out; `leak:unknown` that leakage
+    was not checked, `leak:0/crop` that crops were compared with the training sets, and not the photos of all faces.
     """
     size = (
         f"{preprocessing.width}"
