@@ -1,5 +1,6 @@
 """Write docs/api.md out of the docstrings of the public API: `make docs`."""
 
+import ast
 import inspect
 import re
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ returns tables as pandas DataFrames, and raises `bt.BtferError` for every proble
 provisional until version 0.2.0. The notebook `examples/quickstart.ipynb` shows it in use.
 
 Keyword arguments are the settings of `btfer.toml`. One that is not given, or is `None`, keeps the value that the
-workspace has; functions without a workspace take the default. An unknown setting is an error with the nearest name.
+workspace has; functions without a workspace take the default. A single value is a list of one, so `engine="folder"`
+will do, and NumPy and pandas values are taken. An unknown setting is an error with the nearest name.
 Messages and progress bars go to stderr; `progress=False` hides the bars.
 """
 
@@ -35,6 +37,27 @@ _PARTS = {
     ),
     "Errors and constants": ("BtferError", "EMOTIONS"),
 }  # fmt: skip
+
+
+#: The result of a function that is neither a DataFrame nor has a public name: its module and class.
+RESULTS = {
+    "Workspace.leakage": "leakage.stage:LeakageResult",
+    "Workspace.sample": "sample.stage:SampleResult",
+    "Workspace.import_decisions": "review.decisions:ImportResult",
+    "Workspace.agreement": "review.agreement:Agreement",
+    "Workspace.release": "release.stage:ReleaseResult",
+    "Workspace.takedown": "release.takedown.stage:Takedown",
+    "Workspace.purge": "release.purge:Purge",
+    "Workspace.recheck": "release.recheck:RecheckResult",
+    "train": "training.results:Run",
+    "import_dataset": "datasets.import_dataset:ImportResult",
+    "hash_images": "leakage.hash_manifest:HashManifest",
+    "scan_release": "release.audit:AuditResult",
+    "rebuild_release": "release.rebuild:RebuildResult",
+    "diff_releases": "release.diff:ReleaseDiff",
+    "benchmark": "benchmark.stage:Benchmark",
+    "answer_questions": "benchmark.stage:Answers",
+}
 
 
 def documented() -> Iterator[tuple[str, Any]]:
@@ -66,7 +89,41 @@ def api_page() -> str:
         if callable(item) and not inspect.isclass(item):
             parts.append(f"```python\n{name.rpartition('.')[2]}{_signature(item)}\n```\n")
         parts.append(_markdown(inspect.getdoc(item) or "") if name != "EMOTIONS" else _EMOTIONS)
+    parts.append(_RESULTS)
+    for function, place in RESULTS.items():
+        parts += [f"### `{place.partition(':')[2]}`, of `{function}`\n", _result(place)]
     return "\n".join(parts)
+
+
+_RESULTS = """## Results
+
+What functions return beside DataFrames. `to_dict()` is what the command prints with `--json`.
+"""
+
+
+def _result(place: str) -> str:
+    """Return the docstring of a class, then its other fields, properties and methods; read, since imports take long."""
+    module, _, name = place.partition(":")
+    path = Path(btfer_builder.__file__).parent / f"{module.replace('.', '/')}.py"
+    kind = next(
+        item
+        for item in ast.parse(path.read_bytes()).body
+        if isinstance(item, ast.ClassDef) and item.name == name
+    )
+    text = inspect.cleandoc(ast.get_docstring(kind) or "")
+    _, _, attributes = text.partition("Attributes\n----------\n")
+    names = [line for line in attributes.splitlines() if re.fullmatch(r"[\w, ]+", line) and line[0] != " "]
+    explained = set(", ".join(names).split(", "))
+    lines = []
+    for item in kind.body:
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+            if item.target.id not in explained:
+                lines.append(f"* `{item.target.id}` ({ast.unparse(item.annotation)})")
+        elif isinstance(item, ast.FunctionDef) and not item.name.startswith("_"):
+            call = "" if item.decorator_list else "()"  # a property has a decorator
+            lines.append(f"* `{item.name}{call}`: {(ast.get_docstring(item) or '').splitlines()[0]}")
+    end = "\n" if attributes else "\n\n"  # the list of attributes goes on
+    return _markdown(text).rstrip() + end + "\n".join(lines) + "\n"
 
 
 _EMOTIONS = f"The seven classes in alphabetical order, as everywhere: `{btfer_builder.EMOTIONS!r}`.\n"

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 
@@ -28,7 +29,7 @@ from btfer_builder.config import (
     settings_of,
 )
 from btfer_builder.config.collection import DOWNLOAD_SETTINGS
-from docs.make_api import PAGE, api_page, documented
+from docs.make_api import PAGE, RESULTS, api_page, documented
 
 NAMES = [
     "EMOTIONS", "BtferError", "Comparison", "FaceSet", "Report", "ReviewPage", "Workspace", "__version__",
@@ -37,12 +38,17 @@ NAMES = [
     "published_results", "rebuild_release", "report_benchmark", "scan_release", "train",
 ]  # fmt: skip
 
+REVIEW_ITEMS = ("reviewer", "blind", "seed", "reviewers", "overlap", "min_votes", "agreement")
+
 #: The parameters of each function: positional ones, those by keyword only, and the sections whose settings it takes.
 SIGNATURES = {
     "answer_questions": ("file", "", [BenchmarkRecipe]),
     "benchmark": ("file", "", [BenchmarkRecipe]),
     "compare": ("reports", "", ("resamples", "seed")),
-    "convert": ("model to", "quantize out data", [EvalRecipe]),
+    "convert": (
+        "model to", "quantize out data",
+        ("scale", "color", "size", "mean", "std", "resize", "resize_to", "crop", "preset", "trust_model"),
+    ),
     "create_workspace": ("folder", "", None),
     "diff_releases": ("earlier later", "", None),
     "evaluate": ("model faces", "name training_data", [EvalRecipe]),
@@ -69,12 +75,12 @@ SIGNATURES = {
     "Workspace.dedupe": ("", "regroup", [DedupeRecipe]),
     "Workspace.dedupe_faces": ("", "regroup", [DedupeRecipe]),
     "Workspace.duplicates": ("", "", None),
-    "Workspace.evaluate": ("model", "name", [EvalRecipe]),
-    "Workspace.export_decisions": ("path", "round", [ReviewRecipe]),
+    "Workspace.evaluate": ("model", "name training_data", [EvalRecipe]),
+    "Workspace.export_decisions": ("path", "round", REVIEW_ITEMS),
     "Workspace.faces": ("", "", None),
     "Workspace.funnel": ("", "", None),
     "Workspace.images": ("", "", None),
-    "Workspace.import_decisions": ("decisions", "", [ReviewRecipe]),
+    "Workspace.import_decisions": ("decisions", "", REVIEW_ITEMS),
     "Workspace.leakage": ("against", "", [LeakageRecipe, HashesRecipe]),
     "Workspace.leakage_sets": ("", "", None),
     "Workspace.leaked": ("", "", None),
@@ -150,6 +156,15 @@ def test_everything_public_is_explained():
         assert name == "EMOTIONS" or text[:1].isupper(), name
         if inspect.isfunction(item) and len(inspect.signature(item).parameters) > 1:
             assert "Raises\n------" in text, f"{name} does not say what it raises"
+
+
+def test_the_page_says_what_every_function_returns():
+    explained = {place.rpartition(":")[2] for place in RESULTS.values()}
+    others = {"Any", "DataFrame", "Interval", "None", "Path", *NAMES}
+    for name, item in documented():
+        if inspect.isfunction(item):
+            returned = set(re.findall(r"\b[A-Z]\w+", str(inspect.signature(item).return_annotation)))
+            assert returned - others <= explained, name
 
 
 def test_the_page_is_made_from_the_docstrings():

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from btfer_builder.api.keywords import path_of, takes
+from btfer_builder.api.keywords import guarded, one_of, path_of, takes
 from btfer_builder.config import CrawlRecipe, DatasetKind, DatasetRecipe, HashesRecipe, with_keywords
 from btfer_builder.config.collection import DOWNLOAD_SETTINGS
 
@@ -53,11 +53,9 @@ def import_dataset(
     """
     from btfer_builder.datasets import import_dataset
     from btfer_builder.datasets.readers import LAYOUTS
-    from btfer_builder.errors import BtferError
 
     (recipe,) = with_keywords("dataset", settings, DatasetRecipe())
-    if kind != "auto" and kind not in LAYOUTS:
-        raise BtferError(f"kind: {kind!r} is not one of auto, {', '.join(LAYOUTS)}")
+    one_of(kind, ("auto", *LAYOUTS), "kind")
     return import_dataset(kind, path_of(source), path_of(out), recipe)
 
 
@@ -100,6 +98,7 @@ def hash_images(
     return manifest
 
 
+@guarded
 def scan_release(folder: "str | PathLike[str]") -> "AuditResult":
     """Audit a release for leaked metadata and files that do not match their checksums.
 
@@ -154,6 +153,7 @@ def rebuild_release(folder: "str | PathLike[str]", **settings: Any) -> "RebuildR
     return rebuild(path_of(folder), recipe)
 
 
+@guarded
 def diff_releases(earlier: "str | PathLike[str]", later: "str | PathLike[str]") -> "ReleaseDiff":
     """Compare two releases: faces that were added, removed, relabelled or moved to another split.
 

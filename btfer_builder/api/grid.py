@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from btfer_builder.api.keywords import path_of, takes
+from btfer_builder.api.keywords import guarded, path_of, takes
 from btfer_builder.config import BenchmarkRecipe, with_keywords
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ def benchmark(file: "File" = None, **settings: Any) -> "Benchmark":  # noqa: ANN
     ----------
     file
         A `benchmark.toml`; paths in it are relative to its folder, those in keyword arguments to the current folder.
-        Without it, the grid is given by keyword arguments alone.
+        Without it, the grid is given by keyword arguments alone. A `Workspace` given as `btfer` stands for its sample;
+        without `btfer`, no model is scored across domains.
 
     Returns
     -------
@@ -141,6 +142,7 @@ def answer_questions(file: "File" = None, **settings: Any) -> "Answers":  # noqa
     return answer_benchmark(_recipe(file, settings))
 
 
+@guarded
 def published_results(out: "str | PathLike[str]") -> "Answers":
     """Write tables, figures and answers of the results that the authors published.
 

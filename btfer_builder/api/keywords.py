@@ -1,17 +1,20 @@
-"""Functions whose keyword arguments are settings: signature, documentation and errors follow from the settings."""
+"""Public functions: their settings as keyword arguments, and every problem of a user as a `BtferError`."""
 
 import functools
 import inspect
-from collections.abc import Callable, Collection
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 from msgspec.inspect import DictType, LiteralType, Metadata, StructType, Type, VarTupleType
 
-from btfer_builder.catalog.catalog import damage_as_error
+from btfer_builder.api.messages import in_python
 from btfer_builder.config import Section, Setting, settings_of
-from btfer_builder.errors import BtferError
+from btfer_builder.config.load import nearest_name
+from btfer_builder.errors import BtferError, line_of
 from btfer_builder.io.terminal import show_progress
 
 P = ParamSpec("P")
@@ -45,7 +48,7 @@ def takes(
 
         @functools.wraps(function)
         def call(*args: Any, progress: bool = True, **kwargs: Any) -> Result:  # noqa: ANN401 - P cannot be extended
-            with show_progress(progress), damage_as_error():
+            with show_progress(progress), errors_of_python():
                 return function(*args, **kwargs)
 
         signature = inspect.signature(function)
@@ -62,14 +65,29 @@ def takes(
 
 
 def guarded(function: Callable[P, Result]) -> Callable[P, Result]:
-    """Make a function public that has no settings: a damaged catalog is a `BtferError`."""
+    """Make a function public that has no settings."""
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> Result:
-        with damage_as_error():
+        with errors_of_python():
             return function(*args, **kwargs)
 
     return call
+
+
+@contextmanager
+def errors_of_python() -> Iterator[None]:
+    """Let errors name arguments instead of options, and turn those of the disk and the catalog into a `BtferError`."""
+    try:
+        yield
+    except BtferError as error:
+        error.args = (in_python(str(error)),)
+        raise
+    except Exception as error:
+        line = line_of(error)
+        if line is None:
+            raise
+        raise BtferError(in_python(line)) from error
 
 
 def path_of(path: object) -> Path:
@@ -78,11 +96,26 @@ def path_of(path: object) -> Path:
     Raises
     ------
     BtferError
-        If it is neither text nor a path.
+        If it is neither text nor a path, is empty or has a null character.
     """
     if not isinstance(path, str | PathLike):
         raise BtferError(f"expected a path, got an object of the type {type(path).__name__}")
-    return Path(path).expanduser()
+    if not (text := os.fspath(path)) or "\0" in text:
+        raise BtferError(f"expected a path, got {text!r}")
+    return Path(text).expanduser()
+
+
+def one_of(value: object, valid: Sequence[str], name: str) -> None:
+    """Check an argument that has one of a few values.
+
+    Raises
+    ------
+    BtferError
+        If it has another one.
+    """
+    if value not in valid:
+        nearest = nearest_name(value, list(valid)) if isinstance(value, str) else ""
+        raise BtferError(f"{name}: {value!r} is not one of {', '.join(valid)}{nearest}")
 
 
 def _with_settings(text: str, settings: list[Setting]) -> str:

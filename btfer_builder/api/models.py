@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from btfer_builder.api.keywords import path_of, takes
+from btfer_builder.api.keywords import guarded, one_of, path_of, takes
 from btfer_builder.api.scoring import rank, score
 from btfer_builder.config import EvalRecipe, TrainRecipe, given_names, with_keywords
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.preprocessing.resolve import DECLARED
 from btfer_builder.io.terminal import progress_shown, track
 
 if TYPE_CHECKING:
@@ -24,14 +26,19 @@ if TYPE_CHECKING:
     from btfer_builder.training import Run
 
 
+#: The settings that `convert` uses: how a model is fed, and whether its code may run.
+_FEEDING = (*DECLARED, "preset", "trust_model")
+
+
+@guarded
 def load_faces(source: "str | PathLike[str] | Workspace") -> "FaceSet":
     """Load labelled faces: a folder of class folders, a release, or the sample of a workspace.
 
     Parameters
     ----------
     source
-        A folder with a folder for each emotion (`anger` means `angry`), such as a split of a release, whose checksums
-        are checked; or a `Workspace`.
+        A folder with a folder for each emotion (`anger` means `angry`), or a release, whose checksums are checked (of
+        one with splits, the folder of a split); or a `Workspace`, or its folder.
 
     Returns
     -------
@@ -52,9 +59,15 @@ def load_faces(source: "str | PathLike[str] | Workspace") -> "FaceSet":
     (14, 'angry')
     """
     from btfer_builder.api.workspace import Workspace
-    from btfer_builder.evaluate.face_set import faces_of_folder
+    from btfer_builder.evaluate.face_set import faces_of_folder, faces_of_sample
+    from btfer_builder.workspace import RECIPE_NAME, open_workspace
 
-    return source.load_faces() if isinstance(source, Workspace) else faces_of_folder(path_of(source))
+    if isinstance(source, Workspace):
+        return source.load_faces()
+    folder = path_of(source)
+    if (folder / RECIPE_NAME).is_file():
+        return faces_of_sample(open_workspace(folder))
+    return faces_of_folder(folder)
 
 
 @takes(EvalRecipe)
@@ -75,7 +88,8 @@ def evaluate(
         weights of PyTorch with `architecture`), a Keras model or a PyTorch module in memory,
         `package.module:callable`, or a function. A function gets a uint8 RGB batch of shape (n, h, w, 3), 0–255,
         resized to `size` (256 by default), and returns scores of shape (n, classes) in the order of `labels`:
-        probabilities, or what `activation` says. None with a `preset` that has a model of its own.
+        probabilities, or what `activation` says. It does its own preprocessing, so it takes no `scale`, `color`,
+        `mean`, `std` or `preset`. Also what `train` returns; or None with a `preset` that has a model of its own.
     faces
         What `load_faces` returns or takes.
     name
@@ -110,11 +124,19 @@ def evaluate(
 
 
 def _face_set(faces: Any) -> "FaceSet":  # noqa: ANN401 - what `evaluate` takes
+    from btfer_builder.datasets.labelled_faces import LabelledFace
     from btfer_builder.evaluate.face_set import FaceSet
 
     if isinstance(faces, FaceSet):
         return faces
-    return FaceSet(tuple(faces)) if isinstance(faces, list | tuple) else load_faces(faces)
+    if not isinstance(faces, list | tuple):
+        return load_faces(faces)
+    if strange := [face for face in faces if not isinstance(face, LabelledFace)]:
+        raise BtferError(
+            f"a list of faces has an object of the type {type(strange[0]).__name__}; give what load_faces returns, "
+            "or a part of it"
+        )
+    return FaceSet(tuple(faces))
 
 
 @takes(EvalRecipe, only=("resamples", "seed"))
@@ -207,7 +229,7 @@ def train(
         )
 
 
-@takes(EvalRecipe)
+@takes(EvalRecipe, only=_FEEDING)
 def convert(
     model: "str | PathLike[str]",
     to: Literal["tflite", "onnx"],
@@ -222,7 +244,7 @@ def convert(
     Parameters
     ----------
     model
-        A `.keras`, `.h5` or `.hdf5` file.
+        A `.keras`, `.h5` or `.hdf5` file, or what `train` returns.
     to
         The format.
     quantize
@@ -249,9 +271,9 @@ def convert(
     """
     from btfer_builder.evaluate.convert import convert_calibrated
 
-    (recipe,) = with_keywords("eval", settings, EvalRecipe())
-    _one_of(to, ("tflite", "onnx"), "to")
-    _one_of(quantize, ("none", "float16", "int8"), "quantize")
+    (recipe,) = with_keywords("eval", settings, EvalRecipe(), only=_FEEDING)
+    one_of(to, ("tflite", "onnx"), "to")
+    one_of(quantize, ("none", "float16", "int8"), "quantize")
     return convert_calibrated(
         path_of(model),
         to,
@@ -300,19 +322,29 @@ def list_networks(
     """
     import pandas as pd
 
+    from btfer_builder.networks.registry import HEADS, PRETRAININGS, UNITS
     from btfer_builder.networks.summary import list_networks
 
+    sides = (sizes,) if isinstance(sizes, int) else tuple(sizes)
+    for name in names:
+        if not isinstance(name, str):
+            raise BtferError(f"expected names of networks, as resnet18, got {name!r}")
+    for side in sides:
+        if not isinstance(side, Integral):
+            raise BtferError(f"sizes: {side!r} is not a whole number of pixels")
+    for option, value, valid in (
+        ("pretraining", pretraining, PRETRAININGS),
+        ("head", head, HEADS),
+        ("units", units, UNITS),
+    ):
+        if value is not None:
+            one_of(value, valid, option)
     rows = list_networks(
         names,
-        sizes=tuple(sizes),
+        sizes=tuple(int(side) for side in sides),
         pretraining=pretraining,
         head=head,
         units=units,
         progress=partial(track, description="networks", unit="networks"),
     )
     return pd.DataFrame([row.to_dict() for row in rows])
-
-
-def _one_of(value: str, valid: Sequence[str], name: str) -> None:
-    if value not in valid:
-        raise BtferError(f"{name}: {value!r} is not one of {', '.join(valid)}")

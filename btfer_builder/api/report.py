@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from btfer_builder.api.keywords import path_of
+from btfer_builder.api.keywords import guarded, path_of
 from btfer_builder.config.load import nearest_name
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.registry import METRICS
@@ -124,7 +124,7 @@ class Report:
         """
         known = [*METRICS, *(f"f1_{emotion}" for emotion in EMOTIONS)]
         if name not in known:
-            choices = nearest_name(name, known) or f"; choose from {', '.join(known)}"
+            choices = nearest_name(str(name), known) or f"; choose from {', '.join(known)}"
             raise BtferError(f"unknown metric `{name}`{choices}")
         return self.evaluation.intervals.get(name)
 
@@ -149,6 +149,7 @@ class Report:
         """Return everything that was measured, in the form of `metrics.json`."""
         return self.evaluation.to_dict()
 
+    @guarded
     def save(self, folder: "str | PathLike[str]") -> Path:
         """Write the report as `btfer eval` does and return its folder.
 
@@ -216,6 +217,7 @@ class Comparison:
         """Return everything that was compared, in the form of `comparison.json`."""
         return {"leaderboards": [board.to_dict() for board in self._boards]}
 
+    @guarded
     def save(self, folder: "str | PathLike[str]") -> Path:
         """Write `leaderboard.csv`, `.md`, `.html` and `comparison.json` and return the folder.
 
@@ -232,8 +234,9 @@ class Comparison:
         return write_leaderboards(self._boards, path_of(folder))
 
     def __repr__(self) -> str:
-        models = sum(len(board.rows) for board in self._boards)
-        return f"<Comparison of {models} models on {len(self._boards)} sets>"
+        models, sets = sum(len(board.rows) for board in self._boards), len(self._boards)
+        plural = "" if models == 1 else "s", "" if sets == 1 else "s"
+        return f"<Comparison of {models} model{plural[0]} on {sets} set{plural[1]}>"
 
     def _repr_html_(self) -> str:
         """Show the leaderboards in a notebook."""

@@ -3,6 +3,7 @@
 import threading
 from html import escape
 
+from btfer_builder.api.keywords import guarded
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.review.session import RoundName
 from btfer_builder.workspace import Workspace
@@ -56,10 +57,15 @@ class ReviewPage:
 
         self._thread = threading.Thread(target=run, name="btfer-review", daemon=True)
         self._thread.start()
-        self._settled.wait()
+        try:
+            self._settled.wait()
+        except BaseException:  # Ctrl-C: nobody has the page, so nobody could stop it
+            self._stop.set()
+            raise
         if self._error is not None:
             raise self._error
 
+    @guarded
     def stop(self) -> None:
         """End the page and write the CSV files that show decisions."""
         from btfer_builder.review.stage import write_review_manifests

@@ -1,6 +1,6 @@
 """Score and rank models with settings over current ones: the defaults, or those of a workspace."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -17,6 +17,9 @@ from btfer_builder.evaluate.report.compare import compare_reports
 from btfer_builder.evaluate.report.read_report import read_report, report_of
 from btfer_builder.io.terminal import track
 
+#: Characters of a name that a file system takes as a folder's.
+_LONGEST_NAME = 100
+
 
 def score(
     model: Any,  # noqa: ANN401 - a path, a Keras model or a function
@@ -29,14 +32,20 @@ def score(
 ) -> Report:
     """Score a model with settings over the current ones; see `models.evaluate`."""
     (recipe,) = with_keywords("eval", settings, current)
+    if not isinstance(name, str | None) or "/" in (name or "") or len(name or "") > _LONGEST_NAME:
+        raise BtferError(
+            f"name: expected at most {_LONGEST_NAME} characters without a slash, got {str(name)[:200]!r}"
+        )
     if model is None:
         if recipe.preset == "none":
             raise BtferError(
                 "no model: give a path, a Keras model or a function, or a preset that has a model"
             )
         model = bundled_model(recipe.preset)
+    elif isinstance(model, str | PathLike):
+        path_of(model)  # an empty one is no model
     (evaluation,) = score_models(
-        [load(model, recipe, name)],
+        [load(model, recipe, name or "")],
         faces.faces,
         recipe,
         partial(track, description="eval", unit="faces"),
@@ -53,8 +62,8 @@ def rank(
 ) -> Comparison:
     """Rank models with settings over the current ones; see `models.compare`."""
     (recipe,) = with_keywords("eval", settings, current, only=("resamples", "seed"))
-    if isinstance(reports, str | PathLike | Report):
-        raise BtferError("compare takes a list of reports")
+    if isinstance(reports, str | PathLike | Report | Mapping) or not isinstance(reports, Iterable):
+        raise BtferError("compare takes a list of reports, as compare([first, second])")
     read = [
         report_of(report.evaluation) if isinstance(report, Report) else read_report(path_of(report))
         for report in reports

@@ -75,7 +75,8 @@ class Stages(Tables):
         from btfer_builder.crawl.stage import ask_engines
 
         (recipe,) = with_keywords("crawl", settings, self.recipe.crawl)
-        return pd.DataFrame([check.to_dict() for check in ask_engines(recipe)])
+        columns = ["engine", "ok", "results", "complete", "licensed", "error"]
+        return pd.DataFrame([check.to_dict() for check in ask_engines(recipe)], columns=columns)
 
     @takes(CrawlRecipe, QueriesRecipe, SourceRecipe)
     def crawl(self, *, path: "str | PathLike[str] | None" = None, **settings: Any) -> "pd.DataFrame":  # noqa: ANN401
@@ -237,7 +238,7 @@ class Stages(Tables):
         return leakage(self._core, path_of(against), recipe, hashing)
 
     @guarded
-    def remove_leakage_set(self, name: str) -> str:
+    def remove_leakage_set(self, name: "str | PathLike[str]") -> str:
         """Remove a training set that was checked, and return its path.
 
         Parameters
@@ -252,7 +253,7 @@ class Stages(Tables):
         """
         from btfer_builder.leakage.stage import forget
 
-        return forget(self._core, name)
+        return forget(self._core, str(path_of(name)))
 
     @takes(SampleRecipe)
     def sample(self, *, redraw: bool = False, **settings: Any) -> "SampleResult":  # noqa: ANN401

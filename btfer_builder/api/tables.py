@@ -22,12 +22,18 @@ class Tables:
     """What a workspace holds. Each table is read from the catalog when it is asked for."""
 
     def __init__(self, workspace: core.Workspace) -> None:
-        self._core = workspace
+        self._opened = workspace
+
+    @property
+    def _core(self) -> core.Workspace:
+        """The workspace; an error if its folder was moved or deleted after it was opened."""
+        core.open_workspace(self.root)
+        return self._opened
 
     @property
     def root(self) -> Path:
         """The folder of the workspace."""
-        return self._core.root
+        return self._opened.root
 
     @property
     def recipe(self) -> Recipe:
@@ -37,7 +43,7 @@ class Tables:
     @property
     def reports(self) -> Path:
         """The folder in which `btfer eval` writes its reports."""
-        return self._core.reports
+        return self._opened.reports
 
     @guarded
     def funnel(self) -> "pd.DataFrame":
@@ -160,6 +166,10 @@ class Tables:
 
     def _stage(self, name: str) -> "pd.DataFrame":
         return funnel_frame(funnel(self._core.catalog, [name]))
+
+    def __fspath__(self) -> str:
+        """Return the folder, so that a workspace can be given where a folder is expected."""
+        return str(self.root)
 
     def __repr__(self) -> str:
         return f"<Workspace {str(self.root)!r}>"

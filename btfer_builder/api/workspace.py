@@ -1,11 +1,12 @@
 """The workspace: build a set, review it, score models on it, release it."""
 
+import os
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from btfer_builder import workspace as core
-from btfer_builder.api.keywords import guarded, path_of, takes
+from btfer_builder.api.keywords import guarded, one_of, path_of, takes
 from btfer_builder.api.stages import Stages
 from btfer_builder.config import (
     AgreementRecipe,
@@ -17,6 +18,7 @@ from btfer_builder.config import (
     with_keywords,
 )
 from btfer_builder.config.collection import DOWNLOAD_SETTINGS
+from btfer_builder.errors import BtferError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 Round = Literal["images", "faces"]
 
+#: The settings of the review that shape which items a reviewer has, and what their decisions mean.
+_ITEMS = ("reviewer", "blind", "seed", "reviewers", "overlap", "min_votes", "agreement")
 _CONSENSUS = ("reviewers", "min_votes", "agreement")
 _AGREEMENT = (*AgreementRecipe.__struct_fields__, *_CONSENSUS)
 
@@ -84,6 +88,7 @@ class Workspace(Stages):
         from btfer_builder.review.assignment import follow_rule
         from btfer_builder.review.stage import check_page
 
+        one_of(round, get_args(Round), "round")
         (recipe,) = with_keywords("review", settings, self.recipe.review)
         check_page(recipe, reveals=adjudicate or model is not None)
         follow_rule(self._core.catalog, recipe, given_names(settings, ReviewRecipe))
@@ -94,7 +99,7 @@ class Workspace(Stages):
             predictions = ask_model(self._core, path_of(model))
         return ReviewPage(self._core, recipe, round, adjudicate=adjudicate, model=predictions)
 
-    @takes(ReviewRecipe)
+    @takes(ReviewRecipe, only=_ITEMS)
     def export_decisions(
         self,
         path: "str | PathLike[str] | None" = None,
@@ -132,13 +137,15 @@ class Workspace(Stages):
         from btfer_builder.review.decisions import COLUMNS
         from btfer_builder.review.stage import export_round, round_rows
 
-        (recipe,) = with_keywords("review", settings, self.recipe.review)
+        if round is not None:
+            one_of(round, get_args(Round), "round")
+        (recipe,) = with_keywords("review", settings, self.recipe.review, only=_ITEMS)
         if path is not None:
             asked = given_names(settings, ReviewRecipe)
             export_round(self._core, path_of(path), recipe, round_name=round, asked=asked)
         return pd.DataFrame(round_rows(self._core, recipe, round), columns=COLUMNS)
 
-    @takes(ReviewRecipe)
+    @takes(ReviewRecipe, only=_ITEMS)
     def import_decisions(
         self,
         decisions: "str | PathLike[str] | pd.DataFrame",
@@ -169,11 +176,13 @@ class Workspace(Stages):
         >>> ws.import_decisions(table.assign(verdict="accept"), reviewer="ana")
         ImportResult(added=0, unchanged=14, empty=0)
         """
+        import pandas as pd
+
         from btfer_builder.review.stage import import_file
 
-        (recipe,) = with_keywords("review", settings, self.recipe.review)
+        (recipe,) = with_keywords("review", settings, self.recipe.review, only=_ITEMS)
         asked = given_names(settings, ReviewRecipe)
-        if isinstance(decisions, str | PathLike):
+        if not isinstance(decisions, pd.DataFrame):
             return import_file(self._core, path_of(decisions), recipe, asked=asked)
         cells = decisions.astype(object).where(decisions.notna(), "").itertuples(index=False)
         rows = ((number, [str(cell) for cell in row]) for number, row in enumerate(cells))
@@ -201,6 +210,7 @@ class Workspace(Stages):
         """
         from btfer_builder.review.stage import measure_agreement
 
+        one_of(round, get_args(Round), "round")
         recipe, review = with_keywords(
             "agreement", settings, self.recipe.agreement, self.recipe.review, only=_AGREEMENT
         )
@@ -226,12 +236,19 @@ class Workspace(Stages):
         return faces_of_sample(self._core)
 
     @takes(EvalRecipe)
-    def evaluate(self, model: Any, *, name: str = "", **settings: Any) -> "Report":  # noqa: ANN401
+    def evaluate(
+        self,
+        model: Any,  # noqa: ANN401
+        *,
+        name: str = "",
+        training_data: "str | PathLike[str] | None" = None,
+        **settings: Any,  # noqa: ANN401
+    ) -> "Report":
         """Score a model on the sample, with the settings of the workspace.
 
         Parameters
         ----------
-        model, name
+        model, name, training_data
             As in `btfer_builder.evaluate`.
 
         Returns
@@ -251,7 +268,9 @@ class Workspace(Stages):
         """
         from btfer_builder.api.scoring import score
 
-        return score(model, self.load_faces(), self.recipe.eval, settings, name=name)
+        return score(
+            model, self.load_faces(), self.recipe.eval, settings, name=name, training_data=training_data
+        )
 
     @takes(EvalRecipe, only=("resamples", "seed"))
     def compare(self, **settings: Any) -> "Comparison":  # noqa: ANN401
@@ -265,7 +284,7 @@ class Workspace(Stages):
         from btfer_builder.api.scoring import rank
         from btfer_builder.evaluate.report.read_report import reports_in
 
-        return rank(reports_in(self.reports), self.recipe.eval, settings)
+        return rank(reports_in(self._core.reports), self.recipe.eval, settings)
 
     @takes(ReleaseRecipe)
     def release(self, out: "str | PathLike[str]", **settings: Any) -> "ReleaseResult":  # noqa: ANN401
@@ -329,7 +348,9 @@ class Workspace(Stages):
         """
         from btfer_builder.release.takedown.stage import take_down
 
-        return take_down(self._core, str(target), reason=reason, dry_run=dry_run)
+        if not isinstance(target, str | PathLike) or not isinstance(reason, str):
+            raise BtferError("takedown takes an id, an address or an image file, and a reason as text")
+        return take_down(self._core, os.fspath(target), reason=reason, dry_run=dry_run)
 
     @guarded
     def purge(self, keep: "Keep", *, dry_run: bool = True) -> "Purge":
@@ -359,6 +380,7 @@ class Workspace(Stages):
         """
         from btfer_builder.release.purge import purge
 
+        one_of(keep, ("release", "sample"), "keep")
         return purge(self._core, keep, dry_run=dry_run)
 
     @takes(CrawlRecipe, only=DOWNLOAD_SETTINGS)
@@ -386,6 +408,7 @@ class Workspace(Stages):
         return recheck(self._core, recipe, None if release is None else path_of(release))
 
 
+@guarded
 def create_workspace(folder: "str | PathLike[str]") -> Workspace:
     """Create a workspace: `btfer.toml` with every setting, and the vocabulary of the search phrases.
 
@@ -408,6 +431,7 @@ def create_workspace(folder: "str | PathLike[str]") -> Workspace:
     return Workspace(core.create_workspace(path_of(folder)))
 
 
+@guarded
 def open_workspace(folder: "str | PathLike[str] | None" = None) -> Workspace:
     """Open a workspace.
 

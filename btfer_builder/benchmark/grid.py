@@ -92,7 +92,9 @@ def load_benchmark(path: Path) -> BenchmarkRecipe:
         recipe = convert_settings(stored, BenchmarkRecipe, path)
     except FileNotFoundError:
         raise BtferError(f"{path}: no such file; write one (btfer benchmark --example shows it)") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise BtferError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
         raise BtferError(f"{path}: not valid TOML: {error}") from None
     check_benchmark(recipe, stored.get("train", {}), str(path))
     return with_absolute_paths(recipe, path.absolute().parent)

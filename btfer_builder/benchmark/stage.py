@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,24 @@ class Benchmark:
             rows.append(row)
         names = [*columns, *(f"{side}_{name}" for side in ("own", "btfer") for name in scores)]
         return pd.DataFrame(rows, columns=names)
+
+    def _repr_html_(self) -> str:
+        """Show the number of runs, the results and the failures in a notebook."""
+        counts = f"{len(self.results):,} runs finished, {len(self.failed):,} failed, {self.missing:,} missing"
+        shown = [
+            "dataset",
+            "size",
+            "network",
+            "pretraining",
+            "balancing",
+            "seed",
+            "own_accuracy",
+            "btfer_accuracy",
+        ]
+        table = self.to_frame()[shown].round(3).to_html(index=False, border=0)
+        failures = "".join(f"<li>{escape(f'{item.run_id}: {item.error}')}</li>" for item in self.failed)
+        heading = f"<p>Benchmark <code>{escape(str(self.out))}</code>: {counts}</p>"
+        return heading + table + (f"<ul>{failures}</ul>" if failures else "")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form of `btfer benchmark --json`."""

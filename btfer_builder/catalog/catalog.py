@@ -271,17 +271,6 @@ def holds_rows(path: Path) -> bool:
         return True  # opening it reports what is wrong
 
 
-@contextmanager
-def damage_as_error() -> Iterator[None]:
-    """Turn SQLite's error about a damaged file into a `BtferError`."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            raise
-        raise BtferError(f"the catalog is damaged ({error}); restore it from a backup") from None
-
-
 def _execute_with_retries(connection: sqlite3.Connection, statement: str) -> None:
     """Execute a statement that needs a lock, retrying every few milliseconds; SQLite itself would soon wait 100 ms."""
     deadline = time.monotonic() + BUSY_SECONDS

@@ -1,7 +1,6 @@
 """The last line of defence of every command: one line for an error, and a log of the run."""
 
 import errno
-import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +10,11 @@ import click
 
 from btfer_builder.cli.output import echo
 from btfer_builder.cli.run_log import RunLog
-from btfer_builder.errors import BtferError
+from btfer_builder.errors import line_of
 from btfer_builder.io.text import one_line
 
 #: Exit code of an error of the program itself (EX_SOFTWARE of sysexits.h).
 UNEXPECTED = 70
-
-#: What SQLite says of a file that is cut short or overwritten.
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FORMAT}
 
 
 @contextmanager
@@ -37,7 +33,7 @@ def guard(directory: Path | None) -> Iterator[None]:
         log.end(type(end).__name__)
         raise
     except Exception as error:
-        line, code = _line(error), 1
+        line, code = line_of(error), 1
         place = log.end(line or "unexpected error", error)
         if isinstance(error, OSError) and error.errno == errno.EPIPE:
             raise  # the reader of the output has gone; click ends quietly
@@ -49,20 +45,3 @@ def guard(directory: Path | None) -> Iterator[None]:
         sys.exit(code)
     else:
         log.end("done")
-
-
-def _line(error: Exception) -> str | None:
-    """Return an error of a user, a file or the machine as one line; None for any other one."""
-    if isinstance(error, BtferError):
-        return str(error)
-    if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", None)
-        if code is not None and code & 0xFF in _DAMAGED:
-            return f"the catalog is damaged ({error}); restore it from a backup"
-        if code is not None and not isinstance(error, sqlite3.ProgrammingError):
-            return f"the catalog cannot be used: {error}; run the command again, or restore a backup"
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}"
-    if isinstance(error, MemoryError):
-        return "not enough memory; close other programs, or use fewer --workers"
-    return None

@@ -1,7 +1,7 @@
 """Settings given as keyword arguments: checked as `btfer.toml` is, with the same errors."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -26,7 +26,8 @@ def with_keywords(
         The section's name in `btfer.toml`, which begins an error.
     settings
         Keyword arguments. Besides what TOML knows, values can be paths, tuples, sets, and NumPy or pandas scalars and
-        arrays. Names of 0.1 are accepted.
+        arrays; a single value is a list of one, and a dict gives some settings of a section in a section. Names of
+        0.1 are accepted.
     sections
         The current settings. A keyword belongs to the first section that has it.
     only
@@ -43,15 +44,19 @@ def with_keywords(
         If a setting is unknown or its value is not valid. The message names the nearest valid name.
     """
     left = {name: _plain(value) for name, value in settings.items() if value is not None}
-    changed, valid = [], []
+    changed: list[Section] = []
+    valid: list[str] = []
     for section in sections:
         kind = type(section)
-        names = {each.option: each.name for each in settings_of(kind) if not only or each.name in only}
-        own = list(names)
+        fields = {item.option: item for item in settings_of(kind) if not only or item.name in only}
         renamed = with_new_names(kind, left)
-        given = {names[option]: value for option, value in renamed.items() if option in own}
-        left = {name: value for name, value in renamed.items() if name not in own}
-        valid += own
+        given = {
+            fields[option].name: _fitted(value, fields[option].type, getattr(section, fields[option].name))
+            for option, value in renamed.items()
+            if option in fields
+        }
+        left = {name: value for name, value in renamed.items() if name not in fields}
+        valid += fields
         try:
             changed.append(msgspec.convert(msgspec.to_builtins(section) | given, kind))
         except msgspec.ValidationError as error:
@@ -69,12 +74,22 @@ def given_names(settings: Mapping[str, Any], section: type[Section]) -> set[str]
     return with_new_names(section, given).keys() & own
 
 
+def _fitted(value: Any, kind: msgspec.inspect.Type, current: Any) -> Any:  # noqa: ANN401 - of any setting
+    """Return a list of one for a single value, and all settings of a section of which some are given."""
+    if isinstance(current, Section) and isinstance(value, dict):
+        return msgspec.to_builtins(current) | with_new_names(type(current), value)
+    single = isinstance(value, str | int | float) and isinstance(kind, msgspec.inspect.VarTupleType)
+    return [value] if single else value
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any keyword argument
     """Return a value as TOML knows it."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
         return [_plain(item) for item in value]
-    return value.tolist() if hasattr(value, "tolist") else value
+    return value

@@ -12,10 +12,13 @@ from btfer_builder.catalog.leakage import leaked_sample, photos_compared
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
+from btfer_builder.images.decode import Undecodable, decode_image
+from btfer_builder.images.hashing import pixel_hash
 from btfer_builder.io.atomic import file_digest
-from btfer_builder.io.json import json_text, read_json
+from btfer_builder.io.json import json_text, parse_json, read_json
 from btfer_builder.io.limits import read_lines
 from btfer_builder.networks.preprocessing import Preprocessing
+from btfer_builder.release.schema import SOURCES
 from btfer_builder.workspace import Workspace
 
 SUMS = "SHA256SUMS"
@@ -88,6 +91,9 @@ def check_sums(
 ) -> None:
     """Check the faces of a folder against the `SHA256SUMS` in it or in its parent, if there is one.
 
+    Of a release of addresses that was rebuilt, the pixels are checked against its `sources.jsonl`: the files depend on
+    the version of zlib.
+
     Parameters
     ----------
     directory
@@ -110,10 +116,14 @@ def check_sums(
         digest, _, name = line.rstrip("\r\n").partition(" ")
         listed[name.lstrip(" *").removeprefix("./")] = digest.lower()
     here = directory.resolve().relative_to(root).as_posix()
+    pixels = _pixel_sums(root, listed[SOURCES]) if SOURCES in listed else {}
     names = set()
     for face, digest in zip(faces, digests_of(faces), strict=True):
         name = face.path.resolve().relative_to(root).as_posix()
         names.add(name)
+        if name in pixels:
+            _check_pixels(face.path, pixels[name])
+            continue
         if name not in listed:
             raise BtferError(f"{face.path}: not in {root / SUMS}; the release has changed, restore it")
         if listed[name] != digest:
@@ -128,6 +138,27 @@ def check_sums(
             # A contact sheet is listed too, and is not a face: only files that do not exist are missing.
             if name not in names and not path.exists():
                 raise BtferError(f"{path}: missing, though {root / SUMS} lists it; fetch the release again")
+
+
+def _pixel_sums(root: Path, digest: str) -> dict[str, str]:
+    """Return the SHA-256 of the pixels of each face of a release of addresses, by the name of its file."""
+    path = root / SOURCES
+    try:
+        if file_digest(path) != digest:
+            raise BtferError(f"{path}: its SHA-256 is not the one in {root / SUMS}; fetch the release again")
+        rows = [parse_json(line) for line in read_lines(path)]
+        return {str(row["file_name"]): str(row["pixel_sha256"]) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BtferError(f"{path}: cannot be read ({error}); fetch the release again") from None
+
+
+def _check_pixels(path: Path, expected: str) -> None:
+    try:
+        if pixel_hash(decode_image(path)) == expected:
+            return
+    except Undecodable:
+        pass
+    raise BtferError(f"{path}: its pixels are not those in {SOURCES}; remove it and run: btfer rebuild")
 
 
 def release_root(directory: Path) -> Path | None:

@@ -42,6 +42,9 @@ class HashManifest:
     dropped: dict[str, int]
     left_out: dict[str, int] = field(default_factory=dict)
 
+    def __repr__(self) -> str:  # a set may have a million images
+        return f"<HashManifest: {len(self.rows)} images, {sum(self.dropped.values())} dropped>"
+
 
 COLUMNS = tuple(column.name for column in fields(ManifestRow))
 _DIGITS = {"phash": 16, "fine": 64, "phash_48": 16, "fine_48": 64}

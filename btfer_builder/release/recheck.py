@@ -4,7 +4,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from btfer_builder.catalog.release import sample_rows
 from btfer_builder.catalog.sample import Source, sources
@@ -19,6 +19,9 @@ from btfer_builder.release.fetch_many import FetchRequest, fetch_many
 from btfer_builder.release.released_faces import is_web
 from btfer_builder.sample.provenance import best_source, license_of, licenses_in
 from btfer_builder.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Reasons of a fetch that mean that the file is no longer published.
 _VANISHED = {"not_found", "forbidden", "empty", "not_an_image", "other_file"}
@@ -70,6 +73,18 @@ class RecheckResult:
 
     path: Path
     faces: list[SourceCheck]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a row for each face: its source, the state of the file, and the licence then and now."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [[getattr(face, name) for name in _COLUMNS] for face in self.faces], columns=_COLUMNS
+        )
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{count} {state}" for state, count in self.to_dict()["states"].items())
+        return f"<RecheckResult of {len(self.faces)} faces: {states}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form of `btfer recheck --json`."""

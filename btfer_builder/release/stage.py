@@ -35,6 +35,10 @@ class ReleaseResult:
     path: Path
     statistics: ReleaseStatistics
 
+    def __repr__(self) -> str:
+        version, total = self.statistics.version, self.statistics.total
+        return f"<ReleaseResult {str(self.path)!r}: version {version} with {total} faces>"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the form of `btfer release --json`."""
         return {"path": str(self.path), **self.statistics.to_dict()}

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Kind
 from btfer_builder.review.kappa import Kappa, cohen, fleiss, krippendorff
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: All answers in the order of the tables: the emotions, then the answers without a label.
 ANSWERS: tuple[str, ...] = (*EMOTIONS, "accept", "reject")
@@ -93,6 +96,16 @@ class Agreement:
         for pair in self.pairs:
             total += pair.confusion + pair.confusion.T
         return total
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return Cohen's kappa of each pair of reviewers, with its interval and the number of shared items."""
+        import pandas as pd
+
+        rows = [
+            [*pair.reviewers, pair.items, pair.kappa.value, pair.kappa.low, pair.kappa.high]
+            for pair in self.pairs
+        ]
+        return pd.DataFrame(rows, columns=["first", "second", "items", "kappa", "low", "high"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the output of `btfer agreement --json`."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,21 @@ from btfer_builder.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """Number of accepted, drawn and missing faces of each class, and the folder; None if nothing was written."""
+    """The outcome of a draw.
+
+    Attributes
+    ----------
+    accepted, per_class, reserve, short
+        Number of accepted, drawn, reserved and missing faces of each class.
+    path
+        The folder; None if nothing was written.
+    splits
+        Number of drawn faces in each split.
+    passed_over
+        Number of accepted faces that were not drawn, by reason.
+    stratify, cells
+        The attributes of the strata, and for each stratum how many faces were asked for and drawn.
+    """
 
     accepted: dict[Emotion, int]
     per_class: dict[Emotion, int]
@@ -70,6 +85,18 @@ class SampleResult:
                 for count in self.cells
             ],
         }
+
+    def _repr_html_(self) -> str:
+        """Show the faces of each emotion in a notebook, and the cells of a stratified sample that are short."""
+        import pandas as pd
+
+        rows = [self.accepted, self.per_class, self.reserve, self.short]
+        table = pd.DataFrame(rows, ["accepted", "drawn", "in reserve", "missing"]).fillna(0).astype(int)
+        splits = ", ".join(f"{count:,} in {name}" for name, count in self.splits.items())
+        short = sum(1 for cell in self.cells if cell.short)
+        cells = f"<p>{short:,} of {len(self.cells):,} cells are short.</p>" if self.cells else ""
+        drawn = sum(self.per_class.values())
+        return f"<p>Sample of {drawn:,} faces: {escape(splits)}</p>{table.to_html(border=0)}{cells}"
 
 
 def sample(

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,6 +142,10 @@ class Run:
         """The network of the best epoch."""
         return self.path / MODEL
 
+    def __fspath__(self) -> str:
+        """Return the path of the network, so that a run can be given where a model is expected."""
+        return str(self.model)
+
     @property
     def epochs(self) -> int:
         """Epochs of all phases."""
@@ -151,6 +156,21 @@ class Run:
         import pandas as pd
 
         return pd.read_csv(self.path / HISTORY)
+
+    def _repr_html_(self) -> str:
+        """Show the network, its best epoch and the phases in a notebook."""
+        import pandas as pd
+
+        state = "finished" if self.finished else f"not finished: {self.stopped}"
+        best = (
+            f"best epoch {self.best_epoch}: accuracy {self.validation_accuracy:.3f}, loss {self.validation_loss:.3f} "
+            f"on {self.validation.n:,} faces ({self.selection})"
+        )
+        phases = pd.DataFrame([asdict(phase) for phase in self.phases]).to_html(index=False, border=0)
+        heading = (
+            f"<b>{escape(self.recipe.network)}</b> <code>{escape(str(self.path))}</code>, {escape(state)}"
+        )
+        return f"<p>{heading}</p><p>{escape(best)}</p>{phases}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of `run.json`."""

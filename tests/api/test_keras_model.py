@@ -36,7 +36,48 @@ def test_a_run_is_trained_shown_and_scored(place, tmp_path, capfd):
     run = bt.train(place / "photos", out=tmp_path / "run", batch_size=8, progress=False, **settings)
     assert run.to_frame()["epoch"].tolist() == [1]
     assert "epoch" not in capfd.readouterr().err
-    report = bt.evaluate(run.model, place / "photos", resamples=0, progress=False)
+    html = run._repr_html_()
+    assert "<b>sequential-simple</b>" in html
+    assert f"best epoch 1: accuracy {run.validation_accuracy:.3f}" in html
+    report = bt.evaluate(run, place / "photos", resamples=0, progress=False)
     assert "in:48grey" in report.signature or "in:48rgb" in report.signature
     with pytest.raises(bt.BtferError, match=r"train: unknown setting `netwrk`; did you mean `network`\?"):
         bt.train(place / "photos", out=tmp_path / "run", netwrk="resnet18")
+
+
+def test_a_model_is_converted_and_scores_the_same(place, tmp_path):
+    import keras
+
+    keras.utils.set_random_seed(2)
+    layers = [keras.layers.Input((16, 16, 1)), keras.layers.Flatten(), keras.layers.Dense(7, "softmax")]
+    keras.Sequential(layers).save(tmp_path / "tiny.keras")
+    converted = bt.convert(tmp_path / "tiny.keras", "onnx", progress=False)
+    assert converted == tmp_path / "tiny.onnx"
+    model, onnx = (
+        bt.evaluate(path, place / "photos", resamples=0, progress=False).predictions.filter(like="p_")
+        for path in (tmp_path / "tiny.keras", converted)
+    )
+    assert abs(model.to_numpy() - onnx.to_numpy()).max() < 1e-5
+    small = bt.convert(
+        tmp_path / "tiny.keras",
+        "tflite",
+        quantize="int8",
+        data=place / "photos",
+        out=tmp_path / "small.tflite",
+    )
+    assert bt.evaluate(small, place / "photos", resamples=0).n == 14
+    with pytest.raises(bt.BtferError, match=r"of the training domain with data$"):
+        bt.convert(tmp_path / "tiny.keras", "tflite", quantize="int8")
+    with pytest.raises(bt.BtferError, match="to: 'coreml' is not one of tflite, onnx"):
+        bt.convert(tmp_path / "tiny.keras", "coreml")
+    with pytest.raises(bt.BtferError, match="only Keras models"):
+        bt.convert(converted, "tflite")
+
+
+def test_a_network_without_a_known_input_says_what_to_do(place):
+    import keras
+
+    with pytest.raises(
+        bt.BtferError, match=r"takes no known inputs; .*; give it an Input, or give a function"
+    ):
+        bt.evaluate(keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(7)]), place / "photos")

@@ -133,7 +133,7 @@ def test_what_a_notebook_shows_is_escaped(place, tmp_path):
     (evil / "happy").mkdir(parents=True)
     (evil / "happy" / "a.jpg").write_bytes(next((place / "photos" / "happy").glob("*.jpg")).read_bytes())
     faces = bt.load_faces(evil)
-    report = bt.evaluate(always_happy, faces, name="<script>alert(2)</script>", resamples=0)
+    report = bt.evaluate(always_happy, faces, name="<script>alert(2)", resamples=0)
     workspace = bt.create_workspace(evil / "workspace")
     for shown in (faces, report, bt.compare([report]), workspace):
         html = shown._repr_html_()

@@ -17,14 +17,14 @@ pytestmark = pytest.mark.xdist_group("api")
     [
         ("crawl", {"per_qury": 3}, r"crawl: unknown setting `per_qury`; did you mean `per_query`\?"),
         ("crawl", {"emotion": ["hapy"]}, r"crawl.emotion\[0\]: .*did you mean `happy`\?"),
-        ("crawl", {"path": "x"}, "--path is for the engines urls and folder"),
+        ("crawl", {"path": "x"}, "^path is for the engines urls and folder: name one with engine$"),
         ("dedupe", {"raduis": 3}, r"dedupe: unknown setting `raduis`; did you mean `radius`\?"),
         ("crop", {"fit": "squar"}, r"crop.fit: .*did you mean `square`\?"),
         ("crop", {"margin": 128}, "leave nothing of 256"),
         ("sample", {"per_class": 0}, "sample.per_class: Expected `int` >= 1"),
         ("sample", {"per_class": 3}, r"too few faces \(missing: angry 1, .*\); nothing was written"),
         ("compare", {}, "has no reports yet"),
-        ("queries", {"language": "es"}, "queries.language: Expected a list, got `str`"),
+        ("queries", {"language": {"es": 1}}, "queries.language: Expected a list, got a dict"),
         ("agreement", {}, "no two reviewers have answered the same face yet"),
         ("export_decisions", {"blnd": True}, r"review: unknown setting `blnd`; did you mean `blind`\?"),
     ],
@@ -37,6 +37,7 @@ def test_errors_are_those_of_the_recipe(ws, method, settings, message):
 def test_every_kind_of_value_that_a_notebook_has_is_taken(ws):
     few = ws.queries(language=("es",), emotion={"sad"}, gender=np.array(["female"]), no_minors=np.bool_(True))
     assert few["emotion"].unique().tolist() == ["sad"]
+    assert ws.queries(language="es", emotion="sad")["emotion"].unique().tolist() == ["sad"]
     assert ws.sample(per_class=np.int64(2), seed=None).per_class["sad"] == 2
 
 
@@ -100,7 +101,7 @@ def test_the_review_page_runs_beside_the_notebook(ws):
     page.stop()
     with pytest.raises(httpx.ConnectError):
         httpx.get(page.url)
-    with pytest.raises(bt.BtferError, match="--blind cannot be used"):
+    with pytest.raises(bt.BtferError, match=r"^blind cannot be used with adjudicate or model"):
         ws.review(blind=True, adjudicate=True, port=0)
     with pytest.raises(bt.BtferError, match="not one of the reviewers"):
         ws.review(reviewer="cy", reviewers=["ana", "bo"], port=0)

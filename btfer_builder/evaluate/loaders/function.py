@@ -1,5 +1,6 @@
 """Any Python function as a model, `package.module:callable`, for all other libraries."""
 
+import functools
 import importlib
 import inspect
 import sys
@@ -72,8 +73,11 @@ def wrap_function(function: Callable[..., Any], name: str, source: Path | None) 
 
     def predict(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         try:  # with a copy, because other models get the same batch
-            scores = np.asarray(function(batch.copy()), dtype=np.float32)
-        except Exception as error:  # the function's own code runs
+            answer = np.asarray(function(batch.copy()))
+            if np.iscomplexobj(answer):
+                raise TypeError("its scores are complex numbers")
+            scores = answer.astype(np.float32, copy=False)
+        except (Exception, SystemExit) as error:  # the function's own code runs
             raise BtferError(f"{name}: fails on a batch of {len(batch)}: {first_line(error)}") from error
         if scores.ndim != 2 or len(scores) != len(batch) or scores.shape[1] < 2:
             raise BtferError(
@@ -86,7 +90,9 @@ def wrap_function(function: Callable[..., Any], name: str, source: Path | None) 
 
 
 def name_of_function(function: Callable[..., Any]) -> str:
-    """Return the name of a function, or that of the class of a callable object."""
+    """Return the name of a function, also of a partial one, or that of the class of a callable object."""
+    while isinstance(function, functools.partial):
+        function = function.func
     return printable(str(getattr(function, "__name__", None) or type(function).__name__))
 
 

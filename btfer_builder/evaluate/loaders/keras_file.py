@@ -164,6 +164,7 @@ def _image(where: Path, network: Any) -> Any:  # noqa: ANN401 - a symbolic tenso
     if len(inputs) != 1:
         raise BtferError(
             f"{where}: takes {len(inputs) or 'no known'} inputs; expected a model that takes one image"
+            + ("" if inputs else "; give it an Input, or give a function that calls it")
         )
     return inputs[0]
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.registry import METRICS, Metric, metrics_in
 from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard, Row
 from btfer_builder.evaluate.report.html import between, counted, environment, points, short, value_of
@@ -36,7 +37,10 @@ def write_leaderboards(boards: Sequence[Leaderboard], folder: Path) -> Path:
     BtferError
         If they cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BtferError(f"{folder}: cannot be written: {error.strerror}") from None
     rows = (row | {"tied": str(row["tied"]).lower()} for row in csv_rows(boards))
     write_csv(folder / "leaderboard.csv", csv_columns(), rows)
     write_bytes(folder / "leaderboard.md", markdown(boards).encode())
