@@ -88,3 +88,52 @@ def import_(
     if result.repeated or result.conflicts:
         echo(f"{result.repeated} duplicates within a split; {result.conflicts} duplicates under two emotions")
     echo(f"wrote {out}: twins.csv, dropped.csv, classes.md, classes.png")
+
+
+@dataset.command()
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="audit",
+    show_default=True,
+    help="Folder to write.",
+)
+@click.option("--faces/--no-faces", default=True, help="Look for faces in every picture (most of the time).")
+@recipe_options(DatasetRecipe, "radius", "fine_radius", "labels", "pattern", "max_pixels", "workers")
+@common_options
+def audit(
+    directory: Path | None,
+    as_json: bool,
+    sources: tuple[Path, ...],
+    out: Path,
+    faces: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Audit labelled sets, one's own or published ones, without changing them.
+
+    Writes a self-contained report and CSVs: pictures that are repeated, in two splits or under two emotions, pictures
+    without a face or with several, the least sharp, darkest and brightest ones, and the class balance. SOURCES are in
+    any layout of dataset import.
+
+    \b
+    Examples:
+      btfer dataset audit fer2013 --out audit-fer2013
+      btfer dataset audit sets/raf-db sets/affectnet --no-faces
+    """
+    from btfer_builder.datasets.audit import audit_datasets
+
+    recipe = apply_cli_options(recipe_of(directory).dataset, options)
+    result = audit_datasets(sources, out, recipe, faces=faces)
+    if as_json:
+        emit_json(result.to_dict())
+        return
+    dropped = ", ".join(f"{count} {reason}" for reason, count in result.dropped.items()) or "none"
+    echo(f"{result.came_in} images read; dropped: {dropped}")
+    echo(
+        f"{result.repeated} repeat an earlier one; {result.across} pairs across splits; "
+        f"{result.conflicts} pairs under two emotions"
+    )
+    if faces:
+        echo(f"{result.no_face} without a face; {result.several_faces} with several")
+    echo(f"wrote {out / 'report.html'}, pictures.csv, duplicates.csv, audit.json")
