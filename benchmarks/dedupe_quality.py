@@ -166,10 +166,10 @@ def precision(data: Path, faces: int, workers: int) -> dict[str, Any]:
         images = list(pool.map(hash_face, enumerate(native), chunksize=64))
     compared = 0
 
-    def measure(pairs: Sequence[ImagePair]) -> dict[ImagePair, float]:
+    def measure(pairs: Sequence[ImagePair]) -> dict[ImagePair, float | None]:
         nonlocal compared
         compared += len(pairs)
-        found = {}
+        found: dict[ImagePair, float | None] = {}
         for pair in pairs:
             one, other = (grey(enlarged(native[int(name)])) for name in (pair.image_id, pair.item_id))
             found[pair] = likeness(one, other[:, ::-1].copy() if pair.mirrored else other)
@@ -201,11 +201,9 @@ def is_found(photo: HashedImage, pixels: Pixels, edited: Pixels) -> bool:
     other = image_of("1", edited)
     for _, distance, mirrored in find_candidates(photo, hash_matrix([other]), RADIUS, mirrored=True):
         fine = fine_distance(photo, other, mirrored)
-        verdict = decide(distance, fine)
-        if verdict == "undecided":
-            turned = edited[:, ::-1] if mirrored else edited
-            verdict = decide(distance, fine, likeness(grey(pixels), grey(np.ascontiguousarray(turned))))
-        if verdict == "same":
+        turned = edited[:, ::-1] if mirrored else edited
+        alike = likeness(grey(pixels), grey(np.ascontiguousarray(turned)))
+        if decide(distance, fine, alike) == "same":
             return True
     return False
 

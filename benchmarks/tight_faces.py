@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: How far inside the face box the photo is cut, as a share of its sides.
 INSETS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 #: Side of the parts without a face, in pixels.
-PART = 240
+PART = 120
 
 
 def main() -> None:
@@ -118,7 +118,7 @@ def _without_faces(
         height, width = photo.shape[:2]
         for y in range(0, height - PART + 1, PART):
             for x in range(0, width - PART + 1, PART):
-                if not any(_is_near(face, x, y) for face in faces) and len(faces):
+                if faces and not any(_is_near(face, x, y) for face in faces):
                     yield np.ascontiguousarray(photo[y : y + PART, x : x + PART])
     random = np.random.default_rng(0)
     for _ in range(20):

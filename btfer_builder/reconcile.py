@@ -19,6 +19,7 @@ from btfer_builder.images.formats import FORMATS
 from btfer_builder.io.atomic import delete_left_folders, delete_left_parts, restore_folder
 from btfer_builder.io.locks import try_lock
 from btfer_builder.io.storage import RemoteFile, files_below
+from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.workspace import Workspace, rewrite_manifests
 
 #: The stages that write files, each under its lock.
@@ -165,6 +166,9 @@ def reconcile(workspace: Workspace, *stages: str) -> Reconciled:
         if begun:
             with catalog.transaction() as db:
                 fulfil(db, *begun)
+    if found.passed_over:
+        counts = ", ".join(f"{folder} {count}" for folder, count in found.passed_over.items())
+        echo_stderr(f"files that the catalog does not know, left as they are: {counts}")
     return found
 
 

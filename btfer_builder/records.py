@@ -9,6 +9,9 @@ Kind = Literal["image", "face"]
 Verdict = Literal["accept", "reject", "skip", "undo"]
 State = Literal["kept", "dropped"]
 
+#: The advantage by which an item of a group of duplicates is kept.
+KeepRule = Literal["reviewed", "pixels", "license", "earliest"]
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -133,14 +136,15 @@ class ImagePair:
 class DuplicateGroup:
     """A group of duplicates: the kept item, the number of dropped copies, and the largest distance.
 
-    `kept_because` is the advantage of the kept item over the next best: more pixels, a known licence, or found earlier.
+    `kept_because` is the advantage of the kept item over the next best: more pixels, a known licence, or found
+    earlier; `reviewed` if it has none of them.
     """
 
     kind: Kind
     item_id: str
     copies: int
     diameter: int
-    kept_because: Literal["pixels", "license", "earliest"]
+    kept_because: KeepRule
 
 
 @dataclass(frozen=True, slots=True)

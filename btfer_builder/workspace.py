@@ -79,11 +79,12 @@ class Workspace:
         # Checked twice: another command may be filling a new catalog, its rows before its images.
         if not holds_rows(path) and (left := self._left_behind(path)) and not holds_rows(path):
             state = "is empty" if path.exists() else "is missing"
-            # SQLite would apply the log of this catalog to the restored one.
-            logs = f" (delete {path.name}-wal and -shm first)" if _log(path).exists() else ""
+            backup = max(
+                self.backups.glob("btfer-*Z.sqlite"), default="BACKUP"
+            )  # their names have their times
             raise BtferError(
-                f"{path} {state}, but {left}: restore the catalog from a backup{logs}, or move data/ and manifests/ "
-                "away to start again. Nothing was changed"
+                f"{path} {state}, but {left}: restore the catalog from a backup with btfer catalog restore {backup}, "
+                "or move data/ and manifests/ away to start again. Nothing was changed"
             )
         self.manifests.mkdir(exist_ok=True)
         catalog = Catalog(path)

@@ -38,13 +38,14 @@ def name_image(workspace, path):
         db.execute("INSERT INTO images VALUES (?, ?, 'JPEG', 1)", (path.split("/")[-1][:64], path))
 
 
-def test_only_files_of_our_names_are_deleted_and_the_others_counted(workspace):
+def test_only_files_of_our_names_are_deleted_and_the_others_counted(workspace, capsys):
     name_image(workspace, OTHER)
     put(workspace, *OWN, IMAGE, OTHER, THUMB, "data/images/.12ab.part")
     found = reconcile(workspace, *STAGES)
     assert left(workspace) == {*OWN, OTHER}
     assert len(found.deleted) == 3
     assert found.passed_over == {"data/images": 3, "data/faces": 2, "data/sample": 1}
+    assert "left as they are: data/images 3, data/faces 2, data/sample 1" in capsys.readouterr().err
 
 
 def test_files_of_another_catalog_stay_also_after_a_killed_command(workspace):

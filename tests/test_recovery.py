@@ -1,5 +1,6 @@
 """Backups of the catalog: taken in use and before a migration, restored without losing decisions or tombstones."""
 
+import os
 import sqlite3
 
 import pytest
@@ -110,6 +111,32 @@ def test_a_table_of_another_workspace_is_refused(workspace, tmp_path):
         restore_catalog(workspace, None, strange)
 
 
+def test_a_table_of_decisions_is_read_within_limits(workspace, tmp_path):
+    pipe, table = tmp_path / "pipe.csv", tmp_path / "decisions.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(BtferError, match="a device or a pipe"):
+        restore_catalog(workspace, None, pipe)
+    lines = (workspace.manifests / "decisions.csv").read_text().splitlines()
+    for number in (str(2**70), "9" * 5000, "-1", "1e3"):
+        table.write_text(f"{lines[0]}\n{number}{lines[1][1:]}\n")
+        with pytest.raises(
+            BtferError, match=r"line 2: not a table of decisions.*is not the number of a decision"
+        ):
+            restore_catalog(workspace, None, table)
+
+
+def test_a_lost_catalog_comes_back_with_the_command_of_the_message(workspace):
+    back_up(workspace.catalog.connection, workspace.backups)
+    latest = back_up(workspace.catalog.connection, workspace.backups)
+    before = decisions(workspace)
+    lose_catalog(workspace)
+    lost = btfer(workspace, "status")
+    assert (lost.exit_code, len(lost.stderr.splitlines())) == (1, 1)
+    assert f"btfer catalog restore {latest}," in lost.stderr
+    assert btfer(workspace, "catalog", "restore", str(latest)).exit_code == 0
+    assert decisions(Workspace(workspace.root)) == before
+
+
 def test_the_latest_backups_are_kept(workspace):
     made = [back_up(workspace.catalog.connection, workspace.backups) for _ in range(KEEP + 2)]
     assert sorted(workspace.backups.iterdir()) == made[2:]
@@ -143,3 +170,14 @@ def test_check_says_what_is_wrong_and_changes_nothing(workspace):
         db.execute("PRAGMA foreign_keys = OFF")
         db.execute("DELETE FROM images WHERE path = ?", (path,))
     assert "refer to rows that do not exist" in check_catalog(Workspace(workspace.root)).problems[0]
+
+
+@pytest.mark.parametrize("number", ["9223372036854775808", "-1", "9" * 5000, "x"])
+def test_a_number_that_no_decision_can_have_is_one_line(workspace, tmp_path, number):
+    table = tmp_path / "decisions.csv"
+    columns = "decision_id,item_id,kind,emotion,verdict,reason,reviewer,undoes,decided_at,adjudicates"
+    table.write_text(f"{columns}\n{number},a,face,happy,accept,,ana,,2026,0\n")
+    done = btfer(workspace, "catalog", "restore", "--decisions", str(table))
+    assert done.exit_code == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "not a table of decisions" in done.stderr

@@ -15,7 +15,7 @@ from btfer_builder.api.messages import in_python
 from btfer_builder.config import Section, Setting, settings_of
 from btfer_builder.config.load import nearest_name
 from btfer_builder.errors import BtferError, line_of
-from btfer_builder.io.terminal import show_progress
+from btfer_builder.io.terminal import reworded, show_progress
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -77,9 +77,10 @@ def guarded(function: Callable[P, Result]) -> Callable[P, Result]:
 
 @contextmanager
 def errors_of_python() -> Iterator[None]:
-    """Let errors name arguments instead of options, and turn those of the disk and the catalog into a `BtferError`."""
+    """Let messages name arguments instead of options, and turn errors of disk and catalog into a `BtferError`."""
     try:
-        yield
+        with reworded(in_python):
+            yield
     except BtferError as error:
         error.args = (in_python(str(error)),)
         raise

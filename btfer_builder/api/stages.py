@@ -120,7 +120,7 @@ class Stages(Tables):
         Parameters
         ----------
         regroup
-            Apply changed settings or newer rules even if reviewed or sampled photos are dropped.
+            Go on even if reviewed or sampled photos are dropped.
 
         Returns
         -------
@@ -183,7 +183,7 @@ class Stages(Tables):
         Parameters
         ----------
         regroup
-            Apply other settings even if reviewed or sampled faces are dropped.
+            Go on even if reviewed or sampled faces are dropped.
 
         Returns
         -------

@@ -112,20 +112,20 @@ class Workspace(Stages):
         Parameters
         ----------
         path
-            CSV file to write the table to, for a spreadsheet.
+            CSV file to write the table to, for a spreadsheet, with a contact sheet beside it (`faces.sheet.html`).
         round
-            Photos or faces; None for both.
+            Photos or faces; None for faces.
 
         Returns
         -------
         pandas.DataFrame
             `item_id`, `kind`, the proposed `emotion`, and `verdict`, `reason` and `reviewer`, which are empty for items
-            without a decision.
+            without a decision; `path`, `query` and, in the file, `thumbnail`: the picture in the contact sheet.
 
         Raises
         ------
         BtferError
-            If the file cannot be written.
+            If a file cannot be written.
 
         Examples
         --------
@@ -134,7 +134,7 @@ class Workspace(Stages):
         """
         import pandas as pd
 
-        from btfer_builder.review.decisions import COLUMNS
+        from btfer_builder.review.decisions import EXPORTED
         from btfer_builder.review.stage import export_round, round_rows
 
         if round is not None:
@@ -143,7 +143,7 @@ class Workspace(Stages):
         if path is not None:
             asked = given_names(settings, ReviewRecipe)
             export_round(self._core, path_of(path), recipe, round_name=round, asked=asked)
-        return pd.DataFrame(round_rows(self._core, recipe, round), columns=COLUMNS)
+        return pd.DataFrame(round_rows(self._core, recipe, round), columns=EXPORTED)
 
     @takes(ReviewRecipe, only=_ITEMS)
     def import_decisions(

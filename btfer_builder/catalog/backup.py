@@ -1,7 +1,9 @@
 """Copies of the catalog: taken while it is in use, checked, and decisions read back from their CSV view."""
 
-import csv
+import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
@@ -9,17 +11,22 @@ from pathlib import Path
 
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import open_atomic, sync_files
-from btfer_builder.io.csv import unescape_cell
+from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
+from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REASONS
 
 #: Backups in the workspace's folder; the oldest makes room for a new one.
 KEEP = 5
 
+#: Longest number of a decision; SQLite's integers have 19 digits.
+_DIGITS = 18
+
 #: The columns of `decisions.csv`, as its view writes them.
 _DECISION = (
     "decision_id", "item_id", "kind", "emotion", "verdict", "reason", "reviewer", "undoes", "decided_at", "adjudicates",
 )  # fmt: skip
+_NUMBERS = {"decision_id", "undoes", "adjudicates"}
 
 
 def back_up(connection: sqlite3.Connection, folder: Path) -> Path:
@@ -49,10 +56,33 @@ def copy_catalog(connection: sqlite3.Connection, target: Path) -> None:
     sync_files([target])
 
 
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Connect to a catalog on a read-only file system, where SQLite cannot make the files of its lock."""
+    log = path.with_name(f"{path.name}-wal")
+    if not log.is_file() or not log.stat().st_size:
+        # Nobody can write the file, so it needs no lock.
+        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        return sqlite3.connect(uri, uri=True, isolation_level=None)
+    # What is still in the log is read from a copy: SQLite would have to write beside it.
+    with tempfile.TemporaryDirectory(prefix="btfer-") as folder:
+        for file in (path, log):
+            shutil.copyfile(file, Path(folder) / file.name)
+        with closing(sqlite3.connect(Path(folder) / path.name)) as copy:
+            connection = sqlite3.connect(":memory:", isolation_level=None)
+            copy.backup(connection)
+    return connection
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    if not os.access(path.parent, os.W_OK):
+        return connect_read_only(path)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
 def problems_of(path: Path) -> list[str]:
     """Return what is wrong with a catalog's file: nothing, or SQLite's words. The file is only read."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        with closing(_reader(path)) as db:
             found = [row[0] for row in db.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'candidates'").fetchone():
                 found.append("it is not a catalog of btfer")
@@ -81,12 +111,16 @@ def read_decisions(path: Path) -> Iterator[dict[str, object]]:
     BtferError
         If the file cannot be read, or a row is not one that btfer writes.
     """
+    line = 1
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file):
-                yield _decision(row)
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError, TypeError) as error:
-        raise BtferError(f"{path}: not a table of decisions that btfer writes ({error!r})") from None
+        columns, rows = read_csv(path)
+        for line, cells in rows:  # noqa: B007 - for the message
+            yield _decision(as_mapping(columns, cells))
+    except OSError as error:
+        raise BtferError(f"{path}: cannot be read: {error.strerror}") from None
+    except (KeyError, ValueError) as error:
+        what = f"no column {error}" if isinstance(error, KeyError) else error
+        raise BtferError(f"{path}, line {line}: not a table of decisions that btfer writes: {what}") from None
 
 
 def _decision(row: Mapping[str, str]) -> dict[str, object]:
@@ -94,9 +128,15 @@ def _decision(row: Mapping[str, str]) -> dict[str, object]:
     if cells["emotion"] not in {None, *EMOTIONS} or cells["reason"] not in {None, *REASONS["review"]}:
         raise ValueError(f"decision {cells['decision_id']}: {cells['emotion']!r}, {cells['reason']!r}")
     return {
-        name: int(cell) if cell and name in {"decision_id", "undoes", "adjudicates"} else cell
+        name: _decision_number(cell) if cell and name in {"decision_id", "undoes", "adjudicates"} else cell
         for name, cell in cells.items()
     }
+
+
+def _decision_number(cell: str) -> int:
+    if not cell.isascii() or not cell.isdigit() or len(cell) > _DIGITS:
+        raise ValueError(f"{printable(cell[:30])!r} is not the number of a decision")
+    return int(cell)
 
 
 def add_missing_decisions(db: sqlite3.Connection, rows: Iterator[dict[str, object]]) -> int:

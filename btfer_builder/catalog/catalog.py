@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btfer_builder import __version__
-from btfer_builder.catalog.backup import back_up
+from btfer_builder.catalog.backup import back_up, connect_read_only
 from btfer_builder.errors import BtferError
 from btfer_builder.io.json import json_text
 from btfer_builder.reasons import REASONS
@@ -76,8 +76,11 @@ class Catalog:
         #: Whether the file system is read-only: then nothing can be recorded, and all that is there can be read.
         self.read_only = path.is_file() and not os.access(path.parent, os.W_OK)
         try:
+            self._check_kind()
             self._migrate()
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:
+                raise BtferError(f"{path} or its folder is write-protected; make both writable") from None
             if error.sqlite_errorcode & 0xFF in _PASSING:
                 raise BtferError(f"{path}: {error}; nothing was changed, run the command again") from None
             raise BtferError(f"{path}: not a usable catalog: {error}; restore it from a backup") from None
@@ -88,7 +91,7 @@ class Catalog:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             if self.read_only:
-                connection = self._connect_read_only()
+                connection = connect_read_only(self.path)
             else:
                 connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SECONDS)
                 # While another program makes the catalog, it fails at once.
@@ -102,21 +105,6 @@ class Catalog:
             )  # what is deleted is overwritten: it may be a person's
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._local.connection = connection
-        return connection
-
-    def _connect_read_only(self) -> sqlite3.Connection:
-        log = self.path.with_name(f"{self.path.name}-wal")
-        if not log.is_file() or not log.stat().st_size:
-            # Nobody can write the file, so it needs no lock, which could not be made.
-            uri = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
-            return sqlite3.connect(uri, uri=True, isolation_level=None)
-        # What is still in the log is read from a copy: SQLite would have to write beside it.
-        with tempfile.TemporaryDirectory(prefix="btfer-") as folder:
-            for file in (self.path, log):
-                shutil.copyfile(file, Path(folder) / file.name)
-            with closing(sqlite3.connect(Path(folder) / self.path.name)) as copy:
-                connection = sqlite3.connect(":memory:", isolation_level=None)
-                copy.backup(connection)
         return connection
 
     @contextmanager
@@ -196,6 +184,19 @@ class Catalog:
                     "UPDATE runs SET ended_at = ?, outcome = ?, counts = ? WHERE run_id = ?",
                     (now(), outcome, json_text(counts, sort_keys=True), run_id),
                 )
+
+    def _check_kind(self) -> None:
+        """Refuse the database of another program before anything is written to it."""
+        if self.read_only or not self.path.is_file():
+            return
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as db:
+            # One statement: another process may be creating the catalog.
+            version, tables = db.execute(
+                "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
+            ).fetchone()
+        if tables and version <= 0:
+            raise BtferError(f"{self.path} is not a catalog of btfer; restore the catalog from a backup")
 
     def empty_log(self) -> bool:
         """Write the log into the file and cut it to nothing, so that no old page of it is left.

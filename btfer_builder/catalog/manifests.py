@@ -165,8 +165,11 @@ def _last_decision(path: Path) -> int:
 
 
 def write_manifests(catalog: Catalog, folder: Path, *names: str) -> None:
-    """Write `folder/<name>.csv` for each name, atomically; a file whose rows did not change is left as it is."""
-    for name in names:
+    """Write `folder/<name>.csv` for each name, atomically; a file whose rows did not change is left as it is.
+
+    On a read-only file system nothing was recorded that they could lack, and none is written.
+    """
+    for name in () if catalog.read_only else names:
         write_csv(folder / f"{name}.csv", *manifest(catalog, name), keep_equal=True)
 
 

@@ -43,8 +43,10 @@ def files_to_purge(catalog: Catalog, kept_faces: Iterable[str]) -> list[FileRow]
            WHERE f.path IS NOT NULL AND NOT EXISTS (
                SELECT 1 FROM purged p WHERE p.kind = 'face' AND p.item_id = f.face_id) ORDER BY f.face_id"""
     )
-    return [FileRow("image", *row, "photo") for row in photos] + [
-        FileRow("face", *row) for row in faces if row["face_id"] not in kept
+    return [FileRow("image", row["image_id"], row["path"], "photo") for row in photos] + [
+        FileRow("face", row["face_id"], row["path"], row["fate"])
+        for row in faces
+        if row["face_id"] not in kept
     ]
 
 

@@ -139,6 +139,12 @@ def item_path(catalog: Catalog, kind: Kind, item_id: str) -> str | None:
     return path
 
 
+def item_paths(catalog: Catalog, kind: Kind) -> dict[str, str]:
+    """Return the paths of all items of a kind, relative to the workspace."""
+    table, key = ("images", "image_id") if kind == "image" else ("faces", "face_id")
+    return dict(map(tuple, catalog.rows(f"SELECT {key}, path FROM {table} WHERE path IS NOT NULL")))
+
+
 def current_decisions(
     catalog: Catalog, kind: Kind, reviewer: str, adjudicates: bool = False
 ) -> dict[str, CurrentDecision]:

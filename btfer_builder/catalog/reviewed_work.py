@@ -18,6 +18,19 @@ def decided_items(catalog: Catalog, kind: Kind) -> set[str]:
     return {row["item_id"] for row in rows}
 
 
+def faces_with_work(catalog: Catalog) -> set[str]:
+    """Return the faces that are reviewed or in the sample."""
+    sampled = {row["face_id"] for row in catalog.rows("SELECT face_id FROM sample")}
+    return sampled | decided_items(catalog, "face")
+
+
+def images_with_work(catalog: Catalog) -> set[str]:
+    """Return the images that are reviewed, or of which a face is reviewed or in the sample."""
+    worked = faces_with_work(catalog)
+    faces = catalog.rows("SELECT face_id, image_id FROM faces")
+    return decided_items(catalog, "image") | {row["image_id"] for row in faces if row["face_id"] in worked}
+
+
 def count_work_on_faces(catalog: Catalog, face_ids: Collection[str]) -> tuple[int, int]:
     """Return how many of these faces are reviewed, and how many are in the sample."""
     ids = set(face_ids)

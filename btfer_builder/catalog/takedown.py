@@ -70,6 +70,17 @@ def images_from(catalog: Catalog, urls: Collection[str]) -> list[str]:
     return [row["image_id"] for row in rows]
 
 
+def found_at(catalog: Catalog, urls: Collection[str]) -> list[str]:
+    """Return the URLs of what a search found at one of these URLs, or on a page with one of them."""
+    marks = placeholders(urls)
+    rows = catalog.rows(
+        f"""SELECT DISTINCT url FROM candidates
+            WHERE url IN ({marks}) OR found_url IN ({marks}) OR page_url IN ({marks}) ORDER BY 1""",
+        *urls, *urls, *urls,
+    )  # fmt: skip
+    return [row["url"] for row in rows]
+
+
 def image_fingerprints(catalog: Catalog) -> list[ImageFingerprint]:
     """Return the fingerprints of all hashed images."""
     rows = catalog.rows(

@@ -51,7 +51,7 @@ def import_(
       btfer dataset import fer2013 fer2013.csv sets/fer2013
       btfer dataset import rafdb RAF-DB/basic sets/raf-db --leaked drop
       btfer dataset import affectnet AffectNet sets/affectnet --max-side 224
-      btfer dataset import folder my-faces sets/mine --val-share 0.15 --test-share 0.15
+      btfer dataset import folder my-faces sets/mine --test-share 0.15
     """
     from btfer_builder.datasets import import_dataset
     from btfer_builder.datasets.readers import recognise

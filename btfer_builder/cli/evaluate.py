@@ -78,8 +78,8 @@ def evaluate(
 
     \b
     Examples:
-      btfer eval model.keras --scale -1,1 --labels angry,disgust,fear,happy,sad,surprise,neutral
-      btfer eval a.keras b.onnx c.tflite --data release/test --corruptions --efficiency
+      btfer eval model.keras --scale -1,1 --labels angry,happy,neutral,sad
+      btfer eval a.keras b.onnx --data release/test --corruptions --efficiency
       btfer eval weights.pt --architecture nets:build --preset imagenet --size 224
       btfer eval --preset fer
     """

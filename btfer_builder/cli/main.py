@@ -89,7 +89,8 @@ def main() -> None:
 
     \b
       btfer init faces && cd faces
-      btfer crawl  →  btfer dedupe  →  btfer crop  →  btfer review  →  btfer sample  →  btfer eval model.keras
+      btfer crawl  →  btfer dedupe  →  btfer crop  →  btfer review
+      →  btfer sample  →  btfer eval model.keras
 
     Every command can be interrupted and continues when it is run again. `btfer status` shows the funnel.
     """

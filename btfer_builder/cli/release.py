@@ -171,9 +171,8 @@ def purge(directory: Path | None, as_json: bool, keep: "Keep", yes: bool) -> Non
         emit_json(result.to_dict())
         return
     kinds = {**result.deleted, "all": result.total, "kept faces": result.kept}
-    will = "would be deleted" if result.dry_run else "deleted"
     table(
-        f"Files that {will}",
+        "files to delete" if result.dry_run else "deleted files",
         ["kind", "files", "bytes"],
         [(name, n.files, n.bytes) for name, n in kinds.items()],
     )

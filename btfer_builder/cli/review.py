@@ -1,6 +1,7 @@
 """The commands about reviewers: review, agreement."""
 
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,13 @@ from btfer_builder.workspace import open_workspace
     "--round",
     "round_name",
     type=click.Choice(["images", "faces"]),
-    help="Review photos (before cropping) or faces. [default: faces; both for --export]",
+    help="Review photos (before cropping) or faces. [default: faces]",
 )
 @click.option(
     "--export",
     "export_path",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write a CSV file to fill in.",
+    help="Write a CSV file to fill in, with a contact sheet beside it (HTML).",
 )
 @click.option(
     "--import",
@@ -67,12 +68,14 @@ def review(
     \b
     Examples:
       btfer review --reviewer ana
-      btfer review --reviewer ana --reviewers ana,bo,cy --blind      three reviewers; all see 10 % of the items
+      btfer review --reviewer ana --reviewers ana,bo,cy --blind
       btfer review --reviewer ana --adjudicate
-      btfer review --export faces.csv    then fill it in and run:    btfer review --import faces.csv
+      btfer review --export faces.csv
+      btfer review --import faces.csv
     """
     from btfer_builder.catalog.review import count_decisions
     from btfer_builder.review.assignment import check_assigned, follow_rule
+    from btfer_builder.review.contact_sheet import page_name
     from btfer_builder.review.decisions import reviewer_name
     from btfer_builder.review.serve import LOOPBACK, serve
     from btfer_builder.review.stage import export_round, import_file, write_review_manifests
@@ -92,7 +95,8 @@ def review(
     if export_path:
         count = export_round(workspace, export_path, recipe, round_name=round_name, asked=asked)
         result = {"path": str(export_path), "items": count}
-        text = f"wrote {count} items to {export_path}; fill in verdict (accept, reject, skip), then import the file"
+        result["contact_sheet"] = str(export_path.with_name(page_name(export_path, 0)))
+        text = _exported(result, round_name)
     elif import_path:
         done = import_file(workspace, import_path, recipe, asked=asked)
         result = {"added": done.added, "unchanged": done.unchanged, "empty": done.empty}
@@ -132,6 +136,16 @@ def review(
         emit_json(result)
     if stopped is not None:
         signal.raise_signal(stopped)  # the exit code says which one it was
+
+
+def _exported(result: Mapping[str, object], round_name: str | None) -> str:
+    text = (
+        f"wrote {result['items']} items to {result['path']} and their pictures to {result['contact_sheet']}; fill in "
+        "verdict (accept, reject, skip), then import the file"
+    )
+    if not result["items"] and round_name is None:
+        text += "; there are no faces to review yet: --round images exports photos"
+    return text
 
 
 @click.command()

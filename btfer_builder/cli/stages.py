@@ -125,9 +125,9 @@ def crawl(
       btfer crawl --for-sample 300 --contact you@university.edu
       btfer crawl --plan --engine openverse --engine wikimedia
       btfer crawl --per-query 50 --emotion fear --emotion disgust
-      btfer crawl --engine openverse --engine wikimedia --license cc0,pdm,by,by-sa --target 30
-      btfer crawl --engine folder --path ~/my-images --source-license by --source-creator "Our lab" --consent yes
-      btfer crawl --engine urls --path cc.parquet --emotion happy --where-caption "smil|laugh"
+      btfer crawl --engine wikimedia --license cc0,pdm,by,by-sa --target 30
+      btfer crawl --engine folder --path photos --source-license by --consent yes
+      btfer crawl --engine urls --path cc.csv --emotion happy --where-caption smil
       btfer crawl --engine bing --check
     """
     from btfer_builder.crawl.engines.urls import ListOptions
@@ -194,7 +194,7 @@ def _check_engines(recipe: CrawlRecipe, as_json: bool) -> None:
 @click.option(
     "--regroup",
     is_flag=True,
-    help="Apply changed settings or newer rules even if reviewed or sampled items are dropped.",
+    help="Go on even if reviewed or sampled items are dropped.",
 )
 @click.option(
     "--take-down",
@@ -293,7 +293,7 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
     \b
     Examples:
       btfer sample --per-class 300 --seed 0
-      btfer sample --stratify query_ethnicity,query_gender --per-creator 3 --agreement 0.7
+      btfer sample --stratify query_gender --per-creator 3 --agreement 0.7
       btfer sample --license cc0,by,by-sa --splits train=200,val=50,test=50
     """
     from btfer_builder.sample.stage import sample as run_sample

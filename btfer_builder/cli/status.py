@@ -49,9 +49,13 @@ def _show_yield(workspace: Workspace, as_json: bool) -> None:
     if as_json:
         emit_json({"yield": [line.to_dict() for line in lines]})
         return
+    tried = [line for line in lines if line.found or line.requests]  # a search is planned before it is asked
+    if not tried:
+        echo("nothing has been searched for yet: btfer crawl")
+        return
     for grouping in GROUPINGS:
         own = sorted(
-            (line for line in lines if line.by == grouping),
+            (line for line in tried if line.by == grouping),
             key=lambda line: (-(line.per_request or 0), -line.kept, line.value),
         )
         rows = [

@@ -80,8 +80,8 @@ def train(
 
     \b
     Examples:
-      btfer train raf-db --network resnet18 --balancing conservative --out runs/resnet18
-      btfer train raf-db --network vgg16 --pretraining imagenet --size 224 --out runs/vgg16
+      btfer train raf-db --network resnet18 --balancing conservative --out runs/r18
+      btfer train raf-db --network vgg16 --pretraining imagenet --size 224 --out vgg16
       btfer eval runs/resnet18/model.keras --data raf-db/test
     """
     from btfer_builder.datasets.splits import read_splits, select

@@ -12,6 +12,7 @@ import msgspec
 
 from btfer_builder.config.base import Section, toml_value
 from btfer_builder.config.collection import CropRecipe
+from btfer_builder.config.curation import SampleRecipe
 from btfer_builder.config.models import EvalRecipe, TrainRecipe
 from btfer_builder.config.renamed import IN_IDS, old_name, with_new_names
 
@@ -25,6 +26,9 @@ _NEUTRAL_IN: dict[type[Section], frozenset[str]] = {
 #: Settings that were added with a default that is not what was done before. They are not compared with results that
 #: were made without them.
 _NEW_DEFAULT: dict[type[Section], frozenset[str]] = {CropRecipe: frozenset({"second_search"})}
+
+#: Lists in which neither the order nor a repetition changes the result.
+_UNORDERED: dict[type[Section], frozenset[str]] = {SampleRecipe: frozenset({"license"})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +72,15 @@ def changes(before: Mapping[str, Any] | None, now: Section, only: Collection[str
         return []
     earlier = stored_settings(type(now), before)
     unknown = _NEW_DEFAULT.get(type(now), frozenset()) - before.keys()
+    unordered = _UNORDERED.get(type(now), frozenset())
+
+    def differ(name: str, value: Any) -> bool:  # noqa: ANN401 - any value of a setting
+        return set(earlier[name]) != set(value) if name in unordered else bool(earlier[name] != value)
+
     return [
         Change(name, earlier[name], value)
         for name, value in outcome_settings(now).items()
-        if (not only or name in only) and name not in unknown and earlier[name] != value
+        if (not only or name in only) and name not in unknown and differ(name, value)
     ]
 
 

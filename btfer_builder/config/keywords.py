@@ -69,9 +69,9 @@ def with_keywords(
 
 def given_names(settings: Mapping[str, Any], section: type[Section]) -> set[str]:
     """Return the current names of the settings of a section that keyword arguments give."""
-    own = {setting.name for setting in settings_of(section)}
+    own = {setting.option: setting.name for setting in settings_of(section)}
     given = {name: value for name, value in settings.items() if value is not None}
-    return with_new_names(section, given).keys() & own
+    return {own[option] for option in with_new_names(section, given) if option in own}
 
 
 def _fitted(value: Any, kind: msgspec.inspect.Type, current: Any) -> Any:  # noqa: ANN401 - of any setting

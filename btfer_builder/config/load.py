@@ -81,7 +81,7 @@ def convert_settings(values: Mapping[str, Any], kind: type[AnyStruct], path: Pat
         If a setting is unknown, given twice, or has a value out of range; the message names it.
     """
     current = dict(values)
-    renamed = {}
+    renamed: dict[str, str] = {}
     for field in msgspec.structs.fields(kind):
         table = current.get(field.name)
         if isinstance(field.default, Section) and isinstance(table, dict):

@@ -19,15 +19,18 @@ _PORTS = (
     "jo|jp|kr|lu|mk|mt|mx|my|nl|no|nz|pe|ph|pl|pr|pt|ro|rs|se|sg|si|th|tw|ua|ug|uk|us|ve|vn|za"
 )
 _OLD_VERSION = r"(?:1\.0|2\.0|2\.1|2\.5|3\.0)"  # versions that were ported to national laws
-_HOST = r"https?://(?:www\.)?creativecommons\.org"
+_HOST = r"(?:(?:https?:)?//)?(?:www\.)?creativecommons\.org"
 _DOCUMENT = r"(?:/(?:deed|legalcode)(?:[.-][a-z_-]+)*)?/?(?:[?#][!-~]*)?"
 _CC_PAGE = re.compile(
     rf"{_HOST}/(?:licen[cs]es/(?P<by>by(?:-(?:nc|nd|sa))*)(?:/(?:4\.0|{_OLD_VERSION}(?:/(?:{_PORTS}))?))?"
     rf"|publicdomain/(?P<cc0>zero)(?:/1\.0)?|(?:publicdomain/mark(?:/1\.0)?|licen[cs]es/publicdomain)){_DOCUMENT}",
     re.I | re.A,
 )
-#: Any page of Creative Commons that states terms, known or not.
-_CC_TERMS = re.compile(rf"{_HOST}/(?:licen[cs]es|publicdomain)/[^/?#]", re.I)
+#: Any address that states terms, known or not: one that contains a page of Creative Commons, or a rights statement.
+_TERMS = re.compile(
+    r".*(?:creativecommons\.org\b[^/]*/(?:licen[cs]es|publicdomain)/[^/?#]|rightsstatements\.org\b[^/]*/[^/?#])",
+    re.I,
+)
 #: Words of licence names and their abbreviations.
 _WORDS = (
     (r"\bcreative commons\b", "cc"),
@@ -61,7 +64,7 @@ def license_code(text: str, url: str = "") -> str:
     text
         Name, code or creativecommons.org address of the licence: `by-sa`, `CC BY-SA 4.0`, `Public domain`, ...
     url
-        Page of the licence; pages of other sites do not affect the code.
+        Page of the licence; other pages than those of Creative Commons and rightsstatements.org do not affect the code.
 
     Returns
     -------
@@ -69,7 +72,7 @@ def license_code(text: str, url: str = "") -> str:
         `cc0`, `pdm`, `by`, `by-sa`, `by-nc`, `by-nd`, `by-nc-sa`, `by-nc-nd`; or `unknown` if there is no
         statement, another licence (all rights reserved, a software licence), or a contradiction.
     """
-    if not _CC_TERMS.match(url.strip()):
+    if not _TERMS.match(url.strip()):
         code, _, certain = _stated(text)
         return code if certain else UNKNOWN
     named = page_code(url)
@@ -91,10 +94,16 @@ def license_page(text: str) -> str:
     """Return the page of a Creative Commons licence that is stated with its version, else an empty text."""
     code, version, certain = _stated(text)
     if page_code(text) != UNKNOWN:
-        return text.strip()
+        return _absolute(text)
     if code == "cc0":
         return "https://creativecommons.org/publicdomain/zero/1.0/"
     return f"https://creativecommons.org/licenses/{code}/{version}/" if version and certain else ""
+
+
+def _absolute(page: str) -> str:
+    """Return an address of Creative Commons with its scheme."""
+    page = page.strip()
+    return page if re.match("https?://", page, re.I) else f"https://{page.lstrip('/')}"
 
 
 def with_code(candidate: Candidate) -> Candidate:
@@ -104,7 +113,9 @@ def with_code(candidate: Candidate) -> Candidate:
     """
     code = license_code(candidate.license, candidate.license_url)
     url = candidate.license_url.strip()
-    if not re.match("https?://", url, re.I) or (_CC_TERMS.match(url) and code == UNKNOWN):
+    if page_code(url) != UNKNOWN:
+        url = _absolute(url)
+    if not re.match("https?://", url, re.I) or (_TERMS.match(url) and code == UNKNOWN):
         url = ""
     stated = license_page(candidate.license) if code != UNKNOWN else ""
     if page_code(url) == UNKNOWN and page_code(candidate.license) != UNKNOWN:

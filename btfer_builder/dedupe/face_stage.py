@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.dedupe_faces import (
     HashedFace,
     add_face_hashes,
@@ -11,14 +12,19 @@ from btfer_builder.catalog.dedupe_faces import (
     unhashed_faces,
 )
 from btfer_builder.catalog.manifests import write_manifests
-from btfer_builder.catalog.reviewed_work import count_work_on_faces, kept_faces, last_settings
+from btfer_builder.catalog.reviewed_work import (
+    count_work_on_faces,
+    faces_with_work,
+    kept_faces,
+    last_settings,
+)
 from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.dedupe.face_grouping import FacePair, candidate_pairs, compare_faces, group_faces
 from btfer_builder.dedupe.grouping import best_first, describe_groups
 from btfer_builder.images.alignment import Overlay
 from btfer_builder.images.face_hashing import hash_faces
-from btfer_builder.io.terminal import bar, echo_stderr
+from btfer_builder.io.terminal import bar
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.reconcile import reconcile
 from btfer_builder.records import DedupeResult, FaceDedupe, FaceHash
@@ -38,12 +44,12 @@ def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = 
     workspace, recipe
         The workspace and the settings.
     regroup
-        Apply changed settings even if reviewed or sampled faces are dropped.
+        Go on even if reviewed or sampled faces are dropped.
 
     Raises
     ------
     BtferError
-        If changed settings would drop reviewed or sampled faces.
+        If reviewed or sampled faces repeat other reviewed faces.
     """
     catalog = workspace.catalog
     with workspace.stage("dedupe"), catalog.run("dedupe-faces", recipe) as counts:
@@ -57,7 +63,8 @@ def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = 
         rejected = [
             FaceDedupe(face.image_id, "kept") for face in faces if face.reason is None and face.rejected
         ]
-        ranked = best_first([face for face in faces if not face.rejected])
+        reviewed = kept_faces(catalog) & faces_with_work(catalog)
+        ranked = best_first([face for face in faces if not face.rejected], reviewed)
         compared = _compare(workspace, recipe, ranked)
         results = group_faces(ranked, compared, recipe.face_radius, recipe.face_difference)
         as_images = [
@@ -65,22 +72,28 @@ def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = 
         ]
         groups = describe_groups("face", ranked, as_images)
         outcome = [*failed, *rejected, *results]
-        lost = kept_faces(catalog) & {face.face_id for face in outcome if face.state == "dropped"}
-        reviewed, sampled = count_work_on_faces(catalog, lost)
         if not regroup:
-            refuse_loss(
-                "dedupe",
-                changes(last_settings(catalog, "dedupe-faces"), recipe, _SHAPING),
-                lost="faces",
-                reviewed=reviewed,
-                sampled=sampled,
-                go_on="btfer dedupe --faces --regroup",
-            )
+            _check_losses(catalog, recipe, reviewed, outcome)
         replace_face_dedupes(catalog, outcome, groups)
-        if reviewed:
-            echo_stderr(f"reviewed faces dropped as copies of other faces: {reviewed}")
         write_manifests(catalog, workspace.manifests, "faces", "face_duplicates")
         counts |= {"faces": len(faces), "pairs": len(compared), "groups": len(groups)}
+
+
+def _check_losses(
+    catalog: Catalog, recipe: DedupeRecipe, reviewed: set[str], outcome: Sequence[FaceDedupe]
+) -> None:
+    """Refuse to drop reviewed or sampled faces as copies of each other, whatever the settings."""
+    lost = reviewed & {face.face_id for face in outcome if face.duplicate_of}
+    decided, sampled = count_work_on_faces(catalog, lost)
+    refuse_loss(
+        "dedupe",
+        changes(last_settings(catalog, "dedupe-faces"), recipe, _SHAPING),
+        lost="faces",
+        reviewed=decided,
+        sampled=sampled,
+        because="they repeat other reviewed faces",
+        go_on="btfer dedupe --faces --regroup",
+    )
 
 
 def hash_new_faces(workspace: Workspace, workers: int, scheduler: str) -> None:

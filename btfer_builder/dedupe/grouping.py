@@ -1,14 +1,14 @@
 """Group duplicates without chains, decide which image of a group is kept, and which groups are in conflict."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
 from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.dedupe.candidates import CandidateIndex
 from btfer_builder.images.hamming import diameter, hash_array, neighbours
 from btfer_builder.images.same_picture import decide, fine_distance
-from btfer_builder.records import DedupeResult, DuplicateGroup, ImagePair, Kind
+from btfer_builder.records import DedupeResult, DuplicateGroup, ImagePair, KeepRule, Kind
 
 Hashed = TypeVar("Hashed", bound=HashedImage)
 
@@ -27,8 +27,8 @@ class Link(NamedTuple):
 
 Links = Callable[[int], Iterator[Link]]
 
-#: Returns the similarity of pairs of images; pairs that cannot be compared are left out.
-Measure = Callable[[Sequence[ImagePair]], Mapping[ImagePair, float]]
+#: Returns the similarity of pairs of images; pairs that cannot be compared are left out, or have None.
+Measure = Callable[[Sequence[ImagePair]], Mapping[ImagePair, float | None]]
 
 _REASON: dict[MatchKind, str] = {
     "pixels": "same_pixels",
@@ -40,14 +40,18 @@ _REASON: dict[MatchKind, str] = {
 REDUCED_BITS = 2
 
 
-def _measure_nothing(_: Sequence[ImagePair]) -> Mapping[ImagePair, float]:
+def _measure_nothing(_: Sequence[ImagePair]) -> Mapping[ImagePair, float | None]:
     return {}
 
 
 def group_duplicates(
-    images: Sequence[HashedImage], radius: int, mirrored: bool, measure: Measure = _measure_nothing
+    images: Sequence[HashedImage],
+    radius: int,
+    mirrored: bool,
+    measure: Measure = _measure_nothing,
+    reviewed: Collection[str] = (),
 ) -> list[DedupeResult]:
-    """Keep one image of every group: most pixels, then licence known, then found earliest.
+    """Keep one image of every group: a reviewed one, then most pixels, then licence known, then found earliest.
 
     Images are processed in that order. An image that is a duplicate of no image kept so far is kept, and only images
     that are duplicates of a kept one are dropped: groups are stars, never chains. A group that was found under two
@@ -62,13 +66,15 @@ def group_duplicates(
     mirrored
         Whether a mirrored copy is also a duplicate.
     measure
-        Called for the pairs that the hashes do not decide, until there are none; pairs that it does not return are
-        no duplicates.
+        Called for the pairs of a group and for those that the hashes do not decide, until there are none. For pairs
+        without a similarity only the hashes count.
+    reviewed
+        Ids of kept images with reviewed or sampled faces: no better copy replaces them.
     """
     results = [
         DedupeResult(image.image_id, "dropped", image.reason) for image in images if image.reason is not None
     ]
-    ranked = best_first(images)
+    ranked = best_first(images, reviewed)
     links = _Links(ranked, radius, mirrored)
     while True:
         grouped = greedy_groups(ranked, links.of)
@@ -76,12 +82,15 @@ def group_duplicates(
             return results + grouped
         pairs = sorted(links.undecided)
         links.undecided.clear()
-        links.likeness |= dict.fromkeys(pairs, 0.0) | dict(measure(pairs))
+        links.likeness |= dict.fromkeys(pairs) | dict(measure(pairs))
 
 
-def best_first(images: Sequence[Hashed]) -> list[Hashed]:
-    """Return the images that can be kept, best first: by number of pixels, licence and time."""
-    return sorted((image for image in images if image.reason is None), key=_rank)
+def best_first(images: Sequence[Hashed], reviewed: Collection[str] = ()) -> list[Hashed]:
+    """Return the images that can be kept, best first: reviewed ones, then by number of pixels, licence and time."""
+    return sorted(
+        (image for image in images if image.reason is None),
+        key=lambda image: (image.image_id not in reviewed, _rank(image)),
+    )
 
 
 def _rank(image: HashedImage) -> tuple[int, bool, int]:
@@ -136,7 +145,9 @@ def _closeness(link: Link) -> tuple[int, int]:
 
 
 def describe_groups(
-    kind: Kind, images: Sequence[HashedImage], results: Sequence[DedupeResult]
+    kind: Kind,
+    images: Sequence[HashedImage],
+    results: Sequence[DedupeResult],
 ) -> list[DuplicateGroup]:
     """Return for each group its diameter and the rule by which its best image was kept.
 
@@ -157,8 +168,10 @@ def describe_groups(
                 hashes.add(image.phash_mirrored if result.kind == "mirrored" else image.phash)
         second = min(_rank(known[result.image_id]) for result in dropped)
         best = _rank(keeper)
-        rule: Literal["pixels", "license", "earliest"] = "earliest"
-        if best[0] != second[0]:
+        rule: KeepRule = "earliest"
+        if best > second:  # it is not the best, but no better copy replaces a reviewed item
+            rule = "reviewed"
+        elif best[0] != second[0]:
             rule = "pixels"
         elif best[1] != second[1]:
             rule = "license"
@@ -194,9 +207,10 @@ class _Links:
     Attributes
     ----------
     likeness
-        Similarity of the pixels of the pairs that were compared.
+        Similarity of the pixels of the pairs that were compared; None if they cannot be.
     undecided
-        Pairs that came up and still have to be compared.
+        Pairs that came up and still have to be compared. Until then, the hashes decide: so copies of one picture are
+        compared with the kept one only.
     """
 
     def __init__(self, images: Sequence[HashedImage], radius: int, mirrored: bool) -> None:
@@ -207,7 +221,7 @@ class _Links:
         for index, image in enumerate(images):
             if image.pixel_sha256:
                 self._same[image.pixel_sha256].append(index)
-        self.likeness: dict[ImagePair, float] = {}
+        self.likeness: dict[ImagePair, float | None] = {}
         self.undecided: set[ImagePair] = set()
 
     def of(self, image: int) -> Iterator[Link]:
@@ -225,7 +239,7 @@ class _Links:
             pair = ImagePair(first, second, mirrored)
             likeness = self.likeness.get(pair)
             verdict = decide(distance, fine, likeness, radius=self._radius)
-            if verdict == "undecided":
+            if pair not in self.likeness:
                 self.undecided.add(pair)
-            elif verdict == "same":
+            if verdict == "same":
                 yield Link(index, distance, "mirrored" if mirrored else "near", fine, likeness)

@@ -18,7 +18,8 @@ def mark_taken_down(
     """Give images that are the same picture as a tombstone the reason `taken_down`.
 
     A tombstone has no pixels, and one of version 0.1.0 has no 256-bit pHash. Where its hashes do not decide, a
-    reviewer does.
+    reviewer does. Those of the parts of a picture, which have no parts themselves, recognise cropped copies; where they
+    do not decide, nothing follows.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def mark_taken_down(
                 fine = fine_distance(tombstone, image, turned)
                 if decide(distance, fine, radius=radius) == "same":
                     taken_down.add(image.image_id)
-                else:
+                elif tombstone.parts or not tombstone.phash_256:
                     held[image.image_id] = min(
                         held.get(image.image_id, (distance, fine)), (distance, fine), key=_order
                     )

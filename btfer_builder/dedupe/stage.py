@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.crawl import taken_down_images
 from btfer_builder.catalog.dedupe import (
     HashedImage,
@@ -18,7 +19,13 @@ from btfer_builder.catalog.dedupe import (
 )
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.purge import purged_ids
-from btfer_builder.catalog.reviewed_work import count_work_on_images, kept_images, last_settings, last_version
+from btfer_builder.catalog.reviewed_work import (
+    count_work_on_images,
+    images_with_work,
+    kept_images,
+    last_settings,
+    last_version,
+)
 from btfer_builder.catalog.takedown import taken_down_fingerprints
 from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
@@ -29,7 +36,7 @@ from btfer_builder.images.hashing import compare_photos, hash_images, hash_image
 from btfer_builder.io.terminal import bar, echo_stderr
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.reconcile import reconcile
-from btfer_builder.records import ImageHash, ImagePair
+from btfer_builder.records import DedupeResult, ImageHash, ImagePair
 from btfer_builder.workspace import Workspace
 
 #: The settings that decide which images are kept; the others concern faces.
@@ -49,12 +56,13 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
     workspace, recipe
         The workspace and the settings.
     regroup
-        Apply changed settings, or the rules of this version, even if reviewed or sampled images are dropped.
+        Go on even if reviewed or sampled images are dropped.
 
     Raises
     ------
     BtferError
-        If changed settings, or the first grouping after 0.1.0, would drop reviewed or sampled images.
+        If changed settings, or the first grouping after 0.1.0, would drop reviewed or sampled images, or these
+        repeat each other.
     TakenDownInUse
         If reviewed, sampled or released images show a picture that was taken down.
     """
@@ -73,25 +81,13 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
             echo_stderr(f"photos of a picture that was taken down, deleted: {len(shown)}")
             images = [image for image in images if image.image_id not in set(shown)]
         measure = partial(_measure, workspace, recipe)
-        results = hold_for_review(group_duplicates(images, recipe.radius, recipe.mirrored, measure), held)
+        reviewed = kept_images(catalog) & images_with_work(catalog)
+        grouped = group_duplicates(images, recipe.radius, recipe.mirrored, measure, reviewed)
+        results = hold_for_review(grouped, held)
         groups = describe_groups("image", images, results)
-        lost = kept_images(catalog) - {result.image_id for result in results if result.state == "kept"}
-        reviewed, sampled = count_work_on_images(catalog, lost)
-        earlier = last_version(catalog, "dedupe")
         if not regroup:
-            refuse_loss(
-                "dedupe",
-                changes(last_settings(catalog, "dedupe"), recipe, _SHAPING),
-                lost="images",
-                reviewed=reviewed,
-                sampled=sampled,
-                go_on="btfer dedupe --regroup",
-                older=earlier if earlier in _OTHER_RULES else "",
-            )
+            _check_losses(catalog, recipe, reviewed, results)
         replace_dedupes(catalog, results, groups)
-        replaced = lost & {result.image_id for result in results if result.duplicate_of}
-        if again := count_work_on_images(catalog, replaced)[0]:
-            echo_stderr(f"reviewed photos replaced by better copies, to be reviewed again: {again}")
         if held:
             echo_stderr(
                 f"photos similar to one that was taken down, kept out of the sample until reviewed: {len(held)}"
@@ -101,6 +97,32 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
             write_manifests(catalog, workspace.manifests, "faces")
         counts |= {"images": len(results), "kept": sum(result.state == "kept" for result in results)}
         counts |= {"groups": len(groups), "diameter": max((group.diameter for group in groups), default=0)}
+
+
+def _check_losses(
+    catalog: Catalog, recipe: DedupeRecipe, reviewed: set[str], results: Sequence[DedupeResult]
+) -> None:
+    """Refuse changed settings that drop reviewed images, and to drop reviewed images as copies of each other."""
+    dropped = {result.image_id: result for result in results if result.state == "dropped"}
+    lost = reviewed & dropped.keys()
+    changed = changes(last_settings(catalog, "dedupe"), recipe, _SHAPING)
+    earlier = last_version(catalog, "dedupe")
+    older = earlier if earlier in _OTHER_RULES else ""
+    if (
+        not changed and not older
+    ):  # a tombstone or a file that is gone drops an image without further questions
+        lost = {image_id for image_id in lost if dropped[image_id].duplicate_of}
+    decided, sampled = count_work_on_images(catalog, lost)
+    refuse_loss(
+        "dedupe",
+        changed,
+        lost="images",
+        reviewed=decided,
+        sampled=sampled,
+        older=older,
+        because="they repeat other reviewed images",
+        go_on="btfer dedupe --regroup",
+    )
 
 
 def hash_new_images(workspace: Workspace, recipe: DedupeRecipe) -> None:

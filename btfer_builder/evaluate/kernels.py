@@ -74,7 +74,8 @@ def kernel_note(scores: Sequence[KernelScore]) -> str | None:
     if not changed:
         return "Nothing declares the interpolation; under the usual ones no answer changes."
     low, high = (extreme(score.accuracy for score in scores) for extreme in (min, max))
+    accuracy = f"is {low:.3f} to {high:.3f}" if low < high else f"remains {low:.3f}"
     return (
         f"Nothing declares the interpolation: under the usual ones up to {changed:.1%} of the answers change, and the "
-        f"accuracy is {low:.3f} to {high:.3f}. Declare it with --resize or a sidecar."
+        f"accuracy {accuracy}. Declare it with --resize or a sidecar."
     )

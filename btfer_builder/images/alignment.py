@@ -19,6 +19,20 @@ _FINE, _LOCAL = 1.0, 2.0
 #: Features wider than this many pixels are light and shade, not structure.
 _BROAD = 4.0
 
+#: Standard deviation of the window of a region, in pixels, and the least energy of a region with structure, as a
+#: multiple of the mean.
+_REGION, _STRUCTURE = 3.0, 0.25
+
+#: Regions nearer to the edge than this, in pixels, are not compared.
+_EDGE = 10
+
+#: If the correlation of a region is below this, it shows something else.
+OTHER_REGION = 0.45
+
+#: Standard deviation of the window, in pixels, in which the difference of a watermark has one sign, and the largest
+#: energy of the other sign, as a fraction.
+_AROUND, _ONE_SIDED = 5.0, 0.005
+
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
@@ -69,11 +83,13 @@ def overlay(first: "NDArray[np.float32]", second: "NDArray[np.float32]") -> Over
     return Overlay(_hash_distance(first, warped), _largest_difference(first, warped, inside))
 
 
-def likeness(first: "NDArray[np.float32]", second: "NDArray[np.float32]") -> float:
+def likeness(first: "NDArray[np.float32]", second: "NDArray[np.float32]") -> float | None:
     """Return the correlation of the fine structure of two pictures after alignment.
 
     Borders, watermarks, light, contrast and crops of a few percent hardly change it. Faces of different people have
-    eyes and mouths in the same positions, but their fine structure differs.
+    eyes and mouths in the same positions, but their fine structure differs. If a region, about a fifth of the picture
+    wide, shows something else (another face in front of the same background), its correlation is returned. A region
+    that is only lighter or only darker, as under a watermark, does not count.
 
     Parameters
     ----------
@@ -82,23 +98,69 @@ def likeness(first: "NDArray[np.float32]", second: "NDArray[np.float32]") -> flo
 
     Returns
     -------
-    float
-        The correlation coefficient, at most 1; 0 if no alignment was found or one of the pictures is empty.
+    float or None
+        The correlation coefficient, at most 1; None if no alignment was found or one of the pictures is empty.
     """
     import cv2
     import numpy as np
 
     aligned = _align(first, second)
     if aligned is None:
-        return 0.0
+        return None
     warped, inside = aligned
-    fine = []
-    for image in (first, warped):
-        smooth = cv2.GaussianBlur(image, (0, 0), _FINE)
-        fine.append((smooth - cv2.GaussianBlur(smooth, (0, 0), _BROAD))[inside])
-    if min(float(values.std()) for values in fine) < 1e-3:
-        return 0.0
-    return float(np.corrcoef(fine[0], fine[1])[0, 1])
+    smooth = [cv2.GaussianBlur(image, (0, 0), _FINE) for image in (first, warped)]
+    fine = [image - cv2.GaussianBlur(image, (0, 0), _BROAD) for image in smooth]
+    if min(float(image[inside].std()) for image in fine) < 1e-3:
+        return None
+    whole = float(np.corrcoef(fine[0][inside], fine[1][inside])[0, 1])
+    middle = inside.copy()  # without what a border of the other picture reaches
+    middle[:_EDGE] = middle[-_EDGE:] = middle[:, :_EDGE] = middle[:, -_EDGE:] = False
+    region, place = _worst_region(fine[0] * middle, fine[1] * middle, middle)
+    if region < OTHER_REGION and not _is_overlaid(smooth[0], smooth[1], inside, place):
+        return min(whole, region)
+    return whole
+
+
+def _worst_region(
+    first: "NDArray[np.float32]", second: "NDArray[np.float32]", inside: "NDArray[np.bool_]"
+) -> tuple[float, tuple[int, int]]:
+    """Return the smallest correlation of the fine structure in any region that has structure, and its middle."""
+    import cv2
+    import numpy as np
+
+    def in_regions(values: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        return np.asarray(cv2.GaussianBlur(values, (0, 0), _REGION))
+
+    energies = in_regions(first * first), in_regions(second * second)
+    complete = in_regions(inside.astype(np.float32)) > 0.5
+    least = _STRUCTURE * max(float(energy[complete].mean()) for energy in energies)
+    structured = complete & (np.maximum(*energies) > least)
+    scale = np.sqrt(energies[0] * energies[1]) + 1e-3 * least
+    correlation = np.where(structured, in_regions(first * second) / scale, 1)
+    row, column = np.unravel_index(int(correlation.argmin()), correlation.shape)
+    return float(correlation[row, column]), (int(row), int(column))
+
+
+def _is_overlaid(
+    first: "NDArray[np.float32]",
+    second: "NDArray[np.float32]",
+    inside: "NDArray[np.bool_]",
+    place: tuple[int, int],
+) -> bool:
+    """Return whether one picture is only lighter, or only darker, around a place: a watermark, not another face."""
+    import cv2
+    import numpy as np
+
+    same = inside
+    for _ in range(4):  # the tone curve, without the pixels that differ
+        tone = np.polyfit(second[same], first[same], 1)
+        difference = (first - np.polyval(tone, second)).astype(np.float32)
+        same = inside & (np.abs(difference) < 4 * float(np.median(np.abs(difference[inside]))) + 1)
+    window = np.zeros_like(difference)
+    window[place] = 1
+    window = cv2.GaussianBlur(window, (0, 0), _AROUND) * inside
+    lighter, darker = (float((window * part.clip(0) ** 2).sum()) for part in (difference, -difference))
+    return min(lighter, darker) < _ONE_SIDED * max(lighter, darker)
 
 
 def _align(

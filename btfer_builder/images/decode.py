@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import IO, TYPE_CHECKING, Literal
 
 from btfer_builder.errors import BtferError
 from btfer_builder.images.formats import ICON, START, largest_in_icon, openers, unsupported
@@ -120,7 +120,7 @@ def is_whole_png(content: bytes) -> bool:
 
 
 @contextmanager
-def open_image(path: File | BinaryIO, max_pixels: int = MAX_PIXELS) -> "Iterator[Image.Image]":
+def open_image(path: File | IO[bytes], max_pixels: int = MAX_PIXELS) -> "Iterator[Image.Image]":
     """Open an image file lazily; any exception in the block becomes `Undecodable`.
 
     Raises
@@ -153,7 +153,7 @@ def open_image(path: File | BinaryIO, max_pixels: int = MAX_PIXELS) -> "Iterator
 
 
 @contextmanager
-def _opened(path: File | BinaryIO) -> Iterator[BinaryIO]:
+def _opened(path: File | IO[bytes]) -> Iterator[IO[bytes]]:
     if isinstance(path, RemoteFile):
         yield io.BytesIO(path.read_bytes())
     elif isinstance(path, Path):

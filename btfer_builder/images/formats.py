@@ -3,7 +3,7 @@
 import re
 from contextlib import suppress
 from functools import cache
-from typing import BinaryIO
+from typing import IO
 
 #: The formats that are decoded, with their suffixes; Pillow's other formats (EPS, PDF, …) are never opened.
 FORMATS = {
@@ -113,7 +113,7 @@ def unsupported(start: bytes) -> str | None:
     return None if name is None or name in openers() else _CURES.get(name, name)
 
 
-def largest_in_icon(file: BinaryIO) -> tuple[int, int]:
+def largest_in_icon(file: IO[bytes]) -> tuple[int, int]:
     """Return the largest size (width, height) in an icon by the headers of its pictures, with the file at its start.
 
     The icon's own header may state smaller ones.

@@ -144,7 +144,8 @@ def compare_photos(
     Returns
     -------
     list
-        The similarity (`alignment.likeness`) of each pair; None if a photo can no longer be decoded.
+        The similarity (`alignment.likeness`) of each pair; None if a photo can no longer be decoded, or they cannot be
+        aligned.
     """
     results: list[float | None] = []
     known: dict[str, NDArray[np.float32] | None] = {}

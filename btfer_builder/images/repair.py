@@ -2,7 +2,7 @@
 
 import io
 import zlib
-from typing import BinaryIO
+from typing import IO
 
 #: What a PNG is decoded from; all other chunks, such as texts and colour profiles, are skipped.
 _NEEDED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"eXIf"})
@@ -15,7 +15,7 @@ _END_OF_JPEG = b"\xff\xd9"
 _FILLER = b"\x55\xaa\x31\x9b" * 64
 
 
-def readable(file: BinaryIO) -> BinaryIO:
+def readable(file: IO[bytes]) -> IO[bytes]:
     """Return an image file in a form that Pillow decodes, at its start: the file itself if it is intact.
 
     Of a PNG, chunks that are not needed are left out if there are any, since Pillow refuses large texts and wrong
@@ -31,7 +31,7 @@ def readable(file: BinaryIO) -> BinaryIO:
     return file if mended is None else io.BytesIO(mended)
 
 
-def _bare_png(file: BinaryIO) -> bytes | None:
+def _bare_png(file: IO[bytes]) -> bytes | None:
     """Return a PNG with only the chunks that are needed; None if it has no others, or is cut off."""
     size = file.seek(0, io.SEEK_END)
     at, wanted, others = 8, [], False
@@ -59,12 +59,12 @@ def _bare_png(file: BinaryIO) -> bytes | None:
     return b"".join((*parts, b"\0\0\0\0IEND\xaeB`\x82"))
 
 
-def _is_intact(file: BinaryIO, kind: bytes, length: int) -> bool:
+def _is_intact(file: IO[bytes], kind: bytes, length: int) -> bool:
     content = file.read(length)
     return zlib.crc32(content, zlib.crc32(kind)) == int.from_bytes(file.read(4))
 
 
-def _ended_jpeg(file: BinaryIO) -> bytes | None:
+def _ended_jpeg(file: IO[bytes]) -> bytes | None:
     """Return a JPEG with the end that it lacks; None if it has one, or more than the end is missing."""
     file.seek(-2, io.SEEK_END)
     if file.read(2) == _END_OF_JPEG:
@@ -104,7 +104,8 @@ def _is_nearly_whole(content: bytes, ended: bytes) -> bool:
 
 def _reaches_last_scan(content: bytes) -> bool:
     """Return whether a progressive JPEG has begun the scans that give all of its coefficients their last bit."""
-    at, last, components = content.find(b"\xff\xda"), set(), 1
+    at, components = content.find(b"\xff\xda"), 1
+    last: set[int] = set()
     while at >= 0:
         count = content[at + 4] if at + 4 < len(content) else 0
         names = content[at + 5 : at + 5 + 2 * count : 2]

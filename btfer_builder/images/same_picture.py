@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from btfer_builder.images.alignment import OTHER_REGION
 from btfer_builder.images.hamming import hamming_distance, nearest_distances
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ Verdict = Literal["same", "different", "undecided"]
 RADIUS = 8
 
 #: Pictures whose 256-bit pHashes differ in at most this many bits are the same. Among 35,887 tight faces no two
-#: pictures of different people or moments are that close; most are 72 to 130 bits apart.
+#: pictures of different people or moments are that close; most are 72 to 130 bits apart. Different people in front of
+#: one background can be: where the pixels are known, none of their regions may differ (`alignment.OTHER_REGION`).
 SAME_BITS = 32
 
 #: Otherwise the aligned pixels decide: pictures whose fine structure correlates at least this much are the same.
@@ -89,7 +91,7 @@ def decide(
     fine_distance
         Hamming distance of the 256-bit pHashes; None if one of them is not known.
     likeness
-        Similarity of the pixels (`alignment.likeness`); None if they were not compared.
+        Similarity of the pixels (`alignment.likeness`); None if they were not or cannot be compared.
     radius, same_bits
         Largest distances of the same picture.
 
@@ -101,7 +103,7 @@ def decide(
     if distance > radius:
         return "different"
     if fine_distance is not None and fine_distance <= same_bits:
-        return "same"
+        return "different" if likeness is not None and likeness < OTHER_REGION else "same"
     if likeness is None:
         return "undecided"
     return "same" if likeness >= SAME_LIKENESS else "different"

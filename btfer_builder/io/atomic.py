@@ -84,9 +84,14 @@ def replace_on_success(temporary: Path, path: Path, *, keep_equal: bool = False)
     Raises
     ------
     BtferError
-        If the block fails with an `OSError`, as for a full disk, or the file cannot be renamed.
+        If the block fails with an `OSError`, as for a full disk, the file cannot be renamed, or `path` is a device or a
+        pipe.
     """
     try:
+        if path.absolute().parent == Path("/dev") or (
+            path.exists() and not (path.is_file() or path.is_dir())
+        ):
+            raise BtferError(f"{path}: a device or a pipe; name a file")  # a rename would remove it
         yield
         if keep_equal and path.is_file() and filecmp.cmp(temporary, path, shallow=False):
             temporary.unlink()

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +15,7 @@ from btfer_builder.io.text import for_terminal, printable
 Item = TypeVar("Item")
 
 _SHOWN = ContextVar("progress", default=True)
+_WORDS: ContextVar[Callable[[str], str]] = ContextVar("words", default=str)
 
 
 @contextmanager
@@ -25,6 +26,16 @@ def show_progress(shown: bool) -> Iterator[None]:
         yield
     finally:
         _SHOWN.reset(token)
+
+
+@contextmanager
+def reworded(words: Callable[[str], str]) -> Iterator[None]:
+    """Change the words of messages inside the `with` block: those of Python name arguments instead of options."""
+    token = _WORDS.set(words)
+    try:
+        yield
+    finally:
+        _WORDS.reset(token)
 
 
 def progress_shown() -> bool:
@@ -66,7 +77,7 @@ def echo_stderr(text: str) -> None:
     """Print a message on stderr: stdout is for the result."""
     from tqdm import tqdm
 
-    tqdm.write(for_terminal(text), file=sys.stderr)
+    tqdm.write(for_terminal(_WORDS.get()(text)), file=sys.stderr)
 
 
 class StatusLine:

@@ -150,7 +150,9 @@ def _compare(
     ours, theirs = (photo_grey(path) for path in paths)
     if ours is None or theirs is None:
         return None
-    return likeness(theirs, ours[:, ::-1].copy() if mirrored else ours)
+    return (
+        likeness(theirs, ours[:, ::-1].copy() if mirrored else ours) or 0.0
+    )  # not alike if not to be aligned
 
 
 def find_leaks(

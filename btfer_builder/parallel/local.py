@@ -189,6 +189,9 @@ def _signals_later() -> Iterator[None]:
 def _start_worker() -> None:
     """Ignore Ctrl-C, which the parent handles, and exit with the parent: a worker would otherwise wait forever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if "fork" in multiprocessing.get_all_start_methods():
+        # Locks that libraries make (tqdm, Keras) then have no name, which a worker that is ended would leave behind.
+        multiprocessing.set_start_method("fork", force=True)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # there is nothing to clean up yet
     parent = multiprocessing.parent_process()
 

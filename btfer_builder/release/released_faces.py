@@ -132,7 +132,7 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
     if sample_state(catalog).left > sum(not row["stands"] for row in rows):
         raise BtferError(f"{workspace.root}: {stale_line(catalog)}")
     if not rows:
-        raise BtferError(f"{workspace.root} has no sample to release: btfer sample")
+        raise BtferError(f"{workspace.root} has no sample to release; draw one with: btfer sample")
     if moved := [row["face_id"] for row in rows if not row["stands"]]:
         raise BtferError(
             f"{len(moved)} faces of the sample have another label or crop since it was drawn, such as "

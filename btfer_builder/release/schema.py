@@ -149,7 +149,10 @@ def rows(faces: Iterable[ReleasedFace], file: str) -> Iterator[dict[str, Any]]:
 def read_votes(row: Mapping[str, object]) -> dict[str, int]:
     """Return the votes for each emotion in a row of a release; empty if the row does not have them."""
     counts = {str(emotion): str(row.get(f"{_VOTES}{emotion}", "")) for emotion in EMOTIONS}
-    return {emotion: int(count) for emotion, count in counts.items() if count.isdecimal() and int(count)}
+    numbers = {
+        emotion: int(count) for emotion, count in counts.items() if count.isdecimal() and len(count) < 10
+    }
+    return {emotion: number for emotion, number in numbers.items() if number}
 
 
 def votes_columns(votes: Mapping[str, int]) -> dict[str, int]:

@@ -7,17 +7,22 @@ from pathlib import Path
 from typing import cast, get_args
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.review import add_decisions, current_decisions, item_path, review_items
+from btfer_builder.catalog.review import add_decisions, current_decisions, item_path, item_paths, review_items
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell, write_csv
+from btfer_builder.io.storage import Root
 from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import Decision, Kind, Verdict
 from btfer_builder.review.assignment import items_for
+from btfer_builder.review.contact_sheet import page_name, write_contact_sheet
 from btfer_builder.review.mangled_ids import matching_ids
 
 COLUMNS = ("item_id", "kind", "emotion", "verdict", "reason", "reviewer")
+
+#: What an export has besides: the item's file, its picture in the contact sheet, and what was searched for.
+EXPORTED = (*COLUMNS, "path", "thumbnail", "query")
 
 #: The columns of a table, and its rows, each with the number of the line where it begins.
 Table = tuple[Sequence[str], Iterable[tuple[int, list[str]]]]
@@ -85,7 +90,13 @@ def complete(decision: Decision, proposed: Emotion | None) -> Decision:
 
 
 def export_decisions(
-    catalog: Catalog, path: Path, *, kinds: Sequence[Kind], reviewer: str, recipe: ReviewRecipe | None = None
+    catalog: Catalog,
+    path: Path,
+    *,
+    kinds: Sequence[Kind],
+    reviewer: str,
+    recipe: ReviewRecipe | None = None,
+    files: Root | None = None,
 ) -> int:
     """Write a reviewer's items with their decisions to a CSV file; return the number of items.
 
@@ -101,19 +112,26 @@ def export_decisions(
         The reviewer.
     recipe
         Settings of the review; defaults if None.
+    files
+        The workspace's files, of which a contact sheet is written beside the table; None for none.
 
     Notes
     -----
     `emotion` is this reviewer's label, or else the proposed one. It is empty in a blind review and for an item found
     under two emotions, unless this reviewer labelled the item. `verdict`, `reason` and `reviewer` are empty for
-    undecided items, so that the reviewer who fills them in signs them.
+    undecided items, so that the reviewer who fills them in signs them. `query` is empty in a blind review.
 
     Raises
     ------
     BtferError
         If the file cannot be written.
     """
-    return write_csv(path, COLUMNS, decision_rows(catalog, kinds, reviewer, recipe or ReviewRecipe()))
+    rows = list(decision_rows(catalog, kinds, reviewer, recipe or ReviewRecipe()))
+    if files is not None:
+        for number, row in enumerate(rows):
+            row["thumbnail"] = f"{page_name(path, number)}#{row['item_id']}"
+        write_contact_sheet(files, path, rows)
+    return write_csv(path, EXPORTED, rows)
 
 
 def decision_rows(
@@ -122,10 +140,16 @@ def decision_rows(
     """Yield the rows of `export_decisions`."""
     for kind in kinds:
         decisions = current_decisions(catalog, kind, reviewer)
+        paths = item_paths(catalog, kind)
         for item in items_for(catalog, kind, reviewer, recipe):
             proposed = None if recipe.blind else item.proposed
             row: dict[str, object] = {"item_id": item.item_id, "kind": kind, "emotion": proposed}
             row |= {"verdict": None, "reason": None, "reviewer": None}
+            row |= {
+                "path": paths.get(item.item_id, ""),
+                "thumbnail": "",
+                "query": "" if recipe.blind else item.query,
+            }
             if current := decisions.get(item.item_id):
                 decision = current.decision
                 row |= {"verdict": decision.verdict, "reason": decision.reason, "reviewer": decision.reviewer}

@@ -29,14 +29,14 @@ def export_round(
     round_name: RoundName | None = None,
     asked: Collection[str] = (),
 ) -> int:
-    """Write the reviewer's items to a CSV file to fill in; return their number.
+    """Write the reviewer's items to a CSV file to fill in, with a contact sheet beside it; return their number.
 
     Parameters
     ----------
     workspace, path, recipe
         The workspace, the file, and the settings of the review.
     round_name
-        Photos or faces; None for both.
+        Photos or faces; None for faces.
     asked
         The settings that are given explicitly; see `follow_rule`.
 
@@ -47,7 +47,12 @@ def export_round(
     """
     follow_rule(workspace.catalog, recipe, asked)
     count = export_decisions(
-        workspace.catalog, path, kinds=_kinds(round_name), reviewer=reviewer_name(recipe), recipe=recipe
+        workspace.catalog,
+        path,
+        kinds=_kinds(round_name),
+        reviewer=reviewer_name(recipe),
+        recipe=recipe,
+        files=workspace.files,
     )
     write_review_manifests(workspace)
     return count
@@ -61,7 +66,7 @@ def round_rows(
 
 
 def _kinds(round_name: RoundName | None) -> list[Kind]:
-    return [KINDS[round_name]] if round_name else ["image", "face"]
+    return [KINDS[round_name or "faces"]]
 
 
 def import_file(

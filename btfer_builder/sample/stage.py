@@ -156,7 +156,8 @@ def sample(
             for rank, face_id in enumerate(draw.chosen[emotion])
             for split in [draw.split_of[face_id]]
         ]
-        _check_earlier(workspace, recipe, {face.face_id for face in chosen}, asked)
+        others = {face.face_id for face in faces if refused.get(face.face_id) != "leaked"}
+        _check_earlier(workspace, recipe, {face.face_id for face in chosen}, others, asked)
         files = {face.face_id: workspace.files / face.path for face in faces}
         chosen = write_sample(workspace.root, target, chosen, files, splits)
         replace_sample(catalog, chosen, _undrawn(faces, draw, passed_over))
@@ -212,9 +213,16 @@ def eligible_faces(
 
 
 def _check_earlier(
-    workspace: Workspace, recipe: SampleRecipe, chosen: set[str], asked: Collection[str] | None
+    workspace: Workspace,
+    recipe: SampleRecipe,
+    chosen: set[str],
+    usable: set[str],
+    asked: Collection[str] | None,
 ) -> None:
-    """Refuse to replace the earlier sample because of forgotten settings; print how many faces leave it."""
+    """Refuse to replace the earlier sample because of forgotten settings; print how many faces leave it.
+
+    Only `usable` faces can leave because of settings; the others are rejected or leaked by now.
+    """
     earlier = {row["face_id"] for row in sampled_faces(workspace.catalog)}
     drawn_with = last_recipe(workspace.catalog)
     if not (leaving := earlier - chosen):
@@ -225,7 +233,12 @@ def _check_earlier(
         if asked is not None and change.name not in asked
     ]
     refuse_loss(
-        "sample", forgotten, lost="faces", reviewed=0, sampled=len(leaving), go_on="btfer sample --redraw"
+        "sample",
+        forgotten,
+        lost="faces",
+        reviewed=0,
+        sampled=len(leaving & usable),
+        go_on="btfer sample --redraw",
     )
     echo_stderr(
         f"sample: {len(leaving)} of the {len(earlier)} faces of the earlier sample are not in this one"

@@ -35,11 +35,11 @@ def write_stripes(folder: Path, per_class: int, *, seed: int = 0, emotions=EMOTI
     """Write faces of 12×12 pixels, each class with a bright stripe in its own place."""
     rng = np.random.default_rng(seed)
     for emotion in emotions:
-        place = EMOTIONS.index(emotion)
+        index = EMOTIONS.index(emotion)
         (folder / emotion).mkdir(parents=True)
         for number in range(per_class):
             pixels = rng.integers(0, 60, (14, 14, 3), dtype=np.uint8)
-            pixels[:, 2 * place : 2 * place + 2] += 180
+            pixels[:, 2 * index : 2 * index + 2] += 180
             Image.fromarray(pixels).save(folder / emotion / f"{number}.png")
 
 
@@ -69,11 +69,11 @@ def result(own: float = 0.7, btfer: float | None = 0.5, n: int = 1000, **setting
     )
 
 
-def with_predictions(out: Path, one: Result, right: np.ndarray) -> Result:
+def with_predictions(out: Path, result: Result, right: np.ndarray) -> Result:
     """Write a run whose BTFER report has these right answers, and return its result as it was written."""
     import msgspec
 
-    folder = out / "runs" / one.run_id / "btfer" / "model"
+    folder = out / "runs" / result.run_id / "btfer" / "model"
     folder.mkdir(parents=True)
     true = np.arange(len(right)) % len(EMOTIONS)
     predicted = np.where(right, true, (true + 1) % len(EMOTIONS))
@@ -93,6 +93,6 @@ def with_predictions(out: Path, one: Result, right: np.ndarray) -> Result:
     measured = Score(
         name="btfer", n=len(right), accuracy=scores.accuracy, set_hash="1234", report="btfer/model"
     )
-    written = msgspec.structs.replace(one, btfer=measured)
-    write_result(out / "runs" / one.run_id, written)
+    written = msgspec.structs.replace(result, btfer=measured)
+    write_result(out / "runs" / result.run_id, written)
     return written

@@ -33,7 +33,7 @@ def test_the_plan_is_the_whole_product_and_what_cannot_be_is_said():
     plan = plan_runs(FULL, DIGESTS)
     assert len(plan.runs) + len(plan.impossible) == 2 * 2 * 3 * 2 * 2 * 2
     assert len({run.run_id for run in plan.runs}) == len(plan.runs)
-    assert {why for _, why in plan.impossible} == {
+    assert {reason for _, reason in plan.impossible} == {
         "there are no vggface weights of lenet5",
         "there are no vggface weights of inceptionv3",
         "inceptionv3 needs images of at least 75 pixels, not 48",
@@ -66,14 +66,14 @@ def test_weights_are_known_by_what_is_in_their_file(tmp_path):
     assert grid("one.h5") == grid("moved.h5")
     same = set(grid("one.h5")) & set(grid("two.h5"))
     assert same
-    assert not any("vggface" in one for one in same)
+    assert not any("vggface" in run for run in same)
 
 
 def test_what_cuts_images_into_patches_is_left_out_where_these_do_not_fit():
     plan = plan_runs(msgspec.structs.replace(FULL, networks=("lenet5", "vit-s"), sizes=(50,)), DIGESTS)
     assert {run.setting.network for run in plan.runs} == {"lenet5"}
     assert "vit-s cuts images into patches of 4 pixels; 50 is not a multiple of it" in {
-        why for _, why in plan.impossible
+        reason for _, reason in plan.impossible
     }
 
 
@@ -103,8 +103,8 @@ def test_the_authors_way_leaves_out_what_they_did_not_have():
     plan = plan_runs(grid, DIGESTS)
     assert {run.setting.network for run in plan.runs} == {"lenet5"}
     assert any(
-        "not one of the authors' networks" in why
-        for setting, why in plan.impossible
+        "not one of the authors' networks" in reason
+        for setting, reason in plan.impossible
         if setting.network == "vit-s"
     )
 
@@ -128,7 +128,7 @@ def test_paths_in_the_file_are_relative_to_it_and_other_data_is_another_run(tmp_
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("networks = ['resnet-18']\n[datasets]\na = 'set'", "'resnet-18' is not a network"),
         ("network = ['vgg16']", "network"),
@@ -151,12 +151,12 @@ def test_paths_in_the_file_are_relative_to_it_and_other_data_is_another_run(tmp_
         ),
     ],
 )
-def test_a_mistake_in_the_file_is_said_in_one_line(tmp_path, text, said):
+def test_a_mistake_in_the_file_is_said_in_one_line(tmp_path, text, message):
     path = write_grid(tmp_path, text)
     done = CliRunner().invoke(main, ["benchmark", str(path), "--plan"])
     assert done.exit_code == 1, done.output
     assert done.stderr.count("\n") == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert not (tmp_path / "benchmark").exists()
 
 

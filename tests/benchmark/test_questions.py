@@ -39,17 +39,17 @@ NETWORKS = (
 def test_the_numbers_are_those_of_scipy_and_statsmodels():
     results = published_grid()
     contrasts = answer_questions(results, resamples=0)
-    (one,) = [c for c in contrasts if c.question == "RQ1" and c.measure == "own"]
+    (contrast,) = [c for c in contrasts if c.question == "RQ1" and c.measure == "own"]
     pairs = {}
-    for run in (one for one in reversed(results) if one.note != "frozen base only"):
+    for run in (entry for entry in reversed(results) if entry.note != "frozen base only"):
         key = (run.dataset, run.network, run.pretraining, run.balancing)
         pairs.setdefault(key, {})[run.size] = run.own.accuracy
     both = np.array([(sizes[224], sizes[48]) for sizes in pairs.values() if len(sizes) == 2])
     change = both[:, 0] - both[:, 1]
-    assert one.pairs == len(both)
-    assert one.difference == pytest.approx(change.mean())
-    assert one.effect == pytest.approx(change.mean() / change.std(ddof=1))
-    assert one.p_value == pytest.approx(stats.wilcoxon(both[:, 0], both[:, 1]).pvalue)
+    assert contrast.pairs == len(both)
+    assert contrast.difference == pytest.approx(change.mean())
+    assert contrast.effect == pytest.approx(change.mean() / change.std(ddof=1))
+    assert contrast.p_value == pytest.approx(stats.wilcoxon(both[:, 0], both[:, 1]).pvalue)
     of_measure = [c for c in contrasts if c.measure == "own"]
     corrected = multipletests([c.p_value for c in of_measure], method="holm")[1]
     assert [c.p_holm for c in of_measure] == pytest.approx(corrected)
@@ -61,11 +61,11 @@ def test_the_interval_over_pairs_is_students():
         for n, name in enumerate(NETWORKS)
         for way, change in (("simple", 0.0), ("conservative", 0.02 * (n % 4)))
     ]
-    (one,) = [c for c in answer_questions(results, resamples=0) if c.measure == "own"]
+    (contrast,) = [c for c in answer_questions(results, resamples=0) if c.measure == "own"]
     change = np.array([0.02 * (n % 4) for n in range(len(NETWORKS))])
     theirs = stats.ttest_1samp(change, 0).confidence_interval(0.95)
-    assert one.interval == pytest.approx(tuple(theirs))
-    assert "Student's t" in questions_markdown([one])
+    assert contrast.interval == pytest.approx(tuple(theirs))
+    assert "Student's t" in questions_markdown([contrast])
     (few,) = [c for c in answer_questions(results[:4], resamples=0) if c.measure == "own"]
     assert (few.pairs, few.interval) == (2, None)
 
@@ -83,11 +83,11 @@ def test_a_difference_over_many_networks_is_an_answer():
         for n, name in enumerate(NETWORKS)
         for size in (48, 224)
     ]
-    (one,) = [c for c in answer_questions(results, resamples=500) if c.measure == "btfer"]
-    assert (one.first, one.second, one.pairs) == ("224 px", "48 px", 10)
-    assert one.difference == pytest.approx(0.1)
-    assert one.p_holm < 0.05
-    assert one.answer == "224 px is better than 48 px by 0.100, over the networks that were run"
+    (contrast,) = [c for c in answer_questions(results, resamples=500) if c.measure == "btfer"]
+    assert (contrast.first, contrast.second, contrast.pairs) == ("224 px", "48 px", 10)
+    assert contrast.difference == pytest.approx(0.1)
+    assert contrast.p_holm < 0.05
+    assert contrast.answer == "224 px is better than 48 px by 0.100, over the networks that were run"
 
 
 def test_noise_is_no_answer_and_says_how_few_pairs_there_are():
@@ -97,8 +97,8 @@ def test_noise_is_no_answer_and_says_how_few_pairs_there_are():
         for way in (0, 1)
         for n, name in enumerate(NETWORKS[:5])
     ]
-    for one in answer_questions(results, resamples=500):
-        assert "over 5 pairs (significance needs at least six)" in one.answer
+    for contrast in answer_questions(results, resamples=500):
+        assert "over 5 pairs (significance needs at least six)" in contrast.answer
 
 
 def test_only_settings_that_differ_in_nothing_else_are_pairs():
@@ -111,8 +111,8 @@ def test_only_settings_that_differ_in_nothing_else_are_pairs():
         result(pretraining="scratch", network="vgg16", seed=1),
     ]
     assert answer_questions(results, resamples=0) == []
-    found = answer_questions([*results, result(pretraining="scratch", network="vgg16")], resamples=0)
-    assert {(c.question, c.pairs) for c in found} == {(name, 1) for name in QUESTIONS}
+    contrasts = answer_questions([*results, result(pretraining="scratch", network="vgg16")], resamples=0)
+    assert {(c.question, c.pairs) for c in contrasts} == {(name, 1) for name in QUESTIONS}
 
 
 def test_accuracies_on_different_own_splits_are_never_compared():
@@ -129,29 +129,29 @@ def test_faces_tell_of_these_networks_what_pairs_cannot(tmp_path):
             right = ability + rng.normal(0, 0.05, 700) < level
             rights.append(right)
             results.append(with_predictions(tmp_path, result(network=network, balancing=way), right))
-    (one,) = [c for c in answer_questions(results, tmp_path, resamples=2000) if c.measure == "btfer"]
+    (contrast,) = [c for c in answer_questions(results, tmp_path, resamples=2000) if c.measure == "btfer"]
     change = (rights[0].astype(float) - rights[1] + rights[2] - rights[3]) / 2
     theirs = stats.bootstrap(
         (change,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(1)
     )
-    assert one.faces == pytest.approx(tuple(theirs.confidence_interval), abs=0.004)
+    assert contrast.faces == pytest.approx(tuple(theirs.confidence_interval), abs=0.004)
     tests = [
         mcnemar([[0, int((a & ~b).sum())], [int((b & ~a).sum()), 0]], exact=True).pvalue
         for a, b in ((rights[0], rights[1]), (rights[2], rights[3]))
     ]
-    assert one.better == sum(p < 0.05 for p in multipletests(tests, method="holm")[1]) == 2
-    assert one.worse == 0
-    assert "for these networks; over 2 pairs the difference is not significant" in one.answer
-    assert "[+0.0" in questions_markdown([one])
+    assert contrast.better == sum(p < 0.05 for p in multipletests(tests, method="holm")[1]) == 2
+    assert contrast.worse == 0
+    assert "for these networks; over 2 pairs the difference is not significant" in contrast.answer
+    assert "[+0.0" in questions_markdown([contrast])
     # Scored on other faces, answers are no pairs.
     other = with_predictions(tmp_path, result(network="vgg16", balancing="none"), ability[:70] < 0.5)
     apart = [c for c in answer_questions([*results, other], tmp_path, resamples=100) if c.second == "none"]
     assert all(c.faces is None and c.better is None for c in apart)
 
 
-def own_split(out, one, right, set_hash):
+def own_split(out, result, right, set_hash):
     """Move the predictions that `with_predictions` writes to the own split, of the set with this hash."""
-    written = with_predictions(out, one, right)
+    written = with_predictions(out, result, right)
     own = msgspec.structs.replace(written.btfer, name="test", set_hash=set_hash)
     return msgspec.structs.replace(written, own=own, btfer=None)
 
@@ -172,27 +172,29 @@ def test_pairs_of_different_faces_have_no_interval_over_faces(tmp_path, differin
             for value in sets
             for way, level in (("conservative", 0.7), ("simple", 0.5))
         ]
-        (one,) = answer_questions(results, out, resamples=100)
-        assert one.pairs == one.better == 2  # within a pair the faces are the same
-        assert (one.faces is not None) is shared
+        (contrast,) = answer_questions(results, out, resamples=100)
+        assert contrast.pairs == contrast.better == 2  # within a pair the faces are the same
+        assert (contrast.faces is not None) is shared
 
 
 def test_the_authors_numbers_say_what_else_differs():
     theirs = answer_questions(published_grid(), resamples=0)
     text = questions_markdown(theirs)
     assert "differ in nothing else" not in text
-    for said in ("another copy", "MobileNet", "Learning rates", "repetitions", "frozen base"):
-        assert said in text
-    assert all(one.authors for one in theirs)
+    for remark in ("another copy", "MobileNet", "Learning rates", "repetitions", "frozen base"):
+        assert remark in text
+    assert all(entry.authors for entry in theirs)
     ours = answer_questions([result(size=48), result(size=224)], resamples=0)
-    assert not any(one.authors for one in ours)
+    assert not any(entry.authors for entry in ours)
     assert "settings that differ in nothing else" in questions_markdown(ours)
 
 
 def test_a_base_that_stayed_frozen_is_paired_with_nothing():
-    (frozen,) = [one for one in published_results() if one.note.startswith("frozen base only")]
+    (frozen,) = [entry for entry in published_results() if entry.note.startswith("frozen base only")]
     tuned = [
-        one for one in published_results() if (one.network, one.size) == ("densenet121", 48) and one != frozen
+        entry
+        for entry in published_results()
+        if (entry.network, entry.size) == ("densenet121", 48) and entry != frozen
     ]
     assert answer_questions([*tuned, frozen], resamples=0) == answer_questions(tuned, resamples=0)
 
@@ -210,9 +212,9 @@ def test_the_signed_rank_test_is_symmetric_and_never_fails(differences):
 
 def test_json_and_markdown_name_every_question():
     contrasts = answer_questions([result(size=48), result(size=224)], resamples=0)
-    said = json.loads(json.dumps(to_dict(contrasts)))
-    assert [one["name"] for one in said["questions"]] == list(QUESTIONS)
-    assert [len(one["contrasts"]) for one in said["questions"]] == [2, 0, 0, 0]
+    answer = json.loads(json.dumps(to_dict(contrasts)))
+    assert [question["name"] for question in answer["questions"]] == list(QUESTIONS)
+    assert [len(question["contrasts"]) for question in answer["questions"]] == [2, 0, 0, 0]
     text = questions_markdown(contrasts)
     assert all(question in text for question in QUESTIONS.values())
     assert text.count("no two settings that differ in this only") == 3

@@ -47,8 +47,8 @@ def test_the_published_numbers_are_those_of_the_papers_table_5():
         ("conservative", "vgg16"): (0.85, 0.60),
     }
     for (balancing, network), numbers in table.items():
-        (one,) = published("RAF-DB", 224, network, "vggface", balancing)
-        assert (round(one.own.accuracy, 2), round(one.btfer.accuracy, 2)) == numbers
+        (published_result,) = published("RAF-DB", 224, network, "vggface", balancing)
+        assert (round(published_result.own.accuracy, 2), round(published_result.btfer.accuracy, 2)) == numbers
 
 
 def test_table_4_ranks_the_published_results_as_the_text_says(authors):
@@ -71,12 +71,12 @@ def test_table_4_ranks_the_published_results_as_the_text_says(authors):
 def test_every_published_row_is_a_network_of_ours_with_numbers_that_fit():
     results = published_results()
     assert len(results) > 200
-    for one in results:
-        assert one.network in NETWORKS, one.run_id
-        assert one.pretraining in NETWORKS[one.network].pretrainings, one.run_id
-        for score in filter(None, (one.own, one.btfer)):
+    for item in results:
+        assert item.network in NETWORKS, item.run_id
+        assert item.pretraining in NETWORKS[item.network].pretrainings, item.run_id
+        for score in filter(None, (item.own, item.btfer)):
             hits = score.accuracy * score.n
-            assert abs(hits - round(hits)) <= 0.00005 * score.n, (one.run_id, score)  # printed with 4 digits
+            assert abs(hits - round(hits)) <= 0.00005 * score.n, (item.run_id, score)  # printed with 4 digits
 
 
 @pytest.mark.parametrize(
@@ -137,14 +137,14 @@ def test_every_published_number_is_found_by_a_network_of_ours():
     # The parameters of our networks, see tests/networks.
     path = Path(__file__).parents[1] / "networks" / "printed_parameters.csv"
     ours = {(row["network"], int(row["size"]), int(row["params"])) for row in rows_of(path)}
-    known = [one for one in published_results() if one.params is not None]
+    known = [item for item in published_results() if item.params is not None]
     assert len(published_results()) - len(known) == 7
-    for one in known:
-        assert (one.network, one.size, one.params) in ours, one.run_id
-        found = published(
-            one.dataset, one.size, one.network, one.pretraining, one.balancing, params=one.params
+    for item in known:
+        assert (item.network, item.size, item.params) in ours, item.run_id
+        matches = published(
+            item.dataset, item.size, item.network, item.pretraining, item.balancing, params=item.params
         )
-        assert one in found or one.note.startswith(("filed as", "another run"))
+        assert item in matches or item.note.startswith(("filed as", "another run"))
 
 
 def test_the_authors_own_tables_have_no_column_beside_themselves(authors):
@@ -255,9 +255,9 @@ def test_averages_are_over_the_settings_that_both_sides_have():
 
 
 def test_a_result_is_read_back_as_it_was_written_and_a_damaged_one_is_said(tmp_path):
-    one = result(own=0.123456789)
-    write_result(tmp_path, one)
-    assert read_result(tmp_path) == one
+    item = result(own=0.123456789)
+    write_result(tmp_path, item)
+    assert read_result(tmp_path) == item
     assert read_result(tmp_path / "nowhere") is None
     for text in ('{"run_id": "x"}', "[]", "{", '{"own": 3}'):
         (tmp_path / "result.json").write_text(text)

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,44 @@ def test_a_lost_catalog_is_named_and_nothing_is_touched(root, lose):
         assert "btfer.sqlite" in message
         assert "restore the catalog from a backup" in message
         assert files(root) == before, name
+
+
+def of_another_program(path: Path) -> None:
+    path.unlink()
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE bookmarks (url)")
+        db.execute("INSERT INTO bookmarks VALUES ('https://example.org')")
+
+
+def without_its_version(path: Path) -> None:
+    """As `sqlite3 old .dump | sqlite3 new` leaves it."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 0")
+
+
+@pytest.mark.parametrize("views", [True, False])
+@pytest.mark.parametrize("exchange", [of_another_program, without_its_version])
+def test_the_database_of_another_program_is_not_written_to(root, exchange, views):
+    exchange(root / "manifests" / "btfer.sqlite")
+    if not views:
+        for view in (root / "manifests").glob("*.csv"):
+            view.unlink()
+    before = files(root)
+    for name in COMMANDS:
+        code, message = run(root, name)
+        assert (code, len(message.splitlines())) == (1, 1), message
+        assert "btfer.sqlite is not a catalog of btfer" in message
+        assert files(root) == before, name
+
+
+def test_a_catalog_without_a_table_is_named_in_one_line(root):
+    with sqlite3.connect(root / "manifests" / "btfer.sqlite") as db:
+        db.execute("DROP TABLE decisions")
+    for name in ("status", "crop", "export"):
+        code, message = run(root, name)
+        assert code == 1
+        assert "no such table: main.decisions" in message or "no such table: decisions" in message
+        assert "restore it from a backup" in message
 
 
 @pytest.mark.parametrize("left", ["data/images", "data/faces", "data/sample", "manifests/faces.csv"])

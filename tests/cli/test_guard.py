@@ -1,5 +1,6 @@
 """A command ends with one line, a log and an exit code, whatever happens in it."""
 
+import os
 import shutil
 import signal
 import sqlite3
@@ -59,6 +60,18 @@ def test_logs_are_bounded_and_not_needed(workspace):
     assert invoke(workspace, "status").exit_code == 0
 
 
+def test_a_log_says_nothing_of_who_is_taken_down(workspace, tmp_path):
+    picture = tmp_path / "ana-rossi.jpg"
+    picture.write_bytes(b"no picture")
+    face = "0123456789abcdef"
+    for target in (str(picture), face, "https://a.example/ana rossi.jpg", "Ana Rossi"):
+        invoke(workspace, "takedown", target)
+    logs = "".join(path.read_text() for path in (workspace.root / "logs").iterdir())
+    assert "takedown (directory, target)" in logs
+    assert "<target> cannot be read as an image" in logs
+    assert not [word for word in ("rossi", "Rossi", face, "a.example") if word in logs]
+
+
 @pytest.mark.parametrize("share", [0.05, 0.4, 0.9])
 @pytest.mark.parametrize(
     "command", [["status"], ["status", "--yield"], ["sample"], ["agreement"], ["dedupe"]]
@@ -80,12 +93,20 @@ def test_a_catalog_on_a_read_only_file_system_is_read(workspace, monkeypatch, lo
     fill_catalog(workspace, per_emotion=1)
     if not logged:
         workspace.catalog.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    monkeypatch.setattr("btfer_builder.catalog.catalog.os.access", lambda *_: False)
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != workspace.manifests and access(path, mode))
     catalog = Catalog(workspace.catalog.path)
     assert catalog.value("SELECT count(*) FROM images") == 7
     with pytest.raises(BtferError, match="the folder is read-only"), catalog.transaction():
         pass
     assert funnel(catalog)[0].kept == 7
+    out = workspace.root.parent / "items.csv"
+    assert invoke(workspace, "review", "--reviewer", "ana", "--export", str(out)).exit_code == 0
+    assert len(out.read_text().splitlines()) == 1 + 7
+    done = invoke(workspace, "agreement", "--min-votes", "2")
+    assert "the folder is read-only" in done.stderr
+    assert invoke(workspace, "catalog", "check").exit_code == 0
+    assert not list(workspace.manifests.glob("*.csv"))
 
 
 def test_a_full_disk_is_blamed_on_the_folder_that_is_full(workspace, monkeypatch, tmp_path):
@@ -137,3 +158,18 @@ def test_signals_end_a_command_with_one_word(workspace, number, code):
     process.send_signal(number)
     _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors.split()) == (code, ["Aborted!"])
+
+
+def test_a_name_that_is_not_utf8_is_a_line(workspace, tmp_path):
+    fill_catalog(workspace, ("happy",))
+    for arguments in (
+        ["takedown", "\udcff.jpg"],
+        ["release", str(tmp_path / "\udcff"), "--include-unlicensed"],
+    ):
+        done = invoke(workspace, *arguments)
+        assert done.exit_code == 1, done.stderr
+        assert done.stderr.splitlines()[-1].endswith("a name that is not UTF-8; rename the file or folder")
+        assert "Traceback" not in done.stderr
+    missing = CliRunner().invoke(main, ["status", "-w", str(tmp_path / "\udcff")])
+    assert missing.exit_code == 1
+    assert "Traceback" not in missing.stderr

@@ -49,7 +49,7 @@ def drawn(workspace):
 
 def keep(workspace, message):
     """Do what a refusal says: put its last lines into btfer.toml, in the place of those that are there."""
-    section, *lines = [line.strip() for line in message.splitlines()[1:]]
+    section, *lines = [line.strip() for line in message.partition("Error: ")[2].splitlines()[1:]]
     recipe = (workspace.root / "btfer.toml").read_text()
     head, _, tail = recipe.partition(section)
     for line in lines:
@@ -77,6 +77,20 @@ def test_a_sample_is_not_replaced_because_flags_were_forgotten(reviewed):
     message = run(reviewed, "sample", "--seed", "6")
     assert "of the 14 faces of the earlier sample are not in this one" in message
     assert drawn(reviewed) != before
+
+
+def test_rejected_faces_leave_the_sample_whatever_the_settings(reviewed):
+    run(reviewed, "sample", "--per-class", "2", "--license", "by,cc0")
+    reject(reviewed)
+    (reviewed.root / "btfer.toml").write_text(
+        '[sample]\nper_class = 2\nreserve = 5\nlicense = ["cc0", "by", "by"]\n'
+    )
+    assert "1 of the 14 faces of the earlier sample are not in this one" in run(reviewed, "sample")
+    (reviewed.root / "btfer.toml").write_text('[sample]\nper_class = 2\nseed = 3\nlicense = ["cc0", "by"]\n')
+    message = run(reviewed, "sample", code=1)
+    assert "reserve 5 → 30" in message
+    assert "seed 0 → 3" in message
+    assert "license" not in message
 
 
 def test_redraw_replaces_the_sample(reviewed):

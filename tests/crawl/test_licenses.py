@@ -89,6 +89,11 @@ def test_pages_in_either_column(url, code):
         ("see page", "https://creativecommons.org/licenses/by/4.0/"),
         ("CC BY 4.0", "https://creativecommons.org/licenses/sampling+/1.0/"),
         ("https://creativecommons.org/licenses/by/4.0/", "https://creativecommons.org/licenses/by-sa/4.0/"),
+        ("CC BY 4.0", "//creativecommons.org/licenses/by-nc/4.0/"),
+        ("CC BY 4.0", "creativecommons.org/licenses/by-nc/4.0"),
+        ("CC BY 4.0", "https://creativecommons.org:443/licenses/by-nc/4.0/"),
+        ("CC BY 4.0", "https://web.archive.org/web/2020/http://creativecommons.org/licenses/by-nc/4.0/"),
+        ("Public domain", "https://rightsstatements.org/vocab/InC/1.0/"),
     ],
 )
 def test_a_text_and_a_page_that_contradict_state_nothing(text, url):
@@ -97,6 +102,16 @@ def test_a_text_and_a_page_that_contradict_state_nothing(text, url):
     assert (done.license, done.license_url) == ("unknown", "")
     # So it stays when it is read again, as a release does.
     assert license_code(done.license, done.license_url) == "unknown"
+
+
+@pytest.mark.parametrize("start", ["//", "", "//www."])
+def test_a_page_may_have_no_scheme(start):
+    page = f"{start}creativecommons.org/licenses/by-nc/4.0/"
+    for candidate in (Candidate(0, "u", license=page), Candidate(0, "u", license_url=page)):
+        done = with_code(candidate)
+        assert done.license == "by-nc"
+        assert done.license_url.endswith("creativecommons.org/licenses/by-nc/4.0/")
+        assert done.license_url.startswith("https://")
 
 
 def test_a_text_and_a_page_that_agree():
@@ -117,7 +132,7 @@ KNOWN = [
     "No known copyright restrictions",
     "CC BY 4.0",
     "by-sa",
-    "CC BY-NC-ND 3.0",
+    "CC BY-NC-ND 4.0",
 ]
 WORDS = [
     "not", "non", "no", "may", "formerly", "claimed", "see page", "or", "and", "except", "in the USA", "your country",

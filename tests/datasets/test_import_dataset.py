@@ -85,7 +85,7 @@ def test_fer2013_keeps_every_pixel_and_every_split(tmp_path):
 
 
 def test_fer2013_as_it_was_published_a_second_time_has_spaces_and_another_order(tmp_path):
-    rows = [[one[0], one[2], one[1]] for one in (row(1, 6, "Training"), row(2, 0, "PrivateTest"))]
+    rows = [[cells[0], cells[2], cells[1]] for cells in (row(1, 6, "Training"), row(2, 0, "PrivateTest"))]
     path = write_fer(tmp_path / "icml_face_data.csv", rows, ("emotion", " Usage", " pixels"))
     result = import_dataset("fer2013", path.parent, tmp_path.with_name("out-spaces"), PLAIN)
     assert result.counts["train"]["neutral"] == result.counts["test"]["angry"] == 1
@@ -290,12 +290,14 @@ def test_drawing_never_parts_twins_and_never_takes_more_than_its_share(pairs, em
     pictures = [converted(f"p{n}", emotion=emotion) for n, emotion in enumerate(emotions)]
     duplicates = [DuplicatePair(*sorted(pair), "near") for pair in pairs if pair[0] != pair[1]]
     drawn = draw_splits(pictures, duplicates, DatasetRecipe(seed=seed, val_share=0.2, test_share=0.2))
-    assert [one.item.name for one in drawn] == [one.item.name for one in pictures]
+    assert [picture.item.name for picture in drawn] == [picture.item.name for picture in pictures]
     groups = connected_groups(len(pictures), ((pair.first, pair.second) for pair in duplicates))
     for group in set(groups):
-        assert len({one.item.split for one, own in zip(drawn, groups, strict=True) if own == group}) == 1
+        assert (
+            len({picture.item.split for picture, own in zip(drawn, groups, strict=True) if own == group}) == 1
+        )
     total = Counter(emotions)
-    taken = Counter((one.item.split, one.item.emotion) for one in drawn)
+    taken = Counter((picture.item.split, picture.item.emotion) for picture in drawn)
     for emotion in total:
         assert taken["val", emotion] <= round(0.2 * total[emotion])
         assert taken["test", emotion] <= round(0.2 * total[emotion])

@@ -51,7 +51,7 @@ def test_an_import_and_a_training_know_the_same_names_of_splits(tmp_path, names)
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "message"),
     [
         (["test/sad", "val/sad"], "no train folder"),
         (["train/sad", "training/sad"], "both train"),
@@ -59,9 +59,9 @@ def test_an_import_and_a_training_know_the_same_names_of_splits(tmp_path, names)
         (["gloomy"], "gloomy"),
     ],
 )
-def test_a_folder_that_is_no_set_is_said(tmp_path, names, said):
+def test_a_folder_that_is_no_set_is_said(tmp_path, names, message):
     make(tmp_path, *names)
-    with pytest.raises(BtferError, match=said):
+    with pytest.raises(BtferError, match=message):
         read_splits(tmp_path)
 
 

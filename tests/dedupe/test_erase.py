@@ -25,9 +25,14 @@ def forms(photo):
     bright = np.clip(photo.astype(int) + 20, 0, 255).astype(np.uint8)
     grey = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     height, width = photo.shape[:2]
-    cropped = photo[height // 100 : -height // 100, width // 100 : -width // 100]
+    cropped = {
+        f"cropped-{cut}": photo[
+            round(cut * height) : -round(cut * height), round(cut * width) : -round(cut * width)
+        ]
+        for cut in (0.01, 0.025, 0.035, 0.05)
+    }
     half = cv2.resize(photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    return {"half": half, "mirrored": mirror(photo), "grey": grey, "cropped": cropped, "bright": bright}
+    return {"half": half, "mirrored": mirror(photo), "grey": grey, "bright": bright, **cropped}
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def test_dropped_faces_leave_review_and_sample_with_a_reason(named):
     add_decisions(catalog, [Decision(face, "face", "accept", None, reviewer="ana") for face in ids.values()])
     before = len(review_items(catalog, "face")), len(accepted_faces(catalog))
     assert before == (9, 9)
-    dedupe_faces(named.workspace, ALONE)
+    dedupe_faces(named.workspace, ALONE, regroup=True)
     gone = {ids[name] for name in ("smaller", "mirrored", "hopper")}
     in_review = {item.item_id for item in review_items(catalog, "face")}
     assert in_review == set(ids.values()) - gone
@@ -240,7 +240,10 @@ def test_the_reasons_are_on_the_list(named):
 def test_other_settings_drop_no_reviewed_face_unasked(named):
     workspace, ids = named.workspace, named.ids
     dedupe_faces(workspace, ALONE)
-    add_decisions(workspace.catalog, [Decision(ids["frown"], "face", "accept", "happy", reviewer="ana")])
+    add_decisions(
+        workspace.catalog,
+        [Decision(ids[name], "face", "accept", "happy", reviewer="ana") for name in ("astronaut", "frown")],
+    )
     before = outcome(named)
     looser = DedupeRecipe(workers=0, face_difference=2.0)
     with pytest.raises(BtferError, match=r"1 reviewed faces would be dropped.*face_difference 0\.15 → 2\.0"):
@@ -249,3 +252,31 @@ def test_other_settings_drop_no_reviewed_face_unasked(named):
     dedupe_faces(workspace, looser, regroup=True)
     assert outcome(named)["frown"][0] == "near_duplicate"
     dedupe_faces(workspace, looser)
+
+
+def test_after_the_review_the_reviewed_copy_is_kept(named):
+    workspace, ids = named.workspace, named.ids
+    add_decisions(workspace.catalog, [Decision(ids["smaller"], "face", "accept", "happy", reviewer="ana")])
+    dedupe_faces(workspace, ALONE)
+    assert outcome(named)["smaller"][0] is None
+    assert outcome(named)["astronaut"][:2] == ("near_duplicate", "smaller")
+    group = workspace.catalog.value(
+        "SELECT kept_because FROM duplicate_groups WHERE item_id = ?", ids["smaller"]
+    )
+    assert group == "reviewed"
+
+
+def test_reviewed_faces_that_repeat_each_other_are_dropped_only_on_request(named):
+    workspace, ids = named.workspace, named.ids
+    accepted = [
+        Decision(ids[name], "face", "accept", "happy", reviewer="ana") for name in ("smaller", "astronaut")
+    ]
+    add_decisions(workspace.catalog, accepted)
+    with pytest.raises(
+        BtferError, match=r"1 reviewed faces would be dropped because they repeat other.*--regroup"
+    ):
+        dedupe_faces(workspace, ALONE)
+    assert outcome(named) == {}
+    dedupe_faces(workspace, ALONE, regroup=True)
+    assert outcome(named)["smaller"][:2] == ("near_duplicate", "astronaut")
+    dedupe_faces(workspace, ALONE)

@@ -11,13 +11,13 @@ from btfer_builder.config import DedupeRecipe
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
 from btfer_builder.images.hamming import hamming_distance
-from btfer_builder.images.same_picture import RADIUS
+from btfer_builder.images.same_picture import RADIUS, SAME_BITS
 from btfer_builder.records import Decision
 from btfer_builder.release.takedown.find_matches import find_matches
 from btfer_builder.workspace import Workspace, create_workspace
 from demo.pictures import encode
 from tests.photos import crawl_files, hopper
-from tests.strangers import strangers
+from tests.strangers import before_one_wall, strangers
 
 ALONE = DedupeRecipe(workers=0)
 COPIED = ("images", "searches", "candidates", "fetches", "hashes", "dedupes")
@@ -124,6 +124,23 @@ def test_a_takedown_before_that_deletes_no_stranger(tmp_path, names):
     assert list(find_matches(workspace, str(given)).reasons) == [names["one.png"]]
 
 
+def test_a_takedown_deletes_nobody_in_front_of_the_same_background(tmp_path):
+    workspace = create_workspace(tmp_path)
+    first, second = before_one_wall(1), before_one_wall(2)
+    crawl_files(
+        workspace, {"happy": {"first.png": encode(first, "PNG"), "second.png": encode(second, "PNG")}}
+    )
+    dedupe(workspace, ALONE)
+    kept = rows(workspace)
+    assert {row["state"] for row in kept.values()} == {"kept"}
+    bits = [hamming_distance(*(row[name] for row in kept.values())) for name in ("phash", "phash_256")]
+    assert bits[0] <= RADIUS
+    assert bits[1] <= SAME_BITS  # by the hashes alone they would be the same
+    given = tmp_path / "given.jpg"
+    given.write_bytes(encode(first, quality=60))
+    assert len(find_matches(workspace, str(given)).reasons) == 1
+
+
 def test_what_an_old_tombstone_matches_waits_for_a_label(tmp_path, names):
     workspace = Workspace(tmp_path)
     with workspace.catalog.transaction() as db:
@@ -150,6 +167,8 @@ def test_what_an_old_tombstone_matches_waits_for_a_label(tmp_path, names):
 
 def test_reviewed_photos_do_not_leave_because_the_rules_are_new(tmp_path, cropped):
     workspace = Workspace(tmp_path)
+    decision = Decision(cropped["photo.png"], "image", "accept", "happy", None, "ana")
+    add_decisions(workspace.catalog, [decision])  # so both are reviewed
     for _ in range(2):  # the first call adds the missing hashes
         with pytest.raises(
             BtferError, match=r"1 reviewed images .* rules, .* of version 0\.1\.0\..*--regroup"
@@ -157,8 +176,14 @@ def test_reviewed_photos_do_not_leave_because_the_rules_are_new(tmp_path, croppe
             dedupe(workspace, ALONE)
         assert {row["state"] for row in rows(workspace).values()} == {"kept"}
     dedupe(workspace, ALONE, regroup=True)
-    assert rows(workspace)[cropped["copy.png"]]["duplicate_of"] == cropped["photo.png"]
+    assert sorted(row["state"] for row in rows(workspace).values()) == ["dropped", "kept"]
     dedupe(workspace, ALONE)  # the rules are the same from now on
+
+
+def test_of_a_reviewed_photo_and_a_copy_the_reviewed_one_stays(tmp_path, cropped):
+    workspace = Workspace(tmp_path)
+    dedupe(workspace, ALONE)
+    assert rows(workspace)[cropped["copy.png"]]["state"] == "kept"
 
 
 def test_a_photo_whose_file_is_gone_keeps_its_hashes(tmp_path, cropped):

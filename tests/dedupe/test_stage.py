@@ -12,6 +12,7 @@ from btfer_builder.catalog.review import add_decisions
 from btfer_builder.config import DedupeRecipe, override
 from btfer_builder.dedupe import stage
 from btfer_builder.dedupe.stage import dedupe
+from btfer_builder.errors import BtferError
 from btfer_builder.images.hashing import hash_images
 from btfer_builder.records import Decision
 from btfer_builder.workspace import create_workspace
@@ -202,15 +203,38 @@ def test_what_is_kept_depends_on_the_limit_of_now(workspace):
     assert outcome(workspace) == before
 
 
-def test_reviewed_photos_that_are_replaced_are_counted(workspace, capsys):
+@pytest.mark.parametrize("verdict", ["accept", "reject"])
+def test_no_better_copy_replaces_a_reviewed_photo(workspace, verdict):
     dedupe(workspace, ALONE)
-    add_decisions(
-        workspace.catalog, [Decision(names(workspace)["a.png"], "image", "accept", "sad", None, "ana")]
-    )
-    dedupe(workspace, ALONE)
-    assert "replaced" not in capsys.readouterr().err
+    photo = names(workspace)["a.png"]
+    answer = ("sad", None) if verdict == "accept" else (None, "other")
+    add_decisions(workspace.catalog, [Decision(photo, "image", verdict, *answer, "ana")])
     larger = cv2.resize(astronaut(), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     crawl_files(workspace, {"happy": {"larger.png": encode(larger, "PNG")}})
     dedupe(workspace, ALONE)
-    assert outcome(workspace)["a.png"][:2] == ("near_duplicate", "larger.png")
-    assert "replaced by better copies, to be reviewed again: 1" in capsys.readouterr().err
+    assert outcome(workspace)["a.png"][0] is None
+    assert outcome(workspace)["larger.png"][:2] == ("near_duplicate", "a.png")
+    groups = workspace.catalog.rows("SELECT kept_because FROM duplicate_groups WHERE item_id = ?", photo)
+    assert [row["kept_because"] for row in groups] == ["reviewed"]
+    state = table(workspace, "dedupes")
+    dedupe(workspace, ALONE)
+    assert table(workspace, "dedupes") == state
+
+
+def test_reviewed_photos_that_repeat_each_other_are_dropped_only_on_request(workspace):
+    dedupe(workspace, ALONE)
+    photos = {row["image_id"] for row in workspace.catalog.rows("SELECT image_id FROM dedupes")}
+    kept, copy = names(workspace)["a.png"], names(workspace)["near.jpg"]
+    with workspace.catalog.transaction() as db:  # as a version with another rule left them
+        db.execute("UPDATE dedupes SET state = 'kept', reason = NULL, duplicate_of = NULL, kind = NULL")
+    add_decisions(
+        workspace.catalog, [Decision(photo, "image", "accept", "sad", None, "ana") for photo in (kept, copy)]
+    )
+    before = table(workspace, "dedupes")
+    with pytest.raises(BtferError, match=r"1 reviewed images would be dropped because they repeat other"):
+        dedupe(workspace, ALONE)
+    assert table(workspace, "dedupes") == before
+    dedupe(workspace, ALONE, regroup=True)
+    assert outcome(workspace)["near.jpg"][0] == "near_duplicate"
+    dedupe(workspace, ALONE)
+    assert {row["image_id"] for row in workspace.catalog.rows("SELECT image_id FROM dedupes")} == photos

@@ -1,6 +1,7 @@
 """Sets of small synthetic faces, and models whose answers are known beforehand."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +16,24 @@ from btfer_builder.labels import EMOTIONS
 LEVELS = (10, 45, 80, 115, 150, 185, 220)
 
 
+def _write_set(root: Path, contents: dict[str, list[int]]) -> list[LabelledFace]:
+    for folder, levels in contents.items():
+        (root / folder).mkdir(parents=True)
+        for number, level in enumerate(levels):
+            Image.new("RGB", (8, 8), (level, level, level)).save(root / folder / f"{number:03d}.png")
+    return faces_in_folder(root)
+
+
 @pytest.fixture
 def make_set(tmp_path: Path) -> Callable[..., list[LabelledFace]]:
     """Return a function that writes `{emotion: [brightness, …]}` as plain 8×8 PNG files."""
+    return partial(_write_set, tmp_path / "faces")
 
-    def make(contents: dict[str, list[int]]) -> list[LabelledFace]:
-        root = tmp_path / "faces"
-        for folder, levels in contents.items():
-            (root / folder).mkdir(parents=True)
-            for number, level in enumerate(levels):
-                Image.new("RGB", (8, 8), (level, level, level)).save(root / folder / f"{number:03d}.png")
-        return faces_in_folder(root)
 
-    return make
+@pytest.fixture(scope="module")
+def make_shared_set(tmp_path_factory) -> Callable[..., list[LabelledFace]]:
+    """Return `make_set` for the reports that the tests of a module share and do not change."""
+    return partial(_write_set, tmp_path_factory.mktemp("shared") / "faces")
 
 
 @pytest.fixture

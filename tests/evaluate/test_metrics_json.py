@@ -13,40 +13,60 @@ from btfer_builder.config import EvalRecipe
 from btfer_builder.evaluate import LabelledFace, evaluate_models
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.metrics.registry import METRICS, Outcomes, metric_intervals, metric_values
+from btfer_builder.evaluate.results import EvalReport
 from btfer_builder.labels import EMOTIONS
 
 SCHEMA = json.loads((files("btfer_builder.evaluate") / "metrics.schema.json").read_text())
 
 
-@pytest.fixture
-def noisy(make_set, tmp_path) -> tuple[Model, list[LabelledFace]]:
+@pytest.fixture(scope="module")
+def noisy(make_shared_set, tmp_path_factory) -> tuple[Model, list[LabelledFace]]:
     """Return a model with seven random logits a face, and a set of all emotions with search attributes and votes."""
+    path = tmp_path_factory.mktemp("model") / "m.keras"
     faces = [
         replace(face, attributes={"query_gender": ("man", "woman")[n % 2]}, votes={face.emotion: 2})
-        for n, face in enumerate(make_set({emotion: list(range(10, 19)) for emotion in EMOTIONS}))
+        for n, face in enumerate(make_shared_set({emotion: list(range(10, 19)) for emotion in EMOTIONS}))
     ]
     weights = np.random.default_rng(0).normal(size=(64, 8)) * 3
-    (tmp_path / "m.keras").write_bytes(b"")
+    path.write_bytes(b"")
 
     def predict(batch):
         return (np.sin(batch.reshape(len(batch), -1) * 50) @ weights).astype(np.float32)
 
-    return Model(tmp_path / "m.keras", 8, 8, 1, 8, "function", predict), faces
+    return Model(path, 8, 8, 1, 8, "function", predict), faces
 
 
-def recipe(**settings) -> EvalRecipe:
+def scored(noisy, folder, **settings) -> EvalReport:
     labels = ("contempt", *EMOTIONS[::-1])
-    given = dict(labels=labels, resamples=200, resolutions=(8,), corruptions=True) | settings
-    return EvalRecipe(**given)
+    given = dict(labels=labels, resamples=200, resolutions=(8,), corruptions=True, efficiency=True) | settings
+    model, faces = noisy
+    (report,) = evaluate_models([model], faces, EvalRecipe(**given), folder)
+    return report
+
+
+@pytest.fixture(scope="module")
+def undeclared(noisy, tmp_path_factory) -> EvalReport:
+    """Return the report of outputs of which nothing says that they are probabilities."""
+    return scored(noisy, tmp_path_factory.mktemp("undeclared"))
+
+
+@pytest.fixture(scope="module")
+def declared(noisy, tmp_path_factory) -> EvalReport:
+    """Return the report of the same outputs as logits."""
+    return scored(noisy, tmp_path_factory.mktemp("declared"), activation="logits")
+
+
+@pytest.fixture(scope="module")
+def without_resamples(noisy, tmp_path_factory) -> EvalReport:
+    return scored(noisy, tmp_path_factory.mktemp("quick"), activation="logits", resamples=0)
 
 
 def written(path: Path) -> dict:
     return json.loads((path / "metrics.json").read_text(), parse_constant=pytest.fail)
 
 
-def test_the_numbers_are_those_of_the_predictions(noisy, tmp_path):
-    model, faces = noisy
-    (report,) = evaluate_models([model], faces, recipe(activation="logits"), tmp_path / "out")
+def test_the_numbers_are_those_of_the_predictions(declared):
+    report = declared
     metrics = written(report.path)
     with (report.path / "predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -69,13 +89,11 @@ def test_the_numbers_are_those_of_the_predictions(noisy, tmp_path):
             assert metrics["intervals_95"][name] == pytest.approx(interval, rel=1e-9), name
 
 
-@pytest.mark.parametrize("settings", [{"activation": "logits"}, {}, {"activation": "logits", "resamples": 0}])
-def test_the_form_is_that_of_the_schema(noisy, tmp_path, settings):
+@pytest.mark.parametrize("name", ["declared", "undeclared", "without_resamples"])
+def test_the_form_is_that_of_the_schema(request, name):
     import jsonschema
 
-    model, faces = noisy
-    used = recipe(**dict(resamples=50, efficiency=True) | settings)
-    (report,) = evaluate_models([model], faces, used, tmp_path / "out")
+    report = request.getfixturevalue(name)
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(written(report.path), SCHEMA)
     with pytest.raises(jsonschema.ValidationError):
@@ -84,10 +102,8 @@ def test_the_form_is_that_of_the_schema(noisy, tmp_path, settings):
         jsonschema.validate(written(report.path) | {"unknown": 1}, SCHEMA)
 
 
-def test_scores_that_are_no_probabilities_have_no_metrics_of_probabilities(noisy, tmp_path):
-    model, faces = noisy
-    (report,) = evaluate_models([model], faces, recipe(), tmp_path / "out")
-    (declared,) = evaluate_models([model], faces, recipe(activation="logits"), tmp_path / "other")
+def test_scores_that_are_no_probabilities_have_no_metrics_of_probabilities(undeclared, declared):
+    report = undeclared
     metrics, known = written(report.path), written(declared.path)
     same = ("accuracy", "macro", "confusion_matrix", "top2_accuracy", "groups", "corruptions")
     assert {key: metrics[key] for key in same} == {key: known[key] for key in same}

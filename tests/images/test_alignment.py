@@ -51,8 +51,8 @@ COPIES = {
 }
 
 
-def same(one, other):
-    result = overlay(grey(one), grey(other))
+def same(first, second):
+    result = overlay(grey(first), grey(second))
     return result is not None and result.distance <= RADIUS and result.difference <= DIFFERENCE
 
 
@@ -80,9 +80,9 @@ def test_the_first_signal_alone_would_take_expressions_for_copies():
 
 def test_different_people_in_one_pose_are_no_copies():
     names = list(FACES)
-    for place, one in enumerate(names):
-        for other in names[place + 1 :]:
-            assert not same(FACES[one], FACES[other])
+    for index, name in enumerate(names):
+        for other in names[index + 1 :]:
+            assert not same(FACES[name], FACES[other])
 
 
 def test_a_mirrored_face_is_another_picture_until_it_is_mirrored_back():

@@ -22,9 +22,9 @@ def brute_force(hashes, radius):
 def check(hashes, radius):
     hashes = np.unique(np.asarray(hashes, dtype=np.uint64))
     np.random.default_rng(len(hashes)).shuffle(hashes)
-    found, expected = neighbours(hashes, radius), brute_force(hashes, radius)
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
+    pairs, expected = neighbours(hashes, radius), brute_force(hashes, radius)
+    for column, other in zip(pairs, expected, strict=True):
+        np.testing.assert_array_equal(column, other)
     return len(expected[0])
 
 

@@ -27,8 +27,8 @@ PHOTOS = [
 ]
 
 
-def bits(one, other):
-    return (int(one, 16) ^ int(other, 16)).bit_count()
+def bits(first, second):
+    return (int(first, 16) ^ int(second, 16)).bit_count()
 
 
 def check(pixels):

@@ -35,8 +35,8 @@ def hashed(folder, content, function=hash_images):
     return function([("id", "file")], folder, MAX_PIXELS)[0]
 
 
-def bits(one, other):
-    return (int(one, 16) ^ int(other, 16)).bit_count()
+def bits(first, second):
+    return (int(first, 16) ^ int(second, 16)).bit_count()
 
 
 def jpeg(pixels, **options):
@@ -67,29 +67,29 @@ def test_any_jpeg_is_within_two_bits(
     exif = Image.Exif()
     exif[0x0112] = orientation
     content = jpeg(pixels, quality=quality, progressive=progressive, subsampling=subsampling, exif=exif)
-    found = hashed(folder, content)
+    result = hashed(folder, content)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
-    assert (found.width, found.height) == upright.size
-    assert bits(found.phash, str(imagehash.phash(upright))) <= 2
-    assert bits(found.phash_mirrored, str(imagehash.phash(ImageOps.mirror(upright)))) <= 2
-    assert found == replace(found, pixel_sha256="", reduced=True, reason=None)
+    assert (result.width, result.height) == upright.size
+    assert bits(result.phash, str(imagehash.phash(upright))) <= 2
+    assert bits(result.phash_mirrored, str(imagehash.phash(ImageOps.mirror(upright)))) <= 2
+    assert result == replace(result, pixel_sha256="", reduced=True, reason=None)
 
 
 @pytest.mark.parametrize("name", sorted(PHOTOS))
 def test_exact_hashes_are_those_of_imagehash_bit_for_bit(tmp_path, name):
     content = jpeg(PHOTOS[name], quality=85)
-    found = hashed(tmp_path, content, hash_images_exactly)
+    result = hashed(tmp_path, content, hash_images_exactly)
     image = Image.open(io.BytesIO(content))
-    assert found.phash == str(imagehash.phash(image))
-    assert found.pixel_sha256 == pixel_hash(decode_image(tmp_path / "file"))
-    assert not found.reduced
+    assert result.phash == str(imagehash.phash(image))
+    assert result.pixel_sha256 == pixel_hash(decode_image(tmp_path / "file"))
+    assert not result.reduced
 
 
 def test_what_is_no_jpeg_is_decoded_whole_at_once(tmp_path):
     for kind in ("PNG", "BMP", "WEBP", "TIFF"):
-        found = hashed(tmp_path, encode(hopper(), kind))
-        assert found == hashed(tmp_path, encode(hopper(), kind), hash_images_exactly)
-        assert found.pixel_sha256
+        result = hashed(tmp_path, encode(hopper(), kind))
+        assert result == hashed(tmp_path, encode(hopper(), kind), hash_images_exactly)
+        assert result.pixel_sha256
 
 
 @pytest.mark.parametrize("name", ["hopper", "astronaut", "coffee"])
@@ -98,9 +98,9 @@ def test_every_kind_of_jpeg(tmp_path, mode, name):
     file = io.BytesIO()
     image = Image.fromarray(PHOTOS[name]).resize((777, 555)).convert(mode)
     image.save(file, "JPEG", quality=90)
-    found = hashed(tmp_path, file.getvalue())
-    assert found.reduced
-    assert bits(found.phash, hashed(tmp_path, file.getvalue(), hash_images_exactly).phash) <= 2
+    result = hashed(tmp_path, file.getvalue())
+    assert result.reduced
+    assert bits(result.phash, hashed(tmp_path, file.getvalue(), hash_images_exactly).phash) <= 2
 
 
 def test_reduced_decoding_finds_out_the_same_broken_files(tmp_path):
@@ -120,13 +120,13 @@ def test_reduced_decoding_finds_out_the_same_broken_files(tmp_path):
         else:
             start = rng.randrange(len(content))
             content[start : start + 2000] = bytes(len(content[start : start + 2000]))
-        found = hashed(tmp_path, bytes(content))
+        result = hashed(tmp_path, bytes(content))
         try:
             decode_image(tmp_path / "file")
             reason = None
         except Undecodable as error:
             reason = error.reason
-        assert found.reason == reason, number
+        assert result.reason == reason, number
         refused += reason is not None
     assert 30 < refused < 120  # a JPEG that lacks only its last bytes is decoded
 

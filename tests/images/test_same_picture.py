@@ -1,6 +1,7 @@
 """Two pictures are the same only if two signals agree: different people are kept, copies are found."""
 
 import io
+from itertools import combinations
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ from btfer_builder.images.same_picture import (
 from btfer_builder.leakage.hash_manifest import ManifestRow
 from btfer_builder.leakage.stage import find_leaks
 from tests.photos import astronaut, hopper, mirror
-from tests.strangers import strangers
+from tests.strangers import before_one_wall, strangers
 
 distances = st.integers(0, 64)
 fine_distances = st.none() | st.integers(0, 256)
@@ -58,8 +59,8 @@ def test_closer_pictures_are_never_more_different(distance, fine, alike, nearer,
 
 def image(name, pixels, order=0):
     height, width = pixels.shape[:2]
-    looks = perceptual_hashes(pixels)
-    return HashedImage(name, width, height, "", *looks, None, False, order, frozenset({"happy"}))
+    hashes = perceptual_hashes(pixels)
+    return HashedImage(name, width, height, "", *hashes, None, False, order, frozenset({"happy"}))
 
 
 def grouped(**pictures):
@@ -82,14 +83,37 @@ def grouped(**pictures):
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_different_pictures_of_one_64_bit_hash_are_kept(turned):
-    one, other = strangers()
-    other = mirror(other) if turned else other
-    looks = image("a", one), image("b", other)
-    close = hamming_distance(looks[0].phash, looks[1].phash_mirrored if turned else looks[1].phash)
+    first, second = strangers()
+    second = mirror(second) if turned else second
+    pair = image("a", first), image("b", second)
+    close = hamming_distance(pair[0].phash, pair[1].phash_mirrored if turned else pair[1].phash)
     assert close <= RADIUS  # as 0.1.0 took them for the same
-    assert fine_distance(*looks, mirrored=turned) > SAME_BITS
-    results = grouped(a=one, b=other)
+    assert fine_distance(*pair, mirrored=turned) > SAME_BITS
+    results = grouped(a=first, b=second)
     assert {result.state for result in results.values()} == {"kept"}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_different_people_in_front_of_one_background_are_kept(turned):
+    photos = [before_one_wall(person) for person in range(30)]
+    looks = [image(str(number), photo) for number, photo in enumerate(photos)]
+    pairs = [pair for pair in combinations(looks, 2) if fine_distance(*pair, mirrored=False) <= SAME_BITS]
+    assert pairs  # the hashes take them for the same
+    kept = 0
+    for one, other in pairs[:10]:
+        second = photos[int(other.image_id)]
+        results = grouped(a=photos[int(one.image_id)], b=mirror(second) if turned else second)
+        kept += {result.state for result in results.values()} == {"kept"}
+    assert kept >= 7
+    copies = grouped(a=photos[0], b=compressed(photos[0]), c=mirror(photos[0]))
+    assert [result.state for result in copies.values()].count("kept") == 1
+
+
+def test_pictures_without_structure_are_decided_by_their_hashes():
+    flat = np.full((90, 120, 3), 200, np.uint8)
+    assert likeness(grey(flat), grey(flat)) is None
+    results = grouped(a=flat, b=cv2.resize(flat, (60, 45)), c=astronaut())
+    assert [result.state for result in results.values()].count("kept") == 2
 
 
 def cropped(pixels):
@@ -132,19 +156,19 @@ def test_copies_are_found(photo, edit, turned):
 def test_the_index_finds_what_comparing_each_with_each_finds(data):
     hashes = st.integers(0, 2**64 - 1) | st.sampled_from([0, 1, 3, 0xFFFF, 2**64 - 1])
 
-    def one(name):
+    def an_image(name):
         plain, mirrored, *parts = (f"{data.draw(hashes):016x}" for _ in range(10))
         known = data.draw(st.booleans())
         return HashedImage(
             name, 1, 1, "", plain, mirrored, "", "", "".join(parts) if known else "", None, False, 0, frozenset()
         )  # fmt: skip
 
-    images = [one(str(place)) for place in range(data.draw(st.integers(0, 5)))]
+    images = [an_image(str(number)) for number in range(data.draw(st.integers(0, 5)))]
     radius, turned = data.draw(st.integers(0, 3)), data.draw(st.booleans())
     index = CandidateIndex(images, radius, turned) if images else None
-    for place, own in enumerate(images):
+    for number, own in enumerate(images):
         expected = find_candidates(own, hash_matrix(images), radius, turned)
-        assert sorted(index.of(place)) == sorted(found for found in expected if found[0] != place)
+        assert sorted(index.of(number)) == sorted(found for found in expected if found[0] != number)
 
 
 @given(st.integers(0, 12), st.data())
@@ -154,15 +178,15 @@ def test_groups_are_named_by_their_lowest_member(count, data):
     expected = list(range(count))
     for _ in range(count):
         for pair in pairs:
-            low, high = sorted(expected[place] for place in pair)
+            low, high = sorted(expected[number] for number in pair)
             expected = [low if group == high else group for group in expected]
     assert connected_groups(count, pairs) == expected
 
 
 def test_only_a_person_decides_on_what_a_64_bit_tombstone_matches():
-    one, other = strangers()
-    images = [image("a", one), image("b", other), image("c", hopper())]
-    plain, turned, *rest = perceptual_hashes(one)
+    face, other = strangers()
+    images = [image("a", face), image("b", other), image("c", hopper())]
+    plain, turned, *rest = perceptual_hashes(face)
     marked, held = mark_taken_down(
         images, [ImageFingerprint("", "", "", plain, turned, "", "", "")], RADIUS, mirrored=True
     )

@@ -182,3 +182,15 @@ def test_a_file_with_the_same_bytes_keeps_its_time_if_asked(tmp_path):
     assert path.read_bytes() == b"three"
     assert path.stat().st_mtime != 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_device_or_a_pipe_is_not_replaced(tmp_path):
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(BtferError, match="a device or a pipe"), open_atomic(path) as file:
+            file.write(b"x")
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert set(tmp_path.iterdir()) == {pipe, link}

@@ -163,7 +163,7 @@ def test_an_empty_folder_is_said(named, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "has no column"),
         ("a,b\n1,2\n", "has no column"),
@@ -174,9 +174,9 @@ def test_an_empty_folder_is_said(named, tmp_path):
         ("\x00", "has no column"),
     ],
 )
-def test_a_manifest_that_is_none_is_said_with_its_line(tmp_path, text, said):
+def test_a_manifest_that_is_none_is_said_with_its_line(tmp_path, text, message):
     (tmp_path / "hashes.csv").write_text(text)
-    with pytest.raises(BtferError, match=said):
+    with pytest.raises(BtferError, match=message):
         read_hashes(tmp_path / "hashes.csv")
 
 

@@ -58,9 +58,9 @@ def read_elsewhere(tmp_path_factory) -> Iterator[Callable]:
             model.save(path)
             reader.stdin.write(f"{path}\n")
             reader.stdin.flush()
-            said = reader.stdout.readline()
+            line = reader.stdout.readline()
             log.seek(0)
-            assert said == f"done {path}\n", log.read()
+            assert line == f"done {path}\n", log.read()
             path.unlink()  # a hundred megabytes each
             return np.load(folder / "outputs.npy")
 
@@ -121,12 +121,12 @@ def test_another_seed_gives_another_network_and_leaves_pythons_chance_alone(name
     import random
 
     random.seed(4)
-    one = build_network(name, 48, seed=5).get_weights()
+    weights = build_network(name, 48, seed=5).get_weights()
     drawn = random.random()
     random.seed(4)
     assert random.random() == drawn
     other = build_network(name, 48, seed=6).get_weights()
-    kernels = [(first, second) for first, second in zip(one, other, strict=True) if first.ndim > 1]
+    kernels = [(first, second) for first, second in zip(weights, other, strict=True) if first.ndim > 1]
     assert all((first != second).any() for first, second in kernels)
 
 

@@ -60,13 +60,13 @@ def test_vggface_weights_are_fed_blue_first_and_minus_their_mean():
 def test_the_paper_divides_by_255_whatever_the_weights():
     for name, spec in NETWORKS.items():
         for pretraining in spec.pretrainings:
-            found = preprocessing_of(name, pretraining, paper=True, size=5)
+            result = preprocessing_of(name, pretraining, paper=True, size=5)
             if spec.channels == 3:
-                assert found == Preprocessing(5, 5, 3, "rgb", "0,1", resize="nearest")
-                assert fed(found) == pytest.approx(PIXELS / 255)
+                assert result == Preprocessing(5, 5, 3, "rgb", "0,1", resize="nearest")
+                assert fed(result) == pytest.approx(PIXELS / 255)
             else:
-                assert found == Preprocessing(5, 5, 1, "grey", "0,255", resize="nearest")
-                assert fed(found).shape == (2, 5, 5, 1)
+                assert result == Preprocessing(5, 5, 1, "grey", "0,255", resize="nearest")
+                assert fed(result).shape == (2, 5, 5, 1)
 
 
 def test_networks_that_scale_pixels_themselves_get_them_unscaled_from_scratch_too():

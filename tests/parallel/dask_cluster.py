@@ -74,7 +74,7 @@ def _start(command: list[str], log: Path, environment: Mapping[str, str]) -> "su
 def _address(log: Path, process: "subprocess.Popen[bytes]") -> str:
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
-        if found := re.search(r"tcp://127\.0\.0\.1:\d+", log.read_text()):
-            return found[0]
+        if address := re.search(r"tcp://127\.0\.0\.1:\d+", log.read_text()):
+            return address[0]
         time.sleep(0.05)
     raise AssertionError(f"no scheduler: {log.read_text()}")

@@ -25,7 +25,8 @@ from btfer_builder.workspace import create_workspace
 from demo.pictures import bomb
 from tests.parallel.dask_cluster import cluster, scheduler, start_worker, stop
 from tests.parallel.deadly import die_on
-from tests.parallel.test_runner import die, double, fail, results
+from tests.parallel.shards import die, double, fail, slowly
+from tests.parallel.test_runner import results
 from tests.photos import btfer, crawl_files, some_photos, table
 from tests.processes import alive
 
@@ -39,13 +40,6 @@ def address(tmp_path_factory):
 @pytest.fixture
 def runner(address, tmp_path):
     return Runner(0, 4, address, tmp_path)
-
-
-def slowly(shard, *, folder):
-    """Report which worker runs which item, slowly enough to be killed."""
-    (folder / f"{shard[0]}-{os.getpid()}").touch()
-    time.sleep(0.3)
-    return double(shard)
 
 
 @pytest.mark.parametrize("count", [0, 50])

@@ -49,10 +49,10 @@ MINIMAL = (default_vocabulary() / "en.yaml").read_text(encoding="utf-8")
     ],
 )
 def test_a_known_phrase_is_made_once_with_its_attributes(phrase, attributes):
-    found = [query for query in EVERY if query.query == phrase]
-    assert [
-        f"{q.language} {q.emotion} {q.query_ethnicity} {q.query_gender} {q.query_age}" for q in found
-    ] == [attributes]
+    same = [query for query in EVERY if query.query == phrase]
+    assert [f"{q.language} {q.emotion} {q.query_ethnicity} {q.query_gender} {q.query_age}" for q in same] == [
+        attributes
+    ]
 
 
 @pytest.mark.parametrize("language", SHIPPED)
@@ -155,7 +155,7 @@ def test_the_noun_is_of_the_gender_searched_for(language, nouns):
     wrong = [
         q.query
         for q in SHIPPED[language]
-        if len(found := every & set(q.query.split())) != 1 or not found <= nouns[q.query_gender]
+        if len(nouns_found := every & set(q.query.split())) != 1 or not nouns_found <= nouns[q.query_gender]
     ]
     assert wrong == []
 
@@ -205,7 +205,7 @@ def test_an_added_synonym_is_searched_in_its_place_and_form(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("phrase:", "phrase: [", "line 1[0-9]: not valid YAML"),
         ("phrase:", "\x07phrase:", "not valid YAML: .*special characters"),
@@ -228,10 +228,10 @@ def test_an_added_synonym_is_searched_in_its_place_and_form(tmp_path):
         ),
     ],
 )
-def test_a_bad_vocabulary_is_refused_with_file_and_place(tmp_path, old, new, said):
+def test_a_bad_vocabulary_is_refused_with_file_and_place(tmp_path, old, new, message):
     path = written(tmp_path, MINIMAL[MINIMAL.index("phrase: ") :].replace(old, new, 1))
     path.write_text("# a comment\n" * 9 + path.read_text(encoding="utf-8"), encoding="utf-8")
-    with pytest.raises(BtferError, match=said) as caught:
+    with pytest.raises(BtferError, match=message) as caught:
         read_vocabulary(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)

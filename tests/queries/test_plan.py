@@ -104,10 +104,10 @@ def test_two_alike_phrases_are_refused_by_name_even_when_filtered_out(tmp_path, 
     (tmp_path / "en.yaml").write_text(text.replace("[fearful,", f"[{twin}, fearful,"), encoding="utf-8")
     with pytest.raises(BtferError) as caught:
         plan_queries(tmp_path, QueriesRecipe(language=("en",), emotion=("happy",)))
-    said = str(caught.value)
-    assert said.startswith(str(tmp_path / "en.yaml"))
-    assert f"'white toddler girl {twin.strip(chr(39))}' (en, fear, " in said
-    assert "'white toddler girl crying' (en, sad, 'crying', white, female, toddler)" in said
+    message = str(caught.value)
+    assert message.startswith(str(tmp_path / "en.yaml"))
+    assert f"'white toddler girl {twin.strip(chr(39))}' (en, fear, " in message
+    assert "'white toddler girl crying' (en, sad, 'crying', white, female, toddler)" in message
 
 
 def test_a_phrase_alike_in_two_languages_names_both_files(tmp_path):

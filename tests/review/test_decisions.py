@@ -15,6 +15,7 @@ from btfer_builder.reasons import REASONS
 from btfer_builder.records import Decision
 from btfer_builder.review.decisions import (
     COLUMNS,
+    EXPORTED,
     ImportResult,
     check_reviewer,
     export_decisions,
@@ -30,7 +31,7 @@ def table(workspace, filled, tmp_path):
     def write(*rows: dict, columns=COLUMNS):
         path = tmp_path / "table.csv"
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns, restval="")
+            writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
         return path
@@ -65,9 +66,9 @@ def test_every_item_is_exported_with_its_label(workspace, filled, tmp_path):
     path = tmp_path / "out.csv"
     assert export_decisions(workspace.catalog, path, kinds=["image", "face"], reviewer="ana") == 42
     rows = read(path)
-    assert list(rows[0]) == list(COLUMNS)
+    assert list(rows[0]) == list(EXPORTED)
     assert [row["item_id"] for row in rows] == filled.image_ids + filled.face_ids
-    by_id = {row["item_id"]: tuple(row.values())[1:] for row in rows}
+    by_id = {row["item_id"]: tuple(row.values())[1:6] for row in rows}
     assert by_id[conflict] == ("face", "", "", "", "")
     assert by_id[relabelled] == ("face", "sad", "accept", "", "ana")
     assert by_id[rejected] == ("face", "fear", "reject", "minor", "ana")
@@ -101,7 +102,7 @@ def test_out_edited_and_in_again(workspace, filled, tmp_path, before, edits, rev
     for n, (verdict, emotion, reason) in edits.items():
         rows[n] |= {"verdict": verdict, "emotion": emotion or "", "reason": reason or "", "reviewer": ""}
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, EXPORTED)
         writer.writeheader()
         writer.writerows(rows)
     result = import_decisions(workspace.catalog, path, reviewer=reviewer)

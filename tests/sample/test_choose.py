@@ -47,8 +47,8 @@ def test_a_face_more_or_less_only_moves_the_others_up(faces, new, emotion, per_c
 
 
 @given(pools, st.integers(1, 6), st.integers(1, 6), seeds)
-def test_a_larger_sample_holds_the_smaller_one(faces, one, other, seed):
-    small, large = choose(faces, min(one, other), seed), choose(faces, max(one, other), seed)
+def test_a_larger_sample_holds_the_smaller_one(faces, first, second, seed):
+    small, large = choose(faces, min(first, second), seed), choose(faces, max(first, second), seed)
     for emotion in EMOTIONS:
         assert large.chosen[emotion][: len(small.chosen[emotion])] == small.chosen[emotion]
 

@@ -199,9 +199,9 @@ def test_groups_agree_with_networkx(radius, count, seed):
     ]
     graph = networkx.Graph()
     graph.add_nodes_from(each.image_id for each in images)
-    for one in images:
+    for each in images:
         for other in images:
-            if (int(one.phash, 16) ^ int(other.phash, 16)).bit_count() <= radius:
-                graph.add_edge(one.image_id, other.image_id)
+            if (int(each.phash, 16) ^ int(other.phash, 16)).bit_count() <= radius:
+                graph.add_edge(each.image_id, other.image_id)
     expected = {name: min(part) for part in networkx.connected_components(graph) for name in part}
     assert group_photos(dict.fromkeys(graph.nodes, ""), images, {}, radius, False) == expected

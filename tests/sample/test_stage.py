@@ -27,13 +27,13 @@ PER_CLASS = 5
 
 def accept(workspace, faces, emotion=None, reviewer="ana"):
     """Accept faces, each with the emotion it was found under unless told otherwise."""
-    found = {
+    emotions = {
         row["face_id"]: row["emotion"]
         for row in workspace.catalog.rows("SELECT face_id, emotion FROM face_rows")
     }
     add_decisions(
         workspace.catalog,
-        [Decision(face, "face", "accept", emotion or found[face], reviewer=reviewer) for face in faces],
+        [Decision(face, "face", "accept", emotion or emotions[face], reviewer=reviewer) for face in faces],
     )
 
 

@@ -14,10 +14,10 @@ from btfer_builder.labels import EMOTIONS
 def write_faces(root: Path, counts: list[int], *, size: int = 48, seed: int = 0) -> list[LabelledFace]:
     """Write noisy squares with a bright bar at a place of the emotion's own."""
     random = np.random.default_rng(seed)
-    for place, (emotion, count) in enumerate(zip(EMOTIONS, counts, strict=True)):
+    for index, (emotion, count) in enumerate(zip(EMOTIONS, counts, strict=True)):
         for number in range(count):
             pixels = random.normal(110, 25, (size, size, 3))
-            bar = slice(place * size // 8, place * size // 8 + size // 8)
+            bar = slice(index * size // 8, index * size // 8 + size // 8)
             pixels[bar] += 90
             path = root / emotion / f"{number:03d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
 
 
 def btfer(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(one) for one in arguments], catch_exceptions=False)
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
     assert result.exit_code == code, result.output
     return result
 

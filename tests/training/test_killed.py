@@ -49,8 +49,10 @@ def test_a_run_that_was_killed_ends_like_one_that_was_not(faces, tmp_path):
     whole = train(*faces, recipe, tmp_path / "whole")
     # Threads add up in whatever order; another seed of the dropout would differ in the second digit.
     np.testing.assert_allclose(rows_of(parts.path), rows_of(whole.path), rtol=1e-3)
-    one, other = (keras.saving.load_model(run.model, compile=False).get_weights() for run in (parts, whole))
-    assert all(np.abs(a - b).mean() < 1e-4 for a, b in zip(one, other, strict=True))
+    resumed, uninterrupted = (
+        keras.saving.load_model(run.model, compile=False).get_weights() for run in (parts, whole)
+    )
+    assert all(np.abs(a - b).mean() < 1e-4 for a, b in zip(resumed, uninterrupted, strict=True))
 
 
 def test_two_devices_share_a_batch_and_compute_what_one_does(faces, tmp_path):

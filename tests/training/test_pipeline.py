@@ -85,8 +85,8 @@ def test_an_epoch_without_augmentation_is_every_face_once(faces):
     stored = store(faces[0], scale="0,255")
     (shown, _labels), (later, _) = epochs(stored, 2, augment=False)
     assert not np.array_equal(shown, later)
-    for one in (shown, later):
-        assert {face.tobytes() for face in one.astype(np.uint8)} == {
+    for batch in (shown, later):
+        assert {face.tobytes() for face in batch.astype(np.uint8)} == {
             face.tobytes() for face in stored.pixels.numpy()
         }
 

@@ -49,9 +49,11 @@ def weights_of(path):
     return keras.saving.load_model(path, compile=False).get_weights()
 
 
-def same_weights(one, other):
+def same_weights(first, second):
     # Threads add up in whatever order; another seed or other faces differ a hundred times as much.
-    return all(np.abs(a - b).mean() < 1e-4 for a, b in zip(weights_of(one), weights_of(other), strict=True))
+    return all(
+        np.abs(a - b).mean() < 1e-4 for a, b in zip(weights_of(first), weights_of(second), strict=True)
+    )
 
 
 def stop_after(epoch):
@@ -101,11 +103,11 @@ def test_btfer_eval_scores_the_model_as_training_did(faces, tmp_path):
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(faces, tmp_path):
     recipe = change(SCRATCH, finetune_epochs=1)
-    one, same, other = (
+    first, same, other = (
         run(faces, change(recipe, seed=seed), tmp_path / str(number)) for number, seed in enumerate((0, 0, 1))
     )
-    assert same_weights(one.model, same.model)
-    assert not same_weights(one.model, other.model)
+    assert same_weights(first.model, same.model)
+    assert not same_weights(first.model, other.model)
 
 
 def test_phase_1_leaves_the_base_alone_and_phase_2_begins_at_its_best_epoch(faces, tmp_path, tiny_network):
@@ -197,8 +199,8 @@ def test_a_run_that_was_interrupted_ends_like_one_that_was_not(faces, tmp_path, 
         run(faces, BASE, tmp_path / "parts", watch=stop_after(2))  # between the two phases
     parts = run(faces, change(BASE, workers=1), tmp_path / "parts")
     assert len(history(whole.path)) == len(history(parts.path))
-    for one, other in zip(history(whole.path), history(parts.path), strict=True):
-        assert {name: float(value) for name, value in one.items()} == pytest.approx(
+    for row, other in zip(history(whole.path), history(parts.path), strict=True):
+        assert {name: float(value) for name, value in row.items()} == pytest.approx(
             {name: float(value) for name, value in other.items()}, rel=1e-3
         )
     assert same_weights(whole.model, parts.model)

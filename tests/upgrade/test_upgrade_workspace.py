@@ -45,6 +45,10 @@ STRICTER = {"scan", "scan addresses"}
 LOCK = ".lock"
 
 
+#: Members of an answer that are computed otherwise now: each reviewer against the consensus of the others.
+OTHERWISE = {"agreement": {"consensus"}}
+
+
 class Unpacked:
     """The workspace as it was unpacked: its folder, its tables for people, and the identity of its files."""
 
@@ -106,7 +110,10 @@ def same_columns(now: list[dict[str, str]], then: list[dict[str, str]]) -> list[
 )
 def test_a_command_answers_as_0_1_0_did(workspace, name):
     output = run(*arguments_of(QUESTIONS[name], THEN["names"]))
-    assert not list(differences(answer_of(output, workspace), THEN["answers"][name]))
+    then = {key: value for key, value in THEN["answers"][name].items() if key not in OTHERWISE.get(name, ())}
+    now = answer_of(output, workspace)
+    assert now.keys() >= THEN["answers"][name].keys()
+    assert not list(differences(now, then))
 
 
 @pytest.mark.parametrize("name", sorted(STRICTER))
@@ -138,9 +145,12 @@ def test_every_setting_is_read(workspace):
 @pytest.mark.parametrize("reviewer", ["ana", "bo"])
 def test_every_reviewer_gets_their_decisions_back(workspace, tmp_path, reviewer):
     out = tmp_path / "decisions.csv"
-    run("review", "--reviewer", reviewer, "--export", str(out))
     then = rows(workspace / f"decisions-{reviewer}.csv")
-    assert same_columns(rows(out), then) == then
+    now = []
+    for round_name in ("images", "faces"):  # 0.1.0 wrote both into one table
+        run("review", "--reviewer", reviewer, "--round", round_name, "--export", str(out))
+        now += rows(out)
+    assert same_columns(now, then) == then
 
 
 def test_a_release_of_the_same_faces_is_the_same_version(workspace, tmp_path):

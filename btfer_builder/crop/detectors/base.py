@@ -1,7 +1,7 @@
 """The face detector: MTCNN (Zhang et al. 2016) with the weights of the `mtcnn` package, in two implementations."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,7 +38,7 @@ class Detection:
     nose: tuple[float, float]
     mouth_left: tuple[float, float]
     mouth_right: tuple[float, float]
-    found_by: str = ""
+    found_by: str = field(default="", kw_only=True)
 
 
 def largest_first(detections: Iterable[Detection]) -> list[Detection]:

@@ -20,6 +20,9 @@ MICROSOFT = frozenset(_MICROSOFT_TEXT.split())
 #: The domains of ONNX's own operators; the first one is the default.
 STANDARD = {"": "", "ai.onnx": "", "ai.onnx.ml": "ai.onnx.ml"}
 
+#: Beginnings of the domains of the operators that are built into ONNX Runtime.
+_BUILT_IN = ("ai.onnx", "com.microsoft", "com.ms.", "org.pytorch.")
+
 
 def check_onnx(path: Path) -> Any:  # noqa: ANN401 - a ModelProto
     """Refuse a file with operators outside ONNX, or with weights outside its folder.
@@ -51,6 +54,11 @@ def check_onnx(path: Path) -> Any:  # noqa: ANN401 - a ModelProto
     except (DecodeError, OSError) as error:
         raise BtferError(f"{path}: not an ONNX model, or damaged ({error}); convert it again") from None
     functions = {(function.domain, function.name) for function in model.functions}
+    for domain, name in sorted(functions):
+        if not domain or domain.startswith(_BUILT_IN):  # an operator of this name would run instead
+            raise UnsafeFile(
+                f"{path}: has a function {name!a} among the operators of {domain or 'ai.onnx'}; export the model again"
+            )
     for message in _messages(model):
         if isinstance(message, onnx.NodeProto):
             if (message.domain, message.op_type) not in functions and not _is_known(message, onnx.defs):
@@ -102,7 +110,12 @@ def _check_external(path: Path, tensor: Any) -> None:  # noqa: ANN401 - a Tensor
     folder = path.parent.resolve()
     for location in locations or [""]:
         file = Path(location)
-        inside = bool(location) and "\\" not in location and not file.is_absolute() and ".." not in file.parts
+        inside = (
+            bool(location)
+            and not {"\\", "*"} & set(location)
+            and not file.is_absolute()
+            and ".." not in file.parts
+        )
         if not inside or (folder / file).resolve() != folder / file or not (folder / file).is_file():
             raise UnsafeFile(
                 f"{path}: keeps {tensor.name or 'a tensor'!r} in {location!a}, which is not a plain file in the "

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from btfer_builder.catalog.takedown import (
     face_fingerprints,
     face_paths,
     faces_of,
+    found_at,
     image_fingerprints,
     image_paths,
     images_from,
@@ -30,7 +32,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.images.alignment import grey, likeness
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.images.hashing import perceptual_hashes, photo_grey, pixel_hash
-from btfer_builder.images.same_picture import decide, find_candidates, fine_distance, hash_matrix
+from btfer_builder.images.same_picture import PARTS, decide, find_candidates, fine_distance, hash_matrix
 from btfer_builder.io.storage import Root, thumb_path
 from btfer_builder.release.takedown.search_files import search_files, wanted
 from btfer_builder.workspace import Workspace
@@ -141,9 +143,16 @@ def _is_address(target: str) -> bool:
     return target.lower().startswith(("http://", "https://", "file://"))
 
 
+def _is_file(target: str) -> bool:
+    try:
+        return Path(target).is_file()
+    except (OSError, ValueError):  # too long for a path
+        return False
+
+
 def _unknown(target: str) -> BtferError:
     return BtferError(
-        f"{target!r} is not a known face id, image id, address or image file; a face id has 16 hex digits and is "
+        f"{target[:200]!r} is not a known face id, image id, address or image file; a face id has 16 hex digits and is "
         "the name of the face's file"
     )
 
@@ -157,8 +166,11 @@ def _in_catalog(workspace: Workspace, target: str, alike: bool) -> TakedownMatch
     if _is_address(target):
         urls = list(dict.fromkeys([canonical_url(target), target]))
         images = dict.fromkeys(images_from(catalog, urls), "came from the address")
-        return _expand(workspace, known, images, [Tombstone(url_sha256=url_sha256(url)) for url in urls])
-    if Path(target).is_file():
+        found = _expand(workspace, known, images, [Tombstone(url_sha256=url_sha256(url)) for url in urls])
+        unseen = [url for url in found_at(catalog, urls) if url not in found.urls]  # without an image yet
+        stones = [Tombstone(url_sha256=url_sha256(url)) for url in unseen]
+        return replace(found, urls=[*found.urls, *unseen], tombstones=[*found.tombstones, *stones])
+    if _is_file(target):
         return _of_file(workspace, known, Path(target))
     return TakedownMatches() if is_taken_down(catalog, target.lower()) else None
 
@@ -178,7 +190,8 @@ def _of_file(workspace: Workspace, known: list[ImageFingerprint], path: Path) ->
     pixels_grey = grey(pixels)
     reasons = _alike(workspace, known, [fingerprint], {image_id: pixels_grey}) | reasons
     reasons = _alike_faces(workspace, fingerprint, pixels_grey) | reasons
-    return _expand(workspace, known, reasons, [_tombstone(fingerprint, image_id=image_id)])
+    looks = [_tombstone(fingerprint, image_id=image_id), *_part_tombstones(pixels, image_id=image_id)]
+    return _expand(workspace, known, reasons, looks)
 
 
 def _expand(
@@ -210,8 +223,11 @@ def _expand(
     paths += [thumb_path(workspace.root, "face", face["face_id"]) for face in faces]
     added = [Tombstone(image_id=image_id) for image_id in sorted(reasons)]
     added += [Tombstone(url_sha256=url_sha256(url), image_id=image_id) for url, image_id in urls.items()]
-    if alike:
-        added += [_tombstone(each, image_id=each.image_id) for each in known if each.image_id in reasons]
+    for each in known if alike else ():
+        if each.image_id in reasons:
+            added.append(_tombstone(each, image_id=each.image_id))
+            with suppress(Undecodable, OSError):
+                added += _part_tombstones(decode_image(root / each.path), image_id=each.image_id)
     looks = face_fingerprints(catalog)
     for face in faces:
         face_id = face["face_id"]
@@ -243,6 +259,18 @@ def _tombstone(
     )
 
 
+def _part_tombstones(pixels: "NDArray[np.uint8]", *, image_id: str) -> list[Tombstone]:
+    """Return tombstones of the parts of a photo: a copy that is cropped like one is recognised without the photo."""
+    height, width = pixels.shape[:2]
+    found = []
+    for left, top, right, bottom in PARTS:
+        rows = slice(round(top * height), height - round(bottom * height))
+        columns = slice(round(left * width), width - round(right * width))
+        part = ImageFingerprint(image_id, "", "", *perceptual_hashes(pixels[rows, columns]))
+        found.append(replace(_tombstone(part, image_id=image_id), parts=None))
+    return found
+
+
 def _looks_of(root: Root, path: str | None) -> ImageFingerprint | None:
     """Return the fingerprint of a crop, which may be crawled as an image; None without a file."""
     try:
@@ -269,12 +297,10 @@ def _alike(
         for index, distance, mirrored in find_candidates(target, hashes, recipe.radius, recipe.mirrored):
             candidate = known[index]
             fine = fine_distance(target, candidate, mirrored)
-            verdict = decide(distance, fine, radius=recipe.radius)
-            if verdict == "undecided":
-                ours = photo_grey(workspace.files / target.path) if ours is None else ours
-                theirs = photo_grey(workspace.files / candidate.path)
-                verdict = decide(distance, fine, _likeness(ours, theirs, mirrored), radius=recipe.radius)
-            if verdict == "same":
+            ours = photo_grey(workspace.files / target.path) if ours is None else ours
+            theirs = photo_grey(workspace.files / candidate.path)
+            alike = _likeness(ours, theirs, mirrored)
+            if decide(distance, fine, alike, radius=recipe.radius) == "same":
                 reasons[candidate.image_id] = f"looks like it (distance {_distances(distance, fine)})"
     return reasons
 
@@ -299,12 +325,8 @@ def _alike_faces(
             target, hash_matrix([face]), recipe.radius, recipe.mirrored
         ):
             fine = fine_distance(target, face, mirrored)
-            verdict = decide(distance, fine, radius=recipe.radius)
-            if verdict == "undecided":
-                theirs = None if pixels is None else grey(pixels)
-                alike = _likeness(pixels_grey, theirs, mirrored)
-                verdict = decide(distance, fine, alike, radius=recipe.radius)
-            if verdict == "same":
+            alike = _likeness(pixels_grey, None if pixels is None else grey(pixels), mirrored)
+            if decide(distance, fine, alike, radius=recipe.radius) == "same":
                 reasons[image_id] = (
                     f"its face {face_id} looks like it (distance {_distances(distance, fine)})"
                 )

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from btfer_builder.catalog.backup import has_items
 from btfer_builder.catalog.release import release_folders, released_ids
@@ -24,12 +25,14 @@ from btfer_builder.workspace import Workspace
 
 #: Files that btfer writes from others, wherever they are.
 _DERIVED = re.compile(r"leaderboard\.(?:csv|md|html)|questions\.md|recheck\.csv")
+#: The folders of a workspace that may be links to another disk.
+_OWN_FOLDERS = {"data", "logs", "manifests", "reports"}
 #: What the catalog writes by itself, or keeps by design: decisions have ids, and no word about a picture.
 _KEPT = re.compile(r"manifests/(?:[^/]+\.csv|[^/]+\.lock|btfer\.sqlite(?:-wal|-shm)?)")
 #: The file of a release that names, on purpose, the ids that were removed.
 _REMOVED = "release.json"
 #: What follows an address that is not the beginning of a longer one.
-_END = rb"(?![\w%~/?&=.-])"
+_END = rb"(?![\w%~/?&=-]|\.\w)"
 #: Bytes from the middle of a file that must be of so many kinds to recognise it by them.
 _SAMPLE, _KINDS = 66, 20
 
@@ -60,7 +63,7 @@ class Traces:
 class Wanted:
     """What to look for: words and pieces of content, digests of whole files, and looks.
 
-    `without_ids` is for files that may have ids by design: decisions of the user, and backups with tombstones.
+    `without_ids` is for backups, whose tombstones have ids by design.
     """
 
     words: re.Pattern[bytes] | None
@@ -84,7 +87,7 @@ def wanted(
     contents = [path.read_bytes() for path in files if path.is_file()]
     words: set[bytes] = set()
     for url in urls:
-        forms = {url, url.replace("&", "&amp;"), url.replace("/", "\\/")}
+        forms = {url, url.replace("&", "&amp;"), url.replace("/", "\\/"), quote(url, safe="")}
         words |= {re.escape(form.encode()) + _END for form in forms}
     for content in contents:
         words |= {re.escape(piece) for piece in _pieces(content)}
@@ -113,7 +116,7 @@ def search_files(workspace: Workspace, wanted: Wanted) -> Traces:
         if _KEPT.fullmatch(name) or path.name == _REMOVED or owned(name):
             continue
         kind, place = _place(root, path)
-        words = wanted.without_ids if kind == "own" or path.parent == workspace.backups else wanted.words
+        words = wanted.without_ids if path.parent == workspace.backups else wanted.words
         if not _shows(path, wanted, words) and not (
             path.parent == workspace.backups and has_items(path, wanted.digests)
         ):
@@ -135,8 +138,12 @@ def _any_of(words: set[bytes]) -> re.Pattern[bytes] | None:
 
 
 def _files(folder: Path, others: set[Path]) -> Iterator[Path]:
+    """Yield the regular files below a folder. Links are followed where btfer's own folders are links."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if Path(place, name) not in others)
+        for name in folders if place == str(folder) else ():
+            if name in _OWN_FOLDERS and (own := Path(place, name)).is_symlink():
+                yield from _files(own, others)
         yield from (path for name in sorted(names) if (path := Path(place, name)).is_file())
 
 
@@ -150,7 +157,7 @@ def _place(root: Path, path: Path) -> tuple[str, Path]:
             return "releases", folder
         if (folder / "metrics.json").is_file() and (folder / "predictions.csv").is_file():
             return "derived", folder
-    if parts[0] == "manifests" or _DERIVED.fullmatch(path.name):
+    if parts[0] in {"manifests", "logs"} or _DERIVED.fullmatch(path.name):
         return "derived", path
     return ("files" if OWN_NAMES.fullmatch("/".join(parts)) else "own"), path
 

@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,13 @@ def write_parquet(path: Path, faces: Sequence[ReleasedFace]) -> None:
             writer.write_table(pa.Table.from_pylist(group, schema=table))
 
 
-def features() -> str:
-    """Return the types of the columns as the library `datasets` reads them, in JSON."""
-    columns = {column.name: _feature(column) for column in schema.columns(schema.PARQUET)}
+def features(only: Collection[str] | None = None) -> str:
+    """Return the types of the columns as the library `datasets` reads them, in JSON; `only` those with these names."""
+    columns = {
+        column.name: _feature(column)
+        for column in schema.columns(schema.PARQUET)
+        if only is None or column.name in only
+    }
     return json_text({"info": {"features": columns}})
 
 

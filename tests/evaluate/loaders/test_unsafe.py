@@ -601,6 +601,21 @@ def test_operators_of_others_are_refused_wherever_they_are(tmp_path):
             load_model(path)
 
 
+@pytest.mark.parametrize(
+    ("domain", "op"), [("com.microsoft", "EPContext"), ("", "GlobalAveragePool"), ("ai.onnx.ml", "Mean")]
+)
+def test_a_function_takes_the_name_of_no_operator(tmp_path, domain, op):
+    """ONNX Runtime would run its own operator and not the function."""
+    from onnx import helper, numpy_helper
+
+    body = [helper.make_node("GlobalAveragePool", ["i"], ["o"])]
+    function = helper.make_function(domain, op, ["i"], ["o"], body, [helper.make_opsetid("", 17)])
+    bias = numpy_helper.from_array(np.zeros(3, np.float32), "b")
+    path = onnx_model(tmp_path / "m.onnx", pooled("p", domain, op), [bias], functions=[function])
+    with pytest.raises(UnsafeFile, match=f"a function '{op}' among the operators of "):
+        check_onnx(path)
+
+
 @pytest.mark.parametrize("place", ["initializer", "constant", "branch", "sparse"])
 def test_weights_are_in_the_folder_of_the_model(tmp_path, place):
     import onnx
@@ -609,7 +624,11 @@ def test_weights_are_in_the_folder_of_the_model(tmp_path, place):
     folder = tmp_path / "folder"
     (folder / "sub").mkdir(parents=True)
     content = np.arange(3, dtype=np.float32).tobytes()
-    for path in (folder / "b.bin", folder / "sub" / "b.bin", tmp_path / "b.bin"):
+    (folder / "*" / "_ORT_MEM_ADDR_").mkdir(
+        parents=True
+    )  # ONNX Runtime takes this name for an address in memory
+    memory = folder / "*" / "_ORT_MEM_ADDR_" / "*"
+    for path in (folder / "b.bin", folder / "sub" / "b.bin", tmp_path / "b.bin", memory):
         path.write_bytes(content)
     (folder / "link").symlink_to(tmp_path / "b.bin")
     (folder / "up").symlink_to(tmp_path)

@@ -6,8 +6,8 @@ import pytest
 from btfer_builder.evaluate.metrics.gap_interval import gap_interval, restricted_shares
 
 
-@pytest.mark.parametrize("groups", [3, 5, 10])
-@pytest.mark.parametrize("gap", [0, 0.05, 0.1, 0.2])
+@pytest.mark.parametrize("groups", [3, 10])
+@pytest.mark.parametrize("gap", [0, 0.05, 0.2])
 def test_the_interval_covers_the_gap(groups, gap):
     rng = np.random.default_rng(groups)
     shares, sizes = np.linspace(0.7 - gap / 2, 0.7 + gap / 2, groups), np.full(groups, 150)

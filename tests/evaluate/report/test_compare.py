@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate import evaluate_models
+from btfer_builder.evaluate import LabelledFace, evaluate_models
 from btfer_builder.evaluate.metrics.registry import metrics_in
 from btfer_builder.evaluate.metrics.significance import mcnemar
 from btfer_builder.evaluate.report.compare import Leaderboard, ModelPair, Row, compare_reports
@@ -41,23 +42,29 @@ def poor(batch): return answers(batch, (1, 2, 3, 6, 7, 8))
 """
 
 
-@pytest.fixture
-def library(tmp_path, monkeypatch):
-    (tmp_path / "models_of_test.py").write_text(LIBRARY)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", sys.path.copy())
-    yield ["models_of_test:" + name for name in ("good", "fair", "near", "poor")]
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("library")
+    (folder / "models_of_test.py").write_text(LIBRARY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "path", sys.path.copy())
+        yield ["models_of_test:" + name for name in ("good", "fair", "near", "poor")]
     sys.modules.pop("models_of_test", None)
 
 
-@pytest.fixture
-def reports(make_set, library, tmp_path) -> list[Path]:
-    faces = make_set(
+@pytest.fixture(scope="module")
+def bright(make_shared_set) -> list[LabelledFace]:
+    return make_shared_set(
         {e: [level + d for d in range(-4, 5)] for e, level in zip(EMOTIONS, LEVELS, strict=True)}
     )
-    done = evaluate_models(
-        library, faces, EvalRecipe(resamples=200, size=8), tmp_path / "out", set_name="bright"
-    )
+
+
+@pytest.fixture(scope="module")
+def reports(bright, library, tmp_path_factory) -> list[Path]:
+    """Return reports that the tests share: who changes one changes a copy."""
+    folder = tmp_path_factory.mktemp("reports")
+    done = evaluate_models(library, bright, EvalRecipe(resamples=200, size=8), folder, set_name="bright")
     return [report.path for report in done]
 
 
@@ -101,13 +108,8 @@ def test_the_paired_interval_is_narrower_than_that_of_two_sets(reports):
     assert pair.accuracy_interval_95 == pytest.approx(tuple(expected), abs=0.03)
 
 
-def test_scores_of_different_sets_stand_in_different_tables(
-    reports, make_set, library, tmp_path, monkeypatch
-):
-    from btfer_builder.datasets.labelled_faces import faces_in_folder
-
-    faces = faces_in_folder(tmp_path / "faces")[:-5]
-    (other,) = evaluate_models(library[:1], faces, EvalRecipe(resamples=0, size=8), tmp_path / "other")
+def test_scores_of_different_sets_stand_in_different_tables(reports, bright, library, tmp_path):
+    (other,) = evaluate_models(library[:1], bright[:-5], EvalRecipe(resamples=0, size=8), tmp_path / "other")
     boards = compare_reports([read_report(path) for path in [*reports, other.path]], resamples=0)
     assert [board.n for board in boards] == [63, 58]
     assert boards[0].pairs[0].accuracy_interval_95 is None
@@ -244,13 +246,14 @@ def test_what_is_written(reports, tmp_path):
 def test_reports_that_are_none_or_were_changed(reports, tmp_path):
     with pytest.raises(BtferError, match="not a report"):
         read_report(tmp_path)
-    metrics = reports[0] / "metrics.json"
+    report = Path(shutil.copytree(reports[0], tmp_path / "copy"))
+    metrics = report / "metrics.json"
     content = json.loads(metrics.read_text())
     assert read_report(metrics).model == "models_of_test:good"
     metrics.write_text(json.dumps(content | {"accuracy": 0.5}))
     with pytest.raises(BtferError, match="disagree"):
-        read_report(reports[0])
+        read_report(report)
     for broken in ("{", "[]", '{"model": "x"}', json.dumps(content | {"signature": 3})):
         metrics.write_text(broken)
         with pytest.raises(BtferError, match="not a report of this btfer"):
-            read_report(reports[0])
+            read_report(report)

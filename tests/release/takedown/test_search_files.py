@@ -3,6 +3,7 @@
 import base64
 import shutil
 import sqlite3
+from urllib.parse import quote
 
 import pytest
 
@@ -25,12 +26,16 @@ def test_reports_tables_and_runs_that_name_it_go_and_own_files_are_named(workspa
         "reports/copy/a.png": crop,
         "study/runs/x/test/model/predictions.csv": f"face_id\n{person['face_id']}\n",
         "study/leaderboard.md": person["image_id"],
+        "reports/sentence/a.html": f"It is at {person['url']}.",
+        "reports/quoted/a.html": f"/proxy?of={quote(person['url'], safe='')}",
+        "logs/20260101T000000-crop-1.log": f"data/faces/{person['face_id']}.png is broken",
         "manifests/backups/btfer-20260101T000000000000Z.sqlite": person["url"],
     }
     stay = {
         "reports/other.csv": f"{person['url']}0\n{other['face_id']}",
         "study/runs/x/model.keras": "weights",
         "study/runs/x/result.json": "{}",
+        "study/runs/x/files.csv": f"path\nhappy/{person['face_id']}.png\n",
         "notes.txt": person["url"],
         "mine/a.png": crop,
     }
@@ -40,8 +45,36 @@ def test_reports_tables_and_runs_that_name_it_go_and_own_files_are_named(workspa
     done = take_down(workspace, person["face_id"])
     assert [name for name in go if (workspace.root / name).exists()] == []
     assert [name for name in stay if not (workspace.root / name).exists()] == []
-    assert {str(workspace.root / name) for name in ("notes.txt", "mine/a.png")} == set(done.matches.own_files)
+    assert {
+        str(workspace.root / name) for name in ("notes.txt", "mine/a.png", "study/runs/x/files.csv")
+    } == set(done.matches.own_files)
     assert len(list(workspace.backups.iterdir())) == 1, "a new backup in the place of the one that named it"
+
+
+def test_a_folder_that_is_a_link_to_another_disk_is_searched(workspace, tmp_path):
+    person = sampled(workspace)
+    (tmp_path / "disk" / "model").mkdir(parents=True)
+    (tmp_path / "disk" / "model" / "predictions.csv").write_text(f"face_id\n{person['face_id']}\n")
+    (tmp_path / "disk" / "again").symlink_to(tmp_path / "disk")
+    shutil.rmtree(workspace.reports, ignore_errors=True)
+    workspace.reports.symlink_to(tmp_path / "disk")
+    take_down(workspace, person["face_id"])
+    assert not (tmp_path / "disk" / "model").exists()
+
+
+def test_an_address_that_has_no_image_yet_goes_with_its_title(workspace):
+    catalog = workspace.catalog
+    url = catalog.value("SELECT url FROM candidates ORDER BY url DESC LIMIT 1")
+    with catalog.transaction() as db:
+        db.execute("PRAGMA defer_foreign_keys = ON")
+        db.execute(
+            "UPDATE candidates SET url = 'http://a.example/new.jpg', title = 'Ana Ruiz' WHERE url = ?", (url,)
+        )
+    done = take_down(workspace, "http://a.example/new.jpg")
+    assert (done.matches.reasons, done.matches.urls) == ({}, ["http://a.example/new.jpg"])
+    assert catalog.rows("SELECT 1 FROM candidates WHERE title = 'Ana Ruiz'") == []
+    for path in workspace.manifests.rglob("*"):
+        assert path.is_dir() or b"a.example/new" not in path.read_bytes(), path
 
 
 def test_a_copy_of_a_release_that_nobody_recorded_is_written_again(workspace, tmp_path):
