@@ -1,7 +1,7 @@
 """Audit labelled datasets, which are only read: duplicates, contradictions, missing faces, quality, balance."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from btfer_builder.io.atomic import build_folder, write_bytes
 from btfer_builder.io.csv import write_csv
 from btfer_builder.io.json import write_json
 from btfer_builder.io.terminal import bar
-from btfer_builder.labels import EMOTIONS
+from btfer_builder.labels import EMOTIONS, SPLITS
 from btfer_builder.parallel import Crashed, Runner
 
 _SHARD_SIZE = 64
@@ -197,7 +197,7 @@ def _result(
         ),
         counts={
             place: {emotion: counted[place, emotion] for emotion in EMOTIONS}
-            for place in dict.fromkeys(places)
+            for place in _in_order(places, kinds)
         },
         repeated=len({pair.second for pair in pairs}),
         across=sum(places[pair.first] != places[pair.second] for pair in pairs),
@@ -207,6 +207,12 @@ def _result(
         no_face=sum(count == 0 for count in found) if faces else None,
         several_faces=sum((count or 0) > 1 for count in found) if faces else None,
     )
+
+
+def _in_order(places: Sequence[str], datasets: Iterable[str]) -> list[str]:
+    """Return the places that have pictures, by dataset and split."""
+    present = set(places)
+    return [place for name in datasets for split in SPLITS if (place := f"{name} {split}") in present]
 
 
 def _write_tables(
