@@ -69,10 +69,13 @@ def open_atomic(path: Path, *, keep_equal: bool = False) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise BtferError(f"{path}: cannot be written: {error.strerror}") from None
     os.close(handle)
-    with Path(name).open("wb") as file, replace_on_success(Path(name), path, keep_equal=keep_equal):
-        _mark_in_use(file.fileno())
-        yield file
-        file.flush()  # no fsync: see `sync_files`
+    try:
+        with Path(name).open("wb") as file, replace_on_success(Path(name), path, keep_equal=keep_equal):
+            _mark_in_use(file.fileno())
+            yield file
+            file.flush()  # no fsync: see `sync_files`
+    except OSError as error:  # closing a file writes what it buffers, and fails once more
+        raise BtferError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 @contextmanager
