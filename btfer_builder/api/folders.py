@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Literal
 
 from btfer_builder.api.keywords import guarded, one_of, path_of, takes
-from btfer_builder.config import CrawlRecipe, DatasetRecipe, HashesRecipe, with_keywords
+from btfer_builder.config import CrawlRecipe, DatasetKind, DatasetRecipe, HashesRecipe, with_keywords
 from btfer_builder.config.collection import DOWNLOAD_SETTINGS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @takes(DatasetRecipe)
 def import_dataset(
-    kind: Literal["fer2013", "rafdb", "affectnet", "folder"],
+    kind: DatasetKind | Literal["auto"],
     source: "str | PathLike[str]",
     out: "str | PathLike[str]",
     **settings: Any,  # noqa: ANN401
@@ -28,9 +28,9 @@ def import_dataset(
     Parameters
     ----------
     kind
-        Layout of the data set.
+        Layout of the data set; `auto` recognises it.
     source
-        The CSV file of FER2013, the folder of RAF-DB (`basic/`) or AffectNet, or any folder of class folders.
+        The folder that the data set was unpacked to, or the CSV file of FER2013.
     out
         A new or empty folder. It appears when the import is complete.
 
@@ -55,7 +55,7 @@ def import_dataset(
     from btfer_builder.datasets.readers import LAYOUTS
 
     (recipe,) = with_keywords("dataset", settings, DatasetRecipe())
-    one_of(kind, tuple(LAYOUTS), "kind")
+    one_of(kind, ("auto", *LAYOUTS), "kind")
     return import_dataset(kind, path_of(source), path_of(out), recipe)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from btfer_builder.benchmark.figures import Figure, make_figures, write_figures
+from btfer_builder.benchmark.leakage import SplitLeakage
 from btfer_builder.benchmark.questions import PairedComparison, answer_questions
 from btfer_builder.benchmark.questions_markdown import questions_markdown
 from btfer_builder.benchmark.results import Failure, Result
@@ -19,6 +20,7 @@ def write_report(
     resamples: int = 10_000,
     seed: int = 0,
     authors: bool = False,
+    leakage: Sequence[SplitLeakage] = (),
 ) -> list[Path]:
     """Write `tables/`, `figures/`, `questions.md` and `README.md` into a benchmark's folder.
 
@@ -34,6 +36,8 @@ def write_report(
         Of the bootstrap.
     authors
         Whether these are the authors' own results: they are not compared with themselves, and have no predictions.
+    leakage
+        What was found of the cross-domain set in the training splits; it is said under the tables.
 
     Returns
     -------
@@ -45,7 +49,7 @@ def write_report(
     comparisons = answer_questions(results, None if authors else out, resamples=resamples, seed=seed)
     files = write_tables(out / "tables", tables) + write_figures(out / "figures", figures)
     write_bytes(out / "questions.md", f"# Questions\n\n{questions_markdown(comparisons)}".encode())
-    page = _page(results, failed, tables, figures, comparisons)
+    page = _page(results, failed, tables, figures, comparisons, leakage)
     write_bytes(out / "README.md", page.encode())
     return [out / "README.md", out / "questions.md", *files]
 
@@ -56,6 +60,7 @@ def _page(
     tables: Sequence[Table],
     figures: Sequence[Figure],
     comparisons: Sequence[PairedComparison],
+    leakage: Sequence[SplitLeakage],
 ) -> str:
     parts = [f"# Benchmark\n\n{len(results)} runs finished, {len(failed)} failed. Made by `btfer benchmark`."]
     if failed:
@@ -63,6 +68,8 @@ def _page(
         parts.append("## Failed\n\n" + "\n".join(lines))
     if tables:
         parts += ["## Tables", *(table.to_markdown().strip() for table in tables)]
+    if leakage:
+        parts.append("## Leakage\n\n" + "\n".join(f"* {found.sentence}." for found in leakage))
     parts.append("## Questions\n\n" + questions_markdown(comparisons).strip())
     drawn = [
         f"**Figure {item.number}.** {item.caption}.\n\n![](figures/{item.name})"

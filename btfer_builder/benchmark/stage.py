@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from btfer_builder.benchmark.grid import GridPlan, PlannedRun, RunSetting, plan_runs
+from btfer_builder.benchmark.leakage import find_leakage
 from btfer_builder.benchmark.published import published_grid
 from btfer_builder.benchmark.questions import PairedComparison, answer_questions, to_dict
 from btfer_builder.benchmark.questions_markdown import questions_markdown
@@ -238,7 +239,14 @@ def _finish(recipe: BenchmarkRecipe, plan: GridPlan, failures: dict[str, Failure
         finished[run.run_id] for run in plan.runs if run.run_id in finished and run.run_id not in failures
     )
     failed = tuple(failures[run.run_id] for run in plan.runs if run.run_id in failures)
-    files = write_report(out, results, failed, seed=recipe.eval.seed, resamples=recipe.eval.resamples)
+    files = write_report(
+        out,
+        results,
+        failed,
+        seed=recipe.eval.seed,
+        resamples=recipe.eval.resamples,
+        leakage=find_leakage(recipe),
+    )
     missing = len(plan.runs) - len(results) - len(failed)
     return Benchmark(results, ran, failed, missing, plan.impossible, out, tuple(files))
 

@@ -1,6 +1,6 @@
 """Queries of the leakage stage: training sets, the faces compared with them, and the matches."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from btfer_builder.catalog.catalog import Catalog, insert, now
@@ -27,21 +27,41 @@ def comparable_faces(catalog: Catalog) -> list[FaceHash]:
     return [FaceHash(**dict(row)) for row in rows]
 
 
+def comparable_photos(catalog: Catalog) -> list[FaceHash]:
+    """Return for each kept face the hashes of its whole photo, by id; without those whose photo has none."""
+    rows = catalog.rows(
+        """SELECT f.face_id, p.phash, p.phash_256, p.phash_mirrored, p.phash_256_mirrored
+           FROM face_hashes h JOIN face_rows f USING (face_id) JOIN hashes p USING (image_id)
+           WHERE f.state = 'kept' AND h.reason IS NULL AND p.reason IS NULL AND p.phash_256 <> ''
+           ORDER BY f.face_id"""
+    )
+    return [FaceHash(**dict(row)) for row in rows]
+
+
+def photo_path(catalog: Catalog, face_id: str) -> str:
+    """Return the path of a face's photo, relative to the workspace."""
+    query = "SELECT i.path FROM faces f JOIN images i USING (image_id) WHERE f.face_id = ?"
+    return str(catalog.value(query, face_id))
+
+
 def face_path(catalog: Catalog, face_id: str) -> str:
     """Return the path of a face, relative to the workspace."""
     return str(catalog.value("SELECT path FROM faces WHERE face_id = ?", face_id))
 
 
 def replace_leaks(
-    catalog: Catalog, training_set: TrainingSet, compared: Iterable[str], leaks: Iterable[Leak]
+    catalog: Catalog, training_set: TrainingSet, compared: Mapping[str, bool], leaks: Iterable[Leak]
 ) -> None:
-    """Commit the result of a search in a training set, which replaces an earlier one."""
+    """Commit the result of a search in a training set, which replaces an earlier one.
+
+    `compared` are the faces that were compared, and whether their photos were, too.
+    """
     with catalog.transaction() as db:
         db.execute("DELETE FROM training_sets WHERE source = ?", (training_set.source,))
         insert(db, "training_sets", [training_set], checked_at=now())
         db.executemany(
-            "INSERT INTO compared_faces (source, face_id) VALUES (?, ?)",
-            [(training_set.source, face_id) for face_id in compared],
+            "INSERT INTO compared_faces (source, face_id, photo) VALUES (?, ?, ?)",
+            [(training_set.source, face_id, photo) for face_id, photo in compared.items()],
         )
         insert(db, "leaks", leaks)
 
@@ -90,3 +110,14 @@ def leaked_sample(catalog: Catalog) -> int | None:
     if unknown:
         return None
     return int(catalog.value("SELECT count(DISTINCT face_id) FROM sample JOIN leaks USING (face_id)"))
+
+
+def photos_compared(catalog: Catalog) -> bool:
+    """Return whether the photos of all faces of the sample were compared with every training set."""
+    return not catalog.value(
+        """SELECT EXISTS (
+               SELECT 1 FROM sample s CROSS JOIN training_sets t
+               WHERE NOT EXISTS (
+                   SELECT 1 FROM compared_faces c
+                   WHERE c.source = t.source AND c.face_id = s.face_id AND c.photo))"""
+    )

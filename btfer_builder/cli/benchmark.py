@@ -156,19 +156,23 @@ def _run(recipe: BenchmarkRecipe, file: Path, *, report: bool, as_json: bool) ->
 
 
 def _show_plan(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
+    from btfer_builder.benchmark.leakage import find_leakage
     from btfer_builder.benchmark.stage import finished_runs, plan_of
 
     planned = plan_of(recipe)
     missing = {run.run_id for run in planned.runs} - finished_runs(recipe, planned).keys()
+    leakage = find_leakage(recipe)
     if as_json:
         runs = [{"run_id": run.run_id, "finished": run.run_id not in missing} for run in planned.runs]
         impossible = [{"setting": setting.words, "why": reason} for setting, reason in planned.impossible]
-        emit_json({"runs": runs, "impossible": impossible})
+        emit_json({"runs": runs, "impossible": impossible, "leakage": [found.to_dict() for found in leakage]})
         return
     rows = [(run.run_id, "missing" if run.run_id in missing else "finished") for run in planned.runs]
     table(f"{len(planned.runs)} runs, {len(missing)} missing", ["run", ""], rows)
     for reason in dict.fromkeys(reason for _, reason in planned.impossible):
         echo(f"left out: {reason}")
+    for found in leakage:
+        echo(f"leakage: {found.sentence}")
 
 
 def _show_questions(recipe: BenchmarkRecipe, *, as_json: bool) -> None:

@@ -69,9 +69,9 @@ def leakage(
 ) -> None:
     """Find faces that are also in a training set.
 
-    Also finds mirrored faces and 48×48 grey images. Matches are excluded from the next sample, and the signature of
-    every evaluation states their number. The training set is only read. Without --against, lists the training sets
-    that were checked.
+    Compares the faces and the photos that they were cut from, and finds mirrored ones and 48×48 grey images, too.
+    Matches are excluded from the next sample, and the signature of every evaluation states their number. The training
+    set is only read. Without --against, lists the training sets that were checked.
 
     \b
     Examples:
@@ -105,8 +105,17 @@ def leakage(
     count = result.count
     table(
         f"Faces in {against.name}",
-        ["images", "not readable", "faces compared", "matches", "in the sample"],
-        [(count.images, sum(result.dropped.values()), count.compared, count.leaked, count.in_sample)],
+        ["images", "not readable", "faces compared", "photos compared", "matches", "in the sample"],
+        [
+            (
+                count.images,
+                sum(result.dropped.values()),
+                count.compared,
+                result.photos,
+                count.leaked,
+                count.in_sample,
+            )
+        ],
     )
     echo(f"{result.path}" + ("; draw the sample again: btfer sample" if count.in_sample else ""))
 

@@ -6,7 +6,10 @@ from msgspec import Meta
 
 from btfer_builder.config.base import MaxPixels, Section, Workers
 
-DatasetKind = Literal["fer2013", "rafdb", "affectnet", "folder"]
+DatasetKind = Literal[
+    "ferplus", "expw", "ckplus", "jaffe", "kdef", "sfew", "btfer", "folder", "rafdb", "affectnet", "fer2013",
+    "labels", "pattern",
+]  # fmt: skip
 
 
 class HashesRecipe(Section, frozen=True, kw_only=True):
@@ -77,6 +80,16 @@ class DatasetRecipe(Section, frozen=True, kw_only=True):
             description="Downscale larger images to this side in pixels; 0: no scaling.",
         ),
     ] = 0
+    labels: Annotated[
+        str,
+        Meta(description="CSV file with the labels: path (relative to SOURCE), emotion and, if any, split."),
+    ] = ""
+    pattern: Annotated[
+        str,
+        Meta(
+            description="Regular expression that finds (?P<emotion>…) in paths; also (?P<split>…), (?P<person>…)."
+        ),
+    ] = ""
     seed: Annotated[int, Meta(ge=0, description="Random seed of the splits.")] = 0
     paper: Annotated[
         bool,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,12 +65,40 @@ def convert_items(
 def _convert(item: Item, folder: Path, max_side: int, max_pixels: int) -> ConvertedItem:
     light = item.without_pixels()
     try:
-        if isinstance(item.source, bytes):
-            return _write(light, _grey(item.source), folder, max_side)
-        with open_image(item.source, max_pixels) as image:
-            return _write(light, upright_rgb(image), folder, max_side)
+        return _write(light, open_item(item, max_pixels), folder, max_side)
     except Undecodable as error:
         return ConvertedItem(light, reason=error.reason, detail=error.detail)
+
+
+def open_item(item: Item, max_pixels: int) -> "Image.Image":
+    """Decode the picture of an item: grey if it comes from a table, else RGB, cut to its box.
+
+    Raises
+    ------
+    Undecodable
+        If it cannot be decoded, or the box is outside of it.
+    """
+    if isinstance(item.source, bytes):
+        return _grey(item.source)
+    with open_image(item.source, max_pixels) as image:
+        return _cut(upright_rgb(image), item.box)
+
+
+def _cut(image: "Image.Image", box: tuple[int, int, int, int] | None) -> "Image.Image":
+    """Cut the face out; a box that reaches over the border ends there."""
+    if box is None:
+        return image
+    left, top, right, bottom = (
+        max(box[0], 0),
+        max(box[1], 0),
+        min(box[2], image.width),
+        min(box[3], image.height),
+    )
+    if left >= right or top >= bottom:
+        raise Undecodable(
+            "unreadable", f"the box {box} is outside of the {image.width}×{image.height} picture"
+        )
+    return image.crop((left, top, right, bottom))
 
 
 def _grey(values: bytes) -> "Image.Image":
@@ -81,17 +109,25 @@ def _grey(values: bytes) -> "Image.Image":
 
 
 def _write(item: Item, image: "Image.Image", folder: Path, max_side: int) -> ConvertedItem:
-    from PIL import Image, ImageOps
-
-    from btfer_builder.images.face_hashing import coarse_and_fine
+    from PIL import Image
 
     if max_side and max(image.size) > max_side:
         image.thumbnail((max_side, max_side), Image.Resampling.BOX)
-    pixels = hashlib.sha256(f"{image.mode} {image.size}".encode() + image.tobytes()).hexdigest()
+    hashed = hash_item(item, image)
     # The name is hashed too: a picture that is twice in a class becomes two files, and the pair is reported.
-    file = hashlib.sha256(f"{pixels} {item.split} {item.name}".encode("utf-8", "surrogateescape"))
+    file = hashlib.sha256(f"{hashed.pixels} {item.split} {item.name}".encode("utf-8", "surrogateescape"))
     name = f"{file.hexdigest()[:16]}.png"
     image.save(folder / name, "PNG", compress_level=3)  # without metadata
+    return replace(hashed, file=name)
+
+
+def hash_item(item: Item, image: "Image.Image") -> ConvertedItem:
+    """Return the hashes of a picture, which is not written."""
+    from PIL import ImageOps
+
+    from btfer_builder.images.face_hashing import coarse_and_fine
+
+    pixels = hashlib.sha256(f"{image.mode} {image.size}".encode() + image.tobytes()).hexdigest()
     grey = image.convert("L")
     plain, mirrored = coarse_and_fine(grey), coarse_and_fine(ImageOps.mirror(grey))
-    return ConvertedItem(item, name, pixels, *plain, *mirrored)
+    return ConvertedItem(item, "", pixels, *plain, *mirrored)

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from btfer_builder.config import DatasetRecipe, override
 from btfer_builder.datasets.convert import ConvertedItem
@@ -33,8 +34,9 @@ def draw_splits(
 ) -> list[ConvertedItem]:
     """Return the pictures in the same order, with those that are drawn for val and test moved to these splits.
 
-    A split that already has pictures does not change. Duplicates are drawn together, so the draw adds no leakage. It
-    depends on the seed and the pixels only, not on names or order.
+    A split that already has pictures does not change. Duplicates, and the pictures of a person whom the dataset
+    names, are drawn together, so the draw adds no leakage. It depends on the seed and the pixels only, not on names
+    or order.
 
     Parameters
     ----------
@@ -48,7 +50,8 @@ def draw_splits(
     wanted = {split: share for split, share in shares.items() if split not in present and share > 0}
     if not wanted:
         return list(pictures)
-    linked = connected_groups(len(pictures), ((pair.first, pair.second) for pair in duplicates))
+    copies = ((pair.first, pair.second) for pair in duplicates)
+    linked = connected_groups(len(pictures), chain(copies, _persons(pictures)))
     groups: dict[int, list[int]] = defaultdict(list)
     for index, group in enumerate(linked):
         groups[group].append(index)
@@ -79,6 +82,14 @@ def draw_splits(
         replace(picture, item=replace(picture.item, split=drawn.get(index, picture.item.split)))
         for index, picture in enumerate(pictures)
     ]
+
+
+def _persons(pictures: Sequence[ConvertedItem]) -> Iterator[tuple[int, int]]:
+    """Yield pairs that connect the pictures of each person."""
+    first: dict[str, int] = {}
+    for index, picture in enumerate(pictures):
+        if picture.item.person:
+            yield first.setdefault(picture.item.person, index), index
 
 
 def _rank(seed: int, pixels: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from btfer_builder import __version__
 from btfer_builder.config import DatasetKind, DatasetRecipe
@@ -15,16 +15,17 @@ from btfer_builder.datasets.class_counts import classes_png, classes_table
 from btfer_builder.datasets.convert import ConvertedItem, convert_items
 from btfer_builder.datasets.draw_splits import apply_paper_splits, draw_splits
 from btfer_builder.datasets.duplicates import DuplicatePair, find_duplicates, find_leakage
-from btfer_builder.datasets.readers import LAYOUTS
+from btfer_builder.datasets.readers import LAYOUTS, recognise
 from btfer_builder.datasets.readers.base import DROP_REASONS, Item
 from btfer_builder.errors import BtferError
 from btfer_builder.images.files import in_total, list_images, report_left_out
 from btfer_builder.io.atomic import build_folder, write_bytes
 from btfer_builder.io.csv import write_csv
-from btfer_builder.io.json import write_json
+from btfer_builder.io.json import json_text, write_json
 from btfer_builder.io.terminal import bar
 from btfer_builder.labels import EMOTIONS, SPLITS, SplitName
 from btfer_builder.parallel import Crashed, Runner
+from btfer_builder.release.schema import METADATA, votes_columns
 
 _SHARD_SIZE = 64
 
@@ -83,17 +84,19 @@ class ImportResult:
         }
 
 
-def import_dataset(kind: DatasetKind, source: Path, out: Path, recipe: DatasetRecipe) -> ImportResult:
+def import_dataset(
+    kind: DatasetKind | Literal["auto"], source: Path, out: Path, recipe: DatasetRecipe
+) -> ImportResult:
     """Import a dataset as `OUT/train/happy/0123456789abcdef.png`.
 
     The folder also gets `import.json` (result and recipe), `classes.md`, `classes.csv` and `classes.png` (the paper's
-    Fig. 9), `twins.csv` (duplicates), `pictures.csv` (the origin of each picture) and `dropped.csv` (pictures that
-    were not imported, with reasons).
+    Fig. 9), `twins.csv` (duplicates), `pictures.csv` (the origin of each picture), `dropped.csv` (pictures that were
+    not imported, with reasons) and, in each split, `metadata.jsonl` (votes, where the dataset has them).
 
     Parameters
     ----------
     kind
-        Layout of the dataset, a key of `LAYOUTS`.
+        Layout of the dataset, a key of `LAYOUTS`; `auto` recognises it.
     source
         File or folder of the dataset; it is only read.
     out
@@ -112,8 +115,10 @@ def import_dataset(kind: DatasetKind, source: Path, out: Path, recipe: DatasetRe
         raise BtferError(f"{source}: no such file or folder")
     if source.is_dir() and source.resolve() in (out.resolve(), *out.resolve().parents):
         raise BtferError(f"{out}: is inside the dataset; name a folder outside of {source}")
+    if kind == "auto":
+        kind = recognise(source, recipe).kind
     layout = LAYOUTS[kind]
-    items = list(layout.read(source))
+    items = list(layout.items(source, recipe))
     left_out = _left_out(source, items)
     if recipe.paper:
         items, recipe = apply_paper_splits(layout, items, recipe)
@@ -252,12 +257,25 @@ def _write_tables(
     )
     columns = ["first", "second", "kind", "distance", "fine_distance", "splits", "conflict"]
     write_csv(folder / "twins.csv", columns, (_duplicate_row(pictures, pair) for pair in duplicates))
+    for split in result.counts:
+        _write_votes(folder / split, [picture for picture in pictures if picture.item.split == split])
     emotions = [{"emotion": emotion} | _by_split(result.counts, emotion) for emotion in EMOTIONS]
     write_csv(folder / "classes.csv", ["emotion", *result.counts], emotions)
     write_bytes(folder / "classes.md", classes_table(result.counts).encode())
     write_bytes(folder / "classes.png", classes_png(result.path.name, result.counts))
     content = result.to_dict() | {"recipe": msgspec.to_builtins(recipe), "btfer": __version__}
     write_json(folder / "import.json", content)
+
+
+def _write_votes(folder: Path, pictures: Sequence[ConvertedItem]) -> None:
+    """Write the votes on the pictures of a split as a release does, for `btfer eval`."""
+    rows = [
+        {"file_name": f"{picture.item.emotion}/{picture.file}"} | votes_columns(picture.item.votes)
+        for picture in pictures
+        if picture.reason is None and picture.item.votes
+    ]
+    if rows:
+        write_bytes(folder / METADATA, "".join(json_text(row) + "\n" for row in rows).encode())
 
 
 def _duplicate_row(pictures: Sequence[ConvertedItem], pair: DuplicatePair) -> dict[str, object]:

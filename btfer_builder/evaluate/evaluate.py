@@ -68,7 +68,7 @@ def evaluate_model(
     *,
     set_name: str = "faces",
     explicit: Collection[str] = (),
-    leak: int | None = None,
+    leak: str | None = None,
 ) -> EvalReport:
     """Score one model on every face and write the report; see `score_models`."""
     return evaluate_models(
@@ -85,7 +85,7 @@ def evaluate_models(
     *,
     set_name: str = "faces",
     explicit: Collection[str] = (),
-    leak: int | None = None,
+    leak: str | None = None,
     training_faces: Sequence[LabelledFace] = (),
 ) -> list[EvalReport]:
     """Score models on every face and write a report for each model into its folder of `output`; see `score_models`.
@@ -116,7 +116,7 @@ def score_models(
     *,
     set_name: str = "faces",
     explicit: Collection[str] = (),
-    leak: int | None = None,
+    leak: str | None = None,
     training_faces: Sequence[LabelledFace] = (),
 ) -> list[Evaluation]:
     """Score models on every face. Each face is decoded once.
@@ -136,7 +136,7 @@ def score_models(
     explicit
         Settings of the recipe that take precedence over a model's sidecar: those given as flags.
     leak
-        How many faces of the set are known to be in a training set; None if not checked.
+        How many faces of the set are known to be in a training set, and what was compared; None if not checked.
     training_faces
         Faces of the models' training domain. The usual kinds of preprocessing are compared on a part of them, and a
         warning is added where another one is better than the declared one.

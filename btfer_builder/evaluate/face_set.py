@@ -26,12 +26,12 @@ class FaceSet(Sequence[LabelledFace]):
     name
         Name of the set in signatures and reports.
     leak
-        How many of the faces are known to be in a training set; None if not checked.
+        How many of the faces are known to be in a training set, and what was compared; None if not checked.
     """
 
     faces: tuple[LabelledFace, ...]
     name: str = "faces"
-    leak: int | None = None
+    leak: str | None = None
 
     def __len__(self) -> int:
         """Return the number of faces."""

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from btfer_builder import __version__
-from btfer_builder.catalog.leakage import leaked_sample
+from btfer_builder.catalog.leakage import leaked_sample, photos_compared
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
@@ -182,9 +182,15 @@ def set_name(directory: Path) -> str:
     return name if here == root or splits == 1 else f"{name}-{here.name}"
 
 
-def known_leakage(workspace: Workspace) -> int | None:
-    """Return how many faces of the sample were found in a training set; None if not checked."""
-    return leaked_sample(workspace.catalog)
+def known_leakage(workspace: Workspace) -> str | None:
+    """Return how many faces of the sample were found in a training set and what was compared; None if not checked.
+
+    `0/crop+photo`: neither a crop nor the photo of one was found. `0/crop`: the photo of a face was not compared.
+    """
+    count = leaked_sample(workspace.catalog)
+    if count is None:
+        return None
+    return f"{count}/crop+photo" if photos_compared(workspace.catalog) else f"{count}/crop"
 
 
 def make_signature(
@@ -195,13 +201,13 @@ def make_signature(
     preprocessing: Preprocessing,
     labels: Labels,
     predictions: Predictions,
-    leak: int | None = None,
+    leak: str | None = None,
 ) -> str:
     """Return in one line what a result depends on, as sacreBLEU does (Post 2018).
 
-    `BTFER|set:btfer#1a2b3c4d|n:2100|in:64grey/-1,1,area|labels:7|leak:0|btfer:0.1.0`: the hash is `set_digest`;
-    `labels:7/8` means that one of the model's eight classes was left out; `leak:unknown` that leakage was not
-    checked.
+    `BTFER|set:btfer#1a2b3c4d|n:2100|in:64grey/-1,1,area|labels:7|leak:0/crop+photo|btfer:0.2.0`: the hash is
+    `set_digest`; `labels:7/8` means that one of the model's eight classes was left out; `leak:unknown` that leakage
+    was not checked, `leak:0/crop` that crops were compared with the training sets, and not the photos of all faces.
     """
     size = (
         f"{preprocessing.width}"

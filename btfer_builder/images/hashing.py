@@ -15,7 +15,7 @@ from btfer_builder.images.decode import (
     upright,
     upright_rgb,
 )
-from btfer_builder.images.face_hashing import FINE_SIDE
+from btfer_builder.images.face_hashing import FINE_SIDE, hex_digits
 from btfer_builder.images.same_picture import PARTS
 from btfer_builder.io.storage import File, Root
 from btfer_builder.records import ImageHash
@@ -213,9 +213,9 @@ def _perceptual_hashes(grey: _Grey) -> tuple[str, str, str, str, str]:
 
     # imagehash reduces images to these sizes; each is computed once for the picture and its mirror image.
     small, fine = grey.square(_SIDE), grey.square(4 * FINE_SIDE)
-    plain, mirrored = (str(imagehash.phash(image)) for image in (small, ImageOps.mirror(small)))
+    plain, mirrored = (hex_digits(imagehash.phash(image)) for image in (small, ImageOps.mirror(small)))
     fine_plain, fine_mirrored = (
-        str(imagehash.phash(image, hash_size=FINE_SIDE)) for image in (fine, ImageOps.mirror(fine))
+        hex_digits(imagehash.phash(image, hash_size=FINE_SIDE)) for image in (fine, ImageOps.mirror(fine))
     )
     return plain, mirrored, fine_plain, fine_mirrored, _parts(grey.square(_PARTS_SIDE), plain, mirrored)
 

@@ -1,4 +1,4 @@
-"""Search a training set for the faces of the workspace: at full size, as 48×48 grey, and mirrored."""
+"""Search a training set for the faces of the workspace and their photos: at full size, as 48×48 grey, and mirrored."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,10 @@ from typing import Any
 from btfer_builder.catalog.leakage import (
     LeakCount,
     comparable_faces,
+    comparable_photos,
     face_path,
     leak_counts,
+    photo_path,
     remove_set,
     replace_leaks,
     searched_sets,
@@ -34,14 +36,17 @@ _COMPARISONS = (
     ("crop", "mirrored", "phash_mirrored", "phash_256_mirrored"),
     ("48", "near", "phash_48", "phash_256_48"),
     ("48", "mirrored", "phash_48_mirrored", "phash_256_48_mirrored"),
+    ("photo", "near", "phash", "phash_256"),
+    ("photo", "mirrored", "phash_mirrored", "phash_256_mirrored"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class LeakageResult:
-    """The result of a search, and the number of images of the training set that could not be hashed, by reason."""
+    """The result of a search: counts, faces whose photo was compared, images that could not be hashed, by reason."""
 
     count: LeakCount
+    photos: int
     dropped: dict[str, int]
     path: Path
 
@@ -52,6 +57,7 @@ class LeakageResult:
             "images": self.count.images,
             "dropped": self.dropped,
             "faces": self.count.compared,
+            "photos": self.photos,
             "leaked": self.count.leaked,
             "in_sample": self.count.in_sample,
             "path": str(self.path),
@@ -85,7 +91,10 @@ def leakage(
         hash_new_faces(workspace, hashing.workers, "")
         ours = comparable_faces(catalog)
         compare = partial(_compare, workspace, against) if against.is_dir() else None
-        leaks = find_leaks(ours, theirs.rows, source, recipe.radius, recipe.fine_radius, compare)
+        photos = comparable_photos(catalog)
+        leaks = find_leaks(
+            ours, theirs.rows, source, recipe.radius, recipe.fine_radius, compare, photos=photos
+        )
         digest = sha256("\n".join(sorted(",".join(_hashes(row)) for row in theirs.rows)).encode())
         training_set = TrainingSet(
             source,
@@ -96,11 +105,13 @@ def leakage(
             recipe.radius,
             recipe.fine_radius,
         )
-        replace_leaks(catalog, training_set, [face.face_id for face in ours], leaks)
+        with_photo = {photo.face_id for photo in photos}
+        compared = {face.face_id: face.face_id in with_photo for face in ours}
+        replace_leaks(catalog, training_set, compared, leaks)
         write_manifests(catalog, workspace.manifests, "leakage")
         count = leak_counts(catalog, source)
         counts |= {"images": count.images, "faces": count.compared, "leaked": count.leaked}
-        return LeakageResult(count, theirs.dropped, workspace.manifests / "leakage.csv")
+        return LeakageResult(count, len(photos), theirs.dropped, workspace.manifests / "leakage.csv")
 
 
 def forget(workspace: Workspace, name: str) -> str:
@@ -130,9 +141,12 @@ def _hashes(row: ManifestRow) -> list[str]:
     return [getattr(row, column) for column in COLUMNS[1:]]
 
 
-def _compare(workspace: Workspace, folder: Path, face_id: str, name: str, mirrored: bool) -> float | None:
-    """Return the similarity of a face and an image of a training set; None if one can no longer be decoded."""
-    paths = workspace.files / face_path(workspace.catalog, face_id), folder / name
+def _compare(
+    workspace: Workspace, folder: Path, form: str, face_id: str, name: str, mirrored: bool
+) -> float | None:
+    """Return the similarity of a face or its photo and an image of a training set; None if one cannot be decoded."""
+    path_of = photo_path if form == "photo" else face_path
+    paths = workspace.files / path_of(workspace.catalog, face_id), folder / name
     ours, theirs = (photo_grey(path) for path in paths)
     if ours is None or theirs is None:
         return None
@@ -147,7 +161,9 @@ def find_leaks(
     source: str,
     radius: int,
     fine_radius: int,
-    compare: Callable[[str, str, bool], float | None] | None = None,
+    compare: Callable[[str, str, str, bool], float | None] | None = None,
+    *,
+    photos: Sequence[FaceHash] = (),
 ) -> list[Leak]:
     """Return for each of our faces that is in the training set the closest image of it.
 
@@ -160,26 +176,30 @@ def find_leaks(
     radius, fine_radius
         Largest Hamming distances of the 64-bit and the 256-bit pHashes.
     compare
-        Returns the similarity of the pixels of one of our faces and one of their images, mirrored or not. Without
-        it, pairs that the hashes do not decide count as found: a list of hashes has no pixels.
+        Returns for a form (`crop`, `48` or `photo`) the similarity of the pixels of one of our faces, or of its
+        photo, and one of their images, mirrored or not. Without it, pairs that the hashes do not decide count as
+        found: a list of hashes has no pixels.
+    photos
+        The hashes of the photos that the faces were cut from, by the id of the face.
     """
     same_bits = min(SAME_BITS, fine_radius)
     best: dict[str, tuple[tuple[int, int, int, str], Leak]] = {}
     for priority, (form, kind, coarse, fine) in enumerate(_COMPARISONS):
-        their_coarse, their_fine = ("phash", "fine") if form == "crop" else ("phash_48", "fine_48")
+        their_coarse, their_fine = ("phash_48", "fine_48") if form == "48" else ("phash", "fine")
+        faces = photos if form == "photo" else ours
         pairs = neighbours_between(
-            [getattr(face, coarse) for face in ours],
+            [getattr(face, coarse) for face in faces],
             [getattr(row, their_coarse) for row in theirs],
             radius,
         )
         for index, their_index, distance in pairs.tolist():
-            face, row = ours[index], theirs[their_index]
+            face, row = faces[index], theirs[their_index]
             fine_bits = hamming_distance(getattr(face, fine), getattr(row, their_fine))
             if fine_bits > fine_radius:
                 continue
             verdict = decide(distance, fine_bits, radius=radius, same_bits=same_bits)
             if verdict == "undecided" and compare is not None:
-                similarity = compare(face.face_id, row.name, kind == "mirrored")
+                similarity = compare(form, face.face_id, row.name, kind == "mirrored")
                 verdict = decide(distance, fine_bits, similarity, radius=radius, same_bits=same_bits)
             if verdict != "different":
                 closeness = (distance, fine_bits, priority, row.name)

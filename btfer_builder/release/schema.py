@@ -155,6 +155,11 @@ def read_votes(row: Mapping[str, object]) -> dict[str, int]:
     return {emotion: number for emotion, number in numbers.items() if number}
 
 
+def votes_columns(votes: Mapping[str, int]) -> dict[str, int]:
+    """Return the columns with the votes for each emotion, which `read_votes` reads."""
+    return {f"{_VOTES}{emotion}": votes.get(emotion, 0) for emotion in EMOTIONS}
+
+
 def read_attributes(row: Mapping[str, object]) -> dict[str, str]:
     """Return the values of a row of a release by which faces are grouped, without those that are empty.
 

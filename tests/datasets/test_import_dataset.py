@@ -117,7 +117,7 @@ def test_a_bad_row_of_fer2013_is_dropped_listed_and_counted(tmp_path, cells, rea
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("emotion,pixels\n3,1 2", "expected emotion, pixels, Usage"),
+        ("emotion,usage\n3,Training", "expected emotion, pixels, Usage"),
         ("", "expected emotion, pixels, Usage"),
         ("emotion,pixels,Usage\n3,1 2,Holdout", "line 2: Usage is 'Holdout'"),
         ("emotion,pixels,Usage\n3,1 2", "line 2: has 2 cells"),
@@ -138,7 +138,7 @@ def test_rafdb_is_read_by_its_list(tmp_path):
     labels = {"train_00001": 1, "train_00002": 2, "train_00003": 4, "test_0001": 7, "train_00004": 5}
     save(root / "Image" / "aligned", *(f"{name}_aligned.jpg" for name in list(labels)[:4]))
     (root / "EmoLabel").mkdir()
-    lines = [f"{name}.jpg {label}" for name, label in labels.items()] + ["test_0002.jpg 9", ""]
+    lines = [f"{name}.jpg {label}" for name, label in labels.items()] + ["test_0002.jpg 12", ""]
     (root / "EmoLabel" / "list_patition_label.txt").write_text("\n".join(lines))
     result = import_dataset("rafdb", tmp_path, tmp_path.with_name("out-raf"), PLAIN)
     assert {emotion for emotion, n in result.counts["train"].items() if n} == {"surprise", "fear", "happy"}

@@ -137,13 +137,18 @@ def test_the_signature_says_all_that_a_score_depends_on(brightness_model):
         preprocessing=preprocessing,
         labels=labels,
         predictions=predictions,
-        leak=0,
+        leak="0/crop+photo",
     )
     head, tail = signature.split("|btfer:")
     assert head == (
         "BTFER|set:my_set_#abababab|n:1"
-        "|in:64x48bgr/0,255,mean=103.939;116.779,std=2,crop=0.5,area+none|labels:6/7|leak:0"
+        "|in:64x48bgr/0,255,mean=103.939;116.779,std=2,crop=0.5,area+none|labels:6/7|leak:0/crop+photo"
     )
     parts = parse_signature(signature)
-    assert (parts["set"], parts["n"], parts["leak"], parts["btfer"]) == ("abababab", "1", "0", tail)
+    assert (parts["set"], parts["n"], parts["leak"], parts["btfer"]) == (
+        "abababab",
+        "1",
+        "0/crop+photo",
+        tail,
+    )
     assert parse_signature(signature.replace("my_set_", "renamed")) == parts, "the hash is the set"

@@ -12,8 +12,10 @@ from skimage import data
 
 from btfer_builder.catalog.leakage import leaked_ids, leaked_sample, searched_sets
 from btfer_builder.catalog.review import add_decisions
-from btfer_builder.config import HashesRecipe, LeakageRecipe, SampleRecipe
+from btfer_builder.config import DedupeRecipe, HashesRecipe, LeakageRecipe, SampleRecipe
+from btfer_builder.dedupe.stage import hash_new_images
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.signature import known_leakage
 from btfer_builder.leakage.hash_manifest import COLUMNS, hash_folder, read_hashes, write_hashes
 from btfer_builder.leakage.stage import forget, leakage
 from btfer_builder.records import Decision
@@ -94,6 +96,7 @@ def test_what_stands_in_a_folder_is_found_and_the_folder_only_read(named, traini
         "images": 13,
         "dropped": {"unreadable": 1},
         "faces": 6,
+        "photos": 0,
         "leaked": 3,
         "in_sample": 0,
         "path": str(named.workspace.manifests / "leakage.csv"),
@@ -233,3 +236,33 @@ def test_a_set_can_be_forgotten(named, training):
     assert forget(named.workspace, "training") == str(training)
     assert found(named) == {}
     assert "no training set was checked yet" in btfer(named.workspace, "leakage").stdout
+
+
+def test_the_photos_that_faces_were_cut_from_are_found(named, tmp_path):
+    """A training set of whole photos has no picture that looks like a crop."""
+    ids, catalog = named.ids, named.workspace.catalog
+    scenes = [data.astronaut(), data.coffee(), data.chelsea(), lfw(60), lfw(61), lfw(62)]
+    for face_id, scene in zip(ids.values(), scenes, strict=True):
+        path = catalog.value(
+            "SELECT i.path FROM images i JOIN faces f USING (image_id) WHERE f.face_id = ?", face_id
+        )
+        (named.workspace.files / path).write_bytes(encode(scene, "PNG"))
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "same.png").write_bytes(encode(scenes[0], "PNG"))
+    (photos / "smaller.jpg").write_bytes(encode(cv2.resize(scenes[1], (300, 200)), quality=70))
+    (photos / "mirrored.png").write_bytes(encode(np.ascontiguousarray(scenes[2][:, ::-1]), "PNG"))
+    (photos / "other.jpg").write_bytes(encode(lfw(63)))
+    add_decisions(catalog, [Decision(face, "face", "accept", None, reviewer="ana") for face in ids.values()])
+    sample(named.workspace, SampleRecipe(per_class=3, allow_short=True))
+    assert leakage(named.workspace, photos, LeakageRecipe(), ALONE).photos == 0
+    assert known_leakage(named.workspace) == "0/crop"  # the photos have no hashes yet
+    hash_new_images(named.workspace, DedupeRecipe(workers=0))
+    result = leakage(named.workspace, photos, LeakageRecipe(), ALONE)
+    assert (result.photos, result.count.compared, result.count.leaked) == (6, 6, 3)
+    assert found(named) == {
+        "astronaut": ("same.png", "near"),
+        "hopper": ("smaller.jpg", "near"),
+        "lfw 1": ("mirrored.png", "mirrored"),
+    }
+    assert known_leakage(named.workspace) == "3/crop+photo"

@@ -1,7 +1,8 @@
 """What every reader of a dataset layout yields: items, and the reasons why an item is not imported."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from btfer_builder.errors import BtferError
@@ -12,6 +13,7 @@ from btfer_builder.labels import Emotion, SplitName, parse_emotion, parse_split
 DROP_REASONS: dict[str, str] = {
     "other_class": "the class is not one of the seven emotions, for example AffectNet's contempt",
     "unknown_label": "the description of the dataset does not define the label",
+    "no_majority": "no class has more than half of the votes (FER+)",
     "missing_file": "the list of the dataset names a file that does not exist",
     "unreadable": "the file or row cannot be decoded",
     "unsupported_format": "an image whose format needs another package, for example HEIC",
@@ -39,6 +41,12 @@ class Item:
         File, or the pixels of a square 8-bit greyscale image, row by row.
     reason
         Reason why it is dropped before it is decoded; None otherwise.
+    box
+        Left, top, right and bottom edge of the face in pixels of the file; None for the whole picture.
+    person
+        The person in the picture, if the dataset says who it is; drawn splits do not share a person.
+    votes
+        Number of people who chose each of the seven emotions, if the dataset says so.
     """
 
     name: str
@@ -47,6 +55,9 @@ class Item:
     emotion: Emotion | None
     source: Path | bytes
     reason: str | None = None
+    box: tuple[int, int, int, int] | None = None
+    person: str = ""
+    votes: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def without_pixels(self) -> "Item":
         """Return the item with an empty source, which is small to keep and to send between processes."""
@@ -72,7 +83,29 @@ def class_folders(
         emotion = class_emotion(classes.name, numbered or {})
         reason = None if emotion else "other_class"
         for path in list_images(classes).images:
-            yield Item(path.relative_to(root).as_posix(), split, classes.name, emotion, path, reason)
+            name = path.relative_to(root).as_posix()
+            yield Item(name, split, classes.name, emotion, path, reason)
+
+
+def find_file(source: Path, *names: str) -> Path | None:
+    """Return the first file of the first of these names that is in a folder, at any depth; None if there is none."""
+    for name in names:
+        matches = sorted(path for path in source.rglob(name) if path.is_file() and not is_system(path))
+        if matches:
+            return matches[0]
+    return None
+
+
+def numbered_folders(folders: Iterable[Path]) -> set[str]:
+    """Return the class folders in these folders whose name is a number."""
+    return {entry.name for folder in folders for entry in folder.iterdir() if entry.name.isdecimal()}
+
+
+def plain_number(label: str) -> str:
+    """Return a class number without decimals, which pandas and MATLAB write (`3.0`, `3.0000000e+00`)."""
+    if not re.fullmatch(r"\d{1,2}(\.0*)?(e\+00)?", label.strip()):
+        return label.strip()
+    return str(int(float(label)))
 
 
 def class_emotion(label: str, numbered: Mapping[str, Emotion | None]) -> Emotion | None:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from btfer_builder.datasets.readers.base import Item
+from btfer_builder.datasets.readers.base import (
+    Item,
+    class_emotion,
+    class_folders,
+    find_file,
+    numbered_folders,
+    plain_number,
+    split_folders,
+)
 from btfer_builder.errors import BtferError
 from btfer_builder.io.csv import read_csv
 from btfer_builder.labels import Emotion, SplitName
@@ -34,45 +42,51 @@ LONGEST = 16 * SIDE * SIDE
 def read(source: Path) -> Iterator[Item]:
     """Yield the rows of `fer2013.csv` (or `icml_face_data.csv`), given as the file or a folder that contains it.
 
-    A row is named by its line number. A row whose pixels are not 2304 numbers of 0–255 is `unreadable`.
+    A row is named by its line number. A row whose pixels are not 2304 numbers of 0–255 is `unreadable`. Labels are
+    numbers (`3`, `3.0`) or names; without the column `Usage`, all rows are train. A folder with the class folders
+    0 … 6, in split folders or without, is accepted, too.
 
     Raises
     ------
     BtferError
         If the file is missing or not a CSV file, lacks one of the columns, or has an unknown `Usage`.
     """
-    path = _find(source)
+    path = source if source.is_file() else find_file(source, "fer2013.csv", "icml_face_data.csv")
+    if path is not None:
+        return _rows(path)
+    splits = split_folders(source) or {source: "train"}
+    if not numbered_folders(splits) & set(CLASSES):
+        raise BtferError(f"{source}: has no fer2013.csv or icml_face_data.csv; name the CSV file itself")
+    return (
+        item for folder, split in splits.items() for item in class_folders(folder, source, split, CLASSES)
+    )
+
+
+def _rows(path: Path) -> Iterator[Item]:
     try:
         columns, rows = read_csv(path, max_line=LONGEST)
-        if not {"emotion", "pixels", "usage"} <= set(columns):
+        if not {"emotion", "pixels"} <= set(columns):
             raise BtferError(
                 f"{path}: has the columns {', '.join(columns)[:200] or '(none)'}; expected emotion, pixels, Usage"
             )
-        indexes = [columns.index(name) for name in ("emotion", "pixels", "usage")]
+        label, pixels = columns.index("emotion"), columns.index("pixels")
+        usage = columns.index("usage") if "usage" in columns else None
         for line, row in rows:
             if len(row) < len(columns):
                 raise BtferError(
                     f"{path}, line {line}: has {len(row)} cells, expected {len(columns)}; "
                     "the file is incomplete or damaged, download it again"
                 )
-            yield _item(path, line, *(row[index].strip() for index in indexes))
+            named = "Training" if usage is None else row[usage].strip()
+            yield _item(path, line, row[label].strip(), row[pixels].strip(), named)
     except OSError as error:
         raise BtferError(f"{path}: cannot be read as FER2013's CSV: {error}") from None
-
-
-def _find(source: Path) -> Path:
-    if source.is_file():
-        return source
-    matches = sorted(path for name in ("fer2013.csv", "icml_face_data.csv") for path in source.rglob(name))
-    if not matches:
-        raise BtferError(f"{source}: has no fer2013.csv or icml_face_data.csv; name the CSV file itself")
-    return matches[0]
 
 
 def _item(path: Path, line: int, label: str, pixels: str, usage: str) -> Item:
     if usage not in USAGES:
         raise BtferError(f"{path}, line {line}: Usage is {usage[:80]!r}, expected one of {', '.join(USAGES)}")
-    emotion = CLASSES.get(label)
+    emotion = class_emotion(plain_number(label), CLASSES)
     values = _values(pixels)
     reason = "unknown_label" if emotion is None else None if values else "unreadable"
     return Item(f"line {line}", USAGES[usage], label[:40], emotion, values, reason)

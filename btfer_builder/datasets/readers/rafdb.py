@@ -1,9 +1,16 @@
 """RAF-DB, single-label subset (Li et al. 2017): aligned pictures with a list of labels, or numbered folders."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import Item, class_folders, split_folders
+from btfer_builder.datasets.readers.base import (
+    Item,
+    class_folders,
+    find_file,
+    numbered_folders,
+    split_folders,
+)
 from btfer_builder.errors import BtferError
 from btfer_builder.images.files import list_images
 from btfer_builder.io.limits import read_lines
@@ -20,8 +27,29 @@ CLASSES: dict[str, Emotion] = {
     "7": "neutral",
 }
 
-#: File with the labels; the dataset misspells the name.
-LIST = "list_patition_label.txt"
+#: Class numbers of the compound subset, which are not the seven emotions; its list has the same name.
+COMPOUND = {
+    str(number): name
+    for number, name in enumerate(
+        (
+            "Happily Surprised",
+            "Happily Disgusted",
+            "Sadly Fearful",
+            "Sadly Angry",
+            "Sadly Surprised",
+            "Sadly Disgusted",
+            "Fearfully Angry",
+            "Fearfully Surprised",
+            "Angrily Surprised",
+            "Angrily Disgusted",
+            "Disgustedly Surprised",
+        ),
+        1,
+    )
+}
+
+#: File with the labels; the dataset misspells the name, some copies do not.
+LISTS = ("list_patition_label.txt", "list_partition_label.txt")
 
 
 def read(source: Path) -> Iterator[Item]:
@@ -31,55 +59,74 @@ def read(source: Path) -> Iterator[Item]:
     ----------
     source
         Folder with `EmoLabel/list_patition_label.txt` and the aligned pictures (`train_00001_aligned.jpg`) at any
-        depth; or with the class folders `train/1` … `test/7` of a common copy of the dataset.
+        depth; or with the class folders `train/1` … `test/7` of a common copy of the dataset, also one folder down.
 
     Raises
     ------
     BtferError
-        If it has neither, or a line of the list is not a name and a number.
+        If it has neither, a line of the list is not a name and a number, or the labels are the compound ones.
     """
-    lists = sorted(source.rglob(LIST)) if source.is_dir() else []
-    if lists:
-        return _listed(source, lists[0])
-    splits = split_folders(source) if source.is_dir() else {}
-    if not any((folder / number).is_dir() for folder in splits for number in CLASSES):
-        raise BtferError(
-            f"{source}: has no {LIST} (nor train/1 … test/7); name the folder RAF-DB was unpacked to (basic/)"
-        )
-    return (
-        item for folder, split in splits.items() for item in class_folders(folder, source, split, CLASSES)
+    basic = source / "basic" if (source / "basic").is_dir() else source
+    listing = find_file(basic, *LISTS)
+    if listing is not None:
+        return _listed(basic, listing)
+    for root in (source, *sorted(entry for entry in source.glob("*") if entry.is_dir())):
+        splits = split_folders(root) if root.is_dir() else {}
+        numbers = numbered_folders(splits)
+        if numbers & set(CLASSES) and "0" not in numbers:
+            return (
+                item
+                for folder, split in splits.items()
+                for item in class_folders(folder, source, split, CLASSES)
+            )
+    raise BtferError(
+        f"{source}: has no {LISTS[0]} (nor train/1 … test/7); name the folder RAF-DB was unpacked to (basic/)"
     )
 
 
 def _listed(source: Path, listing: Path) -> Iterator[Item]:
-    files = {path.name: path for path in list_images(source).images}
     try:
-        lines = list(read_lines(listing))
+        lines = [(number, line.strip()) for number, line in enumerate(read_lines(listing), 1)]
     except OSError as error:
         raise BtferError(f"{listing}: cannot be read: {error}; download RAF-DB's list again") from None
+    rows = [(number, *_parse(listing, number, line)) for number, line in lines if line]
+    _refuse_compound(listing, rows)
+    # Names are looked up among the files found, so a path that leads out of the folder matches nothing.
+    files = {path.name: path for path in list_images(source).images}
     seen: set[str] = set()
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        name, _, label = line.strip().rpartition(" ")
-        prefix = name.partition("_")[0]
-        # Names are looked up among the files found, so a path that leads out of the folder matches nothing.
-        if prefix not in {"train", "test"}:
-            raise BtferError(
-                f"{listing}, line {number}: found {line.strip()[:80]!r}, expected a line like `train_00001.jpg 5`"
-            )
+    for number, name, label in rows:
         if name in seen:
             raise BtferError(f"{listing}, line {number}: {name[:80]} is listed twice; keep one of the lines")
         seen.add(name)
         emotion = CLASSES.get(label)
-        stem = name.strip().removesuffix(".jpg")
+        stem = name.removesuffix(".jpg")
         path = files.get(f"{stem}_aligned.jpg") or files.get(f"{stem}.jpg")
         reason = None if path else "missing_file"
         yield Item(
-            name.strip(),
-            "train" if prefix == "train" else "test",
+            name,
+            "train" if name.startswith("train_") else "test",
             label[:40],
             emotion,
             path or source / "missing",
             reason if emotion else "unknown_label",
         )
+
+
+def _parse(listing: Path, number: int, line: str) -> tuple[str, str]:
+    name, *rest = re.split(r"[ \t]+(?=\S*$)", line)
+    if name.partition("_")[0] not in {"train", "test"} or not rest:
+        raise BtferError(
+            f"{listing}, line {number}: found {line[:80]!r}, expected a line like `train_00001.jpg 5`"
+        )
+    return name, rest[0]
+
+
+def _refuse_compound(listing: Path, rows: list[tuple[int, str, str]]) -> None:
+    beyond = next((row for row in rows if row[2] in COMPOUND and row[2] not in CLASSES), None)
+    if beyond is None and "compound" not in (part.casefold() for part in listing.parts):
+        return
+    number, _, label = beyond or rows[0] if rows else (1, "", "1")
+    raise BtferError(
+        f"{listing}, line {number}: {label} is a compound label of RAF-DB ({COMPOUND.get(label, 'unknown')}), "
+        "not one of the seven emotions; name the folder basic/"
+    )

@@ -1,0 +1,90 @@
+"""Measure the pictures of a dataset for its audit: hashes, size, sharpness, brightness and faces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from btfer_builder.datasets.convert import ConvertedItem, hash_item, open_item
+from btfer_builder.datasets.readers.base import Item
+from btfer_builder.images.decode import Undecodable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Pictures whose shorter side is smaller are enlarged to it before the detector looks: MTCNN is trained on faces from
+#: 20 pixels on, and finds them in photos, not in crops of 48.
+DETECTION_SIDE = 192
+
+#: A face narrower than this share of its picture is someone in the background.
+SMALLEST_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredItem:
+    """A picture with what was measured.
+
+    Attributes
+    ----------
+    picture
+        The item and its hashes, or the reason why it cannot be decoded.
+    width, height
+        Size in pixels.
+    sharpness
+        Variance of the Laplacian at 128×128 grey pixels.
+    brightness
+        Mean grey value, 0 to 255.
+    faces
+        Number of faces found; None if nobody looked.
+    """
+
+    picture: ConvertedItem
+    width: int = 0
+    height: int = 0
+    sharpness: float = 0.0
+    brightness: float = 0.0
+    faces: int | None = None
+
+
+def measure_items(items: Sequence[Item], *, max_pixels: int, faces: bool) -> list[MeasuredItem]:
+    """Measure a shard of pictures; one that cannot be decoded gets a reason instead.
+
+    Parameters
+    ----------
+    items
+        The pictures; they are only read.
+    max_pixels
+        Files with more pixels are not decoded.
+    faces
+        Whether to look for faces, which takes most of the time.
+    """
+    return [_measure(item, max_pixels, faces) for item in items]
+
+
+def _measure(item: Item, max_pixels: int, faces: bool) -> MeasuredItem:
+    import numpy as np
+
+    from btfer_builder.crop.quality import brightness, sharpness
+
+    try:
+        image = open_item(item, max_pixels)
+    except Undecodable as error:
+        return MeasuredItem(ConvertedItem(item.without_pixels(), reason=error.reason, detail=error.detail))
+    picture = hash_item(item, image)  # with its source, from which the report makes thumbnails
+    pixels = np.asarray(image.convert("RGB"))
+    found = _count_faces(pixels) if faces else None
+    return MeasuredItem(picture, image.width, image.height, sharpness(pixels), brightness(pixels), found)
+
+
+def _count_faces(pixels: "NDArray[np.uint8]") -> int:
+    import cv2
+
+    from btfer_builder.crop.detectors.base import detect_faces, detect_with_border
+
+    zoom = DETECTION_SIDE / min(pixels.shape[:2])
+    if zoom > 1:
+        pixels = cv2.resize(pixels, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+    # A crop is filled by its face, which is found with a border around it; a photo needs none.
+    faces = detect_with_border(pixels) or detect_faces(pixels)
+    smallest = SMALLEST_SHARE * min(pixels.shape[:2])
+    return sum(face.box.width >= smallest for face in faces)
