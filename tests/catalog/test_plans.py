@@ -57,14 +57,16 @@ def test_no_statement_scans_a_table_within_a_loop(catalog, tmp_path):
     catalog.connection.set_trace_callback(None)
     asked = {text for text in statements if re.match(r"\s*(WITH|SELECT|DELETE|UPDATE)", text)}
     assert len(asked) > 50
-    found = {text: problems for text in asked if (problems := nested_scans(catalog.connection, text))}
-    assert found == {}
+    explained = {text: plan for text in asked if (plan := _plan(catalog.connection, text)) is not None}
+    assert explained
+    assert {text: problems for text, plan in explained.items() if (problems := nested_scans(plan))} == {}
 
 
 def test_no_statement_of_the_catalog_tests_scans_a_table_within_a_loop(catalog):
     asked = {text for text in STATEMENTS if re.match(r"\s*(WITH|SELECT|DELETE|UPDATE|INSERT)", text)}
-    found = {text: problems for text in asked if (problems := nested_scans(catalog.connection, text))}
-    assert found == {}
+    explained = {text: plan for text in asked if (plan := _plan(catalog.connection, text)) is not None}
+    assert explained
+    assert {text: problems for text, plan in explained.items() if (problems := nested_scans(plan))} == {}
 
 
 @pytest.mark.parametrize(
@@ -75,12 +77,21 @@ def test_no_statement_of_the_catalog_tests_scans_a_table_within_a_loop(catalog):
     ],
 )
 def test_a_scan_within_a_loop_is_seen(catalog, sql):
-    assert nested_scans(catalog.connection, sql)
+    assert nested_scans(catalog.connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall())
 
 
-def nested_scans(db: sqlite3.Connection, sql: str) -> list[str]:
-    """Return the steps of a statement's plan that go over a whole table once for each row of another."""
-    steps = db.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+def _plan(db: sqlite3.Connection, sql: str) -> list[sqlite3.Row] | None:
+    """Return the plan of a statement; None for one on tables of a migration or of another program."""
+    try:
+        return db.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+    except sqlite3.OperationalError as error:
+        if not str(error).startswith("no such table"):
+            raise
+        return None
+
+
+def nested_scans(steps: list[sqlite3.Row]) -> list[str]:
+    """Return the steps of a plan that go over a whole table once for each row of another."""
     inner = {step[0] for step in steps if step[3].startswith("CORRELATED")}
     looping: set[int] = set()
     problems = []
