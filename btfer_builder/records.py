@@ -32,8 +32,8 @@ class Candidate:
     """One search result with the metadata of the engine; empty where the engine gave none.
 
     `url` is the canonical form of the address, its key; `found_url` is the address itself, if it differs: that is what
-    is fetched. `opt_out` is the reason why it must not be fetched, if the metadata has one. `asked` is the phrase that
-    found it, if it is not the phrase of the search but one with fewer words. `restrictions` are rights other than
+    is fetched. `opt_out` is the reason why it must not be fetched, if the metadata has one. `query_sent` is the phrase
+    that found it, if it is not that of the search but one with fewer words. `restrictions` are rights other than
     copyright, such as `personality`, separated by `|`. `fallback_url` is a smaller copy of the file, fetched if the
     host refuses this one. `consent` is that of the people shown, for pictures of one's own: `yes`, `no`, or empty if it
     is not known.
@@ -50,7 +50,7 @@ class Candidate:
     sha1: str = ""
     found_url: str = ""
     opt_out: str = ""
-    asked: str = ""
+    query_sent: str = ""
     restrictions: str = ""
     fallback_url: str = ""
     consent: str = ""

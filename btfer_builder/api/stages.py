@@ -1,5 +1,6 @@
 """The stages that build a set."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from btfer_builder.api.keywords import guarded, path_of, takes
@@ -79,13 +80,24 @@ class Stages(Tables):
         return pd.DataFrame([check.to_dict() for check in ask_engines(recipe)], columns=columns)
 
     @takes(CrawlRecipe, QueriesRecipe, SourceRecipe)
-    def crawl(self, *, path: "str | PathLike[str] | None" = None, **settings: Any) -> "pd.DataFrame":  # noqa: ANN401
+    def crawl(
+        self,
+        *,
+        path: "str | PathLike[str] | None" = None,
+        column: Mapping[str, str] | None = None,
+        where_caption: str = "",
+        **settings: Any,  # noqa: ANN401
+    ) -> "pd.DataFrame":
         """Search for images and download them. No file is downloaded twice.
 
         Parameters
         ----------
         path
-            For the engine `folder`, a folder with a folder for each emotion; for the engine `urls`, a CSV or text file.
+            For the engine `folder`, a folder with a folder for each emotion; for the engine `urls`, a table or a list.
+        column
+            For the engine `urls`, the names of columns where they are unusual, as `{"url": "image"}`.
+        where_caption
+            For the engine `urls`, a regular expression that title or caption must match, in any case.
 
         Returns
         -------
@@ -102,6 +114,7 @@ class Stages(Tables):
         >>> ws.crawl(engine=["folder"], path="photos")[["in", "kept"]].values.tolist()
         [[14, 14]]
         """
+        from btfer_builder.crawl.engines.urls import ListOptions
         from btfer_builder.crawl.stage import crawl
         from btfer_builder.queries.plan import plan_queries
 
@@ -110,7 +123,8 @@ class Stages(Tables):
         )
         planned = plan_queries(self._core.queries, wanted)
         place = None if path is None else path_of(path)
-        crawl(self._core, recipe, planned, wanted.emotion, place, source=own)
+        listed = ListOptions(column or {}, where_caption)
+        crawl(self._core, recipe, planned, wanted.emotion, place, list_options=listed, source=own)
         return self._stage("crawl")
 
     @takes(DedupeRecipe)

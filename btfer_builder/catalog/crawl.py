@@ -38,14 +38,14 @@ def cell_of(search: Search) -> QueryCell:
 
 
 class SearchProgress(NamedTuple):
-    """How far a search has come: results asked for, of the phrase with how many words less, and candidates found."""
+    """How far a search has come: results requested, which shorter phrase (0: the whole one), candidates found."""
 
-    asked: int = 0
-    rung: int = 0
+    requested: int = 0
+    simplification: int = 0
     found: int = 0
 
 
-_PROGRESS = """SELECT query, emotion, results_requested, rung,
+_PROGRESS = """SELECT query, emotion, results_requested, simplification,
     (SELECT count(*) FROM candidates c WHERE c.search_id = s.search_id) AS found FROM searches s WHERE engine = ?"""
 
 
@@ -62,12 +62,13 @@ def all_progress(catalog: Catalog, engine: str) -> dict[tuple[str, str], SearchP
     return {(row[0], row[1]): SearchProgress(*row[2:]) for row in catalog.rows(_PROGRESS, engine)}
 
 
-def begin_rung(catalog: Catalog, search: Search, rung: int) -> None:
+def begin_simplification(catalog: Catalog, search: Search, simplification: int) -> None:
     """Commit that a search goes on with the first result of a phrase with fewer words."""
     with catalog.transaction() as db:
         db.execute(
-            "UPDATE searches SET rung = ?, results_requested = 0 WHERE engine = ? AND query = ? AND emotion = ?",
-            (rung, search.engine, search.query, search.emotion),
+            """UPDATE searches SET simplification = ?, results_requested = 0
+               WHERE engine = ? AND query = ? AND emotion = ?""",
+            (simplification, search.engine, search.query, search.emotion),
         )
 
 
@@ -76,10 +77,14 @@ DAY = 86400.0
 
 
 def requests_sent(catalog: Catalog, engine: str, account: str, since: float) -> list[float]:
-    """Return the times of the requests to an engine after `since` (seconds since 1970), the first one first."""
+    """Return the times of the requests to an engine after `since` (seconds since 1970), the first one first.
+
+    Times more than a day ahead of now come from a clock that was wrong, and would block the engine until then.
+    """
     rows = catalog.rows(
-        "SELECT sent_at FROM engine_requests WHERE engine = ? AND account = ? AND sent_at > ? ORDER BY sent_at",
-        engine, account, since,
+        """SELECT sent_at FROM engine_requests WHERE engine = ? AND account = ? AND sent_at > ? AND sent_at < ?
+           ORDER BY sent_at""",
+        engine, account, since, since + 2 * DAY,
     )  # fmt: skip
     return [row[0] for row in rows]
 
@@ -189,7 +194,7 @@ def restate_sources(catalog: Catalog, search: Search, candidates: Iterable[Candi
 def query_with_results(catalog: Catalog, engine: str) -> tuple[str, str] | None:
     """Return phrase and language of the latest search with results on an engine; None if there is none."""
     row = catalog.connection.execute(
-        """SELECT coalesce(nullif(c.asked, ''), s.query) AS query, s.language
+        """SELECT coalesce(nullif(c.query_sent, ''), s.query) AS query, s.language
            FROM searches s JOIN candidates c USING (search_id) WHERE s.engine = ?
            ORDER BY s.search_id DESC, c.candidate_id DESC LIMIT 1""",
         (engine,),

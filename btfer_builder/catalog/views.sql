@@ -5,7 +5,7 @@
 CREATE VIEW candidate_fates AS
 SELECT c.candidate_id, c.search_id, c.rank, c.url, c.page_url, c.title, c.license, c.license_url, c.creator,
        c.attribution, c.restrictions, c.consent, c.sha1, c.found_url, s.engine,
-       coalesce(nullif(c.asked, ''), s.query) AS query, s.language, s.emotion, s.query_ethnicity, s.query_gender,
+       coalesce(nullif(c.query_sent, ''), s.query) AS query, s.language, s.emotion, s.query_ethnicity, s.query_gender,
        s.query_age, s.expression, f.image_id, f.detail, f.http_status, f.content_type, f.bytes, f.fetched_at, f.tries,
        CASE WHEN f.url IS NULL THEN 'waiting' WHEN o.found_by IS NULL THEN 'dropped' ELSE 'kept' END AS state,
        CASE WHEN f.url IS NULL OR o.found_by IS NOT NULL THEN NULL
@@ -51,7 +51,7 @@ SELECT kind, item_id, verdict, emotion, reason, votes, adjudicated FROM vote_cou
 CREATE VIEW image_rows AS
 SELECT o.image_id, coalesce(v.emotion, s.emotion) AS emotion, d.state, d.reason, i.path, i.format, i.bytes,
        h.width, h.height, c.url, c.page_url, c.title, l.license, l.license_url, l.creator, l.attribution,
-       l.restrictions, s.engine, coalesce(nullif(c.asked, ''), s.query) AS query, s.language, s.expression,
+       l.restrictions, s.engine, coalesce(nullif(c.query_sent, ''), s.query) AS query, s.language, s.expression,
        s.query_ethnicity, s.query_gender, s.query_age,
        o.found_by AS candidate_id, d.duplicate_of, d.distance,
        coalesce(d.conflict, 0) AND v.emotion IS NULL AS conflict,

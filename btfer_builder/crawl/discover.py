@@ -12,7 +12,7 @@ from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.crawl import (
     QueryCell,
     add_search,
-    begin_rung,
+    begin_simplification,
     cell_of,
     images_in_cell,
     plan_searches,
@@ -216,14 +216,14 @@ def _run_search(
     search, per_query = planned.search, queue.recipe.per_query
     while True:
         progress = search_progress(catalog, search)
-        if progress.asked >= per_query:
+        if progress.requested >= per_query:
             if not planned.needs_fewer_words(progress, per_query):
                 return None
-            begin_rung(catalog, search, progress.rung + 1)
+            begin_simplification(catalog, search, progress.simplification + 1)
             continue
-        phrase = planned.phrases[min(progress.rung, len(planned.phrases) - 1)]
+        phrase = planned.phrases[min(progress.simplification, len(planned.phrases) - 1)]
         error = _ask_phrase(catalog, queue, search, phrase, session, counts)
-        if error or search_progress(catalog, search).asked < per_query:
+        if error or search_progress(catalog, search).requested < per_query:
             return error
 
 
@@ -239,23 +239,25 @@ def _ask_phrase(
     engine, recipe = queue.engine, queue.recipe
     request = SearchRequest(phrase, search.language, recipe.license, recipe.bing_filters)
     base_url = recipe.engine_url.get(engine.name)
-    asked = "" if phrase == search.query else phrase
+    query_sent = "" if phrase == search.query else phrase
     retried = False
     while True:
-        offset = search_progress(catalog, search).asked
+        offset = search_progress(catalog, search).requested
         try:
             for page in search_pages(
                 engine, request, session, offset=offset, limit=recipe.per_query, base_url=base_url
             ):
                 if not offset and not engine.reports_empty:
                     _refuse_decoys(catalog, queue, search, page.candidates)
-                found = (with_canonical_url(replace(item, asked=asked)) for item in page.candidates)
+                found = (with_canonical_url(replace(item, query_sent=query_sent)) for item in page.candidates)
                 add_search(catalog, search, found, requested=page.next)
                 counts.idle = 0  # there may be new files to fetch
         except NothingParsedError as error:
             if retried:  # empty twice, and the engine gave results in between: a later crawl asks again
                 return None
-            if _still_answers(catalog, queue, request, session, first=search_progress(catalog, search).asked):
+            if _still_answers(
+                catalog, queue, request, session, first=search_progress(catalog, search).requested
+            ):
                 retried = True
                 continue
             failure: SearchError = error
@@ -289,7 +291,7 @@ def _refuse_decoys(
         if len(same) + 1 < DECOY_PHRASES:
             return
     for earlier in same:
-        begin_rung(catalog, earlier, 0)
+        begin_simplification(catalog, earlier, 0)
     phrases = ", ".join(repr(each.query) for each in (*same, search))
     raise SearchError(f"it answers different phrases with the same page ({phrases}): it shows us decoys")
 

@@ -1,5 +1,6 @@
 """How an engine may be asked: its pause, its requests for a day, and the account of the user."""
 
+import math
 import os
 import re
 import threading
@@ -15,7 +16,7 @@ from btfer_builder.catalog.crawl import DAY, add_request, requests_sent
 from btfer_builder.crawl.rate_limit import Clock, RateLimiter
 from btfer_builder.io.terminal import echo_stderr
 
-#: A token is renewed so many seconds before it expires.
+#: A token is renewed so many seconds before it expires, or at half its time if that is shorter.
 RENEW_EARLY = 300.0
 #: Requests come in this much slower than a limit allows: two may arrive closer together than they were sent.
 _SLACK = 1.05
@@ -96,7 +97,7 @@ class Credentials(requests.auth.AuthBase):
 
     def __init__(self, account: Account, client: str, secret: str, token: str, clock: Clock) -> None:
         self.account, self._client, self._secret, self._clock = account, client, secret, clock
-        self._token, self._until = ("", 0.0) if client else (token, float("inf"))
+        self._token, self._renew_at = ("", 0.0) if client else (token, math.inf)
         self._lock = threading.Lock()
 
     @property
@@ -112,14 +113,14 @@ class Credentials(requests.auth.AuthBase):
     def expire(self) -> bool:
         """Drop a token that the engine does not know any more, and return whether there can be another."""
         with self._lock:
-            self._until = 0.0 if self._client else self._until
+            self._renew_at = 0.0 if self._client else self._renew_at
         return bool(self._client)
 
     def _valid_token(self) -> str:
         with self._lock:
-            if self._clock.time() > self._until - RENEW_EARLY:
+            if not self._clock.time() < self._renew_at:
                 self._token, seconds = self._fetch()
-                self._until = self._clock.time() + seconds
+                self._renew_at = self._clock.time() + max(seconds - RENEW_EARLY, seconds / 2)
             return self._token
 
     def _fetch(self) -> tuple[str, float]:
@@ -136,6 +137,10 @@ class Credentials(requests.auth.AuthBase):
                 allow_redirects=False,
             )
         names = f"{self.account.client_id} and {self.account.client_secret}"
+        if (
+            answer.status_code == 429 or answer.status_code >= 500
+        ):  # no matter of the credentials: tried again
+            raise requests.ConnectionError(f"HTTP {answer.status_code} from {self.account.token_url}")
         if answer.status_code != 200:
             raise TokenError(f"HTTP {answer.status_code} from {self.account.token_url}: check {names}")
         try:
@@ -143,7 +148,7 @@ class Credentials(requests.auth.AuthBase):
             token, seconds = content["access_token"], float(content["expires_in"])
         except (ValueError, KeyError, TypeError):
             raise TokenError(f"{self.account.token_url} gives no token: check {names}") from None
-        if not (isinstance(token, str) and token.isascii() and token.isprintable() and token):
+        if not (isinstance(token, str) and token.isascii() and token.isprintable() and token and seconds > 0):
             raise TokenError(f"{self.account.token_url} gives no token: check {names}")
         return token, seconds
 

@@ -29,11 +29,11 @@ class PlannedSearch:
 
     def is_done(self, progress: SearchProgress, per_query: int) -> bool:
         """Return whether nothing is left to ask."""
-        return progress.asked >= per_query and not self.needs_fewer_words(progress, per_query)
+        return progress.requested >= per_query and not self.needs_fewer_words(progress, per_query)
 
     def needs_fewer_words(self, progress: SearchProgress, per_query: int) -> bool:
         """Return whether a phrase that was asked to its end found too little, and there is another."""
-        return progress.found < min(HANDFUL, per_query) and progress.rung + 1 < len(self.phrases)
+        return progress.found < min(HANDFUL, per_query) and progress.simplification + 1 < len(self.phrases)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ def plan_crawl(
         progress = all_progress(catalog, engine.name)
         planned = planned_searches(catalog, engine, queries, recipe.per_query)
         asked = [
-            progress.get((item.search.query, item.search.emotion), SearchProgress()).asked for item in planned
+            progress.get((item.search.query, item.search.emotion), SearchProgress()).requested
+            for item in planned
         ]
         requests = sum(pages(engine, done, recipe.per_query) for done in asked)
         access = engine_access(engine, recipe, catalog, clock)

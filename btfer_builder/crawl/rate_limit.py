@@ -20,6 +20,8 @@ from btfer_builder.crawl.ssrf_guard import is_loopback
 BACKOFF = 2.0
 MAX_BACKOFF = 60.0
 LOOPBACK_BACKOFF = 0.02
+#: Seconds that a host may ask for, some thirty years: later times may have no date.
+LONGEST_PAUSE = 1e9
 #: After so many requests in a row without an answer, a host counts as dead for this crawl.
 DEAD_AFTER = 5
 
@@ -106,14 +108,14 @@ def retry_after(value: str | None) -> float | None:
     """Return the seconds of a `Retry-After` header, which has seconds or a date; None if it has neither."""
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
-        return float(min(int(text[:12]), 10**9))
+        return min(float(text[:12]), LONGEST_PAUSE)
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
+    return min(max(0.0, (date - datetime.now(UTC)).total_seconds()), LONGEST_PAUSE)
 
 
 def backoff(attempt: int, *, loopback: bool = False) -> float:

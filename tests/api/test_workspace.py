@@ -78,6 +78,20 @@ def test_a_crawl_works_where_an_event_loop_runs_already(place, tmp_path):
     assert asyncio.run(cell())["kept"].item() == 2
 
 
+def test_a_list_with_columns_of_its_own_is_crawled(place, tmp_path):
+    workspace = quiet_workspace(tmp_path / "faces")
+    rows = ["bild,alt", "http://127.0.0.1:1/a.jpg,smiling", "http://127.0.0.1:1/b.jpg,a tree"]
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    funnel = workspace.crawl(
+        engine=["urls"],
+        path=tmp_path / "list.csv",
+        column={"url": "bild"},
+        where_caption="smil",
+        emotion=["happy"],
+    )
+    assert funnel["in"].item() == 1
+
+
 def test_progress_can_be_hidden(place, tmp_path, capfd):
     workspace = quiet_workspace(tmp_path / "faces")
     workspace.crawl(engine=["folder"], path=place / "photos", emotion=["happy"], progress=False)

@@ -48,6 +48,9 @@ class Openverse:
     results_for: Callable[[str], int] = lambda _phrase: 100
     #: Whether tokens are taken without being recognized.
     forgets_accounts: bool = False
+    #: Seconds for which a token is good, and how many requests for one fail from now on.
+    token_seconds: float = TOKEN_SECONDS
+    failing_tokens: int = 0
     searched: list[str] = field(default_factory=list)  # phrases of the pages that were served
     pages: list[tuple[str, int]] = field(default_factory=list)
     refused: Counter[int] = field(default_factory=Counter)  # by status
@@ -110,14 +113,22 @@ class Openverse:
 
     def give_token(self, form: dict[str, list[str]]) -> tuple[int, dict[str, str], object]:
         """Answer a request for a token."""
+        if self.failing_tokens:
+            self.failing_tokens -= 1
+            return 503, {}, {}
         if form != {"grant_type": ["client_credentials"], "client_id": ["me"], "client_secret": ["geheim"]}:
             return 401, {}, {"error": "invalid_client"}
         token = f"token{len(self.tokens)}"
-        self.tokens[token] = self.clock.now + TOKEN_SECONDS
+        self.tokens[token] = self.clock.now + self.token_seconds
         return (
             200,
             {},
-            {"access_token": token, "expires_in": TOKEN_SECONDS, "token_type": "Bearer", "scope": "read"},
+            {
+                "access_token": token,
+                "expires_in": self.token_seconds,
+                "token_type": "Bearer",
+                "scope": "read",
+            },
         )
 
 

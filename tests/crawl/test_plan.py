@@ -142,6 +142,23 @@ def test_a_token_is_renewed_before_it_ends_and_when_it_is_not_known(openverse, d
     assert not any("Referer" in header for header in openverse.headers)
 
 
+def test_a_short_token_is_not_fetched_for_every_request(openverse, discover, monkeypatch):
+    monkeypatch.setenv("OPENVERSE_CLIENT_ID", "me")
+    monkeypatch.setenv("OPENVERSE_CLIENT_SECRET", "geheim")
+    openverse.token_seconds = 60
+    discover(GRID[:10])
+    assert len(openverse.searched) == 20
+    assert list(openverse.tokens) == ["token0"], "it is good for half a minute"
+
+
+def test_a_renewal_that_fails_for_a_moment_is_tried_again(openverse, discover, monkeypatch):
+    monkeypatch.setenv("OPENVERSE_CLIENT_ID", "me")
+    monkeypatch.setenv("OPENVERSE_CLIENT_SECRET", "geheim")
+    openverse.failing_tokens = 2
+    (queue,) = discover(GRID[:1])
+    assert (queue.failures, len(openverse.searched), list(openverse.tokens)) == ([], 2, ["token0"])
+
+
 def test_wrong_credentials_are_named_and_not_told(openverse, discover, monkeypatch):
     monkeypatch.setenv("OPENVERSE_CLIENT_ID", "me")
     monkeypatch.setenv("OPENVERSE_CLIENT_SECRET", "falsch")
@@ -176,6 +193,17 @@ def test_requests_of_an_earlier_crawl_count_and_come_back_one_by_one(openverse, 
     openverse.clock.now += DAY / 2
     discover()
     assert len(openverse.searched) == 350, "those of the first crawl are a day old, the other fifty are not"
+
+
+def test_requests_of_a_clock_that_was_years_ahead_block_nothing(openverse, discover):
+    now = openverse.clock.now
+    openverse.clock.now += 4 * 365 * DAY
+    (queue,) = discover()
+    assert queue.closed
+    openverse.clock.now = now
+    openverse.history.clear()
+    discover(GRID[100:101])
+    assert len(openverse.searched) == 202
 
 
 def test_what_others_at_this_address_have_used_is_no_failure(openverse, workspace, discover):

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btfer_builder.config import CrawlRecipe, override
+from btfer_builder.crawl.engine_access import BudgetSpentError
 from btfer_builder.crawl.rate_limit import (
     BACKOFF,
     DEAD_AFTER,
@@ -69,6 +70,12 @@ def test_retry_after_a_date_to_come():
     for zone in (UTC, None):
         later = datetime.now(UTC).replace(tzinfo=zone) + timedelta(seconds=90)
         assert retry_after(format_datetime(later)) == pytest.approx(90, abs=2)
+
+
+def test_a_pause_without_end_has_a_date():
+    pause = retry_after("Fri, 31 Dec 9999 23:59:59 GMT")
+    assert pause == 1e9
+    assert "it can be asked again at 20" in str(BudgetSpentError(1_800_000_000.0 + pause))
 
 
 @given(st.text(max_size=40))

@@ -78,10 +78,12 @@ def read_urls(
     options = options or ListOptions()
     caption = _pattern(options.where_caption)
     searches: dict[tuple[str, Emotion], tuple[Search, list[Candidate]]] = {}
+    captions: set[bool] = set()
     try:
         for place, row in _rows(path, options.columns):
             if not row.get("url"):
                 raise BtferError(f"{path}, {place}: no url")
+            captions.add(bool(row.get("title")))
             if caption and not caption.search(row.get("title", "")):
                 continue
             emotion = _emotion(path, place, row, emotions)
@@ -89,6 +91,10 @@ def read_urls(
                 _add(searches, path, place, row, emotion)
     except OSError as error:
         raise BtferError(f"{path}: cannot be read as a list of addresses: {error}") from None
+    if caption and captions == {False}:
+        raise BtferError(
+            f"{path}: no row has a caption for --where-caption; name its column with --column title=NAME"
+        )
     yield from searches.values()
 
 
@@ -172,6 +178,9 @@ def _text_rows(path: Path, given: Mapping[str, str]) -> Iterator[Row]:
 
 
 def _json_rows(path: Path, given: Mapping[str, str]) -> Iterator[Row]:
+    # An object may leave out what it has no value for, except the address; but not all may.
+    missing = {name: column for name, column in given.items() if name != "url"}
+    optional = tuple(missing.values())
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
@@ -181,10 +190,14 @@ def _json_rows(path: Path, given: Mapping[str, str]) -> Iterator[Row]:
             raise BtferError(f"{path}, line {number}: not JSON: {error}") from None
         if not isinstance(row, dict):
             raise BtferError(f"{path}, line {number}: expected a JSON object")
+        missing = {name: column for name, column in missing.items() if column not in row}
+        columns = (*row, *optional)
         yield (
             f"line {number}",
-            {name: _text(row[column]) for name, column in _names(path, row, given).items()},
+            {name: _text(row.get(column)) for name, column in _names(path, columns, given).items()},
         )
+    if missing:
+        _names(path, row, missing)
 
 
 def _parquet_rows(path: Path, given: Mapping[str, str]) -> Iterator[Row]:

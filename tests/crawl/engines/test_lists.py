@@ -175,6 +175,24 @@ def test_columns_are_named_where_nobody_can_guess_them(listed):
         listed("bild,mood\nx,joy\n", image="bild")
 
 
+def test_an_object_may_leave_out_a_named_column_but_not_all_may(listed):
+    content = '{"url": "https://a.example/1.jpg"}\n{"url": "https://a.example/2.jpg", "alt": "smiling", "who": "Ana"}\n'
+    ((_, found),) = listed(content, "happy", title="alt", creator="who", caption="smil")
+    assert [(item.url, item.creator) for item in found] == [("https://a.example/2.jpg", "Ana")]
+    with pytest.raises(BtferError, match="no column 'atl' for --column title=atl, only url, alt, who"):
+        listed(content, "happy", title="atl")
+
+
+@pytest.mark.parametrize(
+    "content", ["https://a.example/1.jpg\n", "url,bild\nhttps://a.example/1.jpg,smile\n"]
+)
+def test_captions_that_a_list_does_not_have_match_nothing_by_mistake(listed, content):
+    with pytest.raises(
+        BtferError, match="no row has a caption for --where-caption; name its column with --column"
+    ):
+        listed(content, "happy", caption="smil")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
