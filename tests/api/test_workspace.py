@@ -82,13 +82,17 @@ def test_a_list_with_columns_of_its_own_is_crawled(place, tmp_path):
     workspace = quiet_workspace(tmp_path / "faces")
     rows = ["bild,alt", "http://127.0.0.1:1/a.jpg,smiling", "http://127.0.0.1:1/b.jpg,a tree"]
     (tmp_path / "list.csv").write_text("\n".join(rows))
-    funnel = workspace.crawl(
-        engine=["urls"],
-        path=tmp_path / "list.csv",
-        column={"url": "bild"},
-        where_caption="smil",
-        emotion=["happy"],
-    )
+    settings = {
+        "engine": ["urls"],
+        "path": tmp_path / "list.csv",
+        "emotion": ["happy"],
+        "where_caption": "smil",
+    }
+    with pytest.raises(
+        bt.BtferError, match=r"no row has a caption for where_caption; .* column=\{'title': NAME\}"
+    ):
+        workspace.crawl(**settings, column={"url": "bild"})
+    funnel = workspace.crawl(**settings, column={"url": "bild", "title": "alt"})
     assert funnel["in"].item() == 1
 
 
