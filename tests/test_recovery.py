@@ -2,11 +2,11 @@
 
 import os
 import sqlite3
+from contextlib import closing
 
 import pytest
 
 from btfer_builder.catalog.backup import KEEP, back_up
-from btfer_builder.catalog.catalog import MIGRATIONS, Catalog
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.errors import BtferError
@@ -16,9 +16,7 @@ from btfer_builder.release.takedown.stage import take_down
 from btfer_builder.workspace import Workspace, create_workspace
 from tests.factories import fill_catalog
 from tests.release.small_set import btfer
-
-#: The schema before the last migration.
-BEFORE = len(MIGRATIONS) - 1
+from tests.upgrade.upgrade_archive import unpack
 
 
 @pytest.fixture
@@ -142,21 +140,22 @@ def test_the_latest_backups_are_kept(workspace):
     assert sorted(workspace.backups.iterdir()) == made[2:]
 
 
-def test_a_migration_is_preceded_by_a_backup(workspace):
-    path = workspace.manifests / "btfer.sqlite"
-    workspace.catalog.connection.execute(f"PRAGMA user_version = {BEFORE}")
-    workspace.catalog.connection.execute("DROP TABLE intentions")
-    workspace.catalog.connection.execute("DROP VIEW face_rows")
-    workspace.catalog.connection.execute("DROP VIEW face_copies")
-    workspace.catalog.connection.execute("DROP VIEW croppable_files")
-    workspace.catalog.connection.execute("DROP TABLE purged")
-    workspace.catalog.connection.execute("ALTER TABLE faces DROP COLUMN bytes")
-    workspace.catalog.connection.close()
-    migrated = Catalog(path)
+def test_a_migration_is_preceded_by_a_backup(tmp_path):
+    unpack(tmp_path)
+    path = tmp_path / "manifests" / "btfer.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        before = (
+            db.execute("PRAGMA user_version").fetchone(),
+            db.execute("SELECT * FROM decisions").fetchall(),
+        )
+    assert before[1]
+    workspace = Workspace(tmp_path)
+    migrated = workspace.catalog.value("SELECT count(*) FROM decisions")
     (backup,) = workspace.backups.iterdir()
-    with sqlite3.connect(backup) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (BEFORE,)
-    assert migrated.value("SELECT count(*) FROM decisions") == 1
+    with closing(sqlite3.connect(backup)) as db:
+        after = db.execute("PRAGMA user_version").fetchone(), db.execute("SELECT * FROM decisions").fetchall()
+    assert after == before
+    assert migrated == len(before[1])
 
 
 def test_check_says_what_is_wrong_and_changes_nothing(workspace):

@@ -56,7 +56,7 @@ def readers(tmp_path):
         "hashes": read_hashes,
         "decisions": lambda path: import_decisions(catalog, path, reviewer="ana"),
         "fer2013": lambda path: list(fer2013.read(path)),
-        "rafdb": _below(folder, rafdb.LIST, lambda at: list(rafdb.read(at))),
+        "rafdb": _below(folder, rafdb.LISTS[0], lambda at: list(rafdb.read(at))),
         "metadata": _below(folder, "metadata.jsonl", read_metadata),
         "release": _below(folder, "release.json", faces_in),
         "report": _below(folder, "metrics.json", read_report),

@@ -45,8 +45,9 @@ STRICTER = {"scan", "scan addresses"}
 LOCK = ".lock"
 
 
-#: Members of an answer that are computed otherwise now: each reviewer against the consensus of the others.
-OTHERWISE = {"agreement": {"consensus"}}
+#: Members of an answer that are computed otherwise now: a reviewer is measured against the consensus of the others, and
+#: a takedown names the tables of decisions that lie in the workspace.
+OTHERWISE = {"agreement": {"consensus"}, "takedown": {"own_files"}}
 
 
 class Unpacked:

@@ -1,5 +1,6 @@
 """The `mtcnn` package as a detector, the reference for the faster implementation; needs TensorFlow."""
 
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ def _mtcnn() -> Any:  # noqa: ANN401 - an untyped package
     tf = import_tensorflow(gpu=False)
     from mtcnn import MTCNN
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    with suppress(RuntimeError):  # TensorFlow is in use already: a notebook, never a worker of `btfer crop`
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
     return MTCNN()

@@ -51,7 +51,7 @@ def read(source: Path) -> Iterator[Item]:
     BtferError
         If the file is missing or not a CSV file, lacks one of the columns, or has an unknown `Usage`.
     """
-    path = source if source.is_file() else find_file(source, "fer2013.csv", "icml_face_data.csv")
+    path = find_file(source, "fer2013.csv", "icml_face_data.csv") if source.is_dir() else source
     if path is not None:
         return _rows(path)
     splits = split_folders(source) or {source: "train"}
