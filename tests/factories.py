@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from PIL import Image as Picture
 
-from btfer_builder.catalog.crawl import add_fetches, add_search
 from btfer_builder.catalog.crop import add_crops
 from btfer_builder.catalog.dedupe import replace_dedupes
+from btfer_builder.catalog.fetches import add_fetches
+from btfer_builder.catalog.searches import add_search
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import Candidate, CropResult, DedupeResult, Face, Fetch, Image, Search
 from btfer_builder.workspace import Workspace

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from btfer_builder.catalog.catalog import Catalog, insert, now, placeholders
-from btfer_builder.catalog.crawl import forget_url, url_sha256
 from btfer_builder.catalog.intentions import ERASED, record
+from btfer_builder.catalog.tombstones import forget_url, url_sha256
 from btfer_builder.errors import BtferError
 from btfer_builder.io.json import json_text
 from btfer_builder.records import SampledFace

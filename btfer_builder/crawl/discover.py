@@ -9,17 +9,16 @@ from pathlib import Path
 
 from btfer_builder import __version__
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.crawl import (
+from btfer_builder.catalog.fetches import images_in_cell, waiting_in_cell
+from btfer_builder.catalog.searches import (
     QueryCell,
     add_search,
     begin_simplification,
     cell_of,
-    images_in_cell,
     plan_searches,
     query_with_results,
     restate_sources,
     search_progress,
-    waiting_in_cell,
 )
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.download import CrawlCounts

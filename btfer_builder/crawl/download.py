@@ -12,18 +12,18 @@ from typing import TypeVar
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.catalog import now
-from btfer_builder.catalog.crawl import (
-    QueryCell,
+from btfer_builder.catalog.fetches import (
     WaitingUrl,
     add_fetches,
     drop_images,
     images_in_cell,
     opted_out_images,
     settle_unfetchable,
-    taken_down_images,
     waiting_urls,
 )
 from btfer_builder.catalog.purge import purged_ids
+from btfer_builder.catalog.searches import QueryCell
+from btfer_builder.catalog.tombstones import taken_down_images
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited

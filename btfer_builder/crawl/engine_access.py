@@ -12,7 +12,7 @@ from datetime import datetime
 import requests
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.crawl import DAY, add_request, requests_sent
+from btfer_builder.catalog.searches import DAY, add_request, requests_sent
 from btfer_builder.crawl.rate_limit import Clock, RateLimiter
 from btfer_builder.io.terminal import echo_stderr
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.crawl import DAY, SearchProgress, all_progress
+from btfer_builder.catalog.searches import DAY, SearchProgress, all_progress
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.engine_access import EngineAccess, Limits
 from btfer_builder.crawl.engines import SEARCH_ENGINES

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.crawl import QueryCell
 from btfer_builder.catalog.forecast import emotion_progress
 from btfer_builder.catalog.intentions import ERASED, is_intended
 from btfer_builder.catalog.manifests import write_manifests
+from btfer_builder.catalog.searches import QueryCell
 from btfer_builder.config import CrawlRecipe, SourceRecipe
 from btfer_builder.crawl.canary import EngineCheck, check_engine
 from btfer_builder.crawl.discover import EngineQueue, discover_listed, discover_searches

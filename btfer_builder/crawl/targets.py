@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.crawl import QueryCell, images_in_cell
+from btfer_builder.catalog.fetches import images_in_cell
 from btfer_builder.catalog.forecast import EmotionProgress
 from btfer_builder.catalog.search_yield import PhraseYield, phrase_yields
+from btfer_builder.catalog.searches import QueryCell
 from btfer_builder.queries.phrases import Query
 from btfer_builder.queries.plan import interleaved
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from btfer_builder.catalog.crawl import url_sha256
 from btfer_builder.catalog.reviewed_work import count_released, count_work_on_images
 from btfer_builder.catalog.sample import sampled_faces
 from btfer_builder.catalog.takedown import (
@@ -13,6 +12,7 @@ from btfer_builder.catalog.takedown import (
     faces_of,
     image_paths,
 )
+from btfer_builder.catalog.tombstones import url_sha256
 from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import thumb_path
 from btfer_builder.reconcile import finish_erasure

@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.crawl import taken_down_images
 from btfer_builder.catalog.dedupe import (
     HashedImage,
     add_hashes,
@@ -27,6 +26,7 @@ from btfer_builder.catalog.reviewed_work import (
     last_version,
 )
 from btfer_builder.catalog.takedown import taken_down_fingerprints
+from btfer_builder.catalog.tombstones import taken_down_images
 from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.dedupe.erase import erase_taken_down

@@ -149,7 +149,10 @@ def open_image(path: File | IO[bytes], max_pixels: int = MAX_PIXELS) -> "Iterato
     except Exception as error:
         if cure := unsupported(start):
             raise Undecodable("unsupported_format", cure) from None
-        raise Undecodable("unreadable", f"{type(error).__name__}: {error}"[:200]) from None
+        detail = str(error).split(" <_io.")[
+            0
+        ]  # Pillow names the object that it reads, which differs each time
+        raise Undecodable("unreadable", f"{type(error).__name__}: {detail}"[:200]) from None
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class FolderFiles:
 
 
 def list_images(folder: Path, *, recursive: bool = True) -> FolderFiles:
-    """List the images of a folder and its subfolders, following links; each folder is read once.
+    """List the images of a folder and its subfolders, following links; each folder is read once, and none above it.
 
     A file is an image if its first bytes say so. One that has the suffix of an image and another content is listed,
     too: it is broken, and decoding it says how.
@@ -94,7 +94,8 @@ def _files(folder: Path, recursive: bool) -> Iterator[tuple[Path, str]]:
     def fail(error: OSError) -> None:
         raise BtferError(f"{error.filename}: cannot be read: {error.strerror}; its images would be missed")
 
-    seen: set[tuple[int, int]] = set()
+    # A link that leads up would take the pictures of the folders beside this one.
+    seen = {(status.st_dev, status.st_ino) for status in map(os.stat, folder.resolve().parents)}
     inherited: dict[str, str] = {}
     for root, folders, files in os.walk(folder, onerror=fail, followlinks=True):
         status = os.stat(root)

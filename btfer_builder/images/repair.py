@@ -1,11 +1,15 @@
-"""Read image files whose defects no browser minds: odd chunks in a PNG, a JPEG without its last bytes."""
+"""Read image files whose defects no browser minds: odd chunks in a PNG or tags in an AVIF, a JPEG without its end."""
 
 import io
+import re
 import zlib
 from typing import IO
 
 #: What a PNG is decoded from; all other chunks, such as texts and colour profiles, are skipped.
 _NEEDED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"eXIf"})
+
+#: An entry of an AVIF (box `infe`, version 2 or 3) that names its EXIF block.
+_EXIF_ENTRY = re.compile(rb"(infe(?:\x02\0\0\0..|\x03\0\0\0....)\0\0)Exif", re.DOTALL)
 
 #: Largest part of the rows of a JPEG that may be missing; below 16 pixels, any part.
 _MISSING = 0.05
@@ -19,48 +23,52 @@ def readable(file: IO[bytes]) -> IO[bytes]:
     """Return an image file in a form that Pillow decodes, at its start: the file itself if it is intact.
 
     Of a PNG, chunks that are not needed are left out if there are any, since Pillow refuses large texts and wrong
-    checksums in them. A JPEG that lacks only its last bytes gets its end.
+    checksums in them. A JPEG that lacks only its last bytes gets its end. The EXIF block of an AVIF is hidden: Pillow
+    writes the orientation, which is elsewhere, into it, and fails on odd tags.
     """
-    start = file.read(8)
+    start = file.read(12)
     mended = None
-    if start == b"\x89PNG\r\n\x1a\n":
+    if start[:8] == b"\x89PNG\r\n\x1a\n":
         mended = _bare_png(file)
     elif start[:3] == b"\xff\xd8\xff":
         mended = _ended_jpeg(file)
+    elif start[4:12] in {b"ftypavif", b"ftypavis"}:
+        content, hidden = _EXIF_ENTRY.subn(rb"\1none", start + file.read())
+        mended = content if hidden else None
     file.seek(0)
     return file if mended is None else io.BytesIO(mended)
 
 
 def _bare_png(file: IO[bytes]) -> bytes | None:
-    """Return a PNG with only the chunks that are needed; None if it has no others, or is cut off."""
+    """Return a PNG with only the chunks that are needed; None if it has no others."""
     size = file.seek(0, io.SEEK_END)
-    at, wanted, others = 8, [], False
+    at, wanted, others, end = 8, [], False, b"\0\0\0\0IEND\xaeB`\x82"
     while at + 12 <= size:
         file.seek(at)
         header = file.read(8)
-        length = int.from_bytes(header[:4])
+        length = 12 + int.from_bytes(header[:4])
         kind = header[4:]
-        if at + 12 + length > size:
-            return None
         if kind == b"IEND":
             break
+        if at + length > size and kind in _NEEDED:  # cut off: it is for Pillow to say whether enough is there
+            length, end = size - at, b""
         # Of the chunks that are needed, a wrong checksum is an error only in those without which there is no picture.
-        if kind in _NEEDED and (kind[0] < ord("a") or _is_intact(file, kind, length)):
-            wanted.append((at, 12 + length))
+        if kind in _NEEDED and (kind[0] < ord("a") or _is_intact(file, kind, length - 12)):
+            wanted.append((at, length))
         else:
             others = True
-        at += 12 + length
+        at += length
     if not others:
         return None
     parts = [b"\x89PNG\r\n\x1a\n"]
     for begin, length in wanted:
         file.seek(begin)
         parts.append(file.read(length))
-    return b"".join((*parts, b"\0\0\0\0IEND\xaeB`\x82"))
+    return b"".join((*parts, end))
 
 
 def _is_intact(file: IO[bytes], kind: bytes, length: int) -> bool:
-    content = file.read(length)
+    content = file.read(max(0, length))
     return zlib.crc32(content, zlib.crc32(kind)) == int.from_bytes(file.read(4))
 
 

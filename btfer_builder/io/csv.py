@@ -19,6 +19,12 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uf
 #: Between the cells of a row; a spreadsheet writes semicolons where the decimal separator is a comma.
 _DELIMITERS = ",;\t|"
 
+#: What a line of an empty row consists of.
+_EMPTY = f"{_DELIMITERS} \r\n"
+
+#: A line that names the delimiter; some programs quote it.
+_SEP = re.compile(r"""(?i:sep)=([^\w\s"]|\t)\s*|"(?i:sep)=([^\w\s"]|\t)"\s*""")
+
 #: A quoted cell, whose commas are not between cells.
 _QUOTED = re.compile(r'"[^"]*"')
 
@@ -95,7 +101,7 @@ def read_csv(path: Path, *, max_line: int = MAX_LINE) -> tuple[list[str], Iterat
     """Return the columns of a CSV table, and an iterator over its rows, which holds one row at a time.
 
     Accepted are commas, semicolons, tabs and bars between cells (or what a first line `sep=;` names), all ends of
-    lines, and UTF-8 and UTF-16 with or without byte-order mark.
+    lines, and UTF-8 and UTF-16 with or without byte-order mark. Empty rows are left out, those before the names, too.
 
     Parameters
     ----------
@@ -109,7 +115,7 @@ def read_csv(path: Path, *, max_line: int = MAX_LINE) -> tuple[list[str], Iterat
     columns : list of str
         The names in the first row in lower case, without spaces around them; empty for an empty file.
     rows : iterator of (int, list of str)
-        The number of the line where a row begins, and its cells; blank lines are left out.
+        The number of the line where a row begins, and its cells.
 
     Raises
     ------
@@ -120,15 +126,21 @@ def read_csv(path: Path, *, max_line: int = MAX_LINE) -> tuple[list[str], Iterat
         If the file cannot be read.
     """
     lines = read_lines(path, max_line=max_line)
-    first, skipped = next(lines, ""), 0
-    delimiter = first[4:].rstrip("\r\n")
-    if first[:4].lower() == "sep=" and len(delimiter) == 1 and not delimiter.isalnum() and delimiter != '"':
-        first, skipped = next(lines, ""), 1
+    first, skipped = _first_row(lines)
+    if named := _SEP.fullmatch(first):
+        delimiter = named[1] or named[2]
+        first, more = _first_row(lines)
+        skipped += 1 + more
     else:
         delimiter = max(_DELIMITERS, key=_QUOTED.sub("", first).count)
     rows = _read_rows(path, csv.reader(chain([first], lines), delimiter=delimiter, strict=True), skipped)
     columns = next(rows, (1, []))[1]
     return [name.strip().lower() for name in columns], rows
+
+
+def _first_row(lines: Iterator[str]) -> tuple[str, int]:
+    """Return the first line that is not an empty row, and the number of lines before it."""
+    return next(((line, number) for number, line in enumerate(lines) if line.strip(_EMPTY)), ("", 0))
 
 
 def _read_rows(path: Path, reader: Iterator[list[str]], skipped: int) -> Iterator[tuple[int, list[str]]]:
@@ -140,7 +152,7 @@ def _read_rows(path: Path, reader: Iterator[list[str]], skipped: int) -> Iterato
             raise NotCsv(f"{path}, line {line}: not a CSV file: {error}") from None
         if cells is None:
             return
-        if cells:
+        if any(cells) or len(cells) == 1:  # a table of one column may have empty cells
             yield line, cells
 
 

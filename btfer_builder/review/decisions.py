@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
+from urllib.parse import quote
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.review import add_decisions, current_decisions, item_path, item_paths, review_items
@@ -129,7 +130,7 @@ def export_decisions(
     rows = list(decision_rows(catalog, kinds, reviewer, recipe or ReviewRecipe()))
     if files is not None:
         for number, row in enumerate(rows):
-            row["thumbnail"] = f"{page_name(path, number)}#{row['item_id']}"
+            row["thumbnail"] = f"{quote(page_name(path, number))}#{row['item_id']}"
         write_contact_sheet(files, path, rows)
     return write_csv(path, EXPORTED, rows)
 

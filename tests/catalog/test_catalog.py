@@ -13,10 +13,11 @@ import pytest
 from btfer_builder import records
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.catalog import MIGRATIONS, insert
-from btfer_builder.catalog.crawl import add_fetches, add_search
+from btfer_builder.catalog.fetches import add_fetches
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 from btfer_builder.catalog.review import add_decisions, undo
+from btfer_builder.catalog.searches import add_search
 from btfer_builder.errors import BtferError
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import Candidate, Decision, Fetch, Image, Search

@@ -9,11 +9,11 @@ import pytest
 from btfer_builder.catalog import (
     Catalog,
     agreement,
-    crawl,
     crop,
     dedupe,
     dedupe_faces,
     evaluate,
+    fetches,
     intentions,
     leakage,
     owned_files,
@@ -21,6 +21,7 @@ from btfer_builder.catalog import (
     review,
     reviewed_work,
     sample,
+    searches,
     takedown,
 )
 from btfer_builder.catalog import duplicates_of as catalog_peers
@@ -157,15 +158,15 @@ def ask_everything(catalog: Catalog, folder: Path) -> None:
     leakage.comparable_faces(catalog)
     leakage.searched_sets(catalog)
     leakage.leaked_sample(catalog)
-    cell = crawl.QueryCell("happy", "white", "female", "adult")
-    crawl.images_in_cell(catalog, cell)
-    crawl.waiting_in_cell(catalog, cell, ["openverse"])
-    crawl.waiting_urls(catalog, ["openverse"])
-    crawl.settle_unfetchable(catalog, ["openverse"])
-    crawl.opted_out_images(catalog)
-    crawl.all_progress(catalog, "openverse")
-    crawl.query_with_results(catalog, "openverse")
-    crawl.requests_sent(catalog, "openverse", "", 0.0)
+    cell = searches.QueryCell("happy", "white", "female", "adult")
+    fetches.images_in_cell(catalog, cell)
+    fetches.waiting_in_cell(catalog, cell, ["openverse"])
+    fetches.waiting_urls(catalog, ["openverse"])
+    fetches.settle_unfetchable(catalog, ["openverse"])
+    fetches.opted_out_images(catalog)
+    searches.all_progress(catalog, "openverse")
+    searches.query_with_results(catalog, "openverse")
+    searches.requests_sent(catalog, "openverse", "", 0.0)
     takedown.face_copies(catalog, [image])
     takedown.neighbours_on_page(catalog, [image])
     copy = catalog.value("SELECT image_id FROM dedupes WHERE duplicate_of = ?", image)

@@ -5,9 +5,9 @@ import hashlib
 
 import pytest
 
-from btfer_builder.catalog.crawl import url_sha256
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.review import review_items
+from btfer_builder.catalog.tombstones import url_sha256
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
 from btfer_builder.review.ordering import ReviewSignals

@@ -37,6 +37,12 @@ def folder(tmp_path):
     return tmp_path / "pictures"
 
 
+def test_a_link_up_takes_no_pictures_of_the_folders_beside(folder):
+    (folder / "sub/up").symlink_to("..")
+    (folder / "sub/far").symlink_to(folder.parent)
+    assert {path.parent for path in list_images(folder / "sub").images} == {folder / "sub"}
+
+
 def test_every_file_is_an_image_or_counted(folder, capsys):
     files = list_images(folder)
     assert [path.relative_to(folder).as_posix() for path in files.images] == [

@@ -54,6 +54,43 @@ def test_chunks_that_are_not_needed_drop_no_png(tmp_path, content):
     assert np.array_equal(decode_image(tmp_path / "picture.png"), PICTURE)
 
 
+@pytest.mark.parametrize(
+    ("content", "lost"),
+    [
+        (with_chunk(chunk(b"tEXt", b"Comment\0" + b"x" * 50), before=b"IEND"), 30),
+        (with_chunk(chunk(b"tEXt", b"Comment\0" + b"x" * 50), before=b"IEND"), 12),
+        (with_chunk(chunk(b"tEXt", b"Comment\0hello", checksum=1)), 14),
+        (with_chunk(chunk(b"tEXt", b"Comment\0hello", checksum=1)), 6),
+    ],
+    ids=["in a text", "after a text", "in the data's checksum", "in the end"],
+)
+def test_a_png_that_lacks_no_pixels_is_a_picture(tmp_path, content, lost):
+    (tmp_path / "picture.png").write_bytes(content[:-lost])
+    assert np.array_equal(decode_image(tmp_path / "picture.png"), PICTURE)
+
+
+@pytest.mark.parametrize("kind", [2, 7])  # a text, or undefined bytes
+def test_an_odd_tag_drops_no_avif_and_its_orientation_is_applied(tmp_path, kind):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x011A] = 6, 72.0  # Pillow writes the orientation as a property of the picture
+    buffer = io.BytesIO()
+    Image.fromarray(PICTURE).save(buffer, "AVIF", exif=exif)
+    (tmp_path / "plain.avif").write_bytes(buffer.getvalue())
+    resolution = b"\x01\x1a\0\x05\0\0\0\1"
+    assert buffer.getvalue().count(resolution) == 1
+    odd = buffer.getvalue().replace(resolution, resolution[:3] + bytes([kind]) + resolution[4:])
+    (tmp_path / "odd.avif").write_bytes(odd)
+    pixels = decode_image(tmp_path / "odd.avif")
+    assert pixels.shape == (160, 128, 3)
+    assert np.array_equal(pixels, decode_image(tmp_path / "plain.avif"))
+
+
+def test_why_a_file_is_unreadable_is_the_same_each_time(tmp_path):
+    (tmp_path / "picture.png").write_bytes(with_chunk(chunk(b"tEXt", b"a\0b")).replace(b"IHDR", b"IHDX"))
+    with pytest.raises(Undecodable, match=r"cannot identify image file$"):
+        decode_image(tmp_path / "picture.png")
+
+
 def test_what_a_png_needs_is_kept(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6

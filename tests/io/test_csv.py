@@ -111,6 +111,27 @@ def test_a_table_is_read_as_spreadsheets_save_it(tmp_path, content):
     assert rows_of(tmp_path / "t.csv") == (["a", "b"], [(2, ["1", "x"])])
 
 
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b"\r\n;;\r\na;b;\r\n1;x;\r\n;;\r\n;;\r\n", [(4, ["1", "x", ""])]),
+        (b"\xef\xbb\xbf\n a;b;\n;;\n1;x;\n", [(4, ["1", "x", ""])]),
+        (b'"sep=;"\r\n;;\r\na;b;\r\n1;x;\r\n', [(4, ["1", "x", ""])]),
+        (b"sep=; \r\na;b;\r\n1;x;\r\n", [(3, ["1", "x", ""])]),
+        (b"sep=\t\na\tb\t\n1\tx\t\n", [(3, ["1", "x", ""])]),
+        (b"\t\t\ra\tb\t\r\t\t\r1\tx\t\r", [(4, ["1", "x", ""])]),
+    ],
+)
+def test_empty_rows_and_columns_are_left_out(tmp_path, content, rows):
+    (tmp_path / "t.csv").write_bytes(content)
+    assert rows_of(tmp_path / "t.csv") == (["a", "b", ""], rows)
+
+
+def test_a_table_of_one_column_may_have_empty_cells(tmp_path):
+    write_csv(tmp_path / "t.csv", ["a"], [{"a": ""}, {"a": "x"}])
+    assert rows_of(tmp_path / "t.csv") == (["a"], [(2, [""]), (3, ["x"])])
+
+
 def test_the_first_line_may_name_the_delimiter(tmp_path):
     (tmp_path / "t.csv").write_text("sep=;\na;b,c\n\n1;2\n3\n", encoding="utf-8")
     columns, rows = rows_of(tmp_path / "t.csv")

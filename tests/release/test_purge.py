@@ -5,11 +5,11 @@ import json
 import pytest
 
 from btfer_builder.catalog.backup import back_up
-from btfer_builder.catalog.crawl import add_search
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.intentions import record
 from btfer_builder.catalog.purge import FileRow, purged_ids, record_purged
 from btfer_builder.catalog.review import add_decisions, review_items
+from btfer_builder.catalog.searches import add_search
 from btfer_builder.config import CrawlRecipe, CropRecipe, DedupeRecipe, ReleaseRecipe, SampleRecipe
 from btfer_builder.crawl.download import CrawlCounts, download
 from btfer_builder.crop.stage import crop

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from urllib.parse import unquote
 
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.review import contact_sheet
@@ -22,7 +23,7 @@ def ids(html):
 
 def test_the_sheet_has_the_pictures_of_the_table(workspace, filled, tmp_path, monkeypatch):
     monkeypatch.setattr(contact_sheet, "PER_PAGE", 8)
-    table = tmp_path / "out" / "faces.csv"
+    table = tmp_path / "out" / "faces #1.csv"
     table.parent.mkdir()
     assert export_round(workspace, table, ANA) == len(filled.face_ids)
     rows = read(table)
@@ -31,15 +32,15 @@ def test_the_sheet_has_the_pictures_of_the_table(workspace, filled, tmp_path, mo
     for number, row in enumerate(rows):
         page, _, item = row["thumbnail"].partition("#")
         assert item == row["item_id"]
-        assert ids(sheets[page])[number % 8] == item
+        assert ids(sheets[unquote(page)])[number % 8] == item
         assert (workspace.root / row["path"]).is_file()
         assert row["query"]
-        assert row["query"] in sheets[page]
-    assert sorted(sheets) == ["faces.sheet-2.html", "faces.sheet-3.html", "faces.sheet.html"]
+        assert row["query"] in sheets[unquote(page)]
+    assert sorted(sheets) == ["faces #1.sheet-2.html", "faces #1.sheet-3.html", "faces #1.sheet.html"]
     for html in sheets.values():
         assert not re.search(r"<script|https?:|src=\"(?!data:image/jpeg;base64,)", html)
         assert html.count("<img") == len(ids(html))
-    assert 'href="faces.sheet-3.html"' in sheets["faces.sheet-2.html"]
+    assert 'href="faces%20%231.sheet-3.html"' in sheets["faces #1.sheet-2.html"]
 
 
 def test_photos_are_asked_for_and_a_blind_sheet_says_nothing(workspace, filled, tmp_path):

@@ -1,11 +1,11 @@
 """Local pictures in one folder per emotion, as an engine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from btfer_builder.crawl.engines.own_sources import OwnSource, read_sources
+from btfer_builder.crawl.engines.own_sources import SOURCES_CSV, OwnSource, read_sources
 from btfer_builder.errors import BtferError
 from btfer_builder.images.files import in_total, is_system, list_images, report_left_out
 from btfer_builder.io.terminal import echo_stderr
@@ -38,7 +38,8 @@ def read_folder(
     emotions
         Folders of other emotions are not taken.
     source
-        What is true of all pictures; a `sources.csv` in the folder states it for each file.
+        What is true of all pictures; a `sources.csv` in the folder, or on the way to the class folders, states it for
+        each file.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def read_folder(
         raise BtferError(f"{path}: no such folder; expected a folder with one folder per emotion")
     folders, not_taken = find_classes(path, emotions)
     left_out = []
-    sources = read_sources(path, source or OwnSource())
+    sources = read_sources(_with_sources(path, folders), source or OwnSource())
     for folder in folders:
         files = list_images(folder.path)
         left_out.append(files.left_out)
@@ -100,6 +101,9 @@ def find_classes(path: Path, emotions: tuple[Emotion, ...]) -> tuple[list[ClassF
             not_taken.append(_line("beside the class folders", loose, ""))
     for folder in _beside_the_way(path, root):
         not_taken.append(_line(folder.relative_to(path).as_posix(), len(list_images(folder).images), ""))
+    loose = sum(len(list_images(passed, recursive=False).images) for passed in _way(path, root))
+    if loose:
+        not_taken.append(_line("above the class folders", loose, ""))
     return sorted(taken, key=lambda folder: folder.path), not_taken
 
 
@@ -137,11 +141,29 @@ def _splits(path: Path) -> list[Path]:
 
 def _beside_the_way(path: Path, root: Path) -> list[Path]:
     """Return the folders that were passed on the way down."""
-    passed, at = [], root
-    while at != path:
-        passed += [folder for folder in _folders(at.parent) if folder != at]
-        at = at.parent
-    return passed
+    way = _way(path, root)
+    return [folder for above in way for folder in _folders(above) if folder not in {root, *way}]
+
+
+def _way(path: Path, root: Path) -> list[Path]:
+    """Return the folders from the one above `root` up to `path`."""
+    return [above for above in root.parents if above.is_relative_to(path)]
+
+
+def _with_sources(path: Path, folders: Sequence[ClassFolder]) -> Path:
+    """Return the folder with the `sources.csv` of class folders: the one that was named, or one on the way to them.
+
+    Raises
+    ------
+    BtferError
+        If several have one.
+    """
+    ways = {above: None for folder in folders for above in (folder.path, *_way(path, folder.path))}
+    found = [above for above in ways if (above / SOURCES_CSV).is_file()]
+    if len(found) > 1:
+        names = ", ".join(sorted((above / SOURCES_CSV).relative_to(path).as_posix() for above in found)[:5])
+        raise BtferError(f"{path}: has several {SOURCES_CSV} ({names}); write them into one")
+    return found[0] if found else path
 
 
 def _line(what: str, images: int, why: str) -> str:

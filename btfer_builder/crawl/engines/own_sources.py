@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from os.path import isabs, normpath
 from pathlib import Path
 
 from btfer_builder.config import SourceRecipe
@@ -86,14 +87,16 @@ def read_sources(folder: Path, default: OwnSource) -> Sources:
     by_file: dict[Path, tuple[int, OwnSource]] = {}
     try:
         columns, rows = read_csv(path)
+        columns = [re.sub("^licence", "license", re.sub(r"\s+", "_", name)) for name in columns]
         name = next((name for name in _FILE if name in columns), None)
         if name is None:
             raise BtferError(f"{path}: has no column file; expected file, {', '.join(_VALUES)}")
         for line, cells in rows:
             row = {key: unescape_cell(cell).strip() for key, cell in as_mapping(columns, cells).items()}
-            file = (folder / row[name].replace("\\", "/")).resolve()
-            if not row[name] or not file.is_relative_to(folder.resolve()):
+            inside = normpath(row[name].replace("\\", "/"))
+            if not row[name] or isabs(inside) or inside.split("/")[0] == "..":
                 raise BtferError(f"{path}, line {line}: {row[name][:80]!r} is not a file in {folder}")
+            file = (folder / inside).resolve()  # a link may lead elsewhere
             if file in by_file:
                 raise BtferError(f"{path}, line {line}: {row[name][:80]} is listed twice")
             by_file[file] = line, _read_row(row, default, f"{path}, line {line}")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from btfer_builder.catalog.crawl import url_sha256
 from btfer_builder.catalog.takedown import (
     ImageFingerprint,
     Tombstone,
@@ -26,6 +25,7 @@ from btfer_builder.catalog.takedown import (
     is_taken_down,
     neighbours_on_page,
 )
+from btfer_builder.catalog.tombstones import url_sha256
 from btfer_builder.crawl.urls import canonical_url
 from btfer_builder.dedupe.stage import hash_new_images
 from btfer_builder.errors import BtferError

@@ -151,6 +151,38 @@ def test_an_invalid_row_is_named(tmp_path, content, says):
         taken(root)
 
 
+def test_what_lies_above_the_class_folders_is_listed(tmp_path, capsys):
+    fill(tmp_path / "set", "images/faces/happy/a.jpg", "top.jpg", "images/second.png", "images/other/c.jpg")
+    assert taken(tmp_path / "set") == {"set/images/faces/happy": ["a.jpg"]}
+    said = capsys.readouterr().err
+    assert "images/other (1 image)" in said
+    assert "above the class folders (2 images)" in said
+
+
+def creators(root):
+    return {item.title: item.creator for _, items in read_folder(root, EMOTIONS) for item in items}
+
+
+@pytest.mark.parametrize("where", [".", "archive", "archive/train", "archive/train/happy"])
+def test_sources_are_read_where_they_lie_above_the_pictures(tmp_path, where):
+    root = fill(tmp_path / "set", "archive/train/happy/a.jpg", "archive/train/sad/b.jpg")
+    file = (root / "archive/train/happy/a.jpg").relative_to(root / where)
+    (root / where / "sources.csv").write_text(f"Filename;Licence;Licence URL;Creator\n{file};by;;Ana\n;;;\n")
+    read = [item for _, items in read_folder(root, EMOTIONS) for item in items if item.title == "a.jpg"]
+    assert [(item.license, item.creator) for item in read] == [("by", "Ana")]
+    (root / "archive/train/sad/sources.csv").write_text("file\nb.jpg\n")
+    with pytest.raises(BtferError, match=r"has several sources.csv \(.*archive/train/sad/sources.csv"):
+        creators(root)
+
+
+def test_sources_name_links_to_files_elsewhere(tmp_path):
+    fill(tmp_path, "store/1.jpg")
+    root = fill(tmp_path / "set", "happy/b.jpg")
+    (root / "happy/a.jpg").symlink_to(tmp_path / "store/1.jpg")
+    (root / "sources.csv").write_text("file,creator\nsad/../happy/a.jpg,Ana\n")
+    assert creators(root) == {"a.jpg": "Ana", "b.jpg": ""}
+
+
 def test_a_licence_that_is_not_known_is_refused():
     with pytest.raises(BtferError, match=r"source.license: 'all mine' is not a licence"):
         own_source(SourceRecipe(license="all mine"))

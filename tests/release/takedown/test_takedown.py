@@ -270,7 +270,8 @@ def test_no_later_crawl_brings_it_back(tmp_path, workspace):
     Image.open(workspace.root / person["path"]).resize((300, 300)).save(crop, "JPEG", quality=80)
     take_down(workspace, person["face_id"])
 
-    from btfer_builder.catalog.crawl import add_search, waiting_urls
+    from btfer_builder.catalog.fetches import waiting_urls
+    from btfer_builder.catalog.searches import add_search
 
     search = Search("urls", "x", "en", "happy", "", "", "", "happy")
     again = Candidate(1, person["url"], person["page_url"], "Ana Müller", "by", creator="Ana Müller")
