@@ -69,7 +69,7 @@ SIGNATURES = {
     "Workspace.candidates": ("", "", None),
     "Workspace.check_engines": ("", "", [CrawlRecipe]),
     "Workspace.compare": ("", "", ("resamples", "seed")),
-    "Workspace.crawl": ("", "path", [CrawlRecipe, QueriesRecipe, SourceRecipe]),
+    "Workspace.crawl": ("", "column path where_caption", [CrawlRecipe, QueriesRecipe, SourceRecipe]),
     "Workspace.crop": ("", "paper recrop", [CropRecipe]),
     "Workspace.decisions": ("", "", None),
     "Workspace.dedupe": ("", "regroup", [DedupeRecipe]),
