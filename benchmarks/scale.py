@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from PIL import Image
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
@@ -34,9 +36,11 @@ LEFT_TO_CROP = """
 import sys
 from pathlib import Path
 from btfer_builder.catalog.crop import stored_settings, uncropped_images
+from btfer_builder.io.storage import sizes_below
 from btfer_builder.workspace import Workspace
 workspace = Workspace(Path(sys.argv[1]))
-uncropped_images(workspace.catalog, stored_settings(workspace.catalog), workspace.files)
+sizes = sizes_below(workspace.files, "data/faces")
+uncropped_images(workspace.catalog, stored_settings(workspace.catalog), sizes)
 """
 
 COMMANDS = {
@@ -84,7 +88,10 @@ def filled(root: Path, photos: int) -> Path:
     fill_tables(workspace.catalog, photos)
     (root / "data" / "images").mkdir()
     (root / FACE_FILE).parent.mkdir()
-    (root / FACE_FILE).write_bytes(b"a face")
+    Image.new("RGB", (256, 256)).save(root / FACE_FILE)
+    workspace.catalog.connection.execute(
+        "UPDATE faces SET bytes = NULL"
+    )  # as 0.1 wrote them: all lengths are right
     return root
 
 
