@@ -219,8 +219,12 @@ def _compare(
         p_value=signed_rank(differences),
         p_holm=1.0,
         faces=_over_faces(correct, resamples, seed) if faces and resamples else None,
-        better=sum(p < ALPHA and s > 0 for p, s in zip(p_values, signs, strict=True)) if correct else None,
-        worse=sum(p < ALPHA and s < 0 for p, s in zip(p_values, signs, strict=True)) if correct else None,
+        better=sum(bool(p < ALPHA and s > 0) for p, s in zip(p_values, signs, strict=True))
+        if correct
+        else None,
+        worse=sum(bool(p < ALPHA and s < 0) for p, s in zip(p_values, signs, strict=True))
+        if correct
+        else None,
     )
 
 
