@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import chi2
+from scipy.stats import chi2_contingency
 
 from btfer_builder.catalog.drop_rates import drop_rates
 from btfer_builder.catalog.funnel import StageCount
@@ -16,10 +16,8 @@ def stage(name, dropped, kept):
                       kept, dropped)  # fmt: skip
 
 
-def by_hand(dropped, kept):
-    table = np.array([dropped, kept], float)
-    expected = table.sum(1, keepdims=True) * table.sum(0, keepdims=True) / table.sum()
-    return chi2.sf(((table - expected) ** 2 / expected).sum(), table.shape[1] - 1)
+def by_scipy(dropped, kept):
+    return chi2_contingency([dropped, kept], correction=False).pvalue
 
 
 def test_the_values_are_those_of_pearson_and_holm():
@@ -29,7 +27,7 @@ def test_the_values_are_those_of_pearson_and_holm():
     )
     review = ([20, 31, 22, 19, 25, 18, 24], [100] * 7)
     lines = drop_rates([stage("crawl", *crawl), stage("crop", *crop), stage("review-faces", *review)])
-    raw = [by_hand(*crawl), by_hand(*crop), by_hand(*review)]
+    raw = [by_scipy(*crawl), by_scipy(*crop), by_scipy(*review)]
     order = np.argsort(raw)
     holm, largest = [0.0] * 3, 0.0
     for rank, index in enumerate(order):
