@@ -16,7 +16,7 @@ def run() -> None:
 
     def terminate(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        # Whoever handles Ctrl-C now, such as a running event loop, handles this in the same way.
+        # The present handler of Ctrl-C, such as that of a running event loop, handles this in the same way.
         interrupt = signal.getsignal(signal.SIGINT)
         if not callable(interrupt):  # a shell's background job ignores Ctrl-C
             raise KeyboardInterrupt

@@ -251,7 +251,7 @@ def overwrite_deleted(catalog: Catalog, urls: Collection[str] = ()) -> None:
         The catalog.
     urls
         Addresses that were deleted: where one is still in the file, written by a version that did not overwrite what it
-        deleted, the file is written anew.
+        deleted, the file is rewritten.
 
     Raises
     ------

@@ -12,8 +12,8 @@ Color = Literal["auto", "rgb", "bgr", "grey", "grey-bgr"]
 Activation = Literal["auto", "softmax", "logits", "sigmoid", "none"]
 Balancing = Literal["none", "simple", "conservative", "oversample", "undersample"]
 Loss = Literal["crossentropy", "focal"]
-ResizeKernel = Literal[
-    "auto",
+#: Kernels that resize a face.
+Kernel = Literal[
     "area",
     "bilinear",
     "cubic",
@@ -27,6 +27,7 @@ ResizeKernel = Literal[
     "pil-hamming",
     "skimage",
 ]
+ResizeKernel = Literal["auto", Kernel]
 Preset = Literal[
     "none",
     "fer",

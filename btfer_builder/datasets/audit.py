@@ -149,7 +149,7 @@ def _measure(
     runner: Runner[Item, MeasuredItem] = Runner(recipe.workers, _SHARD_SIZE)
     function = partial(measure_items, max_pixels=recipe.max_pixels, faces=faces)
     measured: dict[int, MeasuredItem] = {}
-    # Datasets may share names, so pictures are told apart by where they are in the list.
+    # Datasets may share names, so pictures are distinguished by their positions in the list.
     places = {(item.source, item.split, item.name): place for place, item in enumerate(todo)}
     with bar(len(todo), "audit", "pictures") as progress:
         for shard in runner.map(function, todo):

@@ -31,7 +31,7 @@ class TakenDownInUse(BtferError):
 def erase_taken_down(workspace: Workspace, image_ids: Sequence[str]) -> None:
     """Delete images that show a picture which was taken down, and leave tombstones of their bytes and addresses.
 
-    There is none of their looks: otherwise each look-alike would bring others with it.
+    Their perceptual hashes are not added: otherwise each similar picture would match others in turn.
 
     Raises
     ------

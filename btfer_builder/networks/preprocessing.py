@@ -7,25 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.config import Pretraining, ResizeKernel, Scale
+from btfer_builder.config.models import Kernel
 from btfer_builder.errors import BtferError
 from btfer_builder.networks.registry import ImageNetInput, NetworkSpec, find_network
 
 ChannelOrder = Literal["rgb", "bgr", "grey", "grey-bgr"]
-Interpolation = Literal[
-    "area",
-    "bilinear",
-    "cubic",
-    "lanczos",
-    "nearest",
-    "pil-bilinear",
-    "pil-cubic",
-    "pil-lanczos",
-    "pil-nearest",
-    "pil-box",
-    "pil-hamming",
-    "skimage",
-    "none",
-]
+Interpolation = Literal[Kernel, "none"]
 
 #: Means of ImageNet in the order blue, green, red, as Caffe's models subtract them.
 CAFFE_MEAN = (103.939, 116.779, 123.68)

@@ -36,6 +36,6 @@ def _trace_statements(monkeypatch):
 def _collect(statement: str) -> None:
     frame = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename == catalog_module.__file__:
-        frame = frame.f_back  # whoever asked for rows or a value
+        frame = frame.f_back  # the caller that asked for rows or a value
     if frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
         STATEMENTS.add(statement)

@@ -81,7 +81,7 @@ def test_the_most_fruitful_words_and_cells_come_first(web, workspace, run_crawl)
     web.results = {"rich": [f"/{n}.jpg" for n in range(20)], "poor": ["/p.jpg"]}
     asked = [Query(word, "en", "happy", "latino", "female", "adult", word) for word in ("poor", "rich")]
     run_crawl("poor", "rich", engine=("openverse",), engine_url=web.engine_url("openverse"))
-    # run_crawl gives every phrase the expression of its emotion: words are told apart by their search here.
+    # run_crawl gives every phrase the expression of its emotion: words are distinguished by their search here.
     with workspace.catalog.transaction() as db:
         db.execute("UPDATE searches SET expression = query")
     assert [query.query for query in most_fruitful_first(workspace.catalog, asked)] == ["rich", "poor"]

@@ -65,7 +65,7 @@ def put_back(chain: Chain, copy: Path) -> None:
     shutil.copytree(copy, chain.root, symlinks=True)
 
 
-#: What is not told apart: ids and random names, the views, the two releases, files within one temporary folder.
+#: What is not distinguished: ids and random names, the views, the two releases, files within one temporary folder.
 _SAME = (
     (r"(\.(?:building|photos\.\w+))/.*", r"\1/*"),
     (r"[0-9a-f]{16,}|(?<=\.)[a-z0-9_]{8}(?=\.|$|/)|/[0-9a-f]{2}(?=/|$)", "*"),

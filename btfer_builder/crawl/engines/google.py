@@ -25,7 +25,7 @@ _PICTURE = re.compile(rf"\[{_TEXT},(\d+),(\d+)[,\]]")
 _SOURCE = re.compile(rf'"2003":\[null,{_TEXT},{_TEXT},{_TEXT}')
 #: Addresses in pages of another format, as in icrawler; their length is limited, so that the time is bounded.
 _BARE = re.compile(r"https?://[^\[\]\s\"'<>]{1,500}?\.(?:jpg|jpeg|png|bmp|webp)(?![\w.])")
-#: What shows that a page is none of results.
+#: What shows that a page has no results.
 _OTHER_PAGES = {
     b"/httpservice/retry/enablejs": "a page that works only with JavaScript",
     b"consent.google.": "a page that asks for consent to cookies",
