@@ -151,7 +151,10 @@ class _Download:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await fetcher.close()
-                await self._in_catalog_thread(self._commit)  # after a commit that may still be running
+                try:
+                    await self._in_catalog_thread(self._commit)  # after a commit that may still be running
+                finally:
+                    await self._in_catalog_thread(self._delete_uncommitted)
                 show()
             await self._in_catalog_thread(settle_unfetchable, self.catalog, self.engines, self.recipe.license)
             await self._in_catalog_thread(self._drop_opted_out)
@@ -323,3 +326,9 @@ class _Download:
             ) from None
         add_fetches(self.catalog, [(fetch, image) for fetch, image, _ in batch])
         del self.finished[: len(batch)]
+
+    def _delete_uncommitted(self) -> None:
+        """Delete the temporary files that a full disk kept from their places: their URLs are fetched again."""
+        for _, _, file in self.finished:
+            if file:
+                file.unlink(missing_ok=True)

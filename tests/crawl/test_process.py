@@ -248,6 +248,22 @@ def test_a_full_disk_is_one_line_and_loses_nothing(web, tmp_path, undisturbed, s
     assert funnel(workspace.catalog)[0].waiting == 0
 
 
+def test_files_without_a_place_are_deleted_and_fetched_again(web, workspace):
+    assert crawl(web, workspace, "--per-query", "1").returncode == 0
+    shards = [workspace.data / "images" / f"{number:02x}" for number in range(256)]
+    blocked = [path for path in shards if not path.exists()]
+    for path in blocked:
+        path.write_bytes(b"")  # where the folder of new images belongs
+    done = crawl(web, workspace)
+    assert done.returncode == 1
+    assert "crawl again to continue" in one_line(done)
+    assert parts(workspace) == []
+    for path in blocked:
+        path.unlink(missing_ok=True)
+    assert crawl(web, workspace).returncode == 0
+    assert funnel(workspace.catalog)[0].kept == 3 * 15 + 7
+
+
 def test_an_engine_in_another_form_is_one_line_and_exit_1(web, workspace):
     web.engine_fault = {None: "form"}
     done = crawl(web, workspace, "--json")
