@@ -251,7 +251,7 @@ def _finish(recipe: BenchmarkRecipe, plan: GridPlan, failures: dict[str, Failure
     return Benchmark(results, ran, failed, missing, plan.impossible, out, tuple(files))
 
 
-def hash_of(faces: list[Any]) -> str:
+def hash_of(faces: Sequence[Any]) -> str:
     """Return the hash of a set of faces, which every score on it records."""
     from btfer_builder.evaluate.signature import content_digests, set_digest
 

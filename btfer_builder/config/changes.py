@@ -21,7 +21,7 @@ _NEUTRAL = frozenset({"workers", "scheduler"})
 #: More of them, which other sections do not have or where they change the result.
 _NEUTRAL_IN: dict[type[Section], frozenset[str]] = {
     TrainRecipe: frozenset({"memory"}),
-    EvalRecipe: frozenset({"batch_size", "trust_model"}),
+    EvalRecipe: frozenset({"batch_size", "memory", "trust_model"}),
 }
 #: Settings that were added with a default that is not what was done before. They are not compared with results that
 #: were made without them.

@@ -207,6 +207,14 @@ class EvalRecipe(Section, frozen=True, kw_only=True):
     batch_size: Annotated[int, Meta(ge=1, le=4096, description="Batch size for prediction.")] = 64
     workers: Annotated[int, Meta(ge=1, le=64, description="Number of threads that decode and resize.")] = 2
     scheduler: Scheduler = ""
+    memory: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Maximum megabytes of decoded, resized faces kept for another scoring of the set; 0: none.",
+        ),
+    ] = 1024
     corruptions: Annotated[
         bool, Meta(description="Also score corrupted faces (blur, noise, compression, …) at 5 severities.")
     ] = False

@@ -26,7 +26,7 @@ from btfer_builder.networks import (
 if TYPE_CHECKING:
     import keras
 
-#: The counts of every network at the sizes of the paper, with all of its options; `python -m docs.make_counts` writes it.
+#: The counts of every network at the sizes of the paper with all of its options, as `docs/make_counts.py` writes them.
 COUNTS = Path(__file__).with_name("counts.csv")
 
 Result = TypeVar("Result")
@@ -179,7 +179,9 @@ def known_counts() -> dict[Options, Counts]:
     """Read the table of counts."""
     with COUNTS.open(encoding="utf-8", newline="") as file:
         return {
-            Options(row["name"], int(row["size"]), row["pretraining"], row["head"], row["units"] or None): Counts(
+            Options(
+                row["name"], int(row["size"]), row["pretraining"], row["head"], row["units"] or None
+            ): Counts(
                 int(row["params"]),
                 int(row["trainable"]),
                 int(row["trainable_phase1"]) if row["trainable_phase1"] else None,
