@@ -2,6 +2,7 @@
 
 import onnxruntime
 import pytest
+
 from btfer_builder.io import device as devices
 from btfer_builder.io.device import CPU, CUDA, _identity, onnx_device, onnx_providers
 
@@ -29,7 +30,9 @@ def test_a_card_that_is_asked_for_and_missing_is_one_line(capsys: pytest.Capture
     out, err = capsys.readouterr()
     assert out == ""
     assert len(err.splitlines()) == 1
-    assert "no CUDA provider" in err and "onnxruntime-gpu" in err and "the processor is used" in err
+    assert "no CUDA provider" in err
+    assert "onnxruntime-gpu" in err
+    assert "the processor is used" in err
 
 
 @pytest.mark.filterwarnings("ignore:Specified provider")
