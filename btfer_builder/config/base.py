@@ -35,6 +35,10 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     #: Names of the options and keyword arguments where they differ from those in `btfer.toml`.
     option_names: ClassVar[dict[str, str]] = {}
 
+    def without_effect(self) -> frozenset[str]:
+        """Return the settings that others overrule, so that they change nothing."""
+        return frozenset()
+
 
 AnySection = TypeVar("AnySection", bound=Section)
 

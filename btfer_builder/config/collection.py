@@ -5,7 +5,15 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from btfer_builder.config.base import LicenseCode, MaxPixels, Scheduler, Section, Workers
+from btfer_builder.config.base import (
+    ComputeDevice,
+    LicenseCode,
+    MaxPixels,
+    Scheduler,
+    Section,
+    Workers,
+    override,
+)
 from btfer_builder.labels import EMOTIONS, Emotion
 
 Ethnicity = Literal["white", "black", "asian", "latino", "indian"]
@@ -216,6 +224,13 @@ class CropRecipe(Section, frozen=True, kw_only=True):
     min_face_size: Annotated[
         int, Meta(ge=12, le=4096, description="Minimum width and height of a face in the photo, in pixels.")
     ] = 40
+    search_sizes: Annotated[
+        Literal["all", "safe", "fast"],
+        Meta(
+            description="Sizes of faces to search for: all, or in photos with a large enough face only those from "
+            "min_face_size/√2 (safe) or min_face_size (fast) on."
+        ),
+    ] = "safe"
     max_upscale: Annotated[
         float,
         Meta(
@@ -244,5 +259,18 @@ class CropRecipe(Section, frozen=True, kw_only=True):
     align: Annotated[bool, Meta(description="Rotate crops so that the eyes are level.")] = False
     blur_others: Annotated[bool, Meta(description="Blur the faces of other people inside a crop.")] = False
     max_pixels: MaxPixels = 100_000_000
+    device: ComputeDevice = "auto"
     workers: Workers = 2
     scheduler: Scheduler = ""
+
+    @property
+    def smallest_searched(self) -> float:
+        """Size of the smallest face to search for in pixels; 0 for all sizes, as where smaller faces matter."""
+        if self.detector != "mtcnn" or self.faces == "single" or self.blur_others or self.already_cropped:
+            return 0.0
+        return self.min_face_size * {"all": 0.0, "safe": 2**-0.5, "fast": 1.0}[self.search_sizes]
+
+    def without_effect(self) -> frozenset[str]:
+        """Return the settings that others overrule."""
+        overruled = override(self, search_sizes="fast").smallest_searched == 0
+        return frozenset({"search_sizes"}) if overruled else frozenset()

@@ -3,7 +3,7 @@
 import hashlib
 import multiprocessing
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -74,10 +74,20 @@ def _crop_image(
 
 def _search(photo: "NDArray[np.uint8]", recipe: CropRecipe) -> list[Detection]:
     """Return the faces of a photo, searched once more with a border where none is found."""
-    found = detect_faces(photo, recipe.detector)
+
+    def search(detect: Callable[..., list[Detection]]) -> list[Detection]:
+        return detect(
+            photo,
+            recipe.detector,
+            smallest=recipe.smallest_searched,
+            wanted=lambda face: _weakness(face.confidence, face.box, recipe) is None,
+            device=recipe.device,
+        )
+
+    found = search(detect_faces)
     if not recipe.second_search or any(face.confidence >= recipe.min_confidence for face in found):
         return found
-    bordered = detect_with_border(photo, recipe.detector)
+    bordered = search(detect_with_border)
     return bordered if any(face.confidence >= recipe.min_confidence for face in bordered) else found
 
 
@@ -178,11 +188,15 @@ def choose_faces(faces: Sequence[Face], recipe: CropRecipe) -> list[Face]:
     return marked
 
 
-def _defect(face: Face, recipe: CropRecipe) -> str | None:
-    if face.confidence < recipe.min_confidence:
+def _weakness(confidence: float, box: Box | Face, recipe: CropRecipe) -> str | None:
+    if confidence < recipe.min_confidence:
         return "low_confidence"
-    if min(face.width, face.height) < recipe.min_face_size:
-        return "too_small"
+    return "too_small" if min(box.width, box.height) < recipe.min_face_size else None
+
+
+def _defect(face: Face, recipe: CropRecipe) -> str | None:
+    if weakness := _weakness(face.confidence, face, recipe):
+        return weakness
     if (face.padding or 0.0) > recipe.max_padding:
         return "padded"
     if recipe.max_upscale and face.upscale > recipe.max_upscale:

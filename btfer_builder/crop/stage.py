@@ -25,6 +25,7 @@ from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.crop.cropping import crop_images
 from btfer_builder.crop.lost_faces import lost_faces
 from btfer_builder.errors import BtferError
+from btfer_builder.io.device import onnx_device
 from btfer_builder.io.json import json_text
 from btfer_builder.io.storage import sizes_below
 from btfer_builder.io.terminal import bar, echo_stderr
@@ -36,7 +37,7 @@ from btfer_builder.workspace import Workspace
 #: The settings of `--paper`, those of the authors' extractor: 10 photo pixels a side, stretched, one face a photo.
 PAPER = {
     "margin": 10, "margin_unit": "source", "fit": "stretch", "faces": "largest", "align": False, "blur_others": False,
-    "second_search": False, "already_cropped": False,
+    "second_search": False, "already_cropped": False, "search_sizes": "all",
 }  # fmt: skip
 
 #: Small, because an image takes up to a second: an interruption repeats little work.
@@ -88,6 +89,11 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
         )
         if todo:
             workspace.check_images()
+            if recipe.detector == "mtcnn" and not recipe.scheduler:
+                counts["device"] = onnx_device(recipe.device)
+                recipe = override(
+                    recipe, device=counts["device"]
+                )  # a missing card is named once, not by each worker
         if others:
             if not recrop:
                 _check_losses(workspace, recipe, others)

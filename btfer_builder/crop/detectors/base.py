@@ -1,12 +1,13 @@
 """The face detector: MTCNN (Zhang et al. 2016) with the weights of the `mtcnn` package, in two implementations."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from btfer_builder.config import DetectorName
 from btfer_builder.crop.geometry import Box
+from btfer_builder.io.device import Device
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,8 +50,17 @@ def largest_first(detections: Iterable[Detection]) -> list[Detection]:
 class Detector(Protocol):
     """A function that finds the faces of a photo, such as `mtcnn.detector.find_faces`."""
 
-    def __call__(self, photo: "NDArray[np.uint8]") -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-        """Return the boxes (n, 5), x1, y1, x2, y2, score, and landmarks (n, 10), five x and five y, of an RGB photo."""
+    def __call__(
+        self,
+        photo: "NDArray[np.uint8]",
+        min_face_size: float,
+        enough: "Callable[[NDArray[np.float64], NDArray[np.float64]], bool]",
+        device: Device,
+    ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+        """Return the boxes (n, 5), x1, y1, x2, y2, score, and landmarks (n, 10), five x and five y, of an RGB photo.
+
+        It may skip faces below `min_face_size` pixels if the others are enough, and compute on the device.
+        """
         ...
 
 
@@ -60,13 +70,20 @@ def load_detector(name: DetectorName = "mtcnn") -> Detector:
     if name == "mtcnn-reference":
         from btfer_builder.crop.detectors import mtcnn_reference as reference
 
-        return reference.find_faces
+        return lambda photo, *_: reference.find_faces(photo)
     from btfer_builder.crop.detectors.mtcnn import detector as mtcnn
 
     return mtcnn.find_faces
 
 
-def detect_faces(photo: "NDArray[np.uint8]", detector: DetectorName = "mtcnn") -> list[Detection]:
+def detect_faces(
+    photo: "NDArray[np.uint8]",
+    detector: DetectorName = "mtcnn",
+    *,
+    smallest: float = 0.0,
+    wanted: Callable[[Detection], bool] = bool,
+    device: Device = "auto",
+) -> list[Detection]:
     """Find all faces in a photo, largest first.
 
     Boxes are rounded to whole pixels of the photo that the detector sees, like those of the `mtcnn` package, so that
@@ -77,7 +94,13 @@ def detect_faces(photo: "NDArray[np.uint8]", detector: DetectorName = "mtcnn") -
     photo
         RGB, uint8, shape (height, width, 3).
     detector
-        `mtcnn`, or `mtcnn-reference` for the package itself.
+        `mtcnn`, or `mtcnn-reference` for the package itself, which always searches for all sizes.
+    smallest
+        Size of face to begin with, in photo pixels; all sizes are searched if no face is found that is wanted.
+    wanted
+        Return whether a face is wanted; by default, each is.
+    device
+        As in `io.device.onnx_device`.
     """
     import cv2
 
@@ -88,35 +111,50 @@ def detect_faces(photo: "NDArray[np.uint8]", detector: DetectorName = "mtcnn") -
     if scale < 1.0:
         small = (max(SMALLEST_SIDE, round(width * scale)), max(SMALLEST_SIDE, round(height * scale)))
         photo = cv2.resize(photo, small, interpolation=cv2.INTER_AREA)
-    zoom_x, zoom_y = width / photo.shape[1], height / photo.shape[0]
-    boxes, landmarks = load_detector(detector)(photo)
+    zoom = width / photo.shape[1], height / photo.shape[0]
+
+    def enough(boxes: "NDArray[np.float64]", landmarks: "NDArray[np.float64]") -> bool:
+        return any(wanted(face) for face in _detections(boxes, landmarks, zoom))
+
+    boxes, landmarks = load_detector(detector)(photo, smallest / max(zoom), enough, device)
+    return largest_first(_detections(boxes, landmarks, zoom))
+
+
+def _detections(
+    boxes: "NDArray[np.float64]", landmarks: "NDArray[np.float64]", zoom: tuple[float, float]
+) -> Iterator[Detection]:
+    """Yield the faces that a detector found, scaled to the photo."""
+    zoom_x, zoom_y = zoom
     corners = boxes[:, :2].round()
     sizes = (boxes[:, 2:4] - boxes[:, :2]).round()
-    detections = []
     for corner, size, score, points in zip(corners, sizes, boxes[:, 4], landmarks, strict=True):
         if size.min() <= 0:  # outside the photo
             continue
         x, y = points[:5] * zoom_x, points[5:] * zoom_y
-        detections.append(
-            Detection(
-                Box(
-                    float(corner[0]) * zoom_x,
-                    float(corner[1]) * zoom_y,
-                    float(size[0]) * zoom_x,
-                    float(size[1]) * zoom_y,
-                ),
-                float(score),
-                *((float(a), float(b)) for a, b in zip(x, y, strict=True)),
-            )
+        yield Detection(
+            Box(
+                float(corner[0]) * zoom_x,
+                float(corner[1]) * zoom_y,
+                float(size[0]) * zoom_x,
+                float(size[1]) * zoom_y,
+            ),
+            float(score),
+            *((float(a), float(b)) for a, b in zip(x, y, strict=True)),
         )
-    return largest_first(detections)
 
 
-def detect_with_border(photo: "NDArray[np.uint8]", detector: DetectorName = "mtcnn") -> list[Detection]:
+def detect_with_border(
+    photo: "NDArray[np.uint8]",
+    detector: DetectorName = "mtcnn",
+    *,
+    smallest: float = 0.0,
+    wanted: Callable[[Detection], bool] = bool,
+    device: Device = "auto",
+) -> list[Detection]:
     """Find the faces in a photo with a grey border around it, largest first: faces that fill their photo.
 
     MTCNN finds few faces whose outline touches the border of the photo. Boxes and landmarks are in pixels of the photo
-    and may be outside of it; faces whose middle is outside are left out.
+    and may be outside of it; faces whose middle is outside are left out. Parameters are those of `detect_faces`.
     """
     import cv2
 
@@ -126,12 +164,15 @@ def detect_with_border(photo: "NDArray[np.uint8]", detector: DetectorName = "mtc
     border = round(BORDER * min(height, width))
     grey = (BORDER_GREY,) * 3
     framed = cv2.copyMakeBorder(photo, *(border,) * 4, borderType=cv2.BORDER_CONSTANT, value=grey)
-    faces = [_moved(face, -border) for face in detect_faces(framed, detector)]
-    return [
-        face
-        for face in faces
-        if 0 <= face.box.x + face.box.width / 2 <= width and 0 <= face.box.y + face.box.height / 2 <= height
-    ]
+
+    def inside(face: Detection) -> bool:
+        box = _moved(face, -border).box
+        return 0 <= box.x + box.width / 2 <= width and 0 <= box.y + box.height / 2 <= height
+
+    faces = detect_faces(
+        framed, detector, smallest=smallest, wanted=lambda face: inside(face) and wanted(face), device=device
+    )
+    return [_moved(face, -border) for face in faces if inside(face)]
 
 
 def _moved(face: Detection, by: float) -> Detection:
