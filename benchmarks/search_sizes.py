@@ -17,9 +17,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.compose import Pixels, compose_faces, photographs
+from benchmarks.peers import kept
 from benchmarks.record import Figure, add_option, record
 from btfer_builder.config import CropRecipe
 from btfer_builder.crop.detectors.mtcnn.detector import Boxes, find_faces, load_networks
@@ -88,14 +88,10 @@ def compare(pictures: Iterator[Pixels], min_face_size: int, seed: int) -> dict[s
 
 
 def _kept(picture: Pixels, recipe: CropRecipe) -> Boxes:
-    def good(boxes: Boxes) -> NDArray[np.bool_]:
-        sides = (boxes[:, 2:4] - boxes[:, :2]).round().min(axis=1, initial=np.inf)
-        return (boxes[:, 4] >= recipe.min_confidence) & (sides >= recipe.min_face_size)
-
     boxes, _ = find_faces(
-        picture, recipe.smallest_searched, lambda boxes, _: bool(good(boxes).any()), device="cpu"
+        picture, recipe.smallest_searched, lambda boxes, _: bool(kept(boxes, recipe).any()), device="cpu"
     )
-    return boxes[good(boxes)]
+    return boxes[kept(boxes, recipe)]
 
 
 def _count(outcome: Outcome, expected: Boxes, found: Boxes) -> None:
