@@ -3,14 +3,14 @@
 import hashlib
 import multiprocessing
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from btfer_builder.config import CropRecipe, override
 from btfer_builder.crop import quality
 from btfer_builder.crop.blur_bystanders import bystanders
-from btfer_builder.crop.detectors.base import Detection, detect_faces, detect_with_border
+from btfer_builder.crop.detectors.base import Detection, Search, detect_faces, detect_with_border
 from btfer_builder.crop.geometry import Box, PixelBox, crop_box, padding
 from btfer_builder.crop.render import render_crop
 from btfer_builder.images.decode import Undecodable, decode_image
@@ -74,20 +74,16 @@ def _crop_image(
 
 def _search(photo: "NDArray[np.uint8]", recipe: CropRecipe) -> list[Detection]:
     """Return the faces of a photo, searched once more with a border where none is found."""
-
-    def search(detect: Callable[..., list[Detection]]) -> list[Detection]:
-        return detect(
-            photo,
-            recipe.detector,
-            smallest=recipe.smallest_searched,
-            wanted=lambda face: _weakness(face.confidence, face.box, recipe) is None,
-            device=recipe.device,
-        )
-
-    found = search(detect_faces)
+    search = Search(
+        recipe.detector,
+        recipe.smallest_searched,
+        lambda face: _weakness(face.confidence, face.box, recipe) is None,
+        recipe.device,
+    )
+    found = detect_faces(photo, search)
     if not recipe.second_search or any(face.confidence >= recipe.min_confidence for face in found):
         return found
-    bordered = search(detect_with_border)
+    bordered = detect_with_border(photo, search)
     return bordered if any(face.confidence >= recipe.min_confidence for face in bordered) else found
 
 

@@ -1,7 +1,7 @@
 """The face detector: MTCNN (Zhang et al. 2016) with the weights of the `mtcnn` package, in two implementations."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -76,14 +76,33 @@ def load_detector(name: DetectorName = "mtcnn") -> Detector:
     return mtcnn.find_faces
 
 
-def detect_faces(
-    photo: "NDArray[np.uint8]",
-    detector: DetectorName = "mtcnn",
-    *,
-    smallest: float = 0.0,
-    wanted: Callable[[Detection], bool] = bool,
-    device: Device = "auto",
-) -> list[Detection]:
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How photos are searched for faces.
+
+    Attributes
+    ----------
+    detector
+        `mtcnn`, or `mtcnn-reference` for the package itself, which always searches for all sizes.
+    smallest
+        Size of face to begin with, in photo pixels. Where no face is found that is wanted, all sizes are searched.
+    wanted
+        Return whether a face is wanted; by default, each is.
+    device
+        As in `io.device.onnx_device`.
+    """
+
+    detector: DetectorName = "mtcnn"
+    smallest: float = 0.0
+    wanted: Callable[[Detection], bool] = bool
+    device: Device = "auto"
+
+
+#: All faces.
+FULL_SEARCH = Search()
+
+
+def detect_faces(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH) -> list[Detection]:
     """Find all faces in a photo, largest first.
 
     Boxes are rounded to whole pixels of the photo that the detector sees, like those of the `mtcnn` package, so that
@@ -93,14 +112,8 @@ def detect_faces(
     ----------
     photo
         RGB, uint8, shape (height, width, 3).
-    detector
-        `mtcnn`, or `mtcnn-reference` for the package itself, which always searches for all sizes.
-    smallest
-        Size of face to begin with, in photo pixels; all sizes are searched if no face is found that is wanted.
-    wanted
-        Return whether a face is wanted; by default, each is.
-    device
-        As in `io.device.onnx_device`.
+    search
+        Detector, device and sizes.
     """
     import cv2
 
@@ -114,9 +127,10 @@ def detect_faces(
     zoom = width / photo.shape[1], height / photo.shape[0]
 
     def enough(boxes: "NDArray[np.float64]", landmarks: "NDArray[np.float64]") -> bool:
-        return any(wanted(face) for face in _detections(boxes, landmarks, zoom))
+        return any(search.wanted(face) for face in _detections(boxes, landmarks, zoom))
 
-    boxes, landmarks = load_detector(detector)(photo, smallest / max(zoom), enough, device)
+    find = load_detector(search.detector)
+    boxes, landmarks = find(photo, search.smallest / max(zoom), enough, search.device)
     return largest_first(_detections(boxes, landmarks, zoom))
 
 
@@ -143,18 +157,11 @@ def _detections(
         )
 
 
-def detect_with_border(
-    photo: "NDArray[np.uint8]",
-    detector: DetectorName = "mtcnn",
-    *,
-    smallest: float = 0.0,
-    wanted: Callable[[Detection], bool] = bool,
-    device: Device = "auto",
-) -> list[Detection]:
+def detect_with_border(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH) -> list[Detection]:
     """Find the faces in a photo with a grey border around it, largest first: faces that fill their photo.
 
     MTCNN finds few faces whose outline touches the border of the photo. Boxes and landmarks are in pixels of the photo
-    and may be outside of it; faces whose middle is outside are left out. Parameters are those of `detect_faces`.
+    and may be outside of it; faces whose middle is outside are left out.
     """
     import cv2
 
@@ -169,9 +176,7 @@ def detect_with_border(
         box = _moved(face, -border).box
         return 0 <= box.x + box.width / 2 <= width and 0 <= box.y + box.height / 2 <= height
 
-    faces = detect_faces(
-        framed, detector, smallest=smallest, wanted=lambda face: inside(face) and wanted(face), device=device
-    )
+    faces = detect_faces(framed, replace(search, wanted=lambda face: inside(face) and search.wanted(face)))
     return [_moved(face, -border) for face in faces if inside(face)]
 
 

@@ -178,6 +178,60 @@ def test_a_face_that_is_not_good_enough_says_why(crop_one, tmp_path, settings, r
     assert len(list(tmp_path.rglob("*.png"))) == (reason is None)
 
 
+def among_small_ones(size):
+    """Return a picture with Eileen Collins's face of some pixels, and a smaller one of 16 pixels."""
+    picture = cv2.GaussianBlur(cv2.resize(data.coffee(), (640, 420)), (0, 0), 2)
+    for face, left in ((size, 30), (16, 400)):
+        part = cv2.resize(astronaut(), None, fx=face / 85, fy=face / 85, interpolation=cv2.INTER_AREA)
+        picture[20 : 20 + part.shape[0], left : left + part.shape[1]] = part
+    return encode(picture, "PNG")
+
+
+def test_where_no_face_is_large_enough_all_sizes_are_searched(crop_one):
+    """So that the image is `too_small`, with the same faces as ever."""
+    content = among_small_ones(33)
+    every, safe, fast = (crop_one(content, search_sizes=sizes) for sizes in ("all", "safe", "fast"))
+    assert every == safe == fast
+    assert [face.reason for face in every.faces] == ["too_small", "too_small"]
+    assert every.reason == "too_small"
+
+
+def test_beside_a_large_face_the_smallest_are_left_out(crop_one):
+    content = among_small_ones(90)
+    every, fast = (crop_one(content, search_sizes=sizes) for sizes in ("all", "fast"))
+    assert [face.reason for face in every.faces] == ["too_small", None]
+    assert fast.faces == every.faces[1:]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"faces": "single"}, {"blur_others": True}, {"detector": "mtcnn-reference"}]
+)
+def test_where_smaller_faces_matter_all_sizes_are_searched(crop_one, settings):
+    every, fast = (
+        crop_one(among_small_ones(90), search_sizes=sizes, **settings) for sizes in ("all", "fast")
+    )
+    assert len(every.faces) == 2
+    assert fast == every
+
+
+def test_a_smaller_smallest_face_is_found_by_every_search(crop_one):
+    for sizes in ("all", "safe", "fast"):
+        result = crop_one(among_small_ones(90), search_sizes=sizes, min_face_size=14, faces="all")
+        assert [face.state for face in result.faces] == ["kept", "kept"]
+
+
+def test_in_a_photo_that_is_searched_smaller_the_sizes_are_those_of_the_photo(crop_one):
+    """A face of 90 pixels in 4000 has 45 in the 2000 that are searched: less than twice the smallest window."""
+    photo = np.full((1000, 4000, 3), 128, np.uint8)
+    part = cv2.resize(astronaut(), None, fx=90 / 85, fy=90 / 85, interpolation=cv2.INTER_CUBIC)
+    photo[100 : 100 + part.shape[0], 100 : 100 + part.shape[1]] = part
+    every, fast = (
+        crop_one(encode(photo, "PNG"), search_sizes=sizes, min_face_size=80) for sizes in ("all", "fast")
+    )
+    assert [face.state for face in every.faces] == ["kept"]
+    assert fast == every
+
+
 def test_a_photo_without_a_face_says_so(crop_one):
     result = crop_one(encode(data.coffee()))
     assert (result.reason, result.faces) == ("no_face", ())
