@@ -1,4 +1,4 @@
-"""What a search loses and saves that begins at larger faces than 20 pixels (`crop --search-sizes`).
+"""What a search loses and saves that begins at larger faces than 20 pixels (`crop --search`).
 
     python -m benchmarks.search_sizes [--photos DIR] [--count 2000] [--min-face-size 40]
 
@@ -28,7 +28,7 @@ from btfer_builder.crop.detectors.mtcnn.detector import Boxes, find_faces, load_
 SAME_FACE = 0.5
 #: Boxes whose sides differ by at most so many pixels count as equal.
 EQUAL = 0.5
-SEARCHES = ("all", "safe", "fast")
+SEARCHES = ("full", "safe", "fast")
 
 
 @dataclass
@@ -64,7 +64,7 @@ def main() -> None:
         print(
             f"{name}: of {outcome.faces} faces {outcome.found} found, {outcome.equal} within {EQUAL} px, "
             f"{outcome.same_pixels} with the same whole pixels, {outcome.others} others; "
-            f"{outcomes['all'].seconds / outcome.seconds:.2f} times as fast "
+            f"{outcomes['full'].seconds / outcome.seconds:.2f} times as fast "
             f"({1000 * outcome.seconds / given.count:.0f} ms of the processor a picture)"
         )
     if given.record:
@@ -73,7 +73,7 @@ def main() -> None:
 
 def compare(pictures: Iterator[Pixels], min_face_size: int, seed: int) -> dict[str, Outcome]:
     """Search every picture in each way, and compare the faces with those of the full search."""
-    recipes = {name: CropRecipe(search_sizes=name, min_face_size=min_face_size) for name in SEARCHES}
+    recipes = {name: CropRecipe(search=name, min_face_size=min_face_size) for name in SEARCHES}
     outcomes = {name: Outcome() for name in SEARCHES}
     order = random.Random(seed)  # noqa: S311 - the order of a benchmark
     for picture in pictures:
@@ -83,7 +83,7 @@ def compare(pictures: Iterator[Pixels], min_face_size: int, seed: int) -> dict[s
             found[name] = _kept(picture, recipes[name])
             outcomes[name].seconds += time.process_time() - begin
         for name in SEARCHES:
-            _count(outcomes[name], found["all"], found[name])
+            _count(outcomes[name], found["full"], found[name])
     return outcomes
 
 
@@ -129,17 +129,17 @@ def _figures(outcomes: dict[str, Outcome], count: int) -> Iterator[Figure]:
             (f"large enough faces within {EQUAL} px", equal, outcome.equal),
         ):
             yield Figure(
-                figure=f"{what}, search-sizes {name}",
-                peer="search-sizes all",
+                figure=f"{what}, search {name}",
+                peer="search full",
                 goal=goal,
                 value=f"{100 * number / outcome.faces:.2f}",
                 unit="%",
                 note=f"{number} {of}",
             )
         yield Figure(
-            figure=f"finding faces, search-sizes {name}, processor time",
-            peer="search-sizes all",
-            value=outcomes["all"].seconds / outcome.seconds,
+            figure=f"finding faces, search {name}, processor time",
+            peer="search full",
+            value=outcomes["full"].seconds / outcome.seconds,
             unit="×",
         )
 

@@ -25,7 +25,7 @@ _NEUTRAL_IN: dict[type[Section], frozenset[str]] = {
 }
 #: Settings that were added with a default that is not what was done before. They are not compared with results that
 #: were made without them.
-_NEW_DEFAULT: dict[type[Section], frozenset[str]] = {CropRecipe: frozenset({"second_search", "search_sizes"})}
+_NEW_DEFAULT: dict[type[Section], frozenset[str]] = {CropRecipe: frozenset({"second_search", "search"})}
 
 #: Lists in which neither the order nor a repetition changes the result.
 _UNORDERED: dict[type[Section], frozenset[str]] = {SampleRecipe: frozenset({"license"})}

@@ -12,7 +12,6 @@ from btfer_builder.config.base import (
     Scheduler,
     Section,
     Workers,
-    override,
 )
 from btfer_builder.labels import EMOTIONS, Emotion
 
@@ -224,11 +223,11 @@ class CropRecipe(Section, frozen=True, kw_only=True):
     min_face_size: Annotated[
         int, Meta(ge=12, le=4096, description="Minimum width and height of a face in the photo, in pixels.")
     ] = 40
-    search_sizes: Annotated[
-        Literal["all", "safe", "fast"],
+    search: Annotated[
+        Literal["full", "safe", "fast"],
         Meta(
-            description="Sizes of faces to search for: all, or in photos with a large enough face only those from "
-            "min_face_size/√2 (safe) or min_face_size (fast) on."
+            description="Search for faces of all sizes (full), or in photos with a large enough face from "
+            "min_face_size/√2 (safe) or min_face_size (fast) on, and large JPEGs at reduced scale."
         ),
     ] = "safe"
     max_upscale: Annotated[
@@ -265,12 +264,11 @@ class CropRecipe(Section, frozen=True, kw_only=True):
 
     @property
     def smallest_searched(self) -> float:
-        """Size of the smallest face to search for in pixels; 0 for all sizes, as where smaller faces matter."""
-        if self.detector != "mtcnn" or self.faces == "single" or self.blur_others or self.already_cropped:
-            return 0.0
-        return self.min_face_size * {"all": 0.0, "safe": 2**-0.5, "fast": 1.0}[self.search_sizes]
+        """Size of the smallest face to search for in pixels; 0 for a full search, as where smaller faces matter."""
+        share = 0.0 if self.without_effect() else {"full": 0.0, "safe": 2**-0.5, "fast": 1.0}[self.search]
+        return share * self.min_face_size
 
     def without_effect(self) -> frozenset[str]:
         """Return the settings that others overrule."""
-        overruled = override(self, search_sizes="fast").smallest_searched == 0
-        return frozenset({"search_sizes"}) if overruled else frozenset()
+        smaller_matter = self.faces == "single" or self.blur_others or self.already_cropped
+        return frozenset({"search"} if smaller_matter or self.detector != "mtcnn" else ())

@@ -3,6 +3,7 @@
 import hashlib
 import multiprocessing
 import re
+import sys
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -10,10 +11,16 @@ from typing import TYPE_CHECKING
 from btfer_builder.config import CropRecipe, override
 from btfer_builder.crop import quality
 from btfer_builder.crop.blur_bystanders import bystanders
-from btfer_builder.crop.detectors.base import Detection, Search, detect_faces, detect_with_border
+from btfer_builder.crop.detectors.base import (
+    DETECTION_SIDE,
+    Detection,
+    Search,
+    detect_faces,
+    detect_with_border,
+)
 from btfer_builder.crop.geometry import Box, PixelBox, crop_box, padding
 from btfer_builder.crop.render import render_crop
-from btfer_builder.images.decode import Undecodable, decode_image
+from btfer_builder.images.decode import Undecodable, decode_image, decode_reduced
 from btfer_builder.io.atomic import sync_files, write_bytes
 from btfer_builder.io.json import json_text
 from btfer_builder.io.storage import Root
@@ -59,11 +66,14 @@ def _crop_image(
     if not (root / path).is_file():
         return CropResult(image_id, "missing_file", f"{path} is gone")
     try:
-        photo = decode_image(root / path, recipe.max_pixels)
+        # A reduced picture is enough for the search; crops are cut out of the whole one.
+        side = DETECTION_SIDE if recipe.smallest_searched else sys.maxsize
+        photo, scale, size = decode_reduced(root / path, side, recipe.max_pixels)
+        faces = place_faces(image_id, _search(photo, recipe, scale), *size, recipe, known)
+        if scale > 1 and any(face.path for face in faces):
+            photo = decode_image(root / path, recipe.max_pixels)
     except Undecodable as error:
         return CropResult(image_id, error.reason, error.detail)
-    height, width = photo.shape[:2]
-    faces = place_faces(image_id, _search(photo, recipe), width, height, recipe, known)
     faces = [_write_crop(face, photo, root, recipe) for face in faces]
     # With a margin as wide as the photo, two faces may have the same crop; it is listed once.
     rows = {
@@ -72,13 +82,17 @@ def _crop_image(
     return CropResult(image_id, _image_reason(faces), faces=tuple(rows.values()))
 
 
-def _search(photo: "NDArray[np.uint8]", recipe: CropRecipe) -> list[Detection]:
-    """Return the faces of a photo, searched once more with a border where none is found."""
+def _search(photo: "NDArray[np.uint8]", recipe: CropRecipe, scale: int) -> list[Detection]:
+    """Return the faces of a photo, searched once more with a border where none is found.
+
+    `scale` is that at which it was decoded, as in `Search`.
+    """
     search = Search(
         recipe.detector,
         recipe.smallest_searched,
         lambda face: _weakness(face.confidence, face.box, recipe) is None,
         recipe.device,
+        scale,
     )
     found = detect_faces(photo, search)
     if not recipe.second_search or any(face.confidence >= recipe.min_confidence for face in found):

@@ -11,7 +11,7 @@ from btfer_builder.crop.detectors.base import Detection, largest_first
 from btfer_builder.crop.geometry import Box
 
 #: Settings by which other boxes may be found.
-_DETECTION = ("detector", "already_cropped", "search_sizes")
+_DETECTION = ("detector", "already_cropped", "search")
 
 
 def lost_faces(rows: Iterable[sqlite3.Row], recipe: CropRecipe) -> set[str]:

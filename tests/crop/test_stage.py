@@ -330,21 +330,39 @@ def test_the_files_of_faces_that_leave_go_even_if_all_leave(workspace):
 
 def test_crops_made_before_the_sizes_could_be_set_stay(workspace, cropped):
     with workspace.catalog.transaction() as db:
-        db.execute("UPDATE crops SET settings = json_remove(settings, '$.search_sizes')")
+        db.execute("UPDATE crops SET settings = json_remove(settings, '$.search')")
     before = outcome(workspace)
-    for sizes in ("safe", "fast", "all"):
-        crop(workspace, override(ALONE, search_sizes=sizes))
+    for sizes in ("safe", "fast", "full"):
+        crop(workspace, override(ALONE, search=sizes))
     assert cropped() == []
     assert outcome(workspace) == before
+
+
+def test_photos_cropped_before_the_search_could_be_set_are_searched_as_before(workspace, cropped):
+    """A large JPEG, which replaces its smaller copy, would have another box, and its reviewed face be lost."""
+    large = cv2.resize(hopper(1.0), None, fx=7, fy=7, interpolation=cv2.INTER_CUBIC)
+    crawl_files(workspace, {"happy": {"large.jpg": encode(large)}})
+    dedupe(workspace, DedupeRecipe(workers=0, radius=0))
+    crop(workspace, override(ALONE, search="full"), recrop=True)
+    with workspace.catalog.transaction() as db:
+        db.execute("UPDATE crops SET settings = json_remove(settings, '$.search')")
+    accept_all(workspace)
+    before = {row[0] for row in table(workspace, "faces") if row[2] == "kept"}
+    cropped()
+    crop(workspace, override(ALONE, faces="all"))  # only adds faces, and is not refused
+    assert len(cropped()) == 4
+    assert before <= {row[0] for row in table(workspace, "faces") if row[2] == "kept"}
+    crop(workspace, override(ALONE, faces="all"))
+    assert cropped() == []
 
 
 def test_another_search_is_refused_where_faces_are_reviewed(workspace):
     accept_all(workspace)
     before = outcome(workspace)
-    with pytest.raises(BtferError, match=r'(?s)3 reviewed faces.*search_sizes "safe" → "all".*--recrop'):
-        crop(workspace, override(ALONE, search_sizes="all"))
+    with pytest.raises(BtferError, match=r'(?s)3 reviewed faces.*search "safe" → "full".*--recrop'):
+        crop(workspace, override(ALONE, search="full"))
     assert outcome(workspace) == before
-    crop(workspace, override(ALONE, search_sizes="all"), recrop=True)
+    crop(workspace, override(ALONE, search="full"), recrop=True)
     assert table(workspace, "faces") == before[1]
 
 

@@ -90,12 +90,15 @@ class Search:
         Return whether a face is wanted; by default, each is.
     device
         As in `io.device.onnx_device`.
+    scale
+        Pixels of the photo in one of the given picture, along each side, if it was decoded at reduced scale.
     """
 
     detector: DetectorName = "mtcnn"
     smallest: float = 0.0
     wanted: Callable[[Detection], bool] = bool
     device: Device = "auto"
+    scale: int = 1
 
 
 #: All faces.
@@ -118,13 +121,13 @@ def detect_faces(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH) -> li
     import cv2
 
     height, width = photo.shape[:2]
-    if min(height, width) < SMALLEST_SIDE:
+    if min(height, width) * search.scale < SMALLEST_SIDE:
         return []
-    scale = min(1.0, DETECTION_SIDE / max(height, width))
-    if scale < 1.0:
-        small = (max(SMALLEST_SIDE, round(width * scale)), max(SMALLEST_SIDE, round(height * scale)))
+    shrink = min(1.0, DETECTION_SIDE / max(height, width))
+    if shrink < 1.0:
+        small = (max(SMALLEST_SIDE, round(width * shrink)), max(SMALLEST_SIDE, round(height * shrink)))
         photo = cv2.resize(photo, small, interpolation=cv2.INTER_AREA)
-    zoom = width / photo.shape[1], height / photo.shape[0]
+    zoom = search.scale * width / photo.shape[1], search.scale * height / photo.shape[0]
 
     def enough(boxes: "NDArray[np.float64]", landmarks: "NDArray[np.float64]") -> bool:
         return any(search.wanted(face) for face in _detections(boxes, landmarks, zoom))
@@ -166,18 +169,22 @@ def detect_with_border(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH)
     import cv2
 
     height, width = photo.shape[:2]
-    if min(height, width) < SMALLEST_BORDERED:
+    if min(height, width) * search.scale < SMALLEST_BORDERED:
         return []
     border = round(BORDER * min(height, width))
     grey = (BORDER_GREY,) * 3
     framed = cv2.copyMakeBorder(photo, *(border,) * 4, borderType=cv2.BORDER_CONSTANT, value=grey)
+    shift = -border * search.scale
 
     def inside(face: Detection) -> bool:
-        box = _moved(face, -border).box
-        return 0 <= box.x + box.width / 2 <= width and 0 <= box.y + box.height / 2 <= height
+        box = _moved(face, shift).box
+        return (
+            0 <= box.x + box.width / 2 <= width * search.scale
+            and 0 <= box.y + box.height / 2 <= height * search.scale
+        )
 
     faces = detect_faces(framed, replace(search, wanted=lambda face: inside(face) and search.wanted(face)))
-    return [_moved(face, -border) for face in faces if inside(face)]
+    return [_moved(face, shift) for face in faces if inside(face)]
 
 
 def _moved(face: Detection, by: float) -> Detection:
