@@ -178,10 +178,8 @@ def detect_with_border(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH)
 
     def inside(face: Detection) -> bool:
         box = _moved(face, shift).box
-        return (
-            0 <= box.x + box.width / 2 <= width * search.scale
-            and 0 <= box.y + box.height / 2 <= height * search.scale
-        )
+        x, y = (box.x + box.width / 2) / search.scale, (box.y + box.height / 2) / search.scale
+        return bool(0 <= x <= width and 0 <= y <= height)
 
     faces = detect_faces(framed, replace(search, wanted=lambda face: inside(face) and search.wanted(face)))
     return [_moved(face, shift) for face in faces if inside(face)]
