@@ -85,9 +85,9 @@ class Search:
     detector
         `mtcnn`, or `mtcnn-reference` for the package itself, which always searches for all sizes.
     smallest
-        Size of face to begin with, in photo pixels. Where no face is found that is wanted, all sizes are searched.
+        Size of face to begin with, in photo pixels; 0 for all sizes.
     wanted
-        Return whether a face is wanted; by default, each is.
+        Return whether a face is wanted; where none is, all sizes are searched. None: they are not.
     device
         As in `io.device.onnx_device`.
     scale
@@ -96,7 +96,7 @@ class Search:
 
     detector: DetectorName = "mtcnn"
     smallest: float = 0.0
-    wanted: Callable[[Detection], bool] = bool
+    wanted: Callable[[Detection], bool] | None = None
     device: Device = "auto"
     scale: int = 1
 
@@ -130,7 +130,7 @@ def detect_faces(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH) -> li
     zoom = search.scale * width / photo.shape[1], search.scale * height / photo.shape[0]
 
     def enough(boxes: "NDArray[np.float64]", landmarks: "NDArray[np.float64]") -> bool:
-        return any(search.wanted(face) for face in _detections(boxes, landmarks, zoom))
+        return search.wanted is None or any(map(search.wanted, _detections(boxes, landmarks, zoom)))
 
     find = load_detector(search.detector)
     boxes, landmarks = find(photo, search.smallest / max(zoom), enough, search.device)
@@ -165,6 +165,11 @@ def detect_with_border(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH)
 
     MTCNN finds few faces whose outline touches the border of the photo. Boxes and landmarks are in pixels of the photo
     and may be outside of it; faces whose middle is outside are left out.
+
+    Parameters
+    ----------
+    photo, search
+        As in `detect_faces`; smaller faces are not searched for, whatever is wanted.
     """
     import cv2
 
@@ -177,12 +182,11 @@ def detect_with_border(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH)
     shift = -border * search.scale
 
     def inside(face: Detection) -> bool:
-        box = _moved(face, shift).box
-        x, y = (box.x + box.width / 2) / search.scale, (box.y + box.height / 2) / search.scale
-        return bool(0 <= x <= width and 0 <= y <= height)
+        x, y = face.box.x + face.box.width / 2, face.box.y + face.box.height / 2
+        return bool(0 <= x <= width * search.scale and 0 <= y <= height * search.scale)
 
-    faces = detect_faces(framed, replace(search, wanted=lambda face: inside(face) and search.wanted(face)))
-    return [_moved(face, shift) for face in faces if inside(face)]
+    faces = (_moved(face, shift) for face in detect_faces(framed, replace(search, wanted=None)))
+    return [face for face in faces if inside(face)]
 
 
 def _moved(face: Detection, by: float) -> Detection:
