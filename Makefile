@@ -42,7 +42,7 @@ images: $(READY)
 	$(BIN)/python -m docs.make_images
 
 bench: $(READY)
-	for name in crawl detect hash neighbours review evaluate train; do $(BIN)/python -m benchmarks.$$name --record; done
+	for name in crawl detect search_sizes hash neighbours review evaluate train; do $(BIN)/python -m benchmarks.$$name --record; done
 
 clean:
 	rm -rf .venv demo/workspace site

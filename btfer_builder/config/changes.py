@@ -17,7 +17,7 @@ from btfer_builder.config.models import EvalRecipe, TrainRecipe
 from btfer_builder.config.renamed import IN_IDS, old_name, with_new_names
 
 #: Settings that change how fast a stage runs, but not its result.
-_NEUTRAL = frozenset({"workers", "scheduler"})
+_NEUTRAL = frozenset({"workers", "scheduler", "device"})
 #: More of them, which other sections do not have or where they change the result.
 _NEUTRAL_IN: dict[type[Section], frozenset[str]] = {
     TrainRecipe: frozenset({"memory"}),
@@ -25,7 +25,7 @@ _NEUTRAL_IN: dict[type[Section], frozenset[str]] = {
 }
 #: Settings that were added with a default that is not what was done before. They are not compared with results that
 #: were made without them.
-_NEW_DEFAULT: dict[type[Section], frozenset[str]] = {CropRecipe: frozenset({"second_search"})}
+_NEW_DEFAULT: dict[type[Section], frozenset[str]] = {CropRecipe: frozenset({"second_search", "search"})}
 
 #: Lists in which neither the order nor a repetition changes the result.
 _UNORDERED: dict[type[Section], frozenset[str]] = {SampleRecipe: frozenset({"license"})}
@@ -71,7 +71,7 @@ def changes(before: Mapping[str, Any] | None, now: Section, only: Collection[str
     if before is None:
         return []
     earlier = stored_settings(type(now), before)
-    unknown = _NEW_DEFAULT.get(type(now), frozenset()) - before.keys()
+    skipped = (_NEW_DEFAULT.get(type(now), frozenset()) - before.keys()) | now.without_effect()
     unordered = _UNORDERED.get(type(now), frozenset())
 
     def differ(name: str, value: Any) -> bool:  # noqa: ANN401 - any value of a setting
@@ -80,7 +80,7 @@ def changes(before: Mapping[str, Any] | None, now: Section, only: Collection[str
     return [
         Change(name, earlier[name], value)
         for name, value in outcome_settings(now).items()
-        if (not only or name in only) and name not in unknown and differ(name, value)
+        if (not only or name in only) and name not in skipped and differ(name, value)
     ]
 
 

@@ -10,12 +10,16 @@ from btfer_builder.crop.cropping import place_faces
 from btfer_builder.crop.detectors.base import Detection, largest_first
 from btfer_builder.crop.geometry import Box
 
+#: Settings by which other boxes may be found.
+_DETECTION = ("detector", "already_cropped", "search")
+
 
 def lost_faces(rows: Iterable[sqlite3.Row], recipe: CropRecipe) -> set[str]:
     """Return the kept faces that no longer exist after a crop with these settings.
 
-    The catalog stores the detections, and a face's id follows from them. With another detector, or if a photo's size
-    is not known, the faces cannot be predicted and all faces of the photo count as lost.
+    The catalog stores the detections, and a face's id follows from them. With another detector or other sizes
+    searched for, or if a photo's size is not known, the faces cannot be predicted and all faces of the photo count as
+    lost.
 
     Parameters
     ----------
@@ -33,7 +37,7 @@ def lost_faces(rows: Iterable[sqlite3.Row], recipe: CropRecipe) -> set[str]:
 
 def _kept(image_id: str, rows: Sequence[sqlite3.Row], recipe: CropRecipe) -> set[str]:
     width, height = rows[0]["photo_width"], rows[0]["photo_height"]
-    if not width or changes(json.loads(rows[0]["settings"]), recipe, ("detector", "already_cropped")):
+    if not width or changes(json.loads(rows[0]["settings"]), recipe, _DETECTION):
         return set()
     if width * height > recipe.max_pixels:
         return set()

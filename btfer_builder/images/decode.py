@@ -73,6 +73,40 @@ def decode_image(path: File | IO[bytes], max_pixels: int = MAX_PIXELS) -> "NDArr
         return np.asarray(upright_rgb(image))
 
 
+def decode_reduced(
+    path: File, side: int, max_pixels: int = MAX_PIXELS
+) -> "tuple[NDArray[np.uint8], int, tuple[int, int]]":
+    """Decode an image like `decode_image`, a JPEG at 1/2, 1/4 or 1/8 scale if its longer side keeps `side` pixels.
+
+    Skipping the high frequencies takes a fifth to a half of the time.
+
+    Returns
+    -------
+    pixels : ndarray of uint8, shape (height, width, 3)
+        RGB.
+    scale : int
+        1, 2, 4 or 8: pixels of the photo in one of these, along each side; the last ones may be filled in part.
+    size : tuple of int
+        Width and height of the upright photo.
+
+    Raises
+    ------
+    Undecodable, BtferError
+        As `decode_image`.
+    """
+    import numpy as np
+
+    with open_image(path, max_pixels) as image:
+        width, height = image.size
+        turned = orientation(image) >= 5
+        scale = 1
+        if image.format in {"JPEG", "MPO"} and (times := max(image.size) // side) >= 2:
+            image.draft(image.mode, (max(1, width // times), max(1, height // times)))
+            scale = round(max(width, height) / max(image.size))
+        pixels = np.asarray(upright_rgb(image))
+    return pixels, scale, (height, width) if turned else (width, height)
+
+
 def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8] | None":
     """Decode a plain PNG, such as a face crop, faster than Pillow does; return None for any other content.
 
