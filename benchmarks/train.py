@@ -62,7 +62,7 @@ def compiled(recipe: TrainRecipe) -> Any:  # noqa: ANN401 - a keras.Model
     from btfer_builder.training.loop import loss_of
     from btfer_builder.training.prepare import precision
 
-    with precision(recipe):
+    with precision(recipe.precision):
         network = build_network(recipe.network, recipe.size)
         trainer = keras.Model(network.input, network.output)
         adam = keras.optimizers.Adam(recipe.learning_rate)
@@ -118,12 +118,12 @@ def in_memory(recipe: TrainRecipe, steps: int) -> Way:
 def measure(name: str, folder: Path, images: int, rounds: int) -> tuple[bool, list[Figure]]:
     """Print a network's table; return whether its goals are met in single precision, and its figures."""
     recipe, steps = TrainRecipe(network=name), images // BATCH
-    half = TrainRecipe(network=name, mixed_precision=True)
+    half = TrainRecipe(network=name, precision="mixed")
     ways = {
         "authors": authors(folder, recipe, steps),
         "btfer": ours(folder, recipe, steps),
         "in memory": in_memory(recipe, steps),
-        "btfer --mixed-precision": ours(folder, half, steps),
+        "btfer --precision mixed": ours(folder, half, steps),
     }
     for way in ways.values():
         way()
@@ -141,7 +141,7 @@ def measure(name: str, folder: Path, images: int, rounds: int) -> tuple[bool, li
         middle = statistics.median(ratios)
         print(f"{way:>24}  {rate:7.1f} images/s  {middle:5.2f}× ({min(ratios):.2f} to {max(ratios):.2f})")
         if way.startswith("btfer"):
-            half_precision = ", mixed precision" if way.endswith("precision") else ""
+            half_precision = ", mixed precision" if way.endswith("mixed") else ""
             figures.append(
                 Figure(
                     figure=f"{what}images a second{half_precision}", peer="`ImageDataGenerator` + `fit`",

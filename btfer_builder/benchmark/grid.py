@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ from btfer_builder.io.limits import read_toml
 from btfer_builder.networks.registry import NETWORKS, find_network
 
 Value = TypeVar("Value")
+
+Precision = Literal["float32", "mixed"]
 
 #: Settings of the training that the grid gives each run.
 _OF_THE_GRID = {
@@ -145,7 +147,9 @@ def with_absolute_paths(recipe: BenchmarkRecipe, folder: Path) -> BenchmarkRecip
     )
 
 
-def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> GridPlan:
+def plan_runs(
+    recipe: BenchmarkRecipe, digests: Mapping[str, str], precisions: Mapping[str, Precision] | None = None
+) -> GridPlan:
     """Return the runs of a recipe: all datasets, sizes, networks, pretrainings, balancings and seeds.
 
     Parameters
@@ -154,6 +158,8 @@ def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> GridPlan:
         The grid.
     digests
         Hash of the pictures and splits of each dataset: other data is another run.
+    precisions
+        The precision of each network by `precision_key`, where the recipe says `auto`.
     """
     runs, impossible = [], []
     for dataset, size, network, pretraining, balancing, seed in product(
@@ -174,6 +180,8 @@ def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> GridPlan:
             impossible.append((setting, f"{network} is not one of the authors' networks (train.paper)"))
         else:
             train = _train_recipe(recipe, setting)
+            if precisions:
+                train = msgspec.structs.replace(train, precision=precisions[precision_key(train)])
             run_id = f"{setting.words}-{_digest(train, digests[dataset])}"
             runs.append(PlannedRun(run_id, setting, train, Path(recipe.datasets[dataset])))
     return GridPlan(tuple(runs), tuple(impossible))
@@ -194,6 +202,11 @@ def _train_recipe(recipe: BenchmarkRecipe, setting: RunSetting) -> TrainRecipe:
         head=train.head if train.head in spec.heads else "auto",
         units=train.units if train.units in spec.units else "auto",
     )
+
+
+def precision_key(train: TrainRecipe) -> str:
+    """Return the name of what decides which precision is faster: network, size and batch size."""
+    return f"{train.network}-{train.size}-{train.batch_size}"
 
 
 def _digest(train: TrainRecipe, data: str) -> str:

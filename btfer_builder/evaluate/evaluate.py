@@ -241,6 +241,7 @@ def load(model: Any, recipe: EvalRecipe, name: str = "") -> Model:  # noqa: ANN4
         architecture=recipe.architecture,
         output=recipe.output,
         name=name,
+        device=recipe.device,
     )
 
 

@@ -52,6 +52,8 @@ class Model:
         The scaling with which a network begins, in words; empty if it does not.
     files
         Files of its weights besides `path`: the external data of ONNX, what a function declares.
+    device
+        What it computes on: `cpu`, `cuda`, or `unknown` of a function.
     """
 
     path: Path | None
@@ -69,6 +71,7 @@ class Model:
     declared_in: str = ""
     begins: str = ""
     files: tuple[Path, ...] = ()
+    device: str = "cpu"
 
     @property
     def title(self) -> str:

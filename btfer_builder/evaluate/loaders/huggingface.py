@@ -18,6 +18,7 @@ from btfer_builder.evaluate.preprocessing.declaration import (
     SidecarLabels,
     SidecarOutput,
 )
+from btfer_builder.io.device import Device, torch_device
 
 CONFIG, PROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
 
@@ -37,13 +38,15 @@ _FILTERS = ("nearest", "lanczos", "bilinear", "cubic", "box", "hamming")
 MAX_BYTES = 16 * 1024 * 1024
 
 
-def load_huggingface(path: Path) -> Model:
+def load_huggingface(path: Path, *, device: Device = "auto") -> Model:
     """Load the folder that `save_pretrained` writes: `config.json`, safetensors, `preprocessor_config.json`.
 
     Parameters
     ----------
     path
         The folder.
+    device
+        What it computes on.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def load_huggingface(path: Path) -> Model:
     except ImportError:
         raise BtferError(f"{path}: needs transformers: pip install 'btfer-builder[hf]'") from None
     with _quiet(transformers):
-        network = _network(path, torch, transformers, str(config["model_type"]))
+        network = _network(path, torch, transformers, str(config["model_type"])).to(torch_device(device))
         processing = _preprocessing(path, transformers)
     settings = network.config
     several = settings.problem_type == "multi_label_classification"
