@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btfer_builder.benchmark.results import Result, as_frame
-from btfer_builder.benchmark.tables import LISTED, SMALL
+from btfer_builder.benchmark.choice_table import LISTED, SMALL
 from btfer_builder.images.plot_style import (
     INK,
     PALETTE,
