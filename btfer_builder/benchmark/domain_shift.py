@@ -48,8 +48,8 @@ def domain_shift_tables(results: Sequence[Result]) -> list[Table]:
             tuple(rows),
             tuple(facts),
             (
-                "All faces: accuracy; mean of classes: macro recall; a class: recall. Means over networks, each with the "
-                "mean of its settings and seeds; the interval is Student's over networks, from three networks on.",
+                "All faces: accuracy; mean of classes: macro recall; a class: recall. Means over networks, each with "
+                "the mean of its settings and seeds; the interval is Student's over networks, from three networks on.",
             ),
         )
     ]

@@ -4,18 +4,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import TYPE_CHECKING, Any, get_args
-
-from btfer_builder.config import Balancing
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: What a cell says instead of a number of parameters that is not known.
 SIZE_UNKNOWN = "size unknown"
-
-#: Balancings in the order of the paper; others, as the authors' SMOTE, follow.
-BALANCINGS: tuple[str, ...] = get_args(Balancing)
 
 #: Accuracies that differ by less are equal: sums of the same numbers in another order.
 _EQUAL = 1e-9
@@ -60,14 +55,8 @@ class Table:
         return "\n".join(lines) + "\n"
 
 
-def balancing_order(balancing: str) -> tuple[int, str]:
-    """Return the key that sorts balancings as the paper does, simple before conservative."""
-    known = BALANCINGS.index(balancing) if balancing in BALANCINGS else len(BALANCINGS)
-    return known, balancing
-
-
 def best_rows(frame: "pd.DataFrame", column: str, count: int = 1) -> "pd.DataFrame":
-    """Return the rows with the highest values, best first, and all that equal the last of them; unknown are left out."""
+    """Return the rows with the highest known values, best first, and all that equal the last of them."""
     ordered = frame.dropna(subset=[column]).sort_values(column, ascending=False, kind="stable")
     if ordered.empty:
         return ordered

@@ -9,10 +9,10 @@ from btfer_builder.benchmark.choice_table import LISTED, choice_table
 from btfer_builder.benchmark.domain_shift import domain_shift_tables
 from btfer_builder.benchmark.published import known_dataset, published
 from btfer_builder.benchmark.results import Result, as_frame
+from btfer_builder.benchmark.settings import balancing_order
 from btfer_builder.benchmark.table import (
     Table,
     accuracy_cell,
-    balancing_order,
     best_rows,
     facts_of,
     is_unknown,

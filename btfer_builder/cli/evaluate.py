@@ -247,7 +247,6 @@ def _reports(directory: Path | None) -> Path:
 
 def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool) -> dict[str, Any]:
     from btfer_builder.evaluate.report.compare import compare_reports
-    from btfer_builder.evaluate.report.html import counted
     from btfer_builder.evaluate.report.leaderboard import (
         SEPARATE_SETS,
         cells_of,
@@ -256,6 +255,7 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
         write_leaderboards,
     )
     from btfer_builder.evaluate.report.read_report import read_report
+    from btfer_builder.io.text import counted
 
     boards = compare_reports(
         [read_report(path) for path in paths], resamples=recipe.resamples, seed=recipe.seed
@@ -273,7 +273,7 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
 
 
 def _show_report(report: dict[str, Any]) -> None:
-    from btfer_builder.evaluate.report.html import counted
+    from btfer_builder.io.text import counted
 
     rows: list[tuple[Any, ...]] = []
     for emotion, scores in report["per_class"].items():
