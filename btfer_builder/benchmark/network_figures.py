@@ -53,8 +53,9 @@ def _listed(group: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _horizontal_bars(axes: Any, group: "pd.DataFrame", title: str) -> None:  # noqa: ANN401 - matplotlib's axes
+    from matplotlib.patches import Patch
+
     for number, (measure, label) in enumerate(MEASURES.items()):
-        drawn = label
         for position, (_, row) in enumerate(group.iterrows()):
             value, at = row[f"{measure}_accuracy"], position + (number - 0.5) * 0.38
             if is_unknown(value):
@@ -64,8 +65,7 @@ def _horizontal_bars(axes: Any, group: "pd.DataFrame", title: str) -> None:  # n
             style = (
                 {"facecolor": "none", "edgecolor": PALETTE[number]} if hatch else {"color": PALETTE[number]}
             )
-            axes.barh(at, value, 0.35, label=None if hatch else drawn, hatch=hatch, zorder=2, **style)
-            drawn = drawn if hatch else None
+            axes.barh(at, value, 0.35, hatch=hatch, zorder=2, **style)
             low, high = row[f"{measure}_low"], row[f"{measure}_high"]
             axes.hlines(at, low, high, color=INK, linewidth=1, zorder=3)
             axes.text(high + 0.01, at, f"{value:.2f}", va="center", fontsize=7.5)
@@ -81,8 +81,10 @@ def _horizontal_bars(axes: Any, group: "pd.DataFrame", title: str) -> None:  # n
     percent_axis(axes, horizontal=True)
     axes.tick_params(axis="y", labelsize=8)
     axes.set_title(wrapped(title, panel_width(axes), 10), fontsize=10, loc="left", color=INK)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.4, -0.08), ncols=2)
+    keys = [Patch(color=PALETTE[number], label=label) for number, label in enumerate(MEASURES.values())]
+    axes.legend(
+        handles=keys, frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.4, -0.08), ncols=2
+    )
 
 
 def _size(params: float) -> str:

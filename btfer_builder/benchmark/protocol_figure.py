@@ -13,7 +13,7 @@ from btfer_builder.images.plot_style import INK, PALETTE, PAPER, blank_figure, t
 from btfer_builder.io.text import counted
 
 #: Boxes of a row, and the size of a box and the gap after it in inches.
-_COLUMNS, _WIDTH, _HEIGHT, _GAP = 3, 3.6, 1.75, 0.5
+_COLUMNS, _WIDTH, _HEIGHT, _GAP = 3, 3.6, 1.6, 0.5
 
 #: Names that a box lists; of more it says how many.
 _LISTED = 4

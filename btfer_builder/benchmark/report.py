@@ -8,7 +8,8 @@ from btfer_builder.benchmark.leakage import SplitLeakage
 from btfer_builder.benchmark.questions import PairedComparison, answer_questions
 from btfer_builder.benchmark.questions_markdown import questions_markdown
 from btfer_builder.benchmark.results import Failure, Result
-from btfer_builder.benchmark.tables import Table, make_tables, write_tables
+from btfer_builder.benchmark.table import Table
+from btfer_builder.benchmark.tables import make_tables, write_tables
 from btfer_builder.config import TrainRecipe
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.text import counted

@@ -156,7 +156,7 @@ def read_result(folder: Path) -> Result | None:
     return msgspec.structs.replace(result, own=own, btfer=btfer)
 
 
-def class_scores(per_class: Mapping[str, Mapping[str, Any]]) -> tuple[ClassScore, ...]:
+def class_scores(per_class: Mapping[Any, Mapping[str, Any]]) -> tuple[ClassScore, ...]:
     """Return what a result keeps of `per_class` in the `metrics.json` of its report."""
     return tuple(
         ClassScore(emotion=emotion, n=values["support"], recall=values["recall"])

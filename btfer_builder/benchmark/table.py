@@ -61,7 +61,8 @@ def best_rows(frame: "pd.DataFrame", column: str, count: int = 1) -> "pd.DataFra
     if ordered.empty:
         return ordered
     last = ordered[column].iloc[min(count, len(ordered)) - 1]
-    return ordered[ordered[column] >= last - _EQUAL]
+    chosen: pd.DataFrame = ordered[ordered[column] >= last - _EQUAL]
+    return chosen
 
 
 def place(values: "pd.Series[Any]", value: float) -> tuple[int, bool]:

@@ -9,7 +9,8 @@ from btfer_builder.config import EvalRecipe, override
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.convert import Quantisation, convert_calibrated
-from btfer_builder.evaluate.evaluate import Progress, evaluate_models
+from btfer_builder.evaluate.evaluate import evaluate_models
+from btfer_builder.evaluate.inference.predict import Progress
 from btfer_builder.evaluate.metrics.scores import Interval
 from btfer_builder.evaluate.metrics.significance import holm
 from btfer_builder.evaluate.report.compare import ALPHA, ModelPair, compare_reports
@@ -255,7 +256,7 @@ def _rows(reports: dict[str, Path], made: dict[str, Path], recipe: EvalRecipe) -
             row = replace(
                 row,
                 difference=sign * pair.accuracy_difference,
-                difference_interval_95=interval and (tuple(sorted(sign * bound for bound in interval))),
+                difference_interval_95=interval and (interval if sign > 0 else (-interval[1], -interval[0])),
                 p_value=corrected[name],
                 changed=float((report.predicted != read[ORIGINAL].predicted).mean()),
             )

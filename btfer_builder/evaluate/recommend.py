@@ -52,7 +52,7 @@ class Limits:
             value = getattr(self, field.name)
             if value is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < math.inf:
+            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < math.inf:
                 raise BtferError(f"{field.name}: expected a number of at least 0, got {value!r}")
         if self.min_accuracy is not None and self.min_accuracy > 1:
             raise BtferError(f"min_accuracy: expected a share from 0 to 1, got {self.min_accuracy!r}")

@@ -122,7 +122,7 @@ def grouped_bars(axes: "Axes", bars: Bars, title: str = "", groups: Sequence[str
     groups = list(groups) or list(dict.fromkeys(group for series in bars.values() for group in series))
     width = 0.8 / max(1, len(bars))
     levels = {bar.chance for series in bars.values() for bar in series.values()}
-    chance: str | None = "chance"
+    chance = "chance"
     for number, (name, series) in enumerate(bars.items()):
         color = PALETTE[number % len(PALETTE)]
         offset = (number - (len(bars) - 1) / 2) * width
@@ -147,7 +147,7 @@ def grouped_bars(axes: "Axes", bars: Bars, title: str = "", groups: Sequence[str
                 axes.hlines(
                     bar.chance, *at, color=INK, linewidth=0.9, linestyle=_DASHES, zorder=4, label=chance
                 )
-                chance = None
+                chance = "_"  # once in the legend
     axes.set_xlim(-0.6, len(groups) - 0.4)
     room = panel_width(axes) * 0.9 / max(1, len(groups))
     axes.set_xticks(range(len(groups)), [wrapped(group, room, 8) for group in groups])
@@ -164,7 +164,7 @@ def panel_width(axes: "Axes") -> float:
     """Return about how wide the panel of these axes is, in inches."""
     spec = axes.get_subplotspec()
     columns = spec.get_gridspec().ncols if spec is not None else 1
-    return float(axes.figure.get_size_inches()[0]) / columns - 0.6
+    return float(axes.figure.bbox.width / axes.figure.dpi) / columns - 0.6
 
 
 def below_legend(axes: "Axes", columns: int) -> None:
