@@ -10,8 +10,8 @@ PAGE = Path(__file__).with_name("layers.md")
 _START = """# Layers of the paper's own networks
 
 The paper's Figs. 3 to 8 as tables, made from the networks by `make docs`: at 48×48 pixels, with seven classes, as the
-authors' code has them. `btfer networks NETWORK --layers` prints the table of any network. *After* names the layers whose
-outputs a layer takes, where that is not the one above it."""
+authors' code has them. `btfer networks NETWORK --layers` prints the table of any network. *After* names the layers
+whose outputs a layer takes, where that is not the one above it."""
 
 
 def layers_page() -> str:

@@ -255,8 +255,9 @@ def _rows(reports: dict[str, Path], made: dict[str, Path], recipe: EvalRecipe) -
             interval = pair.accuracy_interval_95
             row = replace(
                 row,
-                difference=sign * pair.accuracy_difference,
-                difference_interval_95=interval and (interval if sign > 0 else (-interval[1], -interval[0])),
+                difference=sign * pair.accuracy_difference + 0.0,  # no -0.0
+                difference_interval_95=interval
+                and (interval if sign > 0 else (0.0 - interval[1], 0.0 - interval[0])),
                 p_value=corrected[name],
                 changed=float((report.predicted != read[ORIGINAL].predicted).mean()),
             )
