@@ -1,6 +1,6 @@
 """A model and its conversions for small devices, by accuracy, size and latency (§4.7)."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -222,8 +222,8 @@ def compare_conversions(
     ordered = tuple(rows[name] for name in (ORIGINAL, *(name for name, *_ in CONVERSIONS)))
     machine = reports[0].evaluation.efficiency.machine.rpartition(",")[0]
     table = Conversions(ordered, set_name, len(faces), machine, out)
-    columns = list(asdict(ordered[0]))
-    write_csv(out / "conversions.csv", columns, _csv(ordered))
+    cells = [_csv(row) for row in ordered]
+    write_csv(out / "conversions.csv", list(cells[0]), cells)
     write_bytes(out / "conversions.md", table.to_markdown().encode())
     return table
 
@@ -265,14 +265,18 @@ def _rows(reports: dict[str, Path], made: dict[str, Path], recipe: EvalRecipe) -
     return rows
 
 
-def _csv(rows: Iterable[Conversion]) -> list[dict[str, Any]]:
-    shown = []
-    for row in rows:
-        values = asdict(row)
-        for key in ("accuracy_interval_95", "difference_interval_95"):
-            values[key] = None if values[key] is None else " ".join(f"{bound:.6f}" for bound in values[key])
-        shown.append(values)
-    return shown
+def _csv(row: Conversion) -> dict[str, Any]:
+    """Return a row of the CSV, with both ends of an interval as columns."""
+    cells: dict[str, Any] = {}
+    for name, value in asdict(row).items():
+        if name.endswith("_interval_95"):
+            ends = value or (None, None)
+            cells |= {
+                name.replace("_interval_95", f"_{end}"): ends[at] for at, end in enumerate(("low", "high"))
+            }
+        else:
+            cells[name] = value
+    return cells
 
 
 def _signed(row: Conversion) -> str:

@@ -66,7 +66,10 @@ def test_every_conversion_is_a_row_with_accuracy_size_and_latency(room):
         assert row["file_bytes"] == (room / "conversions" / row["path"].rpartition("/")[2]).stat().st_size
     assert rows["ONNX"]["changed"] == rows["TensorFlow Lite"]["changed"] == 0
     with (room / "conversions" / "conversions.csv").open(newline="") as file:
-        assert [row["name"] for row in csv.DictReader(file)] == names
+        cells = list(csv.DictReader(file))
+    assert [row["name"] for row in cells] == names
+    for row in cells[1:]:
+        assert float(row["difference_low"]) <= float(row["difference"]) <= float(row["difference_high"])
     text = (room / "conversions" / "conversions.md").read_text()
     assert text.count("\n| ") == len(names)  # the first line is the head
     assert "On 21 faces of test" in text
