@@ -50,7 +50,7 @@ class Table:
         )
         heads, *rows = (tuple(compress(cells, used)) for cells in (self.columns, *self.rows))
         lines = [f"### {self.title}", "", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-        lines += ["| " + " | ".join(row) + " |" for row in rows]
+        lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
         lines += [part for note in self.notes for part in ("", note)]
         return "\n".join(lines) + "\n"
 

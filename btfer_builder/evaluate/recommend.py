@@ -53,9 +53,11 @@ class Limits:
             if value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < math.inf:
-                raise BtferError(f"{field.name}: expected a number of at least 0, got {value!r}")
+                raise BtferError(f"{_option(field.name)}: expected a number of at least 0, got {value!r}")
         if self.min_accuracy is not None and self.min_accuracy > 1:
-            raise BtferError(f"min_accuracy: expected a share from 0 to 1, got {self.min_accuracy!r}")
+            raise BtferError(
+                f"{_option('min_accuracy')}: expected a share from 0 to 1, got {self.min_accuracy!r}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +146,10 @@ class Recommendation:
         return answers + str(shown.round(3).to_html(index=False, border=0))
 
 
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def recommend_models(reports: Sequence[ReadReport], limits: Limits) -> Recommendation:
     """Choose among scored models; models on different sets of faces are separate choices.
 
@@ -190,14 +196,15 @@ def _choose(board: Leaderboard, limits: Limits, machines: dict[str, set[str]]) -
     notes = list(board.notes)
     timed = {name for item in candidates if item.latency_p50_ms for name in machines[item.path]} - {""}
     if limits.max_latency_ms is not None and len(timed) > 1:
-        notes.append(f"The latencies are of different machines or libraries: {'; '.join(sorted(timed))}.")
+        notes.append(f"The latencies are of different machines: {'; '.join(sorted(timed))}.")
     return Choice(
-        board.set_name, board.set_hash, board.n, tuple(candidates), _answer(candidates), tuple(notes)
+        board.set_name, board.set_hash, board.n, tuple(candidates), _answer(candidates, board.n), tuple(notes)
     )
 
 
 def _machine(report: ReadReport) -> str:
-    return str((report.metrics.get("efficiency") or {}).get("machine") or "")
+    named = str((report.metrics.get("efficiency") or {}).get("machine") or "")
+    return named.rpartition(",")[0] or named  # without the library, the last part
 
 
 def _check(row: Row, limits: Limits) -> tuple[list[str], list[str]]:
@@ -233,15 +240,19 @@ def _best(board: Leaderboard, fit: Sequence[Row]) -> list[str]:
     return [name for name, rank in zip(names, ranks, strict=True) if rank == 1]
 
 
-def _answer(candidates: Sequence[Candidate]) -> str:
+def _answer(candidates: Sequence[Candidate], n: int) -> str:
     best = [item for item in candidates if item.verdict == "recommended"]
     unknown = [item for item in candidates if item.verdict == "unknown"]
     if not best:
         more = f"; of {counted(len(unknown), 'model')} a limited number is unknown" if unknown else ""
         return f"no scored model is known to be within all limits{more}"
+    highest = [item.model for item in best if item.accuracy == best[0].accuracy]
+    verb = "has" if len(highest) == 1 else "have"
+    answer = f"{listed(highest)} {verb} the highest accuracy within the limits"
     if len(best) == 1:
-        return f"{best[0].model} is the best within the limits"
-    answer = f"{listed([item.model for item in best])} are the best within the limits, without a significant difference"
+        return answer
+    if others := [item.model for item in best if item.model not in highest]:
+        answer += f"; not significantly worse on {counted(n, 'face')}: {listed(others)}"
     sized = [(item.file_bytes, item.model) for item in best if item.file_bytes]
     timed = [(item.latency_p50_ms, item.model) for item in best if item.latency_p50_ms]
     for word, values in (("smallest", sized), ("fastest", timed)):
