@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.1"
 
 if TYPE_CHECKING:
+    from btfer_builder.api.deployment import compare_conversions, recommend
     from btfer_builder.api.folders import (
         diff_releases,
         hash_images,
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
         published_results,
         report_benchmark,
     )
-    from btfer_builder.api.models import compare, convert, evaluate, list_networks, load_faces, train
+    from btfer_builder.api.models import (
+        compare,
+        convert,
+        evaluate,
+        list_networks,
+        load_faces,
+        train,
+    )
     from btfer_builder.api.report import Comparison, Report
     from btfer_builder.api.review_page import ReviewPage
     from btfer_builder.api.workspace import Workspace, create_workspace, open_workspace
@@ -40,11 +48,14 @@ else:
 
 #: The module of each public name.
 _MODULES = {
+    "api.deployment": ("compare_conversions", "recommend"),
     "api.folders": ("diff_releases", "hash_images", "import_dataset", "rebuild_release", "scan_release"),
     "api.grid": (
         "answer_questions", "benchmark", "plan_benchmark", "published_results", "report_benchmark",
     ),
-    "api.models": ("compare", "convert", "evaluate", "list_networks", "load_faces", "train"),
+    "api.models": (
+        "compare", "convert", "evaluate", "list_networks", "load_faces", "train",
+    ),
     "api.report": ("Comparison", "Report"),
     "api.review_page": ("ReviewPage",),
     "api.workspace": ("Workspace", "create_workspace", "open_workspace"),
@@ -65,6 +76,7 @@ __all__ = [
     "answer_questions",
     "benchmark",
     "compare",
+    "compare_conversions",
     "convert",
     "create_workspace",
     "diff_releases",
@@ -77,6 +89,7 @@ __all__ = [
     "plan_benchmark",
     "published_results",
     "rebuild_release",
+    "recommend",
     "report_benchmark",
     "scan_release",
     "train",

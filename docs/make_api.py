@@ -27,7 +27,8 @@ Messages and progress bars go to stderr; `progress=False` hides the bars.
 _PARTS = {
     "Workspaces": ("create_workspace", "open_workspace", "Workspace", "ReviewPage"),
     "Faces and models": (
-        "load_faces", "FaceSet", "evaluate", "Report", "compare", "Comparison", "train", "convert", "list_networks",
+        "load_faces", "FaceSet", "evaluate", "Report", "compare", "Comparison", "recommend",
+        "train", "convert", "compare_conversions", "list_networks",
     ),
     "Data sets and releases": (
         "import_dataset", "hash_images", "scan_release", "rebuild_release", "diff_releases",
@@ -49,6 +50,8 @@ RESULTS = {
     "Workspace.takedown": "release.takedown.stage:Takedown",
     "Workspace.purge": "release.purge:Purge",
     "Workspace.recheck": "release.recheck:RecheckResult",
+    "recommend": "evaluate.recommend:Recommendation",
+    "compare_conversions": "evaluate.conversions:Conversions",
     "train": "training.results:Run",
     "import_dataset": "datasets.import_dataset:ImportResult",
     "hash_images": "leakage.hash_manifest:HashManifest",

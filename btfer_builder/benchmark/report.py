@@ -8,8 +8,11 @@ from btfer_builder.benchmark.leakage import SplitLeakage
 from btfer_builder.benchmark.questions import PairedComparison, answer_questions
 from btfer_builder.benchmark.questions_markdown import questions_markdown
 from btfer_builder.benchmark.results import Failure, Result
-from btfer_builder.benchmark.tables import Table, make_tables, write_tables
+from btfer_builder.benchmark.table import Table
+from btfer_builder.benchmark.tables import make_tables, write_tables
+from btfer_builder.config import TrainRecipe
 from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.text import counted
 
 
 def write_report(
@@ -21,6 +24,7 @@ def write_report(
     seed: int = 0,
     authors: bool = False,
     leakage: Sequence[SplitLeakage] = (),
+    train: TrainRecipe | None = None,
 ) -> list[Path]:
     """Write `tables/`, `figures/`, `questions.md` and `README.md` into a benchmark's folder.
 
@@ -38,6 +42,8 @@ def write_report(
         Whether these are the authors' own results: they are not compared with themselves, and have no predictions.
     leakage
         What was found of the cross-domain set in the training splits; it is said under the tables.
+    train
+        Settings of the training, for the figure of the protocol.
 
     Returns
     -------
@@ -45,7 +51,7 @@ def write_report(
         The written files.
     """
     tables = make_tables(results, beside=not authors)
-    figures = make_figures(results)
+    figures = make_figures(results, train)
     comparisons = answer_questions(results, None if authors else out, resamples=resamples, seed=seed)
     files = write_tables(out / "tables", tables) + write_figures(out / "figures", figures)
     write_bytes(out / "questions.md", f"# Questions\n\n{questions_markdown(comparisons)}".encode())
@@ -62,7 +68,9 @@ def _page(
     comparisons: Sequence[PairedComparison],
     leakage: Sequence[SplitLeakage],
 ) -> str:
-    parts = [f"# Benchmark\n\n{len(results)} runs finished, {len(failed)} failed. Made by `btfer benchmark`."]
+    parts = [
+        f"# Benchmark\n\n{counted(len(results), 'run')} finished, {len(failed)} failed. Made by `btfer benchmark`."
+    ]
     if failed:
         lines = [f"* `{item.run_id}`: {item.error}" for item in failed]
         parts.append("## Failed\n\n" + "\n".join(lines))
@@ -71,12 +79,8 @@ def _page(
     if leakage:
         parts.append("## Leakage\n\n" + "\n".join(f"* {found.sentence}." for found in leakage))
     parts.append("## Questions\n\n" + questions_markdown(comparisons).strip())
-    drawn = [
-        f"**Figure {item.number}.** {item.caption}.\n\n![](figures/{item.name})"
-        for item in figures
-        if item.png
-    ]
-    missing = [f"* Figure {item.number} ({item.caption}): {item.missing}" for item in figures if item.missing]
+    drawn = [f"**{item.title}.** {item.caption}.\n\n![](figures/{item.name})" for item in figures if item.png]
+    missing = [f"* {item.title} ({item.caption}): {item.missing}" for item in figures if item.missing]
     parts += ["## Figures", *drawn] if drawn else []
     if missing:
         parts.append("## Figures without results\n\n" + "\n".join(missing))

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from btfer_builder.benchmark.gpus import acquire_gpu
 from btfer_builder.benchmark.grid import PlannedRun
-from btfer_builder.benchmark.results import Failure, Result, Score, scoring_digest, write_result
+from btfer_builder.benchmark.results import (
+    Failure,
+    Result,
+    Score,
+    class_scores,
+    scoring_digest,
+    write_result,
+)
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import write_bytes
@@ -160,6 +167,7 @@ def _score(
         precision=scores.macro_precision,
         recall=scores.macro_recall,
         f1=scores.macro_f1,
+        per_class=class_scores(report.to_dict()["per_class"]),
         report=report.path.relative_to(folder).as_posix(),
     )
 

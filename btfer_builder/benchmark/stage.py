@@ -26,6 +26,7 @@ from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.limits import read_text
 from btfer_builder.io.locks import lock_file
 from btfer_builder.io.terminal import bar, echo_stderr, progress_shown
+from btfer_builder.io.text import counted
 from btfer_builder.parallel import Crashed, Runner
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Benchmark:
 
     def _repr_html_(self) -> str:
         """Show the number of runs, the results and the failures in a notebook."""
-        counts = f"{len(self.results):,} runs finished, {len(self.failed):,} failed, {self.missing:,} missing"
+        counts = f"{counted(len(self.results), 'run')} finished, {len(self.failed):,} failed, {self.missing:,} missing"
         shown = [
             "dataset",
             "size",
@@ -246,6 +247,7 @@ def _finish(recipe: BenchmarkRecipe, plan: GridPlan, failures: dict[str, Failure
         seed=recipe.eval.seed,
         resamples=recipe.eval.resamples,
         leakage=find_leakage(recipe),
+        train=recipe.train,
     )
     missing = len(plan.runs) - len(results) - len(failed)
     return Benchmark(results, ran, failed, missing, plan.impossible, out, tuple(files))

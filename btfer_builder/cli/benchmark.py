@@ -9,6 +9,7 @@ from btfer_builder.cli.options import apply_cli_options, common_options, recipe_
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.errors import BtferError
+from btfer_builder.io.text import counted
 from btfer_builder.workspace import RECIPE_NAME, open_workspace
 
 if TYPE_CHECKING:
@@ -137,10 +138,12 @@ def _run(recipe: BenchmarkRecipe, file: Path, *, report: bool, as_json: bool) ->
         ]
         heads = ["dataset", "pixels", "network – pretraining", "balancing", "seed", "accuracy", "BTFER"]
         table(done.out.name, heads, rows)
-        echo(f"{len(done.results)} runs finished, {done.ran} of them now; {len(done.failed)} failed")
+        echo(
+            f"{counted(len(done.results), 'run')} finished, {done.ran} of them now; {len(done.failed)} failed"
+        )
         if done.missing:
             echo(
-                f"{done.missing} runs are missing or were scored with other settings; run: btfer benchmark {file}"
+                f"{counted(done.missing, 'run')} missing or scored with other settings; run: btfer benchmark {file}"
             )
         for reason in dict.fromkeys(reason for _, reason in done.impossible):
             echo(f"left out: {reason}")
@@ -150,8 +153,8 @@ def _run(recipe: BenchmarkRecipe, file: Path, *, report: bool, as_json: bool) ->
     if done.failed and not report:
         first = done.failed[0]
         raise BtferError(
-            f"{len(done.failed)} runs failed; the first, {first.run_id}: {first.error}. Run the same command again to "
-            "retry them"
+            f"{counted(len(done.failed), 'run')} failed; the first, {first.run_id}: {first.error}. Run the same "
+            "command again to retry them"
         )
 
 
@@ -168,7 +171,7 @@ def _show_plan(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
         emit_json({"runs": runs, "impossible": impossible, "leakage": [found.to_dict() for found in leakage]})
         return
     rows = [(run.run_id, "missing" if run.run_id in missing else "finished") for run in planned.runs]
-    table(f"{len(planned.runs)} runs, {len(missing)} missing", ["run", ""], rows)
+    table(f"{counted(len(planned.runs), 'run')}, {len(missing)} missing", ["run", ""], rows)
     for reason in dict.fromkeys(reason for _, reason in planned.impossible):
         echo(f"left out: {reason}")
     for found in leakage:

@@ -29,6 +29,7 @@ COMMANDS = {
     "diff": ("release", "diff", "Compare two releases."),
     "eval": ("evaluate", "evaluate", "Score trained models on the sample."),
     "compare": ("evaluate", "compare", "Rank models by their reports."),
+    "recommend": ("recommend", "recommend", "Choose among scored models within limits."),
     "convert": ("evaluate", "convert", "Convert a model to TensorFlow Lite or ONNX."),
     "dataset": ("datasets", "dataset", "Import labelled data sets."),
     "networks": ("train", "networks", "List the available networks."),

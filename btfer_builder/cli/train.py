@@ -29,12 +29,14 @@ if TYPE_CHECKING:
 @click.option(
     "--units", type=click.Choice(UNITS), help="Only networks with a new head, built with these hidden layers."
 )
+@click.option("--layers", is_flag=True, help="List the layers of one network.")
 @common_options
 def networks(
     directory: Path | None,
     as_json: bool,
     names: tuple[str, ...],
     size: tuple[int, ...],
+    layers: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """List the available networks.
@@ -45,7 +47,13 @@ def networks(
     Examples:
       btfer networks --size 48
       btfer networks vgg16 resnet50 --pretraining vggface --head flatten
+      btfer networks sequential-simple --size 48 --layers
     """
+    if layers:
+        if len(names) != 1 or len(size) > 1:
+            raise click.UsageError("--layers needs one network and at most one --size")
+        _show_layers(names[0], size[0] if size else SIZES[0], options, as_json=as_json)
+        return
     from btfer_builder.networks.summary import list_networks
 
     wrap = partial(track, description="networks", unit="networks")
@@ -56,6 +64,17 @@ def networks(
     for side in dict.fromkeys(row.size for row in rows):
         columns = ["network", "head", "parameters", "trainable", "phase 1", "GFLOPs", "origin", "description"]
         table(f"{side}×{side} pixels", columns, [row.to_cells() for row in rows if row.size == side])
+
+
+def _show_layers(name: str, size: int, options: dict[str, Any], *, as_json: bool) -> None:
+    from btfer_builder.networks.layer_table import HEADS, list_layers
+
+    rows = list_layers(name, size, **options)
+    if as_json:
+        emit_json({"network": name, "size": size, "layers": [row.to_dict() for row in rows]})
+        return
+    total = sum(row.params for row in rows)
+    table(f"{name}, {size}×{size} pixels, {total:,} parameters", HEADS, [row.to_cells() for row in rows])
 
 
 @click.command()
