@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import combinations, groupby, islice
 from math import comb
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,9 @@ BLOCK = 1 << 21
 
 #: Hashes are sorted into at most 2 to the power of this many buckets, so that their table fits into the cache.
 _MOST_KEY_BITS = 22
+
+#: Of a bucket at most so many hashes are compared at a time with one hash, and so many pairs in all.
+_WIDEST, _WINDOW = 255, 1 << 16
 
 #: Cost of sorting a hash into a bucket and of one round of it, in comparisons of two hashes (measured).
 _SORT, _ROUND = 2.0, 1500.0
@@ -142,8 +145,11 @@ def neighbours(hashes: "NDArray[np.uint64]", radius: int) -> "Pairs":
     found = [np.empty(0, np.int64)]
     if radius > 0 and len(hashes) > 1:  # distinct hashes are at least one bit apart
         arranged, choices = _plan(hashes, radius)
-        for choice in choices:
-            found += _agreeing(arranged, choice, radius)
+        order = np.arange(len(hashes), dtype=np.int32)
+        for first_block, group in groupby(choices, key=_first_block):
+            arranged, order = _sorted_by(first_block, arranged, order)
+            for choice in group:
+                found += _agreeing(arranged, order, choice, radius)
     pairs = np.concatenate(found)
     del found
     pairs.sort()
@@ -174,8 +180,13 @@ def pairs_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius
     if len(own) and len(other):
         blocks = _blocks_between(own, other, radius)
         ours, theirs = _arrange_bits(own, blocks), _arrange_bits(other, blocks)
-        for choice in _choices(blocks, radius):
-            found += _agreeing_between(ours, theirs, choice, radius)
+        own_order, other_order = (np.arange(len(values), dtype=np.int32) for values in (own, other))
+        for first_block, group in groupby(_choices(blocks, radius), key=_first_block):
+            ours, own_order = _sorted_by(first_block, ours, own_order)
+            theirs, other_order = _sorted_by(first_block, theirs, other_order)
+            for choice in group:
+                for first, second in _agreeing_between(ours, theirs, choice, radius):
+                    found.append(own_order[first].astype(np.int64) << 32 | other_order[second])
     pairs = np.concatenate(found)
     del found
     pairs.sort()
@@ -185,8 +196,8 @@ def pairs_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius
 
 def _agreeing_between(
     own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", choice: "_Choice", radius: int
-) -> "Iterator[NDArray[np.int64]]":
-    """Yield the pairs within the radius that are counted for a choice of blocks, as own × 2³² + other."""
+) -> "Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]":
+    """Yield the pairs within the radius that are counted for a choice of blocks, as indices in own and in other."""
     import numpy as np
 
     most = min(_MOST_KEY_BITS, len(own).bit_length() + 2)
@@ -194,21 +205,44 @@ def _agreeing_between(
     order = _counting_sort(key).astype(np.int32)
     ours = own[order]
     size = np.bincount(key, minlength=1 << keyed.bit_count()).astype(np.int32)
-    end, taken = np.cumsum(size, dtype=np.int32), size > 0
+    start = np.cumsum(size, dtype=np.int32) - size
     for begin in range(0, len(other), BLOCK):
         theirs = other[begin : begin + BLOCK]
         key, _ = _keys(theirs, choice, most)
-        index = np.flatnonzero(taken[key])
-        key = key[index]
-        position, left = end[key] - 1, size[key]
-        while len(index):  # the last hash of each bucket, then the one before it, and so on
-            difference = ours[position] ^ theirs[index]
-            near = np.flatnonzero(np.bitwise_count(difference) <= radius)
-            near = near[choice.counts(difference[near])]
+        for index, at, width in _windows(start[key], size[key]):
+            window = np.lib.stride_tricks.sliding_window_view(ours, width)[at]
+            window ^= theirs[index, None]
+            near = np.flatnonzero(np.bitwise_count(window) <= radius)
             if len(near):
-                yield order[position[near]].astype(np.int64) << 32 | index[near] + begin
-            more = np.flatnonzero(left > 1)
-            index, position, left = index[more], position[more] - 1, left[more] - 1
+                near = near[choice.counts(window.ravel()[near])]
+                row, column = np.divmod(near, width)
+                yield order[at[row] + column], index[row] + begin
+
+
+def _windows(
+    start: "NDArray[np.int32]", size: "NDArray[np.int32]"
+) -> "Iterator[tuple[NDArray[np.int64], NDArray[np.int32], int]]":
+    """Divide buckets, given where each starts and its size, into blocks of windows of one width.
+
+    Yields
+    ------
+    index, at, width
+        Which buckets, where the window of each starts, and the width of all: a block fits into the cache.
+    """
+    import numpy as np
+
+    width_of = np.minimum(size, _WIDEST)
+    index = np.argsort(width_of.astype(np.uint8), kind="stable")  # of small integers a radix sort
+    bounds = np.cumsum(np.bincount(width_of, minlength=_WIDEST + 1))
+    for width in range(1, _WIDEST + 1):
+        rows = _WINDOW // width
+        for first in range(bounds[width - 1], bounds[width], rows):
+            chosen = index[first : min(first + rows, bounds[width])]
+            yield chosen, start[chosen], width
+    large = np.flatnonzero(size > _WIDEST)
+    if len(large):
+        for chosen, at, width in _windows(start[large] + _WIDEST, size[large] - _WIDEST):
+            yield large[chosen], at, width
 
 
 def _blocks_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius: int) -> int:
@@ -264,8 +298,10 @@ class _Choice:
         return counted
 
 
-def _agreeing(hashes: "NDArray[np.uint64]", choice: _Choice, radius: int) -> "Iterator[NDArray[np.int64]]":
-    """Yield the pairs within the radius that are counted for a choice of blocks, as first × 2³² + second."""
+def _agreeing(
+    hashes: "NDArray[np.uint64]", ids: "NDArray[np.int32]", choice: _Choice, radius: int
+) -> "Iterator[NDArray[np.int64]]":
+    """Yield the pairs within the radius that are counted for a choice of blocks, as first × 2³² + second id."""
     import numpy as np
 
     buckets = len(hashes).bit_length() + 2
@@ -281,7 +317,8 @@ def _agreeing(hashes: "NDArray[np.uint64]", choice: _Choice, radius: int) -> "It
         near = np.flatnonzero(np.bitwise_count(difference) <= radius)
         if len(near):
             hit = start[near[choice.counts(difference[near])]]
-            yield order[hit] << 32 | order[hit + step]  # a bucket keeps the order of the hashes
+            one, other = ids[order[hit]], ids[order[hit + step]]
+            yield np.minimum(one, other).astype(np.int64) << 32 | np.maximum(one, other)
         step += 1
         start = start[: np.searchsorted(start, len(arranged) - step)]
         difference = arranged[start] ^ arranged[start + step]
@@ -289,17 +326,39 @@ def _agreeing(hashes: "NDArray[np.uint64]", choice: _Choice, radius: int) -> "It
         start, difference = start[alive], difference[alive]
 
 
-def _keys(hashes: "NDArray[np.uint64]", choice: _Choice, most: int) -> "tuple[NDArray[np.int32], int]":
-    """Return the chosen bits of each hash as a number of at most `most` bits, and the mask of the bits in it."""
+def _first_block(choice: _Choice) -> "tuple[int, int] | None":
+    return choice.blocks[0] if choice.blocks else None
+
+
+def _sorted_by(
+    block: "tuple[int, int] | None", hashes: "NDArray[np.uint64]", ids: "NDArray[np.int32]"
+) -> "tuple[NDArray[np.uint64], NDArray[np.int32]]":
+    """Sort hashes and their ids by a block: what is looked up for choices that begin with it is then in the cache."""
     import numpy as np
 
-    key, keyed, bits = np.zeros(len(hashes), np.uint64), 0, 0
+    if block is None:
+        return hashes, ids
+    first, width = block
+    order = _counting_sort((hashes >> np.uint64(first) & np.uint64((1 << width) - 1)).astype(np.int32))
+    return hashes[order], ids[order]
+
+
+def _keys(hashes: "NDArray[np.uint64]", choice: _Choice, most: int) -> "tuple[NDArray[np.int32], int]":
+    """Return the chosen bits of each hash as a number, the first block highest, and the mask of the bits in it.
+
+    The number has at most `most` bits.
+    """
+    import numpy as np
+
+    key, keyed = np.zeros(len(hashes), np.uint64), 0
+    left = min(most, sum(width for _, width in choice.blocks))
     for first, width in choice.blocks:
-        taken = min(width, most - bits)
+        taken = min(width, left)
+        left -= taken
         part = _field((first, taken))
-        key |= (hashes & np.uint64(part)) >> np.uint64(first) << np.uint64(bits)
+        bits = hashes & np.uint64(part)
+        key |= bits >> np.uint64(first - left) if first >= left else bits << np.uint64(left - first)
         keyed |= part
-        bits += taken
     return key.astype(np.int32), keyed
 
 
