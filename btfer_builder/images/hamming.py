@@ -200,7 +200,7 @@ def _agreeing_between(
     """Yield the pairs within the radius that are counted for a choice of blocks, as indices in own and in other."""
     import numpy as np
 
-    most = min(_MOST_KEY_BITS, len(own).bit_length() + 2)
+    most = _most_bits(own)
     key, keyed = _keys(own, choice, most)
     order = _counting_sort(key).astype(np.int32)
     ours = own[order]
@@ -257,7 +257,7 @@ def _blocks_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radi
         agreeing = []
         for choice in islice(_choices(blocks, radius), 0, None, max(1, comb(blocks, radius) // 12)):
             # Of the chosen bits only so many are looked up.
-            _, mask = _keys(ours[:1], choice, min(_MOST_KEY_BITS, len(own).bit_length() + 2))
+            _, mask = _keys(ours[:1], choice, _most_bits(own))
             values, counts = np.unique(ours & np.uint64(mask), return_counts=True)
             index = np.searchsorted(values, keys := theirs & np.uint64(mask)).clip(max=len(values) - 1)
             agreeing.append(counts[index][values[index] == keys].sum() / (len(ours) * len(theirs)))
@@ -304,8 +304,7 @@ def _agreeing(
     """Yield the pairs within the radius that are counted for a choice of blocks, as first × 2³² + second id."""
     import numpy as np
 
-    buckets = len(hashes).bit_length() + 2
-    key, keyed = _keys(hashes, choice, min(_MOST_KEY_BITS, buckets))
+    key, keyed = _keys(hashes, choice, _most_bits(hashes))
     order = _counting_sort(key)
     arranged = hashes[order]
     in_bucket = np.uint64(keyed)
@@ -326,6 +325,11 @@ def _agreeing(
         start, difference = start[alive], difference[alive]
 
 
+def _most_bits(hashes: "NDArray[np.uint64]") -> int:
+    """Return the bits by which hashes are sorted: a few more than are needed to number them."""
+    return min(_MOST_KEY_BITS, len(hashes).bit_length() + 2)
+
+
 def _first_block(choice: _Choice) -> "tuple[int, int] | None":
     return choice.blocks[0] if choice.blocks else None
 
@@ -338,7 +342,7 @@ def _sorted_by(
 
     if block is None:
         return hashes, ids
-    first, width = block
+    first, width = block[0], min(block[1], _most_bits(hashes))
     order = _counting_sort((hashes >> np.uint64(first) & np.uint64((1 << width) - 1)).astype(np.int32))
     return hashes[order], ids[order]
 
