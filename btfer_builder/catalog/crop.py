@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from btfer_builder.catalog.catalog import Catalog, insert, placeholders
 from btfer_builder.catalog.intentions import record
@@ -141,11 +141,14 @@ def add_crops(catalog: Catalog, results: Iterable[CropResult], settings: str) ->
                 record(db, "sample", "data/sample")  # its file belongs to no row now
 
 
-def face_lengths(catalog: Catalog) -> Iterator[tuple[str, str, int | None]]:
-    """Yield (face_id, path, bytes written) of the kept faces."""
-    yield from map(
-        tuple, catalog.connection.execute("SELECT face_id, path, bytes FROM faces WHERE state = 'kept'")
+def face_lengths(catalog: Catalog, face_ids: Iterable[str]) -> list[tuple[str, str, int | None]]:
+    """Return (face_id, path, bytes written) of those of the faces that are kept, by id."""
+    rows = catalog.rows(
+        """SELECT f.face_id, f.path, f.bytes FROM json_each(?) wanted CROSS JOIN faces f ON f.face_id = wanted.value
+           WHERE f.state = 'kept'""",
+        json_text(sorted(face_ids)),
     )
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def faces_to_render(catalog: Catalog, face_ids: Iterable[str]) -> list[sqlite3.Row]:

@@ -128,9 +128,7 @@ class ItemCounts:
         return [(dict(zip(names, values, strict=True)), n) for values, n in alike.items()]
 
 
-def funnel(
-    catalog: Catalog, only: Sequence[str] = (), counts: ItemCounts | None = None
-) -> list[StageCount]:
+def funnel(catalog: Catalog, only: Sequence[str] = (), counts: ItemCounts | None = None) -> list[StageCount]:
     """Count all stages, or only the named ones, from the current catalog or from items that are already counted."""
     items_of = counts or ItemCounts(catalog)
     wanted = [stage for stage in _STAGES if not only or stage[0] in only]

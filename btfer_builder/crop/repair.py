@@ -26,11 +26,11 @@ def repair_faces(workspace: Workspace, face_ids: Collection[str]) -> set[str]:
         If there are no photos at all: their storage may not be mounted.
     """
     catalog, root = workspace.catalog, workspace.files
-    sizes, wanted = sizes_below(root, "data/faces"), set(face_ids)
+    sizes = sizes_below(root, "data/faces")
     damaged = [
         face_id
-        for face_id, path, written in face_lengths(catalog)
-        if face_id in wanted and not is_whole(sizes.get(path), written)
+        for face_id, path, written in face_lengths(catalog, face_ids)
+        if not is_whole(sizes.get(path), written)
     ]
     to_render = faces_to_render(catalog, damaged)
     if damaged:

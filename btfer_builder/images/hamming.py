@@ -26,6 +26,9 @@ _MOST_KEY_BITS = 22
 #: Of a bucket at most so many hashes are compared at a time with one hash, and so many pairs in all.
 _WIDEST, _WINDOW = 255, 1 << 16
 
+#: From so many choices that begin with the same block on, hashes are sorted by it before (measured).
+_WORTH_SORTING = 4
+
 #: Cost of sorting a hash into a bucket and of one round of it, in comparisons of two hashes (measured).
 _SORT, _ROUND = 2.0, 1500.0
 
@@ -146,8 +149,9 @@ def neighbours(hashes: "NDArray[np.uint64]", radius: int) -> "Pairs":
     if radius > 0 and len(hashes) > 1:  # distinct hashes are at least one bit apart
         arranged, choices = _plan(hashes, radius)
         order = np.arange(len(hashes), dtype=np.int32)
-        for first_block, group in groupby(choices, key=_first_block):
-            arranged, order = _sorted_by(first_block, arranged, order)
+        for group in _with_one_first_block(choices):
+            if len(group) >= _WORTH_SORTING:
+                arranged, order = _sorted_by(group[0].blocks[0], arranged, order)
             for choice in group:
                 found += _agreeing(arranged, order, choice, radius)
     pairs = np.concatenate(found)
@@ -181,9 +185,10 @@ def pairs_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius
         blocks = _blocks_between(own, other, radius)
         ours, theirs = _arrange_bits(own, blocks), _arrange_bits(other, blocks)
         own_order, other_order = (np.arange(len(values), dtype=np.int32) for values in (own, other))
-        for first_block, group in groupby(_choices(blocks, radius), key=_first_block):
-            ours, own_order = _sorted_by(first_block, ours, own_order)
-            theirs, other_order = _sorted_by(first_block, theirs, other_order)
+        for group in _with_one_first_block(_choices(blocks, radius)):
+            if len(group) >= _WORTH_SORTING:
+                ours, own_order = _sorted_by(group[0].blocks[0], ours, own_order)
+                theirs, other_order = _sorted_by(group[0].blocks[0], theirs, other_order)
             for choice in group:
                 for first, second in _agreeing_between(ours, theirs, choice, radius):
                     found.append(own_order[first].astype(np.int64) << 32 | other_order[second])
@@ -330,18 +335,18 @@ def _most_bits(hashes: "NDArray[np.uint64]") -> int:
     return min(_MOST_KEY_BITS, len(hashes).bit_length() + 2)
 
 
-def _first_block(choice: _Choice) -> "tuple[int, int] | None":
-    return choice.blocks[0] if choice.blocks else None
+def _with_one_first_block(choices: Iterable[_Choice]) -> Iterator[list[_Choice]]:
+    """Divide choices into those that begin with the same block."""
+    for _, group in groupby(choices, key=lambda choice: choice.blocks[:1]):
+        yield list(group)
 
 
 def _sorted_by(
-    block: "tuple[int, int] | None", hashes: "NDArray[np.uint64]", ids: "NDArray[np.int32]"
+    block: "tuple[int, int]", hashes: "NDArray[np.uint64]", ids: "NDArray[np.int32]"
 ) -> "tuple[NDArray[np.uint64], NDArray[np.int32]]":
     """Sort hashes and their ids by a block: what is looked up for choices that begin with it is then in the cache."""
     import numpy as np
 
-    if block is None:
-        return hashes, ids
     first, width = block[0], min(block[1], _most_bits(hashes))
     order = _counting_sort((hashes >> np.uint64(first) & np.uint64((1 << width) - 1)).astype(np.int32))
     return hashes[order], ids[order]

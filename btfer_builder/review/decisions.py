@@ -133,7 +133,9 @@ def export_decisions(
     if files is not None:
         shown = pictured(rows)
         if len(shown) < len(rows):
-            echo_stderr(f"contact sheet: the first {len(shown)} items without a decision; btfer review shows all")
+            echo_stderr(
+                f"contact sheet: the first {len(shown)} items without a decision; btfer review shows all"
+            )
         for number, row in enumerate(shown):
             row["thumbnail"] = f"{quote(page_name(path, number))}#{row['item_id']}"
         write_contact_sheet(files, path, shown)

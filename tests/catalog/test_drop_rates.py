@@ -40,15 +40,15 @@ def test_the_values_are_those_of_pearson_and_holm():
 
 
 @given(
-    st.lists(
-        st.tuples(*[st.lists(st.integers(60, 400), min_size=7, max_size=7)] * 2), min_size=1, max_size=6
-    )
+    st.lists(st.tuples(*[st.lists(st.integers(60, 400), min_size=7, max_size=7)] * 2), min_size=1, max_size=6)
 )
 def test_any_counts_have_the_values_of_scipy_and_statsmodels(tables):
     names = ("crawl", "dedupe", "review-images", "crop", "dedupe-faces", "review-faces")
     lines = drop_rates([stage(name, *table) for name, table in zip(names, tables, strict=False)])
     raw = [by_scipy(*table) for table in tables]
-    assert [line.p for line in lines] == pytest.approx(list(multipletests(raw, method="holm")[1]), rel=1e-9, abs=1e-300)
+    assert [line.p for line in lines] == pytest.approx(
+        list(multipletests(raw, method="holm")[1]), rel=1e-9, abs=1e-300
+    )
 
 
 @pytest.mark.parametrize(

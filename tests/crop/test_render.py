@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from btfer_builder.catalog.crop import face_lengths, faces_to_render
+from btfer_builder.catalog.crop import faces_to_render
 from btfer_builder.config import CropRecipe, DedupeRecipe
 from btfer_builder.crop.blur_bystanders import blur, bystanders
 from btfer_builder.crop.cropping import crop_images, png
@@ -232,8 +232,8 @@ def test_every_crop_is_made_again_from_the_catalog_alone(crawled, tmp_path, sett
     before = face_files(workspace)
     with (workspace.manifests / "faces.csv").open(encoding="utf-8") as file:
         lines = {line["face_id"]: line for line in csv.DictReader(file)}
-    kept = [face_id for face_id, _, _ in face_lengths(workspace.catalog)]
-    rows = faces_to_render(workspace.catalog, kept)
+    kept = workspace.catalog.rows("SELECT face_id FROM faces WHERE state = 'kept'")
+    rows = faces_to_render(workspace.catalog, [row["face_id"] for row in kept])
     assert len(rows) == len(before) >= 3
     for row in rows:
         photo = decode_image(workspace.root / row["photo"])

@@ -45,7 +45,9 @@ def test_the_sheet_has_the_pictures_of_the_table(workspace, filled, tmp_path, mo
     assert 'href="faces%20%231.sheet-3.html"' in sheets["faces #1.sheet-2.html"]
 
 
-def test_of_many_items_the_sheet_has_the_first_without_a_decision(workspace, filled, tmp_path, monkeypatch, capsys):
+def test_of_many_items_the_sheet_has_the_first_without_a_decision(
+    workspace, filled, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(contact_sheet, "MOST", 5)
     decided = filled.face_ids[1]
     add_decisions(workspace.catalog, [Decision(decided, "face", "reject", reason="other", reviewer="ana")])
