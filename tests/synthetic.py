@@ -14,7 +14,7 @@ from btfer_builder.records import Face
 REVIEWERS = ("ana", "bo", "cy", "di")
 
 #: All faces name this one file: what reads faces finds one, and none has to be written.
-FACE_FILE = f"data/faces/{'0' * 64}.png"
+FACE_FILE = f"data/faces/{'0' * 16}.png"
 
 _NOW = "2026-01-01T00:00:00.000+00:00"
 _BOXES = {
@@ -165,7 +165,7 @@ def _fill_crop(db: sqlite3.Connection, rng: random.Random, kept: list[str]) -> l
         count = rng.choices((0, 1, 2), (7, 86, 7))[0]
         crops.append((image_id, settings, None if count else "no_face"))
         for number in range(count):
-            face_id = _digest("face", image_id, number)
+            face_id = _digest("face", image_id, number)[:16]
             if rng.random() < 0.05:
                 faces.append((face_id, image_id, "dropped", "too_small", None, *_BOXES.values()))
                 continue
@@ -257,7 +257,7 @@ def _fill_rest(
         (
             _digest("url", number),
             _digest("image", number),
-            _digest("face", number),
+            _digest("face", number)[:16],
             *_hex(*[rng.getrandbits(64)] * 2),
         )
         for number in range(1 + len(images) // 5000)
