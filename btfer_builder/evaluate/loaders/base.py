@@ -52,6 +52,8 @@ class Model:
         The scaling with which a network begins, in words; empty if it does not.
     files
         Files of its weights besides `path`: the external data of ONNX, what a function declares.
+    code
+        Source files of the user's own network, `--architecture`: part of its hash, not of its size.
     """
 
     path: Path | None
@@ -69,6 +71,7 @@ class Model:
     declared_in: str = ""
     begins: str = ""
     files: tuple[Path, ...] = ()
+    code: tuple[Path, ...] = ()
 
     @property
     def title(self) -> str:
@@ -93,13 +96,13 @@ class Model:
 
     @property
     def digest(self) -> str | None:
-        """The SHA-256 in hex of its file or folder, and of all files of its weights; None if it has no file."""
+        """The SHA-256 in hex of its file or folder, of all files of its weights and code; None if it has no file."""
         if self.path is None or not self.path.exists():
             return None
         own = file_digest(self.path)
-        if not self.files:
+        if not self.files and not self.code:
             return own
-        lines = [f"{self.path.name}\0{own}", *(f"{file.name}\0{file_digest(file)}" for file in self.files)]
+        lines = [f"{self.path.name}\0{own}", *(f"{file.name}\0{file_digest(file)}" for file in self.files + self.code)]
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
