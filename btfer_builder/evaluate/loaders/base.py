@@ -102,7 +102,10 @@ class Model:
         own = _digest(self.path)
         if not self.files and not self.code:
             return own
-        lines = [f"{self.path.name}\0{own}", *(f"{file.name}\0{_digest(file)}" for file in self.files + self.code)]
+        lines = [
+            f"{self.path.name}\0{own}",
+            *(f"{file.name}\0{_digest(file)}" for file in self.files + self.code),
+        ]
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 

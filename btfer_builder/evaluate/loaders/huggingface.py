@@ -60,7 +60,9 @@ def load_huggingface(path: Path) -> Model:
         network = _network(path, torch, transformers, str(config["model_type"]))
         declared = read_processor(path, transformers)
     settings = network.config
-    model = wrap_module(network, path=path, loader="transformers", channels=getattr(settings, "num_channels", 3))
+    model = wrap_module(
+        network, path=path, loader="transformers", channels=getattr(settings, "num_channels", 3)
+    )
     steps, file = declared or (SidecarInput(size=_image_size(settings)), "")
     several = settings.problem_type == "multi_label_classification"
     return replace(

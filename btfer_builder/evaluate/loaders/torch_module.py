@@ -157,7 +157,9 @@ def _scores(torch: Any, answer: Any, title: str, output: str) -> Any:  # noqa: A
         outputs = {"logits": getattr(answer, "logits", None)}
     tensors = {name: value for name, value in outputs.items() if isinstance(value, torch.Tensor)}
     if not tensors:
-        raise BtferError(f"{title}: returns {type(answer).__name__}; expected a tensor, or several with names")
+        raise BtferError(
+            f"{title}: returns {type(answer).__name__}; expected a tensor, or several with names"
+        )
     if not output and "logits" in tensors:
         return tensors["logits"]
     return tensors[choose_output(title, list(tensors), output)]

@@ -156,7 +156,9 @@ def test_incomplete_folders(folders, tmp_path):
     (folder / "preprocessor_config.json").unlink()
     model = load_model(folder)
     assert model.declared_in == ""
-    assert (model.declares.input.size, model.declares.input.scale) == (32, None), "the network states its size"
+    assert (model.declares.input.size, model.declares.input.scale) == (32, None), (
+        "the network states its size"
+    )
     torch.save({}, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
     with pytest.raises(UnsafeFile, match=r"has no model\.safetensors.*pickled"):
@@ -189,7 +191,9 @@ def test_several_labels_have_a_probability_each(folders, faces, tmp_path):
     folder = changed(
         folders["vit"], tmp_path / "several", "config.json", problem_type="multi_label_classification"
     )
-    outputs = evaluate_model(folder, faces, EvalRecipe(resamples=0), tmp_path / "o").evaluation.predictions.outputs
+    outputs = evaluate_model(
+        folder, faces, EvalRecipe(resamples=0), tmp_path / "o"
+    ).evaluation.predictions.outputs
     classify = transformers.pipeline("image-classification", model=str(folder))
     for face, row in zip(faces, outputs, strict=True):
         with Image.open(face.path) as image:
@@ -200,14 +204,25 @@ def test_several_labels_have_a_probability_each(folders, faces, tmp_path):
 def test_classes_without_names_are_assumed_and_said(folders, faces, tmp_path):
     torch.manual_seed(0)
     network, processor = vit()
-    network = type(network)(type(network.config)(**{**network.config.to_dict(), "id2label": {n: f"LABEL_{n}" for n in range(7)}}))
+    network = type(network)(
+        type(network.config)(**{**network.config.to_dict(), "id2label": {n: f"LABEL_{n}" for n in range(7)}})
+    )
     network.save_pretrained(tmp_path / "bare")
     processor.save_pretrained(tmp_path / "bare")
     report = evaluate_model(tmp_path / "bare", faces, EvalRecipe(resamples=0), tmp_path / "o")
-    assert any("Nothing names the model's classes; they are taken to be angry, disgust" in note for note in report.notes)
+    assert any(
+        "Nothing names the model's classes; they are taken to be angry, disgust" in note
+        for note in report.notes
+    )
     german = ("Wut", "Ekel", "Angst", "Freude", "Neutral", "Trauer", "Staunen")
     with pytest.raises(BtferError, match="Wut"):
-        evaluate_model(tmp_path / "bare", faces, EvalRecipe(labels=german[:4] + german[5:]), tmp_path / "o", explicit=["labels"])
+        evaluate_model(
+            tmp_path / "bare",
+            faces,
+            EvalRecipe(labels=german[:4] + german[5:]),
+            tmp_path / "o",
+            explicit=["labels"],
+        )
 
 
 def test_shards_are_read(folders, tmp_path):

@@ -55,7 +55,9 @@ def test_pictures_are_prepared_as_by_the_processor(tmp_path, name, settings):
     processor.save_pretrained(tmp_path)
     steps, file = read_processor(tmp_path, transformers)
     assert file == "preprocessor_config.json"
-    model = Model(tmp_path, None, None, 3, 7, "transformers", lambda batch: batch, declares=Sidecar(input=steps))
+    model = Model(
+        tmp_path, None, None, 3, 7, "transformers", lambda batch: batch, declares=Sidecar(input=steps)
+    )
     preprocessing = build_preprocessing(resolve_preprocessing(model, EvalRecipe()).recipe, model)
     for picture in pictures():
         ours, _ = preprocess(picture, preprocessing)

@@ -123,7 +123,9 @@ def test_emopy_is_fed_as_by_its_library(faces, tmp_path, monkeypatch):
 JAVASCRIPT = Path(__file__).parent / "javascript_inputs.json"
 
 
-@pytest.mark.parametrize(("preset", "side", "channels", "step"), [("face-api", 112, 3, 16), ("human", 64, 1, 8)])
+@pytest.mark.parametrize(
+    ("preset", "side", "channels", "step"), [("face-api", 112, 3, 16), ("human", 64, 1, 8)]
+)
 def test_networks_of_javascript_are_fed_as_by_their_libraries(faces, preset, side, channels, step):
     model = Model(Path("m.onnx"), side, side, channels, 7, "function", lambda batch: batch)
     steps = make_job(model, resolve_preprocessing(model, EvalRecipe(preset=preset)).recipe).preprocessing
