@@ -122,7 +122,7 @@ def file_bytes(path: Path) -> int:
 
 
 def _plain_files(path: Path) -> list[Path]:
-    """Return a file, or the files of a folder, sorted; without hidden ones, which Git and downloads add beside a model."""
+    """Return a file, or the files of a folder without hidden ones, which Git and downloads put beside a model."""
     if not path.is_dir():
         return [path]
     inside = (file.relative_to(path) for file in path.rglob("*") if file.is_file())

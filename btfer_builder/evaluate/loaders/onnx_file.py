@@ -102,7 +102,9 @@ def _predictor(
 
     def predict(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         values = batch.transpose(0, 3, 1, 2) if channels_first else batch
-        values = np.ascontiguousarray(np.rint(values) if np.issubdtype(dtype, np.integer) else values, dtype=dtype)
+        values = np.ascontiguousarray(
+            np.rint(values) if np.issubdtype(dtype, np.integer) else values, dtype=dtype
+        )
         try:
             if not fixed:
                 return np.asarray(session.run([scores], {name: values})[0], dtype=np.float32)

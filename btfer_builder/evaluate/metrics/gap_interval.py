@@ -76,10 +76,10 @@ def rejected(
     Notes
     -----
     The shares under which draws are made are those closest to the observed ones (least squares, weighted by the sizes)
-    whose largest difference is the gap: the parametric bootstrap under a restricted estimate. Small gaps are hardly ever
-    too large, because the largest of several differences exceeds them anyhow; the share of draws that this tail cannot
-    have is given to the other one, so that the test of a gap of 0 is one-sided. Draws equal to the observed gap count
-    half as larger ones (mid-P), and as smaller ones in full: an observed gap of 0 has no smaller ones.
+    whose largest difference is the gap: the parametric bootstrap under a restricted estimate. A small gap is hardly
+    ever too large, because the largest of several differences exceeds it anyhow; the share of draws that this tail
+    cannot have is given to the other one, so that the test of a gap of 0 is one-sided. Draws equal to the observed gap
+    count half as larger ones (mid-P), and as smaller ones in full: an observed gap of 0 has no smaller ones.
     """
     shares = hits / sizes
     observed, rounding = float(np.ptp(shares)), 1e-9

@@ -151,7 +151,9 @@ def test_a_folder_gets_nothing_from_elsewhere(folders, tmp_path, settings, says)
 def test_incomplete_folders(folders, tmp_path):
     other = {"image_processor_type": "ImageGPTImageProcessor"}
     folder = changed(folders["vit"], tmp_path / "other", "preprocessor_config.json", **other)
-    with pytest.raises(BtferError, match="preprocessor_config.json .*declare the preprocessing in a sidecar"):
+    with pytest.raises(
+        BtferError, match=r"preprocessor_config\.json .*declare the preprocessing in a sidecar"
+    ):
         load_model(folder)
     (folder / "preprocessor_config.json").unlink()
     model = load_model(folder)

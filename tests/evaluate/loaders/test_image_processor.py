@@ -79,7 +79,7 @@ def test_a_processor_inside_that_of_several_inputs(tmp_path):
     ("settings", "says"),
     [
         ({"image_processor_type": "DonutImageProcessor"}, "it pads images"),
-        ({"image_processor_type": "PerceiverImageProcessor", "crop_size": {"height": 40, "width": 40}}, "steps are not known"),
+        ({"image_processor_type": "PerceiverImageProcessor", "crop_size": {"height": 40, "width": 40}}, "not known"),
         ({"image_processor_type": "Siglip2ImageProcessor"}, "declare the preprocessing in a sidecar"),
         ({"image_processor_type": "../../evil"}, "declare the preprocessing in a sidecar"),
         ({"image_processor_type": ""}, "names no image processor"),
