@@ -124,7 +124,7 @@ def file_bytes(path: Path) -> int:
 def _plain_files(path: Path) -> list[Path]:
     """Return a file, or the files of a folder without hidden ones, which Git and downloads put beside a model."""
     if not path.is_dir():
-        return [path]
+        return [path] if path.is_file() else []
     inside = (file.relative_to(path) for file in path.rglob("*") if file.is_file())
     return sorted(path / file for file in inside if not any(part.startswith(".") for part in file.parts))
 

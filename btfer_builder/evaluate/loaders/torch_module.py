@@ -114,7 +114,7 @@ def _parameters(torch: Any, module: Any) -> int | None:  # noqa: ANN401
     parameters = list(module.parameters())
     if any(torch.nn.parameter.is_lazy(each) for each in parameters):
         return None
-    return sum(each.numel() for each in parameters)
+    return int(sum(each.numel() for each in parameters))
 
 
 def _predictor(torch: Any, module: Any, title: str, output: str) -> Predict:  # noqa: ANN401
