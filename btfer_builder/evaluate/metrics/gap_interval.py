@@ -106,15 +106,18 @@ def restricted_shares(shares: Table, sizes: NDArray[np.int64], gap: float) -> Ta
     gap
         0 to 1.
     """
-    order = np.argsort(shares, kind="stable")
-    worst, best = order[0], order[-1]
-    if gap >= shares[best] - shares[worst]:  # only these two move apart
-        weights = sizes[[worst, best]]
-        low = np.average([shares[worst], shares[best] - gap], weights=weights).clip(0, 1 - gap)
-        moved = shares.clip(low, low + gap)
-        moved[worst], moved[best] = low, low + gap
+    lowest, highest = shares.min(), shares.max()
+    if gap >= highest - lowest:  # the two move apart for which it costs least: small groups are the least certain
+        weights = sizes[:, np.newaxis] + sizes
+        low = ((sizes * shares)[:, np.newaxis] + sizes * (shares - gap)) / weights  # (worst, best)
+        low = low.clip(max(0.0, highest - gap), min(lowest, 1 - gap))
+        cost = sizes[:, np.newaxis] * (shares[:, np.newaxis] - low) ** 2 + sizes * (low + gap - shares) ** 2
+        np.fill_diagonal(cost, np.inf)
+        worst, best = np.unravel_index(cost.argmin(), cost.shape)
+        moved = shares.copy()
+        moved[worst], moved[best] = low[worst, best], low[worst, best] + gap
         return moved
-    lows = np.linspace(shares[worst], shares[best] - gap, 33)[:, np.newaxis]
+    lows = np.linspace(lowest, highest - gap, 33)[:, np.newaxis]
     clipped = shares.clip(lows, lows + gap)
     closest: Table = clipped[(sizes * (clipped - shares) ** 2).sum(axis=1).argmin()]
     return closest
