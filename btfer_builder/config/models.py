@@ -26,6 +26,7 @@ Kernel = Literal[
     "pil-box",
     "pil-hamming",
     "skimage",
+    "tf-bilinear",
 ]
 ResizeKernel = Literal["auto", Kernel]
 Preset = Literal[
@@ -36,6 +37,8 @@ Preset = Literal[
     "emotiefflib-7",
     "deepface",
     "emopy",
+    "face-api",
+    "human",
     "imagenet",
     "caffe",
     "vggface2",

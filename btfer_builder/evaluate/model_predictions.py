@@ -55,7 +55,8 @@ def ask_model(workspace: Workspace, suspect: Path) -> str:
     model = load_model(suspect, architecture=recipe.architecture, output=recipe.output)
     recipe = resolve_preprocessing(model, recipe).recipe
     job = make_job(model, recipe)
-    name = predictions_name(job, model.digest or file_digest(suspect))
+    digest = model.digest or file_digest(suspect)
+    name = predictions_name(job, f"{digest}|{recipe.output}" if recipe.output else digest)
     known = predictions_of(catalog, name)
     items = {item.item_id: item for item in review_items(catalog, "face") if item.item_id not in known}
     faces = [
@@ -96,7 +97,8 @@ def predictions_name(job: ModelRun, digest: str) -> str:
     labels = _text("Labels", job.labels, ("outputs", "names"))
     named = (*_NAMED, *(name for name in _LATER if getattr(job.preprocessing, name)))
     preprocessing = _text("Feeding", job.preprocessing, named)
-    return hashlib.sha256(f"{digest}|{labels}|{preprocessing}".encode()).hexdigest()[:16]
+    parts = [digest, labels, preprocessing, *([] if job.activation == "auto" else [job.activation])]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 
 
 def _text(name: str, settings: object, fields: Sequence[str]) -> str:

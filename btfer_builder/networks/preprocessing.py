@@ -25,6 +25,9 @@ TORCH_STD = (0.229, 0.224, 0.225)
 VGGFACE_MEAN = (93.5940, 104.7624, 129.1863)
 VGGFACE2_MEAN = (91.4953, 103.8827, 131.0912)
 
+#: Shares of red, green and blue in grey (ITU-R BT.601).
+GREY = np.array([0.299, 0.587, 0.114])
+
 #: Channel order, scale, mean and std.
 _Pixels = tuple[ChannelOrder, Scale, tuple[float, ...], tuple[float, ...]]
 
@@ -55,7 +58,8 @@ class Preprocessing:
     resize
         Interpolation; `auto` is `area` to shrink and `cubic` to enlarge. Those of OpenCV sample the pixels; those of
         Pillow (`pil-…`) average when they shrink, as torchvision and transformers do. `skimage` is the resize of
-        scikit-image: blurred and bilinear, in floating point.
+        scikit-image: blurred and bilinear, in floating point. `tf-bilinear` is that of TensorFlow.js and TensorFlow 1:
+        it samples, in floating point, and the corners of both images lie on each other at the upper left only.
     crop
         Side of the central square that is kept, as a share of the face's side.
     raw
@@ -161,7 +165,7 @@ def resize_face(
     Returns
     -------
     array
-        uint8 of shape (height, width, channels); float64 of 0–255 if scikit-image resizes.
+        uint8 of shape (height, width, channels); float64 of 0–255 after `skimage` and `tf-bilinear`.
     interpolation
         The interpolation used; `none` if the face already has the size.
 
@@ -177,8 +181,11 @@ def resize_face(
         top, left = (round(side * (1 - preprocessing.crop) / 2) for side in (height, width))
         pixels = image[top : height - top, left : width - left]
     if preprocessing.color in {"grey", "grey-bgr"}:
-        weights = cv2.COLOR_RGB2GRAY if preprocessing.color == "grey" else cv2.COLOR_BGR2GRAY
-        pixels = cv2.cvtColor(np.ascontiguousarray(pixels), weights)
+        if preprocessing.resize == "tf-bilinear":  # which computes in floating point throughout
+            pixels = pixels @ (GREY if preprocessing.color == "grey" else GREY[::-1])
+        else:
+            weights = cv2.COLOR_RGB2GRAY if preprocessing.color == "grey" else cv2.COLOR_BGR2GRAY
+            pixels = cv2.cvtColor(np.ascontiguousarray(pixels), weights)
     elif preprocessing.color == "bgr":
         pixels = pixels[..., ::-1]
     height, width = pixels.shape[:2]
@@ -201,10 +208,12 @@ def resize_face(
 
 
 def _resize(pixels: NDArray[np.uint8], target: tuple[int, int], kernel: Interpolation) -> NDArray[np.uint8]:
-    """Resize contiguous pixels to (height, width); those of scikit-image are float64 of 0–255."""
+    """Resize contiguous pixels to (height, width); those of `skimage` and `tf-bilinear` are float64 of 0–255."""
     height, width = target
     if kernel == "skimage":
         return _as_skimage(pixels, target)
+    if kernel == "tf-bilinear":
+        return _as_tensorflow_js(pixels, target)
     if kernel.startswith("pil-"):
         from PIL import Image
 
@@ -235,6 +244,19 @@ def _as_skimage(pixels: NDArray[np.uint8], target: tuple[int, int]) -> NDArray[A
     resized = ndimage.zoom(image, (*(1 / factors), *more), order=1, mode="mirror", grid_mode=True)
     scaled: NDArray[np.float64] = resized * 255
     return scaled
+
+
+def _as_tensorflow_js(pixels: NDArray[np.uint8], target: tuple[int, int]) -> NDArray[Any]:
+    """Resize as `tf.image.resizeBilinear` does by default: pixel i of n is at i · side / n."""
+    resized: NDArray[np.float64] = pixels.astype(np.float64)
+    for axis, length in enumerate(target):
+        side = resized.shape[axis]
+        places = np.arange(length) * (side / length)
+        before = np.floor(places).astype(np.int64)
+        share = (places - before).reshape(-1, *(1,) * (resized.ndim - 1 - axis))
+        low, high = (resized.take(each, axis) for each in (before, np.minimum(before + 1, side - 1)))
+        resized = low + (high - low) * share
+    return resized
 
 
 def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[Any]:

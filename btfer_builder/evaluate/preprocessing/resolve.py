@@ -37,12 +37,15 @@ class ResolvedPreprocessing:
         The settings of the sidecar or preset that a flag overrides or invalidates, as sentences.
     kernel_declared
         Whether anything says how the model's faces were resized.
+    labels_declared
+        Whether anything names the model's classes.
     """
 
     recipe: EvalRecipe
     source: str
     overridden: tuple[str, ...] = ()
     kernel_declared: bool = True
+    labels_declared: bool = True
 
 
 def resolve_preprocessing(
@@ -80,11 +83,12 @@ def resolve_preprocessing(
     if model.takes == "uint8" and "scale" not in explicit and recipe.scale == EvalRecipe().scale:
         recipe = msgspec.structs.replace(recipe, scale="0,255")
         source = "model's own input of whole numbers" if declared is None else source
+    named = "labels" in flags or recipe.labels != EvalRecipe().labels
     if declared is None:
         # Labels, a size or an interpolation do not say which range of pixels the model was trained on.
         source = "flags" if {"scale", "mean", "std"} & set(flags) else source
         kernel = "resize" in flags or recipe.resize != "auto"
-        return ResolvedPreprocessing(recipe, source, kernel_declared=kernel)
+        return ResolvedPreprocessing(recipe, source, (), kernel, named)
     settings: dict[str, Any] = {name: getattr(declared.input, name) for name in DECLARED}
     settings |= {"labels": declared.labels.outputs or None, "activation": declared.output.activation}
     settings = {name: value for name, value in settings.items() if value is not None}
@@ -109,6 +113,7 @@ def resolve_preprocessing(
         source + (" and flags" if differing else ""),
         tuple(overridden),
         "resize" in settings or "resize" in flags or recipe.resize != "auto",
+        "labels" in settings or named,
     )
 
 
