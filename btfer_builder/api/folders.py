@@ -94,7 +94,7 @@ def hash_images(
 
     (recipe,) = with_keywords("hashes", settings, HashesRecipe())
     manifest = hash_folder(path_of(folder), recipe)
-    write_hashes(path_of(out), manifest.rows)
+    write_hashes(path_of(out), manifest)
     return manifest
 
 

@@ -33,6 +33,9 @@ class LeakageRecipe(Section, frozen=True, kw_only=True):
             description="Maximum Hamming distance between 256-bit pHashes; both conditions must hold.",
         ),
     ] = 56
+    reference_faces: Annotated[
+        bool, Meta(description="Also compare the faces that are found in the pictures of the training set.")
+    ] = True
 
 
 class DatasetRecipe(Section, frozen=True, kw_only=True):
