@@ -70,8 +70,9 @@ def leakage(
     """Find faces that are also in a training set.
 
     Compares the faces and the photos that they were cut from with the pictures of the training set and the faces in
-    them, and finds mirrored ones and 48×48 grey images, too. Matches are excluded from the next sample, and the signature of every evaluation states their number. The training
-    set is only read. Without --against, lists the training sets that were checked.
+    them, and finds mirrored ones and 48×48 grey images, too. Matches are excluded from the next sample, and the
+    signature of every evaluation states their number. The training set is only read. Without --against, lists the
+    training sets that were checked.
 
     \b
     Examples:

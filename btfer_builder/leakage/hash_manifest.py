@@ -19,10 +19,11 @@ from btfer_builder.records import FaceHash
 _SHARD_SIZE = 64
 
 #: Files that may have pictures inside, which are not compared. `.csv` and `.txt` are mostly lists.
-_CONTAINERS = frozenset(
-    ".zip .tar .gz .tgz .bz2 .xz .zst .7z .rar .npz .npy .h5 .hdf5 .mat .pkl .pickle .parquet .arrow .tfrecord "
-    ".tfrecords .lmdb .mdb .mp4 .avi .mov .mkv .webm .mpg .wmv".split()
-)
+_CONTAINERS = frozenset({
+    ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".npz", ".npy", ".h5", ".hdf5", ".mat", ".pkl",
+    ".pickle", ".parquet", ".arrow", ".tfrecord", ".tfrecords", ".lmdb", ".mdb", ".mp4", ".avi", ".mov", ".mkv",
+    ".mpg", ".webm", ".wmv",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

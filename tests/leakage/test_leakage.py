@@ -20,12 +20,12 @@ from btfer_builder.crop.render import render_crop
 from btfer_builder.dedupe.stage import hash_new_images
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.signature import known_leakage
+from btfer_builder.leakage import reference_faces
 from btfer_builder.leakage.hash_manifest import COLUMNS, hash_folder, read_hashes, write_hashes
 from btfer_builder.leakage.stage import forget, leakage
 from btfer_builder.records import Decision
 from btfer_builder.sample.stage import sample
 from btfer_builder.workspace import create_workspace
-from btfer_builder.leakage import reference_faces
 from demo.pictures import encode, grace_hopper
 from tests.dedupe.face_pictures import FACES
 from tests.factories import fill_catalog
