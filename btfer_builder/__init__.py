@@ -11,6 +11,7 @@ __version__ = "0.1.1"
 
 if TYPE_CHECKING:
     from btfer_builder.api.folders import (
+        audit_datasets,
         diff_releases,
         hash_images,
         import_dataset,
@@ -40,7 +41,9 @@ else:
 
 #: The module of each public name.
 _MODULES = {
-    "api.folders": ("diff_releases", "hash_images", "import_dataset", "rebuild_release", "scan_release"),
+    "api.folders": (
+        "audit_datasets", "diff_releases", "hash_images", "import_dataset", "rebuild_release", "scan_release",
+    ),
     "api.grid": (
         "answer_questions", "benchmark", "plan_benchmark", "published_results", "report_benchmark",
     ),
@@ -63,6 +66,7 @@ __all__ = [
     "Workspace",
     "__version__",
     "answer_questions",
+    "audit_datasets",
     "benchmark",
     "compare",
     "convert",

@@ -30,7 +30,7 @@ _PARTS = {
         "load_faces", "FaceSet", "evaluate", "Report", "compare", "Comparison", "train", "convert", "list_networks",
     ),
     "Data sets and releases": (
-        "import_dataset", "hash_images", "scan_release", "rebuild_release", "diff_releases",
+        "import_dataset", "audit_datasets", "hash_images", "scan_release", "rebuild_release", "diff_releases",
     ),
     "The benchmark of the paper": (
         "benchmark", "plan_benchmark", "report_benchmark", "answer_questions", "published_results",
@@ -50,6 +50,7 @@ RESULTS = {
     "Workspace.purge": "release.purge:Purge",
     "Workspace.recheck": "release.recheck:RecheckResult",
     "train": "training.results:Run",
+    "audit_datasets": "datasets.audit:DatasetAudit",
     "import_dataset": "datasets.import_dataset:ImportResult",
     "hash_images": "leakage.hash_manifest:HashManifest",
     "scan_release": "release.audit:AuditResult",

@@ -12,6 +12,10 @@ DatasetKind = Literal[
 ]  # fmt: skip
 
 
+#: The settings of `DatasetRecipe` that an audit takes.
+AUDIT_SETTINGS = ("radius", "fine_radius", "labels", "pattern", "max_pixels", "workers")
+
+
 class HashesRecipe(Section, frozen=True, kw_only=True):
     """How data sets of others are hashed."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from btfer_builder.config import DatasetRecipe
+from btfer_builder.datasets.confident_learning import LabelDoubt
 from btfer_builder.datasets.convert import ConvertedItem, open_item
 from btfer_builder.datasets.duplicates import DuplicatePair
 from btfer_builder.datasets.measure import MeasuredItem
@@ -13,7 +14,7 @@ from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 
 #: Largest number of pairs and of pictures in a section; the tables have all of them.
-MAX_CONFLICTS, MAX_PAIRS, MAX_PICTURES = 300, 60, 96
+MAX_CONFLICTS, MAX_PAIRS, MAX_PICTURES, MAX_DOUBTS = 300, 60, 96, 192
 
 #: Side of a thumbnail in pixels, and quality of its JPEG.
 THUMBNAIL, QUALITY = 96, 80
@@ -25,6 +26,7 @@ def audit_page(
     pictures: Sequence[ConvertedItem],
     pairs: Sequence[DuplicatePair],
     recipe: DatasetRecipe,
+    doubts: Sequence[LabelDoubt] = (),
 ) -> bytes:
     """Return `report.html`.
 
@@ -38,6 +40,8 @@ def audit_page(
         Duplicates, as indexes of these lists.
     recipe
         The radii to state.
+    doubts
+        Labels that a model doubts, the most doubtful first.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -82,6 +86,17 @@ def audit_page(
             ("Repeated within a split", len(within), shown(within, MAX_PAIRS)),
         ],
         picture_sections=[
+            *(
+                [
+                    (
+                        "Labels that the model doubts",
+                        len(doubts),
+                        [show(doubt.index, doubt.sentence) for doubt in doubts[:MAX_DOUBTS]],
+                    )
+                ]
+                if doubts
+                else []
+            ),
             *(
                 [("No face found", len(empty), [show(index) for index in empty[:MAX_PICTURES]])]
                 if empty

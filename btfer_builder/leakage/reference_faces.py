@@ -12,7 +12,7 @@ import msgspec
 
 from btfer_builder.catalog.crop import stored_settings
 from btfer_builder.catalog.leakage import known_faces, remember_faces
-from btfer_builder.config import CropRecipe, HashesRecipe, override
+from btfer_builder.config import CropRecipe, HashesRecipe, outcome_settings, override
 from btfer_builder.config.changes import stored_settings as with_defaults
 from btfer_builder.images.files import list_images
 from btfer_builder.io.json import json_text
@@ -104,7 +104,8 @@ def crop_recipe(workspace: Workspace) -> CropRecipe:
     stored = stored_settings(workspace.catalog)
     recipe = workspace.recipe.crop
     if stored:
-        recipe = msgspec.convert(with_defaults(CropRecipe, json.loads(stored[0])), CropRecipe)
+        settings = with_defaults(CropRecipe, json.loads(stored[0]))  # of any version
+        recipe = override(CropRecipe(), **{name: settings[name] for name in outcome_settings(CropRecipe())})
     return override(
         recipe, faces="all", min_face_size=SMALLEST_FACE, already_cropped=False, blur_others=False, max_upscale=0.0,
         max_padding=1.0, second_search=False, workers=0, scheduler="",
