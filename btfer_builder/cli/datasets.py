@@ -171,3 +171,43 @@ def audit(
         echo(f"{result.doubted} labels of {result.judged} are doubted by the model")
     doubts = "doubts.csv, " if result.doubted is not None else ""
     echo(f"wrote {out / 'report.html'}, pictures.csv, duplicates.csv, {doubts}audit.json")
+
+
+@dataset.command("table")
+@click.argument("sets", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="dataset-tables",
+    show_default=True,
+    help="Folder to write.",
+)
+@common_options
+def table_(directory: Path | None, as_json: bool, sets: tuple[Path, ...], out: Path) -> None:
+    """Tabulate and plot the classes of labelled sets, as a paper does.
+
+    SETS are what dataset import and release write, or workspaces. Writes Table 1 of the paper (Markdown, CSV, LaTeX),
+    and as PNG and SVG its Figs. 9 (class counts), 10 to 13 (counts and weights before and after each balancing, for
+    sets with a train split) and 1 (samples side by side, of faces whose licence is known and free, with their credits).
+
+    \b
+    Example:
+      btfer dataset table sets/* --out paper/datasets
+    """
+    from btfer_builder.benchmark.set_tables import SHORT, tabulate_sets
+    from btfer_builder.labels import EMOTIONS
+
+    del directory
+    result = tabulate_sets(sets, out)
+    if as_json:
+        emit_json(result.to_dict())
+        return
+    rows = [
+        (row["set"], *(row[emotion] for emotion in EMOTIONS), row["all"], row["pixels"])
+        for row in result.rows
+        if row["split"] == "all"
+    ]
+    table("Table 1: pictures of each class", ["set", *SHORT, "all", "pixels"], rows)
+    if result.not_shown:
+        echo(f"not in Fig. 1, no face with a free licence: {', '.join(result.not_shown)}")
+    echo(f"wrote {out}: table-1.md, table-1.csv, table-1.tex and {len(result.files) - 3} more")
