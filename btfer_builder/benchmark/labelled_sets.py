@@ -1,5 +1,6 @@
 """Read the labelled sets that a table lists: their splits, sizes, and which of their faces may be shown."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from btfer_builder.benchmark.run import cross_domain_faces
 from btfer_builder.crawl.licenses import license_code
 from btfer_builder.datasets.labelled_faces import faces_in_folder, read_metadata
 from btfer_builder.errors import BtferError
-from btfer_builder.images.decode import Undecodable, open_image
+from btfer_builder.images.decode import Undecodable, decode_image, open_image
 from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
 from btfer_builder.io.json import read_json
 from btfer_builder.labels import EMOTIONS, SPLITS, parse_split
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 #: Licences under which a face may be shown beside others, with its credit.
 FREE = frozenset({"cc0", "pdm", "by", "by-sa"})
+
+#: Number of pictures that are decoded to see whether a set is grey.
+SAMPLED = 64
 
 #: Name of the only part of a set without splits.
 WHOLE = "all"
@@ -48,8 +52,8 @@ class LabelledSet:
         Its faces by split; `all` if it has none.
     sizes
         Number of pictures of each size, (width, height).
-    grey
-        Number of grey pictures.
+    color
+        `grey`, `RGB`, or `mixed`, by a part of the pictures: grey ones are often stored as RGB.
     unreadable
         Number of pictures whose size cannot be read.
     shown
@@ -60,7 +64,7 @@ class LabelledSet:
     kind: str
     splits: "Mapping[str, Sequence[LabelledFace]]"
     sizes: Mapping[tuple[int, int], int]
-    grey: int
+    color: str
     unreadable: int
     shown: Sequence[Credit]
 
@@ -80,12 +84,6 @@ class LabelledSet:
             return f"{width}×{height}"
         longer = [max(size) for size in self.sizes]
         return f"{min(longer)}–{max(longer)}" if min(longer) < max(longer) else str(min(longer))
-
-    @property
-    def color(self) -> str:
-        """Whether its pictures are grey."""
-        read = sum(self.sizes.values())
-        return "grey" if self.grey == read else "mixed" if self.grey else "RGB"
 
 
 def read_sets(folders: Sequence[Path]) -> list[LabelledSet]:
@@ -114,21 +112,31 @@ def read_set(folder: Path) -> LabelledSet:
     except BtferError as error:
         raise BtferError(f"{error}; a set in its own layout has to be imported first") from None
     sizes: Counter[tuple[int, int]] = Counter()
-    grey = unreadable = 0
-    for face in (face for faces in splits.values() for face in faces):
+    everything = [face for faces in splits.values() for face in faces]
+    unreadable = 0
+    for face in everything:
         try:
             with open_image(face.path) as image:
                 sizes[image.size] += 1
-                grey += image.mode in {"L", "1"}
         except Undecodable:
             unreadable += 1
+    color = _color(everything[:: max(1, len(everything) // SAMPLED)])
     shown = [credit for split, faces in splits.items() for credit in _credits(folder, split, faces)]
     name = folder.resolve().name
-    return LabelledSet(name, _kind(folder), splits, dict(sizes), grey, unreadable, shown)
+    return LabelledSet(name, _kind(folder), splits, dict(sizes), color, unreadable, shown)
 
 
 def _split_of(entry: Path) -> str | None:
     return parse_split(entry.name) if entry.is_dir() else None
+
+
+def _color(faces: "Sequence[LabelledFace]") -> str:
+    grey = []
+    for face in faces:
+        with contextlib.suppress(Undecodable):
+            pixels = decode_image(face.path)
+            grey.append(bool((pixels == pixels[:, :, :1]).all()))
+    return "grey" if all(grey) else "mixed" if any(grey) else "RGB"
 
 
 def _kind(folder: Path) -> str:

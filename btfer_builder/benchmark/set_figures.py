@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 from btfer_builder.benchmark.labelled_sets import Credit, LabelledSet
 from btfer_builder.datasets.class_counts import classes_figure
+from btfer_builder.datasets.class_weights import class_weights
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.images.plot_style import INK, PALETTE, PAPER, blank_figure, new_figure, to_png, to_svg
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.labels import EMOTIONS, Emotion
-from btfer_builder.training.class_weights import class_weights
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 #: Side of a face of Fig. 1 in pixels.
 _SIDE = 160
@@ -95,8 +97,10 @@ def chosen_samples(one: LabelledSet) -> list[Credit]:
     return chosen
 
 
-def _square(credit: Credit) -> "object | None":
+def _square(credit: Credit) -> "NDArray[np.uint8] | None":
+    """Return a face on a white square; None if it cannot be decoded."""
     import cv2
+    import numpy as np
 
     try:
         picture = decode_image(credit.face.path)
@@ -104,8 +108,12 @@ def _square(credit: Credit) -> "object | None":
         return None
     height, width = picture.shape[:2]
     scale = _SIDE / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    wide, high = max(1, round(width * scale)), max(1, round(height * scale))
+    kernel = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    square = np.full((_SIDE, _SIDE, 3), 255, np.uint8)
+    top, left = (_SIDE - high) // 2, (_SIDE - wide) // 2
+    square[top : top + high, left : left + wide] = cv2.resize(picture, (wide, high), interpolation=kernel)
+    return square
 
 
 def _before_and_after(

@@ -9,9 +9,11 @@ from btfer_builder.benchmark.labelled_sets import LabelledSet, read_sets
 from btfer_builder.benchmark.latex import latex_table
 from btfer_builder.benchmark.set_figures import chosen_samples, write_set_figures
 from btfer_builder.benchmark.tables import Table, write_tables
+from btfer_builder.crawl.licenses import license_code
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
+from btfer_builder.sample.provenance import LICENSES
 
 #: Heads of the columns of emotions where there is little room.
 SHORT = ("ang", "dis", "fea", "hap", "neu", "sad", "sur")
@@ -97,7 +99,9 @@ def credits_page(sets: Sequence[LabelledSet]) -> str:
         for credit in chosen_samples(one) if one.shown else []:
             creator = f" by {printable(credit.creator)}" if credit.creator else ""
             source = f", {printable(credit.source)}" if credit.source else ""
-            lines.append(f"* {one.name}, {credit.face.emotion}: {credit.license}{creator}{source}")
+            lines.append(
+                f"* {one.name}, {credit.face.emotion}: {LICENSES[license_code(credit.license)]}{creator}{source}"
+            )
     return "\n".join(lines) + "\n"
 
 
