@@ -32,6 +32,7 @@ _SHARD_SIZE = 64
 #: Columns of `pictures.csv`.
 PICTURES = (
     "dataset", "name", "split", "label", "emotion", "width", "height", "sharpness", "brightness", "faces", "reason",
+    "flatness",
 )  # fmt: skip
 
 #: Columns of `duplicates.csv`.
@@ -303,4 +304,5 @@ def _picture_row(dataset: str, one: MeasuredItem) -> dict[str, object]:
         row[column] = getattr(one, column) if decoded else None
     for column in ("sharpness", "brightness"):
         row[column] = f"{getattr(one, column):.1f}" if decoded else None
+    row["flatness"] = f"{one.flatness:.3f}" if decoded else None
     return row

@@ -14,7 +14,7 @@ from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 
 #: Largest number of pairs and of pictures in a section; the tables have all of them.
-MAX_CONFLICTS, MAX_PAIRS, MAX_PICTURES, MAX_DOUBTS = 300, 60, 96, 192
+MAX_CONFLICTS, MAX_PAIRS, MAX_PICTURES, MAX_EMPTY, MAX_DOUBTS = 300, 60, 96, 300, 192
 
 #: Side of a thumbnail in pixels, and quality of its JPEG.
 THUMBNAIL, QUALITY = 96, 80
@@ -67,6 +67,7 @@ def audit_page(
     across = [p for p in pairs if _place(pictures[p.first]) != _place(pictures[p.second])]
     within = [p for p in pairs if _place(pictures[p.first]) == _place(pictures[p.second])]
     empty = [index for index, one in enumerate(measured) if one.faces == 0]
+    empty.sort(key=lambda index: -measured[index].flatness)  # signs, texts and empty pictures first
     crowded = [index for index, one in enumerate(measured) if (one.faces or 0) > 1]
     environment = Environment(
         loader=PackageLoader("btfer_builder.datasets"),
@@ -97,11 +98,7 @@ def audit_page(
                 if doubts
                 else []
             ),
-            *(
-                [("No face found", len(empty), [show(index) for index in empty[:MAX_PICTURES]])]
-                if empty
-                else []
-            ),
+            *([("No face found", len(empty), [show(index) for index in empty[:MAX_EMPTY]])] if empty else []),
             *(
                 [("Several faces", len(crowded), [show(index) for index in crowded[:MAX_PICTURES]])]
                 if crowded

@@ -21,6 +21,9 @@ DETECTION_SIDE = 192
 #: Angles by which a picture is turned where no face is found, in degrees: MTCNN is trained on upright faces.
 ANGLES = (30.0, -30.0)
 
+#: Largest difference of neighbouring pixels, in grey levels, that is flat.
+_FLAT = 2
+
 #: Contrast limit and tiles of the adaptive histogram equalisation of dark, pale and watermarked pictures.
 _CLIP, _TILES = 2.0, (4, 4)
 
@@ -44,6 +47,9 @@ class MeasuredItem:
         Mean grey value, 0 to 255.
     faces
         Number of faces found; None if nobody looked.
+    flatness
+        Share of pixels that differ from those right and below by at most 2 grey levels: signs, texts and empty
+        pictures have more of them than any photo of a face.
     """
 
     picture: ConvertedItem
@@ -52,6 +58,7 @@ class MeasuredItem:
     sharpness: float = 0.0
     brightness: float = 0.0
     faces: int | None = None
+    flatness: float = 0.0
 
 
 def measure_items(items: Sequence[Item], *, max_pixels: int, faces: bool) -> list[MeasuredItem]:
@@ -81,7 +88,20 @@ def _measure(item: Item, max_pixels: int, faces: bool) -> MeasuredItem:
     picture = hash_item(item, image)  # with its source, from which the report makes thumbnails
     pixels = np.asarray(image.convert("RGB"))
     found = _count_faces(pixels) if faces else None
-    return MeasuredItem(picture, image.width, image.height, sharpness(pixels), brightness(pixels), found)
+    return MeasuredItem(
+        picture, image.width, image.height, sharpness(pixels), brightness(pixels), found, _flatness(pixels)
+    )
+
+
+def _flatness(pixels: "NDArray[np.uint8]") -> float:
+    import cv2
+    import numpy as np
+
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.int16)
+    if min(grey.shape) < 2:
+        return 1.0
+    steps = np.maximum(abs(np.diff(grey, axis=0))[:, :-1], abs(np.diff(grey, axis=1))[:-1])
+    return float((steps <= _FLAT).mean())
 
 
 def _count_faces(pixels: "NDArray[np.uint8]") -> int:

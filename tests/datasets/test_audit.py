@@ -88,6 +88,34 @@ def test_the_command_says_what_it_found(tmp_path):
     assert json.loads(asked.stdout)["two_emotions"] == 1
 
 
+def test_a_face_is_found_in_the_dark_mirrored_or_turned(tmp_path):
+    """MTCNN alone misses these."""
+    face = cv2.resize(data.astronaut()[20:200, 140:300], (48, 48), interpolation=cv2.INTER_AREA)
+    turn = cv2.getRotationMatrix2D((24, 24), 55, 1.0)
+    pictures = {
+        "dark": (face * 0.1).astype(np.uint8),
+        "turned": cv2.warpAffine(face, turn, (48, 48), borderMode=cv2.BORDER_REPLICATE),
+    }
+    for name, pixels in pictures.items():
+        (tmp_path / f"{name}.png").write_bytes(encode(pixels, "PNG"))
+    items = [Item(name, "train", "happy", "happy", tmp_path / f"{name}.png") for name in pictures]
+    assert [one.faces for one in measure_items(items, max_pixels=10**6, faces=True)] == [1, 1]
+
+
+def test_signs_and_empty_pictures_come_first_among_those_without_a_face(tmp_path):
+    sign = np.full((96, 96, 3), 20, np.uint8)
+    cv2.circle(sign, (48, 48), 30, (200, 30, 30), 4)
+    pictures = {"a gravel": data.gravel()[:96, :96], "b sign": sign, "c coffee": data.coffee()[:96, :96]}
+    (tmp_path / "set" / "happy").mkdir(parents=True)
+    for name, pixels in pictures.items():
+        (tmp_path / "set" / "happy" / f"{name}.png").write_bytes(encode(np.ascontiguousarray(pixels), "PNG"))
+    result = audit_datasets([tmp_path / "set"], tmp_path / "audit", ALONE, faces=True)
+    assert result.no_face == 3
+    page = (tmp_path / "audit" / "report.html").read_text()
+    section = page.partition("<h2>No face found</h2>")[2].partition("<h2>")[0]
+    assert section.index("b sign") < section.index("c coffee") < section.index("a gravel")
+
+
 def by_brightness(batch):
     """A model that says happy of bright pictures and sad of dark ones, the surer the brighter or darker."""
     bright = batch.mean(axis=(1, 2, 3)) / 255
