@@ -93,7 +93,7 @@ def test_a_face_is_found_in_the_dark_mirrored_or_turned(tmp_path):
     face = cv2.resize(data.astronaut()[20:200, 140:300], (48, 48), interpolation=cv2.INTER_AREA)
     turn = cv2.getRotationMatrix2D((24, 24), 55, 1.0)
     pictures = {
-        "dark": (face * 0.1).astype(np.uint8),
+        "dark": (face * 0.05).astype(np.uint8),
         "turned": cv2.warpAffine(face, turn, (48, 48), borderMode=cv2.BORDER_REPLICATE),
     }
     for name, pixels in pictures.items():
