@@ -18,7 +18,7 @@ _MODEL_SETTINGS = ("preset", "size", "scale", "color", "architecture", "output",
 
 @click.group()
 def dataset() -> None:
-    """Import labelled data sets.
+    """Import, audit and tabulate labelled data sets.
 
     \b
     Example:
