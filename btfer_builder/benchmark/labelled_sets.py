@@ -14,7 +14,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import Undecodable, decode_image, open_image
 from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
 from btfer_builder.io.json import read_json
-from btfer_builder.labels import EMOTIONS, SPLITS, parse_split
+from btfer_builder.labels import EMOTIONS, SPLITS, Emotion, parse_split
 from btfer_builder.release.schema import LICENSES
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class LabelledSet:
     unreadable: int
     shown: Sequence[Credit]
 
-    def counts(self, split: str = "") -> dict[str, int]:
+    def counts(self, split: str = "") -> dict[Emotion, int]:
         """Return the pictures of each emotion, of a split or of the whole set."""
         chosen = [self.splits[split]] if split else list(self.splits.values())
         counted = Counter(face.emotion for faces in chosen for face in faces)
@@ -107,7 +107,9 @@ def read_set(folder: Path) -> LabelledSet:
     """Read one set; see `read_sets`."""
     try:
         places = {split: entry for entry in sorted(folder.iterdir()) if (split := _split_of(entry))}
-        splits = {split: faces_in_folder(places[split]) for split in SPLITS if split in places}
+        splits: dict[str, list[LabelledFace]] = {
+            split: faces_in_folder(places[split]) for split in SPLITS if split in places
+        }
         splits = splits or {WHOLE: cross_domain_faces(folder)}
     except BtferError as error:
         raise BtferError(f"{error}; a set in its own layout has to be imported first") from None

@@ -117,7 +117,7 @@ def _row(one: LabelledSet, split: str) -> dict[str, Any]:
         "set": one.name,
         "kind": one.kind,
         "split": split or "all",
-        **counts,
+        **{str(emotion): count for emotion, count in counts.items()},
         "all": sum(counts.values()),
         "imbalance": round(max(present) / min(present), 4) if present else None,
         "pixels": one.size,

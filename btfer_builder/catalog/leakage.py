@@ -9,13 +9,17 @@ from btfer_builder.records import FaceHash, Leak, ReferencePicture, TrainingSet
 
 @dataclass(frozen=True, slots=True)
 class LeakCount:
-    """Counts of a training set: faces compared with it, those found in it, and those of the sample."""
+    """Counts of a training set: faces compared with it, those found in it, and those of the sample.
+
+    It is `complete` if all of its pictures could be compared.
+    """
 
     source: str
     images: int
     compared: int
     leaked: int
     in_sample: int
+    complete: bool
 
 
 def comparable_faces(catalog: Catalog) -> list[FaceHash]:
@@ -72,11 +76,12 @@ def leak_counts(catalog: Catalog, source: str) -> LeakCount:
         """SELECT s.source, s.images,
                   (SELECT count(*) FROM compared_faces c WHERE c.source = s.source),
                   (SELECT count(*) FROM leaks l WHERE l.source = s.source),
-                  (SELECT count(*) FROM leaks l JOIN sample USING (face_id) WHERE l.source = s.source)
+                  (SELECT count(*) FROM leaks l JOIN sample USING (face_id) WHERE l.source = s.source), s.complete
            FROM training_sets s WHERE s.source = ?""",
         source,
     )[0]
-    return LeakCount(*row)
+    *counts, complete = row
+    return LeakCount(*counts, bool(complete))
 
 
 def searched_sets(catalog: Catalog) -> list[LeakCount]:

@@ -135,10 +135,20 @@ def _show_sets(workspace: Workspace, *, as_json: bool) -> None:
     if as_json:
         emit_json({"searched": [asdict(item) for item in known]})
     elif known:
-        rows = [(item.source, item.images, item.compared, item.leaked, item.in_sample) for item in known]
+        rows = [
+            (
+                item.source,
+                item.images,
+                "yes" if item.complete else "no",
+                item.compared,
+                item.leaked,
+                item.in_sample,
+            )
+            for item in known
+        ]
         table(
             "Training sets that were checked",
-            ["set", "images", "faces compared", "matches", "in the sample"],
+            ["set", "images", "all read", "faces", "matches", "in the sample"],
             rows,
         )
     else:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from btfer_builder.images.plot_style import PALETTE, blank_figure, to_png
-from btfer_builder.labels import EMOTIONS, SplitName
+from btfer_builder.labels import EMOTIONS, Emotion, SplitName
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +49,7 @@ def classes_png(name: str, counts: Counts) -> bytes:
     return to_png(classes_figure(f"Classes of {name}", counts))
 
 
-def classes_figure(title: str, counts: Mapping[str, Mapping[str, int]]) -> "Figure":
+def classes_figure(title: str, counts: Counts | Mapping[str, Mapping[Emotion, int]]) -> "Figure":
     """Return this plot."""
     figure = blank_figure(8, 4.5, 200)
     axes = figure.add_subplot()

@@ -43,6 +43,10 @@ _COMPARISONS = (
     ("face", "mirrored", "phash_mirrored", "phash_256_mirrored"),
 )
 
+#: Bits by which the radii of faces in pictures are larger: in a picture of another size, the detector's box of a face
+#: moves by a few pixels. The pixels, which are aligned first, decide on these.
+_MOVED, _MOVED_FINE = 4, 40
+
 
 @dataclass(frozen=True, slots=True)
 class LeakageResult:
@@ -230,20 +234,22 @@ def find_leaks(
         their_coarse, their_fine = ("phash_48", "fine_48") if form == "48" else ("phash", "fine")
         own = photos if form == "photo" else ours
         others: Sequence[ManifestRow | ReferenceFace] = faces if form == "face" else theirs
+        moved = form == "face" and compare is not None
+        reach, fine_reach = (radius + _MOVED, fine_radius + _MOVED_FINE) if moved else (radius, fine_radius)
         pairs = neighbours_between(
             [getattr(face, coarse) for face in own],
             [getattr(row, their_coarse) for row in others],
-            radius,
+            min(reach, 16),
         )
         for index, their_index, distance in pairs.tolist():
             face, row = own[index], others[their_index]
             fine_bits = hamming_distance(getattr(face, fine), getattr(row, their_fine))
-            if fine_bits > fine_radius:
+            if fine_bits > fine_reach:
                 continue
-            verdict = decide(distance, fine_bits, radius=radius, same_bits=same_bits)
+            verdict = decide(distance, fine_bits, radius=reach, same_bits=same_bits)
             if verdict == "undecided" and compare is not None:
                 similarity = compare(form, face.face_id, row, kind == "mirrored")
-                verdict = decide(distance, fine_bits, similarity, radius=radius, same_bits=same_bits)
+                verdict = decide(distance, fine_bits, similarity, radius=reach, same_bits=same_bits)
             if verdict != "different":
                 closeness = (distance, fine_bits, priority, row.name)
                 leak = Leak(source, face.face_id, row.name, kind, form, distance, fine_bits)
