@@ -26,7 +26,10 @@ def write_set_figures(folder: Path, sets: Sequence[LabelledSet]) -> list[Path]:
     """Write the figures as PNG and SVG and return the files; balancing is shown for sets with a train split."""
     files: list[Path] = []
     for one in sets:
-        splits = {split: one.counts(split) for split in one.splits}
+        splits: dict[str, Mapping[str, int]] = {
+            split: {str(emotion): count for emotion, count in one.counts(split).items()}
+            for split in one.splits
+        }
         files += _write(folder / f"figure-9-{one.name}", classes_figure(f"{one.name} (Fig. 9)", splits))
         if "train" in one.splits:
             counts = one.counts("train")

@@ -80,8 +80,7 @@ def leak_counts(catalog: Catalog, source: str) -> LeakCount:
            FROM training_sets s WHERE s.source = ?""",
         source,
     )[0]
-    *counts, complete = row
-    return LeakCount(*counts, bool(complete))
+    return LeakCount(row["source"], row["images"], row[2], row[3], row[4], bool(row["complete"]))
 
 
 def searched_sets(catalog: Catalog) -> list[LeakCount]:

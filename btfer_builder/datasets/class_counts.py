@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from btfer_builder.images.plot_style import PALETTE, blank_figure, to_png
-from btfer_builder.labels import EMOTIONS, Emotion, SplitName
+from btfer_builder.labels import EMOTIONS, SplitName
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,10 +46,10 @@ def classes_png(name: str, counts: Counts) -> bytes:
     bytes
         A PNG of 1600 × 900 pixels.
     """
-    return to_png(classes_figure(f"Classes of {name}", counts))
+    return to_png(classes_figure(f"Classes of {name}", dict(counts.items())))
 
 
-def classes_figure(title: str, counts: Counts | Mapping[str, Mapping[Emotion, int]]) -> "Figure":
+def classes_figure(title: str, counts: Mapping[str, Mapping[str, int]]) -> "Figure":
     """Return this plot."""
     figure = blank_figure(8, 4.5, 200)
     axes = figure.add_subplot()

@@ -1,5 +1,6 @@
 """Measure the pictures of a dataset for its audit: hashes, size, sharpness, brightness and faces."""
 
+import multiprocessing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -73,6 +74,10 @@ def measure_items(items: Sequence[Item], *, max_pixels: int, faces: bool) -> lis
     faces
         Whether to look for faces, which takes most of the time.
     """
+    import cv2
+
+    if multiprocessing.parent_process() is not None:
+        cv2.setNumThreads(1)  # every core has its own worker
     return [_measure(item, max_pixels, faces) for item in items]
 
 
