@@ -11,13 +11,13 @@ import keras
 import tensorflow as tf
 
 from btfer_builder.config import TrainRecipe, outcome_settings
+from btfer_builder.datasets.class_weights import class_counts, class_weights, epoch_length
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import setting_digest
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.networks import build_network, find_network
 from btfer_builder.networks.preprocessing import Preprocessing, preprocessing_of
-from btfer_builder.training.class_weights import class_counts, class_weights, epoch_length
 from btfer_builder.training.pipeline import (
     Batches,
     FaceStore,
