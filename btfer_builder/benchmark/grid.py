@@ -20,6 +20,7 @@ from btfer_builder.config import (
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import setting_digest
 from btfer_builder.io.limits import read_toml
+from btfer_builder.networks.preprocessing import training_preprocessing
 from btfer_builder.networks.registry import NETWORKS, find_network
 
 Value = TypeVar("Value")
@@ -172,8 +173,9 @@ def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> GridPlan:
             impossible.append((setting, f"{network} {size_error}"))
         elif recipe.train.paper and spec.origin != "paper":
             impossible.append((setting, f"{network} is not one of the authors' networks (train.paper)"))
+        elif feeding_error := _feeding_error(train := _train_recipe(recipe, setting)):
+            impossible.append((setting, feeding_error))
         else:
-            train = _train_recipe(recipe, setting)
             run_id = f"{setting.words}-{_digest(train, digests[dataset])}"
             runs.append(PlannedRun(run_id, setting, train, Path(recipe.datasets[dataset])))
     return GridPlan(tuple(runs), tuple(impossible))
@@ -194,6 +196,15 @@ def _train_recipe(recipe: BenchmarkRecipe, setting: RunSetting) -> TrainRecipe:
         head=train.head if train.head in spec.heads else "auto",
         units=train.units if train.units in spec.units else "auto",
     )
+
+
+def _feeding_error(train: TrainRecipe) -> str:
+    """Return why a network cannot be fed as the recipe says; empty if it can."""
+    try:
+        training_preprocessing(train)
+    except BtferError as error:
+        return str(error)
+    return ""
 
 
 def _digest(train: TrainRecipe, data: str) -> str:
