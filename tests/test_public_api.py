@@ -43,7 +43,7 @@ REVIEW_ITEMS = ("reviewer", "blind", "seed", "reviewers", "overlap", "min_votes"
 #: The parameters of each function: positional ones, those by keyword only, and the sections whose settings it takes.
 SIGNATURES = {
     "answer_questions": ("file", "", [BenchmarkRecipe]),
-    "benchmark": ("file", "", [BenchmarkRecipe]),
+    "benchmark": ("file", "shard", [BenchmarkRecipe]),
     "compare": ("reports", "", ("resamples", "seed")),
     "convert": (
         "model to", "quantize out data",

@@ -1,7 +1,8 @@
 """Read `benchmark.toml` and plan its runs, each with an id derived from its settings."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -78,6 +79,37 @@ class GridPlan:
 
     runs: tuple[PlannedRun, ...]
     impossible: tuple[tuple[RunSetting, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of `count` equal parts of a grid; `number` begins at 1."""
+
+    number: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    def part_of(self, runs: Sequence[PlannedRun]) -> tuple[PlannedRun, ...]:
+        """Return the runs of this shard in their order: the same on every machine, and a mixture of networks."""
+        mixed = sorted(runs, key=lambda run: hashlib.sha256(run.run_id.encode()).digest())
+        chosen = {run.run_id for run in mixed[self.number - 1 :: self.count]}
+        return tuple(run for run in runs if run.run_id in chosen)
+
+
+def parse_shard(text: str) -> Shard:
+    """Read a shard as `3/8`.
+
+    Raises
+    ------
+    BtferError
+        If it is not one.
+    """
+    match = re.fullmatch("([0-9]{1,6})/([0-9]{1,6})", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise BtferError(f"shard {text!r}: expected a number and a count, as 3/8, counted from 1")
+    return Shard(int(match[1]), int(match[2]))
 
 
 def load_benchmark(path: Path) -> BenchmarkRecipe:

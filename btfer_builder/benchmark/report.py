@@ -17,6 +17,7 @@ def write_report(
     results: Sequence[Result],
     failed: Sequence[Failure] = (),
     *,
+    missing: int = 0,
     resamples: int = 10_000,
     seed: int = 0,
     authors: bool = False,
@@ -32,6 +33,8 @@ def write_report(
         Results of the runs; without any only the page is written.
     failed
         Runs that failed.
+    missing
+        Number of runs of the grid that have neither a result nor failed.
     resamples, seed
         Of the bootstrap.
     authors
@@ -49,7 +52,7 @@ def write_report(
     comparisons = answer_questions(results, None if authors else out, resamples=resamples, seed=seed)
     files = write_tables(out / "tables", tables) + write_figures(out / "figures", figures)
     write_bytes(out / "questions.md", f"# Questions\n\n{questions_markdown(comparisons)}".encode())
-    page = _page(results, failed, tables, figures, comparisons, leakage)
+    page = _page(results, failed, missing, tables, figures, comparisons, leakage)
     write_bytes(out / "README.md", page.encode())
     return [out / "README.md", out / "questions.md", *files]
 
@@ -57,12 +60,14 @@ def write_report(
 def _page(
     results: Sequence[Result],
     failed: Sequence[Failure],
+    missing: int,
     tables: Sequence[Table],
     figures: Sequence[Figure],
     comparisons: Sequence[PairedComparison],
     leakage: Sequence[SplitLeakage],
 ) -> str:
-    parts = [f"# Benchmark\n\n{len(results)} runs finished, {len(failed)} failed. Made by `btfer benchmark`."]
+    counts = f"{len(results)} runs finished, {len(failed)} failed" + (f", {missing} missing" if missing else "")
+    parts = [f"# Benchmark\n\n{counts}. Made by `btfer benchmark`."]
     if failed:
         lines = [f"* `{item.run_id}`: {item.error}" for item in failed]
         parts.append("## Failed\n\n" + "\n".join(lines))
@@ -76,8 +81,8 @@ def _page(
         for item in figures
         if item.png
     ]
-    missing = [f"* Figure {item.number} ({item.caption}): {item.missing}" for item in figures if item.missing]
+    undrawn = [f"* Figure {item.number} ({item.caption}): {item.missing}" for item in figures if item.missing]
     parts += ["## Figures", *drawn] if drawn else []
-    if missing:
-        parts.append("## Figures without results\n\n" + "\n".join(missing))
+    if undrawn:
+        parts.append("## Figures without results\n\n" + "\n".join(undrawn))
     return "\n\n".join(parts) + "\n"

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from btfer_builder.benchmark.grid import GridPlan, PlannedRun, RunSetting, plan_runs
+from btfer_builder.benchmark.grid import GridPlan, PlannedRun, RunSetting, Shard, plan_runs
 from btfer_builder.benchmark.leakage import find_leakage
 from btfer_builder.benchmark.published import published_grid
 from btfer_builder.benchmark.questions import PairedComparison, answer_questions, to_dict
@@ -149,13 +149,16 @@ def finished_runs(recipe: BenchmarkRecipe, plan: GridPlan) -> dict[str, Result]:
     return results
 
 
-def run_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
+def run_benchmark(recipe: BenchmarkRecipe, shard: Shard | None = None) -> Benchmark:
     """Execute the missing runs of a grid and write tables, figures and answers of all results.
 
     Parameters
     ----------
     recipe
         The grid, with absolute paths. With `workers` 0 the runs are executed in this process.
+    shard
+        The part of the grid to execute; the result counts only its runs, and nothing is written beside them, since
+        other shards may be at work.
 
     Raises
     ------
@@ -164,11 +167,15 @@ def run_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
     """
     plan, out = plan_of(recipe), Path(recipe.out)
     busy = f"another btfer benchmark is running in {out}; wait for it, it loses nothing"
-    with lock_file(out / ".benchmark.lock", busy):
+    lock = ".benchmark.lock"
+    if shard is not None:
+        plan = replace(plan, runs=shard.part_of(plan.runs))
+        lock = f".benchmark-{shard.number}-of-{shard.count}.lock"
+    with lock_file(out / lock, busy):
         finished = finished_runs(recipe, plan)
         todo = [run for run in plan.runs if run.run_id not in finished]
         failures = _run(todo, recipe) if todo else {}
-        return _finish(recipe, plan, failures, ran=len(todo) - len(failures))
+        return _finish(recipe, plan, failures, ran=len(todo) - len(failures), report=shard is None)
 
 
 def report_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
@@ -232,22 +239,29 @@ def _write_answers(comparisons: Sequence[PairedComparison], out: Path) -> Answer
     return Answers(tuple(comparisons), path)
 
 
-def _finish(recipe: BenchmarkRecipe, plan: GridPlan, failures: dict[str, Failure], *, ran: int) -> Benchmark:
+def _finish(
+    recipe: BenchmarkRecipe, plan: GridPlan, failures: dict[str, Failure], *, ran: int, report: bool = True
+) -> Benchmark:
     out = Path(recipe.out)
     finished = finished_runs(recipe, plan)
-    results = tuple(
-        finished[run.run_id] for run in plan.runs if run.run_id in finished and run.run_id not in failures
-    )
-    failed = tuple(failures[run.run_id] for run in plan.runs if run.run_id in failures)
-    files = write_report(
-        out,
-        results,
-        failed,
-        seed=recipe.eval.seed,
-        resamples=recipe.eval.resamples,
-        leakage=find_leakage(recipe),
+    results = tuple(finished[run.run_id] for run in plan.runs if run.run_id in finished)
+    failed = tuple(
+        failures[run.run_id]
+        for run in plan.runs
+        if run.run_id in failures and run.run_id not in finished  # another process may have finished it since
     )
     missing = len(plan.runs) - len(results) - len(failed)
+    files: list[Path] = []
+    if report:
+        files = write_report(
+            out,
+            results,
+            failed,
+            missing=missing,
+            seed=recipe.eval.seed,
+            resamples=recipe.eval.resamples,
+            leakage=find_leakage(recipe),
+        )
     return Benchmark(results, ran, failed, missing, plan.impossible, out, tuple(files))
 
 

@@ -100,17 +100,21 @@ def train(
     from btfer_builder.training import train as run_training
     from btfer_builder.training.progress import print_progress
 
-    with print_progress() as watch:
-        run = run_training(
-            chosen.train,
-            chosen.validation,
-            recipe,
-            out,
-            selection=chosen.name,
-            restart=restart,
-            progress=partial(track, description="decode", unit="faces"),
-            watch=watch,
-        )
+    try:
+        with print_progress() as watch:
+            run = run_training(
+                chosen.train,
+                chosen.validation,
+                recipe,
+                out,
+                selection=chosen.name,
+                restart=restart,
+                progress=partial(track, description="decode", unit="faces"),
+                watch=watch,
+            )
+    except KeyboardInterrupt:
+        echo_stderr("interrupted: finished epochs are kept; to go on, run the same command again without --restart")
+        raise
     if as_json:
         emit_json({"run": run.to_dict()})
     else:

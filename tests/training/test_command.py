@@ -81,7 +81,8 @@ def test_what_is_given_is_how_it_is_fed_in_training_and_in_scoring(faces, tmp_pa
     declared = read_toml(out / "model.btfer.toml")["input"]
     assert [declared[name] for name in ("color", "scale", "mean", "std")] == ["bgr", "0,255", [90, 100, 130], [64]]
     run = json.loads((out / "run.json").read_text())
-    scored = btfer("eval", out / "model.keras", "--data", data / "val", "--output", tmp_path / "r", "--json")
+    btfer("init", tmp_path / "ws")
+    scored = btfer("eval", out / "model.keras", "-w", tmp_path / "ws", "--data", data / "val", "--json")
     assert json.loads(scored.stdout)["reports"][0]["accuracy"] == pytest.approx(run["validation_accuracy"])
     plain = ["--scale", "0,1", "--mean", "0", "--std", "1", "--color", "rgb"]
     btfer("train", data, *settings, *plain, "--out", out, code=1)
