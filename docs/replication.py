@@ -1,8 +1,8 @@
-"""The paper's numbers on FER2013 again: `python -m docs.replication --data DIR --out OUT` (days on one core).
+"""The paper's numbers on FER2013 once more: `python -m docs.replication --data DIR --out OUT` (days on one core).
 
-DIR has FER2013 in class folders. Faces and models stay in OUT, which is outside the project; only results, histories and
-predicted classes are copied to `docs/replication/`, and the table of `docs/replication.md` is written from these alone
-(`--tables-only`). The same command continues after an interruption.
+DIR has FER2013 in class folders. Faces, models and reports stay in OUT, outside the project; the same command goes on
+after an interruption. Results, histories and predicted classes are copied to `docs/replication/`, from which the tables
+of `docs/replication.md` are written (`--tables-only` does only this).
 """
 
 import argparse
@@ -10,58 +10,23 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-KEPT = Path(__file__).with_name("replication")
+from btfer_builder.benchmark.results import read_result
+from btfer_builder.config.base import toml_value
+from docs.replication_tables import FIGURE, KEPT, PAGE, SETTINGS, Setting, figure, outcomes, with_tables
 
-#: The authors' shares: 7,178 of 35,887 faces to test on, and no validation faces besides these.
+#: 7,178 of the 35,887 faces are the authors' held-out split, and they had no third one.
 SHARES = ("--val-share", "0", "--test-share", "0.2")
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A network as a notebook of the authors trained it at 48 pixels, from scratch, on FER2013.
-
-    Attributes
-    ----------
-    network, balancing
-        Names as in `btfer networks` and `btfer train`.
-    learning_rate
-        The first one of the notebook, which is not always the 1e-4 of §4.2.
-    head
-        How its feature maps become a vector.
-    mixed_precision
-        Whether we train it with bfloat16, which large networks need on a processor.
-    seeds
-        How often we train it.
-    """
-
-    network: str
-    balancing: str
-    learning_rate: float = 1e-4
-    head: str = "auto"
-    mixed_precision: bool = False
-    seeds: int = 1
-
-
-SETTINGS = (
-    Setting("lenet5", "simple", learning_rate=1e-3, seeds=3),
-    Setting("lenet5", "conservative", learning_rate=1e-3, seeds=3),
-    Setting("sequential-simple", "conservative", mixed_precision=True),
-    Setting("sequential-3-conv", "simple", head="flatten", mixed_precision=True),
-    Setting("sequential-3-conv", "conservative", head="gap", mixed_precision=True),
-)
-
-#: The authors' protocol, with the batch of their two cards (2 × 32), and the defaults of `btfer train`.
-PROTOCOLS = ("paper", "defaults")
-
-
-def grid(setting: Setting, protocol: str, seeds: int) -> str:
-    """Return the `benchmark.toml` of a setting."""
+def grid(setting: Setting, protocol: str, seeds: int, data: str = "sets/fer2013") -> str:
+    """Return the `benchmark.toml` of a setting; by chance, a fifth of all faces in `data` is drawn by the training."""
     train = [f'head = "{setting.head}"', f"mixed_precision = {str(setting.mixed_precision).lower()}"]
-    if protocol == "paper":
+    if protocol != "defaults":  # their batch is 32 on each of two cards
         train += ["paper = true", "batch_size = 64", f"learning_rate = {setting.learning_rate}"]
+    if protocol == "chance":
+        train += ["validation_share = 0.2"]
     lines = [
         f'networks = ["{setting.network}"]',
         "sizes = [48]",
@@ -71,7 +36,7 @@ def grid(setting: Setting, protocol: str, seeds: int) -> str:
         f'out = "{protocol}"',
         "",
         "[datasets]",
-        'fer2013 = "sets/fer2013"',
+        f"fer2013 = {toml_value(data)}",
         "",
         "[train]",
         *train,
@@ -79,23 +44,27 @@ def grid(setting: Setting, protocol: str, seeds: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def order() -> Iterator[tuple[Setting, str, int]]:
-    """Yield what is run, one after the other: one seed of everything, then the others."""
+def order(*, large: bool) -> Iterator[tuple[Setting, str, int]]:
+    """Yield what is run, one after the other: a seed of everything, then the others, then a draw by chance of each."""
+    chosen = [setting for setting in SETTINGS if large or not setting.large]
     for seeds in range(1, max(setting.seeds for setting in SETTINGS) + 1):
-        for setting in SETTINGS:
+        for setting in chosen:
             if seeds <= setting.seeds:
-                for protocol in PROTOCOLS:
-                    yield setting, protocol, seeds
+                yield setting, "paper", seeds
+                yield setting, "defaults", seeds
+    for setting in chosen:
+        yield setting, "chance", 1
 
 
-def run(data: Path, out: Path) -> None:
-    """Import the faces and run all grids, or what is missing of them."""
+def run(data: Path, out: Path, *, large: bool) -> None:
+    """Import the faces and run the grids, or what is missing of them."""
     out.mkdir(parents=True, exist_ok=True)
     if not (out / "sets" / "fer2013").exists():
         btfer(out, "dataset", "import", "folder", str(data.absolute()), "sets/fer2013", *SHARES)
-    for setting, protocol, seeds in order():
-        name = f"{setting.network}-{setting.balancing}-{protocol}.toml"
-        (out / name).write_text(grid(setting, protocol, seeds), encoding="utf-8")
+    for setting, protocol, seeds in order(large=large):
+        name = f"{setting.name}-{protocol}.toml"
+        faces = str(data.absolute()) if protocol == "chance" else "sets/fer2013"
+        (out / name).write_text(grid(setting, protocol, seeds, faces), encoding="utf-8")
         btfer(out, "benchmark", name)
 
 
@@ -105,13 +74,53 @@ def btfer(folder: Path, *arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "btfer_builder", *arguments], cwd=folder, check=True)
 
 
+def keep(out: Path, kept: Path = KEPT) -> None:
+    """Copy histories, results and predicted classes of the runs in OUT; no face, and no name of one."""
+    import numpy as np
+
+    from btfer_builder.labels import EMOTIONS
+
+    for setting, protocol, seeds in order(large=True):
+        start = f"fer2013-48-{setting.network}-scratch-{setting.balancing}-s{seeds - 1}-"
+        for source in sorted((out / protocol / "runs").glob(f"{start}*")):
+            if not (source / "history.csv").is_file():
+                continue
+            target = kept / protocol / f"{setting.name}-s{seeds - 1}"
+            target.mkdir(parents=True, exist_ok=True)
+            (target / "history.csv").write_bytes((source / "history.csv").read_bytes())
+            result = read_result(source)
+            if result is None:
+                continue
+            with np.load(source / result.own.report / "predictions.npz", allow_pickle=False) as file:
+                true, predicted = (
+                    np.array([EMOTIONS.index(str(name)) for name in file[column]], np.uint8)
+                    for column in ("emotion", "predicted")
+                )
+            np.savez_compressed(
+                target / "predictions.npz", emotion=true, predicted=predicted, emotions=np.array(EMOTIONS)
+            )
+            (target / "result.json").write_bytes((source / "result.json").read_bytes())
+
+
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="FER2013 in class folders")
-    parser.add_argument("--out", type=Path, required=True, help="folder of faces, models and reports")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, help="FER2013 in class folders")
+    parser.add_argument("--out", type=Path, help="folder of faces, models and reports, outside the project")
+    parser.add_argument("--large", action="store_true", help="also the networks that need a GPU")
+    parser.add_argument("--tables-only", action="store_true", help="train nothing")
     arguments = parser.parse_args()
-    run(arguments.data, arguments.out)
+    if not arguments.tables_only:
+        if arguments.data is None or arguments.out is None:
+            parser.error("give --data and --out, or --tables-only")
+        run(arguments.data, arguments.out, large=arguments.large)
+    if arguments.out is not None:
+        keep(arguments.out)
+    found = outcomes()
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
+    FIGURE.write_bytes(figure(found))
 
 
 if __name__ == "__main__":

@@ -66,7 +66,9 @@ def _page(
     comparisons: Sequence[PairedComparison],
     leakage: Sequence[SplitLeakage],
 ) -> str:
-    counts = f"{len(results)} runs finished, {len(failed)} failed" + (f", {missing} missing" if missing else "")
+    counts = f"{len(results)} runs finished, {len(failed)} failed" + (
+        f", {missing} missing" if missing else ""
+    )
     parts = [f"# Benchmark\n\n{counts}. Made by `btfer benchmark`."]
     if failed:
         lines = [f"* `{item.run_id}`: {item.error}" for item in failed]

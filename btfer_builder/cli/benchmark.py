@@ -91,7 +91,9 @@ def benchmark(
             "--plan, --report and --questions exclude each other, and --published goes with --questions only"
         )
     if shard and (report or questions or published):
-        raise click.UsageError("--shard executes runs or, with --plan, lists them; --report takes all finished ones")
+        raise click.UsageError(
+            "--shard executes runs or, with --plan, lists them; --report takes all finished ones"
+        )
     if published:
         _published(Path(options["out"] or "authors"), questions=questions, as_json=as_json)
         return
@@ -139,9 +141,7 @@ def _sample_here(directory: Path | None) -> str:
     return str(workspace.root)
 
 
-def _run(
-    recipe: BenchmarkRecipe, file: Path, shard: "Shard | None", *, report: bool, as_json: bool
-) -> None:
+def _run(recipe: BenchmarkRecipe, file: Path, shard: "Shard | None", *, report: bool, as_json: bool) -> None:
     from btfer_builder.benchmark.stage import report_benchmark, run_benchmark
 
     command = shlex.join(["btfer", "benchmark", str(file)])

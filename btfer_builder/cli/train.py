@@ -113,7 +113,9 @@ def train(
                 watch=watch,
             )
     except KeyboardInterrupt:
-        echo_stderr("interrupted: finished epochs are kept; to go on, run the same command again without --restart")
+        echo_stderr(
+            "interrupted: finished epochs are kept; to go on, run the same command again without --restart"
+        )
         raise
     if as_json:
         emit_json({"run": run.to_dict()})

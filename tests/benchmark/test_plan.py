@@ -129,7 +129,9 @@ def test_shards_are_all_runs_once_in_equal_parts_of_mixed_networks(count):
     assert max(sizes) - min(sizes) <= 1
     assert parts == [Shard(number, count).part_of(runs[::-1])[::-1] for number in range(1, count + 1)]
     if count == 3:
-        assert all({run.setting.network for run in part} == {"vgg16", "lenet5", "inceptionv3"} for part in parts)
+        assert all(
+            {run.setting.network for run in part} == {"vgg16", "lenet5", "inceptionv3"} for part in parts
+        )
 
 
 @pytest.mark.parametrize("text", ["0/8", "9/8", "3", "3/0", "-1/2", "1/2/3", "a/b", " 1/2", "1.0/2", "٣/٨"])
@@ -148,7 +150,9 @@ def test_the_plan_of_a_shard_is_its_part(tmp_path):
         for shard in ([], ["--shard", "1/2"], ["--shard", "2/2"])
     ]
     assert [len(runs) for runs in listed] == [2, 1, 1]
-    assert sorted(run["run_id"] for run in listed[0]) == sorted(run["run_id"] for run in listed[1] + listed[2])
+    assert sorted(run["run_id"] for run in listed[0]) == sorted(
+        run["run_id"] for run in listed[1] + listed[2]
+    )
     refused = CliRunner().invoke(main, ["benchmark", path, "--report", "--shard", "1/2"])
     assert refused.exit_code == 2
     assert "--report takes all finished ones" in refused.stderr

@@ -182,7 +182,10 @@ def test_shards_run_side_by_side_and_a_report_takes_what_is_finished(tmp_path):
     assert (len(done.results), done.ran, done.missing, done.files) == (1, 1, 0, ())
     assert not (out / "README.md").exists(), "other shards may be at work"
     failed = next(run for run in plan_of(recipe).runs if run.run_id != done.results[0].run_id)
-    for run_id in (failed.run_id, done.results[0].run_id):  # the second was finished since, by another process
+    for run_id in (
+        failed.run_id,
+        done.results[0].run_id,
+    ):  # the second was finished since, by another process
         write_bytes(out / "runs" / run_id / "error.txt", b"its machine was restarted\n")
     shown = CliRunner().invoke(main, ["benchmark", str(path), "--report"])
     assert shown.exit_code == 0, shown.output

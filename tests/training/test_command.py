@@ -74,12 +74,26 @@ def test_what_cannot_be_is_said_in_one_line(faces, tmp_path, arguments, code, ru
 
 def test_what_is_given_is_how_it_is_fed_in_training_and_in_scoring(faces, tmp_path):
     data, out = tmp_path / "set", tmp_path / "run"
-    settings = ["--network", "lenet5", "--finetune-epochs", "2", "--batch-size", "8", "--learning-rate", "0.01"]
+    settings = [
+        "--network",
+        "lenet5",
+        "--finetune-epochs",
+        "2",
+        "--batch-size",
+        "8",
+        "--learning-rate",
+        "0.01",
+    ]
     fed = ["--scale", "0,255", "--mean", "90,100,130", "--std", "64", "--color", "bgr"]
     shown = btfer("train", data, *settings, *fed, "--out", out)
     assert "fed as 48×48 bgr; 0 to 255; minus 90, 100, 130; divided by 64;" in shown.stderr
     declared = read_toml(out / "model.btfer.toml")["input"]
-    assert [declared[name] for name in ("color", "scale", "mean", "std")] == ["bgr", "0,255", [90, 100, 130], [64]]
+    assert [declared[name] for name in ("color", "scale", "mean", "std")] == [
+        "bgr",
+        "0,255",
+        [90, 100, 130],
+        [64],
+    ]
     run = json.loads((out / "run.json").read_text())
     btfer("init", tmp_path / "ws")
     scored = btfer("eval", out / "model.keras", "-w", tmp_path / "ws", "--data", data / "val", "--json")
