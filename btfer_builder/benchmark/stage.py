@@ -2,7 +2,8 @@
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
+import secrets
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
@@ -272,7 +273,23 @@ def hash_of(faces: list[Any]) -> str:
     return set_digest(faces, content_digests(faces, 2))
 
 
+@contextlib.contextmanager
+def _mark(out: Path) -> Iterator[Path]:
+    """Write a file that exists until the command ends, also by Ctrl-C, so that runs on other machines notice."""
+    path = out / f".running-{secrets.token_hex(8)}"
+    write_bytes(path, b"")
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
+    with _mark(Path(recipe.out)) if recipe.scheduler else contextlib.nullcontext() as mark:
+        return _execute(todo, recipe, mark)
+
+
+def _execute(todo: list[PlannedRun], recipe: BenchmarkRecipe, mark: Path | None) -> dict[str, Failure]:
     out = Path(recipe.out)
     several = bool(recipe.scheduler) or recipe.workers > 1
     shared = RunContext(
@@ -281,6 +298,7 @@ def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
         evaluation=recipe.eval,
         one_gpu=several,
         verbose=not several and progress_shown(),
+        mark=mark,
     )
     runner: Runner[PlannedRun, Result | Failure] = Runner(recipe.workers, 1, recipe.scheduler, out)
     failures: dict[str, Failure] = {}

@@ -150,8 +150,7 @@ def _run(recipe: BenchmarkRecipe, file: Path, shard: "Shard | None", *, report: 
         done = report_benchmark(recipe) if report else run_benchmark(recipe, shard)
     except KeyboardInterrupt:
         if not report:
-            begun = "; the cluster ends the runs it has begun" if recipe.scheduler else ""
-            echo_stderr(f"interrupted: finished runs and finished epochs are kept{begun}; to go on: {again}")
+            echo_stderr(f"interrupted: finished runs and finished epochs are kept; to go on: {again}")
         raise
     if as_json:
         emit_json(done.to_dict())

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from btfer_builder.benchmark import gpus as cards
 from btfer_builder.benchmark.grid import Shard, load_benchmark
 from btfer_builder.benchmark.results import read_result
+from btfer_builder.benchmark.run import RunContext, run_all
 from btfer_builder.benchmark.stage import plan_of, report_benchmark, run_benchmark
 from btfer_builder.cli.main import main
 from btfer_builder.config import BenchmarkRecipe
@@ -196,6 +197,15 @@ def test_shards_run_side_by_side_and_a_report_takes_what_is_finished(tmp_path):
     asked = CliRunner().invoke(main, ["benchmark", str(path), "--shard", "1/2"])
     assert "shard 1/2: 1 runs finished, 0 of them now; 0 failed" in asked.stdout
     assert f"when all shards are done: btfer benchmark {path} --report" in asked.stdout
+
+
+def test_a_run_elsewhere_ends_with_the_command_that_started_it(tmp_path):
+    recipe = here(write_grid(tmp_path, GRID.replace("finetune_epochs = 2", "finetune_epochs = 10000")))
+    run, *_ = plan_of(recipe).runs
+    shared = RunContext(Path(recipe.out), recipe.btfer, recipe.eval, mark=tmp_path / "gone")
+    (outcome,) = run_all([run], shared)
+    assert outcome.error == "the command that started it has ended"
+    assert not (shared.out / "runs" / run.run_id / "error.txt").exists(), "it has not failed"
 
 
 @pytest.mark.parametrize("shard", [[], ["--shard", "1/2"]])
