@@ -115,7 +115,7 @@ def plan_of(recipe: BenchmarkRecipe) -> GridPlan:
     Raises
     ------
     BtferError
-        If a dataset is missing or has no class folders, or the grid is empty.
+        If a dataset is missing or has no class folders, a file of weights is missing, or the grid is empty.
     """
     if not recipe.datasets:
         raise BtferError(
@@ -127,6 +127,9 @@ def plan_of(recipe: BenchmarkRecipe) -> GridPlan:
     if not plan.runs:
         reasons = "; ".join(dict.fromkeys(reason for _, reason in plan.impossible))
         raise BtferError(f"no setting of the grid can be run: {reasons}")
+    weights = dict.fromkeys(run.train.weights for run in plan.runs if run.train.weights)
+    if missing := [file for file in weights if not Path(file).is_file()]:
+        raise BtferError(f"{missing[0]}: no such file; [weights] names it")
     return plan
 
 

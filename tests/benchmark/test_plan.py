@@ -110,6 +110,16 @@ def test_the_authors_way_leaves_out_what_they_did_not_have():
     )
 
 
+def test_a_missing_file_of_weights_is_said_before_anything_is_run(tmp_path):
+    recipe = load_benchmark(write_grid(tmp_path))
+    weights = {"vgg16-vggface": str(tmp_path / "none.h5")}
+    with pytest.raises(BtferError, match=r"none\.h5: no such file; \[weights\] names it"):
+        plan_of(
+            msgspec.structs.replace(recipe, networks=("vgg16",), pretrainings=("vggface",), weights=weights)
+        )
+    assert plan_of(msgspec.structs.replace(recipe, weights=weights)).runs, "no run needs it"
+
+
 def test_a_network_that_cannot_be_fed_as_the_grid_says_is_left_out():
     fed = TrainRecipe(scale="-1,1", mean=(0.5,))
     plan = plan_runs(
