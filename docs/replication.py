@@ -48,10 +48,11 @@ def order(*, large: bool) -> Iterator[tuple[Setting, str, int]]:
     """Yield what is run, one after the other: a seed of everything, then the others, then a draw by chance of each."""
     chosen = [setting for setting in SETTINGS if large or not setting.large]
     for seeds in range(1, max(setting.seeds for setting in SETTINGS) + 1):
-        for setting in chosen:
-            if seeds <= setting.seeds:
-                yield setting, "paper", seeds
-                yield setting, "defaults", seeds
+        for network in dict.fromkeys(setting.network for setting in chosen):
+            for protocol in ("paper", "defaults"):
+                for setting in chosen:
+                    if setting.network == network and seeds <= setting.seeds:
+                        yield setting, protocol, seeds
     for setting in chosen:
         yield setting, "chance", 1
 

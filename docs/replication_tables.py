@@ -175,9 +175,10 @@ def tables(found: Sequence[Outcome]) -> str:
     parts = []
     for protocol in PROTOCOLS:
         done = [outcome for outcome in found if outcome.protocol == protocol and outcome.result]
-        scored, more = ("saved epoch", "macro F1") if protocol == "defaults" else ("last epoch", "best epoch")
-        heads = f"network | balancing | parameters | authors | ours, {scored} [95 %] | {more} | "
-        heads += "difference | agrees | seeds | n | epochs | hours"
+        scored = "saved epoch" if protocol == "defaults" else "last epoch"
+        heads = f"network | balancing | parameters | authors | ours, {scored} [95 %] | difference | agrees | "
+        heads += "" if protocol == "defaults" else "best epoch | "
+        heads += "macro F1: authors | ours | seeds | n | epochs | hours"
         rows = [_row(group, protocol, done) for group in _groups(done)]
         lines = [f"| {heads} |", "|" + "---|" * (heads.count("|") + 1), *(row for row in rows)]
         parts.append(
@@ -212,26 +213,25 @@ def _row(group: Sequence[Outcome], protocol: str, done: Sequence[Outcome]) -> st
     from btfer_builder.evaluate.metrics.scores import wilson
 
     setting, results = group[0].setting, [outcome.result for outcome in group if outcome.result]
-    ours, n = [outcome.score for outcome in group], results[0].own.n
+    scores = [result.own for result in results]  # of the saved epochs
+    ours, n = [outcome.score for outcome in group], scores[0].n
     mean = statistics.fmean(ours)
     spread = pooled_spread([[outcome.score for outcome in seeds] for seeds in _groups(done)])
     low, high = wilson(round(mean * n), n)
     halves = [half_width(theirs, ours, n, spread) for theirs in setting.authors]
     differences = [mean - theirs.accuracy for theirs in setting.authors]
     answers = [verdict(gap, half, spread) for gap, half in zip(differences, halves, strict=True)]
-    if protocol == "defaults":
-        more = f"{statistics.fmean([result.own.f1 or 0 for result in results]):.2f}"
-    else:
-        more = f"{statistics.fmean([result.own.accuracy for result in results]):.3f}"
     cells = [
         setting.network,
         setting.balancing,
         f"{results[0].params:,}",
         ", ".join(f"{theirs.accuracy:.3f}" for theirs in setting.authors),
         f"{mean:.3f} [{low:.3f}, {high:.3f}]",
-        more,
         ", ".join(f"{gap:+.3f} ± {half:.3f}" for gap, half in zip(differences, halves, strict=True)),
         ", ".join(answers),
+        *([] if protocol == "defaults" else [f"{statistics.fmean(saved.accuracy for saved in scores):.3f}"]),
+        ", ".join(f"{theirs.f1:.2f}" for theirs in setting.authors if theirs.f1 is not None),
+        f"{statistics.fmean(saved.f1 or 0 for saved in scores):.2f}",
         str(len(group)),
         f"{n:,}",
         ", ".join(str(len(outcome.history)) for outcome in group),
