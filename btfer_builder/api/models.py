@@ -208,8 +208,10 @@ def train(
     """
     from btfer_builder.datasets.splits import read_splits, select
     from btfer_builder.io.tensorflow_import import import_tensorflow
+    from btfer_builder.networks import check_recipe
 
     (recipe,) = with_keywords("train", settings, TrainRecipe())
+    check_recipe(recipe)
     chosen = select(
         read_splits(path_of(data)), share=recipe.validation_share, seed=recipe.seed, paper=recipe.paper
     )
