@@ -297,7 +297,7 @@ def list_networks(
     head: Literal["gap", "flatten"] | None = None,
     units: Literal["256-128", "256-256", "1024-1024-512"] | None = None,
 ) -> "pd.DataFrame":
-    """List networks with their parameters and operations; each is built without weights to count them.
+    """List networks with their parameters and operations; at other sizes than 48 and 224 each is built to count them.
 
     Parameters
     ----------

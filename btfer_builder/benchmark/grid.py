@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -25,6 +25,8 @@ from btfer_builder.networks.preprocessing import training_preprocessing
 from btfer_builder.networks.registry import NETWORKS, find_network
 
 Value = TypeVar("Value")
+
+Precision = Literal["float32", "mixed"]
 
 #: Settings of the training that the grid gives each run.
 _OF_THE_GRID = {
@@ -178,7 +180,9 @@ def with_absolute_paths(recipe: BenchmarkRecipe, folder: Path) -> BenchmarkRecip
     )
 
 
-def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> GridPlan:
+def plan_runs(
+    recipe: BenchmarkRecipe, digests: Mapping[str, str], precisions: Mapping[str, Precision] | None = None
+) -> GridPlan:
     """Return the runs of a recipe: all datasets, sizes, networks, pretrainings, balancings and seeds.
 
     Parameters
@@ -187,6 +191,8 @@ def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> GridPlan:
         The grid.
     digests
         Hash of the pictures and splits of each dataset: other data is another run.
+    precisions
+        The precision of each network by `precision_key`, where the recipe says `auto`.
     """
     runs, impossible = [], []
     for dataset, size, network, pretraining, balancing, seed in product(
@@ -208,6 +214,8 @@ def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> GridPlan:
         elif feeding_error := _feeding_error(train := _train_recipe(recipe, setting)):
             impossible.append((setting, feeding_error))
         else:
+            if precisions:
+                train = msgspec.structs.replace(train, precision=precisions[precision_key(train)])
             run_id = f"{setting.words}-{_digest(train, digests[dataset])}"
             runs.append(PlannedRun(run_id, setting, train, Path(recipe.datasets[dataset])))
     return GridPlan(tuple(runs), tuple(impossible))
@@ -237,6 +245,11 @@ def _feeding_error(train: TrainRecipe) -> str:
     except BtferError as error:
         return str(error)
     return ""
+
+
+def precision_key(train: TrainRecipe) -> str:
+    """Return the name of what decides which precision is faster: network, size and batch size."""
+    return f"{train.network}-{train.size}-{train.batch_size}"
 
 
 def _digest(train: TrainRecipe, data: str) -> str:

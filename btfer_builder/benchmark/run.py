@@ -25,7 +25,7 @@ from btfer_builder.io.tensorflow_import import import_tensorflow
 from btfer_builder.io.terminal import echo_stderr
 
 if TYPE_CHECKING:
-    from btfer_builder.datasets.labelled_faces import LabelledFace
+    from btfer_builder.evaluate.face_set import FaceSet
     from btfer_builder.training import Run
     from btfer_builder.training.loop import TrainingProgress
 
@@ -104,6 +104,7 @@ def run_one(run: PlannedRun, shared: RunContext) -> Result:
     import keras
 
     from btfer_builder.datasets.splits import read_splits, select
+    from btfer_builder.evaluate.face_set import FaceSet
     from btfer_builder.training import train
 
     folder = shared.out / "runs" / run.run_id
@@ -118,7 +119,7 @@ def run_one(run: PlannedRun, shared: RunContext) -> Result:
             selection=chosen.name,
             watch=_Watch(run.setting.words if shared.verbose else "", shared.mark),
         )
-        own = list(splits.get("test") or chosen.validation)
+        own = FaceSet(tuple(splits.get("test") or chosen.validation))
         selected = not splits.get("test") or run.train.paper
         name = "test" if splits.get("test") else "val"
         # The sidecar of train() declares the preprocessing of the training.
@@ -150,7 +151,7 @@ def run_one(run: PlannedRun, shared: RunContext) -> Result:
     return result
 
 
-def cross_domain_faces(path: Path) -> "list[LabelledFace]":
+def cross_domain_faces(path: Path) -> "FaceSet":
     """Return the faces of a folder of class folders, or of the sample of a workspace.
 
     Raises
@@ -159,19 +160,22 @@ def cross_domain_faces(path: Path) -> "list[LabelledFace]":
         If the path is neither.
     """
     from btfer_builder.datasets.labelled_faces import faces_in_folder, faces_in_sample
+    from btfer_builder.evaluate.face_set import FaceSet
+    from btfer_builder.sample.cached_faces import SampleCache
     from btfer_builder.workspace import RECIPE_NAME, open_workspace
 
     if (path / RECIPE_NAME).is_file():
-        return faces_in_sample(open_workspace(path))
-    return faces_in_folder(path)
+        workspace = open_workspace(path)
+        return FaceSet(tuple(faces_in_sample(workspace)), cache=SampleCache(workspace))
+    return FaceSet(tuple(faces_in_folder(path)))
 
 
-def _score(
-    trained: "Run", faces: "Sequence[LabelledFace]", name: str, folder: Path, recipe: EvalRecipe
-) -> Score:
+def _score(trained: "Run", faces: "FaceSet", name: str, folder: Path, recipe: EvalRecipe) -> Score:
     from btfer_builder.evaluate import evaluate_model
 
-    report = evaluate_model(trained.model, faces, recipe, folder / name, set_name=name)
+    report = evaluate_model(
+        trained.model, faces.faces, recipe, folder / name, set_name=name, cache=faces.cache
+    )
     scores = report.scores
     return Score(
         name=name,

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from btfer_builder.benchmark.grid import GridPlan, PlannedRun, RunSetting, Shard, plan_runs
+from btfer_builder.benchmark.grid import (
+    GridPlan,
+    PlannedRun,
+    Precision,
+    RunSetting,
+    Shard,
+    plan_runs,
+    precision_key,
+)
 from btfer_builder.benchmark.leakage import find_leakage
 from btfer_builder.benchmark.published import published_grid
 from btfer_builder.benchmark.questions import PairedComparison, answer_questions, to_dict
@@ -24,6 +32,7 @@ from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.datasets.splits import read_splits
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.json import read_json, write_json
 from btfer_builder.io.limits import read_text
 from btfer_builder.io.locks import lock_file
 from btfer_builder.io.terminal import bar, echo_stderr, progress_shown
@@ -32,6 +41,10 @@ from btfer_builder.parallel import Crashed, Runner
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+#: The measured precisions of a grid with `train.precision = "auto"`.
+PRECISIONS = "precision.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +138,8 @@ def plan_of(recipe: BenchmarkRecipe) -> GridPlan:
         )
     digests = {name: _digest(Path(folder)) for name, folder in recipe.datasets.items()}
     plan = plan_runs(recipe, digests)
+    if recipe.train.precision == "auto":
+        plan = plan_runs(recipe, digests, _precisions(plan, Path(recipe.out)))
     if not plan.runs:
         reasons = "; ".join(dict.fromkeys(reason for _, reason in plan.impossible))
         raise BtferError(f"no setting of the grid can be run: {reasons}")
@@ -271,7 +286,7 @@ def _finish(
     return Benchmark(results, ran, failed, missing, plan.impossible, out, tuple(files))
 
 
-def hash_of(faces: list[Any]) -> str:
+def hash_of(faces: Sequence[Any]) -> str:
     """Return the hash of a set of faces, which every score on it records."""
     from btfer_builder.evaluate.signature import content_digests, set_digest
 
@@ -319,6 +334,34 @@ def _execute(todo: list[PlannedRun], recipe: BenchmarkRecipe, mark: Path | None)
                     echo_stderr(f"{run.setting.words} failed: {outcome.error}")
             progress.update(len(shard))
     return failures
+
+
+def _precisions(plan: GridPlan, out: Path) -> dict[str, Precision]:
+    """Return the precision of each network of a grid, measured once and then read from `precision.json`.
+
+    So the ids of runs stay what they are, also where the grid goes on elsewhere.
+
+    Raises
+    ------
+    BtferError
+        If the file cannot be read or written.
+    """
+    path = out / PRECISIONS
+    try:
+        known = msgspec.convert(read_json(path), dict[str, Precision])
+    except FileNotFoundError:
+        known = {}
+    except (OSError, ValueError) as error:
+        raise BtferError(f"{path}: cannot be read ({error}); remove it to measure again") from None
+    missing = {
+        precision_key(run.train): run.train for run in plan.runs if precision_key(run.train) not in known
+    }
+    if missing:
+        from btfer_builder.training.precision import choose_precision
+
+        known |= {name: choose_precision(train) for name, train in missing.items()}
+        write_json(path, known)
+    return known
 
 
 def _digest(folder: Path) -> str:

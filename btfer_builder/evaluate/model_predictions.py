@@ -54,7 +54,7 @@ def ask_model(workspace: Workspace, suspect: Path) -> str:
         If the model cannot be used, or a face cannot be read.
     """
     catalog, recipe = workspace.catalog, workspace.recipe.eval
-    model = load_model(suspect, architecture=recipe.architecture, output=recipe.output)
+    model = load_model(suspect, architecture=recipe.architecture, output=recipe.output, device=recipe.device)
     recipe = resolve_preprocessing(model, recipe).recipe
     job = make_job(model, recipe)
     digest = model.digest or file_digest(suspect)

@@ -111,6 +111,12 @@ def assemble_network(
     )
 
 
+def assemble_base(name: str, size: int, pretraining: Pretraining) -> "keras.Model":
+    """Build the base of a network that has one, with random weights for any pretraining."""
+    import_tensorflow()
+    return _base(find_network(name), size, pretraining, load=False, path=None)
+
+
 def _build(
     spec: NetworkSpec,
     size: int,

@@ -117,6 +117,8 @@ class Run:
         Number of devices that share each batch.
     versions
         Versions of the libraries.
+    device
+        `cpu` or `cuda`, on which it trained last; `unknown` in a run of an earlier version.
     """
 
     path: Path
@@ -136,6 +138,7 @@ class Run:
     seconds: float
     devices: int
     versions: dict[str, str]
+    device: str = "unknown"
 
     @property
     def model(self) -> Path:
@@ -194,7 +197,8 @@ def read_run(folder: Path) -> Run | None:
     path = folder / RUN
     try:
         stored = read_json(path)
-        known = {name: stored[name] for name in Run.__dataclass_fields__ if name != "path"}
+        known = {name: stored[name] for name in Run.__dataclass_fields__ if name not in {"path", "device"}}
+        known["device"] = stored.get("device", "unknown")
         known["recipe"] = with_new_names(TrainRecipe, known["recipe"])
         return msgspec.convert({**known, "path": folder}, Run, dec_hook=_as_it_is)
     except FileNotFoundError:

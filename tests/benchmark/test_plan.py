@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from btfer_builder.benchmark.grid import Shard, load_benchmark, parse_shard, plan_runs
+from btfer_builder.benchmark.grid import Shard, load_benchmark, parse_shard, plan_runs, precision_key
 from btfer_builder.benchmark.stage import plan_of
 from btfer_builder.cli.benchmark import EXAMPLE
 from btfer_builder.cli.main import main
@@ -55,6 +55,31 @@ def test_ids_stay_until_something_changes_the_result():
     for other in (TrainRecipe(learning_rate=1e-3), TrainRecipe(paper=True), TrainRecipe(finetune_epochs=7)):
         assert not set(ids()) & set(ids(replace(FULL, train=other)))
     assert not set(ids()) & set(ids(digests={"raf-db": "c" * 64, "fer2013": "d" * 64}))
+
+
+def test_the_precision_really_used_is_in_the_id_and_mixed_runs_keep_theirs():
+    replace = msgspec.structs.replace
+    auto = replace(FULL, train=TrainRecipe(precision="auto"))
+    plan = plan_runs(auto, DIGESTS)
+    names = {precision_key(run.train): "float32" for run in plan.runs}
+    assert [run.run_id for run in plan_runs(auto, DIGESTS, names).runs] == ids()
+    mixed = [run.run_id for run in plan_runs(auto, DIGESTS, dict.fromkeys(names, "mixed")).runs]
+    assert mixed == ids(replace(FULL, train=TrainRecipe(precision="mixed")))
+    assert not set(mixed) & set(ids())
+    assert ids(replace(FULL, train=TrainRecipe(device="cpu"))) == ids()
+
+
+def test_the_measured_precisions_of_a_grid_are_measured_once(tmp_path, monkeypatch):
+    grid = load_benchmark(write_grid(tmp_path))
+    auto = msgspec.structs.replace(grid, train=msgspec.structs.replace(grid.train, precision="auto"))
+    known = {precision_key(run.train): "mixed" for run in plan_of(grid).runs}
+    path = Path(grid.out) / "precision.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(known))
+    assert {run.train.precision for run in plan_of(auto).runs} == {"mixed"}
+    path.write_text('{"lenet5-48-32": "double"}')
+    with pytest.raises(BtferError, match=r"precision\.json: cannot be read .*; remove it to measure again"):
+        plan_of(auto)
 
 
 def test_weights_are_known_by_what_is_in_their_file(tmp_path):
