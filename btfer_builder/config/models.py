@@ -26,6 +26,7 @@ Kernel = Literal[
     "pil-box",
     "pil-hamming",
     "skimage",
+    "tf-bilinear",
 ]
 ResizeKernel = Literal["auto", Kernel]
 Preset = Literal[
@@ -36,6 +37,8 @@ Preset = Literal[
     "emotiefflib-7",
     "deepface",
     "emopy",
+    "face-api",
+    "human",
     "imagenet",
     "caffe",
     "vggface2",
@@ -55,6 +58,25 @@ class TrainRecipe(Section, frozen=True, kw_only=True):
         str,
         Meta(max_length=4096, description="File with the pretrained weights. Empty: they are downloaded."),
     ] = ""
+    color: Annotated[
+        Color,
+        Meta(description="Channel order that the weights expect; auto: that of the published weights."),
+    ] = "auto"
+    scale: Annotated[
+        Literal["auto", Scale],
+        Meta(
+            description="Pixel range that the weights expect; auto: that of the published weights, with their mean and "
+            "std."
+        ),
+    ] = "auto"
+    mean: Annotated[
+        tuple[float, ...],
+        Meta(max_length=3, description="Mean that they expect subtracted, in units of the range."),
+    ] = ()
+    std: Annotated[
+        tuple[float, ...],
+        Meta(max_length=3, description="Standard deviation that they expect to be divided by."),
+    ] = ()
     head: Annotated[
         Literal["auto", "gap", "flatten"],
         Meta(description="How feature maps are reduced to a vector; auto: as the network's definition does."),

@@ -5,13 +5,15 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from btfer_builder.config import CropRecipe, changes
+from btfer_builder.config import CropRecipe, changes, override
 from btfer_builder.crop.cropping import place_faces
-from btfer_builder.crop.detectors.base import Detection, largest_first
+from btfer_builder.crop.detectors.base import DETECTION_SIDE, Detection, largest_first
 from btfer_builder.crop.geometry import Box
 
 #: Settings by which other boxes may be found.
 _DETECTION = ("detector", "already_cropped", "search")
+#: Settings by which a photo may be searched in full, and large JPEGs at full scale.
+_FULL_SEARCH = ("search", "faces", "blur_others")
 
 
 def lost_faces(rows: Iterable[sqlite3.Row], recipe: CropRecipe) -> set[str]:
@@ -37,10 +39,15 @@ def lost_faces(rows: Iterable[sqlite3.Row], recipe: CropRecipe) -> set[str]:
 
 def _kept(image_id: str, rows: Sequence[sqlite3.Row], recipe: CropRecipe) -> set[str]:
     width, height = rows[0]["photo_width"], rows[0]["photo_height"]
-    if not width or changes(json.loads(rows[0]["settings"]), recipe, _DETECTION):
+    earlier = json.loads(rows[0]["settings"])
+    if not width or changes(earlier, recipe, _DETECTION):
         return set()
     if width * height > recipe.max_pixels:
         return set()
+    if max(width, height) >= 2 * DETECTION_SIDE and "search" in earlier:  # perhaps decoded at reduced scale
+        before = override(recipe, **{name: earlier[name] for name in _FULL_SEARCH if name in earlier})
+        if bool(before.smallest_searched) != bool(recipe.smallest_searched):
+            return set()
     detections = largest_first(
         _detection(row) for row in rows if recipe.second_search or row["found_by"] != "bordered"
     )

@@ -11,14 +11,14 @@ import keras
 import tensorflow as tf
 
 from btfer_builder.config import TrainRecipe, outcome_settings
+from btfer_builder.datasets.class_weights import class_counts, class_weights, epoch_length
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import setting_digest
 from btfer_builder.io.device import Device, tensorflow_device
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.networks import build_network, find_network
-from btfer_builder.networks.preprocessing import Preprocessing, preprocessing_of
-from btfer_builder.training.class_weights import class_counts, class_weights, epoch_length
+from btfer_builder.networks.preprocessing import Preprocessing, training_preprocessing
 from btfer_builder.training.pipeline import (
     Batches,
     FaceStore,
@@ -90,7 +90,7 @@ def make_plan(
     """
     if not train or not validation:
         raise BtferError("training needs training faces and validation faces; name both")
-    preprocessing = preprocessing_of(recipe.network, recipe.pretraining, recipe.paper, size=recipe.size)
+    preprocessing = training_preprocessing(recipe)
     summaries = summarize_dataset(train, recipe.workers), summarize_dataset(validation, recipe.workers)
     strategy = _strategy(devices, recipe.device)
     return TrainingPlan(

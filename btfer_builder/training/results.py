@@ -12,6 +12,7 @@ import msgspec
 
 from btfer_builder import __version__
 from btfer_builder.config import TrainRecipe, with_new_names
+from btfer_builder.datasets.class_weights import class_counts
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.preprocessing.declaration import Sidecar, SidecarInput, SidecarLabels
@@ -21,7 +22,6 @@ from btfer_builder.io.csv import write_csv
 from btfer_builder.io.json import read_json, write_json
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.networks.preprocessing import Preprocessing
-from btfer_builder.training.class_weights import class_counts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -356,6 +356,23 @@ def test_photos_cropped_before_the_search_could_be_set_are_searched_as_before(wo
     assert cropped() == []
 
 
+@pytest.mark.parametrize("settings", [{"blur_others": True}, {"faces": "single"}])
+def test_faces_of_large_photos_count_as_lost_where_the_whole_photo_is_searched_now(workspace, settings):
+    """The photo may be a JPEG, which was searched at reduced scale and has other boxes at full scale."""
+    (stored,) = {row[1] for row in table(workspace, "crops")}
+    rows = [dict(row) for row in faces_cropped_with(workspace.catalog, [stored])]
+    large = [row | {"photo_width": 4000, "photo_height": 3000} for row in rows]
+    kept = {row["face_id"] for row in rows if row["state"] == "kept"}
+    recipe = override(ALONE, **settings)
+    assert lost_faces(rows, recipe) == set()
+    assert lost_faces(large, recipe) == kept
+    assert lost_faces(large, override(ALONE, faces="all")) == set()
+    searched_in_full = json.dumps(
+        {name: value for name, value in json.loads(stored).items() if name != "search"}
+    )
+    assert lost_faces([row | {"settings": searched_in_full} for row in large], recipe) == set()
+
+
 def test_another_search_is_refused_where_faces_are_reviewed(workspace):
     accept_all(workspace)
     before = outcome(workspace)

@@ -26,6 +26,10 @@ _DTYPES = {
     "tensor(double)": np.float64,
     "tensor(float16)": np.float16,
     "tensor(uint8)": np.uint8,
+    "tensor(uint16)": np.uint16,
+    "tensor(int16)": np.int16,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
 }
 
 
@@ -59,7 +63,10 @@ def load_onnx(path: Path, *, output: str = "", device: Device = "auto") -> Model
         raise BtferError(f"{path}: takes {len(inputs)} inputs; expected a model that takes one image")
     dtype = _DTYPES.get(inputs[0].type)
     if dtype is None:
-        raise BtferError(f"{path}: takes {inputs[0].type}; expected an image of numbers")
+        raise BtferError(
+            f"{path}: takes {inputs[0].type}; expected an image of floating-point numbers, or of whole numbers of 0 to "
+            "255; export it with such an input"
+        )
     shape = tuple(inputs[0].shape)
     height, width, channels = check_image_shape(path, shape)
     scores, classes = choose_shape(path, {each.name: tuple(each.shape) for each in outputs}, output)
@@ -75,7 +82,7 @@ def load_onnx(path: Path, *, output: str = "", device: Device = "auto") -> Model
         _predictor(
             path, session, dtype, scores, channels_first=is_channels_first(shape), one_by_one=one_by_one
         ),
-        takes="uint8" if dtype is np.uint8 else "float32",
+        takes="uint8" if np.issubdtype(dtype, np.integer) else "float32",
         parameters=parameters,
         flops=flops,
         files=external_files(path, checked),
@@ -97,7 +104,9 @@ def _predictor(
 
     def predict(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         values = batch.transpose(0, 3, 1, 2) if channels_first else batch
-        values = np.ascontiguousarray(np.rint(values) if dtype is np.uint8 else values, dtype=dtype)
+        values = np.ascontiguousarray(
+            np.rint(values) if np.issubdtype(dtype, np.integer) else values, dtype=dtype
+        )
         try:
             if not fixed:
                 return np.asarray(session.run([scores], {name: values})[0], dtype=np.float32)
