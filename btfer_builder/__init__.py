@@ -12,6 +12,7 @@ __version__ = "0.1.1"
 if TYPE_CHECKING:
     from btfer_builder.api.deployment import compare_conversions, recommend
     from btfer_builder.api.folders import (
+        audit_datasets,
         diff_releases,
         hash_images,
         import_dataset,
@@ -49,7 +50,9 @@ else:
 #: The module of each public name.
 _MODULES = {
     "api.deployment": ("compare_conversions", "recommend"),
-    "api.folders": ("diff_releases", "hash_images", "import_dataset", "rebuild_release", "scan_release"),
+    "api.folders": (
+        "audit_datasets", "diff_releases", "hash_images", "import_dataset", "rebuild_release", "scan_release",
+    ),
     "api.grid": (
         "answer_questions", "benchmark", "plan_benchmark", "published_results", "report_benchmark",
     ),
@@ -74,6 +77,7 @@ __all__ = [
     "Workspace",
     "__version__",
     "answer_questions",
+    "audit_datasets",
     "benchmark",
     "compare",
     "compare_conversions",

@@ -31,7 +31,7 @@ _PARTS = {
         "train", "convert", "compare_conversions", "list_networks",
     ),
     "Data sets and releases": (
-        "import_dataset", "hash_images", "scan_release", "rebuild_release", "diff_releases",
+        "import_dataset", "audit_datasets", "hash_images", "scan_release", "rebuild_release", "diff_releases",
     ),
     "The benchmark of the paper": (
         "benchmark", "plan_benchmark", "report_benchmark", "answer_questions", "published_results",
@@ -53,6 +53,7 @@ RESULTS = {
     "recommend": "evaluate.recommend:Recommendation",
     "compare_conversions": "evaluate.conversions:Conversions",
     "train": "training.results:Run",
+    "audit_datasets": "datasets.audit:DatasetAudit",
     "import_dataset": "datasets.import_dataset:ImportResult",
     "hash_images": "leakage.hash_manifest:HashManifest",
     "scan_release": "release.audit:AuditResult",

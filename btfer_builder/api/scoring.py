@@ -53,6 +53,7 @@ def score(
         explicit=given_names(settings, EvalRecipe),
         leak=faces.leak,
         training_faces=() if training_data is None else faces_in_folder(path_of(training_data)),
+        cache=faces.cache,
     )
     return Report(evaluation)
 

@@ -20,6 +20,7 @@ def write_report(
     results: Sequence[Result],
     failed: Sequence[Failure] = (),
     *,
+    missing: int = 0,
     resamples: int = 10_000,
     seed: int = 0,
     authors: bool = False,
@@ -36,6 +37,8 @@ def write_report(
         Results of the runs; without any only the page is written.
     failed
         Runs that failed.
+    missing
+        Number of runs of the grid that have neither a result nor failed.
     resamples, seed
         Of the bootstrap.
     authors
@@ -55,7 +58,7 @@ def write_report(
     comparisons = answer_questions(results, None if authors else out, resamples=resamples, seed=seed)
     files = write_tables(out / "tables", tables) + write_figures(out / "figures", figures)
     write_bytes(out / "questions.md", f"# Questions\n\n{questions_markdown(comparisons)}".encode())
-    page = _page(results, failed, tables, figures, comparisons, leakage)
+    page = _page(results, failed, missing, tables, figures, comparisons, leakage)
     write_bytes(out / "README.md", page.encode())
     return [out / "README.md", out / "questions.md", *files]
 
@@ -63,14 +66,16 @@ def write_report(
 def _page(
     results: Sequence[Result],
     failed: Sequence[Failure],
+    missing: int,
     tables: Sequence[Table],
     figures: Sequence[Figure],
     comparisons: Sequence[PairedComparison],
     leakage: Sequence[SplitLeakage],
 ) -> str:
-    parts = [
-        f"# Benchmark\n\n{counted(len(results), 'run')} finished, {len(failed)} failed. Made by `btfer benchmark`."
-    ]
+    counts = f"{counted(len(results), 'run')} finished, {len(failed)} failed" + (
+        f", {missing} missing" if missing else ""
+    )
+    parts = [f"# Benchmark\n\n{counts}. Made by `btfer benchmark`."]
     if failed:
         lines = [f"* `{item.run_id}`: {item.error}" for item in failed]
         parts.append("## Failed\n\n" + "\n".join(lines))
@@ -80,8 +85,8 @@ def _page(
         parts.append("## Leakage\n\n" + "\n".join(f"* {found.sentence}." for found in leakage))
     parts.append("## Questions\n\n" + questions_markdown(comparisons).strip())
     drawn = [f"**{item.title}.** {item.caption}.\n\n![](figures/{item.name})" for item in figures if item.png]
-    missing = [f"* {item.title} ({item.caption}): {item.missing}" for item in figures if item.missing]
+    undrawn = [f"* {item.title} ({item.caption}): {item.missing}" for item in figures if item.missing]
     parts += ["## Figures", *drawn] if drawn else []
-    if missing:
-        parts.append("## Figures without results\n\n" + "\n".join(missing))
+    if undrawn:
+        parts.append("## Figures without results\n\n" + "\n".join(undrawn))
     return "\n\n".join(parts) + "\n"

@@ -112,6 +112,7 @@ def evaluate(
         explicit=given_flags(options),
         leak=faces.leak,
         training_faces=faces_in_folder(training_data) if check_preprocessing and training_data else (),
+        cache=faces.cache,
     )
     for report in reports:
         fed = report.evaluation.preprocessing_dict()

@@ -31,7 +31,7 @@ COMMANDS = {
     "compare": ("evaluate", "compare", "Rank models by their reports."),
     "recommend": ("recommend", "recommend", "Choose among scored models within limits."),
     "convert": ("evaluate", "convert", "Convert a model to TensorFlow Lite or ONNX."),
-    "dataset": ("datasets", "dataset", "Import labelled data sets."),
+    "dataset": ("datasets", "dataset", "Import, audit and tabulate labelled data sets."),
     "networks": ("train", "networks", "List the available networks."),
     "train": ("train", "train", "Train a network on labelled faces."),
     "benchmark": ("benchmark", "benchmark", "Run the benchmark of the paper."),

@@ -41,7 +41,7 @@ def networks(
 ) -> None:
     """List the available networks.
 
-    Builds each network without weights to count its parameters and operations.
+    Parameters and operations at 48 and 224 pixels come from a table; for another size, each network is built.
 
     \b
     Examples:
@@ -105,27 +105,37 @@ def train(
     """
     from btfer_builder.datasets.splits import read_splits, select
     from btfer_builder.io.tensorflow_import import import_tensorflow
+    from btfer_builder.networks import check_recipe
+    from btfer_builder.networks.preprocessing import training_preprocessing
 
-    import_tensorflow()
+    recipe = apply_cli_options(recipe_of(directory).train, options)
+    check_recipe(recipe)
+    chosen = select(read_splits(data), share=recipe.validation_share, seed=recipe.seed, paper=recipe.paper)
+    echo_stderr(
+        f"{len(chosen.train):,} training faces; {len(chosen.validation):,} validation faces ({chosen.name}); "
+        f"fed as {training_preprocessing(recipe).describe()}"
+    )
+    import_tensorflow()  # takes seconds, so after everything that may be refused
     from btfer_builder.training import train as run_training
     from btfer_builder.training.progress import print_progress
 
-    recipe = apply_cli_options(recipe_of(directory).train, options)
-    chosen = select(read_splits(data), share=recipe.validation_share, seed=recipe.seed, paper=recipe.paper)
-    echo_stderr(
-        f"{len(chosen.train):,} training faces; {len(chosen.validation):,} validation faces ({chosen.name})"
-    )
-    with print_progress() as watch:
-        run = run_training(
-            chosen.train,
-            chosen.validation,
-            recipe,
-            out,
-            selection=chosen.name,
-            restart=restart,
-            progress=partial(track, description="decode", unit="faces"),
-            watch=watch,
+    try:
+        with print_progress() as watch:
+            run = run_training(
+                chosen.train,
+                chosen.validation,
+                recipe,
+                out,
+                selection=chosen.name,
+                restart=restart,
+                progress=partial(track, description="decode", unit="faces"),
+                watch=watch,
+            )
+    except KeyboardInterrupt:
+        echo_stderr(
+            "interrupted: finished epochs are kept; to go on, run the same command again without --restart"
         )
+        raise
     if as_json:
         emit_json({"run": run.to_dict()})
     else:

@@ -197,10 +197,25 @@ def chance_line(axes: "Axes", level: float) -> None:
 
 def to_png(figure: "Figure") -> bytes:
     """Return the figure as a PNG without metadata. Dollar signs are text: nothing in a figure is a formula."""
+    _without_formulas(figure)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", facecolor=PAPER, metadata={"Software": None})
+    return png.getvalue()
+
+
+def to_svg(figure: "Figure") -> bytes:
+    """Return the figure as an SVG that is the same each time, for a manuscript."""
+    import matplotlib as mpl
+
+    _without_formulas(figure)
+    svg = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "btfer", "svg.fonttype": "none"}):
+        figure.savefig(svg, format="svg", facecolor=PAPER, metadata={"Date": None, "Creator": None})
+    return svg.getvalue()
+
+
+def _without_formulas(figure: "Figure") -> None:
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
         text.set_parse_math(False)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", facecolor=PAPER, metadata={"Software": None})
-    return png.getvalue()
