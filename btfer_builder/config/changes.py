@@ -14,14 +14,14 @@ from btfer_builder.config.base import Section, toml_value
 from btfer_builder.config.collection import CropRecipe
 from btfer_builder.config.curation import SampleRecipe
 from btfer_builder.config.models import EvalRecipe, TrainRecipe
-from btfer_builder.config.renamed import IN_IDS, old_name, with_new_names
+from btfer_builder.config.renamed import IN_IDS, old_name, old_value, with_new_names
 
 #: Settings that change how fast a stage runs, but not its result.
 _NEUTRAL = frozenset({"workers", "scheduler", "device"})
 #: More of them, which other sections do not have or where they change the result.
 _NEUTRAL_IN: dict[type[Section], frozenset[str]] = {
     TrainRecipe: frozenset({"memory"}),
-    EvalRecipe: frozenset({"batch_size", "trust_model"}),
+    EvalRecipe: frozenset({"batch_size", "memory", "trust_model"}),
 }
 #: Settings that were added with a default that is not what was done before. They are not compared with results that
 #: were made without them.
@@ -93,5 +93,7 @@ def id_settings(section: Section) -> dict[str, Any]:
     named = {old_name(type(section), name): name for name in defaults}
     values = outcome_settings(section)
     return {
-        old: values[name] for old, name in named.items() if old in known or values[name] != defaults[name]
+        old: old_value(type(section), name, values[name])
+        for old, name in named.items()
+        if old in known or values[name] != defaults[name]
     }

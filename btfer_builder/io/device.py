@@ -1,11 +1,11 @@
-"""The device that ONNX Runtime computes on: the processor, or a graphics card that its CUDA provider can use."""
+"""The device that a library computes on: the processor, or a graphics card that the library can use."""
 
 import io
 from contextlib import redirect_stdout
 from functools import cache
 from typing import Any, Literal
 
-from btfer_builder.io.tensorflow_import import silent_stderr
+from btfer_builder.io.tensorflow_import import import_tensorflow, silent_stderr
 from btfer_builder.io.terminal import echo_stderr
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -40,6 +40,35 @@ def onnx_device(device: Device = "auto") -> Literal["cpu", "cuda"]:
 def onnx_providers(device: Device = "auto") -> list[str | tuple[str, dict[str, str]]]:
     """Return the execution providers for a session of ONNX Runtime, best first; `device` as in `onnx_device`."""
     return [(CUDA, dict(CUDA_OPTIONS)), CPU] if onnx_device(device) == "cuda" else [CPU]
+
+
+@cache
+def torch_device(device: Device = "auto") -> Literal["cpu", "cuda"]:
+    """Return the device that PyTorch uses for a setting; as `onnx_device`."""
+    if device == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        echo_stderr(
+            "device: PyTorch finds no graphics card (check nvidia-smi, and that it is built with CUDA); the "
+            "processor is used"
+        )
+    return "cpu"
+
+
+@cache
+def tensorflow_device(device: Device = "auto") -> Literal["cpu", "cuda"]:
+    """Return the device that TensorFlow uses for a setting; as `onnx_device`."""
+    if device == "cpu":
+        return "cpu"
+    if import_tensorflow().config.list_logical_devices("GPU"):
+        return "cuda"
+    if device == "cuda":
+        echo_stderr("device: TensorFlow finds no graphics card (check nvidia-smi); the processor is used")
+    return "cpu"
 
 
 @cache

@@ -53,3 +53,22 @@ def test_the_model_that_tries_the_card_is_valid() -> None:
     session = onnxruntime.InferenceSession(_identity(), providers=onnx_providers("cpu"))
     assert session.get_providers() == [CPU]
     assert session.run(None, {"x": [2.5]})[0].tolist() == [2.5]
+
+
+@pytest.mark.tensorflow
+@pytest.mark.xdist_group("networks")
+def test_tensorflow_without_a_card_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    if devices.import_tensorflow().config.list_logical_devices("GPU"):
+        pytest.skip("there is a graphics card")
+    devices.tensorflow_device.cache_clear()
+    assert {devices.tensorflow_device(each) for each in ("auto", "cpu", "cuda", "cuda")} == {"cpu"}
+    assert capsys.readouterr().err.count("TensorFlow finds no graphics card") == 1
+
+
+def test_pytorch_without_a_card_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a graphics card")
+    devices.torch_device.cache_clear()
+    assert {devices.torch_device(each) for each in ("auto", "cpu", "cuda", "cuda")} == {"cpu"}
+    assert capsys.readouterr().err.count("PyTorch finds no graphics card") == 1
