@@ -107,7 +107,9 @@ def restricted_shares(shares: Table, sizes: NDArray[np.int64], gap: float) -> Ta
         0 to 1.
     """
     lowest, highest = shares.min(), shares.max()
-    if gap >= highest - lowest:  # the two move apart for which it costs least: small groups are the least certain
+    if (
+        gap >= highest - lowest
+    ):  # the two move apart for which it costs least: small groups are the least certain
         weights = sizes[:, np.newaxis] + sizes
         low = ((sizes * shares)[:, np.newaxis] + sizes * (shares - gap)) / weights  # (worst, best)
         low = low.clip(max(0.0, highest - gap), min(lowest, 1 - gap))
