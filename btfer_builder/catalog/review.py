@@ -84,7 +84,7 @@ _ITEMS: dict[Kind, str] = {
         {_COPIES} = f.image_id
         WHERE f.state = 'kept' AND f.face_id NOT IN (SELECT face_id FROM face_copies)
           AND NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'face' AND p.item_id = f.face_id)
-        ORDER BY i.candidate_id, f.face_id""",
+        ORDER BY +i.candidate_id, f.face_id""",  # the plus: sorting is faster than look-ups in that order
 }
 
 
@@ -122,7 +122,7 @@ def emotions_found(catalog: Catalog, kind: Kind, item_ids: Sequence[str]) -> dic
                             FROM item CROSS JOIN face_copies c ON c.duplicate_of = item.item_id
                             JOIN faces f ON f.face_id = c.face_id)
             SELECT DISTINCT member.item_id, s.emotion
-            FROM member JOIN fetches f USING (image_id) JOIN candidates c USING (url)
+            FROM member CROSS JOIN fetches f USING (image_id) CROSS JOIN candidates c USING (url)
             JOIN searches s USING (search_id) ORDER BY member.item_id, s.emotion""",
         *item_ids,
     )

@@ -14,6 +14,7 @@ from btfer_builder.workspace import Workspace, open_workspace
 if TYPE_CHECKING:
     from btfer_builder.catalog.drop_rates import DropRates
     from btfer_builder.catalog.forecast import Forecast
+    from btfer_builder.catalog.funnel import ItemCounts
 
 
 @click.command()
@@ -84,14 +85,14 @@ def _bound(value: float | None) -> str:
     return "?" if value is None else f"{value:g}"
 
 
-def _forecasts(workspace: Workspace) -> "list[Forecast]":
+def _forecasts(workspace: Workspace, counts: "ItemCounts") -> "list[Forecast]":
     from btfer_builder.catalog.forecast import forecasts
     from btfer_builder.crawl.plan import requests_per_day
 
     recipe = workspace.recipe
     wanted = sum(recipe.sample.splits.values()) or recipe.sample.per_class
     per_day = requests_per_day(workspace.catalog, recipe.crawl)
-    return forecasts(workspace.catalog, wanted, per_day or 1.0)
+    return forecasts(workspace.catalog, wanted, per_day or 1.0, counts)
 
 
 def _show_forecasts(lines: "list[Forecast]") -> None:
@@ -125,16 +126,17 @@ def _show_drop_rates(rates: "list[DropRates]") -> None:
 def show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
     """Print the funnel with what the sample still needs, or the stages that are named."""
     from btfer_builder.catalog.drop_rates import drop_rates
-    from btfer_builder.catalog.funnel import funnel
+    from btfer_builder.catalog.funnel import ItemCounts, funnel
     from btfer_builder.catalog.purge import count_purged
     from btfer_builder.sample.stale import warn_if_stale
 
     warn_if_stale(workspace.catalog)
-    stages = funnel(workspace.catalog, only)
+    counts = ItemCounts(workspace.catalog)
+    stages = funnel(workspace.catalog, only, counts)
     rates = [] if only else drop_rates(stages)
     purged = None if only else count_purged(workspace.catalog)
     if as_json:
-        forecast = {} if only else {"forecast": [line.to_dict() for line in _forecasts(workspace)]}
+        forecast = {} if only else {"forecast": [line.to_dict() for line in _forecasts(workspace, counts)]}
         drops = {} if only else {"drop_rates": [line.to_dict() for line in rates]}
         gone = {"purged": asdict(purged)} if purged else {}
         emit_json({"stages": [stage.to_dict() for stage in stages], **forecast, **drops, **gone})
@@ -167,4 +169,4 @@ def show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
             f"purged on {days}: the files of {purged.photos} photos and {purged.faces} faces; their rows stay"
         )
     if not only and stages[0].came_in + stages[0].waiting:
-        _show_forecasts(_forecasts(workspace))
+        _show_forecasts(_forecasts(workspace, counts))

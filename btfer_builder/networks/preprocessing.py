@@ -1,13 +1,14 @@
 """How a face becomes the input of a model, in training and in evaluation alike."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.config import Pretraining, ResizeKernel, Scale
-from btfer_builder.config.models import Kernel
+from btfer_builder.config import Pretraining, ResizeKernel, Scale, TrainRecipe
+from btfer_builder.config.models import Color, Kernel
 from btfer_builder.errors import BtferError
 from btfer_builder.networks.registry import ImageNetInput, NetworkSpec, find_network
 
@@ -137,6 +138,65 @@ def preprocessing_of(
     elif not paper:
         pixels = _pixels_of_weights(spec, pretraining) or pixels
     return Preprocessing(size, size, spec.channels, *pixels, resize="nearest" if paper else "auto")
+
+
+def training_preprocessing(recipe: TrainRecipe) -> Preprocessing:
+    """Return how a training feeds its network: as its weights expect (`preprocessing_of`), or as the recipe says.
+
+    A given scale leaves out the mean and the deviation of the published weights, which are in units of another scale.
+
+    Raises
+    ------
+    BtferError
+        If there is no such network, it has no such weights, or what is given does not fit it.
+    """
+    name = recipe.network
+    published = preprocessing_of(name, recipe.pretraining, recipe.paper, size=recipe.size)
+    spec = find_network(name)
+    scaling = [option for option in ("scale", "mean", "std") if getattr(recipe, option) not in ("auto", ())]
+    if spec.rescales and scaling:
+        raise BtferError(f"{name}: scales pixels of 0 to 255 in its first layers; leave out --{scaling[0]}")
+    check_mean_and_std(recipe.mean, recipe.std, spec.channels, name)
+    if recipe.color != "auto":
+        published = replace(published, color=channel_order(recipe.color, spec.channels, name))
+    if recipe.scale != "auto":
+        published = replace(published, scale=recipe.scale, mean=(), std=())
+    return replace(published, mean=recipe.mean or published.mean, std=recipe.std or published.std)
+
+
+def channel_order(color: Color, channels: int, where: str) -> ChannelOrder:
+    """Return the channel order of a model's input; `auto` is grey for one channel, else RGB.
+
+    Raises
+    ------
+    BtferError
+        If a model with one channel is to get colours; `where` names it.
+    """
+    if color == "auto":
+        return "grey" if channels == 1 else "rgb"
+    if channels == 1 and not color.startswith("grey"):
+        raise BtferError(f"{where}: takes one channel, so color cannot be {color}; use grey or auto")
+    return color
+
+
+def check_mean_and_std(mean: tuple[float, ...], std: tuple[float, ...], channels: int, where: str) -> None:
+    """Check that mean and deviation have a value for all channels or one for each, and can be divided by.
+
+    Raises
+    ------
+    BtferError
+        If not; `where` names the model.
+    """
+    for name, values in (("mean", mean), ("std", std)):
+        if len(values) not in {0, 1, channels}:
+            raise BtferError(
+                f"{where}: {name} has {len(values)} values, but its images have {channels} channels; "
+                "give one value, or one a channel"
+            )
+    if not all(math.isfinite(value) for value in (*mean, *std)):
+        raise BtferError(f"{where}: mean and std must be finite numbers")
+    if any(value <= 0 for value in std):
+        raise BtferError(f"{where}: std must be above 0")
 
 
 def _pixels_of_weights(spec: NetworkSpec, pretraining: Pretraining) -> _Pixels | None:

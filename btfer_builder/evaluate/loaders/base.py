@@ -54,6 +54,8 @@ class Model:
         Files of its weights besides `path`: the external data of ONNX, what a function declares.
     code
         Source files of the user's own network, `--architecture`: part of its hash, not of its size.
+    device
+        What it computes on: `cpu`, `cuda`, or `unknown` of a function.
     """
 
     path: Path | None
@@ -72,6 +74,7 @@ class Model:
     begins: str = ""
     files: tuple[Path, ...] = ()
     code: tuple[Path, ...] = ()
+    device: str = "cpu"
 
     @property
     def title(self) -> str:

@@ -19,6 +19,7 @@ from btfer_builder.evaluate.preprocessing.declaration import (
     SidecarLabels,
     SidecarOutput,
 )
+from btfer_builder.io.device import Device, torch_device
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -32,13 +33,15 @@ _REACHES_OUT = frozenset(
 MAX_LAYERS = 1000
 
 
-def load_huggingface(path: Path) -> Model:
+def load_huggingface(path: Path, *, device: Device = "auto") -> Model:
     """Load the folder that `save_pretrained` writes: `config.json`, safetensors, `preprocessor_config.json`.
 
     Parameters
     ----------
     path
         The folder.
+    device
+        What it computes on.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def load_huggingface(path: Path) -> Model:
     except ImportError:
         raise BtferError(f"{path}: needs transformers: pip install 'btfer-builder[hf]'") from None
     with _quiet(transformers):
-        network = _network(path, torch, transformers, str(config["model_type"]))
+        network = _network(path, torch, transformers, str(config["model_type"])).to(torch_device(device))
         declared = read_processor(path, transformers)
     settings = network.config
     model = wrap_module(

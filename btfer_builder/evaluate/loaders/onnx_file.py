@@ -18,6 +18,7 @@ from btfer_builder.evaluate.loaders.base import (
     is_channels_first,
 )
 from btfer_builder.evaluate.loaders.onnx_check import check_onnx, external_files
+from btfer_builder.io.device import CUDA, Device, onnx_providers
 from btfer_builder.networks.flops import Products, count_operators
 
 _DTYPES = {
@@ -32,8 +33,8 @@ _DTYPES = {
 }
 
 
-def load_onnx(path: Path, *, output: str = "") -> Model:
-    """Load a `.onnx` file; it runs on the processor. `output` names the scores if it has several outputs.
+def load_onnx(path: Path, *, output: str = "", device: Device = "auto") -> Model:
+    """Load a `.onnx` file. `device` is what it runs on; `output` names the scores if it has several outputs.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def load_onnx(path: Path, *, output: str = "") -> Model:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers=onnx_providers(device))
     except Exception as error:  # ONNX Runtime's exceptions have no common base
         raise BtferError(
             f"{path}: not an ONNX model, or damaged ({first_line(error)}); convert it again"
@@ -85,6 +86,7 @@ def load_onnx(path: Path, *, output: str = "") -> Model:
         parameters=parameters,
         flops=flops,
         files=external_files(path, checked),
+        device="cuda" if CUDA in session.get_providers() else "cpu",
     )
 
 

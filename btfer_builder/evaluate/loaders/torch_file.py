@@ -10,6 +10,7 @@ from btfer_builder.errors import BtferError, UnsafeFile
 from btfer_builder.evaluate.loaders.base import Model, first_line
 from btfer_builder.evaluate.loaders.own_code import import_target, source_files
 from btfer_builder.evaluate.loaders.torch_module import import_torch, wrap_module
+from btfer_builder.io.device import Device, torch_device
 
 #: What leads from a PyTorch model to a file that can be scored.
 WAYS = (
@@ -21,7 +22,7 @@ WAYS = (
 _NESTED = ("state_dict", "model_state_dict", "model", "net", "weights")
 
 
-def load_torch(path: Path, *, architecture: str = "", output: str = "") -> Model:
+def load_torch(path: Path, *, architecture: str = "", output: str = "", device: Device = "auto") -> Model:
     """Load a file of weights into the network of `--architecture`.
 
     A `.safetensors` file holds arrays only; of `.pt` and `.pth` PyTorch reads arrays and plain containers only
@@ -35,6 +36,8 @@ def load_torch(path: Path, *, architecture: str = "", output: str = "") -> Model
         `package.module:function`, the user's own code: called without arguments, it returns a `torch.nn.Module`.
     output
         Name of the output that holds the scores, if the network has several.
+    device
+        What it computes on.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def load_torch(path: Path, *, architecture: str = "", output: str = "") -> Model
         detail = "; ".join(lines[1:3])[:300] or first_line(error)
         raise BtferError(f"{path}: its weights do not fit the network of {architecture}: {detail}") from None
     code = source_files(architecture.partition(":")[0], source)
-    return replace(wrap_module(module, path=path, output=output), code=code)
+    return replace(wrap_module(module.to(torch_device(device)), path=path, output=output), code=code)
 
 
 def refuse_program(path: Path) -> None:

@@ -99,6 +99,7 @@ def wrap_module(
         name=name,
         parameters=_parameters(torch, module),
         flops=lambda height, width: _flops(torch, module, (channels, height, width)),
+        device=_first(torch, module).device.type,
     )
 
 
@@ -139,9 +140,14 @@ def _predictor(torch: Any, module: Any, title: str, output: str) -> Predict:  # 
 
 
 def _tensor(torch: Any, module: Any, batch: NDArray[np.float32]) -> Any:  # noqa: ANN401
-    first = next((each for each in module.parameters() if each.is_floating_point()), torch.empty(0))
+    first = _first(torch, module)
     images = torch.from_numpy(np.ascontiguousarray(batch.transpose(0, 3, 1, 2)))
     return images.to(first.device, first.dtype)
+
+
+def _first(torch: Any, module: Any) -> Any:  # noqa: ANN401
+    """Return a tensor of the module's device and precision: its first parameter, if it has one."""
+    return next((each for each in module.parameters() if each.is_floating_point()), torch.empty(0))
 
 
 def _scores(torch: Any, answer: Any, title: str, output: str) -> Any:  # noqa: ANN401

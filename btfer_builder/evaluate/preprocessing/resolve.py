@@ -13,7 +13,7 @@ from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.preprocessing.declaration import Sidecar
 from btfer_builder.evaluate.preprocessing.presets import PRESETS
 from btfer_builder.evaluate.preprocessing.sidecar import read_sidecar, sidecar_path
-from btfer_builder.networks.preprocessing import ChannelOrder, Preprocessing
+from btfer_builder.networks.preprocessing import Preprocessing, channel_order, check_mean_and_std
 
 #: Settings that a sidecar or a preset can declare.
 DECLARED = ("size", "color", "scale", "mean", "std", "resize", "crop", "resize_to")
@@ -164,23 +164,8 @@ def build_preprocessing(recipe: EvalRecipe, model: Model, explicit: Collection[s
         raise BtferError(
             f"{model.where}: takes whole numbers of 0 to 255; give --scale 0,255, and no mean and no std"
         )
-    color: ChannelOrder
-    if recipe.color == "auto":
-        color = "grey" if model.channels == 1 else "rgb"
-    elif recipe.color.startswith("grey") or model.channels == 3:
-        color = recipe.color
-    else:
-        raise BtferError(
-            f"{model.where}: takes one channel, so color cannot be {recipe.color}; use grey or auto"
-        )
-    for name, values in (("mean", recipe.mean), ("std", recipe.std)):
-        if len(values) not in {0, 1, model.channels}:
-            raise BtferError(
-                f"{model.where}: {name} has {len(values)} values, but its images have {model.channels} channels; "
-                "give one value, or one a channel"
-            )
-    if any(value <= 0 for value in recipe.std):
-        raise BtferError(f"{model.where}: std must be above 0")
+    color = channel_order(recipe.color, model.channels, model.where)
+    check_mean_and_std(recipe.mean, recipe.std, model.channels, model.where)
     return Preprocessing(
         height,
         width,
