@@ -110,7 +110,7 @@ def read_set(folder: Path) -> LabelledSet:
         splits: dict[str, list[LabelledFace]] = {
             split: faces_in_folder(places[split]) for split in SPLITS if split in places
         }
-        splits = splits or {WHOLE: cross_domain_faces(folder)}
+        splits = splits or {WHOLE: list(cross_domain_faces(folder))}
     except BtferError as error:
         raise BtferError(f"{error}; a set in its own layout has to be imported first") from None
     sizes: Counter[tuple[int, int]] = Counter()

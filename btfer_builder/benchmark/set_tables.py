@@ -8,7 +8,8 @@ from typing import Any
 from btfer_builder.benchmark.labelled_sets import LabelledSet, read_sets
 from btfer_builder.benchmark.latex import latex_table
 from btfer_builder.benchmark.set_figures import chosen_samples, write_set_figures
-from btfer_builder.benchmark.tables import Table, write_tables
+from btfer_builder.benchmark.table import Table
+from btfer_builder.benchmark.tables import write_tables
 from btfer_builder.crawl.licenses import license_code
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.text import printable

@@ -170,7 +170,7 @@ def _search_pictures(items: Sequence[tuple[str, Path]], recipe: CropRecipe, max_
 
 def _search(name: str, path: Path, recipe: CropRecipe, max_pixels: int) -> str:
     from btfer_builder.crop.cropping import place_faces
-    from btfer_builder.crop.detectors.base import detect_faces
+    from btfer_builder.crop.detectors.base import Search, detect_faces
     from btfer_builder.images.decode import Undecodable
 
     try:
@@ -180,7 +180,9 @@ def _search(name: str, path: Path, recipe: CropRecipe, max_pixels: int) -> str:
     height, width = picture.shape[:2]
     if min(height, width) < SMALLEST:
         return "[]"
-    placed = place_faces("", detect_faces(picture, recipe.detector), width, height, recipe)
+    placed = place_faces(
+        "", detect_faces(picture, Search(recipe.detector, device=recipe.device)), width, height, recipe
+    )
     kept = [face for face in placed if face.state == "kept"][:MOST_FACES]
     faces = [
         ReferenceFace(

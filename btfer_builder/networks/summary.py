@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from btfer_builder.config import Pretraining
 from btfer_builder.errors import BtferError
@@ -179,8 +179,12 @@ def known_counts() -> dict[Options, Counts]:
     """Read the table of counts."""
     with COUNTS.open(encoding="utf-8", newline="") as file:
         return {
-            Options(
-                row["name"], int(row["size"]), row["pretraining"], row["head"], row["units"] or None
+            Options(  # names of the table are those of the registry
+                row["name"],
+                int(row["size"]),
+                cast(Any, row["pretraining"]),
+                cast(Any, row["head"]),
+                cast(Any, row["units"] or None),
             ): Counts(
                 int(row["params"]),
                 int(row["trainable"]),
