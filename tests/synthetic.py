@@ -250,6 +250,15 @@ def _fill_rest(
         _insert(db, "training_sets", "source, name", [(source, source)], digest="", images=9, dropped=0, radius=8,
                 fine_radius=40, checked_at=_NOW)  # fmt: skip
         _insert(db, "compared_faces", "face_id", ((face_id,) for face_id, _ in faces), source=source)
+        _insert(
+            db,
+            "reference_pictures",
+            "source, name",
+            [(source, "9.png")],
+            stamp="1-1",
+            faces="[]",
+            settings="{}",
+        )
         leaked = ((face_id, "9.png") for face_id, _ in faces[::200])
         _insert(db, "leaks", "face_id, item", leaked, source=source, kind="near", form="crop", distance=2,
                 fine_distance=9)  # fmt: skip

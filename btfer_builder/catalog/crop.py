@@ -63,6 +63,12 @@ def cropped_with(catalog: Catalog, settings: Sequence[str]) -> int:
     )
 
 
+def images_cropped_with(catalog: Catalog, settings: Sequence[str]) -> set[str]:
+    """Return the ids of the images that are cropped with one of these settings."""
+    rows = catalog.rows(f"SELECT image_id FROM crops WHERE settings IN ({placeholders(settings)})", *settings)
+    return {row["image_id"] for row in rows}
+
+
 def faces_cropped_with(catalog: Catalog, settings: Sequence[str]) -> list[sqlite3.Row]:
     """Return the faces of croppable images that are cropped with one of these settings, grouped by image.
 

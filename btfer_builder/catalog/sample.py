@@ -130,6 +130,13 @@ def sampled_faces(catalog: Catalog) -> list[sqlite3.Row]:
     )
 
 
+def scored_faces(catalog: Catalog) -> list[sqlite3.Row]:
+    """Return the faces of the sample that models are scored on: its split `test`, or all if it has no splits."""
+    rows = sampled_faces(catalog)
+    has_splits = any(row["split"] == "test" for row in rows)
+    return [row for row in rows if row["split"] == "test" or not has_splits]
+
+
 def reserved_faces(catalog: Catalog) -> list[tuple[str, Emotion]]:
     """Return (face_id, emotion) of the reserve, by class and rank."""
     rows = catalog.rows(

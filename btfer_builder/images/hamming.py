@@ -194,8 +194,8 @@ def pairs_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius
                 ours, own_order = sorted_by(group[0].blocks[0], ours, own_order)
                 theirs, other_order = sorted_by(group[0].blocks[0], theirs, other_order)
             for choice in group:
-                for mine, other_one in _agreeing_between(ours, theirs, choice, radius):
-                    found.append(own_order[mine].astype(np.int64) << 32 | other_order[other_one])
+                for left, right in _agreeing_between(ours, theirs, choice, radius):
+                    found.append(own_order[left].astype(np.int64) << 32 | other_order[right])
     pairs = np.concatenate(found)
     del found
     pairs.sort()

@@ -1,6 +1,7 @@
 """Show text from outside in one line of output."""
 
 import unicodedata
+from collections.abc import Sequence
 
 
 def printable(text: str) -> str:
@@ -27,6 +28,16 @@ def for_terminal(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if _is_shown(char) else printable(char) for char in text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Show a number and its noun: `1 face`, `2,100 faces`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names: `sad`, `sad and angry`, `sad, angry and fear`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _is_shown(char: str) -> bool:
