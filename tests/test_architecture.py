@@ -17,7 +17,7 @@ ORDER = (
     {"queries"},
     {"catalog"},
     {"workspace"},
-    {"reconcile", "recovery"},
+    {"reconcile", "recovery", "next_step"},
     {"crawl", "dedupe", "crop", "leakage", "review", "sample"},
     {"release"},
     {"datasets", "networks"},

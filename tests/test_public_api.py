@@ -94,6 +94,7 @@ SIGNATURES = {
     "Workspace.sampled": ("", "", None),
     "Workspace.search_yield": ("", "", None),
     "Workspace.takedown": ("target", "reason dry_run", None),
+    "Workspace.next_step": ("", "", None),
     "Workspace.purge": ("keep", "dry_run", None),
     "Comparison.save": ("folder", "", None),
     "Comparison.to_dict": ("", "", None),

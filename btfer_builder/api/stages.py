@@ -144,7 +144,7 @@ class Stages(Tables):
         Raises
         ------
         BtferError
-            If changed settings would drop reviewed or sampled photos.
+            If there are no images, or changed settings would drop reviewed or sampled photos.
 
         Examples
         --------
@@ -176,7 +176,7 @@ class Stages(Tables):
         Raises
         ------
         BtferError
-            If the margin leaves no room for a face, or reviewed or sampled faces would be lost.
+            If no image has passed dedupe, the margin leaves no room for a face, or reviewed or sampled faces would be lost.
 
         Examples
         --------
@@ -207,7 +207,7 @@ class Stages(Tables):
         Raises
         ------
         BtferError
-            If changed settings would drop reviewed or sampled faces.
+            If there are no faces, or changed settings would drop reviewed or sampled faces.
 
         Examples
         --------
@@ -286,7 +286,7 @@ class Stages(Tables):
         Raises
         ------
         BtferError
-            If an emotion has too few faces, unless `allow_short` is set, or if faces would leave the earlier sample
+            If no face is accepted, an emotion has too few faces, unless `allow_short` is set, or if faces would leave the earlier sample
             because of a setting that was given then and is missing now. An earlier sample stays.
 
         Examples
@@ -301,5 +301,5 @@ class Stages(Tables):
         asked = None if redraw else given_names(settings, SampleRecipe)
         result = sample(self._core, recipe, asked=asked)
         if result.path is None:
-            raise shortage(result)
+            raise shortage(self._core, result)
         return result

@@ -1,12 +1,12 @@
 """The commands about reviewers: review, agreement."""
 
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from btfer_builder.cli.next_line import show_next
 from btfer_builder.cli.options import (
     apply_cli_options,
     common_options,
@@ -17,6 +17,7 @@ from btfer_builder.cli.options import (
 from btfer_builder.cli.output import echo, emit_json
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
 from btfer_builder.io.terminal import echo_stderr
+from btfer_builder.io.text import counted
 from btfer_builder.workspace import open_workspace
 
 
@@ -74,11 +75,12 @@ def review(
       btfer review --import faces.csv
     """
     from btfer_builder.catalog.review import count_decisions
+    from btfer_builder.next_step import next_step
     from btfer_builder.review.assignment import check_assigned, follow_rule
     from btfer_builder.review.contact_sheet import page_name
     from btfer_builder.review.decisions import reviewer_name
     from btfer_builder.review.serve import LOOPBACK, serve
-    from btfer_builder.review.stage import export_round, import_file, write_review_manifests
+    from btfer_builder.review.stage import export_round, import_file, require_round, write_review_manifests
     from btfer_builder.sample.stale import warn_if_stale
 
     if export_path and import_path:
@@ -96,15 +98,17 @@ def review(
         count = export_round(workspace, export_path, recipe, round_name=round_name, asked=asked)
         result = {"path": str(export_path), "items": count}
         result["contact_sheet"] = str(export_path.with_name(page_name(export_path, 0)))
-        text = _exported(result, round_name)
+        text = (
+            f"wrote {counted(count, 'item')} to {result['path']} and their pictures to {result['contact_sheet']}; fill "
+            "in verdict (accept, reject, skip), then import the file"
+        )
     elif import_path:
         done = import_file(workspace, import_path, recipe, asked=asked)
         result = {"added": done.added, "unchanged": done.unchanged, "empty": done.empty}
-        text = (
-            f"{done.added} decisions added, {done.unchanged} unchanged, {done.empty} rows without a decision"
-        )
+        text = f"{counted(done.added, 'decision')} added, {done.unchanged} unchanged, {counted(done.empty, 'row')} without a decision"
     else:
         catalog, reviewer = workspace.catalog, reviewer_name(recipe)
+        require_round(workspace, round_name)
         follow_rule(catalog, recipe, asked)
         check_assigned(reviewer, recipe)
         predictions = None
@@ -127,25 +131,16 @@ def review(
             adjudicate=adjudicate,
             model=predictions,
         )
-        text = f"{count_decisions(catalog) - before} decisions recorded"
+        text = f"{counted(count_decisions(catalog) - before, 'decision')} recorded"
         write_review_manifests(workspace)
     warn_if_stale(workspace.catalog)
     if not as_json:
         echo(text)
+        show_next(workspace)
     elif export_path or import_path:
-        emit_json(result)
+        emit_json(result | {"next": next_step(workspace).to_dict()})
     if stopped is not None:
         signal.raise_signal(stopped)  # the exit code says which one it was
-
-
-def _exported(result: Mapping[str, object], round_name: str | None) -> str:
-    text = (
-        f"wrote {result['items']} items to {result['path']} and their pictures to {result['contact_sheet']}; fill in "
-        "verdict (accept, reject, skip), then import the file"
-    )
-    if not result["items"] and round_name is None:
-        text += "; there are no faces to review yet: --round images exports photos"
-    return text
 
 
 @click.command()
@@ -172,6 +167,7 @@ def agreement(directory: Path | None, as_json: bool, round_name: Any, **options:
       btfer agreement --reviewers ana,bo --round images --json
     """
     from btfer_builder.cli.agreement_tables import show_agreement
+    from btfer_builder.next_step import next_step
     from btfer_builder.review.stage import measure_agreement
     from btfer_builder.sample.stale import warn_if_stale
 
@@ -186,6 +182,7 @@ def agreement(directory: Path | None, as_json: bool, round_name: Any, **options:
     )
     warn_if_stale(workspace.catalog)
     if as_json:
-        emit_json(result.to_dict())
+        emit_json(result.to_dict() | {"next": next_step(workspace).to_dict()})
     else:
         show_agreement(result)
+        show_next(workspace)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from btfer_builder.cli.next_line import show_next
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.cli.status import show_stages
@@ -43,7 +44,10 @@ def init(folder: Path, as_json: bool, **_: Any) -> None:  # noqa: ANN401 - click
     if as_json:
         emit_json({"workspace": str(workspace.root)})
     else:
-        echo(f"created workspace {workspace.root}; edit btfer.toml and queries/, then: btfer crawl")
+        echo(
+            f"created workspace {workspace.root}; its settings are in btfer.toml, its search words in queries/"
+        )
+        show_next(workspace)
 
 
 @click.command()
@@ -148,11 +152,13 @@ def crawl(
     if not all(named.values()):
         raise click.UsageError("--column: expected NAME=COLUMN, as url=image")
     listed = ListOptions(named, where_caption)
+    own = apply_cli_options(workspace.recipe.source, options)
     try:
-        own = apply_cli_options(workspace.recipe.source, options)
         run_crawl(workspace, recipe, planned, wanted.emotion, path, list_options=listed, source=own)
-    finally:
-        show_stages(workspace, as_json, "crawl")
+    except BaseException:
+        show_stages(workspace, as_json, "crawl", failed=True)
+        raise
+    show_stages(workspace, as_json, "crawl")
 
 
 def _show_plan(workspace: Workspace, recipe: CrawlRecipe, queries: "list[Query]", as_json: bool) -> None:
@@ -297,15 +303,17 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
       btfer sample --license cc0,by,by-sa --splits train=200,val=50,test=50
     """
     from btfer_builder.sample.stage import sample as run_sample
-    from btfer_builder.sample.stage import shortage
+    from btfer_builder.sample.stage import shortage, step_after
     from btfer_builder.sample.stale import warn_if_stale
 
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.sample, options)
     result = run_sample(workspace, recipe, asked=None if redraw else given_flags(options))
+    step = step_after(workspace, result)
     if as_json:
-        emit_json(result.to_dict())
+        emit_json(result.to_dict() | {"next": step.to_dict()})
     else:
+        written = result.path is not None
         rows = [
             (
                 emotion,
@@ -316,10 +324,9 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
             )
             for emotion in EMOTIONS
         ]
-        per_class = sum(recipe.splits.values()) or recipe.per_class
         table(
-            f"Sample of {per_class} faces per class",
-            ["emotion", "accepted", "drawn", "reserve", "missing"],
+            f"Sample of {recipe.faces_per_class} faces per class{'' if written else ': not written'}",
+            ["emotion", "accepted", "drawn" if written else "could be drawn", "reserve", "missing"],
             rows,
         )
         if len(result.splits) > 1:
@@ -332,6 +339,7 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
             echo_stderr("not drawn: " + ", ".join(f"{n} {reason}" for reason, n in undrawn.items()))
     if result.path is None:
         warn_if_stale(workspace.catalog)
-        raise shortage(result)
+        raise shortage(workspace, result)
     if not as_json:
         echo(f"written to {result.path}")
+        show_next(workspace, step)

@@ -42,3 +42,14 @@ def one_line(text: str) -> str:
     'Ana Müller'
     """
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def counted(count: int, noun: str, many: str = "") -> str:
+    """Return a number with its noun in the right form.
+
+    Examples
+    --------
+    >>> counted(1, "image"), counted(2, "image"), counted(1200, "class", "classes")
+    ('1 image', '2 images', '1,200 classes')
+    """
+    return f"{count:,} {noun if count == 1 else many or f'{noun}s'}"

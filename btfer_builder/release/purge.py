@@ -17,6 +17,7 @@ from btfer_builder.dedupe.face_stage import hash_new_faces
 from btfer_builder.dedupe.stage import hash_new_images
 from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import File, sizes_below
+from btfer_builder.next_step import no_sample
 from btfer_builder.reconcile import AREAS, STAGES, reconcile
 from btfer_builder.workspace import Workspace
 
@@ -123,7 +124,7 @@ def _kept_faces(workspace: Workspace, keep: Keep) -> set[str]:
     catalog = workspace.catalog
     released, sampled = released_anywhere(catalog), {row["face_id"] for row in sampled_faces(catalog)}
     if not sampled:
-        raise BtferError(f"{workspace.root} has no sample to keep: btfer sample. Nothing was deleted")
+        raise no_sample(workspace, "; nothing was deleted")
     if keep == "release":
         if not released:
             raise BtferError(

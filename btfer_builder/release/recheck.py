@@ -14,6 +14,7 @@ from btfer_builder.crawl.fetch import Fetched, Page
 from btfer_builder.crawl.licenses import UNKNOWN
 from btfer_builder.errors import BtferError
 from btfer_builder.io.csv import write_csv
+from btfer_builder.next_step import no_sample
 from btfer_builder.release.diff import faces_in
 from btfer_builder.release.fetch_many import FetchRequest, fetch_many
 from btfer_builder.release.released_faces import is_web
@@ -146,7 +147,7 @@ def _origins(workspace: Workspace, release: Path | None) -> dict[str, tuple[str,
     catalog = workspace.catalog
     ids = sorted(faces_in(release)) if release else [row["face_id"] for row in sample_rows(catalog)]
     if not ids:
-        raise BtferError(f"{workspace.root} has no sample yet: btfer sample, or name a release of it")
+        raise no_sample(workspace, "; or name a release of it")
     images = {face_id: image_id for face_id in ids for image_id in images_named(catalog, face_id)}
     candidates = sources(catalog, images.values())
     origins = {

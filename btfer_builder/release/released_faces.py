@@ -16,6 +16,7 @@ from btfer_builder.crawl.ssrf_guard import is_public_url
 from btfer_builder.errors import BtferError
 from btfer_builder.io.text import one_line
 from btfer_builder.labels import SPLITS, Emotion
+from btfer_builder.next_step import no_sample
 from btfer_builder.release.audit_texts import without_contacts
 from btfer_builder.sample.provenance import LICENSES, best_source, license_of
 from btfer_builder.sample.stale import stale_line
@@ -132,7 +133,7 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
     if sample_state(catalog).left > sum(not row["stands"] for row in rows):
         raise BtferError(f"{workspace.root}: {stale_line(catalog)}")
     if not rows:
-        raise BtferError(f"{workspace.root} has no sample to release; draw one with: btfer sample")
+        raise no_sample(workspace)
     if moved := [row["face_id"] for row in rows if not row["stands"]]:
         raise BtferError(
             f"{len(moved)} faces of the sample have another label or crop since it was drawn, such as "
