@@ -73,7 +73,7 @@ class Facts:
 
     wanted: int
     drawable: Mapping[str, int] = field(default_factory=dict)
-    open: OpenFaces = OpenFaces()
+    open: OpenFaces = field(default_factory=OpenFaces)
     recrawl: str = ""
     stale: int = 0
     redraw: bool = False
@@ -150,9 +150,9 @@ def require_items(workspace: Workspace, stage: str, command: str = "", otherwise
         raise BtferError(f"{command or stage}: nothing to do; {next_step(workspace)}{otherwise}")
 
 
-def no_sample(workspace: Workspace, otherwise: str = "") -> BtferError:
+def no_sample(workspace: Workspace, purpose: str = "yet", otherwise: str = "") -> BtferError:
     """Return the error of a command that needs a sample, with the step that leads to one."""
-    drawn = f"{workspace.root} has no sample (btfer sample draws it{otherwise})"
+    drawn = f"{workspace.root} has no sample {purpose} (btfer sample draws it{otherwise})"
     return BtferError(f"{drawn}; {next_step(workspace)}")
 
 

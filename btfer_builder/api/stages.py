@@ -176,7 +176,8 @@ class Stages(Tables):
         Raises
         ------
         BtferError
-            If no image has passed dedupe, the margin leaves no room for a face, or reviewed or sampled faces would be lost.
+            If no image has passed dedupe, the margin leaves no room for a face, or reviewed or sampled faces would be
+            lost.
 
         Examples
         --------
@@ -286,8 +287,8 @@ class Stages(Tables):
         Raises
         ------
         BtferError
-            If no face is accepted, an emotion has too few faces, unless `allow_short` is set, or if faces would leave the earlier sample
-            because of a setting that was given then and is missing now. An earlier sample stays.
+            If no face is accepted, an emotion has too few faces, unless `allow_short` is set, or if faces would leave
+            the earlier sample because of a setting that was given then and is missing now. An earlier sample stays.
 
         Examples
         --------

@@ -76,7 +76,8 @@ class Workspace(Stages):
         Raises
         ------
         BtferError
-            If there is nothing to review, the address or port is not available, or no items are assigned to the reviewer.
+            If there is nothing to review, the address or port is not available, or no items are assigned
+            to the reviewer.
 
         Examples
         --------

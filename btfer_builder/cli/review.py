@@ -15,8 +15,8 @@ from btfer_builder.cli.options import (
     renamed_option,
 )
 from btfer_builder.cli.output import echo, emit_json
+from btfer_builder.cli.review_page import serve_page
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
-from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.io.text import counted
 from btfer_builder.workspace import open_workspace
 
@@ -74,13 +74,9 @@ def review(
       btfer review --export faces.csv
       btfer review --import faces.csv
     """
-    from btfer_builder.catalog.review import count_decisions
     from btfer_builder.next_step import next_step
-    from btfer_builder.review.assignment import check_assigned, follow_rule
     from btfer_builder.review.contact_sheet import page_name
-    from btfer_builder.review.decisions import reviewer_name
-    from btfer_builder.review.serve import LOOPBACK, serve
-    from btfer_builder.review.stage import export_round, import_file, require_round, write_review_manifests
+    from btfer_builder.review.stage import export_round, import_file
     from btfer_builder.sample.stale import warn_if_stale
 
     if export_path and import_path:
@@ -105,34 +101,12 @@ def review(
     elif import_path:
         done = import_file(workspace, import_path, recipe, asked=asked)
         result = {"added": done.added, "unchanged": done.unchanged, "empty": done.empty}
-        text = f"{counted(done.added, 'decision')} added, {done.unchanged} unchanged, {counted(done.empty, 'row')} without a decision"
+        empty = f"{counted(done.empty, 'row')} without a decision"
+        text = f"{counted(done.added, 'decision')} added, {done.unchanged} unchanged, {empty}"
     else:
-        catalog, reviewer = workspace.catalog, reviewer_name(recipe)
-        require_round(workspace, round_name)
-        follow_rule(catalog, recipe, asked)
-        check_assigned(reviewer, recipe)
-        predictions = None
-        if model is not None:
-            from btfer_builder.evaluate.model_predictions import ask_model
-
-            predictions = ask_model(workspace, model)
-        before = count_decisions(catalog)
-        echo_stderr("Stop with Ctrl-C. Every decision is saved immediately.")
-        if recipe.host not in LOOPBACK:
-            echo_stderr(
-                f"Warning: {recipe.host} can be reached from other computers without encryption: anyone on the network "
-                "can see the faces and decide in your name. An SSH tunnel is safer."
-            )
-        stopped = serve(
-            workspace,
-            recipe,
-            round_name="images" if round_name == "images" else "faces",
-            on_ready=lambda url: emit_json({"url": url}) if as_json else echo(f"Review at {url}"),
-            adjudicate=adjudicate,
-            model=predictions,
+        text, stopped = serve_page(
+            workspace, recipe, round_name, asked, as_json=as_json, adjudicate=adjudicate, model=model
         )
-        text = f"{counted(count_decisions(catalog) - before, 'decision')} recorded"
-        write_review_manifests(workspace)
     warn_if_stale(workspace.catalog)
     if not as_json:
         echo(text)

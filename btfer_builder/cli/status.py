@@ -26,10 +26,9 @@ def status(directory: Path | None, as_json: bool, by_search: bool) -> None:
     """Show the funnel.
 
     For every stage: the items that came in, were kept, and were dropped, with reasons, and the share dropped of each
-    emotion, with a note where it differs beyond chance. Then, for each emotion, what
-    the sample still needs: requests, days and hours of review, with an interval; and the next step. With --yield: images found,
-    downloaded, kept and accepted, and accepted per request, by engine, language, expression and cell (emotion,
-    ethnicity, gender, age).
+    emotion, with a note where it differs beyond chance. Then, for each emotion, what the sample still needs: requests,
+    days and hours of review, with an interval. Last, the next step. With --yield: images found, downloaded, kept and
+    accepted, and accepted per request, by engine, language, expression and cell (emotion, ethnicity, gender, age).
 
     \b
     Examples:

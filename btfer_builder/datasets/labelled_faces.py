@@ -126,7 +126,7 @@ def faces_in_sample(workspace: Workspace) -> list[LabelledFace]:
         if row["split"] == "test" or not has_splits
     ]
     if not faces:
-        raise no_sample(workspace, "; or name a folder with --data")
+        raise no_sample(workspace, otherwise=", or name a folder with --data")
     return faces
 
 

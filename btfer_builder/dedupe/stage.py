@@ -62,8 +62,8 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
     Raises
     ------
     BtferError
-        If there are no images, or if changed settings, or the first grouping after 0.1.0, would drop reviewed or sampled images, or these
-        repeat each other.
+        If there are no images, or changed settings, or the first grouping after 0.1.0, would drop reviewed or
+        sampled images, or these repeat each other.
     TakenDownInUse
         If reviewed, sampled or released images show a picture that was taken down.
     """

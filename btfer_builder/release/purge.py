@@ -124,7 +124,7 @@ def _kept_faces(workspace: Workspace, keep: Keep) -> set[str]:
     catalog = workspace.catalog
     released, sampled = released_anywhere(catalog), {row["face_id"] for row in sampled_faces(catalog)}
     if not sampled:
-        raise no_sample(workspace, "; nothing was deleted")
+        raise no_sample(workspace, "to keep", "; nothing was deleted")
     if keep == "release":
         if not released:
             raise BtferError(

@@ -147,7 +147,7 @@ def _origins(workspace: Workspace, release: Path | None) -> dict[str, tuple[str,
     catalog = workspace.catalog
     ids = sorted(faces_in(release)) if release else [row["face_id"] for row in sample_rows(catalog)]
     if not ids:
-        raise no_sample(workspace, "; or name a release of it")
+        raise no_sample(workspace, otherwise=", or name a release")
     images = {face_id: image_id for face_id in ids for image_id in images_named(catalog, face_id)}
     candidates = sources(catalog, images.values())
     origins = {

@@ -133,7 +133,7 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
     if sample_state(catalog).left > sum(not row["stands"] for row in rows):
         raise BtferError(f"{workspace.root}: {stale_line(catalog)}")
     if not rows:
-        raise no_sample(workspace)
+        raise no_sample(workspace, "to release")
     if moved := [row["face_id"] for row in rows if not row["stands"]]:
         raise BtferError(
             f"{len(moved)} faces of the sample have another label or crop since it was drawn, such as "

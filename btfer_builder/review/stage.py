@@ -45,7 +45,8 @@ def export_round(
     Raises
     ------
     BtferError
-        If there is nothing to review, the file cannot be written, or the rule of consensus would change verdicts unasked.
+        If there is nothing to review, the file cannot be written, or the rule of consensus would change verdicts
+        unasked.
     """
     require_round(workspace, round_name)
     follow_rule(workspace.catalog, recipe, asked)

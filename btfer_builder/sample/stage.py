@@ -121,8 +121,8 @@ def sample(
     Raises
     ------
     BtferError
-        If no face is accepted, faces of the earlier sample would leave because of settings that are not in `asked`, a face file is
-        missing, or the disk is full; an earlier sample stays.
+        If no face is accepted, faces of the earlier sample would leave because of settings that are not in `asked`,
+        a face file is missing, or the disk is full; an earlier sample stays.
     """
     catalog, target = workspace.catalog, workspace.data / "sample"
     with (
