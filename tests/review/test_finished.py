@@ -73,8 +73,9 @@ def test_the_page_has_a_finished_state(workspace, filled, server, tmp_path):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this computer")
-def test_an_empty_round_names_the_next_step(workspace, server, tmp_path):
+def test_an_empty_round_names_the_next_step(workspace, start, tmp_path):
     fill_catalog(workspace, ["fear"], per_emotion=2, faces=False)
+    server = start()
     with Chromium(tmp_path / "profile") as chromium, chromium.tab() as page:
         page.navigate(f"{server.url}/?token={server.token}&round=faces")
         page.until("document.querySelector('#nothing code') !== null")
