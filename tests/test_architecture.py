@@ -22,7 +22,7 @@ ORDER = (
     {"release"},
     {"datasets", "networks"},
     {"evaluate", "training"},
-    {"benchmark"},
+    {"benchmark", "doctor"},
     {"api"},
     {"cli"},
     {"__main__"},

@@ -35,6 +35,7 @@ COMMANDS = {
     "train": ("train", "train", "Train a network on labelled faces."),
     "benchmark": ("benchmark", "benchmark", "Run the benchmark of the paper."),
     "status": ("status", "status", "Show the funnel."),
+    "doctor": ("doctor", "doctor", "Check the installation and the workspace."),
     "catalog": ("catalog", "catalog", "Check, back up and restore the catalog."),
 }
 
