@@ -63,6 +63,8 @@ class Facts:
         Faces without a verdict.
     recrawl
         The command that continues a crawl that was interrupted; empty if the last one ended.
+    engines
+        The options of the last crawl that name its engines, if they are not those of `btfer.toml`.
     stale
         Faces of the sample that are not in the set any more.
     redraw
@@ -75,6 +77,7 @@ class Facts:
     drawable: Mapping[str, int] = field(default_factory=dict)
     open: OpenFaces = field(default_factory=OpenFaces)
     recrawl: str = ""
+    engines: str = ""
     stale: int = 0
     redraw: bool = False
     scored: bool = False
@@ -113,13 +116,15 @@ def next_step(
     if short is not None:  # a draw also knows about licences, leakage and limits of sources
         drawable = {emotion: wanted - short.get(emotion, 0) for emotion in EMOTIONS}
     state = sample_state(catalog)
+    recrawl, named = _crawls(catalog, workspace.recipe.crawl.engine)
     return step_of(
         stages or funnel(catalog),
         Facts(
             wanted=wanted,
             drawable=drawable,
             open=open_faces(catalog),
-            recrawl=_recrawl(catalog, workspace.recipe.crawl.engine),
+            recrawl=recrawl,
+            engines=named,
             stale=state.left + state.rejected + state.relabelled + state.taken_down,
             redraw=short is not None,
             scored=any(workspace.reports.glob("*/metrics.json")),
@@ -207,7 +212,9 @@ def _to_sample(at: Mapping[str, StageCount], facts: Facts) -> NextStep:
         )
     if _waiting(facts.open):
         return _review(facts)
-    again = f"{COMMANDS['crawl']} --for-sample {facts.wanted}"
+    again = COMMANDS["crawl"] + facts.engines
+    if "PATH" not in facts.engines:  # of own pictures all are taken
+        again += f" --for-sample {facts.wanted}"
     for name, found in (("crawl", "image"), ("crop", "photo with a face")):
         if not at[name].kept:
             return NextStep(
@@ -238,29 +245,36 @@ def _review(facts: Facts) -> NextStep:
 
 def _shortage(facts: Facts) -> str:
     short = facts.short
-    skipped = f"; {counted(facts.open.skipped, 'face')} skipped" if facts.open.skipped else ""
+    least = facts.wanted - max(short.values())
+    notes = [f"{counted(facts.open.skipped, 'face')} skipped"] if facts.open.skipped else []
+    notes += [f"there are enough for {least:,} of each"] if least else []
+    end = "".join(f"; {note}" for note in notes)
     if len(short) > 3:
         most = max(short, key=lambda emotion: short[emotion])
         which = "all" if len(short) == len(EMOTIONS) else f"{len(short)}"
-        return f"{which} emotions lack faces, most of all {most} ({short[most]:,}){skipped}"
+        return f"{which} emotions lack faces, most of all {most} ({short[most]:,}){end}"
     (first, count), *others = short.items()
     rest = "".join(f", {emotion} {number:,}" for emotion, number in others)
-    return f"{first} lacks {counted(count, 'face')}{rest}{skipped}"
+    return f"{first} lacks {counted(count, 'face')}{rest}{end}"
 
 
 def _wait(count: int, noun: str) -> str:
     return f"{counted(count, noun)} {'waits' if count == 1 else 'wait'}"
 
 
-def _recrawl(catalog: Catalog, engines: Sequence[str]) -> str:
-    """Return the command that continues the last crawl, unless it ended or dedupe has run since."""
+def _crawls(catalog: Catalog, engines: Sequence[str]) -> tuple[str, str]:
+    """Return the command that continues a crawl that was cut off, and the engines of the last crawl as options.
+
+    The command is empty if the crawl ended or dedupe has run since; the options are, if they are those of `btfer.toml`.
+    """
     runs = catalog.rows(
-        """SELECT command, outcome, recipe FROM runs WHERE command IN ('crawl', 'dedupe')
-           ORDER BY run_id DESC LIMIT 1"""
+        """SELECT command, outcome, recipe FROM runs WHERE command IN ('crawl', 'dedupe') ORDER BY run_id DESC"""
     )
-    if not runs or runs[0]["command"] != "crawl" or runs[0]["outcome"] == "done":
-        return ""
-    asked = json.loads(runs[0]["recipe"]).get("engine", [])
+    last = next((run for run in runs if run["command"] == "crawl"), None)
+    if last is None:
+        return "", ""
+    asked = json.loads(last["recipe"]).get("engine", [])
     named = "".join(f" --engine {name}" for name in asked) if list(asked) != list(engines) else ""
-    listed = any(name in ("folder", "urls") for name in asked)
-    return COMMANDS["crawl"] + named + (" --path PATH" if listed else "")
+    path = " --path PATH" if any(name in ("folder", "urls") for name in asked) else ""
+    cut_off = runs[0]["command"] == "crawl" and last["outcome"] != "done"
+    return (COMMANDS["crawl"] + named + path if cut_off else ""), named + path

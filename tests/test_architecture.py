@@ -19,7 +19,7 @@ ORDER = (
     {"workspace"},
     {"reconcile", "recovery", "next_step"},
     {"crawl", "dedupe", "crop", "leakage", "review", "sample"},
-    {"release"},
+    {"release", "build"},
     {"datasets", "networks"},
     {"evaluate", "training"},
     {"benchmark", "doctor"},

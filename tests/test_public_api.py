@@ -66,6 +66,7 @@ SIGNATURES = {
     "Workspace.agreement": (
         "round", "", ("confidence", "resamples", "seed", "reviewers", "min_votes", "agreement"),
     ),
+    "Workspace.build": ("", "path per_class until", [CrawlRecipe, QueriesRecipe, SourceRecipe]),
     "Workspace.candidates": ("", "", None),
     "Workspace.check_engines": ("", "", [CrawlRecipe]),
     "Workspace.compare": ("", "", ("resamples", "seed")),
@@ -94,6 +95,7 @@ SIGNATURES = {
     "Workspace.sampled": ("", "", None),
     "Workspace.search_yield": ("", "", None),
     "Workspace.takedown": ("target", "reason dry_run", None),
+    "Workspace.plan_build": ("", "path per_class until", [CrawlRecipe, QueriesRecipe, SourceRecipe]),
     "Workspace.next_step": ("", "", None),
     "Workspace.purge": ("keep", "dry_run", None),
     "Comparison.save": ("folder", "", None),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btfer_builder.api.keywords import guarded, path_of
-from btfer_builder.config.load import nearest_name
+from btfer_builder.config.load import choices
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.registry import METRICS
 from btfer_builder.evaluate.metrics.scores import Interval
@@ -124,8 +124,7 @@ class Report:
         """
         known = [*METRICS, *(f"f1_{emotion}" for emotion in EMOTIONS)]
         if name not in known:
-            choices = nearest_name(str(name), known) or f"; choose from {', '.join(known)}"
-            raise BtferError(f"unknown metric `{name}`{choices}")
+            raise BtferError(f"unknown metric `{name}`{choices(str(name), known)}")
         return self.evaluation.intervals.get(name)
 
     def to_frame(self) -> "pd.DataFrame":

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from btfer_builder.api.build import Builds
 from btfer_builder.api.keywords import guarded, path_of, takes
-from btfer_builder.api.tables import Tables
 from btfer_builder.config import (
     CrawlRecipe,
     CropRecipe,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from btfer_builder.sample.stage import SampleResult
 
 
-class Stages(Tables):
+class Stages(Builds):
     """The stages in their order; each can be interrupted and continues when it is called again."""
 
     @takes(QueriesRecipe)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btfer_builder.cli.output import echo
+from btfer_builder.io.terminal import messages_shown
 from btfer_builder.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ def show_next(workspace: Workspace, step: "NextStep | None" = None) -> None:
     """Print the next step; it is computed if it is not given."""
     from btfer_builder.next_step import next_step
 
+    if not messages_shown():
+        return
     step = step or next_step(workspace)
     echo(f"\nNext: {step.sentence}:\n  {from_here(workspace.root, step.command)}")
 

@@ -59,9 +59,10 @@ def serve_page(
     before = count_decisions(catalog)
     echo_stderr("Stop with Ctrl-C. Every decision is saved immediately.")
     if recipe.host not in LOOPBACK:
-        echo_stderr(
+        echo(
             f"Warning: {recipe.host} can be reached from other computers without encryption: anyone on the network "
-            "can see the faces and decide in your name. An SSH tunnel is safer."
+            "can see the faces and decide in your name. An SSH tunnel is safer.",
+            err=True,
         )
 
     def ready(url: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfer_builder.cli.next_line import show_next
+from btfer_builder.cli.next_line import from_here, show_next
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.cli.status import show_stages
@@ -22,7 +22,7 @@ from btfer_builder.config import (
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.workspace import Workspace, create_workspace, open_workspace
+from btfer_builder.workspace import RECIPE_NAME, Workspace, create_workspace, open_workspace
 
 if TYPE_CHECKING:
     from btfer_builder.queries.phrases import Query
@@ -40,14 +40,25 @@ def init(folder: Path, as_json: bool, **_: Any) -> None:  # noqa: ANN401 - click
     Example:
       btfer init faces
     """
+    existed = (folder / RECIPE_NAME).is_file()
+    before = set(folder.glob("queries/*.yaml"))
     workspace = create_workspace(folder)
     if as_json:
-        emit_json({"workspace": str(workspace.root)})
+        emit_json({"workspace": str(workspace.root), "existed": existed})
+        return
+    if existed:
+        added = ", ".join(sorted(path.name for path in set(folder.glob("queries/*.yaml")) - before))
+        echo(
+            f"{workspace.root} is a workspace already; its files are kept"
+            + (f", added: {added}" if added else "")
+        )
+        show_next(workspace)
     else:
         echo(
             f"created workspace {workspace.root}; its settings are in btfer.toml, its search words in queries/"
         )
         show_next(workspace)
+        echo(f"Or every stage up to the review at once:\n  {from_here(workspace.root, 'btfer build')}")
 
 
 @click.command()
@@ -135,6 +146,7 @@ def crawl(
       btfer crawl --engine bing --check
     """
     from btfer_builder.crawl.engines.urls import ListOptions
+    from btfer_builder.crawl.reach import OfflineError
     from btfer_builder.crawl.stage import crawl as run_crawl
     from btfer_builder.queries.plan import plan_queries
 
@@ -155,6 +167,8 @@ def crawl(
     own = apply_cli_options(workspace.recipe.source, options)
     try:
         run_crawl(workspace, recipe, planned, wanted.emotion, path, list_options=listed, source=own)
+    except OfflineError:
+        raise
     except BaseException:
         show_stages(workspace, as_json, "crawl", failed=True)
         raise

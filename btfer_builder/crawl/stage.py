@@ -20,6 +20,7 @@ from btfer_builder.crawl.engines.own_sources import own_source
 from btfer_builder.crawl.engines.urls import ListOptions
 from btfer_builder.crawl.plan import EnginePlan, plan_crawl
 from btfer_builder.crawl.rate_limit import Clock
+from btfer_builder.crawl.reach import require_network
 from btfer_builder.crawl.targets import Targets, most_fruitful_first, sample_targets
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
@@ -71,7 +72,7 @@ def crawl(
     Raises
     ------
     BtferError
-        If a search failed (everything else is done and committed), or if the disk is full.
+        If no engine can be reached, a search failed (everything else is done and committed), or the disk is full.
     """
     listed = [engine for engine in recipe.engine if engine not in SEARCH_ENGINES]
     if listed and (path is None or len(listed) > 1):
@@ -80,6 +81,7 @@ def crawl(
         raise BtferError("--path is for the engines urls and folder: name one with --engine")
     own = own_source(source or SourceRecipe())
     check_engines(recipe)
+    require_network(recipe)
     if not recipe.contact and any(
         name not in recipe.engine_url and name not in listed for name in recipe.engine
     ):
