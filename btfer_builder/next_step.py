@@ -10,7 +10,7 @@ from btfer_builder.catalog.funnel import StageCount, funnel
 from btfer_builder.catalog.open_faces import OpenFaces, open_faces
 from btfer_builder.catalog.sample import sample_state
 from btfer_builder.errors import BtferError
-from btfer_builder.io.text import counted
+from btfer_builder.io.text import clause, counted
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import Workspace
 
@@ -174,13 +174,17 @@ def step_of(stages: Sequence[StageCount], facts: Facts) -> NextStep:
     at = {stage.stage: stage for stage in stages}
     crawled = at["crawl"]
     if facts.recrawl and crawled.waiting:
-        return NextStep("crawl", f"{_wait(crawled.waiting, 'search result')} for the download", facts.recrawl)
+        return NextStep(
+            "crawl", f"{clause(crawled.waiting, 'search result', 'wait')} for the download", facts.recrawl
+        )
     if not crawled.came_in + crawled.waiting:
         return NextStep("crawl", "there are no pictures yet", COMMANDS["crawl"])
     for name in ("dedupe", "crop", "dedupe-faces"):
         stage = at[name]
         if stage.waiting:
-            return NextStep(name, f"{_wait(stage.waiting, stage.unit[:-1])} for {name}", COMMANDS[name])
+            return NextStep(
+                name, f"{clause(stage.waiting, stage.unit[:-1], 'wait')} for {name}", COMMANDS[name]
+            )
     drawn = at["sample"].kept
     if drawn and not facts.redraw:
         return _after_sample(drawn, facts)
@@ -231,14 +235,18 @@ def _review(facts: Facts) -> NextStep:
     faces = facts.open
     if faces.unseen:
         also = f", and {faces.disputed:,} for adjudication" if faces.disputed else ""
-        return NextStep("review-faces", f"{_wait(faces.unseen, 'face')} for review{also}", "btfer review")
+        return NextStep(
+            "review-faces", f"{clause(faces.unseen, 'face', 'wait')} for review{also}", "btfer review"
+        )
     if faces.disputed:
         return NextStep(
-            "review-faces", f"{_wait(faces.disputed, 'face')} for adjudication", "btfer review --adjudicate"
+            "review-faces",
+            f"{clause(faces.disputed, 'face', 'wait')} for adjudication",
+            "btfer review --adjudicate",
         )
     return NextStep(
         "review-faces",
-        f"{_wait(faces.few_votes, 'face')} for another reviewer",
+        f"{clause(faces.few_votes, 'face', 'wait')} for another reviewer",
         "btfer review --reviewer NAME",
     )
 
@@ -256,10 +264,6 @@ def _shortage(facts: Facts) -> str:
     (first, count), *others = short.items()
     rest = "".join(f", {emotion} {number:,}" for emotion, number in others)
     return f"{first} lacks {counted(count, 'face')}{rest}{end}"
-
-
-def _wait(count: int, noun: str) -> str:
-    return f"{counted(count, noun)} {'waits' if count == 1 else 'wait'}"
 
 
 def _crawls(catalog: Catalog, engines: Sequence[str]) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from btfer_builder.evaluate.report.model_names import identity
 from btfer_builder.evaluate.report.prediction_files import prediction_rows
 from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.write_report import write_report_files
+from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class Report:
         return write_report_files(self.evaluation, path).path
 
     def __repr__(self) -> str:
-        return f"<Report of {self.model!r}: accuracy {self.accuracy:.3f} on {self.n} faces>"
+        return f"<Report of {self.model!r}: accuracy {self.accuracy:.3f} on {counted(self.n, 'face')}>"
 
     def _repr_html_(self) -> str:
         """Show the scores in a notebook."""

@@ -9,6 +9,7 @@ from btfer_builder.cli.options import apply_cli_options, common_options, recipe_
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.errors import BtferError
+from btfer_builder.io.text import counted
 from btfer_builder.workspace import RECIPE_NAME, open_workspace
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _published(out: Path, *, questions: bool, as_json: bool) -> None:
     if as_json:
         emit_json({"path": str(out), "files": [str(path) for path in files]})
     else:
-        echo(f"results of the authors: {len(files)} files, {out / 'README.md'}")
+        echo(f"results of the authors: {counted(len(files), 'file')}, {out / 'README.md'}")
 
 
 def _show_answers(answers: "Answers", *, as_json: bool) -> None:

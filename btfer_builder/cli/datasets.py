@@ -8,6 +8,7 @@ import click
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import DatasetKind, DatasetRecipe
+from btfer_builder.io.text import counted
 from btfer_builder.workspace import recipe_of
 
 
@@ -75,11 +76,13 @@ def import_(
     rows.append(("all", *(sum(classes.values()) for classes in result.counts.values())))
     table(out.name, ["emotion", *result.counts], rows)
     dropped = ", ".join(f"{count} {reason}" for reason, count in result.dropped.items()) or "none"
-    echo(f"{result.came_in} images read; dropped: {dropped}")
+    echo(f"{counted(result.came_in, 'image')} read; dropped: {dropped}")
     for pair, count in result.leakage.items():
         learned, tested = pair.split("-")
         if count and recipe.leaked != "drop":
-            echo(f"leakage: {count} images of {learned} are also in {tested} (--leaked drop drops them)")
+            echo(
+                f"leakage: {counted(count, 'image')} of {learned} are also in {tested} (--leaked drop drops them)"
+            )
     for split, share in (("val", recipe.val_share), ("test", recipe.test_share)):
         if share and split not in result.counts and not recipe.paper:
             echo(
@@ -129,7 +132,7 @@ def audit(
         emit_json(result.to_dict())
         return
     dropped = ", ".join(f"{count} {reason}" for reason, count in result.dropped.items()) or "none"
-    echo(f"{result.came_in} images read; dropped: {dropped}")
+    echo(f"{counted(result.came_in, 'image')} read; dropped: {dropped}")
     echo(
         f"{result.repeated} repeat an earlier one; {result.across} pairs across splits; "
         f"{result.conflicts} pairs under two emotions"

@@ -21,6 +21,7 @@ from btfer_builder.config import (
 )
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
+from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import RECIPE_NAME, Workspace, create_workspace, open_workspace
 
@@ -85,7 +86,7 @@ def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # n
         echo(query.query)
     counts = Counter((query.language, query.emotion) for query in planned)
     echo_stderr(
-        f"{len(planned)} queries: "
+        f"{counted(len(planned), 'query', 'queries')}: "
         + ", ".join(f"{n} {lang} {emotion}" for (lang, emotion), n in counts.items())
     )
 
@@ -339,7 +340,7 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
             for emotion in EMOTIONS
         ]
         table(
-            f"Sample of {recipe.faces_per_class} faces per class{'' if written else ': not written'}",
+            f"Sample of {counted(recipe.faces_per_class, 'face')} per class{'' if written else ': not written'}",
             ["emotion", "accepted", "drawn" if written else "could be drawn", "reserve", "missing"],
             rows,
         )

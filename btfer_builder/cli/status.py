@@ -9,6 +9,7 @@ import click
 from btfer_builder.cli.next_line import show_next
 from btfer_builder.cli.options import common_options
 from btfer_builder.cli.output import echo, emit_json, table
+from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import Workspace, open_workspace
 
@@ -177,7 +178,8 @@ def show_stages(workspace: Workspace, as_json: bool, *only: str, failed: bool = 
     if purged:
         days = " to ".join(purged.days)
         echo(
-            f"purged on {days}: the files of {purged.photos} photos and {purged.faces} faces; their rows stay"
+            f"purged on {days}: the files of {counted(purged.photos, 'photo')} and "
+            f"{counted(purged.faces, 'face')}; their rows stay"
         )
     if not only and stages[0].came_in + stages[0].waiting:
         _show_forecasts(_forecasts(workspace))

@@ -28,6 +28,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.io.json import json_text
 from btfer_builder.io.storage import sizes_below
 from btfer_builder.io.terminal import bar, echo_stderr
+from btfer_builder.io.text import clause
 from btfer_builder.next_step import require_items
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.reconcile import reconcile, writing
@@ -94,7 +95,9 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
             if not recrop:
                 _check_losses(workspace, recipe, others)
             again = cropped_with(catalog, others)
-            echo_stderr(f"crop: {again} images were cropped with other settings and are cropped again")
+            echo_stderr(
+                f"crop: {clause(again, 'image', 'were')} cropped with other settings and are cropped again"
+            )
         settings = json_text(outcome_settings(recipe), sort_keys=True)
         runner: Runner[tuple[str, str], CropResult] = Runner(
             recipe.workers, SHARD_SIZE, recipe.scheduler, workspace.files

@@ -1,6 +1,5 @@
 """This computer: Python, packages, processor, memory, graphics cards, free disk."""
 
-import json
 import os
 import platform
 import shutil
@@ -36,23 +35,25 @@ FULL, SCARCE = 1, 20
 #: Seconds that a library may take to be imported and to look for cards.
 _LIBRARY_SECONDS = 180
 
-#: How each library is asked for its cards: it prints a list of names.
+#: How each library is asked for its cards: it makes a list of their names.
 _CARDS = {
     "tensorflow": """
 from btfer_builder.io.tensorflow_import import import_tensorflow
 config = import_tensorflow().config
-print(json.dumps([config.experimental.get_device_details(card).get("device_name", card.name)
-                  for card in config.list_physical_devices("GPU")]))""",
+cards = [config.experimental.get_device_details(card).get("device_name", card.name)
+         for card in config.list_physical_devices("GPU")]""",
     "onnxruntime": """
 import onnxruntime
 names = {"CUDAExecutionProvider": "CUDA", "TensorrtExecutionProvider": "TensorRT", "ROCMExecutionProvider": "ROCm",
          "DmlExecutionProvider": "DirectML", "CoreMLExecutionProvider": "Core ML"}
-print(json.dumps([names[name] for name in onnxruntime.get_available_providers() if name in names]))""",
+cards = [names[name] for name in onnxruntime.get_available_providers() if name in names]""",
     "torch": """
 import torch
 cards = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-print(json.dumps(cards + ["Metal"] * torch.backends.mps.is_available()))""",
+cards += ["Metal"] * torch.backends.mps.is_available()""",
 }
+#: What a process writes before the name of a card.
+_MARK = "card: "
 #: What to install where a library does not see a card that the driver sees.
 _ADVICE = {
     "tensorflow": "pip install 'tensorflow[and-cuda]'",
@@ -220,7 +221,7 @@ def _driver_cards() -> list[str]:
 
 def _cards(library: str) -> list[str] | str:
     """Return the cards that a library sees, or why it cannot be imported."""
-    command = [sys.executable, "-c", f"import json{_CARDS[library]}"]
+    command = [sys.executable, "-c", f"{_CARDS[library]}\nfor card in cards: print({_MARK!r} + card)"]
     # A library that the processor cannot run ends the process.
     try:
         done = subprocess.run(  # noqa: S603
@@ -237,7 +238,7 @@ def _cards(library: str) -> list[str] | str:
         return (
             one_line(done.stderr.strip().rpartition("\n")[2])[:200] or f"it ended with code {done.returncode}"
         )
-    return list(json.loads(done.stdout.strip().rpartition("\n")[2]))
+    return [line.removeprefix(_MARK) for line in done.stdout.splitlines() if line.startswith(_MARK)]
 
 
 def _child_environment() -> dict[str, str]:

@@ -53,3 +53,15 @@ def counted(count: int, noun: str, many: str = "") -> str:
     ('1 image', '2 images', '1,200 classes')
     """
     return f"{count:,} {noun if count == 1 else many or f'{noun}s'}"
+
+
+def clause(count: int, noun: str, verb: str) -> str:
+    """Return a number with its noun and the form of a verb that agrees with it; the verb is given for many.
+
+    Examples
+    --------
+    >>> clause(1, "image", "are"), clause(2, "image", "are")
+    ('1 image is', '2 images are')
+    """
+    one = {"are": "is", "were": "was", "have": "has"}.get(verb, f"{verb}s")
+    return f"{counted(count, noun)} {one if count == 1 else verb}"

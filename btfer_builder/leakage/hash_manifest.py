@@ -13,7 +13,7 @@ from btfer_builder.images.face_hashing import hash_faces
 from btfer_builder.images.files import in_total, list_images, report_left_out
 from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell, write_csv
 from btfer_builder.io.terminal import bar
-from btfer_builder.io.text import printable
+from btfer_builder.io.text import counted, printable
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import FaceHash
 
@@ -43,7 +43,7 @@ class HashManifest:
     left_out: dict[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:  # a set may have a million images
-        return f"<HashManifest: {len(self.rows)} images, {sum(self.dropped.values())} dropped>"
+        return f"<HashManifest: {counted(len(self.rows), 'image')}, {sum(self.dropped.values())} dropped>"
 
 
 COLUMNS = tuple(column.name for column in fields(ManifestRow))

@@ -17,6 +17,7 @@ from btfer_builder.dedupe.face_stage import hash_new_faces
 from btfer_builder.dedupe.stage import hash_new_images
 from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import File, sizes_below
+from btfer_builder.io.text import counted
 from btfer_builder.next_step import no_sample
 from btfer_builder.reconcile import AREAS, STAGES, reconcile
 from btfer_builder.workspace import Workspace
@@ -132,8 +133,8 @@ def _kept_faces(workspace: Workspace, keep: Keep) -> set[str]:
             )
         if new := sampled - released:
             raise BtferError(
-                f"{len(new)} faces of the sample are in no release, such as {min(new)}: btfer release, or --keep "
-                "sample. Nothing was deleted"
+                f"{counted(len(new), 'face')} of the sample in no release, such as {min(new)}: btfer release, or "
+                "--keep sample. Nothing was deleted"
             )
         return released
     return released | sampled | {face_id for face_id, _ in reserved_faces(catalog)}
@@ -143,8 +144,8 @@ def _check_kept(workspace: Workspace, kept: Collection[str]) -> None:
     """Make damaged crops again while their photos are there, and compare the sample with the hashes of its draw."""
     if lost := repair_faces(workspace, kept):
         raise BtferError(
-            f"{len(lost)} faces to keep are missing or damaged and cannot be made again, such as {min(lost)}. Nothing "
-            "was deleted"
+            f"{counted(len(lost), 'face')} to keep missing or damaged, and cannot be made again, such as "
+            f"{min(lost)}. Nothing was deleted"
         )
     for row in sampled_faces(workspace.catalog):
         path = workspace.root / row["path"]

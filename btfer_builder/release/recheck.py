@@ -14,6 +14,7 @@ from btfer_builder.crawl.fetch import Fetched, Page
 from btfer_builder.crawl.licenses import UNKNOWN
 from btfer_builder.errors import BtferError
 from btfer_builder.io.csv import write_csv
+from btfer_builder.io.text import counted
 from btfer_builder.next_step import no_sample
 from btfer_builder.release.diff import faces_in
 from btfer_builder.release.fetch_many import FetchRequest, fetch_many
@@ -85,7 +86,7 @@ class RecheckResult:
 
     def __repr__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in self.to_dict()["states"].items())
-        return f"<RecheckResult of {len(self.faces)} faces: {states}>"
+        return f"<RecheckResult of {counted(len(self.faces), 'face')}: {states}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form of `btfer recheck --json`."""

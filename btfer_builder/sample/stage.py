@@ -26,6 +26,7 @@ from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.crop.repair import repair_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
+from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.next_step import NextStep, next_step
 from btfer_builder.reconcile import writing
@@ -97,7 +98,7 @@ class SampleResult:
         short = sum(1 for cell in self.cells if cell.short)
         cells = f"<p>{short:,} of {len(self.cells):,} cells are short.</p>" if self.cells else ""
         drawn = sum(self.per_class.values())
-        return f"<p>Sample of {drawn:,} faces: {escape(splits)}</p>{table.to_html(border=0)}{cells}"
+        return f"<p>Sample of {counted(drawn, 'face')}: {escape(splits)}</p>{table.to_html(border=0)}{cells}"
 
 
 def sample(

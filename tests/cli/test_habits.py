@@ -1,4 +1,4 @@
-"""Habits of the command line: where the workspace is named, what a slip is told, what is quiet, what a shell completes."""
+"""Habits of the command line: where the workspace is named, slips, quiet and verbose output, completion."""
 
 import json
 import os
@@ -35,7 +35,9 @@ def test_the_workspace_is_named_before_or_after_the_command(workspace, tmp_path,
     monkeypatch.chdir(tmp_path)
     after = run("queries", "-w", "faces", "--json").stdout
     assert run("-w", "faces", "queries", "--json").stdout == after
-    assert run("--workspace", "faces", "catalog", "check", code=1).stderr.count("restore") == 1
+    assert (
+        run("--workspace", "faces", "catalog", "check", code=1).stderr.count("btfer.sqlite is missing") == 1
+    )
     other = create_workspace(tmp_path / "other").root
     (other / "queries" / "en.yaml").unlink()
     assert run("-w", "other", "queries", "-w", "faces", "--json").stdout == after  # the nearer one
@@ -51,23 +53,19 @@ def test_init_of_a_workspace_says_that_it_is_one(workspace):
     assert "btfer -w " in new.stdout
 
 
-@pytest.mark.parametrize("name", [*COMMANDS])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "doctor"])  # it lists what is wrong
 def test_a_broken_recipe_is_named_by_every_command(name, workspace, monkeypatch):
     (workspace / "btfer.toml").write_text("[crop]\nkrop = 1\n")
     monkeypatch.chdir(workspace)
     arguments = {
         "init": ["."], "release": ["out"], "takedown": ["0" * 64], "purge": ["--keep", "sample"], "eval": ["/dev/null"],
         "convert": ["/dev/null", "--to", "onnx"], "hashes": [".", "--out", "x"], "leakage": ["--against", "."],
-        "diff": [".", "."], "rebuild": ["."], "scan-release": ["."], "compare": ["."], "train": ["--out", "x"],
-        "dataset": ["import", "ckplus", ".", "--out", "x"], "benchmark": ["run", "btfer.toml"], "catalog": ["check"],
+        "diff": [".", "."], "rebuild": ["."], "scan-release": ["."], "compare": ["."], "train": [".", "--out", "x"],
+        "dataset": ["import", "ckplus", ".", "x"], "benchmark": ["btfer.toml"], "catalog": ["check"],
     }.get(name, [])  # fmt: skip
     done = CliRunner().invoke(main, [name, *arguments])
-    message = "btfer.toml: crop: unknown setting `krop`; did you mean `crop`"
-    expected = "btfer.toml: crop: unknown setting `krop`"
-    assert done.exit_code in (1, 2), done.output
-    if done.exit_code == 2:
-        pytest.fail(done.output)
-    assert expected in done.output, message
+    assert (done.exit_code, done.output.count("\n")) == (1, 1), done.output
+    assert "btfer.toml: crop: unknown setting `krop`; choose from detector, size" in done.output
 
 
 # --- Slips --------------------------------------------------------------------------------------------------
@@ -187,7 +185,7 @@ with terminal.bar(3, "crop", "images") as progress:
         (
             "fish",
             {"COMP_WORDS": "btfer doc", "COMP_CWORD": "doc"},
-            {"plain", "doctor", COMMANDS["doctor"][2]},
+            {"plain,doctor", COMMANDS["doctor"][2]},
         ),
     ],
 )

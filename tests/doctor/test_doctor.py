@@ -141,7 +141,7 @@ def test_each_library_says_which_cards_it_sees(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(tmp_path)
     asked = {
-        f"{name}_lib": f"\nimport {name}_lib\nprint(json.dumps({cards}))"
+        f"{name}_lib": f"\nimport {name}_lib\ncards = {cards}"
         for name, cards in {"sees": ["H100"], "blind": [], "dies": [], "fails": [], "absent": []}.items()
     }
     monkeypatch.setattr(machine, "_CARDS", asked)
