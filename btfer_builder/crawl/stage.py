@@ -101,7 +101,8 @@ def crawl(
                 counts.forecast = f"{line.engine}: about {line.duration}"
                 echo_stderr(
                     f"{line.engine}: {counted(line.requests, 'request')} for {counted(line.phrases, 'phrase')} will "
-                    f"take about {line.duration} at its limits; crawl again each day to go on. Any part of the crawl is balanced"
+                    f"take about {line.duration} at its limits; crawl again each day to go on. Any part of the crawl "
+                    "is balanced"
                 )
         for engine in listed:
             assert path is not None  # noqa: S101 - checked above
@@ -195,7 +196,7 @@ def _raise_failures(queues: Sequence[EngineQueue]) -> None:
         if queue.skipped
     )
     raise BtferError(
-        f"{counted(len(failures), 'search', 'searches')} failed. The first: {search.engine}, {search.query!r}: {error}. "
-        f"{skipped}"
+        f"{counted(len(failures), 'search', 'searches')} failed. The first: {search.engine}, {search.query!r}: {error}"
+        f". {skipped}"
         "The results of the others are kept; crawl again to continue the failed ones"
     )

@@ -46,8 +46,9 @@ def erase_taken_down(workspace: Workspace, image_ids: Sequence[str]) -> None:
         counts = {"reviewed photos": reviewed, "faces of the sample": sampled, "released faces": released}
         words = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         raise TakenDownInUse(
-            f"dedupe: {clause(len(used), 'photo', 'are')} the same picture as one that was taken down, such as {used[0]}, "
-            f"and in use ({words}). Nothing was changed. Look at them, then take them down, too: btfer dedupe --take-down",
+            f"dedupe: {clause(len(used), 'photo', 'are')} the same picture as one that was taken down, such as "
+            f"{used[0]}, and in use ({words}). Nothing was changed. Look at them, then take them down, too: btfer "
+            "dedupe --take-down",
             used,
         )
     urls = addresses(catalog, image_ids)

@@ -68,7 +68,7 @@ def load_huggingface(path: Path) -> Model:
     try:
         import transformers
     except ImportError:
-        raise BtferError(f"{path}: needs transformers: pip install 'btfer-builder[hf]'") from None
+        raise BtferError(f"{path}: needs transformers: pip install '.[hf]'") from None
     with _quiet(transformers):
         network = _network(path, torch, transformers, str(config["model_type"]))
         processing = _preprocessing(path, transformers)
