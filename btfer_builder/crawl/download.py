@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TypeVar
 
 from btfer_builder.catalog import Catalog
@@ -28,9 +27,8 @@ from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Fetcher, open_fetcher
 from btfer_builder.crawl.rate_limit import HostScheduler, backoff, unlimited
 from btfer_builder.crawl.targets import Targets
-from btfer_builder.crawl.temp_file import place_all
+from btfer_builder.crawl.temp_file import TempFile, place_all
 from btfer_builder.crawl.urls import host_of
-from btfer_builder.errors import BtferError
 from btfer_builder.io.event_loop import run_coroutine
 from btfer_builder.io.terminal import StatusLine, echo_stderr
 from btfer_builder.io.text import counted
@@ -40,6 +38,8 @@ from btfer_builder.workspace import Workspace
 #: Outcomes are committed after so many seconds or files. After `kill -9`, the others are fetched again.
 COMMIT_EVERY = 0.5
 COMMIT_FILES = 32
+#: Files that may wait for their commit, the small ones in memory; with more, no download begins.
+UNCOMMITTED_FILES = 256
 
 Result = TypeVar("Result")
 
@@ -123,8 +123,10 @@ class _Download:
         self.targets = targets
         self.seen: set[str] = set()  # URLs of this crawl
         self.unfinished = 0  # number of these that are not finished
-        self.finished: list[tuple[Fetch, Image | None, Path | None]] = []
+        self.finished: list[tuple[Fetch, Image | None, TempFile | None]] = []
         self.batch_full = asyncio.Event()
+        self.has_room = asyncio.Event()  # for more files that wait for their commit
+        self.has_room.set()
         self.images: dict[QueryCell, set[str]] = {}
         #: Hosts without further requests, with the reason and detail of their dropped URLs; no reason: they wait.
         self.closed: dict[str, tuple[str | None, str]] = {}
@@ -183,6 +185,7 @@ class _Download:
 
     async def _work(self, fetcher: Fetcher) -> None:
         while True:
+            await self.has_room.wait()
             job = await self.scheduler.take()
             url = job.waiting
             done = await fetcher.fetch(url.address, url.language, local=url.local, sha1=url.sha1)
@@ -197,6 +200,8 @@ class _Download:
                     await self.batch_full.wait()
             self.batch_full.clear()
             await self._in_catalog_thread(self._commit)
+            if len(self.finished) < UNCOMMITTED_FILES:
+                self.has_room.set()
             show()
 
     async def _add_waiting(self, discovered: Callable[[], bool]) -> None:
@@ -252,12 +257,12 @@ class _Download:
         if image and image.image_id in self.taken_down:
             outcome, image = replace(outcome, image_id=None, reason="taken_down"), None
             if done.file:
-                done.file.unlink(missing_ok=True)
+                done.file.discard()
         file = done.file
         if (
             file and image and image.image_id in self.purged
         ):  # at another address: its file is not wanted again
-            file.unlink(missing_ok=True)
+            file.discard()
             file = None
         self._record(job, outcome, image, file)
         if not done.answered and job.host not in self.closed and self.scheduler.is_dead(job.host):
@@ -300,12 +305,14 @@ class _Download:
                 self._record(job, Fetch(job.waiting.url, reason=reason, detail=detail, fetched_at=now()))
 
     def _record(
-        self, job: FileJob, outcome: Fetch, image: Image | None = None, file: Path | None = None
+        self, job: FileJob, outcome: Fetch, image: Image | None = None, file: TempFile | None = None
     ) -> None:
         self.finished.append((replace(outcome, tries=job.waiting.tries + 1), image, file))
         self.unfinished -= 1
         if len(self.finished) >= COMMIT_FILES:
             self.batch_full.set()
+        if len(self.finished) >= UNCOMMITTED_FILES:
+            self.has_room.clear()
         self.counts.add(fetched=1, kept=1 if image else 0)
         if image and self.targets:
             unit = self.targets.unit(job.waiting.cell)
@@ -320,13 +327,7 @@ class _Download:
     def _commit(self) -> None:
         """Put the images of a batch into their places, synced, and commit its outcomes."""
         batch = self.finished.copy()
-        try:
-            place_all(self.root, [(file, image.path) for _, image, file in batch if image and file])
-        except OSError as error:
-            raise BtferError(
-                f"{self.root / 'data/images'}: cannot be written: {error.strerror or error}; everything committed "
-                "so far is kept, crawl again to continue"
-            ) from None
+        place_all(self.root, [(file, image.path) for _, image, file in batch if image and file])
         add_fetches(self.catalog, [(fetch, image) for fetch, image, _ in batch])
         del self.finished[: len(batch)]
 
@@ -334,4 +335,4 @@ class _Download:
         """Delete the temporary files that a full disk kept from their places: their URLs are fetched again."""
         for _, _, file in self.finished:
             if file:
-                file.unlink(missing_ok=True)
+                file.discard()

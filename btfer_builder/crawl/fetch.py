@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -28,9 +27,8 @@ from btfer_builder.crawl.response_body import (
 )
 from btfer_builder.crawl.robots import Robots, header_refusal
 from btfer_builder.crawl.ssrf_guard import GuardedResolver, guarded_sockets
-from btfer_builder.crawl.temp_file import TempFile, images_folder
+from btfer_builder.crawl.temp_file import TempFile, cannot_write, images_folder
 from btfer_builder.crawl.urls import redirect_url, request_url
-from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import Undecodable, open_image
 from btfer_builder.images.formats import FORMATS, START
 from btfer_builder.io.storage import Root
@@ -64,14 +62,14 @@ class Fetched(NamedTuple):
     answered
         Whether the host answered at all, if only with something malformed.
     file
-        The temporary file of the image: the caller places it (see `temp_file.place`) or deletes it.
+        The temporary file of the image: the caller places it (see `temp_file.place`) or discards it.
     """
 
     fate: Fetch
     image: Image | None
     pause: float | None = None
     answered: bool = True
-    file: Path | None = None
+    file: TempFile | None = None
 
 
 class Page(NamedTuple):
@@ -110,7 +108,7 @@ class Fetcher:
             If the disk is full or cannot be written.
         """
         answer = Fetch(url, fetched_at=now())
-        temp_file, size = TempFile(images_folder(self.root)), 0
+        temp_file, size, image = TempFile(images_folder(self.root)), 0, None
         try:
             digest, check = hashlib.sha256(), hashlib.sha1(usedforsecurity=False) if sha1 else None
             async with (
@@ -132,7 +130,8 @@ class Fetcher:
             image_id = digest.hexdigest()
             path = f"data/images/{image_id[:2]}/{image_id}.{FORMATS[file_format]}"
             outcome = replace(answer, image_id=image_id, bytes=size, detail="")
-            return Fetched(outcome, Image(image_id, path, file_format, size), file=temp_file.finish())
+            image = Image(image_id, path, file_format, size)
+            return Fetched(outcome, image, file=temp_file)
         except FetchError as error:
             outcome = replace(answer, reason=error.reason, detail=error.detail, bytes=size)
             silent = error.reason in {"unreachable", "timeout"} and answer.http_status is None
@@ -141,12 +140,10 @@ class Fetcher:
             outcome = replace(answer, reason="timeout", detail=f"after {self.recipe.timeout:g} s", bytes=size)
             return Fetched(outcome, None, answered=answer.http_status is not None)
         except OSError as error:  # of the disk: errors of the network were mapped to reasons before
-            raise BtferError(
-                f"{images_folder(self.root)}: cannot be written: {error.strerror or error}; "
-                "everything fetched so far is kept, crawl again to continue"
-            ) from None
+            raise cannot_write(self.root, error) from None
         finally:
-            temp_file.discard()
+            if not image:
+                temp_file.discard()
 
     async def _chunks(
         self, url: str, language: str, local: bool

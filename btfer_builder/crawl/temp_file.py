@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
+from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import sync_files
 from btfer_builder.io.storage import File, RemoteFile, Root, local_root
 
-#: Files of up to this many bytes stay in memory until they are complete.
+#: Files of up to this many bytes stay in memory until they are moved to their place.
 IN_MEMORY = 1 << 20
 
 #: Uploads at the same time, where images are on shared storage.
@@ -18,16 +19,24 @@ _PLACED_AT_ONCE = 8
 
 
 class TempFile:
-    """An unfinished file of a workspace: in memory while it is small, then on disk under a temporary name."""
+    """A file of a workspace before it has its place: in memory while it is small, then on disk under a temporary name.
+
+    Attributes
+    ----------
+    size : int
+        Bytes written so far.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._memory: io.BytesIO | None = io.BytesIO()
         self._file: IO[bytes] | None = None
         self._path: Path | None = None
+        self.size = 0
 
     def write(self, chunk: bytes) -> None:
         """Append a chunk."""
+        self.size += len(chunk)
         if self._memory is not None:
             self._memory.write(chunk)
             if self._memory.tell() <= IN_MEMORY:
@@ -43,23 +52,25 @@ class TempFile:
         file.seek(0)
         return file
 
-    def finish(self) -> Path:
-        """Write what is in memory to disk and return the temporary file, which now belongs to the caller."""
+    def move(self, target: Path) -> None:
+        """Write what is in memory to disk, and rename the file to `target`."""
         if self._memory is not None:
             self._to_disk(self._memory.getvalue())
             self._memory = None
         assert self._file is not None  # noqa: S101 - just written
         assert self._path is not None  # noqa: S101 - just written
         self._file.close()
-        path, self._path = self._path, None
-        return path
+        self._path.replace(target)
+        self._path = None
 
     def discard(self) -> None:
-        """Delete the file, unless it is finished."""
+        """Delete the file, unless it was moved."""
+        self._memory = None
         if self._file is not None:
             self._file.close()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
+            self._path = None
 
     def _to_disk(self, chunk: bytes) -> None:
         if self._file is None:
@@ -81,26 +92,45 @@ def images_folder(root: Root) -> Path:
     return folder if isinstance(folder, Path) else local_root(root) / "data/images"
 
 
-def place(root: Root, temporary: Path, path: str) -> File:
-    """Move a finished file to its path of the catalog; a whole file of that name has the same bytes and is kept."""
+def cannot_write(root: Root, error: OSError) -> BtferError:
+    """Return the error of a disk that is full or cannot be written."""
+    return BtferError(
+        f"{images_folder(root)}: cannot be written: {error.strerror or error}; everything committed so far is kept, "
+        "crawl again to continue"
+    )
+
+
+def place(root: Root, file: TempFile, path: str) -> File:
+    """Move a file to its path of the catalog; a whole file of that name has the same bytes and is kept.
+
+    Raises
+    ------
+    BtferError
+        If the disk is full or cannot be written.
+    """
     target = root / path
-    if isinstance(target, RemoteFile):
-        target.write_bytes(temporary.read_bytes())
-        temporary.unlink()
-        return target
     try:
-        whole = target.stat().st_size == temporary.stat().st_size
-    except FileNotFoundError:
-        whole = False
-    if whole:  # replacing it would put a file that is not on the disk yet in the place of one that is
-        temporary.unlink()
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(target)
+        if isinstance(target, RemoteFile):
+            target.write_bytes(file.read().read())
+            file.discard()
+        elif _has_size(target, file.size):  # replaced, it would give way to one that is not on the disk yet
+            file.discard()
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.move(target)
+    except OSError as error:
+        raise cannot_write(root, error) from None
     return target
 
 
-def place_all(root: Root, files: Sequence[tuple[Path, str]]) -> None:
-    """Move finished files to their paths and wait until they are on the disk: rows that name them may follow."""
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def place_all(root: Root, files: Sequence[tuple[TempFile, str]]) -> None:
+    """Move files to their paths and wait until they are on the disk: rows that name them may follow."""
     with ThreadPoolExecutor(_PLACED_AT_ONCE) as threads:
         sync_files(list(threads.map(lambda file: place(root, *file), files)))

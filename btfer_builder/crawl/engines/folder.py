@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 
 from btfer_builder.crawl.engines.own_sources import SOURCES_CSV, OwnSource, read_sources
@@ -107,6 +108,7 @@ def find_classes(path: Path, emotions: tuple[Emotion, ...]) -> tuple[list[ClassF
     return sorted(taken, key=lambda folder: folder.path), not_taken
 
 
+@lru_cache(1024)
 def did_you_mean(name: str) -> str:
     """Return a hint for a folder that is not named after an emotion; empty if no emotion is near."""
     words = [word for word in name.replace("_", " ").replace("-", " ").casefold().split() if word]

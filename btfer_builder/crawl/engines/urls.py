@@ -1,20 +1,25 @@
 """A list of URLs as an engine: a table with any usual names of its columns, or a plain list."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from btfer_builder.crawl.engines.folder import did_you_mean
 from btfer_builder.errors import BtferError
 from btfer_builder.io.csv import NotCsv, as_mapping, read_csv
 from btfer_builder.io.json import parse_json
 from btfer_builder.io.limits import MAX_TABLE, open_regular, read_lines
-from btfer_builder.labels import Emotion, parse_emotion
+from btfer_builder.io.terminal import echo_stderr
+from btfer_builder.labels import Emotion, emotion_of
 from btfer_builder.records import Candidate, Search
 
 #: Longest line of a list, in characters; servers refuse addresses of more than about 8,000.
 _MAX_LINE = 1 << 16
+#: Reasons of rows that are not taken that are counted one by one.
+_REASONS = 10
 #: Rows of a Parquet file that are read at a time.
 _BATCH = 10_000
 
@@ -58,7 +63,7 @@ class ListOptions:
 def read_urls(
     path: Path, emotions: tuple[Emotion, ...], options: ListOptions | None = None
 ) -> Iterator[tuple[Search, list[Candidate]]]:
-    """Yield the URLs of the list, grouped by query and emotion.
+    """Yield the URLs of the list, grouped by query and emotion, and print which rows are not taken.
 
     Parameters
     ----------
@@ -66,28 +71,28 @@ def read_urls(
         A table as CSV (any delimiter), Parquet or JSON Lines with a column of addresses, and any others of `ALIASES`;
         or a text file with one URL per line.
     emotions
-        Rows of other emotions are ignored. A single emotion is the default of rows without one.
+        Rows of other emotions are not taken. A single emotion is the default of rows without one.
     options
         Names of columns, and a filter.
 
     Raises
     ------
     BtferError
-        If the file cannot be read, or a row has no URL or no emotion; the message names the line.
+        If the file cannot be read, or no row can be taken; the message names the line.
     """
     options = options or ListOptions()
     caption = _pattern(options.where_caption)
     searches: dict[tuple[str, Emotion], tuple[Search, list[Candidate]]] = {}
     captions: set[bool] = set()
+    not_taken = _NotTaken()
     try:
         for place, row in _rows(path, options.columns):
-            if not row.get("url"):
-                raise BtferError(f"{path}, {place}: no url")
             captions.add(bool(row.get("title")))
-            if caption and not caption.search(row.get("title", "")):
-                continue
-            emotion = _emotion(path, place, row, emotions)
-            if emotion in emotions:
+            if not row.get("url"):
+                not_taken.add("no url", place)
+            elif caption and not caption.search(row.get("title", "")):
+                not_taken.add("another caption")
+            elif (emotion := _emotion(place, row, emotions, not_taken)) is not None:
                 _add(searches, path, place, row, emotion)
     except OSError as error:
         raise BtferError(f"{path}: cannot be read as a list of addresses: {error}") from None
@@ -95,7 +100,32 @@ def read_urls(
         raise BtferError(
             f"{path}: no row has a caption for --where-caption; name its column with --column title=NAME"
         )
+    if not searches and not_taken.mistake:
+        raise BtferError(f"{path}, {not_taken.mistake}")
+    if not_taken.rows:
+        echo_stderr(f"{path}: not taken: {not_taken}")
     yield from searches.values()
+
+
+class _NotTaken:
+    """Count the rows that are not taken, by reason."""
+
+    def __init__(self) -> None:
+        self.rows: Counter[str] = Counter()
+        #: The first row that is a mistake in the list, and no choice of the user.
+        self.mistake = ""
+
+    def add(self, reason: str, place: str = "") -> None:
+        """Count a row; with its place, it is a mistake in the list."""
+        if place and not self.mistake:
+            self.mistake = f"{place}: {reason}"
+        known = len(self.rows) < _REASONS or reason in self.rows
+        self.rows[reason if known else "other mistakes"] += 1
+
+    def __str__(self) -> str:
+        """Return the counts, and where the first mistake is."""
+        counts = "; ".join(f"{reason} ({n:,} row{'s' * (n != 1)})" for reason, n in self.rows.most_common())
+        return counts + (f"; the first mistake is on {self.mistake}" if self.mistake else "")
 
 
 def _pattern(text: str) -> re.Pattern[str] | None:
@@ -105,15 +135,24 @@ def _pattern(text: str) -> re.Pattern[str] | None:
         raise BtferError(f"--where-caption: {text!r} is not a regular expression: {error}") from None
 
 
-def _emotion(path: Path, place: str, row: Mapping[str, str], emotions: Sequence[Emotion]) -> Emotion:
-    if row.get("emotion"):
-        try:
-            return parse_emotion(row["emotion"])
-        except BtferError as error:
-            raise BtferError(f"{path}, {place}: {error}") from None
-    if len(emotions) == 1:
+def _emotion(
+    place: str, row: Mapping[str, str], emotions: Sequence[Emotion], not_taken: _NotTaken
+) -> Emotion | None:
+    """Return the emotion of a row, or None if the row is not taken."""
+    word = row.get("emotion")
+    if not word and len(emotions) == 1:
         return emotions[0]
-    raise BtferError(f"{path}, {place}: no emotion; add a column emotion, or give one --emotion")
+    if not word:
+        not_taken.add("no emotion; add a column emotion, or give one --emotion", place)
+        return None
+    emotion = emotion_of(word)
+    if emotion is None:
+        hint = did_you_mean(word)
+        not_taken.add(f"{word[:60]!r} is not an emotion{f', {hint}' if hint else ''}", place)
+    elif emotion not in emotions:
+        not_taken.add(f"not among --emotion {', '.join(emotions)}")
+        return None
+    return emotion
 
 
 def _add(

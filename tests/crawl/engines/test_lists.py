@@ -90,7 +90,7 @@ def test_one_query_with_two_sets_of_attributes_is_refused(listed):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("url,emotion\nu,sad\n,sad\n", "line 3: no url"),
+        ("url,emotion\n,sad\n,happy\n", "line 2: no url"),
         ("url,emotion\nu,bored\n", "line 2: 'bored' is not an emotion"),
         ("url\nu\n", "line 2: no emotion; add a column"),
         ("https://a.example/1.jpg\n", "line 1: no emotion"),
@@ -103,6 +103,39 @@ def test_a_mistake_is_named_with_its_line(listed, content, said):
         listed(content)
     assert said in str(error.value)
     assert "list.csv" in str(error.value)
+
+
+def test_rows_that_cannot_be_taken_are_counted_and_the_others_taken(listed, capsys):
+    rows = [
+        "u1,sad,a",
+        ",sad,a",
+        "u2,Suprise,a",
+        "u3,contempt,a",
+        "u4,contempt,a",
+        "u5,happy,a",
+        "u6,sad,b",
+        "u7,,a",
+    ]
+    content = "url,emotion,caption\n" + "\n".join(rows) + "\n"
+    found = listed(content, "sad", "angry", caption="a")
+    assert [item.url for _, items in found for item in items] == ["u1"]
+    (line,) = capsys.readouterr().err.splitlines()
+    for said in (
+        "no url (1 row)",
+        "'Suprise' is not an emotion, did you mean surprise? (1 row)",
+        "'contempt' is not an emotion (2 rows)",
+        "not among --emotion sad, angry (1 row)",
+        "another caption (1 row)",
+        "no emotion; add a column emotion, or give one --emotion (1 row)",
+        "the first mistake is on line 3: no url",
+    ):
+        assert said in line
+
+
+def test_a_column_of_other_words_is_counted_in_one_short_line(listed, capsys):
+    assert len(listed("url,emotion\nu,sad\n" + "".join(f"u{n},word {n}\n" for n in range(5000)))) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "other mistakes (4,990 rows)" in line
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "url,emotion\n", "# nothing\n"])
