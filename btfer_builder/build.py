@@ -65,7 +65,7 @@ class BuildSettings:
 
     def reaches(self, stage: str) -> bool:
         """Return whether a stage is part of the build."""
-        return STAGES.index(stage) <= STAGES.index(self.until)  # type: ignore[arg-type]
+        return STAGES.index(stage) <= STAGES.index(self.until)
 
 
 @dataclass(frozen=True, slots=True)

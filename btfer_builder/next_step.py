@@ -11,7 +11,7 @@ from btfer_builder.catalog.open_faces import OpenFaces, open_faces
 from btfer_builder.catalog.sample import sample_state
 from btfer_builder.errors import BtferError
 from btfer_builder.io.text import clause, counted
-from btfer_builder.labels import EMOTIONS
+from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.workspace import Workspace
 
 #: The commands of the stages that need no person, in their order.
@@ -74,7 +74,7 @@ class Facts:
     """
 
     wanted: int
-    drawable: Mapping[str, int] = field(default_factory=dict)
+    drawable: Mapping[Emotion, int] = field(default_factory=dict)
     open: OpenFaces = field(default_factory=OpenFaces)
     recrawl: str = ""
     engines: str = ""
@@ -84,7 +84,7 @@ class Facts:
     released: bool = False
 
     @property
-    def short(self) -> dict[str, int]:
+    def short(self) -> dict[Emotion, int]:
         """Return how many faces are missing, by emotion."""
         missing = {emotion: self.wanted - self.drawable.get(emotion, 0) for emotion in EMOTIONS}
         return {emotion: count for emotion, count in missing.items() if count > 0}
@@ -95,7 +95,7 @@ def next_step(
     stages: Sequence[StageCount] = (),
     *,
     wanted: int = 0,
-    short: Mapping[str, int] | None = None,
+    short: Mapping[Emotion, int] | None = None,
 ) -> NextStep:
     """Return what to do next in a workspace.
 

@@ -18,10 +18,12 @@ def explained(error: click.ClickException) -> str:
             if name.startswith("--")
         ]
         return f"No such option: {error.option_name}{choices(error.option_name, valid)}"
-    if isinstance(error, click.BadParameter) and isinstance(getattr(error.param, "type", None), click.Choice):
+    kind = getattr(getattr(error, "param", None), "type", None)
+    if isinstance(kind, click.Choice):
         value = message.partition("'")[2].rpartition("' is not one of")[0].rpartition("'")[2]
-        return message.rstrip(".") + choices(value, list(error.param.type.choices), listed=False)
-    if message.startswith("No such command") and isinstance(getattr(context, "command", None), click.Group):
+        return message.rstrip(".") + choices(value, list(kind.choices), listed=False)
+    group = getattr(context, "command", None)
+    if message.startswith("No such command") and context is not None and isinstance(group, click.Group):
         word = message.partition("'")[2].partition("'")[0]
-        return f"No such command {word!r}{choices(word, context.command.list_commands(context))}"
+        return f"No such command {word!r}{choices(word, group.list_commands(context))}"
     return message

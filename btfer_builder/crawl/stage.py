@@ -82,7 +82,8 @@ def crawl(
         raise BtferError("--path is for the engines urls and folder: name one with --engine")
     own = own_source(source or SourceRecipe())
     check_engines(recipe)
-    require_network(recipe)
+    if queries:
+        require_network(recipe)
     if not recipe.contact and any(
         name not in recipe.engine_url and name not in listed for name in recipe.engine
     ):

@@ -72,12 +72,11 @@ def bar(total: int | None, description: str, unit: str) -> "tqdm[Any]":
     class Lines(tqdm):  # type: ignore[type-arg]
         """Lines without a bar, and none of a short work."""
 
-        def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+        def display(self, msg: str | None = None, pos: int | None = None) -> None:
             del pos
             if msg is None and self.n:
                 of = f" of {self.total:,}" if self.total else ""
                 print(f"{description}: {self.n:,}{of} {unit}", file=sys.stderr, flush=True)
-            return True
 
     hidden = total == 0 or not _SHOWN.get()
     if not sys.stderr.isatty():

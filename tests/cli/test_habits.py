@@ -143,9 +143,9 @@ def test_quiet_shows_results_and_errors_only(workspace):
     where = ("-w", str(workspace))
     assert "Next: " not in run(*where, "-q", "status").stdout
     assert run(*where, "queries", "--quiet").stderr == ""
-    assert "2100 queries" in run(*where, "queries").stderr
+    assert "2,100 queries" in run(*where, "queries").stderr
     assert "nothing to do" in run(*where, "--quiet", "crop", code=1).stderr
-    assert "2100 queries" in run(*where, "queries").stderr  # the next one is not quiet
+    assert "2,100 queries" in run(*where, "queries").stderr  # the next one is not quiet
 
 
 def test_verbose_shows_versions_the_log_and_tracebacks(workspace):
