@@ -75,6 +75,7 @@ SIGNATURES = {
     "Workspace.decisions": ("", "", None),
     "Workspace.dedupe": ("", "regroup", [DedupeRecipe]),
     "Workspace.dedupe_faces": ("", "regroup", [DedupeRecipe]),
+    "Workspace.doctor": ("", "", None),
     "Workspace.duplicates": ("", "", None),
     "Workspace.evaluate": ("model", "name training_data", [EvalRecipe]),
     "Workspace.export_decisions": ("path", "round", REVIEW_ITEMS),

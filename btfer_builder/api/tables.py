@@ -83,6 +83,22 @@ class Tables:
         return replace(step, command=in_python(step.command))
 
     @guarded
+    def doctor(self) -> "pd.DataFrame":
+        """Look at this computer, the search engines of the settings, and the workspace.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each `subject`: its `state` (`ok`, `note` or `problem`), what was `found`, and the `advice`.
+        """
+        import pandas as pd
+
+        from btfer_builder.doctor.stage import examine
+
+        columns = ["subject", "state", "found", "advice"]
+        return pd.DataFrame([finding.to_dict() for finding in examine(self._core)], columns=columns)
+
+    @guarded
     def search_yield(self) -> "pd.DataFrame":
         """Count what the searches found, by engine, language, expression and cell of query attributes.
 

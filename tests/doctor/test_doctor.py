@@ -12,6 +12,7 @@ from threading import Thread
 import pytest
 from click.testing import CliRunner
 
+import btfer_builder as bt
 from btfer_builder.catalog.dedupe_faces import replace_face_dedupes
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.cli.main import main
@@ -238,6 +239,14 @@ def test_faults_are_found_named_and_exit_with_1(workspace, engine):
     (workspace.root / "btfer.toml").write_text("[crop]\nsiz = 3\n")
     code, found, error = doctor(*where)
     assert (code, "did you mean `size`" in found["settings"]["found"]) == (1, True)
+
+
+@pytest.mark.usefixtures("no_libraries")
+def test_python_gets_the_findings_as_a_table(workspace, engine):
+    with_engine(workspace, address(engine))
+    found = bt.open_workspace(workspace.root).doctor().set_index("subject")
+    assert found.loc["engine openverse", "state"] == "ok"
+    assert set(found["state"]) <= {"ok", "note"}
 
 
 @pytest.mark.usefixtures("no_libraries")
