@@ -345,7 +345,7 @@ def test_the_focal_loss_is_the_crossentropy_of_faces_that_are_still_wrong():
 def test_mixed_precision_ends_with_the_run_and_gives_a_model_that_loads(faces, tmp_path):
     import keras
 
-    done = run(faces, change(SCRATCH, mixed_precision=True, finetune_epochs=1), tmp_path)
+    done = run(faces, change(SCRATCH, precision="mixed", finetune_epochs=1), tmp_path)
     assert keras.config.dtype_policy().name == "float32"
     model = keras.saving.load_model(done.model, compile=False)
     assert model.layers[1].compute_dtype == "bfloat16"
