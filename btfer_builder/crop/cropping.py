@@ -62,7 +62,9 @@ def crop_images(
 
     if multiprocessing.parent_process() is not None:
         cv2.setNumThreads(1)  # every core has its own worker
-    results = [_crop_image(image_id, root, path, recipe, known, found.get(image_id)) for image_id, path in items]
+    results = [
+        _crop_image(image_id, root, path, recipe, known, found.get(image_id)) for image_id, path in items
+    ]
     sync_files(root / face.path for result in results for face in result.faces if face.path)
     return results
 

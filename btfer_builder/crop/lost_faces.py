@@ -74,9 +74,7 @@ def _found(image_id: str, rows: Sequence[sqlite3.Row], recipe: CropRecipe) -> Fo
     )
     known = {row["face_id"] for row in rows}
     placed = place_faces(image_id, detections, width, height, recipe, known)
-    return FoundBefore(
-        tuple(detections), frozenset(face.face_id for face in placed if face.state == "kept")
-    )
+    return FoundBefore(tuple(detections), frozenset(face.face_id for face in placed if face.state == "kept"))
 
 
 def _may_hide_others(earlier: Mapping[str, Any], recipe: CropRecipe) -> bool:

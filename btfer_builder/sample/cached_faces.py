@@ -24,7 +24,7 @@ from btfer_builder.reconcile import CACHE
 from btfer_builder.workspace import Workspace
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 #: The lock of the folder.
 _LOCK = "cache"
@@ -126,9 +126,7 @@ def _write(file: IO[bytes], set_key: str, geometry: str, faces: ResizedFaces) ->
     file.write(pixels)
 
 
-def _read(
-    file: BufferedReader, set_key: str, geometry: str, shape: tuple[int, ...]
-) -> ResizedFaces | None:
+def _read(file: BufferedReader, set_key: str, geometry: str, shape: tuple[int, ...]) -> ResizedFaces | None:
     """Return the faces if the file is whole and says that it keeps these."""
     import numpy as np
 

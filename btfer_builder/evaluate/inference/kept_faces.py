@@ -163,5 +163,9 @@ def open_kept_faces(
 
 def _name(view: View, geometry: Geometry) -> str:
     """Return the name of a geometry in the cache: other libraries and processors may resize in another way."""
-    versions = [platform.machine(), __version__, *(version(name) for name in ("opencv-python-headless", "pillow", "numpy"))]
+    versions = [
+        platform.machine(),
+        __version__,
+        *(version(name) for name in ("opencv-python-headless", "pillow", "numpy")),
+    ]
     return hashlib.sha256(repr((view.name, geometry, versions)).encode()).hexdigest()
