@@ -77,7 +77,7 @@ def test_settings_have_the_head_and_the_parameters_of_the_notebooks(setting, tmp
     path.write_text(grid(setting, "defaults", 1), encoding="utf-8")
     (run,) = plan_runs(load_benchmark(path), {"fer2013": "0"}).runs
     usual = msgspec.structs.replace(
-        run.train, head="auto", balancing="none", network="resnet18", mixed_precision=False
+        run.train, head="auto", balancing="none", network="resnet18", precision="float32"
     )
     assert usual == type(usual)()
 
