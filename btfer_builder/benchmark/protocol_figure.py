@@ -66,7 +66,7 @@ def protocol_stages(results: Sequence[Result], train: TrainRecipe) -> list[Stage
         ),
         Stage(
             "Training settings",
-            "training.class_weights",
+            "datasets.class_weights",
             (
                 f"balancing: {', '.join(balancings)}"
                 + (f" (weights up to {CAP:g})" if "conservative" in balancings else ""),

@@ -140,7 +140,7 @@ def grouped_bars(axes: "Axes", bars: Bars, title: str = "", groups: Sequence[str
             # At the foot of the bar, where no dot of an accuracy and no whisker is.
             axes.text(
                 position, 0.015, f"{bar.value:.2f}", ha="center", va="bottom", fontsize=7.5, zorder=5,
-                color=INK if color in PALE_COLORS else PAPER,
+                color=INK if color in PALE_COLORS or bar.value < 0.06 else PAPER,
             )  # fmt: skip
             if len(levels) > 1 and bar.chance is not None:
                 at = (position - width * 0.46, position + width * 0.46)

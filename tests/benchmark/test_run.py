@@ -23,6 +23,7 @@ from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.locks import lock_file
+from btfer_builder.labels import EMOTIONS
 from tests.benchmark.benchmark_grid import GRID, write_grid, write_stripes
 from tests.parallel.dask_cluster import ENVIRONMENT, cluster
 from tests.processes import alive, children_of, wait_for
@@ -77,9 +78,10 @@ def test_tables_figures_and_answers_are_written_from_the_results(finished):
     } <= names
     assert all(path.stat().st_size > 100 for path in done.files)
     assert "stripes" in (done.out / "README.md").read_text()
-    assert (
-        "| conservative – none | 48 px, from scratch | BTFER | 1 |" in (done.out / "questions.md").read_text()
-    )
+    questions = (done.out / "questions.md").read_text()
+    assert "| conservative – none | 48 px, from scratch | BTFER | 1 (1) |" in questions
+    assert {result.btfer.classes for result in done.results} == {len(EMOTIONS)}
+    assert all(len(result.own.per_class) == len(EMOTIONS) for result in done.results)
 
 
 def test_a_second_time_nothing_is_run_and_a_larger_grid_runs_what_is_new(finished):
