@@ -38,7 +38,7 @@ def write_set_figures(folder: Path, sets: Sequence[LabelledSet]) -> list[Path]:
                 folder / f"figure-12-13-{one.name}", weighting_figure(one.name, counts, "conservative")
             )
             files += _write(folder / f"figure-resampling-{one.name}", resampling_figure(one.name, counts))
-    samples = sample_figure([one for one in sets if one.shown])
+    samples = sample_figure(sets)
     return files + (_write(folder / "figure-1", samples) if samples else [])
 
 
@@ -73,6 +73,7 @@ def resampling_figure(name: str, counts: Mapping[Emotion, int]) -> "Figure":
 
 def sample_figure(sets: Sequence[LabelledSet]) -> "Figure | None":
     """Return Fig. 1: one face of each emotion and set, of those that may be shown; None if there is none."""
+    sets = [one for one in sets if one.shown]
     if not sets:
         return None
     figure = blank_figure(1.35 * len(EMOTIONS) + 1.2, 1.35 * len(sets) + 0.5, 160)

@@ -6,7 +6,13 @@ from typing import Any, Literal, get_args
 import click
 
 from btfer_builder.cli.evaluate import ModelType
-from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
+from btfer_builder.cli.options import (
+    apply_cli_options,
+    common_options,
+    given_flags,
+    recipe_options,
+    renamed_option,
+)
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import DatasetKind, DatasetRecipe, EvalRecipe
 from btfer_builder.config.datasets import AUDIT_SETTINGS
@@ -105,7 +111,7 @@ def import_(
     help="Folder to write.",
 )
 @click.option("--faces/--no-faces", default=True, help="Look for faces in every picture (most of the time).")
-@click.option(
+@renamed_option(
     "--model",
     type=ModelType(),
     help="Model that judges the labels, of any format of btfer eval.",

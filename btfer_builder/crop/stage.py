@@ -128,7 +128,8 @@ def _as_before(
     and ids.
     """
     settings = outcome_settings(recipe)
-    earlier = images_cropped_with(catalog, [text for text in stored if "search" not in json.loads(text)])
+    before = [text for text in stored if "search" not in json.loads(text)]
+    earlier = images_cropped_with(catalog, before) if todo and before else set()
     first = [item for item in todo if item[0] in earlier]
     if first:
         unset = {name: value for name, value in settings.items() if name != "search"}

@@ -129,7 +129,7 @@ ARGUMENTS = {"release": ["out"], "takedown": ["0" * 64], "purge": ["--keep", "sa
 #: Those that work anywhere.
 ANYWHERE = {
     "init", "eval", "compare", "convert", "networks", "hashes", "leakage", "diff", "rebuild", "scan-release",
-    "dataset import", "dataset audit", "benchmark", "train",
+    "dataset import", "dataset audit", "dataset table", "benchmark", "train",
 }  # fmt: skip
 
 

@@ -29,6 +29,10 @@ _REACHES_OUT = frozenset(
 )
 
 
+#: More layers than any network has: one of a million would be built for hours before its weights are found to lack.
+MAX_LAYERS = 1000
+
+
 def load_huggingface(path: Path, *, device: Device = "auto") -> Model:
     """Load the folder that `save_pretrained` writes: `config.json`, safetensors, `preprocessor_config.json`.
 
@@ -126,6 +130,13 @@ def _check_config(path: Path, config: dict[str, Any]) -> None:
                 raise UnsafeFile(
                     f"{path}: its {CONFIG} has {name}, with which transformers uses code or weights from elsewhere; "
                     "save the model without it, or export it to ONNX"
+                )
+            counts = value if isinstance(value, list) else [value]
+            if ("layer" in name or "depth" in name) and any(
+                isinstance(count, int | float) and count > MAX_LAYERS for count in counts
+            ):
+                raise BtferError(
+                    f"{path}: its {CONFIG} has {name} above {MAX_LAYERS}; download the model again"
                 )
 
 

@@ -152,7 +152,7 @@ def _agrees(steps: SidecarInput, processor: Any) -> bool:  # noqa: ANN401 - an i
             ),
         )
         try:
-            theirs = np.asarray(processor(Image.fromarray(picture), return_tensors="np")["pixel_values"])[0]
+            theirs = np.asarray(processor(Image.fromarray(picture), return_tensors="pt")["pixel_values"])[0]
         except Exception:  # an image processor of another kind of input
             return False
         if theirs.shape != (3, size, size):

@@ -136,6 +136,8 @@ def changed(folder: Path, target: Path, file: str, **settings) -> Path:
         ({"use_timm_backbone": True, "backbone": "resnet18"}, "code or weights from elsewhere"),
         ({"vision_config": {"_attn_implementation": "someone/kernels"}}, "has _attn_implementation"),
         ({"model_type": "own", "auto_map": {"AutoConfig": "evil.Config"}}, "own is not an image classifier"),
+        ({"num_hidden_layers": 10**6}, "has num_hidden_layers above 1000"),
+        ({"depths": [3, 10**9]}, "has depths above 1000"),
         ({"id2label": {str(n): str(n) for n in range(3)}}, r"its weights lack classifier\.\w+"),
     ],
 )
