@@ -287,8 +287,8 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
     from btfer_builder.evaluate.report.compare import compare_reports
     from btfer_builder.evaluate.report.leaderboard import (
         SEPARATE_SETS,
-        cells_of,
         heads,
+        shown_cells,
         significance_summary,
         write_leaderboards,
     )
@@ -304,7 +304,7 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
             echo(SEPARATE_SETS)
         for board in boards:
             title = f"{board.set_name} #{board.set_hash}, {counted(board.n, 'face')}"
-            table(title, heads(), [cells_of(row) for row in board.rows])
+            table(title, heads(), shown_cells(board))
             echo("\n".join([significance_summary(board), *board.notes]))
         echo(str(folder))
     return {"leaderboards": [board.to_dict() for board in boards], "path": str(folder)}

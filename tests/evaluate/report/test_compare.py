@@ -250,7 +250,7 @@ def test_reports_that_are_none_or_were_changed(reports, tmp_path):
     metrics = report / "metrics.json"
     content = json.loads(metrics.read_text())
     assert read_report(metrics).model == "models_of_test:good"
-    metrics.write_text(json.dumps(content | {"accuracy": 0.5}))
+    metrics.write_text(json.dumps(content | {"accuracy": 0.5, "accuracy_interval_95": [0.4, 0.6]}))
     with pytest.raises(BtferError, match="disagree"):
         read_report(report)
     for broken in ("{", "[]", '{"model": "x"}', json.dumps(content | {"signature": 3})):
