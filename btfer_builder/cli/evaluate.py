@@ -59,6 +59,9 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option(
     "--training-data", type=_FOLDER, help="Folder of class folders from the training domain of the model."
 )
+@click.option(
+    "--model-card", is_flag=True, help="Also write model_card.md, with a model-index block for Hugging Face."
+)
 @recipe_options(EvalRecipe)
 @common_options
 def evaluate(
@@ -68,6 +71,7 @@ def evaluate(
     data: Path | None,
     check_preprocessing: bool,
     training_data: Path | None,
+    model_card: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Score trained models on the sample.
@@ -114,6 +118,11 @@ def evaluate(
         training_faces=faces_in_folder(training_data) if check_preprocessing and training_data else (),
         cache=faces.cache,
     )
+    if model_card:
+        from btfer_builder.evaluate.report.model_card import write_model_card
+
+        for report in reports:
+            write_model_card(report.evaluation, report.path)
     for report in reports:
         fed = report.evaluation.preprocessing_dict()
         echo_stderr(f"{report.model}: preprocessing {fed['in_words']} (from {fed['declared_by']})")
@@ -148,11 +157,14 @@ def compare(
     """Rank models by their reports.
 
     Compares models pairwise on the same faces, with a correction for multiple tests; a rank counts the models that are
-    significantly better. Without REPORT, compares all reports of the workspace. Writes CSV, Markdown, HTML and JSON.
+    significantly better. REPORT is the folder of a report, its metrics.json, or a folder with reports at any depth, as
+    of several people. Without REPORT, compares all reports of the workspace. The hash of a set decides which models
+    share a table. Writes CSV, Markdown, JSON, HTML and a page for each pair of models.
 
     \b
-    Example:
+    Examples:
       btfer compare reports/*
+      btfer compare ours/ theirs/ --out comparison
     """
     from btfer_builder.evaluate.report.model_names import COMPARISON
 
@@ -292,12 +304,13 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
         significance_summary,
         write_leaderboards,
     )
-    from btfer_builder.evaluate.report.read_report import read_report
+    from btfer_builder.evaluate.report.read_report import collect_reports
     from btfer_builder.io.text import counted
 
-    boards = compare_reports(
-        [read_report(path) for path in paths], resamples=recipe.resamples, seed=recipe.seed
-    )
+    read, lines = collect_reports(paths)
+    for line in lines:
+        echo_stderr(line)
+    boards = compare_reports(read, resamples=recipe.resamples, seed=recipe.seed)
     folder = write_leaderboards(boards, out)
     if not as_json:
         if len(boards) > 1:

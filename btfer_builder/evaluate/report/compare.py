@@ -243,9 +243,7 @@ def _leaderboard(reports: Sequence[ReadReport], resamples: int, seed: int) -> Le
         tied=tuple(cliques(different)),
         p_any=cochran_q(correct) if ordered else 1.0,
         notes=_notes(every),
-        unpaired=tuple(
-            _row(report, None, False, None, best) for report in every if not report.faces
-        ),
+        unpaired=tuple(_row(report, None, False, None, best) for report in every if not report.faces),
         reports=tuple(ordered),
     )
 

@@ -1,13 +1,12 @@
 """Write leaderboards as CSV, Markdown, HTML and JSON."""
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.registry import METRICS, Metric, metrics_in
 from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard, Row
-from btfer_builder.evaluate.report.html import between, environment, points, short, value_of
+from btfer_builder.evaluate.report.html import between, environment, literal, points, short, value_of
 from btfer_builder.evaluate.report.links import link_reports, report_link
 from btfer_builder.evaluate.report.pair_page import remove_pair_pages, write_pair_pages
 from btfer_builder.io.atomic import write_bytes
@@ -87,10 +86,7 @@ def csv_rows(boards: Sequence[Leaderboard]) -> Iterator[dict[str, object]]:
 def boards_html(boards: Sequence[Leaderboard]) -> str:
     """Return the tables of the leaderboards for a notebook."""
     page = environment().get_template("notebook.html.j2").module
-    shown = [
-        (board, heads(), shown_cells(board), significance_summary(board))
-        for board in boards
-    ]
+    shown = [(board, heads(), shown_cells(board), significance_summary(board)) for board in boards]
     return str(page.leaderboards(shown, SEPARATE_SETS if len(boards) > 1 else ""))  # type: ignore[attr-defined]
 
 
@@ -130,24 +126,22 @@ def markdown(boards: Sequence[Leaderboard]) -> str:
     """Return the leaderboards as Markdown."""
     lines = [f"{SEPARATE_SETS}\n"] if len(boards) > 1 else []
     for board in boards:
-        lines += [f"**{_literal(board.set_name)}** `#{board.set_hash}`, {counted(board.n, 'face')}\n"]
+        lines += [f"**{literal(board.set_name)}** `#{board.set_hash}`, {counted(board.n, 'face')}\n"]
         lines += [f"| {' | '.join(heads())} |", f"|{'---|' * len(heads())}"]
-        lines += [f"| {' | '.join(map(_literal, cells))} |" for cells in shown_cells(board)]
-        lines += ["", significance_summary(board), *[f"\n{_literal(note)}" for note in board.notes], ""]
-        lines += [f"`{row.signature}` {_literal(row.model)}  " for row in (*board.rows, *board.unpaired)]
+        lines += [f"| {' | '.join(map(literal, cells))} |" for cells in shown_cells(board)]
+        lines += ["", significance_summary(board), *[f"\n{literal(note)}" for note in board.notes], ""]
+        lines += [f"`{row.signature}` {literal(row.model)}  " for row in (*board.rows, *board.unpaired)]
         lines += [""]
     return "\n".join(lines)
 
 
-def _literal(text: str) -> str:
-    """Escape Markdown and HTML."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
-
-
 def significance_summary(board: Leaderboard) -> str:
     """Return sentences on which pairs differ significantly, by the corrected tests of the pairs alone."""
-    unknown = f" {counted(len(board.unpaired), 'model')} without a rank: no predictions.csv, so no test." if board.unpaired else ""
+    unknown = (
+        f" {counted(len(board.unpaired), 'model')} without a rank: no predictions.csv, so no test."
+        if board.unpaired
+        else ""
+    )
     return (_tested(board) + unknown).strip()
 
 

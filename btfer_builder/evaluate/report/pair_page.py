@@ -69,7 +69,7 @@ def write_pair_pages(board: Leaderboard, folder: Path) -> dict[tuple[str, str], 
     of this machine into a page, and a set that has changed shows none.
     """
     reports = {report.model: report for report in board.reports}
-    pairs = board.pairs[:MAX_PAGES]
+    pairs = board.pairs[:MAX_PAGES] if reports else ()
     faces = scored_images(board.reports) if pairs else None
     pictures: dict[int, str] = {}
     names = {}
@@ -109,7 +109,7 @@ def scored_images(reports: Sequence[ReadReport]) -> list[LabelledFace] | None:
     return None
 
 
-def sections(first: ReadReport, second: ReadReport) -> tuple[list[int], list[int]]:
+def differing_faces(first: ReadReport, second: ReadReport) -> tuple[list[int], list[int]]:
     """Return the rows of the faces that only the first, and only the second model gets right.
 
     The most confident errors of the other model come first.
@@ -132,7 +132,7 @@ def _page(
     faces: list[LabelledFace] | None,
     pictures: dict[int, str],
 ) -> bytes:
-    rows = sections(*reports)
+    rows = differing_faces(*reports)
     if faces is not None:
         _add_pictures(faces, [row for part in rows for row in part[:MAX_FACES]], pictures)
     links = [_face_links(report, folder) for report in reports]

@@ -127,7 +127,10 @@ def read_report(path: Path, *, paired: bool = True) -> ReadReport:
         notice,
     )
     correct = int((report.true == report.predicted).sum())
-    if not len(rows) == len(set(faces)) == metrics["n"] or abs(correct / max(len(rows), 1) - metrics["accuracy"]) > 1e-9:
+    if (
+        not len(rows) == len(set(faces)) == metrics["n"]
+        or abs(correct / max(len(rows), 1) - metrics["accuracy"]) > 1e-9
+    ):
         raise BtferError(
             f"{path}: its predictions.csv and metrics.json disagree; make it again with btfer eval"
         )
@@ -193,7 +196,9 @@ def _row(row: dict[str, str]) -> tuple[str, int, int, float, str]:
 def report_of(evaluation: Evaluation) -> ReadReport:
     """Return the results of a model in memory as a report."""
     predictions = evaluation.predictions
-    confidence = predictions.confidence if predictions.probabilistic else np.full(len(evaluation.faces), np.nan)
+    confidence = (
+        predictions.confidence if predictions.probabilistic else np.full(len(evaluation.faces), np.nan)
+    )
     rows = sorted(
         (printable(face.face_id), EMOTIONS.index(face.emotion), int(answer), float(sure), str(face.path))
         for face, answer, sure in zip(evaluation.faces, predictions.predicted, confidence, strict=True)
@@ -225,13 +230,15 @@ def reports_in(folder: Path) -> list[Path]:
     return paths
 
 
-def collect_reports(paths: Sequence[Path]) -> tuple[list[ReadReport], list[str]]:
+def collect_reports(paths: Sequence[Path], *, paired: bool = False) -> tuple[list[ReadReport], list[str]]:
     """Read reports, and all below folders that are none themselves: those of many people, say.
 
     Parameters
     ----------
     paths
         Folders of reports, their `metrics.json`, or folders with reports at any depth.
+    paired
+        Whether `predictions.csv` must be beside each `metrics.json`.
 
     Returns
     -------
@@ -257,14 +264,16 @@ def collect_reports(paths: Sequence[Path]) -> tuple[list[ReadReport], list[str]]
             if folder in reports:
                 continue
             try:
-                reports[folder] = read_report(place, paired=False)
+                reports[folder] = read_report(place, paired=paired)
             except BtferError as error:
                 if named:
                     raise
                 left_out += 1
                 lines.append(f"left out: {error}")
     if left_out:
-        lines.append(f"{counted(len(reports) + left_out, 'report')}: {len(reports)} read, {left_out} left out")
+        lines.append(
+            f"{counted(len(reports) + left_out, 'report')}: {len(reports)} read, {left_out} left out"
+        )
     if not reports:
         raise BtferError(f"none of the reports can be used; {lines[0]}")
     return list(reports.values()), [report.notice for report in reports.values() if report.notice] + lines
