@@ -277,7 +277,7 @@ class Comparison:
 
     @guarded
     def save(self, folder: "str | PathLike[str]") -> Path:
-        """Write `leaderboard.csv`, `.md`, `.html`, `comparison.json` and pages of pairs of models, and return the folder.
+        """Write `leaderboard.csv`, `.md`, `.html`, `comparison.json` and pages of pairs, and return the folder.
 
         Raises
         ------

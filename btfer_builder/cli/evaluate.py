@@ -90,6 +90,7 @@ def evaluate(
     from btfer_builder.evaluate import evaluate_models, faces_in_folder
     from btfer_builder.evaluate.face_set import faces_of_folder, faces_of_sample
     from btfer_builder.evaluate.preprocessing.presets import bundled_model
+    from btfer_builder.evaluate.report.model_card import write_model_card
     from btfer_builder.evaluate.report.model_names import COMPARISON
 
     if check_preprocessing and training_data is None:
@@ -118,12 +119,9 @@ def evaluate(
         training_faces=faces_in_folder(training_data) if check_preprocessing and training_data else (),
         cache=faces.cache,
     )
-    if model_card:
-        from btfer_builder.evaluate.report.model_card import write_model_card
-
-        for report in reports:
-            write_model_card(report.evaluation, report.path)
     for report in reports:
+        if model_card:
+            write_model_card(report.evaluation, report.path)
         fed = report.evaluation.preprocessing_dict()
         echo_stderr(f"{report.model}: preprocessing {fed['in_words']} (from {fed['declared_by']})")
         for note in report.notes:

@@ -28,8 +28,8 @@ _HUB: dict[str, tuple[str, dict[str, str]]] = {
 def model_index(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Return the scores in the form of a `model-index`: a model with the metrics of one set.
 
-    Undefined metrics are left out. The revision of the set is its hash. Intervals and the signature are arguments, whose
-    form is free.
+    Undefined metrics are left out. The revision of the set is its hash. Intervals and the signature are arguments,
+    whose form is free.
     """
     name = printable(evaluation.set_name)
     metrics = []
