@@ -188,7 +188,7 @@ def _number(name: str, value: Any, *, required: bool = True) -> float:  # noqa: 
 
 
 def _row(row: dict[str, str]) -> tuple[str, int, int, float, str]:
-    label, answer = (EMOTIONS.index(row[name]) for name in ("emotion", "predicted"))  # type: ignore[arg-type]
+    label, answer = (EMOTIONS.index(row[name]) for name in ("emotion", "predicted"))
     confidence = float(row.get(f"p_{row['predicted']}") or math.nan)
     return unescape_cell(row["face_id"]), label, answer, confidence, unescape_cell(row.get("path", ""))
 
