@@ -57,7 +57,8 @@ def write_leaderboards(boards: Sequence[Leaderboard], folder: Path) -> Path:
             boards=boards,
             pages=pages,
             links=[
-                {report.model: report_link(report, folder) for report in board.reports} for board in boards
+                {row.model: report_link(Path(row.path) if row.path else None, folder) for row in rows}
+                for rows in ((*board.rows, *board.unpaired) for board in boards)
             ],
             summaries=[significance_summary(board) for board in boards],
             separate_sets=SEPARATE_SETS,

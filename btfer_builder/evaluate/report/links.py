@@ -19,11 +19,11 @@ _PLACE = re.compile(rb"<!-- leaderboard -->.*?<!-- /leaderboard -->", re.DOTALL)
 _FACE = re.compile(rb'id="(face-[0-9a-f]{12})"')
 
 
-def report_link(report: ReadReport, folder: Path) -> str:
-    """Return the link from a page in `folder` to a report's page; empty if there is none."""
-    if report.path is None or not (report.path / REPORT).is_file():
+def report_link(report: Path | None, folder: Path) -> str:
+    """Return the link from a page in `folder` to the page of the report in a folder; empty if there is none."""
+    if report is None or not (report / REPORT).is_file():
         return ""
-    return _relative(report.path / REPORT, folder)
+    return _relative(report / REPORT, folder)
 
 
 def shown_faces(report: ReadReport) -> frozenset[str]:

@@ -148,7 +148,7 @@ def _page(
             pair=pair,
             alpha=ALPHA,
             emotions=EMOTIONS,
-            models=[(report.model, report_link(report, folder), report.metrics) for report in reports],
+            models=[(report.model, report_link(report.path, folder), report.metrics) for report in reports],
             both_right=int((right[0] & right[1]).sum()),
             wrong_alike=int((same & ~right[0]).sum()),
             wrong_apart=int((~right[0] & ~right[1] & ~same).sum()),
@@ -201,7 +201,7 @@ def _walked(
 
 def _face_links(report: ReadReport, folder: Path) -> Callable[[int], str]:
     """Return what leads to a face in a report: to the face if it is shown there, else to its cell of the matrix."""
-    page = report_link(report, folder)
+    page = report_link(report.path, folder)
     shown = shown_faces(report) if page else frozenset()
 
     def link(row: int) -> str:

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,8 @@ def read_report(path: Path, *, paired: bool = True) -> ReadReport:
         if not paired and not (folder / "predictions.csv").is_file():
             return ReadReport(folder, metrics, notice=notice)
         columns, lines = read_csv(folder / "predictions.csv")
-        rows = sorted(_row(as_mapping(columns, cells)) for _, cells in lines)
+        some = islice(lines, metrics["n"] + 1)  # more are wrong, however many there are
+        rows = sorted(_row(as_mapping(columns, cells)) for _, cells in some)
     except (FileNotFoundError, NotADirectoryError):
         raise BtferError(
             f"{path}: not a report (no metrics.json and predictions.csv); make one with btfer eval"
@@ -158,6 +160,8 @@ def _checked(path: Path, metrics: dict[str, Any]) -> str:
         if not isinstance(metrics[name], str) or not 0 < len(metrics[name]) <= _LONGEST_TEXT:
             raise ValueError(f"`{name}` is no text of at most {_LONGEST_TEXT:,} characters")
         metrics[name] = printable(metrics[name])
+    if not isinstance(where := metrics.get("model_path", ""), str) or len(where) > _LONGEST_TEXT:
+        raise ValueError(f"`model_path` is no text of at most {_LONGEST_TEXT:,} characters")
     parts = parse_signature(metrics["signature"])
     digest = metrics["set"]["sha256"]
     if not re.fullmatch("[0-9a-f]{64}", digest) or parts["set"] != digest[:8]:

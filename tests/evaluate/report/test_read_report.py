@@ -84,6 +84,7 @@ def test_labels_that_were_changed_cannot_share_a_table(tmp_path):
         ({"model": ""}, "`model`"),
         ({"model": "x" * 5000}, "`model`"),
         ({"model": ["x"]}, "`model`"),
+        ({"model_path": {}}, "`model_path`"),
         ({"n": 27}, "number of faces"),
         ({"n": True}, "number of faces"),
         ({"accuracy": "0.9"}, "`accuracy` is no number"),
@@ -161,6 +162,10 @@ def test_scores_without_predictions_stand_below_without_a_rank(tmp_path):
         assert [row["rank"] for row in csv.DictReader(file)] == ["1", "1", ""]
     for name in ("leaderboard.html", "leaderboard.md"):
         assert "1 model without a rank: no predictions.csv" in (folder / name).read_text()
+    assert 'href="../told/report.html"' not in (folder / "leaderboard.html").read_text(), "there is none"
+    (tmp_path / "all" / "told" / "report.html").touch()
+    CliRunner().invoke(main, ["compare", str(tmp_path / "all"), "--resamples", "0"])
+    assert 'href="../told/report.html"' in (folder / "leaderboard.html").read_text()
     with pytest.raises(BtferError, match=r"no metrics.json and predictions.csv"):
         read_report(tmp_path / "all" / "told")
 
