@@ -38,7 +38,7 @@ def link_reports(reports: Iterable[ReadReport], leaderboard: Path) -> None:
         if report.path is None or report.path.resolve().parent != leaderboard.resolve().parent.parent:
             continue
         page = _content(report)
-        link = f'<a href="{_relative(leaderboard, report.path)}">Leaderboard</a>'
+        link = f'Compared with other models in the <a href="{_relative(leaderboard, report.path)}">leaderboard</a>.'
         linked = _PLACE.sub(f"<!-- leaderboard -->{link}<!-- /leaderboard -->".encode(), page, count=1)
         if linked != page:
             with contextlib.suppress(OSError):  # a folder that only others may write to
