@@ -141,7 +141,7 @@ def test_labels_that_a_model_doubts_are_named_most_doubtful_first(tmp_path):
         ["line 15", "train", "happy", "sad", "0.2353", "0.7647"],
     ]
     page = (out / "report.html").read_text()
-    assert "happy 0.98, not 0.02" in page.partition("<h2>Labels that the model doubts</h2>")[2]
+    assert "happy 0.98, its label 0.02" in page.partition("<h2>Labels that the model doubts</h2>")[2]
     assert json.loads((out / "audit.json").read_text()) == result.to_dict()
     assert result.to_dict()["doubted"] == 2
 
