@@ -51,8 +51,8 @@ def import_(
     SOURCE is the folder that the set was unpacked to, or the CSV file of FER2013. KIND is auto, which recognises the
     layout and says why it is not another one, or affectnet, rafdb, fer2013, ferplus (with FER2013), expw, ckplus,
     jaffe, kdef, sfew, btfer, or folder (of class folders). For any other set, labels reads the labels from a table
-    (--labels), pattern from the paths of the files (--pattern). Missing splits are drawn, classes are mapped to the seven emotions, and images in two splits
-    are reported.
+    (--labels), pattern from the paths of the files (--pattern). Missing splits are drawn, classes are mapped to the
+    seven emotions, and images in two splits are reported.
 
     \b
     Examples:
