@@ -144,13 +144,28 @@ def hash_matrix(pictures: Sequence[PerceptualHashes]) -> HashMatrix:
 
     rows = np.empty((len(pictures), 4 + len(PARTS)), dtype=np.uint64)
     for start in range(0, len(pictures), _CHUNK):  # the digits of a million pictures take much memory
-        chunk = pictures[start : start + _CHUNK]
-        digits = "".join(
-            p.phash + p.phash_mirrored + (p.parts or p.phash + p.phash_mirrored + p.phash * len(PARTS))
-            for p in chunk
-        )
-        read = np.frombuffer(bytes.fromhex(digits), dtype=">u8").reshape(len(chunk), -1)
-        rows[start : start + _CHUNK] = read[:, (0, 2, 1, 3, *range(4, 4 + len(PARTS)))]
+        chunk = [(p.phash, p.phash_mirrored, p.parts) for p in pictures[start : start + _CHUNK]]
+        rows[start : start + _CHUNK] = _integers(chunk)
+    return _matrix(rows)
+
+
+def matrix_of_digits(hashes: Sequence[tuple[str, str, str]]) -> HashMatrix:
+    """Return what `hash_matrix` does, from (phash, phash_mirrored, parts) of each picture."""
+    return _matrix(_integers(hashes))
+
+
+def _integers(hashes: Sequence[tuple[str, str, str]]) -> "NDArray[np.uint64]":
+    import numpy as np
+
+    digits = "".join(
+        whole + mirrored + (parts or whole + mirrored + whole * len(PARTS))
+        for whole, mirrored, parts in hashes
+    )
+    read = np.frombuffer(bytes.fromhex(digits), dtype=">u8").reshape(len(hashes), 4 + len(PARTS))
+    return read[:, (0, 2, 1, 3, *range(4, 4 + len(PARTS)))].astype(np.uint64)
+
+
+def _matrix(rows: "NDArray[np.uint64]") -> HashMatrix:
     return HashMatrix(rows[:, :2], rows[:, 2:4], rows[:, 4:])
 
 
