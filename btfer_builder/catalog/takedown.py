@@ -9,6 +9,7 @@ from btfer_builder.catalog.catalog import Catalog, insert, now, placeholders
 from btfer_builder.catalog.intentions import ERASED, record
 from btfer_builder.catalog.tombstones import forget_url, url_sha256
 from btfer_builder.errors import BtferError
+from btfer_builder.images.same_picture import PARTS
 from btfer_builder.io.json import json_text
 from btfer_builder.records import SampledFace
 
@@ -20,7 +21,7 @@ _ID_COLUMNS = ("image_id", "face_id", "item_id", "duplicate_of")
 _AT_ONCE = 1 << 16
 
 #: Bytes of the catalog that are searched at a time.
-_READ_AT_ONCE = 16 << 20
+_READ_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,16 @@ def image_fingerprints(catalog: Catalog, image_ids: Iterable[str]) -> list[Image
     return [ImageFingerprint(*row) for row in rows]
 
 
-def image_hashes(catalog: Catalog) -> Iterator[list[tuple[str, str, str, str]]]:
-    """Yield (image_id, phash, phash_mirrored, parts) of all hashed images, by id, many at a time."""
+def image_hashes(catalog: Catalog) -> Iterator[list[tuple[str, str]]]:
+    """Yield (image_id, digits of all 64-bit hashes) of all hashed images, by id, many at a time.
+
+    Where parts are not known, the hash of the whole is repeated (see `images.same_picture.hash_matrix`).
+    """
+    wholes = " || ".join(["phash"] * len(PARTS))
     cursor = catalog.connection.execute(
-        "SELECT image_id, phash, phash_mirrored, parts FROM hashes WHERE reason IS NULL ORDER BY image_id"
+        f"""SELECT image_id, phash || phash_mirrored ||
+                             coalesce(nullif(parts, ''), phash || phash_mirrored || {wholes})
+            FROM hashes WHERE reason IS NULL ORDER BY image_id"""
     )
     while rows := cursor.fetchmany(_AT_ONCE):
         yield rows
@@ -323,14 +330,14 @@ def overwrite_deleted(catalog: Catalog, urls: Collection[str] = ()) -> None:
 
 def _has_any(path: Path, words: Sequence[bytes]) -> bool:
     """Return whether a file has one of these words; `bytes.find` passes over most bytes, unlike `re` and `mmap`."""
-    longest = max(map(len, words))
+    kept = max(map(len, words))
     with path.open("rb") as file:
         before = b""
         while part := file.read(_READ_AT_ONCE):
-            content = before + part
-            if any(word in content for word in words):
+            seam = before + part[:kept]
+            if any(word in part or word in seam for word in words):
                 return True
-            before = content[-longest:]
+            before = (before + part)[-kept:] if len(part) < kept else part[-kept:]
     return False
 
 

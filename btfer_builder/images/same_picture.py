@@ -144,24 +144,23 @@ def hash_matrix(pictures: Sequence[PerceptualHashes]) -> HashMatrix:
 
     rows = np.empty((len(pictures), 4 + len(PARTS)), dtype=np.uint64)
     for start in range(0, len(pictures), _CHUNK):  # the digits of a million pictures take much memory
-        chunk = [(p.phash, p.phash_mirrored, p.parts) for p in pictures[start : start + _CHUNK]]
-        rows[start : start + _CHUNK] = _integers(chunk)
+        chunk = pictures[start : start + _CHUNK]
+        rows[start : start + _CHUNK] = _integers([
+            p.phash + p.phash_mirrored + (p.parts or p.phash + p.phash_mirrored + p.phash * len(PARTS))
+            for p in chunk
+        ])  # fmt: skip
     return _matrix(rows)
 
 
-def matrix_of_digits(hashes: Sequence[tuple[str, str, str]]) -> HashMatrix:
-    """Return what `hash_matrix` does, from (phash, phash_mirrored, parts) of each picture."""
-    return _matrix(_integers(hashes))
+def matrix_of_digits(digits: Sequence[str]) -> HashMatrix:
+    """Return what `hash_matrix` does, from the digits of `phash`, `phash_mirrored` and `parts` of each picture."""
+    return _matrix(_integers(digits))
 
 
-def _integers(hashes: Sequence[tuple[str, str, str]]) -> "NDArray[np.uint64]":
+def _integers(digits: Sequence[str]) -> "NDArray[np.uint64]":
     import numpy as np
 
-    digits = "".join(
-        whole + mirrored + (parts or whole + mirrored + whole * len(PARTS))
-        for whole, mirrored, parts in hashes
-    )
-    read = np.frombuffer(bytes.fromhex(digits), dtype=">u8").reshape(len(hashes), 4 + len(PARTS))
+    read = np.frombuffer(bytes.fromhex("".join(digits)), dtype=">u8").reshape(len(digits), 4 + len(PARTS))
     return read[:, (0, 2, 1, 3, *range(4, 4 + len(PARTS)))].astype(np.uint64)
 
 

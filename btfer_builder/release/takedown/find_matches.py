@@ -296,7 +296,7 @@ def _alike(
     recipe, reasons = workspace.recipe.dedupe, {}
     near: list[tuple[int, bool, str, int]] = []
     for rows in image_hashes(workspace.catalog) if targets else ():
-        hashes = matrix_of_digits([row[1:] for row in rows])
+        hashes = matrix_of_digits([digits for _, digits in rows])
         near += [
             (number, mirrored, rows[index][0], distance)
             for number, target in enumerate(targets)
