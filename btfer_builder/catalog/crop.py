@@ -31,32 +31,19 @@ def uncropped_images(
     face_sizes
         The size in bytes of every face file, by path.
     """
-    todo = dict(
-        map(
-            tuple,
-            catalog.rows(
-                f"""SELECT i.image_id, i.path FROM croppable_files i
-                    LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({placeholders(settings)})
-                    WHERE c.image_id IS NULL OR c.reason IS 'missing_file'""",
-                *settings,
-            ),
-        )
+    rows = catalog.connection.execute(
+        f"""SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face,
+                   f.bytes
+           FROM croppable_files i
+           LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({placeholders(settings)})
+           LEFT JOIN faces f ON f.image_id = i.image_id AND f.state = 'kept'""",
+        settings,
     )
-    # All faces in the order of the table: looking up those of each image costs more than all else.
-    faces = catalog.connection.execute(
-        "SELECT image_id, path, bytes FROM faces WHERE state = 'kept' AND path IS NOT NULL"
-    )
-    damaged = {image_id for image_id, path, written in faces if not is_whole(face_sizes.get(path), written)}
-    todo |= dict(
-        map(
-            tuple,
-            catalog.rows(
-                """SELECT i.image_id, i.path
-                   FROM json_each(?) wanted CROSS JOIN croppable_files i ON i.image_id = wanted.value""",
-                json_text(sorted(damaged)),
-            ),
-        )
-    )
+    todo = {
+        image_id: path
+        for image_id, path, new, face, written in rows
+        if new or (face is not None and not is_whole(face_sizes.get(face), written))
+    }
     return sorted(todo.items())
 
 
