@@ -56,7 +56,9 @@ def disagreement_of(catalog: Catalog, kind: Kind, item_ids: Sequence[str] | None
             WHERE kind = ? AND total > 1 {_among("item_id", item_ids)}""",
         kind, *(item_ids or ()),
     )  # fmt: skip
-    counts = {row["item_id"]: [int(part.rpartition(":")[2]) for part in row["spread"].split(";")] for row in rows}
+    counts = {
+        row["item_id"]: [int(part.rpartition(":")[2]) for part in row["spread"].split(";")] for row in rows
+    }
     return {item_id: 1 - max(votes) / sum(votes) for item_id, votes in counts.items()}
 
 

@@ -117,7 +117,7 @@ function digit(event) {
 
 // A click does not move the focus out of the grid.
 document.addEventListener("mousedown", (event) => {
-  if (event.target.closest("button, a")) event.preventDefault();
+  if (event.target.closest("button, a, .preview, #single")) event.preventDefault();
 });
 
 grid.addEventListener("click", (event) => {
