@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test torch lint docs images docs-site bench clean
+.PHONY: demo test torch lint docs networks images docs-site bench clean
 
 demo: $(READY)
 	$(BIN)/python -m demo.run
@@ -28,7 +28,12 @@ docs: $(READY)
 	$(BIN)/python -m docs.make_commands
 	$(BIN)/python -m docs.make_api
 	$(BIN)/python -m docs.make_reasons
+	$(BIN)/python -m docs.make_layers
 	$(BIN)/python -m docs.make_benchmarks
+
+# The parameters and operations of all networks, counted by building each.
+networks: $(READY)
+	$(BIN)/python -m docs.make_counts
 
 # Into site/; `$(BIN)/python -m http.server -d site` shows it with its search.
 docs-site: $(READY)
@@ -38,7 +43,7 @@ images: $(READY)
 	$(BIN)/python -m docs.make_images
 
 bench: $(READY)
-	for name in crawl detect hash neighbours review evaluate train; do $(BIN)/python -m benchmarks.$$name --record; done
+	for name in crawl detect search_sizes hash neighbours review evaluate train; do $(BIN)/python -m benchmarks.$$name --record; done
 
 clean:
 	rm -rf .venv demo/workspace site

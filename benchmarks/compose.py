@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
+from btfer_builder.config import CropRecipe
+from btfer_builder.crop.detectors.base import detect_faces
 from btfer_builder.images.decode import Undecodable, decode_image
 from demo.pictures import grace_hopper, portrait
 
@@ -82,6 +84,65 @@ def compose(photos: list[Pixels], count: int, seed: int = 0) -> Iterator[Pixels]
                 left, top = int(rng.integers(0, width - side)), int(rng.integers(0, height - side))
                 background[top : top + side, left : left + side] = _fill(draw(), side, side)
             yield background
+
+
+def compose_faces(
+    photos: list[Pixels], count: int, seed: int = 0, sizes: tuple[float, float] = (20, 400)
+) -> Iterator[Pixels]:
+    """Yield pictures of one to six faces before a background, all small sizes as frequent as large ones.
+
+    Parameters
+    ----------
+    photos
+        RGB photographs; the largest face of each is cut out with the hair and shoulders around it.
+    count
+        How many pictures.
+    seed
+        Another one, other pictures.
+    sizes
+        Smallest and largest shorter side of a face, in pixels.
+    """
+    rng = np.random.default_rng(seed)
+    backgrounds = [data.coffee(), data.rocket(), data.chelsea()]
+    people = [person for photo in photos if (person := _person(photo)) is not None]
+    for _ in range(count):
+        share = rng.random()
+        width, height = (int(low + (high - low) * share) for low, high in zip(SMALLEST, LARGEST, strict=True))
+        if rng.random() < 0.3:
+            width, height = height, width
+        picture = cv2.GaussianBlur(
+            _fill(_varied(backgrounds[rng.integers(3)], rng), width, height), (0, 0), 1
+        )
+        taken: list[tuple[int, int, int, int]] = []
+        for _ in range(int(rng.integers(1, 7))):
+            person, face = people[rng.integers(len(people))]
+            zoom = float(np.exp(rng.uniform(*np.log(sizes)))) / face
+            across, down = (max(1, round(side * zoom)) for side in person.shape[1::-1])
+            if across >= width or down >= height:
+                continue
+            left, top = int(rng.integers(width - across)), int(rng.integers(height - down))
+            place = (left, top, left + across, top + down)
+            if all(_apart(place, other) for other in taken):
+                taken.append(place)
+                kernel = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
+                part = cv2.resize(_varied(person, rng), (across, down), interpolation=kernel)
+                picture[top : top + down, left : left + across] = part
+        yield picture
+
+
+def _person(photo: Pixels) -> tuple[Pixels, float] | None:
+    """Return the largest face of a photograph with 60 % of it around, and the face's shorter side there."""
+    faces = [face for face in detect_faces(photo) if face.confidence >= CropRecipe().min_confidence]
+    if not faces:
+        return None
+    box = faces[0].box
+    x, y = int(box.x - 0.6 * box.width), int(box.y - 0.6 * box.height)
+    right, bottom = int(box.x + 1.6 * box.width), int(box.y + 1.6 * box.height)
+    return np.ascontiguousarray(photo[max(0, y) : bottom, max(0, x) : right]), min(box.width, box.height)
+
+
+def _apart(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    return one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
 
 def _varied(photo: Pixels, rng: np.random.Generator) -> Pixels:

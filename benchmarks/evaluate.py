@@ -3,8 +3,10 @@
     python benchmarks/evaluate.py [--images 2100] [--rounds 5] [--network small|resnet50] [--onnx]
 
 Every way scores the same faces from files to probabilities, one way after the other in every round, in an order drawn
-anew; the ratios are medians over the rounds. What is not timed: imports, loading the model, and one small batch before
-the clock starts, in which each way traces its graph.
+anew; the ratios are medians over the rounds. A first pass finds no resized faces of an earlier one; a later pass does.
+Both hash the files of the set, as the command does. What is not timed: imports, loading the model, and one small batch
+before the clock starts, in which each way traces its graph. On a busy machine, a way with more threads gets more of the
+processors; so the time of the processor is compared, too.
 """
 
 import argparse
@@ -30,15 +32,22 @@ from btfer_builder.evaluate.convert import convert_model
 from btfer_builder.evaluate.evaluate import make_job
 from btfer_builder.evaluate.inference.predict import predict_jobs
 from btfer_builder.evaluate.loaders.registry import load_model
+from btfer_builder.evaluate.signature import content_digests
+from btfer_builder.images import inflate
 from btfer_builder.images.decode import decode_image
+from btfer_builder.images.face_cache import MemoryCache
 from btfer_builder.io.tensorflow_import import import_tensorflow
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.networks.preprocessing import preprocess
 from demo.pictures import LOOKS_LIKE, data, portrait
 
-#: What is asked for: this many times as fast as the faster of the two other ways.
-GOALS = {"small": 2.0, "resnet50": 1.3}
+AUTHORS, KERAS = "ImageDataGenerator + predict (the authors)", "image_dataset_from_directory + predict"
+
+#: What is asked for: so many times as fast as each of the two other ways, and on a later pass as both of them.
+GOALS = {"small": {AUTHORS: 2.2, KERAS: 1.3}, "resnet50": {AUTHORS: 1.3, KERAS: 1.3}}
+LATER_GOALS = {"small": 5.0, "resnet50": 1.3}
 ONNX_GOAL = 1.5
+FIRST, LATER, ONNX = "btfer eval", "btfer eval, a later pass", "btfer eval, ONNX"
 TITLES = {"small": "LeNet5 at 48 px", "resnet50": "ResNet50 at 224 px"}
 
 Way = Callable[[int], NDArray[np.float32]]
@@ -78,11 +87,27 @@ def ways(folder: Path, path: Path, size: int, *, onnx: bool) -> dict[str, Way]:
     recipe = EvalRecipe(scale="0,1", batch_size=128 if size < 100 else 64)
     faces = faces_in_folder(folder)
 
-    def ours(file: Path) -> Way:
+    def ours(file: Path, *, later: bool) -> Way:
         job = make_job(load_model(file), recipe)
-        return lambda n: np.nan_to_num(
-            predict_jobs([job], faces[:n], batch_size=recipe.batch_size, progress=iter)[0][0].probabilities
-        )
+
+        def score(n: int) -> NDArray[np.float32]:
+            some = faces[:n]
+            digests = content_digests(some, recipe.workers)
+            answers = predict_jobs(
+                [job],
+                some,
+                batch_size=recipe.batch_size,
+                workers=recipe.workers,
+                progress=iter,
+                digests=digests,
+                cache=cache if later else MemoryCache(),
+                memory=recipe.memory,
+            )
+            return np.nan_to_num(answers[0][0].probabilities)
+
+        return score
+
+    cache = MemoryCache()
 
     model = keras.models.load_model(path, compile=False)
     generator = keras.src.legacy.preprocessing.image.ImageDataGenerator(rescale=1.0 / 255)
@@ -100,12 +125,14 @@ def ways(folder: Path, path: Path, size: int, *, onnx: bool) -> dict[str, Way]:
         return model.predict(dataset.take(-(-n // 32)), verbose=0)
 
     found = {
-        "btfer eval": ours(path),
-        "ImageDataGenerator + predict (the authors)": authors,
-        "image_dataset_from_directory + predict": keras_own,
+        FIRST: ours(path, later=False),
+        LATER: ours(path, later=True),
+        AUTHORS: authors,
+        KERAS: keras_own,
     }
     if onnx:
-        found["btfer eval, ONNX"] = ours(convert_model(path, "onnx"))
+        found[ONNX] = ours(convert_model(path, "onnx"), later=False)
+    found[LATER](len(faces))  # the first pass
     return found
 
 
@@ -136,31 +163,33 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "faces"
         write_faces(folder, chosen.images)
-        for network, goal in GOALS.items():
+        for network in GOALS:
             if chosen.network not in {network, "all"}:
                 continue
             path = Path(name) / f"{network}.keras"
             size = build(network, path)
             rounds = chosen.rounds or (5 if network == "small" else 1)
             figures = run(
-                network, goal, folder, path, ways(folder, path, size, onnx=chosen.onnx), chosen.images, rounds
+                network, folder, path, ways(folder, path, size, onnx=chosen.onnx), chosen.images, rounds
             )
             if chosen.record:
                 record("evaluate", figures)
 
 
 def run(
-    network: str, goal: float, folder: Path, path: Path, found: dict[str, Way], images: int, rounds: int
+    network: str, folder: Path, path: Path, found: dict[str, Way], images: int, rounds: int
 ) -> list[Figure]:
     """Time every way, print the table of one network and return its figures."""
     for way in found.values():
         way(min(64, images))
     seconds: dict[str, list[float]] = {name: [] for name in found}
+    processor: dict[str, list[float]] = {name: [] for name in found}
     for _ in range(rounds):
         for name in random.sample(list(found), len(found)):
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             answers = found[name](images)
             seconds[name].append(time.perf_counter() - start)
+            processor[name].append(time.process_time() - used)
             if len(answers) < images:
                 sys.exit(f"{name} scored {len(answers)} of {images}")
     difference = check_plain_loop(folder, path)
@@ -168,30 +197,33 @@ def run(
         f"\n{network}: {images} faces, {rounds} round(s); largest difference to a plain loop {difference:.1e}"
     )
     for name, times in seconds.items():
-        ratios = [other / own for own, other in zip(seconds["btfer eval"], times, strict=True)]
+        spent_a_face = 1000 * statistics.median(processor[name]) / images
         print(
-            f"  {name:<46} {images / statistics.median(times):8.1f} images/s   "
-            f"btfer eval is {statistics.median(ratios):5.2f}× ({min(ratios):.2f} to {max(ratios):.2f})"
+            f"  {name:<46} {images / statistics.median(times):8.1f} images/s, {spent_a_face:.2f} ms of a processor"
         )
-    others = [name for name in found if not name.startswith("btfer")]
-    reached = min(
-        statistics.median(
-            other / own for own, other in zip(seconds["btfer eval"], seconds[name], strict=True)
-        )
-        for name in others
-    )
-    print(f"  goal {goal}×: {'reached' if reached >= goal else 'missed'} ({reached:.2f}×)")
+    how = TITLES[network] + (", ISA-L" if inflate.isal_zlib else "")
     figures = []
-    for own in (name for name in found if name.startswith("btfer")):
-        for name in others:
+    for own, what in ((FIRST, "first pass"), (LATER, "a later pass"), (ONNX, "converted to ONNX")):
+        for name in (AUTHORS, KERAS) if own in seconds else ():
+            goal = {FIRST: GOALS[network][name], LATER: LATER_GOALS[network], ONNX: ONNX_GOAL}[own]
             ratios = [other / mine for mine, other in zip(seconds[own], seconds[name], strict=True)]
-            onnx = own != "btfer eval"
+            spent = [other / mine for mine, other in zip(processor[own], processor[name], strict=True)]
+            print(
+                f"  {what}, {name}: {statistics.median(ratios):.2f}× ({min(ratios):.2f} to {max(ratios):.2f}); "
+                f"in processor time {statistics.median(spent):.2f}×"
+            )
             figures.append(
                 Figure(
-                    figure=f"eval, {TITLES[network]}{', converted to ONNX' if onnx else ''}",
+                    figure=f"eval, {how}, {what}",
                     peer=" + ".join(f"`{part}`" for part in name.partition(" (")[0].split(" + ")),
-                    goal=f"≥ {ONNX_GOAL if onnx else goal:g}",
+                    goal=f"≥ {goal:g}",
                     value=statistics.median(ratios), unit="×", low=min(ratios), high=max(ratios),
+                )
+            )  # fmt: skip
+            figures.append(
+                Figure(
+                    figure=f"eval, {how}, {what}, processor time", peer=figures[-1].peer, goal="",
+                    value=statistics.median(spent), unit="×", low=min(spent), high=max(spent),
                 )
             )  # fmt: skip
     return figures

@@ -23,15 +23,26 @@ Boxes = NDArray[
 Finder = Callable[[Path], Boxes]
 
 
+def kept(boxes: Boxes, recipe: CropRecipe) -> NDArray[np.bool_]:
+    """Return which boxes are large and certain enough for a crop."""
+    sides = (boxes[:, 2:4] - boxes[:, :2]).round().min(axis=1, initial=np.inf)
+    return (boxes[:, 4] >= recipe.min_confidence) & (sides >= recipe.min_face_size)
+
+
 def btfer() -> Finder:
-    """Return this project's detector."""
+    """Return this project's detector, as `btfer crop` runs it: for faces that it keeps."""
     import cv2
 
     from btfer_builder.crop.detectors.mtcnn.detector import find_faces, load_networks
 
     cv2.setNumThreads(1)
-    load_networks()
-    return lambda picture: np.hstack(find_faces(np.load(picture)))
+    load_networks("cpu")
+    recipe = CropRecipe()
+
+    def enough(boxes: Boxes, _: Boxes) -> bool:
+        return bool(kept(boxes, recipe).any())
+
+    return lambda picture: np.hstack(find_faces(np.load(picture), recipe.smallest_searched, enough, "cpu"))
 
 
 def btfer_crops() -> Finder:
@@ -42,8 +53,8 @@ def btfer_crops() -> Finder:
     from btfer_builder.crop.detectors.mtcnn.detector import load_networks
 
     cv2.setNumThreads(1)
-    load_networks()
-    recipe = CropRecipe(faces="all", min_confidence=0, min_face_size=12)
+    load_networks("cpu")
+    recipe = CropRecipe(faces="all", device="cpu")
 
     def crop(picture: Path) -> Boxes:
         (result,) = crop_images([(picture.stem, f"{picture.stem}.jpg")], picture.parent, recipe)
@@ -75,7 +86,7 @@ def mtcnn_crops() -> Finder:
     def crop(picture: Path) -> Boxes:
         photo = decode_image(picture.with_suffix(".jpg"))
         found = find(photo)
-        for number, (x1, y1, x2, y2, *_) in enumerate(found):
+        for number, (x1, y1, x2, y2, *_) in enumerate(found[kept(found, recipe)]):
             box = crop_box(Box(x1, y1, x2 - x1, y2 - y1), photo.shape[1], photo.shape[0], recipe)
             write_bytes(
                 picture.parent / "mtcnn" / f"{picture.stem}-{number}.png", png(cut(photo, box, recipe.size))

@@ -1,13 +1,14 @@
 """How the cost of each command grows with the catalog: processor seconds on made-up catalogs of several sizes.
 
-    python -m benchmarks.scale [--photos 20000 60000 200000]
+    python -m benchmarks.scale [--photos 20000 60000 200000] [--only status sample]
 
-The exponent is the slope of log(seconds) over log(photos): 1 is linear. No photo is decoded: all hashes are there.
+The exponent is the slope of log(seconds) over log(photos): 1 is linear. No photo is decoded: all hashes are there. The
+memory is that of the largest process. A million photos need 10 GB of disk and take half an hour.
 """
 
 import argparse
 import math
-import resource
+import os
 import shutil
 import subprocess
 import sys
@@ -43,10 +44,23 @@ sizes = sizes_below(workspace.files, "data/faces")
 uncropped_images(workspace.catalog, stored_settings(workspace.catalog), sizes)
 """
 
+REVIEW_OPENS = """
+import sys
+from pathlib import Path
+from btfer_builder.config import ReviewRecipe
+from btfer_builder.review.filters import ItemQuery
+from btfer_builder.review.session import Session
+from btfer_builder.workspace import Workspace
+session = Session(Workspace(Path(sys.argv[1])).catalog, "ana", ReviewRecipe(reviewer="ana"))
+session.progress("face")
+session.page("face", ItemQuery())
+"""
+
 COMMANDS = {
     "status": ("-m", "btfer_builder", "status", "--json", "-w", "{root}"),
     "sample": ("-m", "btfer_builder", "sample", "--per-class", "300", "--allow-short", "-w", "{root}"),
     "review --export": ("-m", "btfer_builder", "review", "--export", "{root}/export.csv", "-w", "{root}"),
+    "review opens": ("-c", REVIEW_OPENS, "{root}"),
     "CSV views": ("-c", VIEWS, "{root}"),
     "crop: what is left": ("-c", LEFT_TO_CROP, "{root}"),
     # Last, as they write what the others read.
@@ -59,22 +73,28 @@ def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--photos", type=int, nargs="+", default=[20_000, 60_000, 200_000])
+    options.add_argument("--only", nargs="+", choices=COMMANDS, default=list(COMMANDS), metavar="COMMAND")
     add_option(options)
     given = options.parse_args()
     sizes = sorted(set(given.photos))
-    seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    seconds: dict[str, list[float]] = {name: [] for name in given.only}
+    memory: dict[str, list[float]] = {name: [] for name in given.only}
     for photos in sizes:
         folder = Path(tempfile.mkdtemp())
         try:
             root = filled(folder / "set", photos)
             image = Workspace(root).catalog.value("SELECT max(image_id) FROM images")
-            for name, command in COMMANDS.items():
-                seconds[name].append(measure([word.format(root=root, image=image) for word in command]))
+            for name in given.only:
+                cost, size = measure([word.format(root=root, image=image) for word in COMMANDS[name]])
+                print(f"{photos:,} photos, {name}: {cost:.2f} s, {size:.0f} MB", flush=True)
+                seconds[name].append(cost)
+                memory[name].append(size)
         finally:
             shutil.rmtree(folder)
-    print(f"{'processor seconds':20}" + "".join(f"{photos:>12,}" for photos in sizes) + "   exponent")
+    print(f"{'processor seconds':20}" + "".join(f"{photos:>12,}" for photos in sizes) + "   exponent  MB")
     for name, costs in seconds.items():
-        print(f"{name:20}" + "".join(f"{cost:12.2f}" for cost in costs) + f"{slope(sizes, costs):11.2f}")
+        row = "".join(f"{cost:12.2f}" for cost in costs)
+        print(f"{name:20}{row}{slope(sizes, costs):11.2f}{max(memory[name]):6.0f}")
     if given.record:
         record("scale", [
             Figure(figure=f"processor seconds of {name}, {photos:,} photos", value=cost, unit="s")
@@ -95,12 +115,14 @@ def filled(root: Path, photos: int) -> Path:
     return root
 
 
-def measure(arguments: list[str]) -> float:
-    """Return the processor seconds of a Python process and its children."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def measure(arguments: list[str]) -> tuple[float, float]:
+    """Return the processor seconds of a Python process and its children, and the megabytes of the largest one."""
+    process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def slope(sizes: list[int], costs: list[float]) -> float:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.1"
 
 if TYPE_CHECKING:
+    from btfer_builder.api.deployment import compare_conversions, recommend
     from btfer_builder.api.folders import (
+        audit_datasets,
         diff_releases,
         hash_images,
         import_dataset,
@@ -24,7 +26,14 @@ if TYPE_CHECKING:
         published_results,
         report_benchmark,
     )
-    from btfer_builder.api.models import compare, convert, evaluate, list_networks, load_faces, train
+    from btfer_builder.api.models import (
+        compare,
+        convert,
+        evaluate,
+        list_networks,
+        load_faces,
+        train,
+    )
     from btfer_builder.api.report import Comparison, Report
     from btfer_builder.api.review_page import ReviewPage
     from btfer_builder.api.workspace import Workspace, create_workspace, open_workspace
@@ -40,11 +49,16 @@ else:
 
 #: The module of each public name.
 _MODULES = {
-    "api.folders": ("diff_releases", "hash_images", "import_dataset", "rebuild_release", "scan_release"),
+    "api.deployment": ("compare_conversions", "recommend"),
+    "api.folders": (
+        "audit_datasets", "diff_releases", "hash_images", "import_dataset", "rebuild_release", "scan_release",
+    ),
     "api.grid": (
         "answer_questions", "benchmark", "plan_benchmark", "published_results", "report_benchmark",
     ),
-    "api.models": ("compare", "convert", "evaluate", "list_networks", "load_faces", "train"),
+    "api.models": (
+        "compare", "convert", "evaluate", "list_networks", "load_faces", "train",
+    ),
     "api.report": ("Comparison", "Report"),
     "api.review_page": ("ReviewPage",),
     "api.workspace": ("Workspace", "create_workspace", "open_workspace"),
@@ -63,8 +77,10 @@ __all__ = [
     "Workspace",
     "__version__",
     "answer_questions",
+    "audit_datasets",
     "benchmark",
     "compare",
+    "compare_conversions",
     "convert",
     "create_workspace",
     "diff_releases",
@@ -77,6 +93,7 @@ __all__ = [
     "plan_benchmark",
     "published_results",
     "rebuild_release",
+    "recommend",
     "report_benchmark",
     "scan_release",
     "train",

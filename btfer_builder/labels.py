@@ -42,6 +42,8 @@ _SPLIT_SYNONYMS: dict[str, SplitName] = {
     "dev": "val",
     "testing": "test",
     "test_set": "test",
+    "publictest": "val",
+    "privatetest": "test",
     **{split: split for split in SPLITS},
 }
 

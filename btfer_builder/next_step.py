@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.forecast import emotion_progress
-from btfer_builder.catalog.funnel import StageCount, funnel
+from btfer_builder.catalog.funnel import ItemCounts, StageCount, funnel
 from btfer_builder.catalog.open_faces import OpenFaces, open_faces
 from btfer_builder.catalog.sample import sample_state
 from btfer_builder.errors import BtferError
@@ -96,6 +96,7 @@ def next_step(
     *,
     wanted: int = 0,
     short: Mapping[Emotion, int] | None = None,
+    counts: ItemCounts | None = None,
 ) -> NextStep:
     """Return what to do next in a workspace.
 
@@ -109,16 +110,18 @@ def next_step(
         Faces of each emotion that the sample has; 0 for those of `btfer.toml`.
     short
         Faces that a draw found missing, by emotion.
+    counts
+        The items, if they were counted already.
     """
     catalog = workspace.catalog
     wanted = wanted or workspace.recipe.sample.faces_per_class
-    drawable = {line.emotion: line.drawable for line in emotion_progress(catalog)}
+    drawable = {line.emotion: line.drawable for line in emotion_progress(catalog, counts)}
     if short is not None:  # a draw also knows about licences, leakage and limits of sources
         drawable = {emotion: wanted - short.get(emotion, 0) for emotion in EMOTIONS}
     state = sample_state(catalog)
     recrawl, named = _crawls(catalog, workspace.recipe.crawl.engine)
     return step_of(
-        stages or funnel(catalog),
+        stages or funnel(catalog, (), counts),
         Facts(
             wanted=wanted,
             drawable=drawable,

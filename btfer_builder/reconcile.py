@@ -11,7 +11,7 @@ from pathlib import Path
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.intentions import ERASED, fulfil, intend, intentions
-from btfer_builder.catalog.owned_files import face_files, image_files, item_ids, sample_files
+from btfer_builder.catalog.owned_files import cached_sets, face_files, image_files, item_ids, sample_files
 from btfer_builder.catalog.purge import purged_paths
 from btfer_builder.catalog.release import release_folders
 from btfer_builder.catalog.takedown import overwrite_deleted
@@ -24,6 +24,9 @@ from btfer_builder.workspace import Workspace, rewrite_manifests
 
 #: The stages that write files, each under its lock.
 STAGES = ("crawl", "dedupe", "crop", "sample", "release")
+
+#: The folder with the resized faces of the sample that `sample.cached_faces` keeps.
+CACHE = "data/cache"
 
 #: How the temporary folder of a sample begins as 0.1.0 named it, and that of the photos of `btfer rebuild`.
 SAMPLE_LEFTOVERS = (".sample.*",)
@@ -68,6 +71,7 @@ AREAS = (
     Area("crop", "data/thumbs/faces", re.compile(r"data/thumbs/faces/[0-9a-f]{2}/([0-9a-f]{16})\.jpg"),
          lambda catalog: item_ids(catalog, "face"), "data/faces"),
     Area("sample", "data/sample", re.compile(r"data/sample/(?:[a-z]+/)?[a-z]+/[0-9a-f]{16}\.png"), sample_files),
+    Area("sample", CACHE, re.compile(rf"{CACHE}/([0-9a-f]{{16}})-[0-9a-f]{{16}}\.npz"), cached_sets, "data/sample"),
 )  # fmt: skip
 
 #: A file that has one of these names is btfer's.

@@ -251,7 +251,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """A training set that the faces were compared with: its name and content, and the radii of a match."""
+    """A training set that the faces were compared with: its name and content, and the radii of a match.
+
+    It is `complete` if all of its pictures could be compared. `faces` is the number of faces found in its pictures;
+    None if they were not searched.
+    """
 
     source: str
     name: str
@@ -260,6 +264,18 @@ class TrainingSet:
     dropped: int
     radius: int
     fine_radius: int
+    complete: bool
+    faces: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencePicture:
+    """A picture of a training set, its size and time, and the faces that were found in it, as JSON."""
+
+    source: str
+    name: str
+    stamp: str
+    faces: str
 
 
 @dataclass(frozen=True, slots=True)

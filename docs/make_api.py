@@ -27,10 +27,11 @@ Messages and progress bars go to stderr; `progress=False` hides the bars.
 _PARTS = {
     "Workspaces": ("create_workspace", "open_workspace", "Workspace", "ReviewPage"),
     "Faces and models": (
-        "load_faces", "FaceSet", "evaluate", "Report", "compare", "Comparison", "train", "convert", "list_networks",
+        "load_faces", "FaceSet", "evaluate", "Report", "compare", "Comparison", "recommend",
+        "train", "convert", "compare_conversions", "list_networks",
     ),
     "Data sets and releases": (
-        "import_dataset", "hash_images", "scan_release", "rebuild_release", "diff_releases",
+        "import_dataset", "audit_datasets", "hash_images", "scan_release", "rebuild_release", "diff_releases",
     ),
     "The benchmark of the paper": (
         "benchmark", "plan_benchmark", "report_benchmark", "answer_questions", "published_results",
@@ -51,7 +52,10 @@ RESULTS = {
     "Workspace.takedown": "release.takedown.stage:Takedown",
     "Workspace.purge": "release.purge:Purge",
     "Workspace.recheck": "release.recheck:RecheckResult",
+    "recommend": "evaluate.recommend:Recommendation",
+    "compare_conversions": "evaluate.conversions:Conversions",
     "train": "training.results:Run",
+    "audit_datasets": "datasets.audit:DatasetAudit",
     "import_dataset": "datasets.import_dataset:ImportResult",
     "hash_images": "leakage.hash_manifest:HashManifest",
     "scan_release": "release.audit:AuditResult",

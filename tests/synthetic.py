@@ -14,7 +14,7 @@ from btfer_builder.records import Face
 REVIEWERS = ("ana", "bo", "cy", "di")
 
 #: All faces name this one file: what reads faces finds one, and none has to be written.
-FACE_FILE = f"data/faces/{'0' * 64}.png"
+FACE_FILE = f"data/faces/{'0' * 16}.png"
 
 _NOW = "2026-01-01T00:00:00.000+00:00"
 _BOXES = {
@@ -165,7 +165,7 @@ def _fill_crop(db: sqlite3.Connection, rng: random.Random, kept: list[str]) -> l
         count = rng.choices((0, 1, 2), (7, 86, 7))[0]
         crops.append((image_id, settings, None if count else "no_face"))
         for number in range(count):
-            face_id = _digest("face", image_id, number)
+            face_id = _digest("face", image_id, number)[:16]
             if rng.random() < 0.05:
                 faces.append((face_id, image_id, "dropped", "too_small", None, *_BOXES.values()))
                 continue
@@ -250,6 +250,15 @@ def _fill_rest(
         _insert(db, "training_sets", "source, name", [(source, source)], digest="", images=9, dropped=0, radius=8,
                 fine_radius=40, checked_at=_NOW)  # fmt: skip
         _insert(db, "compared_faces", "face_id", ((face_id,) for face_id, _ in faces), source=source)
+        _insert(
+            db,
+            "reference_pictures",
+            "source, name",
+            [(source, "9.png")],
+            stamp="1-1",
+            faces="[]",
+            settings="{}",
+        )
         leaked = ((face_id, "9.png") for face_id, _ in faces[::200])
         _insert(db, "leaks", "face_id, item", leaked, source=source, kind="near", form="crop", distance=2,
                 fine_distance=9)  # fmt: skip
@@ -257,7 +266,7 @@ def _fill_rest(
         (
             _digest("url", number),
             _digest("image", number),
-            _digest("face", number),
+            _digest("face", number)[:16],
             *_hex(*[rng.getrandbits(64)] * 2),
         )
         for number in range(1 + len(images) // 5000)
@@ -274,7 +283,8 @@ def _fill_rest(
         db, "engine_requests", "engine, account, sent_at", (("openverse", "", float(n)) for n in range(200))
     )
     _insert(db, "intentions", "path", [("data/faces",)], stage="crop", begun_at=_NOW)
-    _insert(db, "runs", "command, outcome", [("crawl", "done")], recipe="{}", version="0", started_at=_NOW)
+    _insert(db, "runs", "command, outcome", [("crawl", "done")], recipe="{}", version="0", started_at=_NOW,
+            ended_at=_NOW)  # fmt: skip
 
 
 def _insert(

@@ -29,13 +29,16 @@ from btfer_builder.config import (
     settings_of,
 )
 from btfer_builder.config.collection import DOWNLOAD_SETTINGS
+from btfer_builder.config.datasets import AUDIT_SETTINGS
 from docs.make_api import PAGE, RESULTS, api_page, documented
 
 NAMES = [
-    "EMOTIONS", "BtferError", "Comparison", "FaceSet", "Report", "ReviewPage", "Workspace", "__version__",
-    "answer_questions", "benchmark", "compare", "convert", "create_workspace", "diff_releases", "evaluate",
-    "hash_images", "import_dataset", "list_networks", "load_faces", "open_workspace", "plan_benchmark",
-    "published_results", "rebuild_release", "report_benchmark", "scan_release", "train",
+    "EMOTIONS", "BtferError", "Comparison", "FaceSet", "Report", "ReviewPage", "Workspace",
+    "__version__", "answer_questions", "audit_datasets", "benchmark", "compare",
+    "compare_conversions", "convert", "create_workspace", "diff_releases", "evaluate",
+    "hash_images", "import_dataset", "list_networks", "load_faces", "open_workspace",
+    "plan_benchmark", "published_results", "rebuild_release", "recommend", "report_benchmark",
+    "scan_release", "train",
 ]  # fmt: skip
 
 REVIEW_ITEMS = ("reviewer", "blind", "seed", "reviewers", "overlap", "min_votes", "agreement")
@@ -43,8 +46,16 @@ REVIEW_ITEMS = ("reviewer", "blind", "seed", "reviewers", "overlap", "min_votes"
 #: The parameters of each function: positional ones, those by keyword only, and the sections whose settings it takes.
 SIGNATURES = {
     "answer_questions": ("file", "", [BenchmarkRecipe]),
-    "benchmark": ("file", "", [BenchmarkRecipe]),
+    "audit_datasets": ("sources out", "faces model preprocessing", AUDIT_SETTINGS),
+    "benchmark": ("file", "shard", [BenchmarkRecipe]),
     "compare": ("reports", "", ("resamples", "seed")),
+    "compare_conversions": (
+        "model faces", "out data",
+        (
+            "scale", "color", "size", "mean", "std", "resize", "resize_to", "crop", "preset", "trust_model",
+            "resamples", "seed",
+        ),
+    ),
     "convert": (
         "model to", "quantize out data",
         ("scale", "color", "size", "mean", "std", "resize", "resize_to", "crop", "preset", "trust_model"),
@@ -60,6 +71,7 @@ SIGNATURES = {
     "plan_benchmark": ("file", "", [BenchmarkRecipe]),
     "published_results": ("out", "", None),
     "rebuild_release": ("folder", "", DOWNLOAD_SETTINGS),
+    "recommend": ("reports", "max_megabytes max_parameters max_latency_ms min_accuracy", None),
     "report_benchmark": ("file", "", [BenchmarkRecipe]),
     "scan_release": ("folder", "", None),
     "train": ("data", "out restart", [TrainRecipe]),

@@ -1,15 +1,27 @@
 """Data sets of others, and releases, as folders: nothing here needs a workspace."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from btfer_builder.api.keywords import guarded, one_of, path_of, takes
-from btfer_builder.config import CrawlRecipe, DatasetKind, DatasetRecipe, HashesRecipe, with_keywords
+from btfer_builder.config import (
+    CrawlRecipe,
+    DatasetKind,
+    DatasetRecipe,
+    EvalRecipe,
+    HashesRecipe,
+    given_names,
+    with_keywords,
+)
 from btfer_builder.config.collection import DOWNLOAD_SETTINGS
+from btfer_builder.config.datasets import AUDIT_SETTINGS
+from btfer_builder.errors import BtferError
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from btfer_builder.datasets import ImportResult
+    from btfer_builder.datasets.audit import DatasetAudit
     from btfer_builder.leakage.hash_manifest import HashManifest
     from btfer_builder.release.audit import AuditResult
     from btfer_builder.release.diff import ReleaseDiff
@@ -59,6 +71,71 @@ def import_dataset(
     return import_dataset(kind, path_of(source), path_of(out), recipe)
 
 
+@takes(DatasetRecipe, only=AUDIT_SETTINGS)
+def audit_datasets(
+    sources: "str | PathLike[str] | Sequence[str | PathLike[str]]",
+    out: "str | PathLike[str]",
+    *,
+    faces: bool = True,
+    model: Any = None,  # noqa: ANN401 - a path, a Keras model or a function
+    preprocessing: "Mapping[str, Any] | None" = None,
+    **settings: Any,  # noqa: ANN401
+) -> "DatasetAudit":
+    """Audit labelled data sets, which are only read: repeats, contradictions, missing faces, quality, class balance.
+
+    Parameters
+    ----------
+    sources
+        One data set or several, in any layout that `import_dataset` recognises.
+    out
+        A new or empty folder for `report.html`, `pictures.csv`, `duplicates.csv`, `audit.json` and, with a model,
+        `doubts.csv`. The report shows pictures of the data sets: their terms hold for it.
+    faces
+        Look for faces in every picture, which takes most of the time.
+    model
+        A model that judges the labels, as `evaluate` takes it; one that was not trained on these pictures.
+    preprocessing
+        Settings of `evaluate` for this model, as `{"labels": ["happy", "sad"]}`.
+
+    Returns
+    -------
+    DatasetAudit
+        The counts, and the folder with the report.
+
+    Raises
+    ------
+    BtferError
+        If the layout of a data set is unknown, no picture can be decoded, the model cannot be used, or `out` cannot be
+        written.
+
+    Examples
+    --------
+    >>> import btfer_builder as bt
+    >>> audit = bt.audit_datasets("photos", "audit", faces=False, workers=0)
+    >>> audit.pictures, audit.conflicts
+    (14, 0)
+    """
+    from btfer_builder.datasets.audit import audit_datasets
+
+    (recipe,) = with_keywords("dataset", settings, DatasetRecipe(), only=AUDIT_SETTINGS)
+    listed = [sources] if isinstance(sources, str) or not isinstance(sources, Sequence) else list(sources)
+    if not listed:
+        raise BtferError("no data sets to audit; give a folder, or a list of folders")
+    predict = None
+    if model is not None:
+        from btfer_builder.evaluate.dataset_predictions import predictor
+
+        given = dict(preprocessing or {})
+        (scoring,) = with_keywords("preprocessing", given, EvalRecipe())
+        predict = predictor(model, scoring, given_names(given, EvalRecipe), recipe.max_pixels)
+    elif preprocessing:
+        raise BtferError("preprocessing is that of a model; give a model, too")
+    paths = [path_of(source) for source in listed]
+    if missing := [path for path in paths if not path.exists()]:
+        raise BtferError(f"{missing[0]}: no such file or folder")
+    return audit_datasets(paths, path_of(out), recipe, faces=faces, predict=predict)
+
+
 @takes(HashesRecipe)
 def hash_images(
     folder: "str | PathLike[str]",
@@ -94,7 +171,7 @@ def hash_images(
 
     (recipe,) = with_keywords("hashes", settings, HashesRecipe())
     manifest = hash_folder(path_of(folder), recipe)
-    write_hashes(path_of(out), manifest.rows)
+    write_hashes(path_of(out), manifest)
     return manifest
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @takes(BenchmarkRecipe)
-def benchmark(file: "File" = None, **settings: Any) -> "Benchmark":  # noqa: ANN401
+def benchmark(file: "File" = None, *, shard: str = "", **settings: Any) -> "Benchmark":  # noqa: ANN401
     """Run the missing runs of a grid, then write Tables 2 to 6, Figures 14 to 28 and the answers to RQ1 to RQ3.
 
     Parameters
@@ -27,6 +27,9 @@ def benchmark(file: "File" = None, **settings: Any) -> "Benchmark":  # noqa: ANN
         A `benchmark.toml`; paths in it are relative to its folder, those in keyword arguments to the current folder.
         Without it, the grid is given by keyword arguments alone. A `Workspace` given as `btfer` stands for its sample;
         without `btfer`, no model is scored across domains.
+    shard
+        `3/8` executes the third of eight parts of the runs and writes no tables; `report_benchmark` does when all parts
+        are done.
 
     Returns
     -------
@@ -47,9 +50,10 @@ def benchmark(file: "File" = None, **settings: Any) -> "Benchmark":  # noqa: ANN
     ... )
     >>> done.to_frame()  # doctest: +SKIP
     """
+    from btfer_builder.benchmark.grid import parse_shard
     from btfer_builder.benchmark.stage import run_benchmark
 
-    return run_benchmark(_recipe(file, settings))
+    return run_benchmark(_recipe(file, settings), parse_shard(shard) if shard else None)
 
 
 @takes(BenchmarkRecipe)

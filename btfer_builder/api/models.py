@@ -120,10 +120,11 @@ def evaluate(
     >>> report.signature
     'BTFER|set:photos#...|n:14|in:256rgb/raw,...|labels:3|leak:unknown|btfer:...'
     """
-    return score(model, _face_set(faces), EvalRecipe(), settings, name=name, training_data=training_data)
+    return score(model, face_set(faces), EvalRecipe(), settings, name=name, training_data=training_data)
 
 
-def _face_set(faces: Any) -> "FaceSet":  # noqa: ANN401 - what `evaluate` takes
+def face_set(faces: Any) -> "FaceSet":  # noqa: ANN401 - what `evaluate` takes
+    """Return the faces that a public function is given; see `evaluate`."""
     from btfer_builder.datasets.labelled_faces import LabelledFace
     from btfer_builder.evaluate.face_set import FaceSet
 
@@ -207,8 +208,10 @@ def train(
     """
     from btfer_builder.datasets.splits import read_splits, select
     from btfer_builder.io.tensorflow_import import import_tensorflow
+    from btfer_builder.networks import check_recipe
 
     (recipe,) = with_keywords("train", settings, TrainRecipe())
+    check_recipe(recipe)
     chosen = select(
         read_splits(path_of(data)), share=recipe.validation_share, seed=recipe.seed, paper=recipe.paper
     )
@@ -294,7 +297,7 @@ def list_networks(
     head: Literal["gap", "flatten"] | None = None,
     units: Literal["256-128", "256-256", "1024-1024-512"] | None = None,
 ) -> "pd.DataFrame":
-    """List networks with their parameters and operations; each is built without weights to count them.
+    """List networks with their parameters and operations; at other sizes than 48 and 224 each is built to count them.
 
     Parameters
     ----------

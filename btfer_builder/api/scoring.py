@@ -14,7 +14,7 @@ from btfer_builder.evaluate.evaluate import load, score_models
 from btfer_builder.evaluate.face_set import FaceSet
 from btfer_builder.evaluate.preprocessing.presets import bundled_model
 from btfer_builder.evaluate.report.compare import compare_reports
-from btfer_builder.evaluate.report.read_report import read_report, report_of
+from btfer_builder.evaluate.report.read_report import ReadReport, read_report, report_of
 from btfer_builder.io.terminal import track
 
 #: Characters of a name that a file system takes as a folder's.
@@ -53,6 +53,7 @@ def score(
         explicit=given_names(settings, EvalRecipe),
         leak=faces.leak,
         training_faces=() if training_data is None else faces_in_folder(path_of(training_data)),
+        cache=faces.cache,
     )
     return Report(evaluation)
 
@@ -62,12 +63,24 @@ def rank(
 ) -> Comparison:
     """Rank models with settings over the current ones; see `models.compare`."""
     (recipe,) = with_keywords("eval", settings, current, only=("resamples", "seed"))
+    read = read_all(reports, "compare")
+    return Comparison(compare_reports(read, resamples=recipe.resamples, seed=recipe.seed))
+
+
+def read_all(reports: Sequence[Report | str | PathLike[str]], name: str) -> list[ReadReport]:
+    """Return the reports that the function of this name is given.
+
+    Raises
+    ------
+    BtferError
+        If there are none, or one is not a report.
+    """
     if isinstance(reports, str | PathLike | Report | Mapping) or not isinstance(reports, Iterable):
-        raise BtferError("compare takes a list of reports, as compare([first, second])")
+        raise BtferError(f"{name} takes a list of reports, as {name}([first, second])")
     read = [
         report_of(report.evaluation) if isinstance(report, Report) else read_report(path_of(report))
         for report in reports
     ]
     if not read:
         raise BtferError("no reports to compare; give what evaluate returns, or folders of saved reports")
-    return Comparison(compare_reports(read, resamples=recipe.resamples, seed=recipe.seed))
+    return read

@@ -187,10 +187,10 @@ class Tables:
 
     @guarded
     def leakage_sets(self) -> "pd.DataFrame":
-        """Return the training sets that were checked, with the number of images, compared faces and matches."""
+        """Return the training sets that were checked: images, faces, matches, and whether all could be compared."""
         import pandas as pd
 
-        columns = ["source", "images", "compared", "leaked", "in_sample"]
+        columns = ["source", "images", "compared", "leaked", "in_sample", "complete"]
         sets = searched_sets(self._core.catalog)
         return pd.DataFrame([[getattr(item, name) for name in columns] for item in sets], columns=columns)
 

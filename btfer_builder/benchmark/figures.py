@@ -1,61 +1,64 @@
-"""The paper's Figures 14–28 out of results, as PNG."""
+"""The paper's Figures 2 and 14–28 out of results, and the accuracy of each network, as PNG."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from btfer_builder.benchmark.choice_table import LISTED, SMALL
+from btfer_builder.benchmark.network_figures import draw_networks, draw_small
+from btfer_builder.benchmark.protocol_figure import draw_protocol
 from btfer_builder.benchmark.results import Result, as_frame
-from btfer_builder.benchmark.tables import LISTED, SMALL
-from btfer_builder.images.plot_style import (
-    INK,
-    PALETTE,
-    Bar,
-    Bars,
-    chance_line,
-    grouped_bars,
-    new_figure,
-    percent_axis,
-    to_png,
-)
+from btfer_builder.benchmark.settings import MEASURES, PRETRAININGS, balancing_order, matched
+from btfer_builder.config import TrainRecipe
+from btfer_builder.images.plot_style import Bar, Bars, grouped_bars, new_figure, to_png
 from btfer_builder.io.atomic import write_bytes
-from btfer_builder.labels import EMOTIONS
+from btfer_builder.io.text import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MEASURES = {"own": "own held-out split", "btfer": "BTFER (cross-domain)"}
+#: Groups of a panel and series of a group that its usual width has room for.
+_ROOM = 9
 
-_SETTING = ["dataset", "size", "network", "pretraining", "balancing"]
-_PRETRAININGS = ("scratch", "imagenet", "vggface")
+#: Networks that Figs. 15–18 show, two panels each.
+_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure: its number, its caption, and the PNG or the reason why there is none."""
+    """A figure: its number in the paper, if any, its caption, and the PNG or the reason why there is none."""
 
-    number: int
+    number: int | None
     caption: str
     png: bytes
     missing: str = ""
+    stem: str = ""
 
     @property
     def name(self) -> str:
         """Name of its file."""
-        return f"figure-{self.number}.png"
+        return f"{self.stem or f'figure-{self.number}'}.png"
+
+    @property
+    def title(self) -> str:
+        """What it is called in a text."""
+        return "Networks" if self.number is None else f"Figure {self.number}"
 
 
-def make_figures(results: Sequence[Result]) -> list[Figure]:
-    """Return Figures 14–28; a figure without results has the reason instead.
+Draw = Callable[["pd.DataFrame", str], bytes | str]
+
+
+def make_figures(results: Sequence[Result], train: TrainRecipe | None = None) -> list[Figure]:
+    """Return Figures 2 and 14–28 and those of all networks; a figure without results has the reason instead.
 
     A bar is the mean over the settings that were run under all conditions of the figure, which are its dots. So two
     bars differ in what the figure compares and not in the networks. The whisker of a single setting is its 95 %
-    Wilson interval.
+    Wilson interval. Chance is 1 ÷ the number of classes in the faces. `train` has the settings of the training that
+    Fig. 2 shows.
     """
     frame = as_frame(results) if results else None
-    plans: list[tuple[int, str, Callable[[pd.DataFrame], bytes | str]]] = [
-        (14, "Accuracy by resolution, the same settings at each", _resolutions)
-    ]
+    plans: list[tuple[int, str, Draw]] = [(14, "Accuracy by resolution", _resolutions)]
     numbers = iter(range(15, 19))
     for size in (48, 224):
         for balancing in ("simple", "conservative"):
@@ -77,10 +80,18 @@ def make_figures(results: Sequence[Result]) -> list[Figure]:
             plans.append((next(numbers), caption, _Balancings(size, scratch)))
     figures = []
     for number, caption, draw in plans:
-        drawn = "there are no results yet" if frame is None else draw(frame)
+        drawn = "there are no results yet" if frame is None else draw(frame, f"Fig. {number}  {caption}")
         missing = drawn if isinstance(drawn, str) else ""
         figures.append(Figure(number, caption, b"" if isinstance(drawn, str) else drawn, missing))
-    return figures
+    if frame is None:
+        return figures
+    protocol = Figure(2, "The protocol", draw_protocol(results, train or TrainRecipe()))
+    networks = []
+    for size in sorted(frame["size"].unique()):
+        caption = f"Accuracy of each network, {size}×{size} pixels"
+        part = frame[frame["size"] == size]
+        networks.append(Figure(None, caption, draw_networks(part, caption), stem=f"networks-{size}"))
+    return [protocol, *figures, *networks]
 
 
 def write_figures(folder: Path, figures: Sequence[Figure]) -> list[Path]:
@@ -96,49 +107,63 @@ def write_figures(folder: Path, figures: Sequence[Figure]) -> list[Path]:
     return files
 
 
-def _resolutions(frame: "pd.DataFrame") -> bytes | str:
+def _resolutions(frame: "pd.DataFrame", title: str) -> bytes | str:
     sizes = sorted(frame["size"].unique())
     if len(sizes) < 2:
         return f"all runs have {sizes[0]} pixels"
-    matched = _matched(frame, "size", sizes)
-    if matched.empty:
+    sides = {name: matched(frame, "size", sizes, name) for name in MEASURES}
+    datasets = [name for name in dict.fromkeys(frame["dataset"]) if (sides["own"]["dataset"] == name).any()]
+    if not datasets:
         return "no setting was run at all resolutions"
-    figure, panels = new_figure("Fig. 14  Accuracy by resolution", matched["dataset"].nunique())
-    for axes, (dataset, group) in zip(panels, matched.groupby("dataset", sort=False), strict=True):
+    note = _shared_note(sides["own"], frame, "at all resolutions", len(sizes))
+    figure, panels = new_figure(title, len(datasets), note=note)
+    for axes, dataset in zip(panels, datasets, strict=True):
+        parts = {name: side[side["dataset"] == dataset] for name, side in sides.items()}
+        labels = {name: _with_count(MEASURES[name], len(part) // len(sizes)) for name, part in parts.items()}
         bars = {
             f"{size} px": {
-                label: bar
-                for measure, label in MEASURES.items()
-                if (bar := _mean(group[group["size"] == size], measure)) is not None
+                labels[name]: bar
+                for name, part in parts.items()
+                if (bar := _mean(part[part["size"] == size], name)) is not None
             }
             for size in sizes
         }
-        grouped_bars(axes, bars, f"{dataset} ({len(group) // len(sizes)} settings)")
-        chance_line(axes, 1 / len(EMOTIONS))
+        grouped_bars(axes, bars, str(dataset))
     return to_png(figure)
 
 
 @dataclass(frozen=True)
 class _Pretrainings:
-    """Figs. 15–18: one network from different weights, VGG16 in the paper."""
+    """Figs. 15–18: networks from different weights; the paper has VGG16."""
 
     size: int
     balancing: str
 
-    def __call__(self, frame: "pd.DataFrame") -> bytes | str:
+    def __call__(self, frame: "pd.DataFrame", title: str) -> bytes | str:
         part = frame[(frame["size"] == self.size) & (frame["balancing"] == self.balancing)]
         if part.empty:
             return f"no run has {self.balancing} weighting and {self.size} pixels"
-        kinds = [kind for kind in _PRETRAININGS if (part["pretraining"] == kind).any()]
         counts = part.groupby("network")["pretraining"].nunique()
-        several = counts[counts > 1].index
-        if several.empty:
+        several = sorted(
+            counts[counts > 1].index, key=lambda name: (name != "vgg16", -int(counts[name]), name)
+        )
+        if not several:
             return "no network was trained from more than one kind of weights"
-        network = "vgg16" if "vgg16" in several else str(counts.loc[several].idxmax())
-        chosen = part[part["network"] == network]
-        number = 15 + (2 if self.size == 224 else 0) + (1 if self.balancing == "conservative" else 0)
-        title = f"Fig. {number}  {network} from different weights, {self.balancing}, {self.size}×{self.size}"
-        return _by_group(title, chosen, "pretraining", kinds)
+        shown, more = several[:_SHOWN], len(several) - _SHOWN
+        note = "A bar is one setting. Networks that were trained from one kind of weights only are left out."
+        if more > 0:
+            note += (
+                f" {counted(more, 'more network')} from several kinds: networks-{self.size}.png shows all."
+            )
+        part = part[part["network"].isin(shown)]
+        kinds = [kind for kind in PRETRAININGS if (part["pretraining"] == kind).any()]
+        return _by_group(
+            title,
+            [(f"{network}, ", part[part["network"] == network]) for network in shown],
+            "pretraining",
+            kinds,
+            note=note,
+        )
 
 
 @dataclass(frozen=True)
@@ -148,27 +173,29 @@ class _Datasets:
     size: int
     balancing: str
 
-    def __call__(self, frame: "pd.DataFrame") -> bytes | str:
+    def __call__(self, frame: "pd.DataFrame", title: str) -> bytes | str:
         part = frame[(frame["size"] == self.size) & (frame["balancing"] == self.balancing)]
         if part.empty:
             return f"no run has {self.balancing} weighting and {self.size} pixels"
-        matched = _matched(part, "dataset", list(dict.fromkeys(part["dataset"])))
-        if matched.empty:
+        datasets = list(dict.fromkeys(part["dataset"]))
+        sides = {name: matched(part, "dataset", datasets, name) for name in MEASURES}
+        if all(side.empty for side in sides.values()):
             return "no network was trained on all datasets"
-        number = 21 + (2 if self.size == 224 else 0) + (1 if self.balancing == "conservative" else 0)
-        settings = len(matched) // matched["dataset"].nunique()
-        title = f"Fig. {number}  Average accuracy, {self.balancing}, {self.size}×{self.size} ({settings} settings)"
+        note = _shared_note(sides["own"], part, "on all datasets", len(datasets))
+        if len(sides["btfer"]) != len(sides["own"]):
+            note += f" On BTFER: {len(sides['btfer']) // len(datasets)}."
         bars = {
-            label: {
+            MEASURES[name]: {
                 str(dataset): bar
-                for dataset, group in matched.groupby("dataset", sort=False)
-                if (bar := _mean(group, measure)) is not None
+                for dataset in datasets
+                if (bar := _mean(side[side["dataset"] == dataset], name)) is not None
             }
-            for measure, label in MEASURES.items()
+            for name, side in sides.items()
         }
-        figure, (axes,) = new_figure(title, 1, width=2.6 + 1.5 * matched["dataset"].nunique())
-        grouped_bars(axes, bars)
-        chance_line(axes, 1 / len(EMOTIONS))
+        bars = {name: series for name, series in bars.items() if series}
+        width = _width(len(datasets), len(bars))
+        figure, (axes,) = new_figure(title, 1, width=width, note=note)
+        grouped_bars(axes, bars, groups=[str(dataset) for dataset in datasets])
         return to_png(figure)
 
 
@@ -179,23 +206,25 @@ class _Balancings:
     size: int
     scratch: bool
 
-    def __call__(self, frame: "pd.DataFrame") -> bytes | str:
+    def __call__(self, frame: "pd.DataFrame", title: str) -> bytes | str:
         selected = (frame["pretraining"] == "scratch") == self.scratch
         part = frame[(frame["size"] == self.size) & selected]
         if part.empty:
             return f"no run {'without' if self.scratch else 'with'} pretrained weights has {self.size} pixels"
         # A balancing that few networks were run with would leave none that was run with all.
         counts = part.groupby("balancing").size()
-        kinds = [kind for kind in dict.fromkeys(part["balancing"]) if counts[kind] * 2 >= counts.max()]
+        ordered = sorted(counts.index, key=balancing_order)
+        kinds = [kind for kind in ordered if counts[kind] * 2 >= counts.max()]
         if len(kinds) < 2:
             return f"all runs have the same balancing ({kinds[0]})"
-        matched = _matched(part, "balancing", kinds)
-        if matched.empty:
+        both = matched(part, "balancing", kinds, "own")
+        if both.empty:
             return "no setting was run with all balancings"
-        number = 25 + (2 if self.size == 224 else 0) + (0 if self.scratch else 1)
-        which = "without" if self.scratch else "with"
-        title = f"Fig. {number}  Average accuracy by balancing, {which} pretrained weights, {self.size}×{self.size}"
-        return _by_group(title, matched, "balancing", sorted(kinds))
+        compared = part[part["balancing"].isin(kinds)]
+        note = _shared_note(both, compared, f"with {listed(kinds)}", len(kinds))
+        few = [f"{kind} ({counted(counts[kind], 'setting')})" for kind in ordered if kind not in kinds]
+        note += f" Left out, since few were run: {', '.join(few)}." if few else ""
+        return _by_group(title, [("", compared)], "balancing", kinds, note=note)
 
 
 @dataclass(frozen=True)
@@ -204,88 +233,78 @@ class _Small:
 
     size: int
 
-    def __call__(self, frame: "pd.DataFrame") -> bytes | str:
-        part = frame[(frame["size"] == self.size) & (frame["params"] < SMALL)]
+    def __call__(self, frame: "pd.DataFrame", title: str) -> bytes | str:
+        part = frame[frame["size"] == self.size]
         if part.empty:
-            return f"no network below {SMALL / 1e6:.0f} million parameters was run at {self.size} pixels"
-        groups = [(str(dataset), _listed(group)) for dataset, group in part.groupby("dataset", sort=False)]
-        number = 19 if self.size == 48 else 20
-        title = f"Fig. {number}  Best networks below {SMALL / 1e6:.0f} million parameters, {self.size}×{self.size}"
-        figure, panels = new_figure(
-            title, len(groups), height=1.6 + 0.6 * max(len(g) for _, g in groups), share=False
+            return f"no run has {self.size} pixels"
+        return draw_small(part, title) or (
+            f"no network below {SMALL / 1e6:.0f} million parameters was run at {self.size} pixels"
         )
-        for axes, (dataset, group) in zip(panels, groups, strict=True):
-            _horizontal_bars(axes, group, dataset)
-        return to_png(figure)
 
 
-def _listed(group: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the best setting of each network, the best networks first."""
-    ordered = group.sort_values("own_accuracy", ascending=False, kind="stable")
-    return ordered.drop_duplicates(["network"]).head(LISTED)
-
-
-def _horizontal_bars(axes: Any, group: "pd.DataFrame", title: str) -> None:  # noqa: ANN401 - matplotlib's axes
-    positions = range(len(group))
-    for number, (measure, label) in enumerate(MEASURES.items()):
-        values = group[f"{measure}_accuracy"].fillna(0)
-        level = [position + (number - 0.5) * 0.38 for position in positions]
-        axes.barh(level, values, 0.35, color=PALETTE[number], label=label, zorder=2)
-        for at, (_, row) in zip(level, group.iterrows(), strict=True):
-            if row[f"{measure}_accuracy"] == row[f"{measure}_accuracy"]:  # not NaN
-                axes.hlines(
-                    at, row[f"{measure}_low"], row[f"{measure}_high"], color=INK, linewidth=1, zorder=3
-                )
-                axes.text(
-                    row[f"{measure}_high"] + 0.01,
-                    at,
-                    f"{row[f'{measure}_accuracy']:.2f}",
-                    va="center",
-                    fontsize=7.5,
-                )
-    names = [
-        f"{row['network']} – {row['pretraining']}\n{row['params'] / 1e6:.1f} M, {row['balancing']}"
-        for _, row in group.iterrows()
+def _by_group(
+    title: str,
+    parts: "Sequence[tuple[str, pd.DataFrame]]",
+    column: str,
+    kinds: Sequence[str],
+    *,
+    note: str,
+) -> bytes:
+    """Draw a panel per part and measure, a group per dataset, a series per value of the column."""
+    panels = [
+        (
+            f"{words}{MEASURES[name]}",
+            name,
+            part if column == "pretraining" else matched(part, column, kinds, name),
+        )
+        for words, part in parts
+        for name in MEASURES
     ]
-    axes.set_yticks(list(positions), names, fontsize=8)
-    axes.set_ylim(len(group) - 0.5, -0.5)
-    percent_axis(axes, horizontal=True)
-    axes.set_title(title, fontsize=10, loc="left", color=INK)
-    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.45, -0.08), ncols=2)
-
-
-def _by_group(title: str, part: "pd.DataFrame", column: str, kinds: Sequence[str]) -> bytes:
-    """Draw one panel per measure, one group per dataset, one series per value of the column."""
-    measures = [name for name in MEASURES if part[f"{name}_accuracy"].notna().any()]
-    figure, panels = new_figure(title, len(measures))
-    labels = {}
-    for dataset, group in part.groupby("dataset", sort=False):
-        count = len(group) // group[column].nunique()
-        labels[dataset] = f"{dataset}\n{count} setting{'s' if count > 1 else ''}"
-    for axes, measure in zip(panels, measures, strict=True):
+    panels = [
+        (words, name, shared.dropna(subset=[f"{name}_accuracy"]))
+        for words, name, shared in panels
+        if shared[f"{name}_accuracy"].notna().any()
+    ]
+    most = max(shared["dataset"].nunique() for *_, shared in panels)
+    figure, axes = new_figure(title, len(panels), width=_width(most, len(kinds)), columns=2, note=note)
+    for at, (words, name, shared) in zip(axes, panels, strict=True):
+        labels = {}
+        for dataset, group in shared.groupby("dataset", sort=False):
+            count = group.groupby(
+                [key for key in ("network", "pretraining", "balancing") if key != column]
+            ).ngroups
+            labels[dataset] = _with_count(str(dataset), count)
         bars: Bars = {
             kind: {
                 labels[dataset]: bar
-                for dataset, group in part[part[column] == kind].groupby("dataset", sort=False)
-                if (bar := _mean(group, measure)) is not None
+                for dataset, group in shared[shared[column] == kind].groupby("dataset", sort=False)
+                if (bar := _mean(group, name)) is not None
             }
             for kind in kinds
         }
-        grouped_bars(axes, bars, MEASURES[measure], list(labels.values()))
-        chance_line(axes, 1 / len(EMOTIONS))
+        grouped_bars(at, bars, words, list(labels.values()))
     return to_png(figure)
 
 
-def _matched(frame: "pd.DataFrame", column: str, values: Sequence[Any]) -> "pd.DataFrame":
-    """Return the rows whose setting, except for the column, was run with all of the values."""
-    rest = [name for name in _SETTING if name != column]
-    counts = frame[frame[column].isin(values)].groupby(rest)[column].transform("nunique")
-    return frame.loc[counts[counts == len(values)].index]
+def _width(groups: int, series: int) -> float:
+    """Return the width of a panel in inches, wider where it has many bars."""
+    return max(4.6, 4.6 * groups * series / _ROOM)
+
+
+def _with_count(name: str, settings: int) -> str:
+    return f"{name}\n{counted(settings, 'setting')}"
+
+
+def _shared_note(shared: "pd.DataFrame", of: "pd.DataFrame", where: str, sides: int) -> str:
+    """Return what the bars are means over, and how many settings are in none of them."""
+    left = len(of) - len(shared)
+    note = f"Means over {counted(len(shared) // sides, 'setting')} (dots), run {where}."
+    return note + (f" {counted(left, 'other result')} in no bar." if left else "")
 
 
 def _mean(group: "pd.DataFrame", measure: str) -> Bar | None:
     """Return the mean of a group's accuracies, with an interval for a single setting."""
-    known = group.dropna(subset=[f"{measure}_accuracy"])
+    known: Any = group.dropna(subset=[f"{measure}_accuracy"])
     if known.empty:
         return None
     values = [float(value) for value in known[f"{measure}_accuracy"]]
@@ -293,4 +312,5 @@ def _mean(group: "pd.DataFrame", measure: str) -> Bar | None:
     if len(values) == 1:
         row = known.iloc[0]
         interval = (float(row[f"{measure}_low"]), float(row[f"{measure}_high"]))
-    return Bar(sum(values) / len(values), interval, values)
+    chance = 1 / float(known[f"{measure}_classes"].max())
+    return Bar(sum(values) / len(values), interval, values, chance)

@@ -1,11 +1,12 @@
 """Read `benchmark.toml` and plan its runs, each with an id derived from its settings."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -20,9 +21,12 @@ from btfer_builder.config import (
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import setting_digest
 from btfer_builder.io.limits import read_toml
+from btfer_builder.networks.preprocessing import training_preprocessing
 from btfer_builder.networks.registry import NETWORKS, find_network
 
 Value = TypeVar("Value")
+
+Precision = Literal["float32", "mixed"]
 
 #: Settings of the training that the grid gives each run.
 _OF_THE_GRID = {
@@ -77,6 +81,37 @@ class GridPlan:
 
     runs: tuple[PlannedRun, ...]
     impossible: tuple[tuple[RunSetting, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of `count` equal parts of a grid; `number` begins at 1."""
+
+    number: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    def part_of(self, runs: Sequence[PlannedRun]) -> tuple[PlannedRun, ...]:
+        """Return the runs of this shard in their order: the same on every machine, and a mixture of networks."""
+        mixed = sorted(runs, key=lambda run: hashlib.sha256(run.run_id.encode()).digest())
+        chosen = {run.run_id for run in mixed[self.number - 1 :: self.count]}
+        return tuple(run for run in runs if run.run_id in chosen)
+
+
+def parse_shard(text: str) -> Shard:
+    """Read a shard as `3/8`.
+
+    Raises
+    ------
+    BtferError
+        If it is not one.
+    """
+    match = re.fullmatch("([0-9]{1,6})/([0-9]{1,6})", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise BtferError(f"shard {text!r}: expected a number and a count, as 3/8, counted from 1")
+    return Shard(int(match[1]), int(match[2]))
 
 
 def load_benchmark(path: Path) -> BenchmarkRecipe:
@@ -145,7 +180,9 @@ def with_absolute_paths(recipe: BenchmarkRecipe, folder: Path) -> BenchmarkRecip
     )
 
 
-def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> GridPlan:
+def plan_runs(
+    recipe: BenchmarkRecipe, digests: Mapping[str, str], precisions: Mapping[str, Precision] | None = None
+) -> GridPlan:
     """Return the runs of a recipe: all datasets, sizes, networks, pretrainings, balancings and seeds.
 
     Parameters
@@ -154,6 +191,8 @@ def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> GridPlan:
         The grid.
     digests
         Hash of the pictures and splits of each dataset: other data is another run.
+    precisions
+        The precision of each network by `precision_key`, where the recipe says `auto`.
     """
     runs, impossible = [], []
     for dataset, size, network, pretraining, balancing, seed in product(
@@ -172,8 +211,11 @@ def plan_runs(recipe: BenchmarkRecipe, digests: Mapping[str, str]) -> GridPlan:
             impossible.append((setting, f"{network} {size_error}"))
         elif recipe.train.paper and spec.origin != "paper":
             impossible.append((setting, f"{network} is not one of the authors' networks (train.paper)"))
+        elif feeding_error := _feeding_error(train := _train_recipe(recipe, setting)):
+            impossible.append((setting, feeding_error))
         else:
-            train = _train_recipe(recipe, setting)
+            if precisions:
+                train = msgspec.structs.replace(train, precision=precisions[precision_key(train)])
             run_id = f"{setting.words}-{_digest(train, digests[dataset])}"
             runs.append(PlannedRun(run_id, setting, train, Path(recipe.datasets[dataset])))
     return GridPlan(tuple(runs), tuple(impossible))
@@ -194,6 +236,20 @@ def _train_recipe(recipe: BenchmarkRecipe, setting: RunSetting) -> TrainRecipe:
         head=train.head if train.head in spec.heads else "auto",
         units=train.units if train.units in spec.units else "auto",
     )
+
+
+def _feeding_error(train: TrainRecipe) -> str:
+    """Return why a network cannot be fed as the recipe says; empty if it can."""
+    try:
+        training_preprocessing(train)
+    except BtferError as error:
+        return str(error)
+    return ""
+
+
+def precision_key(train: TrainRecipe) -> str:
+    """Return the name of what decides which precision is faster: network, size and batch size."""
+    return f"{train.network}-{train.size}-{train.batch_size}"
 
 
 def _digest(train: TrainRecipe, data: str) -> str:

@@ -18,6 +18,7 @@ from btfer_builder.images.hashing import photo_grey
 from btfer_builder.io.json import read_json, write_json
 from btfer_builder.io.terminal import bar
 from btfer_builder.leakage.hash_manifest import ManifestRow
+from btfer_builder.leakage.reference_faces import ReferenceFace
 from btfer_builder.leakage.stage import find_leaks
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import FaceHash
@@ -148,8 +149,8 @@ def _compare(
     limits = LeakageRecipe()
     paths = {face.face_id: face.path for face in ours}, {face.face_id: face.path for face in theirs}
 
-    def compare(_: str, face_id: str, name: str, mirrored: bool) -> float | None:
-        own, other = photo_grey(paths[0][face_id]), photo_grey(paths[1][name])
+    def compare(_: str, face_id: str, row: ManifestRow | ReferenceFace, mirrored: bool) -> float | None:
+        own, other = photo_grey(paths[0][face_id]), photo_grey(paths[1][row.name])
         if own is None or other is None:
             return None
         return likeness(other, own[:, ::-1].copy() if mirrored else own)

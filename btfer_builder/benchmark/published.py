@@ -2,7 +2,8 @@
 
 `published.csv` was read from the executed notebooks of github.com/gipinze/ResearchModels_GIT (each row names its
 notebook): figures only. Weighting and network are those that a run actually used, which its folder may not name.
-Outputs of other runs, duplicates and failed runs are left out.
+Outputs of other runs, duplicates and failed runs are left out. Where a notebook prints no number of parameters and its
+network has only one at that size, it was counted, and a note says so; where it may have several, it stays empty.
 """
 
 import csv
@@ -10,7 +11,8 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from btfer_builder.benchmark.results import Result, Score
+from btfer_builder.benchmark.results import ClassScore, Result, Score
+from btfer_builder.labels import EMOTIONS
 
 #: Usual names of the three datasets.
 _NAMES = {"rafdb": "raf-db", "fer2013": "fer2013", "affectnet": "affectnet", "affectnet7": "affectnet"}
@@ -78,6 +80,11 @@ def _score(prefix: str, name: str, number: dict[str, float]) -> Score:
         precision=number.get(f"{prefix}_precision"),
         recall=number.get(f"{prefix}_recall"),
         f1=number.get(f"{prefix}_f1"),
+        per_class=tuple(
+            ClassScore(emotion=emotion, n=int(n), recall=number[f"{prefix}_recall_{emotion}"])
+            for emotion in EMOTIONS
+            if (n := number.get(f"{prefix}_n_{emotion}"))
+        ),
     )
 
 

@@ -8,17 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from btfer_builder.benchmark.paired_tests import (
+    FEWEST,
+    effect_size,
+    mean_by_network,
+    network_weights,
+    over_faces,
+    over_networks,
+    signed_rank,
+)
 from btfer_builder.benchmark.published import FROZEN, published_results
 from btfer_builder.benchmark.results import Result, Score
-from btfer_builder.evaluate.metrics.bootstrap import draws
 from btfer_builder.evaluate.metrics.scores import Interval
 from btfer_builder.evaluate.metrics.significance import Correct, holm, mcnemar
 from btfer_builder.evaluate.report.compare import ALPHA
 from btfer_builder.evaluate.report.read_report import read_report
-
-Values = NDArray[np.float64]
 
 QUESTIONS = {
     "RQ1": "Does the resolution change the accuracy?",
@@ -29,10 +34,15 @@ QUESTIONS = {
 
 MEASURES = {"btfer": "BTFER", "own": "own split"}
 
+#: In what runs of a grid differ.
+_FIELDS = ("network", "dataset", "size", "pretraining", "balancing", "seed")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedComparison:
     """A comparison over all pairs of settings that differ in one thing only. Differences are first minus second.
+
+    The unit is the network: each counts once, with the mean of its settings, and a setting with the mean of its seeds.
 
     Attributes
     ----------
@@ -42,19 +52,18 @@ class PairedComparison:
         What is compared, and among which settings.
     measure
         `btfer` or `own`.
-    pairs
-        Pairs of settings.
+    networks, pairs
+        Distinct networks, and pairs of runs.
     first_mean, second_mean, difference
-        Mean accuracies, and their difference.
+        Mean accuracies over networks, and their difference.
     interval
-        95 % interval of the mean difference over pairs (Student's t); None for fewer than three pairs.
+        95 % interval of the mean difference over networks (Student's t); None for fewer than three networks.
     effect
-        Cohen's d of paired values, difference ÷ its standard deviation; None for fewer than two pairs.
+        Cohen's d over networks, difference ÷ its standard deviation; None for fewer than two networks.
     p_value, p_holm
-        P-value of Wilcoxon's signed-rank test over pairs (exact up to 50), and corrected for all comparisons of the
-        measure.
+        P-value of Wilcoxon's signed-rank test over networks, and corrected for all comparisons of the measure.
     faces
-        95 % bootstrap interval of the same difference over the faces, for these networks; None where predictions are
+        95 % bootstrap interval of the same difference over the faces, for these runs; None where predictions are
         missing or the faces differ between pairs.
     better, worse
         Number of pairs in which the first is significantly better or worse by McNemar's exact test with Holm's
@@ -70,6 +79,7 @@ class PairedComparison:
     second: str
     within: str
     measure: str
+    networks: int
     pairs: int
     first_mean: float
     second_mean: float
@@ -103,8 +113,8 @@ def answer_questions(
     Returns
     -------
     list of PairedComparison
-        By question, measure and comparison. Pairs share networks and sets, so they are not independent: tests over
-        pairs are about the networks that were run, intervals over faces about this set.
+        By question, measure and comparison. Tests over networks are about networks like those that were run, on
+        these datasets; intervals over faces are about these runs.
     """
     results = [result for result in results if not result.note.startswith(FROZEN)]
     authors = not set(results).isdisjoint(published_results())
@@ -171,9 +181,7 @@ def _comparisons(results: Sequence[Result], measure: str) -> Iterable[tuple[Labe
 
 def _pairs(results: Sequence[Result], field: str, first: object, second: object) -> Pairs:
     """Return the pairs of results with these two values of a field that agree in all other fields."""
-    fields = [
-        name for name in ("dataset", "size", "network", "pretraining", "balancing", "seed") if name != field
-    ]
+    fields = [name for name in _FIELDS if name != field]
 
     def by_setting(value: object) -> dict[tuple[Any, ...], Result]:
         return {
@@ -194,13 +202,11 @@ def _compare(
     resamples: int,
     seed: int,
 ) -> PairedComparison:
-    first, second = (
-        np.array([score.accuracy for pair in pairs if (score := _score(pair[side], measure)) is not None])
-        for side in (0, 1)
-    )
-    differences = first - second
-    mean, n = float(differences.mean()), len(pairs)
-    deviation = float(differences.std(ddof=1)) if n > 1 else 0.0
+    accuracies = np.array([[_accuracy(result, measure) for result in pair] for pair in pairs])
+    networks = [pair[0].network for pair in pairs]
+    weights = network_weights(networks, [_setting(pair[0]) for pair in pairs])
+    first_mean, second_mean = (float(mean) for mean in weights @ accuracies)
+    differences = mean_by_network(networks, accuracies[:, 0] - accuracies[:, 1], weights)
     faces, correct = predictions.pairs(pairs, measure)
     p_values = holm([mcnemar(*pair) for pair in correct])
     signs = [of_first.mean() - of_second.mean() for of_first, of_second in correct]
@@ -210,15 +216,16 @@ def _compare(
         second=labels[2],
         within=labels[3],
         measure=measure,
-        pairs=n,
-        first_mean=float(first.mean()),
-        second_mean=float(second.mean()),
-        difference=mean,
-        interval=_over_pairs(differences) if n > 2 else None,
-        effect=mean / deviation if deviation > 0 else None,
+        networks=len(differences),
+        pairs=len(pairs),
+        first_mean=first_mean,
+        second_mean=second_mean,
+        difference=float(differences.mean()),
+        interval=over_networks(differences),
+        effect=effect_size(differences),
         p_value=signed_rank(differences),
         p_holm=1.0,
-        faces=_over_faces(correct, resamples, seed) if faces and resamples else None,
+        faces=over_faces(correct, weights, resamples, seed) if faces and resamples else None,
         better=sum(bool(p < ALPHA and s > 0) for p, s in zip(p_values, signs, strict=True))
         if correct
         else None,
@@ -228,46 +235,27 @@ def _compare(
     )
 
 
-def signed_rank(differences: Values) -> float:
-    """Return the two-sided p-value of Wilcoxon's signed-rank test; 1 if all differences are 0."""
-    from scipy.stats import wilcoxon
-
-    if not np.any(differences):
-        return 1.0
-    return float(wilcoxon(differences, method="auto").pvalue)
-
-
-def _over_pairs(differences: Values) -> Interval:
-    """Return Student's interval of the mean: for few pairs a bootstrap interval is too narrow."""
-    from scipy.stats import t
-
-    n = len(differences)
-    mean, error = float(differences.mean()), float(differences.std(ddof=1)) / math.sqrt(n)
-    half = float(t.ppf(0.975, n - 1)) * error
-    return mean - half, mean + half
-
-
-def _over_faces(correct: Sequence[tuple[Correct, Correct]], resamples: int, seed: int) -> Interval:
-    """Return the bootstrap percentile interval of the mean difference, with the same draws of faces for all pairs."""
-    differences = np.mean([first.astype(np.float32) - second for first, second in correct], axis=0)
-    n = len(differences)
-    drawn = np.concatenate([counts @ differences / n for counts in draws(n, resamples, seed)])
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return float(low), float(high)
-
-
 def _answer(comparison: PairedComparison, p_holm: float) -> str:
-    """Return the result as a sentence: over the pairs if significant, else over the faces."""
-    first, second, pairs = comparison.first, comparison.second, comparison.pairs
-    counted = f"{pairs} pair{'s' if pairs > 1 else ''}"
+    """Return the result as a sentence: over the networks if significant, else over the faces."""
+    first, second, n = comparison.first, comparison.second, comparison.networks
+    counted = f"{n} network{'' if n == 1 else 's'}"
     better = f"{first} is {'better' if comparison.difference > 0 else 'worse'} than {second}"
     by = f"by {abs(comparison.difference):.3f}"
-    if p_holm < ALPHA:
-        return f"{better} {by}, over the networks that were run"
+    few = " (significance needs at least six)" if n < FEWEST else ""
+    if p_holm < ALPHA and n >= FEWEST:
+        return f"{better} {by}, over the {counted} that were run"
     if comparison.faces is not None and (comparison.faces[0] > 0 or comparison.faces[1] < 0):
-        return f"{better} {by} for these networks; over {counted} the difference is not significant"
-    few = " (significance needs at least six)" if pairs < 6 else ""
+        return f"{better} {by} for these runs; over {counted} the difference is not significant{few}"
     return f"no significant difference of {first} and {second} over {counted}{few}"
+
+
+def _setting(result: Result) -> tuple[Any, ...]:
+    return tuple(getattr(result, name) for name in _FIELDS if name != "seed")
+
+
+def _accuracy(result: Result, measure: str) -> float:
+    score = _score(result, measure)
+    return math.nan if score is None else score.accuracy  # only scored results are paired
 
 
 def _score(result: Result, measure: str) -> Score | None:

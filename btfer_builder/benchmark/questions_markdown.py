@@ -6,7 +6,7 @@ from btfer_builder.benchmark.questions import MEASURES, QUESTIONS, PairedCompari
 from btfer_builder.evaluate.metrics.scores import Interval
 
 _HEADS = (
-    "first – second", "among", "accuracy on", "pairs", "means", "difference [interval]", "d", "p", "faces",
+    "first – second", "among", "accuracy on", "networks (pairs)", "means", "difference [interval]", "d", "p", "faces",
     "better, worse",
 )  # fmt: skip
 
@@ -33,11 +33,13 @@ a cause:
 A run with a frozen base is left out."""
 
 _COLUMNS = (
-    "*Interval*: 95 % interval of the mean over pairs (Student's t). *d*: Cohen's d of paired values. *p*: Wilcoxon's "
-    "signed-rank test over pairs, Holm-corrected for all rows of the measure. *Faces*: 95 % bootstrap interval of the "
-    "same difference over the faces, where all pairs have the same faces. *Better, worse*: number of pairs with a "
-    "significant difference (McNemar's exact test, Holm-corrected). Pairs share networks and faces, so the tests are "
-    "about these networks and faces only."
+    "The unit is the network: each counts once, with the mean over its datasets, other settings and seeds (*pairs* is "
+    "the number of pairs of runs). *Interval*: 95 % interval of the mean over networks (Student's t). *d*: Cohen's d "
+    "over networks. *p*: Wilcoxon's signed-rank test over networks, Holm-corrected for all rows of the measure; it "
+    "cannot reach 0.05 with fewer than six networks. *Faces*: 95 % bootstrap interval of the same difference over the "
+    "faces, where all pairs have the same faces: it is about these runs, not about other seeds or networks. *Better, "
+    "worse*: number of pairs with a significant difference (McNemar's exact test, Holm-corrected). All of it is about "
+    "these datasets."
 )
 
 
@@ -67,7 +69,7 @@ def _row(comparison: PairedComparison) -> str:
         f"{comparison.first} – {comparison.second}",
         comparison.within,
         MEASURES[comparison.measure],
-        str(comparison.pairs),
+        f"{comparison.networks} ({comparison.pairs})",
         f"{comparison.first_mean:.3f}, {comparison.second_mean:.3f}",
         f"{comparison.difference:+.3f}{_interval(comparison.interval)}",
         "–" if comparison.effect is None else f"{comparison.effect:+.2f}",

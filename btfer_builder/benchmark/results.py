@@ -1,7 +1,7 @@
 """The result of a finished run, `result.json`, and the results of a grid as a data frame."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +13,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.scores import wilson
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.json import read_json
+from btfer_builder.labels import EMOTIONS, Emotion
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class ClassScore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The faces of one emotion in a set, at least 1, and the share of them that is predicted."""
+
+    emotion: Emotion
+    n: Annotated[int, Meta(ge=1)]
+    recall: Share
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,6 +47,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Share of correct predictions, 0…1; a mean for several runs.
     precision, recall, f1
         Macro averages; None where not published.
+    per_class
+        The emotions of which the set has faces; empty where unknown.
     report
         Folder of the report with its predictions, relative to that of the run; empty if there is none.
     """
@@ -48,6 +59,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     precision: Share | None = None
     recall: Share | None = None
     f1: Share | None = None
+    per_class: tuple[ClassScore, ...] = ()
     set_hash: str = ""
     report: str = ""
 
@@ -55,6 +67,11 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def interval(self) -> tuple[float, float]:
         """The 95 % Wilson interval of the accuracy."""
         return wilson(round(self.accuracy * self.n), self.n)
+
+    @property
+    def classes(self) -> int:
+        """Number of emotions in the set; all of them where unknown."""
+        return len(self.per_class) or len(EMOTIONS)
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +82,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     run_id, dataset, size, network, pretraining, balancing, seed
         Its id and setting, as in `RunSetting`.
     params
-        Parameters of the network.
+        Parameters of the network; None where unknown.
     own
         The score on the dataset's own held-out split (the paper's validation accuracy).
     selected_on_own
@@ -135,14 +152,36 @@ def read_result(folder: Path) -> Result | None:
         ) from None
     if result.schema != SCHEMA:
         raise BtferError(f"{path}: of another version of btfer; remove the file to run it again")
-    return result
+    own, btfer = _with_classes(result.own, folder), result.btfer and _with_classes(result.btfer, folder)
+    return msgspec.structs.replace(result, own=own, btfer=btfer)
+
+
+def class_scores(per_class: Mapping[Any, Mapping[str, Any]]) -> tuple[ClassScore, ...]:
+    """Return what a result keeps of `per_class` in the `metrics.json` of its report."""
+    return tuple(
+        ClassScore(emotion=emotion, n=values["support"], recall=values["recall"])
+        for emotion, values in per_class.items()
+        if values["support"]
+    )
+
+
+def _with_classes(score: Score, folder: Path) -> Score:
+    """Return the score with the classes of its report: results of earlier versions do not have them."""
+    if score.per_class or not score.report:
+        return score
+    try:
+        per_class = class_scores(read_json(folder / score.report / "metrics.json")["per_class"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, BtferError):
+        return score  # without its report a result has no classes
+    return msgspec.structs.replace(score, per_class=per_class)
 
 
 def as_frame(results: Sequence[Result]) -> "pd.DataFrame":
     """Return one row per setting with the means over its seeds, in the order of the results.
 
     Columns are dataset, size, network, pretraining, balancing, params, seeds, split, selected_on_own, note, then for
-    `own_` and `btfer_`: n, accuracy, precision, recall, f1, low, high (95 % Wilson), sd. Unknown values are NaN.
+    `own_` and `btfer_`: n, accuracy, precision, recall, f1, low, high (95 % Wilson), sd, classes, and for each emotion
+    recall_EMOTION and n_EMOTION. Unknown values are NaN.
     """
     import pandas as pd
 
@@ -175,7 +214,8 @@ def _summary(name: str, scores: Sequence[Score]) -> dict[str, Any]:
     import numpy as np
 
     fields = ("accuracy", "precision", "recall", "f1")
-    columns = ["n", *fields, "low", "high", "sd"]
+    columns = ["n", *fields, "low", "high", "sd", "classes"]
+    columns += [f"{value}_{emotion}" for value in ("recall", "n") for emotion in EMOTIONS]
     if not scores:
         return {f"{name}_{column}": np.nan for column in columns}
     summary: dict[str, Any] = {"n": min(score.n for score in scores)}
@@ -185,4 +225,9 @@ def _summary(name: str, scores: Sequence[Score]) -> dict[str, Any]:
     summary["low"], summary["high"] = wilson(round(summary["accuracy"] * summary["n"]), summary["n"])
     accuracies = [score.accuracy for score in scores]
     summary["sd"] = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else np.nan
+    summary["classes"] = min(score.classes for score in scores)
+    for emotion in EMOTIONS:
+        known = [item for score in scores for item in score.per_class if item.emotion == emotion]
+        summary[f"recall_{emotion}"] = float(np.mean([item.recall for item in known])) if known else np.nan
+        summary[f"n_{emotion}"] = min(item.n for item in known) if known else np.nan
     return {f"{name}_{column}": summary[column] for column in columns}

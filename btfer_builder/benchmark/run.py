@@ -1,6 +1,8 @@
 """One run of the grid: train a network, or resume its training, then score it on both sets."""
 
+import math
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +10,24 @@ from typing import TYPE_CHECKING
 
 from btfer_builder.benchmark.gpus import acquire_gpu
 from btfer_builder.benchmark.grid import PlannedRun
-from btfer_builder.benchmark.results import Failure, Result, Score, scoring_digest, write_result
+from btfer_builder.benchmark.results import (
+    Failure,
+    Result,
+    Score,
+    class_scores,
+    scoring_digest,
+    write_result,
+)
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.tensorflow_import import import_tensorflow
+from btfer_builder.io.terminal import echo_stderr
 
 if TYPE_CHECKING:
-    from btfer_builder.datasets.labelled_faces import LabelledFace
+    from btfer_builder.evaluate.face_set import FaceSet
     from btfer_builder.training import Run
+    from btfer_builder.training.loop import TrainingProgress
 
 #: A worker with several threads works on one run at a time: TensorFlow's settings are global.
 _one_at_a_time = threading.Lock()
@@ -38,6 +49,9 @@ class RunContext:
         Whether each worker process uses one GPU; otherwise a run uses all.
     verbose
         Whether to report the progress of a run on stderr.
+    mark
+        File that exists while the command runs; a run on another machine ends when it is gone. None: a run ends with
+        the process of the command.
     """
 
     out: Path
@@ -45,6 +59,11 @@ class RunContext:
     evaluation: EvalRecipe
     one_gpu: bool = False
     verbose: bool = False
+    mark: Path | None = None
+
+
+class _CommandEnded(Exception):
+    """The command that started the run has ended, by Ctrl-C for example."""
 
 
 def run_all(runs: Sequence[PlannedRun], shared: RunContext) -> list[Result | Failure]:
@@ -57,6 +76,8 @@ def _guarded(run: PlannedRun, shared: RunContext) -> Result | Failure:
     folder = shared.out / "runs" / run.run_id
     try:
         result = run_one(run, shared)
+    except _CommandEnded:
+        return Failure(run_id=run.run_id, error="the command that started it has ended")
     except BtferError as error:
         failure = Failure(run_id=run.run_id, error=str(error))
     except Exception as error:  # out of memory or an error of a library: the other runs continue
@@ -83,6 +104,7 @@ def run_one(run: PlannedRun, shared: RunContext) -> Result:
     import keras
 
     from btfer_builder.datasets.splits import read_splits, select
+    from btfer_builder.evaluate.face_set import FaceSet
     from btfer_builder.training import train
 
     folder = shared.out / "runs" / run.run_id
@@ -95,9 +117,9 @@ def run_one(run: PlannedRun, shared: RunContext) -> Result:
             run.train,
             folder,
             selection=chosen.name,
-            watch=_ProgressPrinter(run.setting.words if shared.verbose else ""),
+            watch=_Watch(run.setting.words if shared.verbose else "", shared.mark),
         )
-        own = list(splits.get("test") or chosen.validation)
+        own = FaceSet(tuple(splits.get("test") or chosen.validation))
         selected = not splits.get("test") or run.train.paper
         name = "test" if splits.get("test") else "val"
         # The sidecar of train() declares the preprocessing of the training.
@@ -129,7 +151,7 @@ def run_one(run: PlannedRun, shared: RunContext) -> Result:
     return result
 
 
-def cross_domain_faces(path: Path) -> "list[LabelledFace]":
+def cross_domain_faces(path: Path) -> "FaceSet":
     """Return the faces of a folder of class folders, or of the sample of a workspace.
 
     Raises
@@ -138,19 +160,22 @@ def cross_domain_faces(path: Path) -> "list[LabelledFace]":
         If the path is neither.
     """
     from btfer_builder.datasets.labelled_faces import faces_in_folder, faces_in_sample
+    from btfer_builder.evaluate.face_set import FaceSet
+    from btfer_builder.sample.cached_faces import SampleCache
     from btfer_builder.workspace import RECIPE_NAME, open_workspace
 
     if (path / RECIPE_NAME).is_file():
-        return faces_in_sample(open_workspace(path))
-    return faces_in_folder(path)
+        workspace = open_workspace(path)
+        return FaceSet(tuple(faces_in_sample(workspace)), cache=SampleCache(workspace))
+    return FaceSet(tuple(faces_in_folder(path)))
 
 
-def _score(
-    trained: "Run", faces: "Sequence[LabelledFace]", name: str, folder: Path, recipe: EvalRecipe
-) -> Score:
+def _score(trained: "Run", faces: "FaceSet", name: str, folder: Path, recipe: EvalRecipe) -> Score:
     from btfer_builder.evaluate import evaluate_model
 
-    report = evaluate_model(trained.model, faces, recipe, folder / name, set_name=name)
+    report = evaluate_model(
+        trained.model, faces.faces, recipe, folder / name, set_name=name, cache=faces.cache
+    )
     scores = report.scores
     return Score(
         name=name,
@@ -160,26 +185,31 @@ def _score(
         precision=scores.macro_precision,
         recall=scores.macro_recall,
         f1=scores.macro_f1,
+        per_class=class_scores(report.to_dict()["per_class"]),
         report=report.path.relative_to(folder).as_posix(),
     )
 
 
-class _ProgressPrinter:
-    """Prints the progress of a run on stderr: after the first epoch, then once a minute."""
+class _Watch:
+    """Looks at a run after every step: prints its progress on stderr, and ends it when the command has ended.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.printed = 0.0
+    Progress is printed after the first epoch, then once a minute; the mark is looked for once a second.
+    """
 
-    def __call__(self, moment: object) -> None:
-        import time
+    def __init__(self, name: str, mark: Path | None) -> None:
+        self.name, self.mark = name, mark
+        self.printed = self.looked = -math.inf
 
-        from btfer_builder.io.terminal import echo_stderr
-
-        epoch = getattr(moment, "finished", None)
-        if not self.name or epoch is None or time.monotonic() - self.printed < 60:
+    def __call__(self, progress: "TrainingProgress") -> None:
+        now = time.monotonic()
+        if self.mark is not None and now - self.looked > 1:
+            self.looked = now
+            if not self.mark.exists():
+                raise _CommandEnded
+        epoch = progress.finished
+        if not self.name or epoch is None or now - self.printed < 60:
             return
-        self.printed = time.monotonic()
+        self.printed = now
         echo_stderr(
             f"{self.name}: epoch {epoch.epoch}, loss {epoch.loss:.3f}, "
             f"validation loss {epoch.val_loss:.3f}, accuracy {epoch.val_accuracy:.3f}"

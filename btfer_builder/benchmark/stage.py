@@ -2,8 +2,9 @@
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -11,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from btfer_builder.benchmark.grid import GridPlan, PlannedRun, RunSetting, plan_runs
+from btfer_builder.benchmark.grid import (
+    GridPlan,
+    PlannedRun,
+    Precision,
+    RunSetting,
+    Shard,
+    plan_runs,
+    precision_key,
+)
 from btfer_builder.benchmark.leakage import find_leakage
 from btfer_builder.benchmark.published import published_grid
 from btfer_builder.benchmark.questions import PairedComparison, answer_questions, to_dict
@@ -23,13 +32,19 @@ from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.datasets.splits import read_splits
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.json import read_json, write_json
 from btfer_builder.io.limits import read_text
 from btfer_builder.io.locks import lock_file
 from btfer_builder.io.terminal import bar, echo_stderr, progress_shown
+from btfer_builder.io.text import counted
 from btfer_builder.parallel import Crashed, Runner
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+#: The measured precisions of a grid with `train.precision = "auto"`.
+PRECISIONS = "precision.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +94,7 @@ class Benchmark:
 
     def _repr_html_(self) -> str:
         """Show the number of runs, the results and the failures in a notebook."""
-        counts = f"{len(self.results):,} runs finished, {len(self.failed):,} failed, {self.missing:,} missing"
+        counts = f"{counted(len(self.results), 'run')} finished, {len(self.failed):,} failed, {self.missing:,} missing"
         shown = [
             "dataset",
             "size",
@@ -114,7 +129,7 @@ def plan_of(recipe: BenchmarkRecipe) -> GridPlan:
     Raises
     ------
     BtferError
-        If a dataset is missing or has no class folders, or the grid is empty.
+        If a dataset is missing or has no class folders, a file of weights is missing, or the grid is empty.
     """
     if not recipe.datasets:
         raise BtferError(
@@ -123,9 +138,14 @@ def plan_of(recipe: BenchmarkRecipe) -> GridPlan:
         )
     digests = {name: _digest(Path(folder)) for name, folder in recipe.datasets.items()}
     plan = plan_runs(recipe, digests)
+    if recipe.train.precision == "auto":
+        plan = plan_runs(recipe, digests, _precisions(plan, Path(recipe.out)))
     if not plan.runs:
         reasons = "; ".join(dict.fromkeys(reason for _, reason in plan.impossible))
         raise BtferError(f"no setting of the grid can be run: {reasons}")
+    weights = dict.fromkeys(run.train.weights for run in plan.runs if run.train.weights)
+    if missing := [file for file in weights if not Path(file).is_file()]:
+        raise BtferError(f"{missing[0]}: no such file; [weights] names it")
     return plan
 
 
@@ -149,13 +169,16 @@ def finished_runs(recipe: BenchmarkRecipe, plan: GridPlan) -> dict[str, Result]:
     return results
 
 
-def run_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
+def run_benchmark(recipe: BenchmarkRecipe, shard: Shard | None = None) -> Benchmark:
     """Execute the missing runs of a grid and write tables, figures and answers of all results.
 
     Parameters
     ----------
     recipe
         The grid, with absolute paths. With `workers` 0 the runs are executed in this process.
+    shard
+        The part of the grid to execute; the result counts only its runs, and nothing is written beside them, since
+        other shards may be at work.
 
     Raises
     ------
@@ -164,11 +187,15 @@ def run_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
     """
     plan, out = plan_of(recipe), Path(recipe.out)
     busy = f"another btfer benchmark is running in {out}; wait for it, it loses nothing"
-    with lock_file(out / ".benchmark.lock", busy):
+    lock = ".benchmark.lock"
+    if shard is not None:
+        plan = replace(plan, runs=shard.part_of(plan.runs))
+        lock = f".benchmark-{shard.number}-of-{shard.count}.lock"
+    with lock_file(out / lock, busy):
         finished = finished_runs(recipe, plan)
         todo = [run for run in plan.runs if run.run_id not in finished]
         failures = _run(todo, recipe) if todo else {}
-        return _finish(recipe, plan, failures, ran=len(todo) - len(failures))
+        return _finish(recipe, plan, failures, ran=len(todo) - len(failures), report=shard is None)
 
 
 def report_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
@@ -232,33 +259,57 @@ def _write_answers(comparisons: Sequence[PairedComparison], out: Path) -> Answer
     return Answers(tuple(comparisons), path)
 
 
-def _finish(recipe: BenchmarkRecipe, plan: GridPlan, failures: dict[str, Failure], *, ran: int) -> Benchmark:
+def _finish(
+    recipe: BenchmarkRecipe, plan: GridPlan, failures: dict[str, Failure], *, ran: int, report: bool = True
+) -> Benchmark:
     out = Path(recipe.out)
     finished = finished_runs(recipe, plan)
-    results = tuple(
-        finished[run.run_id] for run in plan.runs if run.run_id in finished and run.run_id not in failures
-    )
-    failed = tuple(failures[run.run_id] for run in plan.runs if run.run_id in failures)
-    files = write_report(
-        out,
-        results,
-        failed,
-        seed=recipe.eval.seed,
-        resamples=recipe.eval.resamples,
-        leakage=find_leakage(recipe),
+    results = tuple(finished[run.run_id] for run in plan.runs if run.run_id in finished)
+    failed = tuple(
+        failures[run.run_id]
+        for run in plan.runs
+        if run.run_id in failures and run.run_id not in finished  # another process may have finished it since
     )
     missing = len(plan.runs) - len(results) - len(failed)
+    files: list[Path] = []
+    if report:
+        files = write_report(
+            out,
+            results,
+            failed,
+            missing=missing,
+            seed=recipe.eval.seed,
+            resamples=recipe.eval.resamples,
+            leakage=find_leakage(recipe),
+            train=recipe.train,
+        )
     return Benchmark(results, ran, failed, missing, plan.impossible, out, tuple(files))
 
 
-def hash_of(faces: list[Any]) -> str:
+def hash_of(faces: Sequence[Any]) -> str:
     """Return the hash of a set of faces, which every score on it records."""
     from btfer_builder.evaluate.signature import content_digests, set_digest
 
     return set_digest(faces, content_digests(faces, 2))
 
 
+@contextlib.contextmanager
+def _mark(out: Path) -> Iterator[Path]:
+    """Write a file that exists until the command ends, also by Ctrl-C, so that runs on other machines notice."""
+    path = out / f".running-{secrets.token_hex(8)}"
+    write_bytes(path, b"")
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
+    with _mark(Path(recipe.out)) if recipe.scheduler else contextlib.nullcontext() as mark:
+        return _execute(todo, recipe, mark)
+
+
+def _execute(todo: list[PlannedRun], recipe: BenchmarkRecipe, mark: Path | None) -> dict[str, Failure]:
     out = Path(recipe.out)
     several = bool(recipe.scheduler) or recipe.workers > 1
     shared = RunContext(
@@ -267,6 +318,7 @@ def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
         evaluation=recipe.eval,
         one_gpu=several,
         verbose=not several and progress_shown(),
+        mark=mark,
     )
     runner: Runner[PlannedRun, Result | Failure] = Runner(recipe.workers, 1, recipe.scheduler, out)
     failures: dict[str, Failure] = {}
@@ -282,6 +334,34 @@ def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
                     echo_stderr(f"{run.setting.words} failed: {outcome.error}")
             progress.update(len(shard))
     return failures
+
+
+def _precisions(plan: GridPlan, out: Path) -> dict[str, Precision]:
+    """Return the precision of each network of a grid, measured once and then read from `precision.json`.
+
+    So the ids of runs stay what they are, also where the grid goes on elsewhere.
+
+    Raises
+    ------
+    BtferError
+        If the file cannot be read or written.
+    """
+    path = out / PRECISIONS
+    try:
+        known = msgspec.convert(read_json(path), dict[str, Precision])
+    except FileNotFoundError:
+        known = {}
+    except (OSError, ValueError) as error:
+        raise BtferError(f"{path}: cannot be read ({error}); remove it to measure again") from None
+    missing = {
+        precision_key(run.train): run.train for run in plan.runs if precision_key(run.train) not in known
+    }
+    if missing:
+        from btfer_builder.training.precision import choose_precision
+
+        known |= {name: choose_precision(train) for name, train in missing.items()}
+        write_json(path, known)
+    return known
 
 
 def _digest(folder: Path) -> str:

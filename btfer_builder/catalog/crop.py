@@ -1,20 +1,20 @@
 """Queries of the crop stage: the outcome for each image, and its faces."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from btfer_builder.catalog.catalog import Catalog, insert, placeholders
 from btfer_builder.catalog.intentions import record
+from btfer_builder.io.json import json_text
 from btfer_builder.records import CropResult
 
 
 def stored_settings(catalog: Catalog) -> list[str]:
     """Return the settings, as JSON, of the crops that can be made again, the most frequent first."""
-    rows = catalog.rows(
-        """SELECT settings FROM crops JOIN croppable_files USING (image_id)
-           GROUP BY settings ORDER BY count(*) DESC, settings"""
-    )
-    return [row["settings"] for row in rows]
+    rows = catalog.connection.execute("SELECT settings FROM crops JOIN croppable_files USING (image_id)")
+    count = Counter(settings for (settings,) in rows)  # SQLite would sort all rows to group them
+    return sorted(count, key=lambda settings: (-count[settings], settings))
 
 
 def uncropped_images(
@@ -31,21 +31,20 @@ def uncropped_images(
     face_sizes
         The size in bytes of every face file, by path.
     """
-    rows = catalog.rows(
+    rows = catalog.connection.execute(
         f"""SELECT i.image_id, i.path, c.image_id IS NULL OR c.reason IS 'missing_file' AS new, f.path AS face,
                    f.bytes
            FROM croppable_files i
            LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({placeholders(settings)})
-           LEFT JOIN faces f ON f.image_id = i.image_id AND f.state = 'kept'
-           ORDER BY i.image_id""",
-        *settings,
+           LEFT JOIN faces f ON f.image_id = i.image_id AND f.state = 'kept'""",
+        settings,
     )
     todo = {
-        row["image_id"]: row["path"]
-        for row in rows
-        if row["new"] or (row["face"] is not None and not is_whole(face_sizes.get(row["face"]), row["bytes"]))
+        image_id: path
+        for image_id, path, new, face, written in rows
+        if new or (face is not None and not is_whole(face_sizes.get(face), written))
     }
-    return list(todo.items())
+    return sorted(todo.items())
 
 
 def is_whole(size: int | None, written: int | None) -> bool:
@@ -62,6 +61,12 @@ def cropped_with(catalog: Catalog, settings: Sequence[str]) -> int:
             *settings,
         )
     )
+
+
+def images_cropped_with(catalog: Catalog, settings: Sequence[str]) -> set[str]:
+    """Return the ids of the images that are cropped with one of these settings."""
+    rows = catalog.rows(f"SELECT image_id FROM crops WHERE settings IN ({placeholders(settings)})", *settings)
+    return {row["image_id"] for row in rows}
 
 
 def faces_cropped_with(catalog: Catalog, settings: Sequence[str]) -> list[sqlite3.Row]:
@@ -142,12 +147,24 @@ def add_crops(catalog: Catalog, results: Iterable[CropResult], settings: str) ->
                 record(db, "sample", "data/sample")  # its file belongs to no row now
 
 
-def faces_to_render(catalog: Catalog) -> list[sqlite3.Row]:
-    """Return the kept faces with everything that rendering needs: their rows, `photo` (path) and `size`."""
+def face_lengths(catalog: Catalog, face_ids: Iterable[str]) -> list[tuple[str, str, int | None]]:
+    """Return (face_id, path, bytes written) of those of the faces that are kept, by id."""
+    rows = catalog.rows(
+        """SELECT f.face_id, f.path, f.bytes FROM json_each(?) wanted CROSS JOIN faces f ON f.face_id = wanted.value
+           WHERE f.state = 'kept'""",
+        json_text(sorted(face_ids)),
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def faces_to_render(catalog: Catalog, face_ids: Iterable[str]) -> list[sqlite3.Row]:
+    """Return faces with everything that rendering needs: their rows, `photo` (path) and `size`; grouped by photo."""
     return catalog.rows(
         """SELECT f.*, i.path AS photo, json_extract(c.settings, '$.size') AS size
-           FROM faces f JOIN crops c USING (image_id) JOIN images i USING (image_id)
-           WHERE f.state = 'kept' ORDER BY f.face_id"""
+           FROM json_each(?) wanted CROSS JOIN faces f ON f.face_id = wanted.value
+           JOIN crops c USING (image_id) JOIN images i USING (image_id)
+           ORDER BY i.path, f.face_id""",
+        json_text(sorted(face_ids)),
     )
 
 

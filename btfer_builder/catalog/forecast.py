@@ -1,10 +1,12 @@
 """How far each emotion is from a sample, and what the rates so far say about the rest."""
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import median
 
 from btfer_builder.catalog.catalog import Catalog
+from btfer_builder.catalog.funnel import ItemCounts
 from btfer_builder.labels import EMOTIONS, Emotion
 
 #: Share of faces that are accepted, before anybody has reviewed any.
@@ -100,8 +102,8 @@ class Forecast:
         return fields
 
 
-def emotion_progress(catalog: Catalog) -> list[EmotionProgress]:
-    """Count requests, images and faces by emotion."""
+def emotion_progress(catalog: Catalog, counts: ItemCounts | None = None) -> list[EmotionProgress]:
+    """Count requests, images and faces by emotion, the faces from `counts` where they are already counted."""
     requests = {
         row[0]: row[1] for row in catalog.rows("SELECT emotion, sum(requests) FROM searches GROUP BY emotion")
     }
@@ -113,25 +115,22 @@ def emotion_progress(catalog: Catalog) -> list[EmotionProgress]:
                WHERE coalesce(d.state, 'kept') = 'kept' GROUP BY s.emotion"""
         )
     }
-    faces = {
-        row["emotion"]: row
-        for row in catalog.rows(
-            """WITH face AS MATERIALIZED (
-                   SELECT f.emotion, f.verdict, f.conflict, p.item_id IS NOT NULL AS purged
-                   FROM face_rows f LEFT JOIN purged p ON p.kind = 'face' AND p.item_id = f.face_id
-                   WHERE f.state = 'kept')
-               SELECT emotion, count(*) AS faces, sum(verdict IS 'accept' AND NOT conflict) AS accepted,
-                      sum(verdict IS 'reject') AS rejected,
-                      sum(verdict IS 'accept' AND NOT conflict AND purged) AS purged
-               FROM face GROUP BY emotion"""
-        )
-    }
+    faces: dict[object, Counter[str]] = defaultdict(Counter)
+    for face, n in (counts or ItemCounts(catalog)).faces():
+        if face["state"] == "kept":
+            accepted = face["verdict"] == "accept" and not face["conflict"]
+            faces[face["emotion"]].update(
+                faces=n,
+                accepted=n * accepted,
+                rejected=n * (face["verdict"] == "reject"),
+                purged=n * bool(accepted and face["purged"]),
+            )
     return [
         EmotionProgress(
             emotion,
             requests.get(emotion) or 0,
             images.get(emotion, 0),
-            *(tuple(faces[emotion])[1:] if emotion in faces else (0, 0, 0)),
+            **{name: faces[emotion][name] for name in ("faces", "accepted", "rejected", "purged")},
         )
         for emotion in EMOTIONS
     ]
@@ -150,7 +149,9 @@ def review_seconds(catalog: Catalog) -> float:
     return median(row[0] for row in rows) if len(rows) >= 20 else PRIOR_SECONDS
 
 
-def forecasts(catalog: Catalog, per_class: int, requests_per_day: float) -> list[Forecast]:
+def forecasts(
+    catalog: Catalog, per_class: int, requests_per_day: float, counts: ItemCounts | None = None
+) -> list[Forecast]:
     """Return what each emotion still needs for a sample.
 
     Parameters
@@ -161,10 +162,12 @@ def forecasts(catalog: Catalog, per_class: int, requests_per_day: float) -> list
         Faces wanted of each emotion.
     requests_per_day
         Result pages that the engines allow in a day.
+    counts
+        The items of the funnel, if they are already counted.
     """
     seconds = review_seconds(catalog)
     lines = []
-    for item in emotion_progress(catalog):
+    for item in emotion_progress(catalog, counts):
         share, low, high = item.acceptance()
         requests = [item.requests_for(per_class, value) for value in (share, high, low)]
         per_request = item.faces / item.requests if item.requests else 0.0

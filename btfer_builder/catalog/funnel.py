@@ -101,26 +101,52 @@ _STAGES = (
 )
 
 
-def funnel(catalog: Catalog, only: Sequence[str] = ()) -> list[StageCount]:
-    """Count all stages, or only the named ones, from the current catalog."""
+class ItemCounts:
+    """How many items of a source have the same values; each source is read once.
+
+    Parameters
+    ----------
+    catalog
+        The catalog, which should not change between the questions.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._of: dict[str, tuple[list[str], Counter[tuple[object, ...]]]] = {}
+
+    def of(self, source: str) -> tuple[list[str], Counter[tuple[object, ...]]]:
+        """Return the columns of a source, and how often each combination of their values occurs."""
+        if source not in self._of:
+            rows = self.catalog.connection.execute(source)
+            names = [column[0] for column in rows.description]
+            self._of[source] = names, Counter(map(tuple, rows))  # SQLite would sort all rows to group them
+        return self._of[source]
+
+    def faces(self) -> list[tuple[dict[str, object], int]]:
+        """Return the faces as (values by column, number of faces with them)."""
+        names, alike = self.of(_FACES)
+        return [(dict(zip(names, values, strict=True)), n) for values, n in alike.items()]
+
+
+def funnel(catalog: Catalog, only: Sequence[str] = (), counts: ItemCounts | None = None) -> list[StageCount]:
+    """Count all stages, or only the named ones, from the current catalog or from items that are already counted."""
+    items_of = counts or ItemCounts(catalog)
     wanted = [stage for stage in _STAGES if not only or stage[0] in only]
-    counts: dict[str, list[sqlite3.Row]] = {stage: [] for stage, *_ in wanted}
-    for rows in dict.fromkeys(source for _, _, source, _ in wanted):  # each source is read once
+    found: dict[str, list[sqlite3.Row]] = {stage: [] for stage, *_ in wanted}
+    for rows in dict.fromkeys(source for _, _, source, _ in wanted):
         parts = (
             f"SELECT '{stage}' AS stage, state, reason, emotion, sum(n) AS n FROM ({items}) GROUP BY 2, 3, 4"
             for stage, _, source, items in wanted
             if source == rows
         )
-        # Counted here: SQLite sorts all rows to group them.
-        alike = Counter(map(tuple, catalog.connection.execute(rows)))
-        names = [column[0] for column in catalog.connection.execute(f"{rows} LIMIT 0").description]
+        names, alike = items_of.of(rows)
         columns = (f"json_extract(value, '$[{index}]') AS {name}" for index, name in enumerate([*names, "n"]))
         counting = f"""
             WITH counted AS MATERIALIZED (SELECT {", ".join(columns)} FROM json_each(?))
             {" UNION ALL ".join(parts)}"""
         for row in catalog.rows(counting, json_text([[*item, n] for item, n in alike.items()])):
-            counts[row["stage"]].append(row)
-    return [_count(stage, unit, counts[stage]) for stage, unit, _, _ in wanted]
+            found[row["stage"]].append(row)
+    return [_count(stage, unit, found[stage]) for stage, unit, _, _ in wanted]
 
 
 def _count(stage: str, unit: str, rows: Sequence[sqlite3.Row]) -> StageCount:

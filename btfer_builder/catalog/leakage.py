@@ -4,18 +4,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from btfer_builder.catalog.catalog import Catalog, insert, now
-from btfer_builder.records import FaceHash, Leak, TrainingSet
+from btfer_builder.records import FaceHash, Leak, ReferencePicture, TrainingSet
 
 
 @dataclass(frozen=True, slots=True)
 class LeakCount:
-    """Counts of a training set: faces compared with it, those found in it, and those of the sample."""
+    """Counts of a training set: faces compared with it, those found in it, and those of the sample.
+
+    It is `complete` if all of its pictures could be compared.
+    """
 
     source: str
     images: int
     compared: int
     leaked: int
     in_sample: int
+    complete: bool
 
 
 def comparable_faces(catalog: Catalog) -> list[FaceHash]:
@@ -72,11 +76,11 @@ def leak_counts(catalog: Catalog, source: str) -> LeakCount:
         """SELECT s.source, s.images,
                   (SELECT count(*) FROM compared_faces c WHERE c.source = s.source),
                   (SELECT count(*) FROM leaks l WHERE l.source = s.source),
-                  (SELECT count(*) FROM leaks l JOIN sample USING (face_id) WHERE l.source = s.source)
+                  (SELECT count(*) FROM leaks l JOIN sample USING (face_id) WHERE l.source = s.source), s.complete
            FROM training_sets s WHERE s.source = ?""",
         source,
     )[0]
-    return LeakCount(*row)
+    return LeakCount(row["source"], row["images"], row[2], row[3], row[4], bool(row["complete"]))
 
 
 def searched_sets(catalog: Catalog) -> list[LeakCount]:
@@ -86,9 +90,26 @@ def searched_sets(catalog: Catalog) -> list[LeakCount]:
 
 
 def remove_set(catalog: Catalog, source: str) -> None:
-    """Remove a training set and its matches."""
+    """Remove a training set, its matches and what was found in its pictures."""
     with catalog.transaction() as db:
+        db.execute("DELETE FROM reference_pictures WHERE source = ?", (source,))
         db.execute("DELETE FROM training_sets WHERE source = ?", (source,))
+
+
+def known_faces(catalog: Catalog, source: str, settings: str) -> dict[str, ReferencePicture]:
+    """Return the pictures of a training set whose faces were found with these settings, by name."""
+    rows = catalog.rows(
+        "SELECT source, name, stamp, faces FROM reference_pictures WHERE source = ? AND settings = ?",
+        source,
+        settings,
+    )
+    return {row["name"]: ReferencePicture(**dict(row)) for row in rows}
+
+
+def remember_faces(catalog: Catalog, pictures: Iterable[ReferencePicture], settings: str) -> None:
+    """Commit what was found in pictures of a training set."""
+    with catalog.transaction() as db:
+        insert(db, "reference_pictures", pictures, verb="INSERT OR REPLACE", settings=settings)
 
 
 def leaked_ids(catalog: Catalog) -> set[str]:
@@ -110,6 +131,16 @@ def leaked_sample(catalog: Catalog) -> int | None:
     if unknown:
         return None
     return int(catalog.value("SELECT count(DISTINCT face_id) FROM sample JOIN leaks USING (face_id)"))
+
+
+def sets_complete(catalog: Catalog) -> bool:
+    """Return whether all pictures of every training set could be compared."""
+    return not catalog.value("SELECT EXISTS (SELECT 1 FROM training_sets WHERE NOT complete)")
+
+
+def faces_compared(catalog: Catalog) -> bool:
+    """Return whether the faces in the pictures of every training set were compared."""
+    return not catalog.value("SELECT EXISTS (SELECT 1 FROM training_sets WHERE faces IS NULL)")
 
 
 def photos_compared(catalog: Catalog) -> bool:

@@ -1,6 +1,8 @@
 """Which files belong to a row of the catalog. Those that were purged do not: a killed purge is completed."""
 
 from btfer_builder.catalog.catalog import Catalog
+from btfer_builder.catalog.sample import scored_faces
+from btfer_builder.images.face_cache import set_key
 from btfer_builder.records import Kind
 
 
@@ -25,6 +27,12 @@ def face_files(catalog: Catalog) -> set[str]:
 def sample_files(catalog: Catalog) -> set[str]:
     """Return the paths of the sample's files, relative to the workspace."""
     return _column(catalog, "SELECT path FROM sample")
+
+
+def cached_sets(catalog: Catalog) -> set[str]:
+    """Return how the files begin that keep the resized faces of the current sample."""
+    faces = [(row["face_id"], row["sha256"]) for row in scored_faces(catalog)]
+    return {set_key(faces)[:16]} if faces else set()
 
 
 def item_ids(catalog: Catalog, kind: Kind) -> set[str]:

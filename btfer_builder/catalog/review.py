@@ -84,7 +84,7 @@ _ITEMS: dict[Kind, str] = {
         {_COPIES} = f.image_id
         WHERE f.state = 'kept' AND f.face_id NOT IN (SELECT face_id FROM face_copies)
           AND NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'face' AND p.item_id = f.face_id)
-        ORDER BY i.candidate_id, f.face_id""",
+        ORDER BY +i.candidate_id, f.face_id""",  # the plus: sorting is faster than look-ups in that order
 }
 
 
@@ -96,11 +96,20 @@ def review_items(catalog: Catalog, kind: Kind) -> list[ReviewItem]:
     ]
 
 
-def items_version(catalog: Catalog) -> tuple[int, ...]:
-    """Return numbers that change whenever a stage may have changed the items to review."""
+def items_version(catalog: Catalog) -> tuple[int | None, ...]:
+    """Return numbers that change whenever a stage may have changed the items to review.
+
+    Only while a stage runs, or after one was killed, do rows have to be counted.
+    """
     rows = catalog.rows(
-        """SELECT (SELECT max(run_id) FROM runs), (SELECT count(ended_at) FROM runs),
-                  (SELECT count(*) FROM dedupes), (SELECT count(*) FROM faces), (SELECT count(*) FROM purged)"""
+        """WITH last AS MATERIALIZED (  -- with max(), ended_at is that of the last run of each command
+               SELECT ended_at, max(run_id) FROM runs GROUP BY command),
+                running AS MATERIALIZED (SELECT count(*) > count(ended_at) AS any FROM last)
+           SELECT (SELECT max(run_id) FROM runs), (SELECT count(ended_at) FROM runs),
+                  CASE WHEN any THEN (SELECT count(*) FROM dedupes) END,
+                  CASE WHEN any THEN (SELECT count(*) FROM faces) END,
+                  CASE WHEN any THEN (SELECT count(*) FROM purged) END
+           FROM running"""
     )
     return tuple(rows[0])
 
@@ -122,7 +131,7 @@ def emotions_found(catalog: Catalog, kind: Kind, item_ids: Sequence[str]) -> dic
                             FROM item CROSS JOIN face_copies c ON c.duplicate_of = item.item_id
                             JOIN faces f ON f.face_id = c.face_id)
             SELECT DISTINCT member.item_id, s.emotion
-            FROM member JOIN fetches f USING (image_id) JOIN candidates c USING (url)
+            FROM member CROSS JOIN fetches f USING (image_id) CROSS JOIN candidates c USING (url)
             JOIN searches s USING (search_id) ORDER BY member.item_id, s.emotion""",
         *item_ids,
     )

@@ -57,8 +57,11 @@ ATTRIBUTES = ("query_ethnicity", "query_gender", "query_age")
 def accepted_faces(catalog: Catalog) -> list[AcceptedFace]:
     """Return the faces that reviewers accepted and whose label is settled, by id."""
     rows = catalog.rows(
-        f"""SELECT face_id, image_id, emotion, path, votes, adjudicated, language, {", ".join(ATTRIBUTES)}
-            FROM face_rows WHERE state = 'kept' AND verdict = 'accept' AND NOT conflict ORDER BY face_id"""
+        # CROSS JOIN begins with the accepted ones: most faces of a large catalog are not reviewed.
+        f"""SELECT f.face_id, f.image_id, f.emotion, f.path, f.votes, f.adjudicated, f.language, {", ".join(ATTRIBUTES)}
+            FROM verdicts v CROSS JOIN face_rows f ON f.face_id = v.item_id
+            WHERE v.kind = 'face' AND v.verdict = 'accept'
+              AND f.state = 'kept' AND f.verdict = 'accept' AND NOT f.conflict ORDER BY f.face_id"""
     )
     return [
         AcceptedFace(
@@ -125,6 +128,13 @@ def sampled_faces(catalog: Catalog) -> list[sqlite3.Row]:
     return catalog.rows(
         "SELECT face_id, emotion, rank, path, split, sha256 FROM sample ORDER BY emotion, rank"
     )
+
+
+def scored_faces(catalog: Catalog) -> list[sqlite3.Row]:
+    """Return the faces of the sample that models are scored on: its split `test`, or all if it has no splits."""
+    rows = sampled_faces(catalog)
+    has_splits = any(row["split"] == "test" for row in rows)
+    return [row for row in rows if row["split"] == "test" or not has_splits]
 
 
 def reserved_faces(catalog: Catalog) -> list[tuple[str, Emotion]]:

@@ -1,5 +1,7 @@
 """The command about the grid of the paper: benchmark."""
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +11,12 @@ from btfer_builder.cli.options import apply_cli_options, common_options, recipe_
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.errors import BtferError
+from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.io.text import counted
 from btfer_builder.workspace import RECIPE_NAME, open_workspace
 
 if TYPE_CHECKING:
+    from btfer_builder.benchmark.grid import Shard
     from btfer_builder.benchmark.stage import Answers
 
 EXAMPLE = """\
@@ -42,6 +46,12 @@ fer2013 = "sets/fer2013"
     "file", type=click.Path(path_type=Path, dir_okay=False), default=Path("benchmark.toml"), required=False
 )
 @click.option("--plan", is_flag=True, help="Only list the runs and their state.")
+@click.option(
+    "--shard",
+    metavar="K/N",
+    callback=lambda _context, _option, value: value and _shard(value),
+    help="Only execute part K of N of the runs, on one of N machines; write no tables.",
+)
 @click.option("--report", is_flag=True, help="Only write tables and figures of the finished runs.")
 @click.option("--questions", is_flag=True, help="Only answer the research questions (RQ1 to RQ3).")
 @click.option("--published", is_flag=True, help="Use the results published by the authors instead of runs.")
@@ -53,6 +63,7 @@ def benchmark(
     as_json: bool,
     file: Path,
     plan: bool,
+    shard: "Shard | None",
     report: bool,
     questions: bool,
     published: bool,
@@ -69,6 +80,7 @@ def benchmark(
       btfer benchmark --example > benchmark.toml
       btfer benchmark benchmark.toml --plan
       btfer benchmark benchmark.toml --scheduler tcp://10.0.0.1:8786
+      btfer benchmark benchmark.toml --shard 3/8
       btfer benchmark --questions
       btfer benchmark --published --out authors
     """
@@ -78,6 +90,10 @@ def benchmark(
     if plan + report + questions > 1 or (published and (plan or report)):
         raise click.UsageError(
             "--plan, --report and --questions exclude each other, and --published goes with --questions only"
+        )
+    if shard and (report or questions or published):
+        raise click.UsageError(
+            "--shard executes runs or, with --plan, lists them; --report takes all finished ones"
         )
     if published:
         _published(Path(options["out"] or "authors"), questions=questions, as_json=as_json)
@@ -89,11 +105,20 @@ def benchmark(
     if not recipe.btfer:
         recipe = apply_cli_options(recipe, {"btfer": _sample_here(directory)})
     if plan:
-        _show_plan(recipe, as_json=as_json)
+        _show_plan(recipe, shard, as_json=as_json)
     elif questions:
         _show_questions(recipe, as_json=as_json)
     else:
-        _run(recipe, file, report=report, as_json=as_json)
+        _run(recipe, file, shard, report=report, as_json=as_json)
+
+
+def _shard(text: str) -> "Shard":
+    from btfer_builder.benchmark.grid import parse_shard
+
+    try:
+        return parse_shard(text)
+    except BtferError as error:
+        raise click.UsageError(f"--{error}") from None
 
 
 def _absolute(name: str, value: Any) -> Any:  # noqa: ANN401
@@ -117,10 +142,17 @@ def _sample_here(directory: Path | None) -> str:
     return str(workspace.root)
 
 
-def _run(recipe: BenchmarkRecipe, file: Path, *, report: bool, as_json: bool) -> None:
+def _run(recipe: BenchmarkRecipe, file: Path, shard: "Shard | None", *, report: bool, as_json: bool) -> None:
     from btfer_builder.benchmark.stage import report_benchmark, run_benchmark
 
-    done = report_benchmark(recipe) if report else run_benchmark(recipe)
+    command = shlex.join(["btfer", "benchmark", str(file)])
+    again = f"{command} --shard {shard}" if shard else command
+    try:
+        done = report_benchmark(recipe) if report else run_benchmark(recipe, shard)
+    except KeyboardInterrupt:
+        if not report:
+            echo_stderr(f"interrupted: finished runs and finished epochs are kept; to go on: {again}")
+        raise
     if as_json:
         emit_json(done.to_dict())
     else:
@@ -138,29 +170,32 @@ def _run(recipe: BenchmarkRecipe, file: Path, *, report: bool, as_json: bool) ->
         ]
         heads = ["dataset", "pixels", "network – pretraining", "balancing", "seed", "accuracy", "BTFER"]
         table(done.out.name, heads, rows)
-        echo(f"{len(done.results)} runs finished, {done.ran} of them now; {len(done.failed)} failed")
+        part = f"shard {shard}: " if shard else ""
+        echo(
+            f"{part}{counted(len(done.results), 'run')} finished, {done.ran} of them now; {len(done.failed)} failed"
+        )
         if done.missing:
-            echo(
-                f"{done.missing} runs are missing or were scored with other settings; run: btfer benchmark {file}"
-            )
+            echo(f"{counted(done.missing, 'run')} missing or scored with other settings; run: {again}")
         for reason in dict.fromkeys(reason for _, reason in done.impossible):
             echo(f"left out: {reason}")
         if not recipe.btfer:
             echo("no cross-domain accuracy: give a folder of class folders with --btfer")
-        echo(f"{done.out / 'README.md'}")
+        echo(f"when all shards are done: {command} --report" if shard else f"{done.out / 'README.md'}")
     if done.failed and not report:
         first = done.failed[0]
         raise BtferError(
-            f"{len(done.failed)} runs failed; the first, {first.run_id}: {first.error}. Run the same command again to "
-            "retry them"
+            f"{counted(len(done.failed), 'run')} failed; the first, {first.run_id}: {first.error}. Run the same "
+            "command again to retry them"
         )
 
 
-def _show_plan(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
+def _show_plan(recipe: BenchmarkRecipe, shard: "Shard | None", *, as_json: bool) -> None:
     from btfer_builder.benchmark.leakage import find_leakage
     from btfer_builder.benchmark.stage import finished_runs, plan_of
 
     planned = plan_of(recipe)
+    if shard:
+        planned = replace(planned, runs=shard.part_of(planned.runs))
     missing = {run.run_id for run in planned.runs} - finished_runs(recipe, planned).keys()
     leakage = find_leakage(recipe)
     if as_json:
@@ -169,7 +204,7 @@ def _show_plan(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
         emit_json({"runs": runs, "impossible": impossible, "leakage": [found.to_dict() for found in leakage]})
         return
     rows = [(run.run_id, "missing" if run.run_id in missing else "finished") for run in planned.runs]
-    table(f"{len(planned.runs)} runs, {len(missing)} missing", ["run", ""], rows)
+    table(f"{counted(len(planned.runs), 'run')}, {len(missing)} missing", ["run", ""], rows)
     for reason in dict.fromkeys(reason for _, reason in planned.impossible):
         echo(f"left out: {reason}")
     for found in leakage:

@@ -15,8 +15,8 @@ from btfer_builder.cli.options import (
     renamed_option,
 )
 from btfer_builder.cli.output import echo, emit_json, table
-from btfer_builder.config import EvalRecipe
-from btfer_builder.errors import BtferError
+from btfer_builder.cli.reports import report_paths
+from btfer_builder.config import EvalRecipe, override
 from btfer_builder.io.terminal import echo_stderr, track
 from btfer_builder.workspace import RECIPE_NAME, open_workspace, recipe_of
 
@@ -112,6 +112,7 @@ def evaluate(
         explicit=given_flags(options),
         leak=faces.leak,
         training_faces=faces_in_folder(training_data) if check_preprocessing and training_data else (),
+        cache=faces.cache,
     )
     for report in reports:
         fed = report.evaluation.preprocessing_dict()
@@ -154,18 +155,9 @@ def compare(
       btfer compare reports/*
     """
     from btfer_builder.evaluate.report.model_names import COMPARISON
-    from btfer_builder.evaluate.report.read_report import reports_in
 
     recipe = apply_cli_options(recipe_of(directory).eval, options)
-    folder = reports[0].parent if reports else open_workspace(directory).reports
-    paths = list(reports) or reports_in(folder)
-    # reports/* also matches the folder of an earlier comparison, and files.
-    other = [path for path in paths if path.is_file() or _is_comparison(path)]
-    paths = list({path.resolve(): path for path in paths if path not in other}.values())
-    if skipped := [path.name for path in other if path.is_file()]:
-        echo_stderr(f"ignored, not reports: {', '.join(skipped)}")
-    if not paths:
-        raise BtferError(f"{folder} has no reports yet; run: btfer eval MODEL")
+    paths, folder = report_paths(reports, directory)
     result = _compare(out or folder / COMPARISON, paths, recipe, as_json=as_json)
     if as_json:
         emit_json(result)
@@ -173,7 +165,12 @@ def compare(
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path, exists=True), metavar="MODEL")
-@click.option("--to", type=click.Choice(["tflite", "onnx"]), required=True, help="Output format.")
+@click.option(
+    "--to",
+    type=click.Choice(["tflite", "onnx", "all"]),
+    required=True,
+    help="Output format; all: every format and quantization, compared on --score.",
+)
 @click.option(
     "--quantize",
     type=click.Choice(["none", "float16", "int8"]),
@@ -186,8 +183,11 @@ def compare(
     type=_FOLDER,
     help="For int8: folder of class folders from the training domain, for calibration.",
 )
+@click.option("--score", type=_FOLDER, help="For all: folder of class folders to score on.")
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Output file. [default: next to MODEL]"
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Output file, or folder for all. [default: next to MODEL, conversions/]",
 )
 @click.option(
     "--preset", type=click.Choice(["fer", "deepface"]), help="For int8: preprocessing of a public model."
@@ -201,23 +201,32 @@ def convert(
     to: Any,  # noqa: ANN401 - click checks the choice
     quantize: Any,  # noqa: ANN401
     data: Path | None,
+    score: Path | None,
     out: Path | None,
     trust_model: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Convert a model to TensorFlow Lite or ONNX.
 
-    Converts a Keras model and its sidecar. Score both models with btfer eval --efficiency to compare size, latency and
-    accuracy.
+    Converts a Keras model and its sidecar. With --to all, makes TensorFlow Lite (float32, float16, int8) and ONNX and
+    writes a table of their accuracy, size and latency.
 
     \b
     Examples:
       btfer convert model.keras --to tflite --quantize int8 --data train/
-      btfer eval model.keras model.int8.tflite --efficiency
+      btfer convert model.keras --to all --data train/ --score test/
     """
     from btfer_builder.evaluate.convert import convert_calibrated
 
     recipe = apply_cli_options(recipe_of(directory).eval, options)
+    if (to == "all") != (score is not None):
+        raise click.UsageError("--to all and --score, the faces to compare on, go together")
+    if score is not None:
+        if quantize != "none":
+            raise click.UsageError("--to all makes every quantization; leave out --quantize")
+        recipe = override(recipe, trust_model=trust_model or None)
+        _compare_conversions(model, score, data, out, recipe, given_flags(options), as_json=as_json)
+        return
     path = convert_calibrated(
         model,
         to,
@@ -235,8 +244,37 @@ def convert(
         echo(f"wrote {path}: {sizes[1] / 1e6:.3g} MB instead of {sizes[0] / 1e6:.3g} MB")
 
 
-def _is_comparison(path: Path) -> bool:
-    return (path / "comparison.json").is_file() and not (path / "metrics.json").is_file()
+def _compare_conversions(
+    model: Path,
+    score: Path,
+    data: Path | None,
+    out: Path | None,
+    recipe: EvalRecipe,
+    explicit: set[str],
+    *,
+    as_json: bool,
+) -> None:
+    from btfer_builder.evaluate.conversions import compare_conversions
+    from btfer_builder.evaluate.face_set import faces_of_folder
+
+    if data is not None and data.resolve() == score.resolve():
+        raise click.UsageError("--data is the folder of --score; calibrate on faces of the training domain")
+    faces = faces_of_folder(score)
+    done = compare_conversions(
+        model,
+        faces.faces,
+        recipe,
+        out or model.parent / "conversions",
+        set_name=faces.name,
+        data=data,
+        explicit=explicit,
+        progress=partial(track, description="eval", unit="faces"),
+    )
+    if as_json:
+        emit_json(done.to_dict())
+    else:
+        table(model.name, done.heads(), done.cells())
+        echo(f"{done.note()}\n{done.path / 'conversions.md'}")
 
 
 def _reports(directory: Path | None) -> Path:
@@ -247,7 +285,6 @@ def _reports(directory: Path | None) -> Path:
 
 def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool) -> dict[str, Any]:
     from btfer_builder.evaluate.report.compare import compare_reports
-    from btfer_builder.evaluate.report.html import counted
     from btfer_builder.evaluate.report.leaderboard import (
         SEPARATE_SETS,
         cells_of,
@@ -256,6 +293,7 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
         write_leaderboards,
     )
     from btfer_builder.evaluate.report.read_report import read_report
+    from btfer_builder.io.text import counted
 
     boards = compare_reports(
         [read_report(path) for path in paths], resamples=recipe.resamples, seed=recipe.seed
@@ -273,7 +311,7 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
 
 
 def _show_report(report: dict[str, Any]) -> None:
-    from btfer_builder.evaluate.report.html import counted
+    from btfer_builder.io.text import counted
 
     rows: list[tuple[Any, ...]] = []
     for emotion, scores in report["per_class"].items():

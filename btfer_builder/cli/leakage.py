@@ -41,7 +41,7 @@ def hashes(
     from btfer_builder.leakage.hash_manifest import hash_folder, write_hashes
 
     manifest = hash_folder(folder, apply_cli_options(recipe_of(directory).hashes, options))
-    count = write_hashes(out, manifest.rows)
+    count = write_hashes(out, manifest)
     dropped = ", ".join(f"{n} {reason}" for reason, n in manifest.dropped.items())
     if as_json:
         emit_json(
@@ -73,9 +73,10 @@ def leakage(
 ) -> None:
     """Find faces that are also in a training set.
 
-    Compares the faces and the photos that they were cut from, and finds mirrored ones and 48×48 grey images, too.
-    Matches are excluded from the next sample, and the signature of every evaluation states their number. The training
-    set is only read. Without --against, lists the training sets that were checked.
+    Compares the faces and the photos that they were cut from with the pictures of the training set and the faces in
+    them, and finds mirrored ones and 48×48 grey images, too. Matches are excluded from the next sample, and the
+    signature of every evaluation states their number. The training set is only read. Without --against, lists the
+    training sets that were checked.
 
     \b
     Examples:
@@ -109,18 +110,25 @@ def leakage(
     count = result.count
     table(
         f"Faces in {against.name}",
-        ["images", "not readable", "faces compared", "photos compared", "matches", "in the sample"],
+        ["images", "not read", "faces", "photos", "faces in the images", "matches", "in the sample"],
         [
             (
                 count.images,
-                sum(result.dropped.values()),
+                "not stated" if result.unread is None else result.unread,
                 count.compared,
                 result.photos,
+                "not searched" if result.reference_faces is None else result.reference_faces,
                 count.leaked,
                 count.in_sample,
             )
         ],
     )
+    if result.unread:
+        echo(f"{result.unread} files of the set could not be compared: a score will not say leak:0")
+    elif result.unread is None:
+        echo(
+            "an earlier version wrote these hashes, without files that it could not read: a score will not say leak:0"
+        )
     echo(f"{result.path}" + ("; draw the sample again: btfer sample" if count.in_sample else ""))
 
 
@@ -131,10 +139,20 @@ def _show_sets(workspace: Workspace, *, as_json: bool) -> None:
     if as_json:
         emit_json({"searched": [asdict(item) for item in known]})
     elif known:
-        rows = [(item.source, item.images, item.compared, item.leaked, item.in_sample) for item in known]
+        rows = [
+            (
+                item.source,
+                item.images,
+                "yes" if item.complete else "no",
+                item.compared,
+                item.leaked,
+                item.in_sample,
+            )
+            for item in known
+        ]
         table(
             "Training sets that were checked",
-            ["set", "images", "faces compared", "matches", "in the sample"],
+            ["set", "images", "all read", "faces", "matches", "in the sample"],
             rows,
         )
     else:

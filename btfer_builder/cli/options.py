@@ -1,7 +1,7 @@
 """Options of all commands, and options made from the settings of a section."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from btfer_builder.cli.guard import guard
 from btfer_builder.cli.main import shared_options
 from btfer_builder.cli.output import echo
 from btfer_builder.config import AnySection, Section, Setting, explain, override, settings_of
-from btfer_builder.config.renamed import OPTIONS, SETTINGS
+from btfer_builder.config.renamed import OPTIONS, SETTINGS, VALUES
 from btfer_builder.workspace import recipe_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -57,6 +57,9 @@ def recipe_options(section: type[Section], *only: str) -> Callable[[Command], Co
         for setting in reversed(settings_of(section)):
             if not only or setting.name in only:
                 command = _setting_option(setting, old_names.get(setting.name))(command)
+        for old, (new, values) in VALUES.get(section, {}).items():
+            if not only or new in only:
+                command = _value_option(old, new, values)(command)
         return command
 
     return decorate
@@ -147,6 +150,25 @@ def _option(flag: str, name: str, *, old: str = "", **settings: Any) -> Callable
     hidden = settings | {"hidden": True, "expose_value": False, "callback": take, "help": f"Now {flag}."}
     alias = click.option(old, f"old_{name}", **hidden)
     return lambda command: option(alias(command))
+
+
+def _value_option(old: str, new: str, values: Mapping[bool, Any]) -> Callable[[Command], Command]:
+    """Return the hidden flag under which a setting was given that has names for its values now."""
+    flag = "--" + old.replace("_", "-")
+
+    def take(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        if context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE:
+            echo(f"{flag} is now --{new} {values[value]}", err=True)
+            context.meta.setdefault(_RENAMED, {})[new] = values[value]
+
+    return click.option(
+        f"{flag}/--no-{flag[2:]}",
+        f"old_{old}",
+        hidden=True,
+        expose_value=False,
+        callback=take,
+        help=f"Now --{new}.",
+    )
 
 
 def _given_under_old_names() -> dict[str, Any]:

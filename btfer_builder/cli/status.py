@@ -16,6 +16,7 @@ from btfer_builder.workspace import Workspace, open_workspace
 if TYPE_CHECKING:
     from btfer_builder.catalog.drop_rates import DropRates
     from btfer_builder.catalog.forecast import Forecast
+    from btfer_builder.catalog.funnel import ItemCounts
 
 
 @click.command()
@@ -85,13 +86,13 @@ def _bound(value: float | None) -> str:
     return "?" if value is None else f"{value:g}"
 
 
-def _forecasts(workspace: Workspace) -> "list[Forecast]":
+def _forecasts(workspace: Workspace, counts: "ItemCounts") -> "list[Forecast]":
     from btfer_builder.catalog.forecast import forecasts
     from btfer_builder.crawl.plan import requests_per_day
 
     recipe = workspace.recipe
     per_day = requests_per_day(workspace.catalog, recipe.crawl)
-    return forecasts(workspace.catalog, recipe.sample.faces_per_class, per_day or 1.0)
+    return forecasts(workspace.catalog, recipe.sample.faces_per_class, per_day or 1.0, counts)
 
 
 def _show_forecasts(lines: "list[Forecast]") -> None:
@@ -128,19 +129,20 @@ def show_stages(workspace: Workspace, as_json: bool, *only: str, failed: bool = 
     Of a stage that `failed`, the error that follows says what to do next.
     """
     from btfer_builder.catalog.drop_rates import drop_rates
-    from btfer_builder.catalog.funnel import funnel
+    from btfer_builder.catalog.funnel import ItemCounts, funnel
     from btfer_builder.catalog.purge import count_purged
     from btfer_builder.next_step import next_step
     from btfer_builder.sample.stale import warn_if_stale
 
     warn_if_stale(workspace.catalog)
-    whole = funnel(workspace.catalog)
-    step = next_step(workspace, whole)
+    counts = ItemCounts(workspace.catalog)
+    whole = funnel(workspace.catalog, (), counts)
+    step = next_step(workspace, whole, counts=counts)
     stages = [stage for stage in whole if not only or stage.stage in only]
     rates = [] if only else drop_rates(stages)
     purged = None if only else count_purged(workspace.catalog)
     if as_json:
-        forecast = {} if only else {"forecast": [line.to_dict() for line in _forecasts(workspace)]}
+        forecast = {} if only else {"forecast": [line.to_dict() for line in _forecasts(workspace, counts)]}
         drops = {} if only else {"drop_rates": [line.to_dict() for line in rates]}
         gone = {"purged": asdict(purged)} if purged else {}
         emit_json(
@@ -182,6 +184,6 @@ def show_stages(workspace: Workspace, as_json: bool, *only: str, failed: bool = 
             f"{counted(purged.faces, 'face')}; their rows stay"
         )
     if not only and stages[0].came_in + stages[0].waiting:
-        _show_forecasts(_forecasts(workspace))
+        _show_forecasts(_forecasts(workspace, counts))
     if not failed:
         show_next(workspace, step)

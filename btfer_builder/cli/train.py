@@ -29,23 +29,31 @@ if TYPE_CHECKING:
 @click.option(
     "--units", type=click.Choice(UNITS), help="Only networks with a new head, built with these hidden layers."
 )
+@click.option("--layers", is_flag=True, help="List the layers of one network.")
 @common_options
 def networks(
     directory: Path | None,
     as_json: bool,
     names: tuple[str, ...],
     size: tuple[int, ...],
+    layers: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """List the available networks.
 
-    Builds each network without weights to count its parameters and operations.
+    Parameters and operations at 48 and 224 pixels come from a table; for another size, each network is built.
 
     \b
     Examples:
       btfer networks --size 48
       btfer networks vgg16 resnet50 --pretraining vggface --head flatten
+      btfer networks sequential-simple --size 48 --layers
     """
+    if layers:
+        if len(names) != 1 or len(size) > 1:
+            raise click.UsageError("--layers needs one network and at most one --size")
+        _show_layers(names[0], size[0] if size else SIZES[0], options, as_json=as_json)
+        return
     from btfer_builder.networks.summary import list_networks
 
     wrap = partial(track, description="networks", unit="networks")
@@ -56,6 +64,17 @@ def networks(
     for side in dict.fromkeys(row.size for row in rows):
         columns = ["network", "head", "parameters", "trainable", "phase 1", "GFLOPs", "origin", "description"]
         table(f"{side}×{side} pixels", columns, [row.to_cells() for row in rows if row.size == side])
+
+
+def _show_layers(name: str, size: int, options: dict[str, Any], *, as_json: bool) -> None:
+    from btfer_builder.networks.layer_table import HEADS, list_layers
+
+    rows = list_layers(name, size, **options)
+    if as_json:
+        emit_json({"network": name, "size": size, "layers": [row.to_dict() for row in rows]})
+        return
+    total = sum(row.params for row in rows)
+    table(f"{name}, {size}×{size} pixels, {total:,} parameters", HEADS, [row.to_cells() for row in rows])
 
 
 @click.command()
@@ -86,27 +105,37 @@ def train(
     """
     from btfer_builder.datasets.splits import read_splits, select
     from btfer_builder.io.tensorflow_import import import_tensorflow
+    from btfer_builder.networks import check_recipe
+    from btfer_builder.networks.preprocessing import training_preprocessing
 
-    import_tensorflow()
+    recipe = apply_cli_options(recipe_of(directory).train, options)
+    check_recipe(recipe)
+    chosen = select(read_splits(data), share=recipe.validation_share, seed=recipe.seed, paper=recipe.paper)
+    echo_stderr(
+        f"{len(chosen.train):,} training faces; {len(chosen.validation):,} validation faces ({chosen.name}); "
+        f"fed as {training_preprocessing(recipe).describe()}"
+    )
+    import_tensorflow()  # takes seconds, so after everything that may be refused
     from btfer_builder.training import train as run_training
     from btfer_builder.training.progress import print_progress
 
-    recipe = apply_cli_options(recipe_of(directory).train, options)
-    chosen = select(read_splits(data), share=recipe.validation_share, seed=recipe.seed, paper=recipe.paper)
-    echo_stderr(
-        f"{len(chosen.train):,} training faces; {len(chosen.validation):,} validation faces ({chosen.name})"
-    )
-    with print_progress() as watch:
-        run = run_training(
-            chosen.train,
-            chosen.validation,
-            recipe,
-            out,
-            selection=chosen.name,
-            restart=restart,
-            progress=partial(track, description="decode", unit="faces"),
-            watch=watch,
+    try:
+        with print_progress() as watch:
+            run = run_training(
+                chosen.train,
+                chosen.validation,
+                recipe,
+                out,
+                selection=chosen.name,
+                restart=restart,
+                progress=partial(track, description="decode", unit="faces"),
+                watch=watch,
+            )
+    except KeyboardInterrupt:
+        echo_stderr(
+            "interrupted: finished epochs are kept; to go on, run the same command again without --restart"
         )
+        raise
     if as_json:
         emit_json({"run": run.to_dict()})
     else:

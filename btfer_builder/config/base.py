@@ -6,6 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from btfer_builder.io.device import Device
+
 LicenseCode = Annotated[str, Meta(pattern="^(cc0|pdm|by|by-sa|by-nc|by-nd|by-nc-sa|by-nc-nd|unknown)$")]
 Pretraining = Literal["scratch", "imagenet", "vggface"]
 Workers = Annotated[
@@ -14,6 +16,12 @@ Workers = Annotated[
 Scheduler = Annotated[
     str,
     Meta(max_length=200, description="Dask cluster to use in place of worker processes, as tcp://HOST:PORT."),
+]
+ComputeDevice = Annotated[
+    Device,
+    Meta(
+        description="Device to compute on: a graphics card where one can be used (auto), the processor, or a card."
+    ),
 ]
 MaxPixels = Annotated[
     int,
@@ -26,6 +34,10 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     #: Names of the options and keyword arguments where they differ from those in `btfer.toml`.
     option_names: ClassVar[dict[str, str]] = {}
+
+    def without_effect(self) -> frozenset[str]:
+        """Return the settings that others overrule, so that they change nothing."""
+        return frozenset()
 
 
 AnySection = TypeVar("AnySection", bound=Section)

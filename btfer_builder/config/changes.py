@@ -14,18 +14,18 @@ from btfer_builder.config.base import Section, toml_value
 from btfer_builder.config.collection import CropRecipe
 from btfer_builder.config.curation import SampleRecipe
 from btfer_builder.config.models import EvalRecipe, TrainRecipe
-from btfer_builder.config.renamed import IN_IDS, old_name, with_new_names
+from btfer_builder.config.renamed import IN_IDS, old_name, old_value, with_new_names
 
 #: Settings that change how fast a stage runs, but not its result.
-_NEUTRAL = frozenset({"workers", "scheduler"})
+_NEUTRAL = frozenset({"workers", "scheduler", "device"})
 #: More of them, which other sections do not have or where they change the result.
 _NEUTRAL_IN: dict[type[Section], frozenset[str]] = {
     TrainRecipe: frozenset({"memory"}),
-    EvalRecipe: frozenset({"batch_size", "trust_model"}),
+    EvalRecipe: frozenset({"batch_size", "memory", "trust_model"}),
 }
 #: Settings that were added with a default that is not what was done before. They are not compared with results that
 #: were made without them.
-_NEW_DEFAULT: dict[type[Section], frozenset[str]] = {CropRecipe: frozenset({"second_search"})}
+_NEW_DEFAULT: dict[type[Section], frozenset[str]] = {CropRecipe: frozenset({"second_search", "search"})}
 
 #: Lists in which neither the order nor a repetition changes the result.
 _UNORDERED: dict[type[Section], frozenset[str]] = {SampleRecipe: frozenset({"license"})}
@@ -71,7 +71,7 @@ def changes(before: Mapping[str, Any] | None, now: Section, only: Collection[str
     if before is None:
         return []
     earlier = stored_settings(type(now), before)
-    unknown = _NEW_DEFAULT.get(type(now), frozenset()) - before.keys()
+    skipped = (_NEW_DEFAULT.get(type(now), frozenset()) - before.keys()) | now.without_effect()
     unordered = _UNORDERED.get(type(now), frozenset())
 
     def differ(name: str, value: Any) -> bool:  # noqa: ANN401 - any value of a setting
@@ -80,7 +80,7 @@ def changes(before: Mapping[str, Any] | None, now: Section, only: Collection[str
     return [
         Change(name, earlier[name], value)
         for name, value in outcome_settings(now).items()
-        if (not only or name in only) and name not in unknown and differ(name, value)
+        if (not only or name in only) and name not in skipped and differ(name, value)
     ]
 
 
@@ -93,5 +93,7 @@ def id_settings(section: Section) -> dict[str, Any]:
     named = {old_name(type(section), name): name for name in defaults}
     values = outcome_settings(section)
     return {
-        old: values[name] for old, name in named.items() if old in known or values[name] != defaults[name]
+        old: old_value(type(section), name, values[name])
+        for old, name in named.items()
+        if old in known or values[name] != defaults[name]
     }

@@ -5,7 +5,14 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from btfer_builder.config.base import LicenseCode, MaxPixels, Scheduler, Section, Workers
+from btfer_builder.config.base import (
+    ComputeDevice,
+    LicenseCode,
+    MaxPixels,
+    Scheduler,
+    Section,
+    Workers,
+)
 from btfer_builder.labels import EMOTIONS, Emotion
 
 Ethnicity = Literal["white", "black", "asian", "latino", "indian"]
@@ -216,6 +223,13 @@ class CropRecipe(Section, frozen=True, kw_only=True):
     min_face_size: Annotated[
         int, Meta(ge=12, le=4096, description="Minimum width and height of a face in the photo, in pixels.")
     ] = 40
+    search: Annotated[
+        Literal["full", "safe", "fast"],
+        Meta(
+            description="Search for faces of all sizes (full), or in photos with a large enough face from "
+            "min_face_size/√2 (safe) or min_face_size (fast) on, and large JPEGs at reduced scale."
+        ),
+    ] = "safe"
     max_upscale: Annotated[
         float,
         Meta(
@@ -244,5 +258,17 @@ class CropRecipe(Section, frozen=True, kw_only=True):
     align: Annotated[bool, Meta(description="Rotate crops so that the eyes are level.")] = False
     blur_others: Annotated[bool, Meta(description="Blur the faces of other people inside a crop.")] = False
     max_pixels: MaxPixels = 100_000_000
+    device: ComputeDevice = "auto"
     workers: Workers = 2
     scheduler: Scheduler = ""
+
+    @property
+    def smallest_searched(self) -> float:
+        """Size of the smallest face to search for in pixels; 0 for a full search, as where smaller faces matter."""
+        share = 0.0 if self.without_effect() else {"full": 0.0, "safe": 2**-0.5, "fast": 1.0}[self.search]
+        return share * self.min_face_size
+
+    def without_effect(self) -> frozenset[str]:
+        """Return the settings that others overrule."""
+        smaller_matter = self.faces == "single" or self.blur_others or self.already_cropped
+        return frozenset({"search"} if smaller_matter or self.detector != "mtcnn" else ())

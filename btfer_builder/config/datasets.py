@@ -12,6 +12,10 @@ DatasetKind = Literal[
 ]  # fmt: skip
 
 
+#: The settings of `DatasetRecipe` that an audit takes.
+AUDIT_SETTINGS = ("radius", "fine_radius", "labels", "pattern", "max_pixels", "workers")
+
+
 class HashesRecipe(Section, frozen=True, kw_only=True):
     """How data sets of others are hashed."""
 
@@ -33,6 +37,9 @@ class LeakageRecipe(Section, frozen=True, kw_only=True):
             description="Maximum Hamming distance between 256-bit pHashes; both conditions must hold.",
         ),
     ] = 56
+    reference_faces: Annotated[
+        bool, Meta(description="Also compare the faces that are found in the pictures of the training set.")
+    ] = True
 
 
 class DatasetRecipe(Section, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from btfer_builder.config.base import Pretraining, Scheduler, Section
+from btfer_builder.config.base import ComputeDevice, Pretraining, Scheduler, Section
 from btfer_builder.labels import EMOTIONS
 
 Scale = Literal["0,1", "-1,1", "0,255"]
@@ -26,6 +26,7 @@ Kernel = Literal[
     "pil-box",
     "pil-hamming",
     "skimage",
+    "tf-bilinear",
 ]
 ResizeKernel = Literal["auto", Kernel]
 Preset = Literal[
@@ -36,6 +37,8 @@ Preset = Literal[
     "emotiefflib-7",
     "deepface",
     "emopy",
+    "face-api",
+    "human",
     "imagenet",
     "caffe",
     "vggface2",
@@ -55,6 +58,25 @@ class TrainRecipe(Section, frozen=True, kw_only=True):
         str,
         Meta(max_length=4096, description="File with the pretrained weights. Empty: they are downloaded."),
     ] = ""
+    color: Annotated[
+        Color,
+        Meta(description="Channel order that the weights expect; auto: that of the published weights."),
+    ] = "auto"
+    scale: Annotated[
+        Literal["auto", Scale],
+        Meta(
+            description="Pixel range that the weights expect; auto: that of the published weights, with their mean and "
+            "std."
+        ),
+    ] = "auto"
+    mean: Annotated[
+        tuple[float, ...],
+        Meta(max_length=3, description="Mean that they expect subtracted, in units of the range."),
+    ] = ()
+    std: Annotated[
+        tuple[float, ...],
+        Meta(max_length=3, description="Standard deviation that they expect to be divided by."),
+    ] = ()
     head: Annotated[
         Literal["auto", "gap", "flatten"],
         Meta(description="How feature maps are reduced to a vector; auto: as the network's definition does."),
@@ -119,9 +141,14 @@ class TrainRecipe(Section, frozen=True, kw_only=True):
         int,
         Meta(ge=0, lt=2**31, description="Random seed of weights, order, augmentation and validation faces."),
     ] = 0
-    mixed_precision: Annotated[
-        bool, Meta(description="Use mixed precision: float16 on GPUs, bfloat16 on CPUs.")
-    ] = False
+    precision: Annotated[
+        Literal["float32", "mixed", "auto"],
+        Meta(
+            description="Single precision; mixed: float16 on GPUs, bfloat16 on CPUs; auto: what a measured step "
+            "finds faster."
+        ),
+    ] = "float32"
+    device: ComputeDevice = "auto"
     deterministic: Annotated[bool, Meta(description="Use deterministic operations only; slower on GPUs.")] = (
         False
     )
@@ -207,6 +234,15 @@ class EvalRecipe(Section, frozen=True, kw_only=True):
     batch_size: Annotated[int, Meta(ge=1, le=4096, description="Batch size for prediction.")] = 64
     workers: Annotated[int, Meta(ge=1, le=64, description="Number of threads that decode and resize.")] = 2
     scheduler: Scheduler = ""
+    device: ComputeDevice = "auto"
+    memory: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Maximum megabytes of decoded, resized faces kept for another scoring of the set; 0: none.",
+        ),
+    ] = 1024
     corruptions: Annotated[
         bool, Meta(description="Also score corrupted faces (blur, noise, compression, …) at 5 severities.")
     ] = False

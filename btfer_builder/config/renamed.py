@@ -29,6 +29,11 @@ SETTINGS: dict[type[Section], dict[str, str]] = {
     },
 }
 
+#: Settings whose values are named in another way, too: section → old name → new name, and old value → new value.
+VALUES: dict[type[Section], dict[str, tuple[str, dict[Any, Any]]]] = {
+    TrainRecipe: {"mixed_precision": ("precision", {False: "float32", True: "mixed"})},
+}
+
 #: Options that are no settings: old → new.
 OPTIONS = {
     "--suspect": "--model",
@@ -63,9 +68,26 @@ def with_new_names(section: type[Section], settings: Mapping[str, Any]) -> dict[
     for old, new in names.items():
         if old in settings and new in settings:
             raise BtferError(f"{old} is now {new}, and both are given; remove {old}")
-    return {names.get(name, name): value for name, value in settings.items()}
+    found = {names.get(name, name): value for name, value in settings.items()}
+    for old, (new, values) in VALUES.get(section, {}).items():
+        if old in found:
+            if new in found:
+                raise BtferError(f"{old} is now {new}, and both are given; remove {old}")
+            if (value := found.pop(old)) not in values:
+                raise BtferError(
+                    f"{old}: expected {' or '.join(str(each).lower() for each in values)}, got {value!r}"
+                )
+            found[new] = values[value]
+    return found
 
 
 def old_name(section: type[Section], name: str) -> str:
     """Return the name that a setting had in 0.1."""
-    return next((old for old, new in SETTINGS.get(section, {}).items() if new == name), name)
+    names = SETTINGS.get(section, {}) | {old: new for old, (new, _) in VALUES.get(section, {}).items()}
+    return next((old for old, new in names.items() if new == name), name)
+
+
+def old_value(section: type[Section], name: str, value: Any) -> Any:  # noqa: ANN401 - of any setting
+    """Return what 0.1 called the value of a setting."""
+    _, values = VALUES.get(section, {}).get(old_name(section, name), ("", {}))
+    return next((old for old, new in values.items() if new == value), value)

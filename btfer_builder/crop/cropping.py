@@ -3,6 +3,7 @@
 import hashlib
 import multiprocessing
 import re
+import sys
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -10,10 +11,16 @@ from typing import TYPE_CHECKING
 from btfer_builder.config import CropRecipe, override
 from btfer_builder.crop import quality
 from btfer_builder.crop.blur_bystanders import bystanders
-from btfer_builder.crop.detectors.base import Detection, detect_faces, detect_with_border
+from btfer_builder.crop.detectors.base import (
+    DETECTION_SIDE,
+    Detection,
+    Search,
+    detect_faces,
+    detect_with_border,
+)
 from btfer_builder.crop.geometry import Box, PixelBox, crop_box, padding
 from btfer_builder.crop.render import render_crop
-from btfer_builder.images.decode import Undecodable, decode_image
+from btfer_builder.images.decode import Undecodable, decode_image, decode_reduced
 from btfer_builder.io.atomic import sync_files, write_bytes
 from btfer_builder.io.json import json_text
 from btfer_builder.io.storage import Root
@@ -59,11 +66,14 @@ def _crop_image(
     if not (root / path).is_file():
         return CropResult(image_id, "missing_file", f"{path} is gone")
     try:
-        photo = decode_image(root / path, recipe.max_pixels)
+        # A reduced picture is enough for the search; crops are cut out of the whole one.
+        side = DETECTION_SIDE if recipe.smallest_searched else sys.maxsize
+        photo, scale, size = decode_reduced(root / path, side, recipe.max_pixels)
+        faces = place_faces(image_id, _search(photo, recipe, scale), *size, recipe, known)
+        if scale > 1 and any(face.path for face in faces):
+            photo = decode_image(root / path, recipe.max_pixels)
     except Undecodable as error:
         return CropResult(image_id, error.reason, error.detail)
-    height, width = photo.shape[:2]
-    faces = place_faces(image_id, _search(photo, recipe), width, height, recipe, known)
     faces = [_write_crop(face, photo, root, recipe) for face in faces]
     # With a margin as wide as the photo, two faces may have the same crop; it is listed once.
     rows = {
@@ -72,12 +82,22 @@ def _crop_image(
     return CropResult(image_id, _image_reason(faces), faces=tuple(rows.values()))
 
 
-def _search(photo: "NDArray[np.uint8]", recipe: CropRecipe) -> list[Detection]:
-    """Return the faces of a photo, searched once more with a border where none is found."""
-    found = detect_faces(photo, recipe.detector)
+def _search(photo: "NDArray[np.uint8]", recipe: CropRecipe, scale: int) -> list[Detection]:
+    """Return the faces of a photo, searched once more with a border where none is found.
+
+    `scale` is that at which it was decoded, as in `Search`.
+    """
+    search = Search(
+        recipe.detector,
+        recipe.smallest_searched,
+        lambda face: _weakness(face.confidence, face.box, recipe) is None,
+        recipe.device,
+        scale,
+    )
+    found = detect_faces(photo, search)
     if not recipe.second_search or any(face.confidence >= recipe.min_confidence for face in found):
         return found
-    bordered = detect_with_border(photo, recipe.detector)
+    bordered = detect_with_border(photo, search)
     return bordered if any(face.confidence >= recipe.min_confidence for face in bordered) else found
 
 
@@ -178,11 +198,15 @@ def choose_faces(faces: Sequence[Face], recipe: CropRecipe) -> list[Face]:
     return marked
 
 
-def _defect(face: Face, recipe: CropRecipe) -> str | None:
-    if face.confidence < recipe.min_confidence:
+def _weakness(confidence: float, box: Box | Face, recipe: CropRecipe) -> str | None:
+    if confidence < recipe.min_confidence:
         return "low_confidence"
-    if min(face.width, face.height) < recipe.min_face_size:
-        return "too_small"
+    return "too_small" if min(box.width, box.height) < recipe.min_face_size else None
+
+
+def _defect(face: Face, recipe: CropRecipe) -> str | None:
+    if weakness := _weakness(face.confidence, face, recipe):
+        return weakness
     if (face.padding or 0.0) > recipe.max_padding:
         return "padded"
     if recipe.max_upscale and face.upscale > recipe.max_upscale:

@@ -5,17 +5,23 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from btfer_builder.config import CropRecipe, changes
+from btfer_builder.config import CropRecipe, changes, override
 from btfer_builder.crop.cropping import place_faces
-from btfer_builder.crop.detectors.base import Detection, largest_first
+from btfer_builder.crop.detectors.base import DETECTION_SIDE, Detection, largest_first
 from btfer_builder.crop.geometry import Box
+
+#: Settings by which other boxes may be found.
+_DETECTION = ("detector", "already_cropped", "search")
+#: Settings by which a photo may be searched in full, and large JPEGs at full scale.
+_FULL_SEARCH = ("search", "faces", "blur_others")
 
 
 def lost_faces(rows: Iterable[sqlite3.Row], recipe: CropRecipe) -> set[str]:
     """Return the kept faces that no longer exist after a crop with these settings.
 
-    The catalog stores the detections, and a face's id follows from them. With another detector, or if a photo's size
-    is not known, the faces cannot be predicted and all faces of the photo count as lost.
+    The catalog stores the detections, and a face's id follows from them. With another detector or other sizes
+    searched for, or if a photo's size is not known, the faces cannot be predicted and all faces of the photo count as
+    lost.
 
     Parameters
     ----------
@@ -33,10 +39,15 @@ def lost_faces(rows: Iterable[sqlite3.Row], recipe: CropRecipe) -> set[str]:
 
 def _kept(image_id: str, rows: Sequence[sqlite3.Row], recipe: CropRecipe) -> set[str]:
     width, height = rows[0]["photo_width"], rows[0]["photo_height"]
-    if not width or changes(json.loads(rows[0]["settings"]), recipe, ("detector", "already_cropped")):
+    earlier = json.loads(rows[0]["settings"])
+    if not width or changes(earlier, recipe, _DETECTION):
         return set()
     if width * height > recipe.max_pixels:
         return set()
+    if max(width, height) >= 2 * DETECTION_SIDE and "search" in earlier:  # perhaps decoded at reduced scale
+        before = override(recipe, **{name: earlier[name] for name in _FULL_SEARCH if name in earlier})
+        if bool(before.smallest_searched) != bool(recipe.smallest_searched):
+            return set()
     detections = largest_first(
         _detection(row) for row in rows if recipe.second_search or row["found_by"] != "bordered"
     )

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from itertools import groupby
 
-from btfer_builder.catalog.crop import faces_to_render, is_whole, set_lengths
+from btfer_builder.catalog.crop import face_lengths, faces_to_render, is_whole, set_lengths
 from btfer_builder.crop.cropping import png
 from btfer_builder.crop.render import render_crop
 from btfer_builder.images.decode import Undecodable, decode_image
@@ -26,16 +26,17 @@ def repair_faces(workspace: Workspace, face_ids: Collection[str]) -> set[str]:
         If there are no photos at all: their storage may not be mounted.
     """
     catalog, root = workspace.catalog, workspace.files
-    sizes, wanted = sizes_below(root, "data/faces"), set(face_ids)
+    sizes = sizes_below(root, "data/faces")
     damaged = [
-        row
-        for row in faces_to_render(catalog)
-        if row["face_id"] in wanted and not is_whole(sizes.get(row["path"]), row["bytes"])
+        face_id
+        for face_id, path, written in face_lengths(catalog, face_ids)
+        if not is_whole(sizes.get(path), written)
     ]
+    to_render = faces_to_render(catalog, damaged)
     if damaged:
         workspace.check_images()  # on a share that is not mounted, all files are missing
     lost, lengths = set(), {}
-    for photo_path, rows in groupby(sorted(damaged, key=lambda row: row["photo"]), lambda row: row["photo"]):
+    for photo_path, rows in groupby(to_render, lambda row: row["photo"]):
         faces = list(rows)
         try:
             photo = decode_image(root / photo_path, workspace.recipe.crop.max_pixels)
@@ -46,6 +47,6 @@ def repair_faces(workspace: Workspace, face_ids: Collection[str]) -> set[str]:
             content = png(render_crop(row, photo, row["size"] or workspace.recipe.crop.size))
             write_bytes(root / row["path"], content)
             lengths[row["face_id"]] = len(content)
-    sync_files(root / row["path"] for row in damaged if row["face_id"] in lengths)
+    sync_files(root / row["path"] for row in to_render if row["face_id"] in lengths)
     set_lengths(catalog, lengths)
     return lost

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import msgspec
@@ -13,6 +13,7 @@ from btfer_builder.catalog.crop import (
     count_padded,
     cropped_with,
     faces_cropped_with,
+    images_cropped_with,
     numeric_face_ids,
     photo_sizes,
     stored_settings,
@@ -25,6 +26,7 @@ from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.crop.cropping import crop_images
 from btfer_builder.crop.lost_faces import lost_faces
 from btfer_builder.errors import BtferError
+from btfer_builder.io.device import onnx_device
 from btfer_builder.io.json import json_text
 from btfer_builder.io.storage import sizes_below
 from btfer_builder.io.terminal import bar, echo_stderr
@@ -38,7 +40,7 @@ from btfer_builder.workspace import Workspace
 #: The settings of `--paper`, those of the authors' extractor: 10 photo pixels a side, stretched, one face a photo.
 PAPER = {
     "margin": 10, "margin_unit": "source", "fit": "stretch", "faces": "largest", "align": False, "blur_others": False,
-    "second_search": False, "already_cropped": False,
+    "second_search": False, "already_cropped": False, "search": "full",
 }  # fmt: skip
 
 #: Small, because an image takes up to a second: an interruption repeats little work.
@@ -91,6 +93,11 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
         )
         if todo:
             workspace.check_images()
+            if recipe.detector == "mtcnn" and not recipe.scheduler:
+                counts["device"] = onnx_device(recipe.device)
+                recipe = override(
+                    recipe, device=counts["device"]
+                )  # a missing card is named once, not by each worker
         if others:
             if not recrop:
                 _check_losses(workspace, recipe, others)
@@ -98,23 +105,41 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
             echo_stderr(
                 f"crop: {clause(again, 'image', 'were')} cropped with other settings and are cropped again"
             )
-        settings = json_text(outcome_settings(recipe), sort_keys=True)
         runner: Runner[tuple[str, str], CropResult] = Runner(
             recipe.workers, SHARD_SIZE, recipe.scheduler, workspace.files
         )
         with bar(len(todo), "crop", "images") as progress:
             known = numeric_face_ids(catalog)
-            function = partial(crop_images, root=workspace.files, recipe=recipe, known=known)
-            for shard in runner.map(function, todo):
-                results = [_result(item, result) for item, result in shard]
-                add_crops(catalog, results, settings)
-                progress.update(len(results))
-                counts["images"] = counts.get("images", 0) + len(results)
+            for items, used, settings in _as_before(catalog, stored, todo, recipe):
+                function = partial(crop_images, root=workspace.files, recipe=used, known=known)
+                for shard in runner.map(function, items):
+                    results = [_result(item, result) for item, result in shard]
+                    add_crops(catalog, results, settings)
+                    progress.update(len(results))
+                    counts["images"] = counts.get("images", 0) + len(results)
         if todo:
             _report_padding(catalog, recipe)
         if others:  # faces of these are no longer in the catalog
             reconcile(workspace, "crop")
         write_manifests(catalog, workspace.manifests, "images", "faces")
+
+
+def _as_before(
+    catalog: Catalog, stored: Sequence[str], todo: Sequence[tuple[str, str]], recipe: CropRecipe
+) -> Iterator[tuple[list[tuple[str, str]], CropRecipe, str]]:
+    """Yield images with the recipe and the settings to store.
+
+    Images that were cropped before the search could be set are searched in full, so that their faces keep their boxes
+    and ids.
+    """
+    settings = outcome_settings(recipe)
+    before = [text for text in stored if "search" not in json.loads(text)]
+    earlier = images_cropped_with(catalog, before) if todo and before else set()
+    first = [item for item in todo if item[0] in earlier]
+    if first:
+        unset = {name: value for name, value in settings.items() if name != "search"}
+        yield first, override(recipe, search="full"), json_text(unset, sort_keys=True)
+    yield [item for item in todo if item[0] not in earlier], recipe, json_text(settings, sort_keys=True)
 
 
 def _own_size(catalog: Catalog, recipe: CropRecipe) -> CropRecipe:

@@ -1,14 +1,15 @@
 """Audit labelled datasets, which are only read: duplicates, contradictions, missing faces, quality, balance."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from btfer_builder.config import DatasetRecipe
 from btfer_builder.datasets.audit_page import audit_page
+from btfer_builder.datasets.confident_learning import LabelDoubt, find_doubts
 from btfer_builder.datasets.convert import ConvertedItem
 from btfer_builder.datasets.duplicates import DuplicatePair, find_duplicates
 from btfer_builder.datasets.measure import MeasuredItem, measure_items
@@ -22,11 +23,16 @@ from btfer_builder.io.terminal import bar
 from btfer_builder.labels import EMOTIONS, SPLITS
 from btfer_builder.parallel import Crashed, Runner
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 _SHARD_SIZE = 64
 
 #: Columns of `pictures.csv`.
 PICTURES = (
     "dataset", "name", "split", "label", "emotion", "width", "height", "sharpness", "brightness", "faces", "reason",
+    "flatness",
 )  # fmt: skip
 
 #: Columns of `duplicates.csv`.
@@ -35,9 +41,12 @@ DUPLICATES = (
     "second_emotion",
 )  # fmt: skip
 
+#: Columns of `doubts.csv`.
+DOUBTS = ("dataset", "name", "split", "emotion", "suggested", "emotion_probability", "suggested_probability")
+
 
 @dataclass(frozen=True, slots=True)
-class AuditResult:
+class DatasetAudit:
     """What an audit found: came_in = pictures + Σ dropped.
 
     Attributes
@@ -60,6 +69,9 @@ class AuditResult:
         Pairs of the same picture under two emotions.
     no_face, several_faces
         Pictures in which no face or more than one was found; None if nobody looked.
+    judged, doubted
+        Pictures that a model judged, and those whose label it doubts; None without a model. A model does not judge
+        pictures of classes that it does not know.
     """
 
     path: Path
@@ -73,6 +85,8 @@ class AuditResult:
     conflicts: int
     no_face: int | None
     several_faces: int | None
+    judged: int | None = None
+    doubted: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the output of `btfer dataset audit --json`, which `audit.json` contains, too."""
@@ -88,14 +102,24 @@ class AuditResult:
             "two_emotions": self.conflicts,
             "no_face": self.no_face,
             "several_faces": self.several_faces,
+            "judged": self.judged,
+            "doubted": self.doubted,
         }
 
 
-def audit_datasets(sources: Sequence[Path], out: Path, recipe: DatasetRecipe, *, faces: bool) -> AuditResult:
+def audit_datasets(
+    sources: Sequence[Path],
+    out: Path,
+    recipe: DatasetRecipe,
+    *,
+    faces: bool,
+    predict: "Callable[[Sequence[Item]], NDArray[np.float64]] | None" = None,
+) -> DatasetAudit:
     """Audit datasets in any layout that `recognise` knows, and write a report and tables about them.
 
     `out` gets `report.html` (self-contained), `pictures.csv` (every picture with its measurements),
-    `duplicates.csv`, and `audit.json`. The report shows pictures of the datasets: their terms hold for it.
+    `duplicates.csv`, `doubts.csv` (with a model), and `audit.json`. The report shows pictures of the datasets: their
+    terms hold for it.
 
     Parameters
     ----------
@@ -107,6 +131,8 @@ def audit_datasets(sources: Sequence[Path], out: Path, recipe: DatasetRecipe, *,
         Radii of duplicates, labels or pattern, limits and workers.
     faces
         Whether to look for faces in every picture.
+    predict
+        Returns the probabilities of pictures, shape (n, emotions), by a model that was not trained on them.
 
     Raises
     ------
@@ -133,10 +159,18 @@ def audit_datasets(sources: Sequence[Path], out: Path, recipe: DatasetRecipe, *,
     pictures = [_placed(name, one.picture, several=len(names) > 1) for name, one in kept]
     pairs = find_duplicates(pictures, recipe.radius, recipe.fine_radius)
     result = _result(out, kinds, measured, pictures, pairs, faces=faces)
+    doubts: list[LabelDoubt] = []
+    if predict is not None:
+        judged, doubts = find_doubts(predict([one.picture.item for _, one in kept]), pictures)
+        result = replace(result, judged=judged, doubted=len(doubts))
     with build_folder(out) as building:
         _write_tables(building, measured, pictures, pairs)
+        if predict is not None:
+            write_csv(
+                building / "doubts.csv", DOUBTS, (_doubt_row(*kept[doubt.index], doubt) for doubt in doubts)
+            )
         write_json(building / "audit.json", result.to_dict())
-        page = audit_page(result.to_dict(), [one for _, one in kept], pictures, pairs, recipe)
+        page = audit_page(result.to_dict(), [one for _, one in kept], pictures, pairs, recipe, doubts)
         write_bytes(building / "report.html", page)
     return result
 
@@ -182,12 +216,12 @@ def _result(
     pairs: Sequence[DuplicatePair],
     *,
     faces: bool,
-) -> AuditResult:
+) -> DatasetAudit:
     kept = [(name, one) for name, one in measured if one.picture.reason is None]
     places = [f"{name} {one.picture.item.split}" for name, one in kept]
     counted = Counter((place, one.picture.item.emotion) for place, (_, one) in zip(places, kept, strict=True))
     found = [one.faces for _, one in kept]
-    return AuditResult(
+    return DatasetAudit(
         path=out,
         datasets=kinds,
         came_in=len(measured),
@@ -243,6 +277,19 @@ def _write_tables(
     )
 
 
+def _doubt_row(dataset: str, one: MeasuredItem, doubt: LabelDoubt) -> dict[str, object]:
+    item = one.picture.item
+    return {
+        "dataset": dataset,
+        "name": item.name,
+        "split": item.split,
+        "emotion": item.emotion,
+        "suggested": doubt.suggested,
+        "emotion_probability": f"{doubt.probability:.4f}",
+        "suggested_probability": f"{doubt.suggested_probability:.4f}",
+    }
+
+
 def _picture_row(dataset: str, one: MeasuredItem) -> dict[str, object]:
     item, decoded = one.picture.item, one.picture.reason is None
     row: dict[str, object] = {
@@ -257,4 +304,5 @@ def _picture_row(dataset: str, one: MeasuredItem) -> dict[str, object]:
         row[column] = getattr(one, column) if decoded else None
     for column in ("sharpness", "brightness"):
         row[column] = f"{getattr(one, column):.1f}" if decoded else None
+    row["flatness"] = f"{one.flatness:.3f}" if decoded else None
     return row

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from btfer_builder.config import DatasetRecipe
+from btfer_builder.datasets.confident_learning import LabelDoubt
 from btfer_builder.datasets.convert import ConvertedItem, open_item
 from btfer_builder.datasets.duplicates import DuplicatePair
 from btfer_builder.datasets.measure import MeasuredItem
@@ -13,7 +14,7 @@ from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 
 #: Largest number of pairs and of pictures in a section; the tables have all of them.
-MAX_CONFLICTS, MAX_PAIRS, MAX_PICTURES = 300, 60, 96
+MAX_CONFLICTS, MAX_PAIRS, MAX_PICTURES, MAX_EMPTY, MAX_DOUBTS = 300, 60, 96, 300, 192
 
 #: Side of a thumbnail in pixels, and quality of its JPEG.
 THUMBNAIL, QUALITY = 96, 80
@@ -25,6 +26,7 @@ def audit_page(
     pictures: Sequence[ConvertedItem],
     pairs: Sequence[DuplicatePair],
     recipe: DatasetRecipe,
+    doubts: Sequence[LabelDoubt] = (),
 ) -> bytes:
     """Return `report.html`.
 
@@ -38,6 +40,8 @@ def audit_page(
         Duplicates, as indexes of these lists.
     recipe
         The radii to state.
+    doubts
+        Labels that a model doubts, the most doubtful first.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -63,6 +67,7 @@ def audit_page(
     across = [p for p in pairs if _place(pictures[p.first]) != _place(pictures[p.second])]
     within = [p for p in pairs if _place(pictures[p.first]) == _place(pictures[p.second])]
     empty = [index for index, one in enumerate(measured) if one.faces == 0]
+    empty.sort(key=lambda index: -measured[index].flatness)  # signs, texts and empty pictures first
     crowded = [index for index, one in enumerate(measured) if (one.faces or 0) > 1]
     environment = Environment(
         loader=PackageLoader("btfer_builder.datasets"),
@@ -83,10 +88,17 @@ def audit_page(
         ],
         picture_sections=[
             *(
-                [("No face found", len(empty), [show(index) for index in empty[:MAX_PICTURES]])]
-                if empty
+                [
+                    (
+                        "Labels that the model doubts",
+                        len(doubts),
+                        [show(doubt.index, doubt.sentence) for doubt in doubts[:MAX_DOUBTS]],
+                    )
+                ]
+                if doubts
                 else []
             ),
+            *([("No face found", len(empty), [show(index) for index in empty[:MAX_EMPTY]])] if empty else []),
             *(
                 [("Several faces", len(crowded), [show(index) for index in crowded[:MAX_PICTURES]])]
                 if crowded

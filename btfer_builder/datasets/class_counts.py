@@ -1,14 +1,18 @@
 """Class counts of a dataset as a table and as a plot (the paper's Fig. 9)."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from btfer_builder.images.plot_style import PALETTE, blank_figure, to_png
 from btfer_builder.labels import EMOTIONS, SplitName
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 Counts = Mapping[SplitName, Mapping[str, int]]
 
-#: Colour of each split.
-COLORS: dict[SplitName, str] = {"train": PALETTE[0], "val": PALETTE[1], "test": PALETTE[4]}
+#: Colour of each split; a set without splits has that of the last one.
+COLORS: dict[str, str] = {"train": PALETTE[0], "val": PALETTE[1], "test": PALETTE[4]}
 
 
 def classes_table(counts: Counts) -> str:
@@ -42,6 +46,11 @@ def classes_png(name: str, counts: Counts) -> bytes:
     bytes
         A PNG of 1600 × 900 pixels.
     """
+    return to_png(classes_figure(f"Classes of {name}", dict(counts.items())))
+
+
+def classes_figure(title: str, counts: Mapping[str, Mapping[str, int]]) -> "Figure":
+    """Return this plot."""
     figure = blank_figure(8, 4.5, 200)
     axes = figure.add_subplot()
     width = 0.84 / len(counts)
@@ -49,13 +58,13 @@ def classes_png(name: str, counts: Counts) -> bytes:
         positions = [index + (number - (len(counts) - 1) / 2) * width for index in range(len(EMOTIONS))]
         values = [classes[emotion] for emotion in EMOTIONS]
         label = f"{split} ({sum(values):,})"
-        bars = axes.bar(positions, values, width * 0.94, color=COLORS[split], label=label)
+        bars = axes.bar(positions, values, width * 0.94, color=COLORS.get(split, PALETTE[4]), label=label)
         axes.bar_label(bars, [f"{value:,}" for value in values], fontsize=7, padding=2, color="#333333")
     axes.set_xticks(range(len(EMOTIONS)), EMOTIONS, fontsize=10)
     axes.set_ylabel("pictures")
-    axes.set_title(f"Classes of {name}", loc="left", fontsize=12)
+    axes.set_title(title, loc="left", fontsize=12)
     axes.legend(frameon=False, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(axis="x", length=0)
     axes.margins(y=0.12)
-    return to_png(figure)
+    return figure

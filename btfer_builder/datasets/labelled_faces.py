@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from btfer_builder.catalog.evaluate import sampled_attributes, sampled_votes
-from btfer_builder.catalog.sample import sampled_faces
+from btfer_builder.catalog.sample import scored_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.images.files import in_total, is_system, list_images, report_left_out
 from btfer_builder.io.json import parse_json
@@ -108,8 +108,6 @@ def faces_in_sample(workspace: Workspace) -> list[LabelledFace]:
         If the workspace has no sample.
     """
     catalog = workspace.catalog
-    rows = sampled_faces(catalog)
-    has_splits = any(row["split"] == "test" for row in rows)
     attributes = {row["face_id"]: dict(row) for row in sampled_attributes(catalog)}
     votes: dict[str, dict[str, int]] = {}
     for row in sampled_votes(catalog):
@@ -122,8 +120,7 @@ def faces_in_sample(workspace: Workspace) -> list[LabelledFace]:
             attributes.get(row["face_id"], {}),
             votes.get(row["face_id"], {}),
         )
-        for row in rows
-        if row["split"] == "test" or not has_splits
+        for row in scored_faces(catalog)
     ]
     if not faces:
         raise no_sample(workspace, otherwise=", or name a folder with --data")

@@ -26,6 +26,7 @@ EXTRAS = {
     "torch": "score PyTorch models",
     "hf": "score Hugging Face transformers",
     "onnx": "convert models to ONNX",
+    "fast": "read PNG faces faster",
     "heif": "read HEIC photos",
     "dask": "work on a cluster",
     "s3": "keep data on S3",

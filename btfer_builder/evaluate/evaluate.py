@@ -15,9 +15,9 @@ from btfer_builder.config import EvalRecipe
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.efficiency import efficiency
+from btfer_builder.evaluate.inference.kept_faces import View, as_it_is
 from btfer_builder.evaluate.inference.outputs import Predictions, filled, read_labels
 from btfer_builder.evaluate.inference.predict import ModelRun, Progress, predict_jobs
-from btfer_builder.evaluate.inference.prefetch import View, as_it_is
 from btfer_builder.evaluate.kernels import kernel_note, kernel_runs, kernel_scores
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.loaders.registry import PACKAGES, load_model
@@ -55,6 +55,7 @@ from btfer_builder.evaluate.signature import (
     set_digest,
 )
 from btfer_builder.evaluate.write_report import write_report
+from btfer_builder.images.face_cache import MEMORY, FaceCache
 from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 
@@ -69,10 +70,19 @@ def evaluate_model(
     set_name: str = "faces",
     explicit: Collection[str] = (),
     leak: str | None = None,
+    cache: FaceCache = MEMORY,
 ) -> EvalReport:
     """Score one model on every face and write the report; see `score_models`."""
     return evaluate_models(
-        [model_path], faces, recipe, output, progress, set_name=set_name, explicit=explicit, leak=leak
+        [model_path],
+        faces,
+        recipe,
+        output,
+        progress,
+        set_name=set_name,
+        explicit=explicit,
+        leak=leak,
+        cache=cache,
     )[0]
 
 
@@ -87,6 +97,7 @@ def evaluate_models(
     explicit: Collection[str] = (),
     leak: str | None = None,
     training_faces: Sequence[LabelledFace] = (),
+    cache: FaceCache = MEMORY,
 ) -> list[EvalReport]:
     """Score models on every face and write a report for each model into its folder of `output`; see `score_models`.
 
@@ -104,6 +115,7 @@ def evaluate_models(
         explicit=explicit,
         leak=leak,
         training_faces=training_faces,
+        cache=cache,
     )
     return [write_report(evaluation, output) for evaluation in evaluations]
 
@@ -118,6 +130,7 @@ def score_models(
     explicit: Collection[str] = (),
     leak: str | None = None,
     training_faces: Sequence[LabelledFace] = (),
+    cache: FaceCache = MEMORY,
 ) -> list[Evaluation]:
     """Score models on every face. Each face is decoded once.
 
@@ -140,6 +153,8 @@ def score_models(
     training_faces
         Faces of the models' training domain. The usual kinds of preprocessing are compared on a part of them, and a
         warning is added where another one is better than the declared one.
+    cache
+        Where decoded, resized faces of the set are kept for the next call, up to `recipe.memory`.
 
     Raises
     ------
@@ -152,7 +167,8 @@ def score_models(
     if any(not 8 <= side <= 2048 for side in recipe.resolutions):
         raise BtferError("--resolutions: expected sides of 8 to 2048 pixels, as 48,96,224")
     check_hash(recipe.set_hash)
-    digest = set_digest(faces, content_digests(faces, recipe.workers))
+    digests = content_digests(faces, recipe.workers)
+    digest = set_digest(faces, digests)
     check_set(digest, recipe.set_hash)
     loaded = [load(model, recipe) for model in models]
     declared = [resolve_preprocessing(model, recipe, explicit) for model in loaded]
@@ -171,6 +187,9 @@ def score_models(
         scheduler=recipe.scheduler,
         progress=progress,
         views=views,
+        digests=digests,
+        cache=cache,
+        memory=recipe.memory,
     )
     titles = distinct_names([place_of(model) for model in loaded])
     evaluations = []
@@ -184,6 +203,7 @@ def score_models(
                 batch_size=recipe.batch_size,
                 workers=recipe.workers,
                 seed=recipe.seed,
+                memory=recipe.memory,
             )
             if training_faces
             else ()
@@ -221,6 +241,7 @@ def load(model: Any, recipe: EvalRecipe, name: str = "") -> Model:  # noqa: ANN4
         architecture=recipe.architecture,
         output=recipe.output,
         name=name,
+        device=recipe.device,
     )
 
 

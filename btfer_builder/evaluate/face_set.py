@@ -1,14 +1,16 @@
 """A set of labelled faces with what its signature needs: its name and its known leakage."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from btfer_builder.datasets.labelled_faces import LabelledFace, faces_in_folder, faces_in_sample
 from btfer_builder.evaluate.signature import check_sums, known_leakage, set_name
+from btfer_builder.images.face_cache import MEMORY, FaceCache
 from btfer_builder.io.text import counted
+from btfer_builder.sample.cached_faces import SampleCache
 from btfer_builder.sample.stale import warn_if_stale
 from btfer_builder.workspace import Workspace
 
@@ -28,11 +30,14 @@ class FaceSet(Sequence[LabelledFace]):
         Name of the set in signatures and reports.
     leak
         How many of the faces are known to be in a training set, and what was compared; None if not checked.
+    cache
+        Where the resized faces are kept for the next scoring.
     """
 
     faces: tuple[LabelledFace, ...]
     name: str = "faces"
     leak: str | None = None
+    cache: FaceCache = field(default=MEMORY, repr=False, compare=False)
 
     def __len__(self) -> int:
         """Return the number of faces."""
@@ -49,7 +54,7 @@ class FaceSet(Sequence[LabelledFace]):
     def __getitem__(self, index: int | slice) -> "LabelledFace | FaceSet":
         """Return a face, or a part of the set, whose leakage is unknown."""
         if isinstance(index, slice):
-            return replace(self, faces=self.faces[index], leak=None)
+            return replace(self, faces=self.faces[index], leak=None, cache=MEMORY)
         return self.faces[index]
 
     def to_frame(self) -> "pd.DataFrame":
@@ -80,7 +85,8 @@ def faces_of_sample(workspace: Workspace) -> FaceSet:
         If there is no sample.
     """
     warn_if_stale(workspace.catalog)
-    return FaceSet(tuple(faces_in_sample(workspace)), workspace.root.name, known_leakage(workspace))
+    faces = tuple(faces_in_sample(workspace))
+    return FaceSet(faces, workspace.root.name, known_leakage(workspace), SampleCache(workspace))
 
 
 def faces_of_folder(folder: Path) -> FaceSet:

@@ -42,6 +42,11 @@ def notes_of(
         notes.append(
             "The outputs are declared as sigmoid, one probability a class; each is divided by their sum."
         )
+    if not declaration.labels_declared:
+        notes.append(
+            f"Nothing names the model's classes; they are taken to be {', '.join(labels.names)}, in this order. "
+            "Declare them with --labels or a sidecar."
+        )
     if begins:
         low, high = preprocessing.scale.split(",")
         fed = f"it gets pixels of {low} to {high}"

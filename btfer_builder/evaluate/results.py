@@ -136,6 +136,7 @@ class Evaluation:
             "kernels": [asdict(item) for item in self.kernels],
             "tried_preprocessing": [asdict(item) for item in self.tried],
             "preprocessing": self.preprocessing_dict(),
+            "device": self.model.device,
             "set": {"name": self.set_name, "sha256": self.set_digest},
             "notes": list(self.notes),
         }

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.datasets.labelled_faces import LabelledFace
-from btfer_builder.evaluate.inference.prefetch import View
+from btfer_builder.evaluate.inference.kept_faces import View
 from btfer_builder.evaluate.metrics.bootstrap import bca, draws
 from btfer_builder.evaluate.metrics.scores import Interval, Table, score
 
@@ -157,7 +157,7 @@ def corruption_view(name: str, severity: int, seed: int) -> View:
         rng = np.random.default_rng([seed, zlib.crc32(name.encode()), face_seed])
         return corrupt(at_reference_size(image), severity, rng)
 
-    return view
+    return View(f"{name} {severity}, seed {seed}", view)
 
 
 def at_reference_size(image: Pixels) -> Pixels:
@@ -174,7 +174,7 @@ def at_reference_size(image: Pixels) -> Pixels:
 
 def resolution_view(side: int) -> View:
     """Return a view that scales faces down to `side` pixels; smaller faces are not scaled."""
-    return lambda image, _face: shrink(image, side)
+    return View(f"{side} pixels", lambda image, _face: shrink(image, side))
 
 
 def shrink(image: Pixels, side: int) -> Pixels:

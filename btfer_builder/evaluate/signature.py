@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from btfer_builder import __version__
-from btfer_builder.catalog.leakage import leaked_sample, photos_compared
+from btfer_builder.catalog.leakage import faces_compared, leaked_sample, photos_compared, sets_complete
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
@@ -183,14 +183,18 @@ def set_name(directory: Path) -> str:
 
 
 def known_leakage(workspace: Workspace) -> str | None:
-    """Return how many faces of the sample were found in a training set and what was compared; None if not checked.
+    """Return how many faces of the sample were found in a training set and what was compared; None if not known.
 
-    `0/crop+photo`: neither a crop nor the photo of one was found. `0/crop`: the photo of a face was not compared.
+    `0/crop+photo+faces`: neither a crop, nor the photo of one, nor a crop among the faces in the pictures of the
+    training sets was found. `0/crop`: neither the photos of all faces nor the faces in the pictures were compared.
+    `3+/crop`: at least 3, since a picture of a training set could not be compared. No 0 is given then.
     """
-    count = leaked_sample(workspace.catalog)
-    if count is None:
+    catalog = workspace.catalog
+    count, complete = leaked_sample(catalog), sets_complete(catalog)
+    if count is None or not (count or complete):
         return None
-    return f"{count}/crop+photo" if photos_compared(workspace.catalog) else f"{count}/crop"
+    compared = "crop" + "+photo" * photos_compared(catalog) + "+faces" * faces_compared(catalog)
+    return f"{count}{'' if complete else '+'}/{compared}"
 
 
 def make_signature(
@@ -206,8 +210,8 @@ def make_signature(
     """Return in one line what a result depends on, as sacreBLEU does (Post 2018).
 
     `BTFER|set:btfer#1a2b3c4d|n:2100|in:64grey/-1,1,area|labels:7|leak:0/crop+photo|btfer:0.2.0`: the hash is
-    `set_digest`; `labels:7/8` means that one of the model's eight classes was left out; `leak:unknown` that leakage
-    was not checked, `leak:0/crop` that crops were compared with the training sets, and not the photos of all faces.
+    `set_digest`; `labels:7/8` means that one of the model's eight classes was left out; `leak` is that of
+    `known_leakage`, or `unknown`.
     """
     size = (
         f"{preprocessing.width}"

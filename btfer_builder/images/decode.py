@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Literal
 
 from btfer_builder.errors import BtferError
 from btfer_builder.images.formats import ICON, START, largest_in_icon, openers, unsupported
+from btfer_builder.images.inflate import with_stored_pixels
 from btfer_builder.images.repair import readable
 from btfer_builder.io.storage import File, RemoteFile
 
@@ -44,7 +45,7 @@ class Undecodable(Exception):
         return type(self), (self.reason, self.detail)
 
 
-def decode_image(path: File, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]":
+def decode_image(path: File | IO[bytes], max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]":
     """Decode the first frame of an image file, with its EXIF orientation applied, over white where it is transparent.
 
     Parameters
@@ -72,8 +73,42 @@ def decode_image(path: File, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8]
         return np.asarray(upright_rgb(image))
 
 
+def decode_reduced(
+    path: File, side: int, max_pixels: int = MAX_PIXELS
+) -> "tuple[NDArray[np.uint8], int, tuple[int, int]]":
+    """Decode an image like `decode_image`, a JPEG at 1/2, 1/4 or 1/8 scale if its longer side keeps `side` pixels.
+
+    Skipping the high frequencies takes a fifth to a half of the time.
+
+    Returns
+    -------
+    pixels : ndarray of uint8, shape (height, width, 3)
+        RGB.
+    scale : int
+        1, 2, 4 or 8: pixels of the photo in one of these, along each side; the last ones may be filled in part.
+    size : tuple of int
+        Width and height of the upright photo.
+
+    Raises
+    ------
+    Undecodable, BtferError
+        As `decode_image`.
+    """
+    import numpy as np
+
+    with open_image(path, max_pixels) as image:
+        width, height = image.size
+        turned = orientation(image) >= 5
+        scale = 1
+        if image.format in {"JPEG", "MPO"} and (times := max(image.size) // side) >= 2:
+            image.draft(image.mode, (max(1, width // times), max(1, height // times)))
+            scale = round(max(width, height) / max(image.size))
+        pixels = np.asarray(upright_rgb(image))
+    return pixels, scale, (height, width) if turned else (width, height)
+
+
 def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8] | None":
-    """Decode a plain PNG, such as a face crop, in two thirds of Pillow's time; return None for any other content.
+    """Decode a plain PNG, such as a face crop, faster than Pillow does; return None for any other content.
 
     A plain PNG is 8-bit RGB without transparency, animation or orientation. Its checksums are verified, because OpenCV
     silently fills in missing data.
@@ -88,9 +123,11 @@ def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[n
 
     if content[:8] != _PNG or content[12:16] != b"IHDR" or content[24:29] != b"\x08\2\0\0\0":
         return None
-    if int.from_bytes(content[16:20]) * int.from_bytes(content[20:24]) > max_pixels:
+    width, height = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
+    if width * height > max_pixels:
         return None
     view, start = memoryview(content), 8
+    pixels: list[memoryview] = []
     while start < len(content):
         end = start + 8 + int.from_bytes(content[start : start + 4])
         kind = content[start + 4 : start + 8]
@@ -98,8 +135,11 @@ def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[n
             return None
         if zlib.crc32(view[start + 4 : end]) != int.from_bytes(content[end : end + 4]):
             return None
+        if kind == b"IDAT":
+            pixels.append(view[start + 8 : end])
         if kind == b"IEND":
-            return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+            stored = with_stored_pixels(content[:33], pixels, height * (1 + 3 * width))
+            return cv2.imdecode(np.frombuffer(stored or content, np.uint8), cv2.IMREAD_COLOR_RGB)
         start = end + 4
     return None
 

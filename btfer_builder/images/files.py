@@ -28,12 +28,13 @@ _SYSTEM_FOLDERS = frozenset({"__macosx", "@eadir"})
 class FolderFiles:
     """The images of a folder, sorted by path, and the number of other files by the reason (`LEFT_OUT`).
 
-    `others` are the files that are `not_an_image`.
+    `others` are the files that are `not_an_image`, `broken` the links that lead nowhere.
     """
 
     images: tuple[Path, ...]
     left_out: Mapping[str, int]
     others: tuple[Path, ...] = ()
+    broken: tuple[Path, ...] = ()
 
 
 def list_images(folder: Path, *, recursive: bool = True) -> FolderFiles:
@@ -49,15 +50,17 @@ def list_images(folder: Path, *, recursive: bool = True) -> FolderFiles:
     """
     images: list[Path] = []
     others: list[Path] = []
+    broken: list[Path] = []
     left_out: Counter[str] = Counter()
     for path, reason in _files(folder, recursive):
         why = reason or _why_not(path)
         if why:
             left_out[why] += 1
             others += [path] * (why == "not_an_image")
+            broken += [path] * (why == "broken_link")
         else:
             images.append(path)
-    return FolderFiles(tuple(sorted(images)), dict(left_out), tuple(sorted(others)))
+    return FolderFiles(tuple(sorted(images)), dict(left_out), tuple(sorted(others)), tuple(sorted(broken)))
 
 
 def is_image(path: Path) -> bool:

@@ -1,10 +1,21 @@
 """Hamming distances of perceptual hashes, and an exact search for all pairs of 64-bit hashes within a radius."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import islice
 from math import comb
 from typing import TYPE_CHECKING
+
+from btfer_builder.images.hash_blocks import (
+    Choice,
+    arrange_bits,
+    choices_of,
+    counting_sort,
+    keys_of,
+    most_bits,
+    sorted_by,
+    windows_of,
+    with_one_first_block,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,19 +23,18 @@ if TYPE_CHECKING:
 
     Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]
 
-BITS = 64
-
 #: `neighbours_between` compares every pair if there are at most this many, which takes a few seconds.
 MAX_COMPARISONS = 1_000_000_000
 
 #: Pairs that `neighbours_between` compares at a time.
 BLOCK = 1 << 21
 
-#: Hashes are sorted into at most 2 to the power of this many buckets, so that their table fits into the cache.
-_MOST_KEY_BITS = 22
+#: From so many choices that begin with the same block on, hashes are sorted by it before (measured).
+_WORTH_SORTING = 4
 
-#: Cost of sorting a hash into a bucket and of one round of it, in comparisons of two hashes (measured).
-_SORT, _ROUND = 2.0, 1500.0
+#: Cost of sorting a hash into a bucket and of one round of it, in comparisons of two hashes (measured). Those of two
+#: sets are compared in windows, which is cheaper.
+_SORT, _SORT_BETWEEN, _ROUND = 2.0, 9.0, 1500.0
 
 
 def hamming_distance(first: str, second: str) -> int:
@@ -142,8 +152,12 @@ def neighbours(hashes: "NDArray[np.uint64]", radius: int) -> "Pairs":
     found = [np.empty(0, np.int64)]
     if radius > 0 and len(hashes) > 1:  # distinct hashes are at least one bit apart
         arranged, choices = _plan(hashes, radius)
-        for choice in choices:
-            found += _agreeing(arranged, choice, radius)
+        order = np.arange(len(hashes), dtype=np.int32)
+        for group in with_one_first_block(choices):
+            if len(group) >= _WORTH_SORTING:
+                arranged, order = sorted_by(group[0].blocks[0], arranged, order)
+            for choice in group:
+                found += _agreeing(arranged, order, choice, radius)
     pairs = np.concatenate(found)
     del found
     pairs.sort()
@@ -173,9 +187,15 @@ def pairs_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius
     found = [np.empty(0, np.int64)]
     if len(own) and len(other):
         blocks = _blocks_between(own, other, radius)
-        ours, theirs = _arrange_bits(own, blocks), _arrange_bits(other, blocks)
-        for choice in _choices(blocks, radius):
-            found += _agreeing_between(ours, theirs, choice, radius)
+        ours, theirs = arrange_bits(own, blocks), arrange_bits(other, blocks)
+        own_order, other_order = (np.arange(len(values), dtype=np.int32) for values in (own, other))
+        for group in with_one_first_block(choices_of(blocks, radius)):
+            if len(group) >= _WORTH_SORTING:
+                ours, own_order = sorted_by(group[0].blocks[0], ours, own_order)
+                theirs, other_order = sorted_by(group[0].blocks[0], theirs, other_order)
+            for choice in group:
+                for left, right in _agreeing_between(ours, theirs, choice, radius):
+                    found.append(own_order[left].astype(np.int64) << 32 | other_order[right])
     pairs = np.concatenate(found)
     del found
     pairs.sort()
@@ -184,31 +204,28 @@ def pairs_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius
 
 
 def _agreeing_between(
-    own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", choice: "_Choice", radius: int
-) -> "Iterator[NDArray[np.int64]]":
-    """Yield the pairs within the radius that are counted for a choice of blocks, as own × 2³² + other."""
+    own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", choice: "Choice", radius: int
+) -> "Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]":
+    """Yield the pairs within the radius that are counted for a choice of blocks, as indices in own and in other."""
     import numpy as np
 
-    most = min(_MOST_KEY_BITS, len(own).bit_length() + 2)
-    key, keyed = _keys(own, choice, most)
-    order = _counting_sort(key).astype(np.int32)
+    most = most_bits(own)
+    key, keyed = keys_of(own, choice, most)
+    order = counting_sort(key).astype(np.int32)
     ours = own[order]
     size = np.bincount(key, minlength=1 << keyed.bit_count()).astype(np.int32)
-    end, taken = np.cumsum(size, dtype=np.int32), size > 0
+    start = np.cumsum(size, dtype=np.int32) - size
     for begin in range(0, len(other), BLOCK):
         theirs = other[begin : begin + BLOCK]
-        key, _ = _keys(theirs, choice, most)
-        index = np.flatnonzero(taken[key])
-        key = key[index]
-        position, left = end[key] - 1, size[key]
-        while len(index):  # the last hash of each bucket, then the one before it, and so on
-            difference = ours[position] ^ theirs[index]
-            near = np.flatnonzero(np.bitwise_count(difference) <= radius)
-            near = near[choice.counts(difference[near])]
+        key, _ = keys_of(theirs, choice, most)
+        for index, at, width in windows_of(start[key], size[key]):
+            window = np.lib.stride_tricks.sliding_window_view(ours, width)[at]
+            window ^= theirs[index, None]
+            near = np.flatnonzero(np.bitwise_count(window) <= radius)
             if len(near):
-                yield order[position[near]].astype(np.int64) << 32 | index[near] + begin
-            more = np.flatnonzero(left > 1)
-            index, position, left = index[more], position[more] - 1, left[more] - 1
+                near = near[choice.counts(window.ravel()[near])]
+                row, column = np.divmod(near, width)
+                yield order[at[row] + column], index[row] + begin
 
 
 def _blocks_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius: int) -> int:
@@ -219,58 +236,28 @@ def _blocks_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radi
     samples = [generator.choice(values, min(len(values), 8192), replace=False) for values in (own, other)]
 
     def cost(blocks: int) -> float:
-        ours, theirs = (_arrange_bits(sample, blocks) for sample in samples)
+        ours, theirs = (arrange_bits(sample, blocks) for sample in samples)
         agreeing = []
-        for choice in islice(_choices(blocks, radius), 0, None, max(1, comb(blocks, radius) // 12)):
+        for choice in islice(choices_of(blocks, radius), 0, None, max(1, comb(blocks, radius) // 12)):
             # Of the chosen bits only so many are looked up.
-            _, mask = _keys(ours[:1], choice, min(_MOST_KEY_BITS, len(own).bit_length() + 2))
+            _, mask = keys_of(ours[:1], choice, most_bits(own))
             values, counts = np.unique(ours & np.uint64(mask), return_counts=True)
             index = np.searchsorted(values, keys := theirs & np.uint64(mask)).clip(max=len(values) - 1)
             agreeing.append(counts[index][values[index] == keys].sum() / (len(ours) * len(theirs)))
         pairs = len(own) * len(other) * float(np.mean(agreeing))
-        return comb(blocks, radius) * (_SORT * (len(own) + len(other)) + _ROUND + pairs)
+        return comb(blocks, radius) * (_SORT_BETWEEN * (len(own) + len(other)) + _ROUND + pairs)
 
     return min(range(radius + 1, radius + 6), key=cost)
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """Blocks on which the hashes to compare agree.
-
-    Attributes
-    ----------
-    blocks
-        (first bit, bits) of each.
-    differing
-        Masks of the blocks on which a pair must differ to be counted here. A pair may agree on several choices; it
-        is counted for the one with the lowest blocks.
-    """
-
-    blocks: "tuple[tuple[int, int], ...]"
-    differing: "tuple[np.uint64, ...]"
-
-    @property
-    def agreeing(self) -> "np.uint64":
-        """The mask of the chosen blocks."""
-        import numpy as np
-
-        return np.uint64(sum(_field(block) for block in self.blocks))
-
-    def counts(self, differences: "NDArray[np.uint64]") -> "NDArray[np.bool_]":
-        """Return which pairs, given as the bits in which they differ, are counted here."""
-        counted: NDArray[np.bool_] = (differences & self.agreeing) == 0
-        for block in self.differing:
-            counted &= (differences & block) != 0
-        return counted
-
-
-def _agreeing(hashes: "NDArray[np.uint64]", choice: _Choice, radius: int) -> "Iterator[NDArray[np.int64]]":
-    """Yield the pairs within the radius that are counted for a choice of blocks, as first × 2³² + second."""
+def _agreeing(
+    hashes: "NDArray[np.uint64]", ids: "NDArray[np.int32]", choice: Choice, radius: int
+) -> "Iterator[NDArray[np.int64]]":
+    """Yield the pairs within the radius that are counted for a choice of blocks, as first × 2³² + second id."""
     import numpy as np
 
-    buckets = len(hashes).bit_length() + 2
-    key, keyed = _keys(hashes, choice, min(_MOST_KEY_BITS, buckets))
-    order = _counting_sort(key)
+    key, keyed = keys_of(hashes, choice, most_bits(hashes))
+    order = counting_sort(key)
     arranged = hashes[order]
     in_bucket = np.uint64(keyed)
     # Every hash of a bucket is compared with the next one in it, then with the one after that, and so on.
@@ -281,7 +268,8 @@ def _agreeing(hashes: "NDArray[np.uint64]", choice: _Choice, radius: int) -> "It
         near = np.flatnonzero(np.bitwise_count(difference) <= radius)
         if len(near):
             hit = start[near[choice.counts(difference[near])]]
-            yield order[hit] << 32 | order[hit + step]  # a bucket keeps the order of the hashes
+            one, other = ids[order[hit]], ids[order[hit + step]]
+            yield np.minimum(one, other).astype(np.int64) << 32 | np.maximum(one, other)
         step += 1
         start = start[: np.searchsorted(start, len(arranged) - step)]
         difference = arranged[start] ^ arranged[start + step]
@@ -289,35 +277,7 @@ def _agreeing(hashes: "NDArray[np.uint64]", choice: _Choice, radius: int) -> "It
         start, difference = start[alive], difference[alive]
 
 
-def _keys(hashes: "NDArray[np.uint64]", choice: _Choice, most: int) -> "tuple[NDArray[np.int32], int]":
-    """Return the chosen bits of each hash as a number of at most `most` bits, and the mask of the bits in it."""
-    import numpy as np
-
-    key, keyed, bits = np.zeros(len(hashes), np.uint64), 0, 0
-    for first, width in choice.blocks:
-        taken = min(width, most - bits)
-        part = _field((first, taken))
-        key |= (hashes & np.uint64(part)) >> np.uint64(first) << np.uint64(bits)
-        keyed |= part
-        bits += taken
-    return key.astype(np.int32), keyed
-
-
-def _counting_sort(key: "NDArray[np.int32]") -> "NDArray[np.int64]":
-    """Return the stable order that sorts the keys.
-
-    Converting a sparse matrix from rows to columns is a counting sort, several times as fast as `argsort`.
-    """
-    import numpy as np
-    from scipy.sparse import csr_array
-
-    count = len(key)
-    cells = (np.empty(count, np.int8), key, np.arange(count + 1, dtype=np.int32))
-    order: NDArray[np.int64] = csr_array(cells, shape=(count, int(key.max()) + 1)).tocsc().indices
-    return order.astype(np.int64)
-
-
-def _plan(hashes: "NDArray[np.uint64]", radius: int) -> "tuple[NDArray[np.uint64], Iterator[_Choice]]":
+def _plan(hashes: "NDArray[np.uint64]", radius: int) -> "tuple[NDArray[np.uint64], Iterator[Choice]]":
     """Return the hashes with their bits arranged in the number of blocks that costs least, and the choices of blocks.
 
     Real hashes agree on more bits than random ones, so the number of pairs that agree is estimated from a sample.
@@ -330,44 +290,11 @@ def _plan(hashes: "NDArray[np.uint64]", radius: int) -> "tuple[NDArray[np.uint64
     def cost(blocks: int) -> float:
         if blocks == radius:  # hashes need not agree on any block: all pairs are compared
             return pairs + _ROUND * len(hashes)
-        arranged, agreeing = _arrange_bits(sample, blocks), []
-        for choice in islice(_choices(blocks, radius), 0, None, max(1, comb(blocks, radius) // 12)):
+        arranged, agreeing = arrange_bits(sample, blocks), []
+        for choice in islice(choices_of(blocks, radius), 0, None, max(1, comb(blocks, radius) // 12)):
             _, copies = np.unique(arranged & choice.agreeing, return_counts=True)
             agreeing.append((copies * (copies - 1.0)).sum() / (len(sample) * (len(sample) - 1)))
         return comb(blocks, radius) * (_SORT * len(hashes) + _ROUND + pairs * float(np.mean(agreeing)))
 
     blocks = min(range(radius, radius + 6), key=cost)
-    return _arrange_bits(hashes, blocks), _choices(blocks, radius)
-
-
-def _choices(blocks: int, radius: int) -> Iterator[_Choice]:
-    import numpy as np
-
-    fields, first = [], 0
-    for block in range(blocks):
-        width = len(range(block, BITS, blocks))
-        fields.append((first, width))
-        first += width
-    for chosen in combinations(range(blocks), blocks - radius):
-        below = range(chosen[-1]) if chosen else ()
-        differing = tuple(np.uint64(_field(fields[block])) for block in below if block not in chosen)
-        yield _Choice(tuple(fields[block] for block in chosen), differing)
-
-
-def _arrange_bits(hashes: "NDArray[np.uint64]", blocks: int) -> "NDArray[np.uint64]":
-    """Rearrange the bits so that those of a block, every `blocks`-th, are adjacent.
-
-    Adjacent bits of a pHash belong to similar frequencies and are correlated; blocks of distant bits distinguish more.
-    """
-    import numpy as np
-
-    arranged = np.zeros_like(hashes)
-    source = [bit for block in range(blocks) for bit in range(block, BITS, blocks)]
-    for target, bit in enumerate(source):
-        arranged |= (hashes >> np.uint64(bit) & np.uint64(1)) << np.uint64(target)
-    return arranged
-
-
-def _field(block: tuple[int, int]) -> int:
-    first, width = block
-    return ((1 << width) - 1) << first
+    return arrange_bits(hashes, blocks), choices_of(blocks, radius)

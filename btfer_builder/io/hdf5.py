@@ -43,6 +43,21 @@ def check_hdf5(source: Path | IO[bytes], name: str) -> None:
         raise BtferError(f"{name}: not an HDF5 file (or damaged); save it again with Keras") from None
 
 
+def check_weights_file(path: Path) -> None:
+    """Check a file of pretrained weights: it exists, has the suffix of HDF5, and passes `check_hdf5`.
+
+    Raises
+    ------
+    UnsafeFile, BtferError
+        If not.
+    """
+    if not path.is_file():
+        raise BtferError(f"{path}: no such file; expected the HDF5 file (.h5) of pretrained weights")
+    if path.suffix.lower() not in {".h5", ".hdf5"} or not h5py.is_hdf5(path):
+        raise BtferError(f"{path}: not an HDF5 file (or damaged); expected pretrained weights as .h5")
+    check_hdf5(path, str(path))
+
+
 def _walk(root: Any, name: str) -> None:  # noqa: ANN401 - h5py has no types
     todo, seen = [("", root)], {h5py.h5o.get_info(root).addr}
     while todo:

@@ -38,6 +38,29 @@ def try_lock(path: Path) -> "FileLock | None":
 
 
 @contextmanager
+def wait_for_lock(path: Path) -> Iterator[None]:
+    """Hold the lock of a file for the duration of a block, after those who hold it for a moment.
+
+    Raises
+    ------
+    BtferError
+        If the file's folder cannot be made or written.
+    """
+    from filelock import FileLock
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        lock.acquire()
+    except OSError as error:
+        raise BtferError(f"{path.parent}: cannot be written: {error.strerror or error}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def lock_file(path: Path, busy: str) -> Iterator[None]:
     """Hold the lock of a file for the duration of a block.
 

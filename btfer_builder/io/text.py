@@ -1,6 +1,7 @@
 """Show text from outside in one line of output."""
 
 import unicodedata
+from collections.abc import Sequence
 
 
 def printable(text: str) -> str:
@@ -27,6 +28,11 @@ def for_terminal(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if _is_shown(char) else printable(char) for char in text)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names: `sad`, `sad and angry`, `sad, angry and fear`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _is_shown(char: str) -> bool:

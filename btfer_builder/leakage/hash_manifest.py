@@ -2,8 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +17,13 @@ from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import FaceHash
 
 _SHARD_SIZE = 64
+
+#: Files that may have pictures inside, which are not compared. `.csv` and `.txt` are mostly lists.
+_CONTAINERS = frozenset({
+    ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".npz", ".npy", ".h5", ".hdf5", ".mat", ".pkl",
+    ".pickle", ".parquet", ".arrow", ".tfrecord", ".tfrecords", ".lmdb", ".mdb", ".mp4", ".avi", ".mov", ".mkv",
+    ".mpg", ".webm", ".wmv",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +41,27 @@ class ManifestRow:
 class HashManifest:
     """The hashes of a set of images, and the number of files that could not be hashed, by reason.
 
-    `left_out` counts the files of the folder that are no images, by reason (`images.files.LEFT_OUT`).
+    `left_out` counts the files of the folder that are no images, by reason (`images.files.LEFT_OUT`). `unread` names
+    what may be a picture and has no hashes, each with its reason: images that cannot be decoded, broken links and
+    archives. It is None if nobody knows, as in a CSV of version 0.1.
     """
 
     rows: tuple[ManifestRow, ...]
     dropped: dict[str, int]
     left_out: dict[str, int] = field(default_factory=dict)
+    unread: tuple[tuple[str, str], ...] | None = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every picture of the set is known to have hashes."""
+        return self.unread is not None and not self.unread
 
     def __repr__(self) -> str:  # a set may have a million images
         return f"<HashManifest: {counted(len(self.rows), 'image')}, {sum(self.dropped.values())} dropped>"
 
 
-COLUMNS = tuple(column.name for column in fields(ManifestRow))
+#: Columns of a manifest; the last one is why a picture has no hashes.
+COLUMNS = (*(column.name for column in fields(ManifestRow)), "reason")
 _DIGITS = {"phash": 16, "fine": 64, "phash_48": 16, "fine_48": 64}
 
 
@@ -62,6 +77,8 @@ def hash_folder(folder: Path, recipe: HashesRecipe) -> HashManifest:
     left_out = in_total([files.left_out])
     report_left_out(folder, left_out)
     names = sorted(path.relative_to(folder).as_posix() for path in files.images)
+    unread = [(path.relative_to(folder).as_posix(), "broken_link") for path in files.broken]
+    unread += [(path.relative_to(folder).as_posix(), "archive") for path in files.others if _may_hold(path)]
     if not names:
         raise BtferError(f"{folder}: contains no images; name the folder that does")
     runner: Runner[tuple[str, str], FaceHash] = Runner(recipe.workers, _SHARD_SIZE)
@@ -71,10 +88,10 @@ def hash_folder(folder: Path, recipe: HashesRecipe) -> HashManifest:
     with bar(len(names), "hash", "images") as progress:
         for shard in runner.map(function, [(name, name) for name in names]):
             for (name, _), result in shard:
-                if isinstance(result, Crashed):
-                    dropped["crashed_decoder"] += 1
-                elif result.reason is not None:
-                    dropped[result.reason] += 1
+                reason = "crashed_decoder" if isinstance(result, Crashed) else result.reason
+                if isinstance(result, Crashed) or reason is not None:
+                    dropped[str(reason)] += 1
+                    unread.append((printable(name), str(reason)))
                 else:
                     hashed.append(
                         ManifestRow(
@@ -91,12 +108,20 @@ def hash_folder(folder: Path, recipe: HashesRecipe) -> HashManifest:
             f"{folder}: none of its {len(names)} images can be read ({', '.join(dropped)}); nothing was compared"
         )
     rows = tuple(sorted(hashed, key=lambda row: row.name))
-    return HashManifest(rows, dict(sorted(dropped.items())), left_out)
+    return HashManifest(rows, dict(sorted(dropped.items())), left_out, tuple(sorted(unread)))
 
 
-def write_hashes(path: Path, rows: Iterable[ManifestRow]) -> int:
-    """Write a manifest and return the number of its images."""
-    return write_csv(path, COLUMNS, (dict(zip(COLUMNS, astuple(row), strict=True)) for row in rows))
+def _may_hold(path: Path) -> bool:
+    return path.suffix.lower() in _CONTAINERS
+
+
+def write_hashes(path: Path, manifest: HashManifest) -> int:
+    """Write a manifest, with what could not be hashed in rows without hashes; return the number of its images."""
+    empty = dict.fromkeys(COLUMNS, "")
+    rows = [empty | asdict(row) for row in manifest.rows]
+    rows += [empty | {"name": name, "reason": reason} for name, reason in manifest.unread or ()]
+    write_csv(path, COLUMNS, rows)
+    return len(manifest.rows)
 
 
 def read_hashes(path: Path) -> HashManifest:
@@ -107,20 +132,26 @@ def read_hashes(path: Path) -> HashManifest:
     BtferError
         If the file is not a manifest; the message names the line.
     """
-    rows = []
+    rows: list[ManifestRow] = []
+    unread: list[tuple[str, str]] = []
     try:
         columns, lines = read_csv(path)
-        if missing := set(COLUMNS) - set(columns):
+        if missing := set(COLUMNS[:-1]) - set(columns):
             raise BtferError(
                 f"{path}: has no column {', '.join(sorted(missing))}; expected what `btfer hashes` writes"
             )
         for line, cells in lines:
-            rows.append(_read_row(path, line, as_mapping(columns, cells)))
+            row = as_mapping(columns, cells)
+            if reason := row.get("reason", "").strip():
+                unread.append((unescape_cell(row["name"]), reason[:40]))
+            else:
+                rows.append(_read_row(path, line, row))
     except OSError as error:
         raise BtferError(f"{path}: cannot be read as a manifest of hashes: {error}") from None
     if not rows:
         raise BtferError(f"{path}: contains no hashes; run `btfer hashes` again")
-    return HashManifest(tuple(rows), {})
+    dropped = dict(sorted(Counter(reason for _, reason in unread).items()))
+    return HashManifest(tuple(rows), dropped, unread=tuple(unread) if "reason" in columns else None)
 
 
 def _read_row(path: Path, line: int, row: dict[str, str]) -> ManifestRow:

@@ -1,4 +1,4 @@
-"""Search a training set for the faces of the workspace and their photos: at full size, as 48×48 grey, and mirrored."""
+"""Search a training set for the faces of the workspace and their photos: whole, in its photos, small and mirrored."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from btfer_builder.images.hamming import hamming_distance, neighbours_between
 from btfer_builder.images.hashing import photo_grey
 from btfer_builder.images.same_picture import SAME_BITS, decide
 from btfer_builder.leakage.hash_manifest import COLUMNS, ManifestRow, hash_folder, read_hashes
+from btfer_builder.leakage.reference_faces import ReferenceFace, face_grey, find_reference_faces
 from btfer_builder.records import FaceHash, Leak, TrainingSet
 from btfer_builder.workspace import Workspace
 
@@ -38,17 +39,29 @@ _COMPARISONS = (
     ("48", "mirrored", "phash_48_mirrored", "phash_256_48_mirrored"),
     ("photo", "near", "phash", "phash_256"),
     ("photo", "mirrored", "phash_mirrored", "phash_256_mirrored"),
+    ("face", "near", "phash", "phash_256"),
+    ("face", "mirrored", "phash_mirrored", "phash_256_mirrored"),
 )
+
+#: Bits by which the radii of faces in pictures are larger: in a picture of another size, the detector's box of a face
+#: moves by a few pixels. The pixels, which are aligned first, decide on these.
+_MOVED, _MOVED_FINE = 4, 40
 
 
 @dataclass(frozen=True, slots=True)
 class LeakageResult:
-    """The result of a search: counts, faces whose photo was compared, images that could not be hashed, by reason."""
+    """The result of a search: counts, faces whose photo was compared, images that could not be hashed, by reason.
+
+    `reference_faces` is the number of faces found in the pictures of the training set; None if they were not searched.
+    `unread` is the number of files of the set that were not compared; None if its list of hashes does not say.
+    """
 
     count: LeakCount
     photos: int
     dropped: dict[str, int]
     path: Path
+    reference_faces: int | None = None
+    unread: int | None = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the output of `btfer leakage --json`."""
@@ -58,6 +71,8 @@ class LeakageResult:
             "dropped": self.dropped,
             "faces": self.count.compared,
             "photos": self.photos,
+            "reference_faces": self.reference_faces,
+            "unread": self.unread,
             "leaked": self.count.leaked,
             "in_sample": self.count.in_sample,
             "path": str(self.path),
@@ -92,8 +107,20 @@ def leakage(
         ours = comparable_faces(catalog)
         compare = partial(_compare, workspace, against) if against.is_dir() else None
         photos = comparable_photos(catalog)
+        faces, unread = None, theirs.unread
+        if against.is_dir() and recipe.reference_faces:
+            names = [row.name for row in theirs.rows]
+            faces, unsearched = find_reference_faces(workspace, against, names, hashing)
+            unread = (*(unread or ()), *((name, "unsearched") for name in unsearched))
         leaks = find_leaks(
-            ours, theirs.rows, source, recipe.radius, recipe.fine_radius, compare, photos=photos
+            ours,
+            theirs.rows,
+            source,
+            recipe.radius,
+            recipe.fine_radius,
+            compare,
+            photos=photos,
+            faces=faces or (),
         )
         digest = sha256("\n".join(sorted(",".join(_hashes(row)) for row in theirs.rows)).encode())
         training_set = TrainingSet(
@@ -104,6 +131,8 @@ def leakage(
             sum(theirs.dropped.values()),
             recipe.radius,
             recipe.fine_radius,
+            complete=unread is not None and not unread,
+            faces=None if faces is None else len(faces),
         )
         with_photo = {photo.face_id for photo in photos}
         compared = {face.face_id: face.face_id in with_photo for face in ours}
@@ -111,7 +140,14 @@ def leakage(
         write_manifests(catalog, workspace.manifests, "leakage")
         count = leak_counts(catalog, source)
         counts |= {"images": count.images, "faces": count.compared, "leaked": count.leaked}
-        return LeakageResult(count, len(photos), theirs.dropped, workspace.manifests / "leakage.csv")
+        return LeakageResult(
+            count,
+            len(photos),
+            theirs.dropped,
+            workspace.manifests / "leakage.csv",
+            training_set.faces,
+            None if unread is None else len(unread),
+        )
 
 
 def forget(workspace: Workspace, name: str) -> str:
@@ -138,16 +174,23 @@ def forget(workspace: Workspace, name: str) -> str:
 
 
 def _hashes(row: ManifestRow) -> list[str]:
-    return [getattr(row, column) for column in COLUMNS[1:]]
+    return [getattr(row, column) for column in COLUMNS[1:-1]]
 
 
 def _compare(
-    workspace: Workspace, folder: Path, form: str, face_id: str, name: str, mirrored: bool
+    workspace: Workspace,
+    folder: Path,
+    form: str,
+    face_id: str,
+    row: ManifestRow | ReferenceFace,
+    mirrored: bool,
 ) -> float | None:
     """Return the similarity of a face or its photo and an image of a training set; None if one cannot be decoded."""
     path_of = photo_path if form == "photo" else face_path
-    paths = workspace.files / path_of(workspace.catalog, face_id), folder / name
-    ours, theirs = (photo_grey(path) for path in paths)
+    ours = photo_grey(workspace.files / path_of(workspace.catalog, face_id))
+    theirs = (
+        photo_grey(folder / row.name) if isinstance(row, ManifestRow) else face_grey(row, folder / row.name)
+    )
     if ours is None or theirs is None:
         return None
     return (
@@ -161,9 +204,10 @@ def find_leaks(
     source: str,
     radius: int,
     fine_radius: int,
-    compare: Callable[[str, str, str, bool], float | None] | None = None,
+    compare: Callable[[str, str, ManifestRow | ReferenceFace, bool], float | None] | None = None,
     *,
     photos: Sequence[FaceHash] = (),
+    faces: Sequence[ReferenceFace] = (),
 ) -> list[Leak]:
     """Return for each of our faces that is in the training set the closest image of it.
 
@@ -176,31 +220,36 @@ def find_leaks(
     radius, fine_radius
         Largest Hamming distances of the 64-bit and the 256-bit pHashes.
     compare
-        Returns for a form (`crop`, `48` or `photo`) the similarity of the pixels of one of our faces, or of its
-        photo, and one of their images, mirrored or not. Without it, pairs that the hashes do not decide count as
-        found: a list of hashes has no pixels.
+        Returns for a form (`crop`, `48`, `photo` or `face`) the similarity of the pixels of one of our faces, or of
+        its photo, and one of their images or faces, mirrored or not. Without it, pairs that the hashes do not decide
+        count as found: a list of hashes has no pixels.
     photos
         The hashes of the photos that the faces were cut from, by the id of the face.
+    faces
+        The faces found in their images.
     """
     same_bits = min(SAME_BITS, fine_radius)
     best: dict[str, tuple[tuple[int, int, int, str], Leak]] = {}
     for priority, (form, kind, coarse, fine) in enumerate(_COMPARISONS):
         their_coarse, their_fine = ("phash_48", "fine_48") if form == "48" else ("phash", "fine")
-        faces = photos if form == "photo" else ours
+        own = photos if form == "photo" else ours
+        others: Sequence[ManifestRow | ReferenceFace] = faces if form == "face" else theirs
+        moved = form == "face" and compare is not None
+        reach, fine_reach = (radius + _MOVED, fine_radius + _MOVED_FINE) if moved else (radius, fine_radius)
         pairs = neighbours_between(
-            [getattr(face, coarse) for face in faces],
-            [getattr(row, their_coarse) for row in theirs],
-            radius,
+            [getattr(face, coarse) for face in own],
+            [getattr(row, their_coarse) for row in others],
+            min(reach, 16),
         )
         for index, their_index, distance in pairs.tolist():
-            face, row = faces[index], theirs[their_index]
+            face, row = own[index], others[their_index]
             fine_bits = hamming_distance(getattr(face, fine), getattr(row, their_fine))
-            if fine_bits > fine_radius:
+            if fine_bits > fine_reach:
                 continue
-            verdict = decide(distance, fine_bits, radius=radius, same_bits=same_bits)
+            verdict = decide(distance, fine_bits, radius=reach, same_bits=same_bits)
             if verdict == "undecided" and compare is not None:
-                similarity = compare(form, face.face_id, row.name, kind == "mirrored")
-                verdict = decide(distance, fine_bits, similarity, radius=radius, same_bits=same_bits)
+                similarity = compare(form, face.face_id, row, kind == "mirrored")
+                verdict = decide(distance, fine_bits, similarity, radius=reach, same_bits=same_bits)
             if verdict != "different":
                 closeness = (distance, fine_bits, priority, row.name)
                 leak = Leak(source, face.face_id, row.name, kind, form, distance, fine_bits)

@@ -1,6 +1,6 @@
 """The networks of the paper (§3.2–3.3), their variants and three modern baselines."""
 
-from btfer_builder.networks.build import assemble_network, build_network
+from btfer_builder.networks.build import assemble_base, assemble_network, build_network, check_recipe
 from btfer_builder.networks.registry import (
     HEADS,
     NETWORKS,
@@ -22,7 +22,9 @@ __all__ = [
     "Head",
     "NetworkSpec",
     "Units",
+    "assemble_base",
     "assemble_network",
     "build_network",
+    "check_recipe",
     "find_network",
 ]

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from btfer_builder.config import Pretraining
+from btfer_builder.config import Pretraining, TrainRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.tensorflow_import import import_tensorflow
+from btfer_builder.labels import EMOTIONS
 from btfer_builder.networks.registry import Head, NetworkSpec, Units, find_network
 
 if TYPE_CHECKING:
@@ -64,12 +65,7 @@ def build_network(
         If the network does not exist, does not have this size, head or weights, or the weights cannot be loaded.
     """
     spec = find_network(name)
-    if paper and spec.origin != "paper":
-        raise BtferError(f"{name}: not a network of the authors; leave out --paper to use it")
-    if weights_path is not None and pretraining == "scratch":
-        raise BtferError(
-            f"{weights_path}: weights are given, but {name} starts from scratch; give --pretraining as well"
-        )
+    _check_origin(spec, pretraining, weights_path, paper=paper)
     return _build(
         spec,
         size,
@@ -115,6 +111,12 @@ def assemble_network(
     )
 
 
+def assemble_base(name: str, size: int, pretraining: Pretraining) -> "keras.Model":
+    """Build the base of a network that has one, with random weights for any pretraining."""
+    import_tensorflow()
+    return _base(find_network(name), size, pretraining, load=False, path=None)
+
+
 def _build(
     spec: NetworkSpec,
     size: int,
@@ -152,6 +154,42 @@ def _base(
     if pretraining == "vggface" and load:
         _module("weights").load_vggface(base, spec.name, path)
     return base
+
+
+def check_recipe(recipe: TrainRecipe) -> None:
+    """Check that the network of a training can be built and fed, without importing TensorFlow.
+
+    Raises
+    ------
+    BtferError
+        If the network does not exist, does not have this size, head or weights, the file of the weights is missing, or
+        the network cannot be fed as the recipe says.
+    """
+    spec = find_network(recipe.network)
+    _check(
+        spec,
+        recipe.size,
+        pretraining=recipe.pretraining,
+        classes=len(EMOTIONS),
+        head=None if recipe.head == "auto" else recipe.head,
+        units=None if recipe.units == "auto" else recipe.units,
+    )
+    weights = Path(recipe.weights) if recipe.weights else None
+    _check_origin(spec, recipe.pretraining, weights, paper=recipe.paper)
+    if weights is not None:
+        from btfer_builder.io.hdf5 import check_weights_file  # h5py and NumPy, which --help does not need
+
+        check_weights_file(weights)
+    _module("preprocessing").training_preprocessing(recipe)
+
+
+def _check_origin(spec: NetworkSpec, pretraining: Pretraining, weights: Path | None, *, paper: bool) -> None:
+    if paper and spec.origin != "paper":
+        raise BtferError(f"{spec.name}: not a network of the authors; leave out --paper to use it")
+    if weights is not None and pretraining == "scratch":
+        raise BtferError(
+            f"{weights}: weights are given, but {spec.name} starts from scratch; give --pretraining as well"
+        )
 
 
 def _check(

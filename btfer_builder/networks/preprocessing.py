@@ -1,13 +1,14 @@
 """How a face becomes the input of a model, in training and in evaluation alike."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.config import Pretraining, ResizeKernel, Scale
-from btfer_builder.config.models import Kernel
+from btfer_builder.config import Pretraining, ResizeKernel, Scale, TrainRecipe
+from btfer_builder.config.models import Color, Kernel
 from btfer_builder.errors import BtferError
 from btfer_builder.networks.registry import ImageNetInput, NetworkSpec, find_network
 
@@ -24,6 +25,9 @@ TORCH_STD = (0.229, 0.224, 0.225)
 #: Means in the order blue, green, red that Keras-VGGFace subtracts: its version 1 (VGG16) and 2 (the others).
 VGGFACE_MEAN = (93.5940, 104.7624, 129.1863)
 VGGFACE2_MEAN = (91.4953, 103.8827, 131.0912)
+
+#: Shares of red, green and blue in grey (ITU-R BT.601).
+GREY = np.array([0.299, 0.587, 0.114])
 
 #: Channel order, scale, mean and std.
 _Pixels = tuple[ChannelOrder, Scale, tuple[float, ...], tuple[float, ...]]
@@ -55,7 +59,8 @@ class Preprocessing:
     resize
         Interpolation; `auto` is `area` to shrink and `cubic` to enlarge. Those of OpenCV sample the pixels; those of
         Pillow (`pil-…`) average when they shrink, as torchvision and transformers do. `skimage` is the resize of
-        scikit-image: blurred and bilinear, in floating point.
+        scikit-image: blurred and bilinear, in floating point. `tf-bilinear` is that of TensorFlow.js and TensorFlow 1:
+        it samples, in floating point, and the corners of both images lie on each other at the upper left only.
     crop
         Side of the central square that is kept, as a share of the face's side.
     raw
@@ -135,6 +140,65 @@ def preprocessing_of(
     return Preprocessing(size, size, spec.channels, *pixels, resize="nearest" if paper else "auto")
 
 
+def training_preprocessing(recipe: TrainRecipe) -> Preprocessing:
+    """Return how a training feeds its network: as its weights expect (`preprocessing_of`), or as the recipe says.
+
+    A given scale leaves out the mean and the deviation of the published weights, which are in units of another scale.
+
+    Raises
+    ------
+    BtferError
+        If there is no such network, it has no such weights, or what is given does not fit it.
+    """
+    name = recipe.network
+    published = preprocessing_of(name, recipe.pretraining, recipe.paper, size=recipe.size)
+    spec = find_network(name)
+    scaling = [option for option in ("scale", "mean", "std") if getattr(recipe, option) not in ("auto", ())]
+    if spec.rescales and scaling:
+        raise BtferError(f"{name}: scales pixels of 0 to 255 in its first layers; leave out --{scaling[0]}")
+    check_mean_and_std(recipe.mean, recipe.std, spec.channels, name)
+    if recipe.color != "auto":
+        published = replace(published, color=channel_order(recipe.color, spec.channels, name))
+    if recipe.scale != "auto":
+        published = replace(published, scale=recipe.scale, mean=(), std=())
+    return replace(published, mean=recipe.mean or published.mean, std=recipe.std or published.std)
+
+
+def channel_order(color: Color, channels: int, where: str) -> ChannelOrder:
+    """Return the channel order of a model's input; `auto` is grey for one channel, else RGB.
+
+    Raises
+    ------
+    BtferError
+        If a model with one channel is to get colours; `where` names it.
+    """
+    if color == "auto":
+        return "grey" if channels == 1 else "rgb"
+    if channels == 1 and not color.startswith("grey"):
+        raise BtferError(f"{where}: takes one channel, so color cannot be {color}; use grey or auto")
+    return color
+
+
+def check_mean_and_std(mean: tuple[float, ...], std: tuple[float, ...], channels: int, where: str) -> None:
+    """Check that mean and deviation have a value for all channels or one for each, and can be divided by.
+
+    Raises
+    ------
+    BtferError
+        If not; `where` names the model.
+    """
+    for name, values in (("mean", mean), ("std", std)):
+        if len(values) not in {0, 1, channels}:
+            raise BtferError(
+                f"{where}: {name} has {len(values)} values, but its images have {channels} channels; "
+                "give one value, or one a channel"
+            )
+    if not all(math.isfinite(value) for value in (*mean, *std)):
+        raise BtferError(f"{where}: mean and std must be finite numbers")
+    if any(value <= 0 for value in std):
+        raise BtferError(f"{where}: std must be above 0")
+
+
 def _pixels_of_weights(spec: NetworkSpec, pretraining: Pretraining) -> _Pixels | None:
     """Return what the weights were trained with; None if the network has no requirement."""
     if spec.rescales:
@@ -161,7 +225,7 @@ def resize_face(
     Returns
     -------
     array
-        uint8 of shape (height, width, channels); float64 of 0–255 if scikit-image resizes.
+        uint8 of shape (height, width, channels); float64 of 0–255 after `skimage` and `tf-bilinear`.
     interpolation
         The interpolation used; `none` if the face already has the size.
 
@@ -177,8 +241,11 @@ def resize_face(
         top, left = (round(side * (1 - preprocessing.crop) / 2) for side in (height, width))
         pixels = image[top : height - top, left : width - left]
     if preprocessing.color in {"grey", "grey-bgr"}:
-        weights = cv2.COLOR_RGB2GRAY if preprocessing.color == "grey" else cv2.COLOR_BGR2GRAY
-        pixels = cv2.cvtColor(np.ascontiguousarray(pixels), weights)
+        if preprocessing.resize == "tf-bilinear":  # which computes in floating point throughout
+            pixels = pixels @ (GREY if preprocessing.color == "grey" else GREY[::-1])
+        else:
+            weights = cv2.COLOR_RGB2GRAY if preprocessing.color == "grey" else cv2.COLOR_BGR2GRAY
+            pixels = cv2.cvtColor(np.ascontiguousarray(pixels), weights)
     elif preprocessing.color == "bgr":
         pixels = pixels[..., ::-1]
     height, width = pixels.shape[:2]
@@ -201,10 +268,12 @@ def resize_face(
 
 
 def _resize(pixels: NDArray[np.uint8], target: tuple[int, int], kernel: Interpolation) -> NDArray[np.uint8]:
-    """Resize contiguous pixels to (height, width); those of scikit-image are float64 of 0–255."""
+    """Resize contiguous pixels to (height, width); those of `skimage` and `tf-bilinear` are float64 of 0–255."""
     height, width = target
     if kernel == "skimage":
         return _as_skimage(pixels, target)
+    if kernel == "tf-bilinear":
+        return _as_tensorflow_js(pixels, target)
     if kernel.startswith("pil-"):
         from PIL import Image
 
@@ -235,6 +304,19 @@ def _as_skimage(pixels: NDArray[np.uint8], target: tuple[int, int]) -> NDArray[A
     resized = ndimage.zoom(image, (*(1 / factors), *more), order=1, mode="mirror", grid_mode=True)
     scaled: NDArray[np.float64] = resized * 255
     return scaled
+
+
+def _as_tensorflow_js(pixels: NDArray[np.uint8], target: tuple[int, int]) -> NDArray[Any]:
+    """Resize as `tf.image.resizeBilinear` does by default: pixel i of n is at i · side / n."""
+    resized: NDArray[np.float64] = pixels.astype(np.float64)
+    for axis, length in enumerate(target):
+        side = resized.shape[axis]
+        places = np.arange(length) * (side / length)
+        before = np.floor(places).astype(np.int64)
+        share = (places - before).reshape(-1, *(1,) * (resized.ndim - 1 - axis))
+        low, high = (resized.take(each, axis) for each in (before, np.minimum(before + 1, side - 1)))
+        resized = low + (high - low) * share
+    return resized
 
 
 def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
-from btfer_builder.io.hdf5 import check_hdf5
+from btfer_builder.io.hdf5 import check_weights_file
 from btfer_builder.networks import applications
 
 #: The release of Keras-VGGFace with its weights, and the file of each base.
@@ -56,7 +56,7 @@ def imagenet_base(name: str, size: int, path: Path | None) -> keras.Model:
         If the file cannot be fetched, is missing, or is of another network.
     """
     if path is not None:
-        _check_file(path)
+        check_weights_file(path)
     try:
         with _progress_on_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the weights are those of 224 pixels, which is intended
@@ -94,7 +94,7 @@ def load_vggface(base: keras.Model, name: str, path: Path | None) -> None:
     """
     if path is None:
         path = _fetch_vggface(name)
-    _check_file(path)
+    check_weights_file(path)
     try:
         with h5py.File(path, "r") as file:
             _fill(base, file.get("model_weights", file))
@@ -206,14 +206,6 @@ def _cannot_fetch(name: str, source: str, folder: Folder, error: Exception) -> B
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:300].strip("'\". ")
-
-
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise BtferError(f"{path}: no such file; expected the HDF5 file (.h5) of pretrained weights")
-    if path.suffix.lower() not in {".h5", ".hdf5"} or not h5py.is_hdf5(path):
-        raise BtferError(f"{path}: not an HDF5 file (or damaged); expected pretrained weights as .h5")
-    check_hdf5(path, str(path))
 
 
 def _scale_as_fetched(base: keras.Model) -> None:

@@ -19,7 +19,8 @@ from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import File, sizes_below
 from btfer_builder.io.text import counted
 from btfer_builder.next_step import no_sample
-from btfer_builder.reconcile import AREAS, STAGES, reconcile
+from btfer_builder.reconcile import AREAS, CACHE, STAGES, reconcile
+from btfer_builder.sample.cached_faces import delete_cached_faces
 from btfer_builder.workspace import Workspace
 
 #: What is kept: the faces of all releases; or those of the sample and its reserve, too.
@@ -41,7 +42,7 @@ class Purge:
     Attributes
     ----------
     deleted
-        Files by kind: `photos`, `faces`, `thumbnails`.
+        Files by kind: `photos`, `faces`, `thumbnails`, `cached` (resized faces of the sample).
     faces
         Number of these faces by their state: `rejected`, `dropped` (as copies, or with their photo), `accepted` (and
         not drawn), `unreviewed`.
@@ -113,6 +114,7 @@ def purge(workspace: Workspace, keep: Keep, *, dry_run: bool = True) -> Purge:
                     record(db, area.stage, area.folder)
             _delete([workspace.files / path for path in purged_paths(catalog) if path in sizes])
             _delete([workspace.root / path for path in sizes if path.startswith("data/thumbs/")])
+            delete_cached_faces(workspace)
             with catalog.transaction() as db:
                 fulfil(db, *(area.folder for area in AREAS))
             write_manifests(catalog, workspace.manifests, "images", "faces")
@@ -167,6 +169,7 @@ def _count(keep: Keep, files: Collection[FileRow], sizes: dict[str, int], dry_ru
             "photos": count(file.path for file in files if file.kind == "image"),
             "faces": count(file.path for file in files if file.kind == "face"),
             "thumbnails": count(path for path in sizes if path.startswith("data/thumbs/")),
+            "cached": count(path for path in sizes if path.startswith(f"{CACHE}/")),
         },
         dict(sorted(Counter(file.fate for file in files if file.kind == "face").items())),
         count(path for path in sizes if path.startswith("data/faces/") and path not in going),

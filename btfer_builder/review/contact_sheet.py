@@ -4,8 +4,9 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from btfer_builder.images.thumbnails import thumbnail
 from btfer_builder.io.atomic import write_bytes
@@ -16,8 +17,12 @@ from btfer_builder.records import Kind
 if TYPE_CHECKING:
     from jinja2 import Template
 
+Row = TypeVar("Row", bound=Mapping[str, object])
+
 #: Items on each page: a page is a few megabytes.
 PER_PAGE = 500
+#: Most items in all pages: making a picture takes milliseconds, and nobody reads more pages.
+MOST = 10_000
 #: Longest side of a picture in pixels.
 _SIDE = 128
 
@@ -26,6 +31,13 @@ def page_name(table: Path, number: int) -> str:
     """Return the name of the page with an item, by its number in the table from 0: `faces.sheet.html`."""
     page = number // PER_PAGE
     return f"{table.stem}.sheet.html" if not page else f"{table.stem}.sheet-{page + 1}.html"
+
+
+def pictured(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows that go into a contact sheet: all, or of more than `MOST` the first without a verdict."""
+    if len(rows) <= MOST:
+        return rows
+    return list(islice((row for row in rows if not row["verdict"]), MOST))
 
 
 def write_contact_sheet(root: Root, table: Path, rows: Sequence[Mapping[str, object]]) -> None:

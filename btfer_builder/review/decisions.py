@@ -13,11 +13,12 @@ from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell, write_csv
 from btfer_builder.io.storage import Root
+from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import Emotion, parse_emotion
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import Decision, Kind, Verdict
 from btfer_builder.review.assignment import items_for
-from btfer_builder.review.contact_sheet import page_name, write_contact_sheet
+from btfer_builder.review.contact_sheet import page_name, pictured, write_contact_sheet
 from btfer_builder.review.mangled_ids import matching_ids
 
 COLUMNS = ("item_id", "kind", "emotion", "verdict", "reason", "reviewer")
@@ -120,7 +121,8 @@ def export_decisions(
     -----
     `emotion` is this reviewer's label, or else the proposed one. It is empty in a blind review and for an item found
     under two emotions, unless this reviewer labelled the item. `verdict`, `reason` and `reviewer` are empty for
-    undecided items, so that the reviewer who fills them in signs them. `query` is empty in a blind review.
+    undecided items, so that the reviewer who fills them in signs them. `query` is empty in a blind review, `thumbnail`
+    for an item that is not in the contact sheet.
 
     Raises
     ------
@@ -129,9 +131,14 @@ def export_decisions(
     """
     rows = list(decision_rows(catalog, kinds, reviewer, recipe or ReviewRecipe()))
     if files is not None:
-        for number, row in enumerate(rows):
+        shown = pictured(rows)
+        if len(shown) < len(rows):
+            echo_stderr(
+                f"contact sheet: the first {len(shown)} items without a decision; btfer review shows all"
+            )
+        for number, row in enumerate(shown):
             row["thumbnail"] = f"{quote(page_name(path, number))}#{row['item_id']}"
-        write_contact_sheet(files, path, rows)
+        write_contact_sheet(files, path, shown)
     return write_csv(path, EXPORTED, rows)
 
 

@@ -31,6 +31,7 @@ from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.next_step import NextStep, next_step
 from btfer_builder.reconcile import writing
 from btfer_builder.records import SampledFace, UnsampledFace
+from btfer_builder.sample.cached_faces import delete_cached_faces
 from btfer_builder.sample.choose import ONLY_SPLIT, CellCount, Draw, choose
 from btfer_builder.sample.folder import sample_path, write_sample
 from btfer_builder.sample.provenance import NO_SOURCE, best_source, host_of, license_of
@@ -165,6 +166,7 @@ def sample(
         files = {face.face_id: workspace.files / face.path for face in faces}
         chosen = write_sample(workspace.root, target, chosen, files, splits)
         replace_sample(catalog, chosen, _undrawn(faces, draw, passed_over))
+        delete_cached_faces(workspace)
         write_manifests(catalog, workspace.manifests, "sample")
         write_decisions(catalog, workspace.manifests)
         return replace(result, path=target)

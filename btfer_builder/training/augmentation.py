@@ -4,10 +4,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-#: Largest rotation in degrees, shift as a share of the side, and zoom, each in both directions (§4.2).
-ROTATION = 20.0
-SHIFT = 0.2
-ZOOM = 0.2
+from btfer_builder.config.protocol import ROTATION, SHIFT, ZOOM
 
 #: The identity transform.
 IDENTITY = np.array([1, 0, 0, 0, 1, 0, 0, 0], np.float32)

@@ -15,7 +15,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import open_atomic, replace_on_success, write_bytes
 from btfer_builder.io.json import json_text
 from btfer_builder.training.curves import curves_png
-from btfer_builder.training.prepare import TrainingPlan
+from btfer_builder.training.prepare import TrainingPlan, graphics_cards
 from btfer_builder.training.results import (
     CURVES,
     MODEL,
@@ -187,6 +187,7 @@ def write_results(
         seconds=round(sum(row.seconds for row in state.history), 3),
         devices=plan.replicas,
         versions=library_versions(),
+        device="cuda" if graphics_cards(plan.recipe.device) else "cpu",
     )
     write_bytes(plan.out / CURVES, curves_png(state.history, best, plan.selection))
     write_run(run)

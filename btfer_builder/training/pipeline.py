@@ -10,13 +10,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from btfer_builder.config import Balancing
+from btfer_builder.datasets.class_weights import epoch_length, epoch_order
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.networks.preprocessing import Preprocessing, resize_face
 from btfer_builder.training.augmentation import draw_transforms, transform_faces
-from btfer_builder.training.class_weights import epoch_length, epoch_order
 
 Progress = Callable[[Sequence[LabelledFace]], Iterable[LabelledFace]]
 

@@ -11,13 +11,14 @@ import keras
 import tensorflow as tf
 
 from btfer_builder.config import TrainRecipe, outcome_settings
+from btfer_builder.datasets.class_weights import class_counts, class_weights, epoch_length
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import setting_digest
+from btfer_builder.io.device import Device, tensorflow_device
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.networks import build_network, find_network
-from btfer_builder.networks.preprocessing import Preprocessing, preprocessing_of
-from btfer_builder.training.class_weights import class_counts, class_weights, epoch_length
+from btfer_builder.networks.preprocessing import Preprocessing, training_preprocessing
 from btfer_builder.training.pipeline import (
     Batches,
     FaceStore,
@@ -89,9 +90,9 @@ def make_plan(
     """
     if not train or not validation:
         raise BtferError("training needs training faces and validation faces; name both")
-    preprocessing = preprocessing_of(recipe.network, recipe.pretraining, recipe.paper, size=recipe.size)
+    preprocessing = training_preprocessing(recipe)
     summaries = summarize_dataset(train, recipe.workers), summarize_dataset(validation, recipe.workers)
-    strategy = _strategy(devices)
+    strategy = _strategy(devices, recipe.device)
     return TrainingPlan(
         recipe,
         out,
@@ -177,11 +178,11 @@ def make_batches(plan: TrainingPlan, stores: tuple[FaceStore, FaceStore], first_
 
 
 @contextlib.contextmanager
-def precision(recipe: TrainRecipe) -> Iterator[None]:
-    """Set Keras's precision to that of the recipe, and restore it afterwards."""
+def precision(chosen: str, device: Device = "auto") -> Iterator[None]:
+    """Set Keras's precision, `float32` or `mixed`, and restore it afterwards."""
     before = keras.config.dtype_policy()
-    if recipe.mixed_precision:
-        half = "mixed_float16" if tf.config.list_logical_devices("GPU") else "mixed_bfloat16"
+    if chosen == "mixed":
+        half = "mixed_float16" if graphics_cards(device) else "mixed_bfloat16"
         keras.config.set_dtype_policy(half)
     try:
         yield
@@ -189,6 +190,15 @@ def precision(recipe: TrainRecipe) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _strategy(devices: Sequence[str]) -> tf.distribute.Strategy:
-    names = list(devices) or [device.name for device in tf.config.list_logical_devices("GPU")]
+def graphics_cards(device: Device) -> list[str]:
+    """Return TensorFlow's names of the graphics cards that a device means."""
+    if tensorflow_device(device) == "cpu":
+        return []
+    return [card.name for card in tf.config.list_logical_devices("GPU")]
+
+
+def _strategy(devices: Sequence[str], device: Device) -> tf.distribute.Strategy:
+    names = list(devices) or graphics_cards(device)
+    if device == "cpu" and not devices and tf.config.list_logical_devices("GPU"):
+        return tf.distribute.OneDeviceStrategy("/cpu:0")
     return tf.distribute.MirroredStrategy(names) if len(names) > 1 else tf.distribute.get_strategy()

@@ -12,6 +12,7 @@ import msgspec
 
 from btfer_builder import __version__
 from btfer_builder.config import TrainRecipe, with_new_names
+from btfer_builder.datasets.class_weights import class_counts
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.preprocessing.declaration import Sidecar, SidecarInput, SidecarLabels
@@ -22,7 +23,6 @@ from btfer_builder.io.json import read_json, write_json
 from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.networks.preprocessing import Preprocessing
-from btfer_builder.training.class_weights import class_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,6 +118,8 @@ class Run:
         Number of devices that share each batch.
     versions
         Versions of the libraries.
+    device
+        `cpu` or `cuda`, on which it trained last; `unknown` in a run of an earlier version.
     """
 
     path: Path
@@ -137,6 +139,7 @@ class Run:
     seconds: float
     devices: int
     versions: dict[str, str]
+    device: str = "unknown"
 
     @property
     def model(self) -> Path:
@@ -195,7 +198,8 @@ def read_run(folder: Path) -> Run | None:
     path = folder / RUN
     try:
         stored = read_json(path)
-        known = {name: stored[name] for name in Run.__dataclass_fields__ if name != "path"}
+        known = {name: stored[name] for name in Run.__dataclass_fields__ if name not in {"path", "device"}}
+        known["device"] = stored.get("device", "unknown")
         known["recipe"] = with_new_names(TrainRecipe, known["recipe"])
         return msgspec.convert({**known, "path": folder}, Run, dec_hook=_as_it_is)
     except FileNotFoundError:

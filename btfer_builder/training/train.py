@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import msgspec
 import tensorflow as tf
 from numpy.typing import NDArray
 
@@ -26,6 +27,7 @@ from btfer_builder.training.checkpoint import (
 )
 from btfer_builder.training.loop import NotFinite, OnProgress, fit_phase, is_over
 from btfer_builder.training.pipeline import FaceStore, Progress
+from btfer_builder.training.precision import Precision, choose_precision
 from btfer_builder.training.prepare import (
     TrainingPlan,
     build,
@@ -70,7 +72,7 @@ def train(
     train, validation
         Training faces, and validation faces, which select the best epoch, lower the learning rate and stop early.
     recipe
-        All settings.
+        All settings. With precision `auto`, a step is measured in both, and the faster one becomes the setting.
     out
         Folder for `model.keras` (the best epoch), `model.btfer.toml`, `history.csv`, `curves.png` and `run.json`. A
         run of the same recipe and faces in it is resumed after its last finished epoch, with the same result as
@@ -97,6 +99,7 @@ def train(
         If the recipe is not possible, a face cannot be decoded, `out` contains another run, is in use or cannot be
         written, or the loss is NaN or infinite. The best epoch so far is kept in `out`.
     """
+    recipe = msgspec.structs.replace(recipe, precision=_precision_of(recipe, out, restart=restart))
     plan = make_plan(train, validation, recipe, out, selection, devices)
     busy = f"{out}: another process is training there; choose another --out"
     with lock_file(out / ".lock", busy):
@@ -110,12 +113,23 @@ def train(
         state, arrays = load_checkpoint(out) or (TrainingState(plan.key, plan.first_phase), [])
         _check_same(out, stored_settings(TrainRecipe, state.key), plan.key)
         stores = decode_faces(plan, progress)
-        with precision(recipe), plan.strategy.scope():
+        with precision(recipe.precision, recipe.device), plan.strategy.scope():
             network = build(plan)
             state = _run_phases(plan, network, stores, state, arrays, watch)
             run = write_results(plan, state, count_parameters(network)[0], finished=True)
         remove_checkpoint(out)
     return run
+
+
+def _precision_of(recipe: TrainRecipe, out: Path, *, restart: bool) -> Precision:
+    """Return the precision of a run: that of the run in `out`, which is resumed, else `choose_precision`."""
+    if recipe.precision == "auto" and not restart:
+        if (done := read_run(out)) is not None and done.recipe.precision != "auto":
+            return done.recipe.precision
+        if (saved := load_checkpoint(out)) is not None:
+            key = stored_settings(TrainRecipe, saved[0].key)
+            return "mixed" if key["precision"] == "mixed" else "float32"
+    return choose_precision(recipe)
 
 
 def _run_phases(

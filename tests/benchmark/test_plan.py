@@ -1,12 +1,13 @@
 """The grid: what is planned, what cannot be, ids that stay, and mistakes said in one line."""
 
+import json
 from pathlib import Path
 
 import msgspec
 import pytest
 from click.testing import CliRunner
 
-from btfer_builder.benchmark.grid import load_benchmark, plan_runs
+from btfer_builder.benchmark.grid import Shard, load_benchmark, parse_shard, plan_runs, precision_key
 from btfer_builder.benchmark.stage import plan_of
 from btfer_builder.cli.benchmark import EXAMPLE
 from btfer_builder.cli.main import main
@@ -54,6 +55,31 @@ def test_ids_stay_until_something_changes_the_result():
     for other in (TrainRecipe(learning_rate=1e-3), TrainRecipe(paper=True), TrainRecipe(finetune_epochs=7)):
         assert not set(ids()) & set(ids(replace(FULL, train=other)))
     assert not set(ids()) & set(ids(digests={"raf-db": "c" * 64, "fer2013": "d" * 64}))
+
+
+def test_the_precision_really_used_is_in_the_id_and_mixed_runs_keep_theirs():
+    replace = msgspec.structs.replace
+    auto = replace(FULL, train=TrainRecipe(precision="auto"))
+    plan = plan_runs(auto, DIGESTS)
+    names = {precision_key(run.train): "float32" for run in plan.runs}
+    assert [run.run_id for run in plan_runs(auto, DIGESTS, names).runs] == ids()
+    mixed = [run.run_id for run in plan_runs(auto, DIGESTS, dict.fromkeys(names, "mixed")).runs]
+    assert mixed == ids(replace(FULL, train=TrainRecipe(precision="mixed")))
+    assert not set(mixed) & set(ids())
+    assert ids(replace(FULL, train=TrainRecipe(device="cpu"))) == ids()
+
+
+def test_the_measured_precisions_of_a_grid_are_measured_once(tmp_path, monkeypatch):
+    grid = load_benchmark(write_grid(tmp_path))
+    auto = msgspec.structs.replace(grid, train=msgspec.structs.replace(grid.train, precision="auto"))
+    known = {precision_key(run.train): "mixed" for run in plan_of(grid).runs}
+    path = Path(grid.out) / "precision.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(known))
+    assert {run.train.precision for run in plan_of(auto).runs} == {"mixed"}
+    path.write_text('{"lenet5-48-32": "double"}')
+    with pytest.raises(BtferError, match=r"precision\.json: cannot be read .*; remove it to measure again"):
+        plan_of(auto)
 
 
 def test_weights_are_known_by_what_is_in_their_file(tmp_path):
@@ -107,6 +133,64 @@ def test_the_authors_way_leaves_out_what_they_did_not_have():
         for setting, reason in plan.impossible
         if setting.network == "vit-s"
     )
+
+
+def test_a_missing_file_of_weights_is_said_before_anything_is_run(tmp_path):
+    recipe = load_benchmark(write_grid(tmp_path))
+    weights = {"vgg16-vggface": str(tmp_path / "none.h5")}
+    with pytest.raises(BtferError, match=r"none\.h5: no such file; \[weights\] names it"):
+        plan_of(
+            msgspec.structs.replace(recipe, networks=("vgg16",), pretrainings=("vggface",), weights=weights)
+        )
+    assert plan_of(msgspec.structs.replace(recipe, weights=weights)).runs, "no run needs it"
+
+
+def test_a_network_that_cannot_be_fed_as_the_grid_says_is_left_out():
+    fed = TrainRecipe(scale="-1,1", mean=(0.5,))
+    plan = plan_runs(
+        BenchmarkRecipe(networks=("lenet5", "efficientnetv2b0"), datasets={"a": "/a"}, train=fed), {"a": "a"}
+    )
+    assert {run.setting.network for run in plan.runs} == {"lenet5"}
+    (reason,) = {reason for _, reason in plan.impossible}
+    assert reason == "efficientnetv2b0: scales pixels of 0 to 255 in its first layers; leave out --scale"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 100])
+def test_shards_are_all_runs_once_in_equal_parts_of_mixed_networks(count):
+    runs = plan_runs(FULL, DIGESTS).runs
+    parts = [Shard(number, count).part_of(runs) for number in range(1, count + 1)]
+    assert sorted(run.run_id for part in parts for run in part) == sorted(run.run_id for run in runs)
+    sizes = {len(part) for part in parts}
+    assert max(sizes) - min(sizes) <= 1
+    assert parts == [Shard(number, count).part_of(runs[::-1])[::-1] for number in range(1, count + 1)]
+    if count == 3:
+        assert all(
+            {run.setting.network for run in part} == {"vgg16", "lenet5", "inceptionv3"} for part in parts
+        )
+
+
+@pytest.mark.parametrize("text", ["0/8", "9/8", "3", "3/0", "-1/2", "1/2/3", "a/b", " 1/2", "1.0/2", "٣/٨"])
+def test_what_is_no_shard_is_refused(text, tmp_path):
+    with pytest.raises(BtferError, match="as 3/8"):
+        parse_shard(text)
+    asked = CliRunner().invoke(main, ["benchmark", str(write_grid(tmp_path)), "--shard", text])
+    assert asked.exit_code == 2
+    assert "as 3/8" in asked.stderr
+
+
+def test_the_plan_of_a_shard_is_its_part(tmp_path):
+    path = str(write_grid(tmp_path))
+    listed = [
+        json.loads(CliRunner().invoke(main, ["benchmark", path, "--plan", "--json", *shard]).stdout)["runs"]
+        for shard in ([], ["--shard", "1/2"], ["--shard", "2/2"])
+    ]
+    assert [len(runs) for runs in listed] == [2, 1, 1]
+    assert sorted(run["run_id"] for run in listed[0]) == sorted(
+        run["run_id"] for run in listed[1] + listed[2]
+    )
+    refused = CliRunner().invoke(main, ["benchmark", path, "--report", "--shard", "1/2"])
+    assert refused.exit_code == 2
+    assert "--report takes all finished ones" in refused.stderr
 
 
 def test_paths_in_the_file_are_relative_to_it_and_other_data_is_another_run(tmp_path, monkeypatch):

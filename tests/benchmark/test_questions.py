@@ -4,6 +4,7 @@ import json
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,12 +12,11 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
+from btfer_builder.benchmark.paired_tests import over_networks, signed_rank
 from btfer_builder.benchmark.published import published_grid, published_results
 from btfer_builder.benchmark.questions import (
     QUESTIONS,
-    _over_pairs,
     answer_questions,
-    signed_rank,
     to_dict,
 )
 from btfer_builder.benchmark.questions_markdown import questions_markdown
@@ -44,18 +44,24 @@ def test_the_numbers_are_those_of_scipy_and_statsmodels():
     for run in (entry for entry in reversed(results) if entry.note != "frozen base only"):
         key = (run.dataset, run.network, run.pretraining, run.balancing)
         pairs.setdefault(key, {})[run.size] = run.own.accuracy
-    both = np.array([(sizes[224], sizes[48]) for sizes in pairs.values() if len(sizes) == 2])
-    change = both[:, 0] - both[:, 1]
-    assert contrast.pairs == len(both)
+    both = pd.DataFrame(
+        [
+            {"network": key[1], "change": sizes[224] - sizes[48]}
+            for key, sizes in pairs.items()
+            if len(sizes) == 2
+        ]
+    )
+    change = both.groupby("network")["change"].mean()
+    assert (contrast.pairs, contrast.networks) == (len(both), len(change))
     assert contrast.difference == pytest.approx(change.mean())
     assert contrast.effect == pytest.approx(change.mean() / change.std(ddof=1))
-    assert contrast.p_value == pytest.approx(stats.wilcoxon(both[:, 0], both[:, 1]).pvalue)
+    assert contrast.p_value == pytest.approx(stats.wilcoxon(change).pvalue)
     of_measure = [c for c in contrasts if c.measure == "own"]
     corrected = multipletests([c.p_value for c in of_measure], method="holm")[1]
     assert [c.p_holm for c in of_measure] == pytest.approx(corrected)
 
 
-def test_the_interval_over_pairs_is_students():
+def test_the_interval_over_networks_is_students():
     results = [
         result(own=0.5 + 0.01 * n + change, network=name, balancing=way)
         for n, name in enumerate(NETWORKS)
@@ -70,10 +76,10 @@ def test_the_interval_over_pairs_is_students():
     assert (few.pairs, few.interval) == (2, None)
 
 
-@pytest.mark.parametrize("pairs", [3, 5, 9])
-def test_the_interval_over_few_pairs_covers_as_often_as_it_says(pairs):
-    drawn = np.random.default_rng(pairs).normal(0.03, 0.05, (3000, pairs))
-    covered = np.mean([low <= 0.03 <= high for low, high in map(_over_pairs, drawn)])
+@pytest.mark.parametrize("networks", [3, 5, 9])
+def test_the_interval_over_few_networks_covers_as_often_as_it_says(networks):
+    drawn = np.random.default_rng(networks).normal(0.03, 0.05, (3000, networks))
+    covered = np.mean([low <= 0.03 <= high for low, high in map(over_networks, drawn)])
     assert 0.93 <= covered <= 0.97
 
 
@@ -87,10 +93,10 @@ def test_a_difference_over_many_networks_is_an_answer():
     assert (contrast.first, contrast.second, contrast.pairs) == ("224 px", "48 px", 10)
     assert contrast.difference == pytest.approx(0.1)
     assert contrast.p_holm < 0.05
-    assert contrast.answer == "224 px is better than 48 px by 0.100, over the networks that were run"
+    assert contrast.answer == "224 px is better than 48 px by 0.100, over the 10 networks that were run"
 
 
-def test_noise_is_no_answer_and_says_how_few_pairs_there_are():
+def test_noise_is_no_answer_and_says_how_few_networks_there_are():
     values = np.random.default_rng(3).normal(0.5, 0.02, (2, 5))
     results = [
         result(own=float(values[way, n]), network=name, balancing=("simple", "conservative")[way])
@@ -98,7 +104,82 @@ def test_noise_is_no_answer_and_says_how_few_pairs_there_are():
         for n, name in enumerate(NETWORKS[:5])
     ]
     for contrast in answer_questions(results, resamples=500):
-        assert "over 5 pairs (significance needs at least six)" in contrast.answer
+        assert "over 5 networks (significance needs at least six)" in contrast.answer
+
+
+def grid_of_noise(rng, networks, datasets, seeds):
+    """Draw a grid in which balancing changes each network in a way of its own, and on average nothing."""
+    of_network = rng.normal(0, 0.03, networks)
+    of_dataset = rng.normal(0, 0.01, (networks, datasets))
+    of_run = rng.normal(0, 0.01, (networks, datasets, seeds))
+    change = of_network[:, None, None] + of_dataset[:, :, None] + of_run
+    return [
+        result(
+            own=0.6 + (float(change[n, d, s]) if way == "conservative" else 0.0),
+            btfer=None, network=f"network-{n}", dataset=f"set-{d}", seed=s, balancing=way,
+        )
+        for n, d, s in np.ndindex(change.shape)
+        for way in ("simple", "conservative")
+    ]  # fmt: skip
+
+
+def rejections(grids, networks, datasets, seeds):
+    rng = np.random.default_rng(networks)
+    drawn = (grid_of_noise(rng, networks, datasets, seeds) for _ in range(grids))
+    answers = [answer_questions(results, resamples=0)[0] for results in drawn]
+    assert {(a.networks, a.pairs) for a in answers} == {(networks, networks * datasets * seeds)}
+    return np.mean([a.p_holm < 0.05 for a in answers]), np.mean(
+        ["that were run" in a.answer for a in answers]
+    )
+
+
+@pytest.mark.parametrize(("networks", "datasets", "seeds"), [(1, 1, 6), (2, 1, 12), (5, 3, 2)])
+def test_seeds_and_datasets_are_no_networks(networks, datasets, seeds):
+    assert rejections(30, networks, datasets, seeds) == (0, 0)
+
+
+@pytest.mark.parametrize(("networks", "datasets", "seeds"), [(10, 1, 4), (12, 2, 2)])
+def test_chance_is_called_a_finding_in_5_percent_of_grids(networks, datasets, seeds):
+    found, said = rejections(600, networks, datasets, seeds)
+    assert found == said
+    assert 0.02 <= found <= 0.07  # 5 % ± 2.3 standard errors; the exact test has 4.9 and 4.2 %
+
+
+def test_a_network_with_many_runs_counts_as_one_with_few():
+    rng = np.random.default_rng(5)
+    runs = [(name, n, seed) for n, name in enumerate(NETWORKS) for seed in range(1 + 5 * (n == 0))]
+    results = [
+        result(own=0.5 + change, network=name, seed=seed, balancing=way)
+        for name, n, seed in runs
+        for way, change in (("simple", 0.0), ("conservative", 0.01 * n + 0.001 * float(rng.random())))
+    ]
+    (contrast,) = [c for c in answer_questions(results, resamples=0) if c.measure == "own"]
+    assert (contrast.networks, contrast.pairs) == (10, 15)
+    assert contrast.difference == pytest.approx(0.01 * np.mean(range(10)), abs=0.001)
+    assert contrast.first_mean - contrast.second_mean == pytest.approx(contrast.difference)
+    # A dataset with many seeds counts as one with few, too.
+    several = [
+        result(
+            own=0.5 + 0.1 * (dataset == "a" and way == "conservative"), dataset=dataset, seed=s, balancing=way
+        )
+        for dataset, seeds in (("a", 9), ("b", 1))
+        for s in range(seeds)
+        for way in ("simple", "conservative")
+    ]
+    (contrast,) = [c for c in answer_questions(several, resamples=0) if c.measure == "own"]
+    assert (contrast.networks, contrast.pairs) == (1, 10)
+    assert contrast.difference == pytest.approx(0.05)
+
+
+def test_few_networks_that_differ_among_many_equal_ones_are_no_finding():
+    assert signed_rank(np.array([0.1] * 5 + [1e-17] * 20)) > 0.05
+    assert signed_rank(np.zeros(20)) == signed_rank(np.full(20, 1e-16)) == 1
+    results = [
+        result(network=f"network-{n}", balancing=way) for n in range(40) for way in ("simple", "conservative")
+    ]
+    for contrast in answer_questions(results, resamples=0):
+        assert (contrast.p_value, contrast.effect, contrast.interval) == (1, None, (0, 0))
+        assert contrast.answer == "no significant difference of conservative and simple over 40 networks"
 
 
 def test_only_settings_that_differ_in_nothing_else_are_pairs():
@@ -141,7 +222,7 @@ def test_faces_tell_of_these_networks_what_pairs_cannot(tmp_path):
     ]
     assert contrast.better == sum(p < 0.05 for p in multipletests(tests, method="holm")[1]) == 2
     assert contrast.worse == 0
-    assert "for these networks; over 2 pairs the difference is not significant" in contrast.answer
+    assert "for these runs; over 2 networks the difference is not significant" in contrast.answer
     assert "[+0.0" in questions_markdown([contrast])
     # Scored on other faces, answers are no pairs.
     other = with_predictions(tmp_path, result(network="vgg16", balancing="none"), ability[:70] < 0.5)

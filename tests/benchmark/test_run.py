@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +14,16 @@ import pytest
 from click.testing import CliRunner
 
 from btfer_builder.benchmark import gpus as cards
-from btfer_builder.benchmark.grid import load_benchmark
+from btfer_builder.benchmark.grid import Shard, load_benchmark
 from btfer_builder.benchmark.results import read_result
-from btfer_builder.benchmark.stage import report_benchmark, run_benchmark
+from btfer_builder.benchmark.run import RunContext, run_all
+from btfer_builder.benchmark.stage import plan_of, report_benchmark, run_benchmark
 from btfer_builder.cli.main import main
 from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.errors import BtferError
+from btfer_builder.io.atomic import write_bytes
+from btfer_builder.io.locks import lock_file
+from btfer_builder.labels import EMOTIONS
 from tests.benchmark.benchmark_grid import GRID, write_grid, write_stripes
 from tests.parallel.dask_cluster import ENVIRONMENT, cluster
 from tests.processes import alive, children_of, wait_for
@@ -73,9 +78,10 @@ def test_tables_figures_and_answers_are_written_from_the_results(finished):
     } <= names
     assert all(path.stat().st_size > 100 for path in done.files)
     assert "stripes" in (done.out / "README.md").read_text()
-    assert (
-        "| conservative – none | 48 px, from scratch | BTFER | 1 |" in (done.out / "questions.md").read_text()
-    )
+    questions = (done.out / "questions.md").read_text()
+    assert "| conservative – none | 48 px, from scratch | BTFER | 1 (1) |" in questions
+    assert {result.btfer.classes for result in done.results} == {len(EMOTIONS)}
+    assert all(len(result.own.per_class) == len(EMOTIONS) for result in done.results)
 
 
 def test_a_second_time_nothing_is_run_and_a_larger_grid_runs_what_is_new(finished):
@@ -164,6 +170,59 @@ def test_killed_with_9_it_goes_on_with_what_is_missing(tmp_path):
     done = run_benchmark(here(path))
     assert (len(done.results), done.ran) == (2, 1)
     assert set(map(str, first)) <= set(map(str, done.results))
+
+
+def test_shards_run_side_by_side_and_a_report_takes_what_is_finished(tmp_path):
+    path = write_grid(tmp_path)
+    recipe = here(path)
+    out = tmp_path / "benchmark"
+    empty = CliRunner().invoke(main, ["benchmark", str(path), "--report"])
+    assert (empty.exit_code, "0 runs finished" in empty.stdout) == (0, True)
+    assert "0 runs finished, 0 failed, 2 missing" in (out / "README.md").read_text()
+    (out / "README.md").unlink()
+    with lock_file(out / ".benchmark-2-of-2.lock", "held"):
+        done = run_benchmark(recipe, Shard(1, 2))
+    assert (len(done.results), done.ran, done.missing, done.files) == (1, 1, 0, ())
+    assert not (out / "README.md").exists(), "other shards may be at work"
+    failed = next(run for run in plan_of(recipe).runs if run.run_id != done.results[0].run_id)
+    for run_id in (
+        failed.run_id,
+        done.results[0].run_id,
+    ):  # the second was finished since, by another process
+        write_bytes(out / "runs" / run_id / "error.txt", b"its machine was restarted\n")
+    shown = CliRunner().invoke(main, ["benchmark", str(path), "--report"])
+    assert shown.exit_code == 0, shown.output
+    assert "1 run finished, 0 of them now; 1 failed" in shown.stdout
+    page = (out / "README.md").read_text()
+    assert "1 run finished, 1 failed" in page
+    assert page.count("its machine was restarted") == 1
+    asked = CliRunner().invoke(main, ["benchmark", str(path), "--shard", "1/2"])
+    assert "shard 1/2: 1 run finished, 0 of them now; 0 failed" in asked.stdout
+    assert f"when all shards are done: btfer benchmark {path} --report" in asked.stdout
+
+
+def test_a_run_elsewhere_ends_with_the_command_that_started_it(tmp_path):
+    recipe = here(write_grid(tmp_path, GRID.replace("finetune_epochs = 2", "finetune_epochs = 10000")))
+    run, *_ = plan_of(recipe).runs
+    shared = RunContext(Path(recipe.out), recipe.btfer, recipe.eval, mark=tmp_path / "gone")
+    (outcome,) = run_all([run], shared)
+    assert outcome.error == "the command that started it has ended"
+    assert not (shared.out / "runs" / run.run_id / "error.txt").exists(), "it has not failed"
+
+
+@pytest.mark.parametrize("shard", [[], ["--shard", "1/2"]])
+def test_ctrl_c_ends_it_and_says_how_to_go_on(tmp_path, shard):
+    path = write_grid(tmp_path, GRID.replace("finetune_epochs = 2", "finetune_epochs = 10000"))
+    command = [sys.executable, "-m", "btfer_builder", "benchmark", str(path), *shard]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_for(lambda: children_of(process.pid) or process.poll() is not None, 120)
+    workers = children_of(process.pid)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"to go on: {' '.join(['btfer', 'benchmark', str(path), *shard])}\n" in errors
+    assert "Traceback" not in errors
+    wait_for(lambda: not any(alive(pid) for pid in workers))
 
 
 def test_a_dask_cluster_works_on_the_same_runs(finished, tmp_path):

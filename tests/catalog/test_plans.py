@@ -68,6 +68,28 @@ def test_no_statement_of_the_catalog_tests_scans_a_table_within_a_loop(catalog):
     assert {text: problems for text, plan in explained.items() if (problems := nested_scans(plan))} == {}
 
 
+def test_a_page_of_the_review_looks_items_up(catalog):
+    face = catalog.value("SELECT item_id FROM decisions WHERE kind = 'face'")
+    image = catalog.value("SELECT duplicate_of FROM dedupes WHERE duplicate_of IS NOT NULL")
+    statements: list[str] = []
+    catalog.connection.set_trace_callback(statements.append)
+    for kind, item_id in (("image", image), ("face", face)):
+        assert review.emotions_found(catalog, kind, [item_id])
+        review.current_decision(catalog, kind, "ana", item_id)
+        review.latest_decision(catalog, kind, "ana")
+        review.item_path(catalog, kind, item_id)
+        suspicion.sharpness_of(catalog, kind, [item_id])
+        suspicion.predictions_of(catalog, "m", [item_id])
+    review.decided_since(catalog, review.last_decision_id(catalog))
+    catalog.connection.set_trace_callback(None)
+    tables = "|".join(row[0] for row in catalog.rows("SELECT name FROM sqlite_master WHERE type = 'table'"))
+    scans = re.compile(rf"SCAN ({tables}|[a-z]|keeper|later|copies)\b")
+    plans = {text: _plan(catalog.connection, text) or [] for text in statements}
+    assert {
+        text: steps for text, plan in plans.items() if (steps := [s[3] for s in plan if scans.match(s[3])])
+    } == {}
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -150,7 +172,8 @@ def ask_everything(catalog: Catalog, folder: Path) -> None:
     crop.stored_settings(catalog)
     crop.cropped_with(catalog, [""])
     crop.faces_cropped_with(catalog, [""])
-    crop.faces_to_render(catalog)
+    assert crop.face_lengths(catalog, [face])
+    crop.faces_to_render(catalog, [face])
     crop_again = catalog.value("SELECT image_id FROM crops WHERE reason IS NOT NULL")
     crop.add_crops(catalog, [crop.CropResult(crop_again, "no_face")], "")
     evaluate.sampled_attributes(catalog)
@@ -158,6 +181,10 @@ def ask_everything(catalog: Catalog, folder: Path) -> None:
     leakage.comparable_faces(catalog)
     leakage.searched_sets(catalog)
     leakage.leaked_sample(catalog)
+    leakage.sets_complete(catalog)
+    leakage.faces_compared(catalog)
+    leakage.photos_compared(catalog)
+    leakage.known_faces(catalog, "training", "{}")
     cell = searches.QueryCell("happy", "white", "female", "adult")
     fetches.images_in_cell(catalog, cell)
     fetches.waiting_in_cell(catalog, cell, ["openverse"])

@@ -70,6 +70,16 @@ def test_the_commands_import_nothing_heavy_before_they_run():
     assert done.returncode == 0, done.stderr
 
 
+def test_the_networks_of_the_paper_are_listed_without_tensorflow():
+    code = (
+        "import sys; from btfer_builder.cli.main import main; main(['networks', '--json'], standalone_mode=False);"
+        "sys.exit(' '.join({'tensorflow', 'keras'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["networks"]) > 60
+
+
 @pytest.mark.parametrize("name", COMMAND_TABLE)
 def test_the_list_of_commands_says_what_the_command_says(name):
     command = main.get_command(click.Context(main), name)
@@ -119,7 +129,7 @@ ARGUMENTS = {"release": ["out"], "takedown": ["0" * 64], "purge": ["--keep", "sa
 #: Those that work anywhere.
 ANYWHERE = {
     "init", "eval", "compare", "convert", "networks", "hashes", "leakage", "diff", "rebuild", "scan-release",
-    "dataset import", "dataset audit", "benchmark", "train",
+    "dataset import", "dataset audit", "dataset table", "benchmark", "train",
 }  # fmt: skip
 
 

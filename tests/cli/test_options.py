@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from btfer_builder.cli.main import main
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
 from btfer_builder.config import CrawlRecipe, TrainRecipe
-from btfer_builder.config.renamed import OPTIONS, SETTINGS
+from btfer_builder.config.renamed import OPTIONS, SETTINGS, VALUES
 from tests.cli.test_cli import every_command
 
 
@@ -18,6 +18,10 @@ def flag(name: str) -> str:
 
 
 OLD_FLAGS = OPTIONS | {flag(old): flag(new) for names in SETTINGS.values() for old, new in names.items()}
+OLD_FLAGS |= {flag(old): flag(new) for names in VALUES.values() for old, (new, _) in names.items()}
+
+#: Options that had the name of a renamed one from the start.
+NEVER_RENAMED = {"dataset audit": {"--model"}}
 
 
 def options_of(command: click.Command, *, hidden: bool) -> set[str]:
@@ -92,9 +96,35 @@ def test_a_value_out_of_range_names_the_new_option():
 def test_every_command_with_a_renamed_option_accepts_the_old_one_hidden():
     for name, command in every_command(main).items():
         shown, hidden = options_of(command, hidden=False), options_of(command, hidden=True)
-        assert {OLD_FLAGS[old] for old in hidden} == shown & set(OLD_FLAGS.values())
+        assert {OLD_FLAGS[old] for old in hidden} == shown & set(OLD_FLAGS.values()) - NEVER_RENAMED.get(
+            name, set()
+        )
         help_text = CliRunner().invoke(main, [*name.split(), "--help"]).output
         assert not [old for old in hidden if f"{old} " in help_text], name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "precision", "said"),
+    [
+        ([], "float32", ""),
+        (["--mixed-precision"], "mixed", "--mixed-precision is now --precision mixed\n"),
+        (["--no-mixed-precision"], "float32", "--mixed-precision is now --precision float32\n"),
+        (
+            ["--mixed-precision", "--precision", "auto"],
+            "auto",
+            "--mixed-precision is now --precision mixed\n",
+        ),
+    ],
+)
+def test_a_flag_that_is_a_word_now_is_accepted(arguments, precision, said):
+    @click.command()
+    @recipe_options(TrainRecipe, "precision")
+    @common_options
+    def show(directory, as_json, **options):
+        click.echo(apply_cli_options(TrainRecipe(), options).precision)
+
+    result = CliRunner().invoke(show, arguments, catch_exceptions=False)
+    assert (result.stdout, result.stderr) == (f"{precision}\n", said)
 
 
 def test_every_old_option_is_accepted_by_some_command():

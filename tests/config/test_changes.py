@@ -75,6 +75,31 @@ def test_crops_of_the_first_version_are_not_made_again():
     assert changes(stored | {"max_upscale": 0}, CropRecipe()) == []  # 0 and 0.0
 
 
+def test_crops_are_not_made_again_because_the_search_begins_elsewhere_now():
+    assert changes(json.loads(CROPPED_BY_0_1_0), CropRecipe(search="fast", device="cuda")) == []
+    stored = outcome_settings(CropRecipe())
+    assert "device" not in stored
+    (change,) = changes(stored, CropRecipe(search="full"))
+    assert str(change) == 'search "safe" → "full"'
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"blur_others": True}, {"faces": "single"}, {"detector": "mtcnn-reference"}, {"already_cropped": True}],
+)
+def test_sizes_are_no_other_setting_where_all_are_searched(settings):
+    recipe = CropRecipe(search="fast", **settings)
+    assert recipe.smallest_searched == 0
+    assert changes(outcome_settings(recipe), override(recipe, search="full")) == []
+
+
+def test_the_smallest_size_follows_from_the_smallest_face():
+    sizes = {
+        name: CropRecipe(min_face_size=40, search=name).smallest_searched for name in ("full", "safe", "fast")
+    }
+    assert sizes == pytest.approx({"full": 0, "safe": 28.28, "fast": 40}, abs=0.01)
+
+
 def test_before_the_first_time_nothing_was_another_setting():
     assert changes(None, CropRecipe(margin=24)) == []
 

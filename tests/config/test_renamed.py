@@ -91,9 +91,31 @@ def test_ids_are_hashed_over_what_0_1_hashed(section, hashed):
     assert IN_IDS[section] == json.loads(hashed).keys()
 
 
+def test_mixed_precision_of_0_1_is_a_precision_and_keeps_its_ids(tmp_path):
+    path = tmp_path / "btfer.toml"
+    for value, precision in (("true", "mixed"), ("false", "float32")):
+        path.write_text(f"[train]\nmixed_precision = {value}\n")
+        assert load_recipe(path).train == TrainRecipe(precision=precision)
+        stored = outcome_settings(TrainRecipe()) | {"mixed_precision": value == "true"}
+        del stored["precision"]
+        assert changes(stored, TrainRecipe(precision=precision)) == []
+    assert id_settings(TrainRecipe(precision="mixed")) == json.loads(TRAINED_BY_0_1_0) | {
+        "mixed_precision": True
+    }
+    assert id_settings(TrainRecipe(device="cpu")) == id_settings(TrainRecipe())
+    path.write_text('[train]\nmixed_precision = true\nprecision = "mixed"\n')
+    with pytest.raises(BtferError, match="mixed_precision is now precision, and both are given"):
+        load_recipe(path)
+    path.write_text("[train]\nmixed_precision = 3\n")
+    with pytest.raises(BtferError, match="mixed_precision: expected false or true, got 3"):
+        load_recipe(path)
+
+
 def test_what_cannot_change_the_result_is_in_no_id():
     assert id_settings(TrainRecipe(workers=7, memory=1)) == id_settings(TrainRecipe())
-    fast = EvalRecipe(workers=7, batch_size=1, scheduler="tcp://a:1", trust_model=True)
+    fast = EvalRecipe(
+        workers=7, memory=0, device="cpu", batch_size=1, scheduler="tcp://a:1", trust_model=True
+    )
     assert id_settings(fast) == id_settings(EvalRecipe())
     assert id_settings(TrainRecipe(batch_size=1)) != id_settings(TrainRecipe())
 
@@ -112,6 +134,7 @@ def test_settings_without_old_names_are_returned_as_they_are():
 def test_the_page_about_upgrading_lists_every_renamed_setting_and_option():
     rows = PAGE.read_text(encoding="utf-8").splitlines()
     renamed = [(f"`{old}`", f"`{new}`") for old, new in OPTIONS.items()]
+    renamed.append(("`mixed_precision`", "`precision`"))
     for table, _, old, new in RENAMED:
         flags = (f"`--{name.replace('_', '-')}`" for name in (old, new))
         renamed += [(f"`{old}`", f"`{new}`"), tuple(flags), (f"`[{table}]`", f"`{old}`")]

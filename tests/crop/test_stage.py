@@ -1,5 +1,6 @@
 """The crop stage over a real workspace with the real detector."""
 
+import json
 import shutil
 import signal
 
@@ -18,6 +19,7 @@ from btfer_builder.crop.lost_faces import lost_faces
 from btfer_builder.crop.stage import crop, paper_recipe
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
+from btfer_builder.io.device import onnx_device
 from btfer_builder.io.storage import thumb_path
 from btfer_builder.records import Decision, SampledFace
 from btfer_builder.workspace import Workspace, create_workspace
@@ -324,6 +326,78 @@ def test_what_would_leave_is_what_leaves(workspace, settings):
 def test_the_files_of_faces_that_leave_go_even_if_all_leave(workspace):
     crop(workspace, override(ALONE, min_face_size=1000))
     assert face_files(workspace) == {}
+
+
+def test_crops_made_before_the_sizes_could_be_set_stay(workspace, cropped):
+    with workspace.catalog.transaction() as db:
+        db.execute("UPDATE crops SET settings = json_remove(settings, '$.search')")
+    before = outcome(workspace)
+    for sizes in ("safe", "fast", "full"):
+        crop(workspace, override(ALONE, search=sizes))
+    assert cropped() == []
+    assert outcome(workspace) == before
+
+
+def test_photos_cropped_before_the_search_could_be_set_are_searched_as_before(workspace, cropped):
+    """A large JPEG, which replaces its smaller copy, would have another box, and its reviewed face be lost."""
+    large = cv2.resize(hopper(1.0), None, fx=7, fy=7, interpolation=cv2.INTER_CUBIC)
+    crawl_files(workspace, {"happy": {"large.jpg": encode(large)}})
+    dedupe(workspace, DedupeRecipe(workers=0, radius=0))
+    crop(workspace, override(ALONE, search="full"), recrop=True)
+    with workspace.catalog.transaction() as db:
+        db.execute("UPDATE crops SET settings = json_remove(settings, '$.search')")
+    accept_all(workspace)
+    before = {row[0] for row in table(workspace, "faces") if row[2] == "kept"}
+    cropped()
+    crop(workspace, override(ALONE, faces="all"))  # only adds faces, and is not refused
+    assert len(cropped()) == 4
+    assert before <= {row[0] for row in table(workspace, "faces") if row[2] == "kept"}
+    crop(workspace, override(ALONE, faces="all"))
+    assert cropped() == []
+
+
+@pytest.mark.parametrize("settings", [{"blur_others": True}, {"faces": "single"}])
+def test_faces_of_large_photos_count_as_lost_where_the_whole_photo_is_searched_now(workspace, settings):
+    """The photo may be a JPEG, which was searched at reduced scale and has other boxes at full scale."""
+    (stored,) = {row[1] for row in table(workspace, "crops")}
+    rows = [dict(row) for row in faces_cropped_with(workspace.catalog, [stored])]
+    large = [row | {"photo_width": 4000, "photo_height": 3000} for row in rows]
+    kept = {row["face_id"] for row in rows if row["state"] == "kept"}
+    recipe = override(ALONE, **settings)
+    assert lost_faces(rows, recipe) == set()
+    assert lost_faces(large, recipe) == kept
+    assert lost_faces(large, override(ALONE, faces="all")) == set()
+    searched_in_full = json.dumps(
+        {name: value for name, value in json.loads(stored).items() if name != "search"}
+    )
+    assert lost_faces([row | {"settings": searched_in_full} for row in large], recipe) == set()
+
+
+def test_another_search_is_refused_where_faces_are_reviewed(workspace):
+    accept_all(workspace)
+    before = outcome(workspace)
+    with pytest.raises(BtferError, match=r'(?s)3 reviewed faces.*search "safe" → "full".*--recrop'):
+        crop(workspace, override(ALONE, search="full"))
+    assert outcome(workspace) == before
+    crop(workspace, override(ALONE, search="full"), recrop=True)
+    assert table(workspace, "faces") == before[1]
+
+
+def test_the_device_that_was_used_is_recorded_and_a_missing_card_named_once(workspace, capsys):
+    onnx_device.cache_clear()
+    for path in (workspace.data / "faces").rglob("*.png"):
+        path.unlink()
+    crop(workspace, override(ALONE, device="cuda"))
+    (run,) = workspace.catalog.rows(
+        "SELECT recipe, counts FROM runs WHERE command = 'crop' ORDER BY run_id DESC LIMIT 1"
+    )
+    used = json.loads(run["counts"])["device"]
+    assert json.loads(run["recipe"])["device"] == "cuda"
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("device: ")]
+    if used == "cpu":
+        assert len(lines) == 1
+    else:
+        assert (used, lines) == ("cuda", [])
 
 
 def test_crops_of_the_first_version_are_not_made_again(workspace, cropped):

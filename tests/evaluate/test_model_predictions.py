@@ -17,6 +17,12 @@ def test_the_name_is_that_of_version_0_1(brightness_model):
     assert predictions_name(replace(job, labels=Labels(("sad",), ("sad",))), "ab") != "c9cbfd618248065e"
 
 
+def test_what_the_outputs_are_is_part_of_the_name(brightness_model):
+    job = ModelRun(brightness_model, Labels(("sad",), ("sad",)), Preprocessing(48, 48, 1, "grey", "-1,1"))
+    names = {predictions_name(replace(job, activation=kind), "ab") for kind in ("auto", "logits", "sigmoid")}
+    assert len(names) == 3
+
+
 def test_every_setting_is_part_of_the_name():
     settings = tuple(field.name for field in fields(Preprocessing))
     named = (*model_predictions._NAMED, *model_predictions._LATER)

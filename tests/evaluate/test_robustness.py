@@ -9,9 +9,9 @@ from skimage import data
 
 from btfer_builder.config import EvalRecipe
 from btfer_builder.evaluate import LabelledFace
+from btfer_builder.evaluate.inference.kept_faces import as_it_is
 from btfer_builder.evaluate.inference.outputs import read_labels
 from btfer_builder.evaluate.inference.predict import ModelRun, predict_jobs
-from btfer_builder.evaluate.inference.prefetch import as_it_is
 from btfer_builder.evaluate.preprocessing.resolve import build_preprocessing
 from btfer_builder.evaluate.robustness import (
     CORRUPTIONS,

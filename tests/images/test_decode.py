@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage import data
 
-from btfer_builder.images.decode import Undecodable, decode_image, decode_plain_png
+from btfer_builder.images.decode import Undecodable, decode_image, decode_plain_png, decode_reduced
 from btfer_builder.reasons import REASONS
 from demo.pictures import bomb, encode
 from tests.photos import astronaut, hopper
@@ -276,7 +276,7 @@ def test_a_real_bomb_takes_no_memory(tmp_path):
     script = f"""
 import resource
 from pathlib import Path
-from btfer_builder.images.decode import Undecodable, decode_image, decode_plain_png
+from btfer_builder.images.decode import Undecodable, decode_image, decode_plain_png, decode_reduced
 import numpy, PIL.Image, PIL.ImageOps
 PIL.Image.init()
 size = int(Path("/proc/self/statm").read_text().split()[0]) * {resource.getpagesize()}
@@ -416,3 +416,48 @@ def test_a_png_that_is_not_plain_or_not_whole_is_left_to_pillow():
     turned[0x0112] = 6
     assert decode_plain_png(saved(picture, "PNG", exif=turned)) is None
     assert decode_plain_png(saved(picture, "JPEG")) is None
+
+
+# JPEGs at reduced scale -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize(
+    ("side", "scale"), [(20, 8), (51, 4), (100, 4), (101, 2), (200, 2), (201, 1), (9000, 1)]
+)
+def test_a_jpeg_is_decoded_no_smaller_than_it_has_to_be(tmp_path, side, scale, orientation):
+    photo = cv2.resize(astronaut(), (400, 304), interpolation=cv2.INTER_AREA)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(photo).save(tmp_path / "photo", "JPEG", quality=95, exif=exif)
+    whole = decode_image(tmp_path / "photo")
+    pixels, found, size = decode_reduced(tmp_path / "photo", side)
+    assert found == scale
+    assert size == whole.shape[1::-1]
+    assert pixels.shape[:2] == tuple(-(-length // scale) for length in whole.shape[:2])
+    assert max(pixels.shape) >= min(side, max(whole.shape))
+    if scale == 1:
+        np.testing.assert_array_equal(pixels, whole)
+    else:
+        averaged = cv2.resize(whole, pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
+        assert np.abs(averaged.astype(int) - pixels).mean() < 3
+
+
+@pytest.mark.parametrize("size", [(4000, 1), (1, 4000), (4001, 3)])
+def test_a_jpeg_of_a_few_lines_can_be_reduced(tmp_path, size):
+    (tmp_path / "photo").write_bytes(encode(np.full((*size, 3), 90, np.uint8)))
+    pixels, scale, whole = decode_reduced(tmp_path / "photo", 500)
+    assert whole == size[::-1]
+    assert pixels.shape[:2] == tuple(-(-length // scale) for length in size)
+
+
+def test_other_formats_are_decoded_whole_and_what_is_refused_is_refused(tmp_path):
+    (tmp_path / "photo").write_bytes(encode(astronaut(), "PNG"))
+    pixels, scale, size = decode_reduced(tmp_path / "photo", 30)
+    assert (scale, size) == (1, pixels.shape[1::-1])
+    np.testing.assert_array_equal(pixels, astronaut())
+    (tmp_path / "photo").write_bytes(encode(astronaut())[:2000])
+    with pytest.raises(Undecodable, match="unreadable"):
+        decode_reduced(tmp_path / "photo", 30)
+    with pytest.raises(Undecodable, match="too_large"):
+        decode_reduced(tmp_path / "photo", 30, 10_000)

@@ -146,6 +146,28 @@ def test_running_again_makes_what_is_gone(bucket, tmp_path):
     assert contents(there) == before
 
 
+def test_no_file_of_what_is_done_is_asked_for(bucket, tmp_path, monkeypatch):
+    import s3fs
+
+    there = whole_way(workspace_on(tmp_path / "there", f"{bucket}/eight"))
+    kept = there.catalog.value("SELECT count(*) FROM faces WHERE state = 'kept'")
+    call, asked = s3fs.S3FileSystem._call_s3, []
+
+    async def counted(self, method, *arguments, **options):
+        asked.append(method)
+        return await call(self, method, *arguments, **options)
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
+    dedupe(there, DedupeRecipe(workers=0))
+    crop(there, CropRecipe(workers=0, size=64))
+    assert asked
+    assert not [method for method in asked if not method.startswith("list_")]
+    asked.clear()
+    sample(there, SampleRecipe(per_class=1, allow_short=True))
+    assert asked.count("get_object") == 1  # the one that is drawn
+    assert len([method for method in asked if not method.startswith("list_")]) < kept
+
+
 def test_the_review_shows_them(bucket, tmp_path):
     there = whole_way(workspace_on(tmp_path / "there", f"{bucket}/four"))
     face_id, path = there.catalog.rows("SELECT face_id, path FROM faces WHERE state = 'kept'")[0]

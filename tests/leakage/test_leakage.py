@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import cv2
@@ -12,16 +13,20 @@ from skimage import data
 
 from btfer_builder.catalog.leakage import leaked_ids, leaked_sample, searched_sets
 from btfer_builder.catalog.review import add_decisions
-from btfer_builder.config import DedupeRecipe, HashesRecipe, LeakageRecipe, SampleRecipe
+from btfer_builder.config import CropRecipe, DedupeRecipe, HashesRecipe, LeakageRecipe, SampleRecipe
+from btfer_builder.crop.cropping import place_faces
+from btfer_builder.crop.detectors.base import detect_faces
+from btfer_builder.crop.render import render_crop
 from btfer_builder.dedupe.stage import hash_new_images
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.signature import known_leakage
+from btfer_builder.leakage import reference_faces
 from btfer_builder.leakage.hash_manifest import COLUMNS, hash_folder, read_hashes, write_hashes
 from btfer_builder.leakage.stage import forget, leakage
 from btfer_builder.records import Decision
 from btfer_builder.sample.stage import sample
 from btfer_builder.workspace import create_workspace
-from demo.pictures import encode
+from demo.pictures import encode, grace_hopper
 from tests.dedupe.face_pictures import FACES
 from tests.factories import fill_catalog
 from tests.photos import btfer
@@ -97,6 +102,8 @@ def test_what_stands_in_a_folder_is_found_and_the_folder_only_read(named, traini
         "dropped": {"unreadable": 1},
         "faces": 6,
         "photos": 0,
+        "reference_faces": 11,  # two of the strangers are not found
+        "unread": 1,
         "leaked": 3,
         "in_sample": 0,
         "path": str(named.workspace.manifests / "leakage.csv"),
@@ -150,6 +157,7 @@ def test_leaked_faces_are_left_out_of_the_sample_and_the_signature_counts_them(n
     assert drawn.passed_over["leaked"] == 3
     assert catalog.value("SELECT count(*) FROM sample") == 3
     assert leaked_sample(catalog) == 0
+    assert known_leakage(named.workspace) is None  # a broken picture of the set was not compared
     with catalog.transaction() as db:
         db.execute("DELETE FROM compared_faces WHERE face_id = ?", (ids["lfw 1"],))
     assert leaked_sample(catalog) is None  # not for all of them
@@ -183,7 +191,7 @@ def test_a_manifest_that_is_none_is_said_with_its_line(tmp_path, text, message):
 def test_a_manifest_comes_back_as_it_was(tmp_path, training):
     (training / "=SUM(A1).png").write_bytes((training / "happy" / "fer.png").read_bytes())
     manifest = hash_folder(training, ALONE)
-    assert write_hashes(tmp_path / "hashes.csv", manifest.rows) == 14
+    assert write_hashes(tmp_path / "hashes.csv", manifest) == 14
     assert "'=SUM" in (tmp_path / "hashes.csv").read_text()
     assert read_hashes(tmp_path / "hashes.csv").rows == manifest.rows
 
@@ -212,7 +220,7 @@ def test_linked_folders_and_all_kinds_of_names_belong_to_the_set(named, training
     expected = {"lfw 18": ("other.jfif", "near"), "lfw 42": ("grey.pgm", "near")}
     assert found(named) == FOUND | expected | {"lfw 29": (r"x\udcff.jpg", "near")}
     manifest = hash_folder(training, ALONE)
-    write_hashes(tmp_path / "hashes.csv", manifest.rows)
+    write_hashes(tmp_path / "hashes.csv", manifest)
     assert read_hashes(tmp_path / "hashes.csv").rows == manifest.rows
 
 
@@ -256,7 +264,7 @@ def test_the_photos_that_faces_were_cut_from_are_found(named, tmp_path):
     add_decisions(catalog, [Decision(face, "face", "accept", None, reviewer="ana") for face in ids.values()])
     sample(named.workspace, SampleRecipe(per_class=3, allow_short=True))
     assert leakage(named.workspace, photos, LeakageRecipe(), ALONE).photos == 0
-    assert known_leakage(named.workspace) == "0/crop"  # the photos have no hashes yet
+    assert known_leakage(named.workspace) == "0/crop+faces"  # the photos have no hashes yet
     hash_new_images(named.workspace, DedupeRecipe(workers=0))
     result = leakage(named.workspace, photos, LeakageRecipe(), ALONE)
     assert (result.photos, result.count.compared, result.count.leaked) == (6, 6, 3)
@@ -265,4 +273,104 @@ def test_the_photos_that_faces_were_cut_from_are_found(named, tmp_path):
         "hopper": ("smaller.jpg", "near"),
         "lfw 1": ("mirrored.png", "mirrored"),
     }
-    assert known_leakage(named.workspace) == "3/crop+photo"
+    assert known_leakage(named.workspace) == "3/crop+photo+faces"
+
+
+def cropped(photo):
+    """Crop the largest face as the stage does."""
+    recipe = CropRecipe()
+    return render_crop(
+        asdict(place_faces("", detect_faces(photo), photo.shape[1], photo.shape[0], recipe)[0]), photo, 256
+    )
+
+
+@pytest.fixture
+def group(tmp_path, named):
+    """Faces of ours that are cut from other photos than the one of the training set, which has two people."""
+    photos = {"astronaut": data.astronaut(), "hopper": np.ascontiguousarray(grace_hopper()[:, ::-1])}
+    for name, photo in photos.items():
+        path = named.workspace.catalog.value("SELECT path FROM faces WHERE face_id = ?", named.ids[name])
+        (named.workspace.root / path).write_bytes(encode(cropped(photo), "PNG"))
+    folder = tmp_path / "group"
+    folder.mkdir()
+    pair = np.hstack(
+        [cv2.resize(photo, (400, 480)) for photo in (data.astronaut()[:, 50:450], grace_hopper())]
+    )
+    (folder / "two people.jpg").write_bytes(encode(pair, quality=80))
+    for number in (60, 92):
+        (folder / f"stranger {number}.jpg").write_bytes(encode(lfw(number)))
+    return folder
+
+
+def test_faces_in_the_photos_of_a_training_set_are_found(named, group, monkeypatch):
+    catalog = named.workspace.catalog
+    whole = leakage(named.workspace, group, LeakageRecipe(reference_faces=False), ALONE)
+    assert (whole.count.leaked, whole.reference_faces) == (0, None)
+    result = leakage(named.workspace, group, LeakageRecipe(), ALONE)
+    assert (result.reference_faces, result.unread) == (4, 0)
+    assert found(named) == {
+        "astronaut": ("two people.jpg", "near"),
+        "hopper": ("two people.jpg", "mirrored"),
+    }
+    assert {row["form"] for row in catalog.rows("SELECT form FROM leaks")} == {"face"}
+    monkeypatch.setattr(reference_faces, "_search", None)  # a second search looks at no picture again
+    again = leakage(named.workspace, group, LeakageRecipe(), ALONE)
+    assert again.to_dict() == result.to_dict()
+    forget(named.workspace, "group")
+    assert catalog.value("SELECT count(*) FROM reference_pictures") == 0
+
+
+def sampled(named):
+    ids = named.ids.values()
+    add_decisions(
+        named.workspace.catalog, [Decision(face, "face", "accept", None, reviewer="ana") for face in ids]
+    )
+    sample(named.workspace, SampleRecipe(per_class=3, allow_short=True))
+
+
+def test_no_signature_certifies_what_could_not_be_compared(named, tmp_path):
+    """A broken picture, a broken link or an archive may hold any face."""
+    sampled(named)
+    folder = tmp_path / "strangers"
+    folder.mkdir()
+    (folder / "stranger.jpg").write_bytes(encode(lfw(63)))
+    (folder / "readme.txt").write_text("five pictures")
+
+    def searched():
+        leakage(named.workspace, folder, LeakageRecipe(reference_faces=False), ALONE)
+        return known_leakage(named.workspace)
+
+    assert searched() == "0/crop"
+    for name, write in {
+        "broken.jpg": lambda path: path.write_bytes(b"\xff\xd8\xff nothing"),
+        "link.jpg": lambda path: path.symlink_to("nowhere.jpg"),
+        "more.zip": lambda path: path.write_bytes(b"PK"),
+    }.items():
+        write(folder / name)
+        assert searched() is None, name
+        (folder / name).unlink()
+        assert searched() == "0/crop"
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    (folder / "ours.png").write_bytes(encode(FACES["hopper"], "PNG"))
+    assert searched() == "1+/crop"
+
+
+def test_a_list_of_hashes_says_what_has_none(named, tmp_path):
+    sampled(named)
+    folder, table = tmp_path / "strangers", tmp_path / "hashes.csv"
+    folder.mkdir()
+    (folder / "stranger.jpg").write_bytes(encode(lfw(63)))
+    (folder / "=broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    write_hashes(table, hash_folder(folder, ALONE))
+    manifest = read_hashes(table)
+    assert (manifest.dropped, manifest.unread) == ({"unreadable": 1}, (("=broken.jpg", "unreadable"),))
+    assert leakage(named.workspace, table, LeakageRecipe(), ALONE).unread == 1
+    assert known_leakage(named.workspace) is None
+    (folder / "=broken.jpg").unlink()
+    write_hashes(table, hash_folder(folder, ALONE))
+    assert leakage(named.workspace, table, LeakageRecipe(), ALONE).unread == 0
+    assert known_leakage(named.workspace) == "0/crop"  # no pictures in which faces could be found
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n")  # as version 0.1 wrote it
+    assert leakage(named.workspace, table, LeakageRecipe(), ALONE).unread is None
+    assert known_leakage(named.workspace) is None

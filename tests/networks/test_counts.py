@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from btfer_builder.cli.main import main
 from btfer_builder.errors import BtferError
 from btfer_builder.networks import NETWORKS
-from btfer_builder.networks.summary import describe, list_networks
+from btfer_builder.networks.summary import count_all, describe, known_counts, list_networks
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
 
@@ -20,6 +20,20 @@ PRINTED = list(csv.DictReader(Path(__file__).with_name("printed_parameters.csv")
 
 def identity(row: dict[str, str]) -> str:
     return "-".join(row[key] for key in ("network", "size", "pretraining", "head", "units") if row[key])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_table_has_the_counts_of_the_networks_as_they_are_built(name):
+    built = {}
+    for size in NETWORKS[name].sizes:
+        built |= count_all(NETWORKS[name], size)
+    assert built == {options: counts for options, counts in known_counts().items() if options.name == name}, (
+        "after a change to a network: make networks"
+    )
+
+
+def test_the_table_has_no_other_network():
+    assert {options.name for options in known_counts()} == set(NETWORKS)
 
 
 @pytest.mark.parametrize("row", PRINTED, ids=identity)
@@ -112,7 +126,7 @@ def test_counting_leaves_no_trace():
     keras.mixed_precision.set_dtype_policy("mixed_float16")
     try:
         random.seed(3)
-        describe(NETWORKS["vggnet"], 224)
+        describe(NETWORKS["vggnet"], 160)  # not in the table
         drawn = random.random()
         assert keras.mixed_precision.dtype_policy().name == "mixed_float16"
     finally:
@@ -120,6 +134,11 @@ def test_counting_leaves_no_trace():
     assert not global_state.get_global_attribute("uninitialized_variables")
     random.seed(3)
     assert random.random() == drawn
+
+
+def test_another_size_is_built_and_counted():
+    lenet5 = (75 * 6 + 6) + (150 * 16 + 16) + (13 * 13 * 16 * 120 + 120) + (120 * 84 + 84) + (84 * 7 + 7)
+    assert describe(NETWORKS["lenet5"], 64).params == lenet5
 
 
 def test_the_command_prints_one_json_object():

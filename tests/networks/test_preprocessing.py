@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
+from btfer_builder.config import TrainRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.networks.preprocessing import Preprocessing, preprocess, preprocessing_of
+from btfer_builder.networks.preprocessing import (
+    Preprocessing,
+    preprocess,
+    preprocessing_of,
+    training_preprocessing,
+)
 from btfer_builder.networks.registry import NETWORKS
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 5, 5, 3), np.uint8)
@@ -83,3 +89,44 @@ def test_the_pixels_that_are_passed_in_stay_as_they_are():
 def test_weights_that_do_not_exist_are_said():
     with pytest.raises(BtferError, match="vit-s: there are no imagenet weights; choose scratch"):
         preprocessing_of("vit-s", "imagenet", size=48)
+
+
+CAFFE = ("bgr", "0,255", (103.939, 116.779, 123.68), ())
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, CAFFE),
+        ({"color": "rgb"}, ("rgb", *CAFFE[1:])),
+        ({"mean": (91.0, 103.0, 131.0)}, ("bgr", "0,255", (91.0, 103.0, 131.0), ())),
+        ({"std": (60.0,)}, (*CAFFE[:3], (60.0,))),
+        ({"scale": "-1,1"}, ("bgr", "-1,1", (), ())),
+        ({"scale": "0,255"}, ("bgr", "0,255", (), ())),
+        (
+            {"scale": "0,1", "color": "grey", "mean": (0.5,), "std": (0.25,)},
+            ("grey", "0,1", (0.5,), (0.25,)),
+        ),
+        ({"paper": True, "scale": "-1,1"}, ("rgb", "-1,1", (), ())),
+    ],
+)
+def test_a_backbone_is_fed_as_its_weights_were_trained(given, expected):
+    recipe = TrainRecipe(network="resnet50", pretraining="imagenet", **given)
+    fed_as = training_preprocessing(recipe)
+    assert (fed_as.color, fed_as.scale, fed_as.mean, fed_as.std) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"network": "efficientnetv2b0", "scale": "-1,1"}, "in its first layers; leave out --scale"),
+        ({"network": "mediapipe-vggnet", "std": (2.0,)}, "in its first layers; leave out --std"),
+        ({"network": "mediapipe-vggnet", "color": "bgr"}, "takes one channel"),
+        ({"network": "vgg16", "mean": (1.0, 2.0)}, "mean has 2 values"),
+        ({"network": "vgg16", "std": (0.0,)}, "std must be above 0"),
+        ({"network": "vgg16", "mean": (float("nan"),)}, "finite"),
+    ],
+)
+def test_what_a_network_cannot_be_fed_is_refused(given, message):
+    with pytest.raises(BtferError, match=message):
+        training_preprocessing(TrainRecipe(**given))

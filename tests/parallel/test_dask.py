@@ -16,7 +16,8 @@ from btfer_builder.datasets.labelled_faces import faces_in_folder
 from btfer_builder.dedupe import stage
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.inference.prefetch import as_it_is, prefetch, prepare_on_cluster
+from btfer_builder.evaluate.inference.kept_faces import as_it_is, open_kept_faces
+from btfer_builder.evaluate.inference.prefetch import prefetch, prepare_on_cluster
 from btfer_builder.evaluate.robustness import resolution_view
 from btfer_builder.networks.preprocessing import Preprocessing
 from btfer_builder.parallel import CRASHED, Runner
@@ -179,7 +180,8 @@ def test_faces_are_prepared_for_models_there_as_here(address, tmp_path, monkeypa
     preprocessings = [Preprocessing(12, 12, 3, "rgb", "0,1"), Preprocessing(16, 8, 1, "grey", "-1,1")]
     views = [as_it_is, resolution_view(8)]
     for_views = [preprocessings] * len(views)
-    here = list(prefetch(faces, for_views, views, 8, 2))
+    none = open_kept_faces(faces, (), for_views, views, None, 0)
+    here = list(prefetch(faces, for_views, views, 8, 2, none))
     there = list(prepare_on_cluster(faces, for_views, views, 8, address))
     assert [view for view, _, _ in there] == [view for view, _, _ in here] == [0, 1] * 5
     for (_, arrays, ways), (_, others, same) in zip(here, there, strict=True):

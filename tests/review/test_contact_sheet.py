@@ -5,7 +5,9 @@ import io
 import re
 from urllib.parse import unquote
 
+from btfer_builder.catalog.review import add_decisions
 from btfer_builder.config import ReviewRecipe
+from btfer_builder.records import Decision
 from btfer_builder.review import contact_sheet
 from btfer_builder.review.stage import export_round, round_rows
 from tests.review.test_decisions import read
@@ -41,6 +43,21 @@ def test_the_sheet_has_the_pictures_of_the_table(workspace, filled, tmp_path, mo
         assert not re.search(r"<script|https?:|src=\"(?!data:image/jpeg;base64,)", html)
         assert html.count("<img") == len(ids(html))
     assert 'href="faces%20%231.sheet-3.html"' in sheets["faces #1.sheet-2.html"]
+
+
+def test_of_many_items_the_sheet_has_the_first_without_a_decision(
+    workspace, filled, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(contact_sheet, "MOST", 5)
+    decided = filled.face_ids[1]
+    add_decisions(workspace.catalog, [Decision(decided, "face", "reject", reason="other", reviewer="ana")])
+    export_round(workspace, tmp_path / "faces.csv", ANA)
+    rows = read(tmp_path / "faces.csv")
+    assert [row["item_id"] for row in rows] == filled.face_ids
+    shown = [filled.face_ids[0], *filled.face_ids[2:6]]
+    assert ids(pages(tmp_path)["faces.sheet.html"]) == shown
+    assert [row["item_id"] for row in rows if row["thumbnail"]] == shown
+    assert "the first 5 items without a decision" in capsys.readouterr().err
 
 
 def test_photos_are_asked_for_and_a_blind_sheet_says_nothing(workspace, filled, tmp_path):

@@ -27,7 +27,7 @@ def store(faces, *, memory=10**9, size=24, channels=3, **options):
 
 
 def epochs(stored, count, *, first=0, balancing="none", augment=True, seed=0, batch=8):
-    from btfer_builder.training.class_weights import epoch_length
+    from btfer_builder.datasets.class_weights import epoch_length
     from btfer_builder.training.pipeline import training_batches
 
     batches = training_batches(

@@ -76,7 +76,7 @@ def test_a_run_leaves_everything_that_shaped_it(faces, tmp_path):
     written = json.loads((out / "run.json").read_text())
     assert written["finished"] is True
     assert written["selection"] == "10 % of train"
-    assert written["recipe"] == msgspec.to_builtins(SCRATCH)
+    assert written["recipe"] == json.loads(msgspec.json.encode(SCRATCH))
     assert written["train"]["n"] == 30
     assert written["train"]["per_class"]["happy"] == 12
     assert written["train"]["sha256"] == set_digest(faces[0], content_digests(faces[0]))
@@ -345,7 +345,7 @@ def test_the_focal_loss_is_the_crossentropy_of_faces_that_are_still_wrong():
 def test_mixed_precision_ends_with_the_run_and_gives_a_model_that_loads(faces, tmp_path):
     import keras
 
-    done = run(faces, change(SCRATCH, mixed_precision=True, finetune_epochs=1), tmp_path)
+    done = run(faces, change(SCRATCH, precision="mixed", finetune_epochs=1), tmp_path)
     assert keras.config.dtype_policy().name == "float32"
     model = keras.saving.load_model(done.model, compile=False)
     assert model.layers[1].compute_dtype == "bfloat16"

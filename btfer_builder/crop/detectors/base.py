@@ -1,12 +1,13 @@
 """The face detector: MTCNN (Zhang et al. 2016) with the weights of the `mtcnn` package, in two implementations."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from btfer_builder.config import DetectorName
 from btfer_builder.crop.geometry import Box
+from btfer_builder.io.device import Device
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,8 +50,17 @@ def largest_first(detections: Iterable[Detection]) -> list[Detection]:
 class Detector(Protocol):
     """A function that finds the faces of a photo, such as `mtcnn.detector.find_faces`."""
 
-    def __call__(self, photo: "NDArray[np.uint8]") -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-        """Return the boxes (n, 5), x1, y1, x2, y2, score, and landmarks (n, 10), five x and five y, of an RGB photo."""
+    def __call__(
+        self,
+        photo: "NDArray[np.uint8]",
+        min_face_size: float,
+        enough: "Callable[[NDArray[np.float64], NDArray[np.float64]], bool]",
+        device: Device,
+    ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+        """Return the boxes (n, 5), x1, y1, x2, y2, score, and landmarks (n, 10), five x and five y, of an RGB photo.
+
+        It may skip faces below `min_face_size` pixels if the others are enough, and compute on the device.
+        """
         ...
 
 
@@ -60,13 +70,42 @@ def load_detector(name: DetectorName = "mtcnn") -> Detector:
     if name == "mtcnn-reference":
         from btfer_builder.crop.detectors import mtcnn_reference as reference
 
-        return reference.find_faces
+        return lambda photo, *_: reference.find_faces(photo)
     from btfer_builder.crop.detectors.mtcnn import detector as mtcnn
 
     return mtcnn.find_faces
 
 
-def detect_faces(photo: "NDArray[np.uint8]", detector: DetectorName = "mtcnn") -> list[Detection]:
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How photos are searched for faces.
+
+    Attributes
+    ----------
+    detector
+        `mtcnn`, or `mtcnn-reference` for the package itself, which always searches for all sizes.
+    smallest
+        Size of face to begin with, in photo pixels; 0 for all sizes.
+    wanted
+        Return whether a face is wanted; where none is, all sizes are searched. None: they are not.
+    device
+        As in `io.device.onnx_device`.
+    scale
+        Pixels of the photo in one of the given picture, along each side, if it was decoded at reduced scale.
+    """
+
+    detector: DetectorName = "mtcnn"
+    smallest: float = 0.0
+    wanted: Callable[[Detection], bool] | None = None
+    device: Device = "auto"
+    scale: int = 1
+
+
+#: All faces.
+FULL_SEARCH = Search()
+
+
+def detect_faces(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH) -> list[Detection]:
     """Find all faces in a photo, largest first.
 
     Boxes are rounded to whole pixels of the photo that the detector sees, like those of the `mtcnn` package, so that
@@ -76,62 +115,78 @@ def detect_faces(photo: "NDArray[np.uint8]", detector: DetectorName = "mtcnn") -
     ----------
     photo
         RGB, uint8, shape (height, width, 3).
-    detector
-        `mtcnn`, or `mtcnn-reference` for the package itself.
+    search
+        Detector, device and sizes.
     """
     import cv2
 
     height, width = photo.shape[:2]
-    if min(height, width) < SMALLEST_SIDE:
+    if min(height, width) * search.scale < SMALLEST_SIDE:
         return []
-    scale = min(1.0, DETECTION_SIDE / max(height, width))
-    if scale < 1.0:
-        small = (max(SMALLEST_SIDE, round(width * scale)), max(SMALLEST_SIDE, round(height * scale)))
+    shrink = min(1.0, DETECTION_SIDE / max(height, width))
+    if shrink < 1.0:
+        small = (max(SMALLEST_SIDE, round(width * shrink)), max(SMALLEST_SIDE, round(height * shrink)))
         photo = cv2.resize(photo, small, interpolation=cv2.INTER_AREA)
-    zoom_x, zoom_y = width / photo.shape[1], height / photo.shape[0]
-    boxes, landmarks = load_detector(detector)(photo)
+    zoom = search.scale * width / photo.shape[1], search.scale * height / photo.shape[0]
+
+    def enough(boxes: "NDArray[np.float64]", landmarks: "NDArray[np.float64]") -> bool:
+        return search.wanted is None or any(map(search.wanted, _detections(boxes, landmarks, zoom)))
+
+    find = load_detector(search.detector)
+    boxes, landmarks = find(photo, search.smallest / max(zoom), enough, search.device)
+    return largest_first(_detections(boxes, landmarks, zoom))
+
+
+def _detections(
+    boxes: "NDArray[np.float64]", landmarks: "NDArray[np.float64]", zoom: tuple[float, float]
+) -> Iterator[Detection]:
+    """Yield the faces that a detector found, scaled to the photo."""
+    zoom_x, zoom_y = zoom
     corners = boxes[:, :2].round()
     sizes = (boxes[:, 2:4] - boxes[:, :2]).round()
-    detections = []
     for corner, size, score, points in zip(corners, sizes, boxes[:, 4], landmarks, strict=True):
         if size.min() <= 0:  # outside the photo
             continue
         x, y = points[:5] * zoom_x, points[5:] * zoom_y
-        detections.append(
-            Detection(
-                Box(
-                    float(corner[0]) * zoom_x,
-                    float(corner[1]) * zoom_y,
-                    float(size[0]) * zoom_x,
-                    float(size[1]) * zoom_y,
-                ),
-                float(score),
-                *((float(a), float(b)) for a, b in zip(x, y, strict=True)),
-            )
+        yield Detection(
+            Box(
+                float(corner[0]) * zoom_x,
+                float(corner[1]) * zoom_y,
+                float(size[0]) * zoom_x,
+                float(size[1]) * zoom_y,
+            ),
+            float(score),
+            *((float(a), float(b)) for a, b in zip(x, y, strict=True)),
         )
-    return largest_first(detections)
 
 
-def detect_with_border(photo: "NDArray[np.uint8]", detector: DetectorName = "mtcnn") -> list[Detection]:
+def detect_with_border(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH) -> list[Detection]:
     """Find the faces in a photo with a grey border around it, largest first: faces that fill their photo.
 
     MTCNN finds few faces whose outline touches the border of the photo. Boxes and landmarks are in pixels of the photo
     and may be outside of it; faces whose middle is outside are left out.
+
+    Parameters
+    ----------
+    photo, search
+        As in `detect_faces`; smaller faces are not searched for, whatever is wanted.
     """
     import cv2
 
     height, width = photo.shape[:2]
-    if min(height, width) < SMALLEST_BORDERED:
+    if min(height, width) * search.scale < SMALLEST_BORDERED:
         return []
     border = round(BORDER * min(height, width))
     grey = (BORDER_GREY,) * 3
     framed = cv2.copyMakeBorder(photo, *(border,) * 4, borderType=cv2.BORDER_CONSTANT, value=grey)
-    faces = [_moved(face, -border) for face in detect_faces(framed, detector)]
-    return [
-        face
-        for face in faces
-        if 0 <= face.box.x + face.box.width / 2 <= width and 0 <= face.box.y + face.box.height / 2 <= height
-    ]
+    shift = -border * search.scale
+
+    def inside(face: Detection) -> bool:
+        x, y = face.box.x + face.box.width / 2, face.box.y + face.box.height / 2
+        return bool(0 <= x <= width * search.scale and 0 <= y <= height * search.scale)
+
+    faces = (_moved(face, shift) for face in detect_faces(framed, replace(search, wanted=None)))
+    return [face for face in faces if inside(face)]
 
 
 def _moved(face: Detection, by: float) -> Detection:

@@ -9,9 +9,12 @@ import numpy as np
 
 from btfer_builder.datasets.readers.base import (
     Item,
+    by_name,
+    child,
     class_emotion,
     class_folders,
     find_file,
+    inner_folder,
     plain_number,
     split_folders,
 )
@@ -64,8 +67,9 @@ def read(source: Path) -> Iterator[Item]:
     BtferError
         If the folder has none of these forms, or a table is damaged.
     """
-    splits = split_folders(source) if source.is_dir() else {}
-    annotated = {folder: split for folder, split in splits.items() if (folder / "annotations").is_dir()}
+    root = inner_folder(source)
+    splits = split_folders(root) if root.is_dir() else {}
+    annotated = {folder: split for folder, split in splits.items() if child(folder, "annotations").is_dir()}
     if annotated:
         return chain.from_iterable(_annotated(folder, source, split) for folder, split in annotated.items())
     tables = {path: split for name, split in TABLES.items() if (path := find_file(source, name))}
@@ -83,13 +87,16 @@ def read(source: Path) -> Iterator[Item]:
 
 
 def _annotated(folder: Path, source: Path, split: SplitName) -> Iterator[Item]:
-    for path in list_images(folder / "images").images:
+    annotations = by_name(child(folder, "annotations").iterdir())
+    for path in list_images(child(folder, "images")).images:
         name = path.relative_to(source).as_posix()
-        yield _labelled(name, split, _annotation(folder / "annotations" / f"{path.stem}_exp.npy"), path)
+        yield _labelled(name, split, _annotation(annotations.get(f"{path.stem}_exp.npy".casefold())), path)
 
 
-def _annotation(path: Path) -> str | None:
+def _annotation(path: Path | None) -> str | None:
     """Return the class number in a file of NumPy; None if there is no such file, empty if it has no number."""
+    if path is None:
+        return None
     try:
         value = np.load(io.BytesIO(read_bytes(path, _LARGEST_ANNOTATION)), allow_pickle=False)
     except OSError:
@@ -106,15 +113,17 @@ def _tabulated(source: Path, tables: Mapping[Path, SplitName]) -> Iterator[Item]
     seen: set[tuple[SplitName, str]] = set()
     for table, split in tables.items():
         columns, rows = read_csv(table)
-        if "/" in columns[0]:
+        if _is_path(columns[0]):
             rows, columns = chain([(1, columns)], rows), list(COLUMNS)
         for line, cells in rows:
             row = as_mapping(columns, cells)
-            name = row[COLUMNS[0]].strip()
+            name = row[COLUMNS[0]].strip().replace("\\", "/")
             if (split, name) in seen:
                 raise BtferError(f"{table}, line {line}: {name[:80]} is listed twice; keep one of the lines")
             seen.add((split, name))
-            yield _labelled(name, split, row["expression"], files.get(name.lower()), _box(row))
+            yield _labelled(
+                name, split, row["expression"], files.get("/".join(name.lower().split("/")[-2:])), _box(row)
+            )
 
 
 def _is_table(path: Path) -> bool:
@@ -122,7 +131,13 @@ def _is_table(path: Path) -> bool:
         columns, _ = read_csv(path)
     except (BtferError, OSError):
         return False
-    return {COLUMNS[0], "expression"} <= set(columns) or (len(columns) == len(COLUMNS) and "/" in columns[0])
+    return {COLUMNS[0], "expression"} <= set(columns) or (
+        len(columns) == len(COLUMNS) and _is_path(columns[0])
+    )
+
+
+def _is_path(cell: str) -> bool:
+    return "/" in cell or "\\" in cell
 
 
 def _box(row: Mapping[str, str]) -> tuple[int, int, int, int] | None:

@@ -23,6 +23,10 @@ DROP_REASONS: dict[str, str] = {
 }
 
 
+#: The number before the name of a class (`0_angry`, `1-happy`, `02. sad`).
+_NUMBERED = re.compile(r"^\s*\d{1,2}[\s_.-]+(?=\D)")
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A picture as its dataset describes it.
@@ -88,12 +92,45 @@ def class_folders(
 
 
 def find_file(source: Path, *names: str) -> Path | None:
-    """Return the first file of the first of these names that is in a folder, at any depth; None if there is none."""
+    """Return the first file of the first of these names in a folder, at any depth and in any case; None without one."""
+    wanted = {name.casefold() for name in names}
+    found = sorted(path for path in source.rglob("*") if path.name.casefold() in wanted and path.is_file())
     for name in names:
-        matches = sorted(path for path in source.rglob(name) if path.is_file() and not is_system(path))
-        if matches:
-            return matches[0]
+        for path in found:
+            if path.name.casefold() == name.casefold() and not is_system(path):
+                return path
     return None
+
+
+def child(folder: Path, name: str) -> Path:
+    """Return the entry of a folder with this name in any case; the path with this very name if there is none."""
+    exact = folder / name
+    if exact.exists() or not folder.is_dir():
+        return exact
+    return next((path for path in sorted(folder.iterdir()) if path.name.casefold() == name.casefold()), exact)
+
+
+def inner_folder(source: Path) -> Path:
+    """Return the folder that an archive was unpacked to: while a folder has nothing but another one, that one."""
+    folder = source
+    while folder.is_dir():
+        entries = [entry for entry in folder.iterdir() if not is_system(entry)]
+        if len(entries) != 1 or not entries[0].is_dir() or entries[0].is_symlink():
+            return folder
+        if class_emotion(entries[0].name, {}) or parse_split(entries[0].name) or entries[0].name.isdecimal():
+            return folder
+        folder = entries[0]
+    return folder
+
+
+def by_name(paths: Iterable[Path]) -> dict[str, Path]:
+    """Return files by their name in lower case: lists and files were often written by different systems."""
+    return {path.name.casefold(): path for path in paths}
+
+
+def by_stem(paths: Iterable[Path]) -> dict[str, Path]:
+    """Return files by their name in lower case and without suffix."""
+    return {path.stem.casefold(): path for path in paths}
 
 
 def numbered_folders(folders: Iterable[Path]) -> set[str]:
@@ -109,11 +146,11 @@ def plain_number(label: str) -> str:
 
 
 def class_emotion(label: str, numbered: Mapping[str, Emotion | None]) -> Emotion | None:
-    """Return the emotion of a class name or number, or None if it is not one of the seven."""
+    """Return the emotion of a class name (`happy`, `3_happy`) or number, or None if it is not one of the seven."""
     if label in numbered:
         return numbered[label]
     try:
-        return parse_emotion(label)
+        return parse_emotion(_NUMBERED.sub("", label))
     except BtferError:
         return None
 

@@ -17,8 +17,8 @@ def read(source: Path) -> Iterator[Item]:
     BtferError
         If there is no such folder.
     """
-    for root in (source, *sorted(source.glob("Batch_Ready*"))):
+    for root in (source, *sorted(source.glob("*"))):
         classes = [path for path in root.glob("*") if path.is_dir() and class_emotion(path.name, {})]
-        if root.resolve().name.startswith("Batch_Ready") and classes:
+        if root.resolve().name.casefold().startswith("batch_ready") and classes:
             return class_folders(root, source, "test")
     raise BtferError(f"{source}: has no Batch_Ready…/Angry; name the folder that BTFER was unpacked to")

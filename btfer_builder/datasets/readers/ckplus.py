@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import Item, class_folders, plain_number
+from btfer_builder.datasets.readers.base import Item, child, class_folders, plain_number
 from btfer_builder.errors import BtferError
 from btfer_builder.images.files import list_images
 from btfer_builder.io.limits import read_text
@@ -26,7 +26,7 @@ CLASSES: dict[str, Emotion | None] = {
 #: Frames at the end of a sequence that show its emotion: CK+48 has as many, and most authors use three.
 PEAK_FRAMES = 3
 
-_FRAME = re.compile(r"(S\d{3})_(\d{3})_\d{8}(?:_emotion)?")
+_FRAME = re.compile(r"(S\d{3})_(\d{3})_\d{8}(?:_emotion)?", re.IGNORECASE)
 
 
 def read(source: Path) -> Iterator[Item]:
@@ -45,15 +45,17 @@ def read(source: Path) -> Iterator[Item]:
         If it has neither.
     """
     labels = sorted(
-        path for path in source.glob("**/S*_emotion.txt") if _FRAME.fullmatch(path.stem) and path.is_file()
+        path
+        for path in source.rglob("*")
+        if path.name.casefold().endswith("_emotion.txt") and _FRAME.fullmatch(path.stem) and path.is_file()
     )
     if labels:
         return (item for label in labels for item in _sequence(source, label, _folders(source)))
-    small = [source, *sorted(source.glob("CK*48"))]
+    small = [source, *sorted(path for path in source.rglob("*48") if path.name.casefold().startswith("ck"))]
     for root in small if source.is_dir() else []:
-        if any(_FRAME.fullmatch(path.stem) for path in root.glob("*/S*.png")):
+        if any(_FRAME.fullmatch(path.stem) for path in root.glob("*/*.*")):
             return (
-                replace(item, person=Path(item.name).stem.partition("_")[0])
+                replace(item, person=Path(item.name).stem.partition("_")[0].upper())
                 for item in class_folders(root, source, "train")
             )
     raise BtferError(
@@ -63,12 +65,13 @@ def read(source: Path) -> Iterator[Item]:
 
 
 def _folders(source: Path) -> list[Path]:
-    return sorted(path for path in source.rglob("cohn-kanade-images*") if path.is_dir())
+    found = (path for path in source.rglob("*") if path.name.casefold().startswith("cohn-kanade-images"))
+    return sorted(path for path in found if path.is_dir())
 
 
 def _sequence(source: Path, label_file: Path, roots: list[Path]) -> Iterator[Item]:
     person, sequence = label_file.stem.split("_")[:2]
-    folders = [folder for root in roots if (folder := root / person / sequence).is_dir()]
+    folders = [folder for root in roots if (folder := child(child(root, person), sequence)).is_dir()]
     frames = [frame for folder in folders for frame in list_images(folder).images]
     text = _label(label_file)
     label = plain_number(text)
@@ -87,6 +90,6 @@ def _sequence(source: Path, label_file: Path, roots: list[Path]) -> Iterator[Ite
 
 def _label(path: Path) -> str:
     try:
-        return read_text(path, 1 << 10).strip()
+        return read_text(path, 1 << 10).strip().removeprefix("\ufeff").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise BtferError(f"{path}: cannot be read as a label of CK+: {error}") from None

@@ -10,7 +10,7 @@ from btfer_builder.images.files import list_images
 from btfer_builder.labels import Emotion
 
 #: `KA.AN1.39.tiff`: person, emotion and number of the pose, number of the picture.
-JAFFE = re.compile(r"(?P<person>[A-Z]{2})\.(?P<code>[A-Z]{2})\d?\.\d+")
+JAFFE = re.compile(r"(?P<person>[A-Z]{2})[.-](?P<code>[A-Z]{2})\d?[.-]\d+", re.IGNORECASE)
 JAFFE_CODES: dict[str, Emotion] = {
     "AN": "angry",
     "DI": "disgust",

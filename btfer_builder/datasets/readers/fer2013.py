@@ -11,6 +11,7 @@ from btfer_builder.datasets.readers.base import (
     class_emotion,
     class_folders,
     find_file,
+    inner_folder,
     numbered_folders,
     plain_number,
     split_folders,
@@ -54,7 +55,8 @@ def read(source: Path) -> Iterator[Item]:
     path = find_file(source, "fer2013.csv", "icml_face_data.csv") if source.is_dir() else source
     if path is not None:
         return _rows(path)
-    splits = split_folders(source) or {source: "train"}
+    root = inner_folder(source)
+    splits = split_folders(root) or {root: "train"}
     if not numbered_folders(splits) & set(CLASSES):
         raise BtferError(f"{source}: has no fer2013.csv or icml_face_data.csv; name the CSV file itself")
     return (
@@ -84,12 +86,20 @@ def _rows(path: Path) -> Iterator[Item]:
 
 
 def _item(path: Path, line: int, label: str, pixels: str, usage: str) -> Item:
-    if usage not in USAGES:
+    split = split_of(usage)
+    if split is None:
         raise BtferError(f"{path}, line {line}: Usage is {usage[:80]!r}, expected one of {', '.join(USAGES)}")
     emotion = class_emotion(plain_number(label), CLASSES)
     values = _values(pixels)
     reason = "unknown_label" if emotion is None else None if values else "unreadable"
-    return Item(f"line {line}", USAGES[usage], label[:40], emotion, values, reason)
+    return Item(f"line {line}", split, label[:40], emotion, values, reason)
+
+
+def split_of(usage: str) -> SplitName | None:
+    """Return the split that a value of the column Usage means, or None; case is ignored."""
+    return next(
+        (split for name, split in USAGES.items() if name.casefold() == usage.strip().casefold()), None
+    )
 
 
 def _values(text: str) -> bytes:

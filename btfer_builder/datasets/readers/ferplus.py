@@ -48,7 +48,7 @@ def _rows(table: Path, pictures: Iterator[Item]) -> Iterator[Item]:
             raise BtferError(f"{table}: has not as many rows as fer2013.csv; both must be complete")
         line, cells = entry
         row = as_mapping(columns, cells)
-        if fer2013.USAGES.get(row["usage"].strip()) != item.split:
+        if fer2013.split_of(row["usage"]) != item.split:
             raise BtferError(
                 f"{table}, line {line}: Usage differs from that of fer2013.csv; use the original"
             )

@@ -7,6 +7,7 @@ from btfer_builder.datasets.readers.base import (
     Item,
     class_emotion,
     class_folders,
+    inner_folder,
     split_folders,
 )
 from btfer_builder.errors import BtferError
@@ -25,8 +26,9 @@ def read(source: Path) -> Iterator[Item]:
     BtferError
         If no folder is named after an emotion.
     """
-    splits = split_folders(source) if source.is_dir() else {}
-    splits = splits or {source: "train"}
+    root = inner_folder(source)
+    splits = split_folders(root) if root.is_dir() else {}
+    splits = splits or {root: "train"}
     if not any(_has_classes(folder) for folder in splits):
         raise BtferError(
             f"{source}: has no class folders; expected {', '.join(EMOTIONS)} in it, or in its train, val and test"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from btfer_builder.datasets.readers.base import Item, class_emotion
@@ -11,20 +12,23 @@ from btfer_builder.io.csv import as_mapping, read_csv
 from btfer_builder.labels import SplitName, parse_split
 
 #: Names of the columns, the first that a table has counts.
-PATHS = ("path", "file", "file_name", "filename", "image", "name")
-LABELS = ("emotion", "label", "expression", "class")
-SPLITS = ("split", "usage", "subset", "set")
-
-_USAGES: dict[str, SplitName] = {"publictest": "val", "privatetest": "test"}
+PATHS = (
+    "path", "file", "file_name", "filename", "filepath", "file_path", "image", "image_path", "image_name", "imagepath",
+    "image name", "img", "img_path", "name",
+)  # fmt: skip
+LABELS = ("emotion", "label", "expression", "class", "labels", "emotion_label", "class_name")
+SPLITS = ("split", "usage", "subset", "set", "partition")
 
 
 def read_table(source: Path, labels: str) -> Iterator[Item]:
-    """Yield the pictures that a table lists, one a row: path, emotion and, if it has the column, split.
+    r"""Yield the pictures that a table lists, one a row: path, emotion and, if it has the column, split.
 
     Parameters
     ----------
     source
-        The folder that the paths are relative to. Paths that lead out of it are `missing_file`.
+        The folder that the paths are relative to. Of a path that begins elsewhere (`C:\photos\a\1.jpg`, written on
+        another machine), the longest end that is a picture of the folder counts; case and a missing suffix do not
+        matter. Paths that lead out of the folder are `missing_file`.
     labels
         The CSV file.
 
@@ -57,7 +61,7 @@ def _rows(
     rows: Iterator[tuple[int, list[str]]],
     named: tuple[str, str, str],
 ) -> Iterator[Item]:
-    root = source.resolve()
+    files = _Files(source)
     seen: set[str] = set()
     for line, cells in rows:
         row = as_mapping(columns, cells)
@@ -65,10 +69,38 @@ def _rows(
         if name in seen:
             raise BtferError(f"{table}, line {line}: {name[:80]} is listed twice; keep one of the lines")
         seen.add(name)
-        file = source / name.replace("\\", "/")
-        inside = "\0" not in name and file.resolve().is_relative_to(root) and file.is_file()
         split = _split(row[named[2]], f"{table}, line {line}") if named[2] else "train"
-        yield _item(name, split, label, file if inside else None)
+        yield _item(name, split, label, files.find(name))
+
+
+class _Files:
+    """The pictures of a folder, found by the paths of a table."""
+
+    def __init__(self, source: Path) -> None:
+        self._source, self._root = source, source.resolve()
+
+    @cached_property
+    def _index(self) -> dict[str, Path]:
+        """Pictures by their relative paths in lower case, with and without suffix; a path of several is left out."""
+        index: dict[str, Path] = {}
+        doubtful: set[str] = set()
+        for path in list_images(self._source).images:
+            relative = path.relative_to(self._source)
+            for key in {relative.as_posix().casefold(), relative.with_suffix("").as_posix().casefold()}:
+                doubtful |= {key} & index.keys()
+                index[key] = path
+        return {key: path for key, path in index.items() if key not in doubtful}
+
+    def find(self, name: str) -> Path | None:
+        """Return the picture that a cell of a table means; None if there is none in the folder."""
+        parts = name.replace("\\", "/").split("/")
+        if "\0" in name or ".." in parts:
+            return None
+        file = self._source.joinpath(*(part for part in parts if part))
+        if file.is_file() and file.resolve().is_relative_to(self._root):
+            return file
+        ends = ("/".join(parts[start:]).casefold() for start in range(len(parts)))
+        return next((self._index[end] for end in ends if end in self._index), None)
 
 
 def read_pattern(source: Path, pattern: str) -> Iterator[Item]:
@@ -108,7 +140,7 @@ def read_pattern(source: Path, pattern: str) -> Iterator[Item]:
 
 
 def _split(word: str, where: str) -> SplitName:
-    split = parse_split(word) or _USAGES.get(word.strip().casefold())
+    split = parse_split(word)
     if split is None:
         raise BtferError(f"{where}: the split is {word[:80]!r}, expected train, val or test")
     return split

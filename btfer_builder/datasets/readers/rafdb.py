@@ -6,6 +6,8 @@ from pathlib import Path
 
 from btfer_builder.datasets.readers.base import (
     Item,
+    by_stem,
+    child,
     class_folders,
     find_file,
     numbered_folders,
@@ -66,7 +68,7 @@ def read(source: Path) -> Iterator[Item]:
     BtferError
         If it has neither, a line of the list is not a name and a number, or the labels are the compound ones.
     """
-    basic = source / "basic" if (source / "basic").is_dir() else source
+    basic = folder if (folder := child(source, "basic")).is_dir() else source
     listing = find_file(basic, *LISTS)
     if listing is not None:
         return _listed(basic, listing)
@@ -92,19 +94,19 @@ def _listed(source: Path, listing: Path) -> Iterator[Item]:
     rows = [(number, *_parse(listing, number, line)) for number, line in lines if line]
     _refuse_compound(listing, rows)
     # Names are looked up among the files found, so a path that leads out of the folder matches nothing.
-    files = {path.name: path for path in list_images(source).images}
+    files = by_stem(list_images(source).images)
     seen: set[str] = set()
     for number, name, label in rows:
         if name in seen:
             raise BtferError(f"{listing}, line {number}: {name[:80]} is listed twice; keep one of the lines")
         seen.add(name)
         emotion = CLASSES.get(label)
-        stem = name.removesuffix(".jpg")
-        path = files.get(f"{stem}_aligned.jpg") or files.get(f"{stem}.jpg")
+        stem = name.rpartition(".")[0].casefold() or name.casefold()
+        path = files.get(f"{stem}_aligned") or files.get(stem)
         reason = None if path else "missing_file"
         yield Item(
             name,
-            "train" if name.startswith("train_") else "test",
+            "train" if stem.startswith("train_") else "test",
             label[:40],
             emotion,
             path or source / "missing",
@@ -114,7 +116,7 @@ def _listed(source: Path, listing: Path) -> Iterator[Item]:
 
 def _parse(listing: Path, number: int, line: str) -> tuple[str, str]:
     name, *rest = re.split(r"[ \t]+(?=\S*$)", line)
-    if name.partition("_")[0] not in {"train", "test"} or not rest:
+    if name.partition("_")[0].casefold() not in {"train", "test"} or not rest:
         raise BtferError(
             f"{listing}, line {number}: found {line[:80]!r}, expected a line like `train_00001.jpg 5`"
         )

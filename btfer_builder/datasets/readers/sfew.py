@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import Item, class_folders
+from btfer_builder.datasets.readers.base import Item, class_emotion, class_folders
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import SplitName
 
@@ -24,11 +24,15 @@ def read(source: Path) -> Iterator[Item]:
     roots = [
         (path, split)
         for name, split in SPLITS.items()
-        for path in sorted(source.rglob(f"{name}*"))
-        if path.is_dir() and any((path / "Angry").glob("*"))
+        for path in sorted(source.rglob("*"))
+        if path.name.casefold().startswith(name.casefold()) and path.is_dir() and _has_class(path)
     ]
     if not roots:
         raise BtferError(
             f"{source}: has no Train_Aligned_Faces/Angry; name the folder SFEW 2.0 was unpacked to"
         )
     return (item for root, split in roots for item in class_folders(root, source, split))
+
+
+def _has_class(folder: Path) -> bool:
+    return any(entry.is_dir() and class_emotion(entry.name, {}) for entry in folder.iterdir())

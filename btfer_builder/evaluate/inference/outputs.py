@@ -113,7 +113,8 @@ def read_labels(names: Sequence[str], model: Model) -> Labels:
             )
     if not known:
         raise BtferError(
-            f"{model.where}: none of the labels ({', '.join(names)}) is one of {', '.join(EMOTIONS)}"
+            f"{model.where}: none of the labels ({', '.join(names)}) is one of {', '.join(EMOTIONS)}; name its classes "
+            "in the order of its outputs with --labels"
         )
     return Labels(tuple(outputs), tuple(names))
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from btfer_builder.config import Activation
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.inference.kept_faces import View, as_it_is, open_kept_faces
 from btfer_builder.evaluate.inference.outputs import (
     Labels,
     Predictions,
@@ -18,8 +19,9 @@ from btfer_builder.evaluate.inference.outputs import (
     check_count,
     map_outputs,
 )
-from btfer_builder.evaluate.inference.prefetch import View, as_it_is, prefetch, prepare_on_cluster
+from btfer_builder.evaluate.inference.prefetch import prefetch, prepare_on_cluster
 from btfer_builder.evaluate.loaders.base import Model
+from btfer_builder.images.face_cache import MEMORY, FaceCache
 from btfer_builder.networks.preprocessing import Interpolation, Preprocessing
 
 Progress = Callable[[Sequence[LabelledFace]], Iterable[LabelledFace]]
@@ -52,6 +54,9 @@ def predict_jobs(
     workers: int = 2,
     scheduler: str = "",
     views: Sequence[View] = (as_it_is,),
+    digests: Sequence[str] = (),
+    cache: FaceCache = MEMORY,
+    memory: int = 0,
 ) -> list[list[Predictions]]:
     """Predict every face under several views with several models, decoding each face once.
 
@@ -72,6 +77,10 @@ def predict_jobs(
         paths.
     views
         Transforms of a decoded face.
+    digests
+        The SHA-256 of each face's file; empty if they are not known, so that no face is kept.
+    cache, memory
+        Where resized faces are kept for the next call, and for how many megabytes.
 
     Returns
     -------
@@ -91,11 +100,12 @@ def predict_jobs(
         list(dict.fromkeys(job.preprocessing for job in jobs if not view or job.variant_of is None))
         for view in range(len(views))
     ]
-    ahead = (
-        prepare_on_cluster(faces, preprocessings, views, batch_size, scheduler)
-        if scheduler
-        else prefetch(faces, preprocessings, views, batch_size, workers)
-    )
+    if scheduler:
+        ahead = prepare_on_cluster(faces, preprocessings, views, batch_size, scheduler)
+    else:
+        limit = memory * 1_000_000 if digests else 0
+        kept = open_kept_faces(faces, digests, preprocessings, views, cache, limit)
+        ahead = prefetch(faces, preprocessings, views, batch_size, workers, kept)
     with closing(ahead) as batches, closing(_each(progress(faces))) as shown:
         next(shown, None)  # a progress bar starts with its first face and moves when the next one is taken
         for view, batch, used in batches:

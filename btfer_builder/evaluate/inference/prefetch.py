@@ -1,7 +1,9 @@
 """Decode and resize faces ahead of the models, in threads or on a cluster."""
 
+import hashlib
+import io
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,17 +14,18 @@ from numpy.typing import NDArray
 
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.inference.kept_faces import Geometry, KeptFaces, View, empty_faces, geometry_of
 from btfer_builder.images.decode import Undecodable, decode_image, decode_plain_png
 from btfer_builder.networks.preprocessing import Interpolation, Preprocessing, normalise, resize_face
 from btfer_builder.parallel import Crashed, Runner
 
 Pixels = NDArray[np.uint8]
-#: Transforms a decoded face, uint8 (h, w, 3) RGB, before preprocessing: a corruption, a lower resolution.
-View = Callable[[Pixels, LabelledFace], Pixels]
 #: The index of a view, and for each preprocessing a batch and the interpolations used for it.
 Prepared = tuple[int, dict[Preprocessing, NDArray[Any]], dict[Preprocessing, set[Interpolation]]]
 #: The same for one face, a pair for each view.
 _PreparedFace = list[tuple[dict[Preprocessing, NDArray[Any]], dict[Preprocessing, set[Interpolation]]]]
+#: The interpolations used for each geometry.
+_Ways = dict[Geometry, set[Interpolation]]
 
 #: Batches prepared ahead of the one that is predicted; the bound limits the memory.
 AHEAD = 2
@@ -31,27 +34,15 @@ AHEAD = 2
 CHUNK = 16
 
 
-def as_it_is(image: Pixels, _face: LabelledFace) -> Pixels:
-    """Return the face unchanged: the view on which the scores are computed."""
-    return image
-
-
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A batch in preparation: the index of its view, its arrays, and the tasks that fill them."""
+    """A batch in preparation: the index of its view, and the task that prepares it."""
 
     view: int
-    arrays: dict[Preprocessing, NDArray[Any]]
-    tasks: list["Future[dict[Preprocessing, set[Interpolation]]]"]
+    task: "Future[tuple[dict[Preprocessing, NDArray[Any]], dict[Preprocessing, set[Interpolation]]]]"
 
     def finish(self) -> Prepared:
-        used: dict[Preprocessing, set[Interpolation]] = {
-            preprocessing: set() for preprocessing in self.arrays
-        }
-        for task in self.tasks:
-            for preprocessing, ways in task.result().items():
-                used[preprocessing] |= ways
-        return self.view, self.arrays, used
+        return self.view, *self.task.result()
 
 
 def prefetch(
@@ -60,50 +51,68 @@ def prefetch(
     views: Sequence[View],
     batch_size: int,
     workers: int,
+    kept: KeptFaces,
 ) -> Generator[Prepared, None, None]:
     """Yield every batch under every view: index of the view, arrays and interpolations by preprocessing.
 
-    `preprocessings` are those of each view.
+    Parameters
+    ----------
+    faces, views
+        What is prepared.
+    preprocessings
+        Those of each view.
+    batch_size, workers
+        Faces in a batch, and threads.
+    kept
+        Faces of an earlier pass, which are not decoded again, and room for those of this one.
     """
     pending: deque[_Pending] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="btfer-decode")
     try:
         for start in range(0, len(faces), batch_size):
-            batch = faces[start : start + batch_size]
-            chunks = [(at, batch[at : at + CHUNK]) for at in range(0, len(batch), CHUNK)]
-            decoded = [pool.submit(_decode, chunk) for _, chunk in chunks]
+            rows = slice(start, min(start + batch_size, len(faces)))
+            batch, digests = faces[rows], kept.digests[rows]
+            chunks = [slice(at, at + CHUNK) for at in range(0, len(batch), CHUNK)]
+            decoded: list[Future[list[Pixels]]] = []
             for number, view in enumerate(views):
-                arrays = {
-                    preprocessing: _empty_batch(preprocessing, len(batch))
-                    for preprocessing in preprocessings[number]
-                }
-                # A task waits for its decoding, which is before it in the queue, so there is no deadlock.
+                pixels = kept.batch(number, rows)
+                missing = kept.missing(number)
+                if missing and not decoded:
+                    decoded = [pool.submit(_decode, batch[chunk], digests[chunk]) for chunk in chunks]
+                # A task waits for those before it in the queue, so there is no deadlock.
                 tasks = [
-                    pool.submit(_fill_decoded, arrays, at, chunk, images, view)
-                    for (at, chunk), images in zip(chunks, decoded, strict=True)
+                    pool.submit(
+                        _resize_decoded,
+                        {key: pixels[key][chunk] for key in missing},
+                        batch[chunk],
+                        images,
+                        view,
+                    )
+                    for chunk, images in zip(chunks if missing else (), decoded, strict=False)
                 ]
-                pending.append(_Pending(number, arrays, tasks))
+                used = kept.used(number)
+                pending.append(
+                    _Pending(number, pool.submit(_normalise, preprocessings[number], pixels, used, tasks))
+                )
                 if len(pending) > AHEAD:
                     yield pending.popleft().finish()
         while pending:
             yield pending.popleft().finish()
+        kept.store()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _empty_batch(preprocessing: Preprocessing, count: int) -> NDArray[Any]:
-    shape = (count, preprocessing.height, preprocessing.width, preprocessing.channels)
-    return np.empty(shape, np.uint8 if preprocessing.raw else np.float32)
-
-
-def _decode(faces: Sequence[LabelledFace]) -> list[Pixels]:
+def _decode(faces: Sequence[LabelledFace], digests: Sequence[str] = ()) -> list[Pixels]:
+    """Decode faces; `digests` are the SHA-256 of their files, where they are known."""
     images = []
-    for face in faces:
+    for number, face in enumerate(faces):
         try:
-            plain = None
-            if str(face.path).lower().endswith(".png"):  # other files are read once, by the decoder
-                plain = decode_plain_png(face.path.read_bytes())
-            images.append(decode_image(face.path) if plain is None else plain)
+            content = face.path.read_bytes()
+            if digests and hashlib.sha256(content).hexdigest() != digests[number]:
+                raise BtferError(f"{face.path}: has changed while it was scored; score it again")
+            plain = decode_plain_png(content)
+            images.append(decode_image(io.BytesIO(content)) if plain is None else plain)
         except (Undecodable, OSError) as error:
             raise BtferError(
                 f"{face.path}: not a readable face image ({error}); replace or remove it"
@@ -111,37 +120,49 @@ def _decode(faces: Sequence[LabelledFace]) -> list[Pixels]:
     return images
 
 
-def _fill_decoded(
-    arrays: dict[Preprocessing, NDArray[Any]],
-    start: int,
+def _resize_decoded(
+    targets: Mapping[Geometry, NDArray[Any]],
     faces: Sequence[LabelledFace],
     images: "Future[list[Pixels]]",
     view: View,
-) -> dict[Preprocessing, set[Interpolation]]:
-    """Wait for the images, then `_fill`."""
-    return _fill(arrays, start, faces, images.result(), view)
+) -> _Ways:
+    """Wait for the images, then `_resize`."""
+    return _resize(targets, faces, images.result(), view)
 
 
-def _fill(
-    arrays: dict[Preprocessing, NDArray[Any]],
-    start: int,
+def _resize(
+    targets: Mapping[Geometry, NDArray[Any]],
     faces: Sequence[LabelledFace],
     images: Sequence[Pixels],
     view: View,
-) -> dict[Preprocessing, set[Interpolation]]:
-    """Write a chunk of faces into the batches; models that differ only in the scale share the resizing."""
-    ways: dict[Preprocessing, set[Interpolation]] = {preprocessing: set() for preprocessing in arrays}
-    for row, (face, image) in enumerate(zip(faces, images, strict=True), start):
+) -> _Ways:
+    """Write a chunk of faces, resized, into the rows of each geometry."""
+    ways: _Ways = {geometry: set() for geometry in targets}
+    for row, (face, image) in enumerate(zip(faces, images, strict=True)):
         seen = view(image, face)
-        fitted: dict[Preprocessing, tuple[Pixels, Interpolation]] = {}
-        for preprocessing, array in arrays.items():
-            key = replace(preprocessing, scale="0,255", mean=(), std=(), raw=False)
-            if key not in fitted:
-                fitted[key] = resize_face(seen, preprocessing)
-            pixels, way = fitted[key]
-            array[row] = normalise(pixels, preprocessing)
-            ways[preprocessing].add(way)
+        for geometry, target in targets.items():
+            target[row], way = resize_face(seen, geometry)
+            ways[geometry].add(way)
     return ways
+
+
+def _normalise(
+    preprocessings: Sequence[Preprocessing],
+    pixels: Mapping[Geometry, NDArray[Any]],
+    used: Mapping[Geometry, set[Interpolation]],
+    tasks: Sequence["Future[_Ways]"],
+) -> tuple[dict[Preprocessing, NDArray[Any]], dict[Preprocessing, set[Interpolation]]]:
+    """Wait for the resized faces, then make a batch of each preprocessing, and note the interpolations."""
+    for task in tasks:
+        for geometry, ways in task.result().items():
+            used[geometry].update(ways)
+    arrays = {}
+    for preprocessing in preprocessings:
+        batch = normalise(pixels[geometry_of(preprocessing)], preprocessing)
+        arrays[preprocessing] = (
+            batch.copy() if preprocessing.raw else batch
+        )  # a function may change its batch
+    return arrays, {each: used[geometry_of(each)] for each in preprocessings}
 
 
 def prepare_on_cluster(
@@ -194,8 +215,9 @@ def _prepare_shard(
         images = _decode([face])
         prepared_face: _PreparedFace = []
         for view, needed in zip(views, preprocessings, strict=True):
-            arrays = {preprocessing: _empty_batch(preprocessing, 1) for preprocessing in needed}
-            ways = _fill(arrays, 0, [face], images, view)
+            pixels = {geometry_of(each): empty_faces(geometry_of(each), 1) for each in needed}
+            used = _resize(pixels, [face], images, view)
+            arrays, ways = _normalise(needed, pixels, used, [])
             prepared_face.append(({preprocessing: array[0] for preprocessing, array in arrays.items()}, ways))
         prepared.append(prepared_face)
     return prepared

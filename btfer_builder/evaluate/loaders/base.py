@@ -52,6 +52,10 @@ class Model:
         The scaling with which a network begins, in words; empty if it does not.
     files
         Files of its weights besides `path`: the external data of ONNX, what a function declares.
+    code
+        Source files of the user's own network, `--architecture`: part of its hash, not of its size.
+    device
+        What it computes on: `cpu`, `cuda`, or `unknown` of a function.
     """
 
     path: Path | None
@@ -69,6 +73,8 @@ class Model:
     declared_in: str = ""
     begins: str = ""
     files: tuple[Path, ...] = ()
+    code: tuple[Path, ...] = ()
+    device: str = "cpu"
 
     @property
     def title(self) -> str:
@@ -93,13 +99,16 @@ class Model:
 
     @property
     def digest(self) -> str | None:
-        """The SHA-256 in hex of its file or folder, and of all files of its weights; None if it has no file."""
+        """The SHA-256 in hex of its file or folder, of all files of its weights and code; None if it has no file."""
         if self.path is None or not self.path.exists():
             return None
-        own = file_digest(self.path)
-        if not self.files:
+        own = _digest(self.path)
+        if not self.files and not self.code:
             return own
-        lines = [f"{self.path.name}\0{own}", *(f"{file.name}\0{file_digest(file)}" for file in self.files)]
+        lines = [
+            f"{self.path.name}\0{own}",
+            *(f"{file.name}\0{_digest(file)}" for file in self.files + self.code),
+        ]
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -112,8 +121,23 @@ def is_function(text: str) -> bool:
 
 def file_bytes(path: Path) -> int:
     """Return the size of a file, or of all files of a folder, in bytes."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    return sum(file.stat().st_size for file in _plain_files(path))
+
+
+def _plain_files(path: Path) -> list[Path]:
+    """Return a file, or the files of a folder without hidden ones, which Git and downloads put beside a model."""
+    if not path.is_dir():
+        return [path] if path.is_file() else []
+    inside = (file.relative_to(path) for file in path.rglob("*") if file.is_file())
+    return sorted(path / file for file in inside if not any(part.startswith(".") for part in file.parts))
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 in hex of a file, or of the names and contents of the files of a folder."""
+    if not path.is_dir():
+        return file_digest(path)
+    lines = (f"{file.relative_to(path).as_posix()}\0{file_digest(file)}\n" for file in _plain_files(path))
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def first_line(error: BaseException) -> str:

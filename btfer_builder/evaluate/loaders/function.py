@@ -1,7 +1,6 @@
 """Any Python function as a model, `package.module:callable`, for all other libraries."""
 
 import functools
-import importlib
 import inspect
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import Model, first_line
+from btfer_builder.evaluate.loaders.own_code import import_target, source_files
 from btfer_builder.io.text import printable
 
 
@@ -32,7 +32,8 @@ def load_function(text: str) -> Model:
     if inspect.isclass(target) or not callable(target):
         raise BtferError(f"{text}: not a function; name one that takes a batch of images")
     model = wrap_function(target, text, source)
-    return replace(model, files=_declared_weights(text, target, source))
+    others = tuple(file for file in source_files(text.partition(":")[0], source) if file != source.absolute())
+    return replace(model, files=_declared_weights(text, target, source), code=others)
 
 
 def _declared_weights(text: str, target: Any, source: Path) -> tuple[Path, ...]:  # noqa: ANN401 - user's own
@@ -73,10 +74,11 @@ def wrap_function(function: Callable[..., Any], name: str, source: Path | None) 
 
     def predict(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         try:  # with a copy, because other models get the same batch
-            answer = np.asarray(function(batch.copy()))
+            answer = np.asarray(_on_processor(function(batch.copy())))
             if np.iscomplexobj(answer):
                 raise TypeError("its scores are complex numbers")
-            scores = answer.astype(np.float32, copy=False)
+            with np.errstate(over="ignore"):  # infinite scores are refused later, for all models
+                scores = answer.astype(np.float32, copy=False)
         except (Exception, SystemExit) as error:  # the function's own code runs
             raise BtferError(f"{name}: fails on a batch of {len(batch)}: {first_line(error)}") from error
         if scores.ndim != 2 or len(scores) != len(batch) or scores.shape[1] < 2:
@@ -89,41 +91,16 @@ def wrap_function(function: Callable[..., Any], name: str, source: Path | None) 
     return Model(source, None, None, 3, None, "function", predict, takes="uint8 rgb", name=name)
 
 
+def _on_processor(answer: Any) -> Any:  # noqa: ANN401 - what a function returns
+    """Return a tensor of PyTorch without its gradients, on the processor and in a precision that NumPy has."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(answer, torch.Tensor):
+        return answer
+    return answer.detach().cpu().float()
+
+
 def name_of_function(function: Callable[..., Any]) -> str:
     """Return the name of a function, also of a partial one, or that of the class of a callable object."""
     while isinstance(function, functools.partial):
         function = function.func
     return printable(str(getattr(function, "__name__", None) or type(function).__name__))
-
-
-def import_target(text: str) -> tuple[Any, Path]:
-    """Import what `package.module:name` names, the user's own code; the current folder is on the import path.
-
-    Returns
-    -------
-    target
-        The object.
-    source
-        The file of its module.
-
-    Raises
-    ------
-    BtferError
-        If there is no such module or name, or its import fails.
-    """
-    module_name, _, name = text.partition(":")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        target: Any = importlib.import_module(module_name)
-        source = Path(getattr(target, "__file__", None) or f"{module_name}.py")
-        for part in name.split("."):
-            target = getattr(target, part)
-    except (ImportError, AttributeError) as error:
-        raise BtferError(
-            f"{text}: cannot be imported ({first_line(error)}); expected package.module:callable, importable "
-            "from here"
-        ) from None
-    except Exception as error:  # the module's own code runs
-        raise BtferError(f"{text}: importing {module_name} fails: {first_line(error)}") from error
-    return target, source

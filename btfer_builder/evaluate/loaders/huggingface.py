@@ -1,16 +1,17 @@
 """Load an image classifier of Hugging Face transformers from its folder; no code of the folder runs."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError, UnsafeFile
-from btfer_builder.evaluate.loaders.base import Model, first_line
+from btfer_builder.evaluate.loaders.base import Model, Predict, first_line
+from btfer_builder.evaluate.loaders.image_processor import read_json, read_processor
 from btfer_builder.evaluate.loaders.torch_module import import_torch, wrap_module
 from btfer_builder.evaluate.preprocessing.declaration import (
     Sidecar,
@@ -18,32 +19,29 @@ from btfer_builder.evaluate.preprocessing.declaration import (
     SidecarLabels,
     SidecarOutput,
 )
+from btfer_builder.io.device import Device, torch_device
 
-CONFIG, PROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 #: Settings with which transformers gets code or weights from elsewhere, or hands the model to another library.
 _REACHES_OUT = frozenset(
     {"backbone", "quantization_config", "use_kernels", "use_pretrained_backbone", "use_timm_backbone"}
 )
 
-#: Image processors that resize, cut out the centre, rescale and normalise, in this order, and do nothing else.
-_PLAIN = frozenset(
-    {"Beit", "Bit", "CLIP", "ConvNext", "DeiT", "MobileNetV1", "MobileNetV2", "MobileViT", "Siglip", "ViT"}
-)
 
-#: Pillow's filters, in the order of their numbers there.
-_FILTERS = ("nearest", "lanczos", "bilinear", "cubic", "box", "hamming")
-
-MAX_BYTES = 16 * 1024 * 1024
+#: More layers than any network has: one of a million would be built for hours before its weights are found to lack.
+MAX_LAYERS = 1000
 
 
-def load_huggingface(path: Path) -> Model:
+def load_huggingface(path: Path, *, device: Device = "auto") -> Model:
     """Load the folder that `save_pretrained` writes: `config.json`, safetensors, `preprocessor_config.json`.
 
     Parameters
     ----------
     path
         The folder.
+    device
+        What it computes on.
 
     Returns
     -------
@@ -57,45 +55,52 @@ def load_huggingface(path: Path) -> Model:
     BtferError
         If PyTorch or transformers is not installed, the folder is damaged or incomplete, or is no image classifier.
     """
-    config = _read_json(path / CONFIG)
+    config = read_json(path / CONFIG)
     _check_config(path, config)
-    if not (path / WEIGHTS).is_file() and not (path / f"{WEIGHTS}.index.json").is_file():
-        raise UnsafeFile(
-            f"{path}: has no {WEIGHTS}; other files of weights are pickled, which can run any code; write it with "
-            "model.save_pretrained(folder, safe_serialization=True)"
-        )
+    _check_weights(path)
     torch = import_torch(str(path))
     try:
         import transformers
     except ImportError:
         raise BtferError(f"{path}: needs transformers: pip install '.[hf]'") from None
     with _quiet(transformers):
-        network = _network(path, torch, transformers, str(config["model_type"]))
-        processing = _preprocessing(path, transformers)
+        network = _network(path, torch, transformers, str(config["model_type"])).to(torch_device(device))
+        declared = read_processor(path, transformers)
     settings = network.config
+    model = wrap_module(
+        network, path=path, loader="transformers", channels=getattr(settings, "num_channels", 3)
+    )
+    steps, file = declared or (SidecarInput(size=_image_size(settings)), "")
     several = settings.problem_type == "multi_label_classification"
     return replace(
-        wrap_module(network, path=path, loader="transformers", channels=getattr(settings, "num_channels", 3)),
+        model,
+        predict=_sigmoid_of(model.predict) if several else model.predict,
         outputs=int(settings.num_labels),
         declares=Sidecar(
-            input=processing or SidecarInput(),
+            input=steps,
             labels=SidecarLabels(outputs=_labels(settings.id2label)),
             output=SidecarOutput(activation="sigmoid" if several else "logits"),
         ),
-        declared_in=PROCESSOR if processing else "",
+        declared_in=file,
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BtferError(f"{path}: is too large; download the model again")
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise BtferError(f"{path}: not readable ({first_line(error)}); download the model again") from None
-    if not isinstance(content, dict):
-        raise BtferError(f"{path}: holds no settings; download the model again")
-    return content
+def _sigmoid_of(predict: Predict) -> Predict:
+    """Return what gives one probability a class; transformers leaves the sigmoid to its pipeline."""
+
+    def probabilities(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        from scipy.special import expit
+
+        shares: NDArray[np.float32] = expit(predict(batch))
+        return shares
+
+    return probabilities
+
+
+def _image_size(settings: Any) -> int | None:  # noqa: ANN401 - a configuration of transformers
+    """Return the side of the images of a network that states it."""
+    side = getattr(settings, "image_size", None)
+    return side if isinstance(side, int) and 8 <= side <= 2048 else None
 
 
 def _check_config(path: Path, config: dict[str, Any]) -> None:
@@ -103,6 +108,17 @@ def _check_config(path: Path, config: dict[str, Any]) -> None:
     if (path / "adapter_config.json").exists():
         raise UnsafeFile(
             f"{path}: is an adapter of another model; merge it (merge_and_unload) and save the whole model"
+        )
+    if "model_type" not in config:
+        timm = "architecture" in config or "pretrained_cfg" in config
+        raise BtferError(
+            f"{path}: its {CONFIG} names no model_type of transformers"
+            + (
+                f"; it is of timm: give {path / WEIGHTS} and --architecture package.module:function, which returns "
+                "timm.create_model(…)"
+                if timm
+                else "; download the model again"
+            )
         )
     todo: list[Any] = [config]
     while todo:
@@ -115,6 +131,32 @@ def _check_config(path: Path, config: dict[str, Any]) -> None:
                     f"{path}: its {CONFIG} has {name}, with which transformers uses code or weights from elsewhere; "
                     "save the model without it, or export it to ONNX"
                 )
+            counts = value if isinstance(value, list) else [value]
+            if ("layer" in name or "depth" in name) and any(
+                isinstance(count, int | float) and count > MAX_LAYERS for count in counts
+            ):
+                raise BtferError(
+                    f"{path}: its {CONFIG} has {name} above {MAX_LAYERS}; download the model again"
+                )
+
+
+def _check_weights(path: Path) -> None:
+    """Refuse a folder without safetensors, or with an index that names files elsewhere."""
+    if (path / WEIGHTS).is_file():
+        return
+    index = path / f"{WEIGHTS}.index.json"
+    if not index.is_file():
+        raise UnsafeFile(
+            f"{path}: has no {WEIGHTS}; other files of weights are pickled, which can run any code; write it with "
+            "model.save_pretrained(folder, safe_serialization=True)"
+        )
+    shards = read_json(index).get("weight_map")
+    names = {str(name) for name in shards.values()} if isinstance(shards, dict) else set()
+    for name in sorted(names):
+        if Path(name).name != name or "\\" in name or not name.endswith(".safetensors"):
+            raise UnsafeFile(f"{index}: names {name!a}, which is not a .safetensors file of the folder")
+        if not (path / name).is_file():
+            raise BtferError(f"{path}: lacks {name}; download the model again")
 
 
 def _network(path: Path, torch: Any, transformers: Any, kind: str) -> Any:  # noqa: ANN401 - modules
@@ -154,77 +196,6 @@ def _labels(names: dict[int, str]) -> tuple[str, ...]:
     """Return the names of the classes; none where transformers numbered them."""
     ordered = [str(names[number]) for number in sorted(names)]
     return () if all(name == f"LABEL_{number}" for number, name in enumerate(ordered)) else tuple(ordered)
-
-
-def _preprocessing(path: Path, transformers: Any) -> SidecarInput | None:  # noqa: ANN401 - the module
-    """Return the steps of the folder's image processor; None if it has none."""
-    if not (path / PROCESSOR).is_file():
-        return None
-    stated = _read_json(path / PROCESSOR)
-    name = str(stated.get("image_processor_type") or stated.get("feature_extractor_type") or "")
-    kind = name.removesuffix("Fast").removesuffix("ImageProcessor").removesuffix("FeatureExtractor")
-    if kind not in _PLAIN:
-        raise BtferError(
-            f"{path}: its {PROCESSOR} names {name or 'no image processor'}, whose steps are not known here; remove "
-            "the file and declare the preprocessing in a sidecar"
-        )
-    try:
-        processor = transformers.AutoImageProcessor.from_pretrained(
-            path, local_files_only=True, trust_remote_code=False
-        ).to_dict()
-        return msgspec.convert(msgspec.to_builtins(_steps(kind, processor)), SidecarInput)
-    except Exception as error:  # transformers raises any exception on settings it does not know
-        raise BtferError(f"{path}: its {PROCESSOR} cannot be used: {first_line(error)}") from None
-
-
-def _steps(kind: str, processor: dict[str, Any]) -> SidecarInput:
-    """Translate the settings of an image processor."""
-    size, resize_to = _sides(kind, processor)
-    factor = float(processor["rescale_factor"]) if processor["do_rescale"] else 1.0
-    unit = abs(factor * 255 - 1) < 1e-6
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
-    if processor.get("do_normalize"):
-        mean, std = (_values(processor[name]) for name in ("image_mean", "image_std"))
-    if not unit:  # (x · factor − mean) / std, in units of x
-        mean = tuple(value / factor for value in mean)
-        std = tuple(value / factor for value in std)
-    return SidecarInput(
-        size=size,
-        color="bgr" if processor.get("do_flip_channel_order") else "auto",
-        scale="0,1" if unit else "0,255",
-        mean=mean if any(mean) else None,
-        std=std if any(value != 1 for value in std) else None,
-        resize=f"pil-{_FILTERS[int(processor['resample'])]}" if processor.get("do_resize") else None,  # type: ignore[arg-type]  # converted after
-        resize_to=resize_to,
-    )
-
-
-def _sides(kind: str, processor: dict[str, Any]) -> tuple[int | None, int | None]:
-    """Return the side of the input, and that to which faces are resized before it is cut out, if they are."""
-    cut = _side(processor.get("crop_size")) if processor.get("do_center_crop") else None
-    if not processor.get("do_resize"):
-        return cut, None
-    side = _side(processor["size"])
-    if kind == "ConvNext":  # from 384 on, transformers takes the whole image
-        return side, int(side / processor["crop_pct"]) if side < 384 else None
-    keeps_proportions = "shortest_edge" in _named(processor["size"])
-    return cut or side, side if cut or keeps_proportions else None
-
-
-def _named(size: Any) -> dict[str, int]:  # noqa: ANN401 - JSON
-    return {name: int(value) for name, value in dict(size).items() if value is not None}
-
-
-def _side(size: Any) -> int:  # noqa: ANN401 - JSON
-    sides = set(_named(size).values())
-    if len(sides) != 1:
-        raise ValueError(f"its size is {_named(size)}, which is not one side of a square")
-    return sides.pop()
-
-
-def _values(stated: Any) -> tuple[float, ...]:  # noqa: ANN401 - JSON
-    return tuple(float(value) for value in (stated if isinstance(stated, list | tuple) else [stated]))
 
 
 @contextmanager

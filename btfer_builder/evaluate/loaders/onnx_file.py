@@ -18,6 +18,7 @@ from btfer_builder.evaluate.loaders.base import (
     is_channels_first,
 )
 from btfer_builder.evaluate.loaders.onnx_check import check_onnx, external_files
+from btfer_builder.io.device import CUDA, Device, onnx_providers
 from btfer_builder.networks.flops import Products, count_operators
 
 _DTYPES = {
@@ -25,11 +26,15 @@ _DTYPES = {
     "tensor(double)": np.float64,
     "tensor(float16)": np.float16,
     "tensor(uint8)": np.uint8,
+    "tensor(uint16)": np.uint16,
+    "tensor(int16)": np.int16,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
 }
 
 
-def load_onnx(path: Path, *, output: str = "") -> Model:
-    """Load a `.onnx` file; it runs on the processor. `output` names the scores if it has several outputs.
+def load_onnx(path: Path, *, output: str = "", device: Device = "auto") -> Model:
+    """Load a `.onnx` file. `device` is what it runs on; `output` names the scores if it has several outputs.
 
     Raises
     ------
@@ -46,7 +51,7 @@ def load_onnx(path: Path, *, output: str = "") -> Model:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers=onnx_providers(device))
     except Exception as error:  # ONNX Runtime's exceptions have no common base
         raise BtferError(
             f"{path}: not an ONNX model, or damaged ({first_line(error)}); convert it again"
@@ -56,7 +61,10 @@ def load_onnx(path: Path, *, output: str = "") -> Model:
         raise BtferError(f"{path}: takes {len(inputs)} inputs; expected a model that takes one image")
     dtype = _DTYPES.get(inputs[0].type)
     if dtype is None:
-        raise BtferError(f"{path}: takes {inputs[0].type}; expected an image of numbers")
+        raise BtferError(
+            f"{path}: takes {inputs[0].type}; expected an image of floating-point numbers, or of whole numbers of 0 to "
+            "255; export it with such an input"
+        )
     shape = tuple(inputs[0].shape)
     height, width, channels = check_image_shape(path, shape)
     scores, classes = choose_shape(path, {each.name: tuple(each.shape) for each in outputs}, output)
@@ -72,10 +80,11 @@ def load_onnx(path: Path, *, output: str = "") -> Model:
         _predictor(
             path, session, dtype, scores, channels_first=is_channels_first(shape), one_by_one=one_by_one
         ),
-        takes="uint8" if dtype is np.uint8 else "float32",
+        takes="uint8" if np.issubdtype(dtype, np.integer) else "float32",
         parameters=parameters,
         flops=flops,
         files=external_files(path, checked),
+        device="cuda" if CUDA in session.get_providers() else "cpu",
     )
 
 
@@ -93,7 +102,9 @@ def _predictor(
 
     def predict(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         values = batch.transpose(0, 3, 1, 2) if channels_first else batch
-        values = np.ascontiguousarray(np.rint(values) if dtype is np.uint8 else values, dtype=dtype)
+        values = np.ascontiguousarray(
+            np.rint(values) if np.issubdtype(dtype, np.integer) else values, dtype=dtype
+        )
         try:
             if not fixed:
                 return np.asarray(session.run([scores], {name: values})[0], dtype=np.float32)

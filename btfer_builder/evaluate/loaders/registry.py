@@ -3,12 +3,17 @@
 import importlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import Model, is_function
+from btfer_builder.io.device import Device, tensorflow_device
+from btfer_builder.io.tensorflow_import import import_tensorflow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +39,8 @@ class Format:
     marker
         Of a folder: the file by which the format is recognised.
     options
-        The settings that the loader takes: `trust_model`, which skips the check of the model's code, `architecture`
-        and `output`.
+        The settings that the loader takes: `trust_model`, which skips the check of the model's code, `architecture`,
+        `output` and `device`.
     target
         The name of the format in `btfer convert --to`; empty if models are not converted to it.
     """
@@ -96,6 +101,7 @@ FORMATS = (
         packages={"transformers": ("torch", "transformers", "safetensors")},
         note="labels and preprocessing from its own files; safetensors only; needs the extra `[hf]`",
         marker="config.json",
+        options=("device",),
     ),
     Format(
         name="weights of PyTorch",
@@ -103,7 +109,7 @@ FORMATS = (
         loader="torch_file:load_torch",
         packages={"torch": ("torch", "safetensors")},
         note="a `state_dict`, and your own function that returns the network; needs the extra `[torch]`",
-        options=("architecture", "output"),
+        options=("architecture", "output", "device"),
     ),
     Format(
         name="a TensorFlow Lite file",
@@ -120,7 +126,7 @@ FORMATS = (
         loader="onnx_file:load_onnx",
         packages={"onnxruntime": ("onnxruntime",)},
         note="channels last or channels first, through ONNX Runtime",
-        options=("output",),
+        options=("output", "device"),
         target="onnx",
     ),
     Format(
@@ -168,6 +174,7 @@ def load_model(
     architecture: str = "",
     output: str = "",
     name: str = "",
+    device: Device = "auto",
 ) -> Model:
     """Load a model of any known format.
 
@@ -185,6 +192,8 @@ def load_model(
         Name of the output with the scores, for a model with several.
     name
         Name of a model in memory in reports; by default that of the function or of the Keras model.
+    device
+        What models of ONNX, PyTorch and TensorFlow compute on; a PyTorch module in memory stays where it is.
 
     Raises
     ------
@@ -192,13 +201,14 @@ def load_model(
         If the file is missing, is not a model, is damaged or holds code, or if its input is not one image or its
         output not one list of scores.
     """
-    settings = {"trust_model": trust_model, "architecture": architecture, "output": output}
+    settings = {"trust_model": trust_model, "architecture": architecture, "output": output, "device": device}
     if not isinstance(model, str | os.PathLike):
         return _in_memory(model, name, output)
     path = Path(model).expanduser()
     for model_format in FORMATS:
         if _is_of(model, path, model_format):
-            return model_format.load(str(model) if model_format.kind == "function" else path, **settings)
+            loaded = model_format.load(str(model) if model_format.kind == "function" else path, **settings)
+            return _placed(loaded, device)
     if path.is_dir():
         markers = " or ".join(model_format.marker for model_format in FORMATS if model_format.marker)
         raise BtferError(
@@ -214,6 +224,21 @@ def load_model(
     raise BtferError(
         f"{path}: not a known model format; expected {accepted_formats()}, as of model.save('name.keras')"
     )
+
+
+def _placed(model: Model, device: Device) -> Model:
+    """Return a model of TensorFlow that computes on a device, and any other as it is."""
+    if model.loader not in {"keras", "tf_keras", "saved_model"}:
+        return replace(model, device="unknown") if model.loader == "function" else model
+    chosen = tensorflow_device(device)
+    if device != "cpu" or not import_tensorflow().config.list_logical_devices("GPU"):
+        return replace(model, device=chosen)
+
+    def predict(batch: NDArray[Any]) -> NDArray[np.float32]:
+        with import_tensorflow().device("CPU"):
+            return model.predict(batch)
+
+    return replace(model, predict=predict, device=chosen)
 
 
 def _is_of(model: Any, path: Path, model_format: Format) -> bool:  # noqa: ANN401 - a path or a string

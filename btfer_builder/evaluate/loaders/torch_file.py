@@ -2,13 +2,15 @@
 
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from btfer_builder.errors import BtferError, UnsafeFile
 from btfer_builder.evaluate.loaders.base import Model, first_line
-from btfer_builder.evaluate.loaders.function import import_target
+from btfer_builder.evaluate.loaders.own_code import import_target, source_files
 from btfer_builder.evaluate.loaders.torch_module import import_torch, wrap_module
+from btfer_builder.io.device import Device, torch_device
 
 #: What leads from a PyTorch model to a file that can be scored.
 WAYS = (
@@ -20,7 +22,7 @@ WAYS = (
 _NESTED = ("state_dict", "model_state_dict", "model", "net", "weights")
 
 
-def load_torch(path: Path, *, architecture: str = "", output: str = "") -> Model:
+def load_torch(path: Path, *, architecture: str = "", output: str = "", device: Device = "auto") -> Model:
     """Load a file of weights into the network of `--architecture`.
 
     A `.safetensors` file holds arrays only; of `.pt` and `.pth` PyTorch reads arrays and plain containers only
@@ -34,6 +36,8 @@ def load_torch(path: Path, *, architecture: str = "", output: str = "") -> Model
         `package.module:function`, the user's own code: called without arguments, it returns a `torch.nn.Module`.
     output
         Name of the output that holds the scores, if the network has several.
+    device
+        What it computes on.
 
     Raises
     ------
@@ -49,19 +53,21 @@ def load_torch(path: Path, *, architecture: str = "", output: str = "") -> Model
         raise BtferError(f"{path}: holds weights, but not the network they belong to; {WAYS}")
     torch = import_torch(str(path))
     weights = _weights(torch, path)
-    target, _ = import_target(architecture)
+    target, source = import_target(architecture)
     try:
         module = target if isinstance(target, torch.nn.Module) else target()
-    except Exception as error:  # the user's own code runs
+    except (Exception, SystemExit) as error:  # the user's own code runs
         raise BtferError(f"{architecture}: building the network fails: {first_line(error)}") from error
     if not isinstance(module, torch.nn.Module):
         raise BtferError(f"{architecture}: returns {type(module).__name__}; expected a torch.nn.Module")
     try:
-        module.load_state_dict(weights, strict=True)
-    except RuntimeError as error:
-        detail = "; ".join(line.strip() for line in str(error).splitlines()[1:3])[:300]
+        module.load_state_dict(_without_wrappers(weights, module.state_dict()), strict=True)
+    except Exception as error:  # PyTorch lists what differs from the second line on; a network may check more
+        lines = [line.strip() for line in str(error).splitlines()]
+        detail = "; ".join(lines[1:3])[:300] or first_line(error)
         raise BtferError(f"{path}: its weights do not fit the network of {architecture}: {detail}") from None
-    return wrap_module(module, path=path, output=output)
+    code = source_files(architecture.partition(":")[0], source)
+    return replace(wrap_module(module.to(torch_device(device)), path=path, output=output), code=code)
 
 
 def refuse_program(path: Path) -> None:
@@ -95,19 +101,26 @@ def _weights(torch: Any, path: Path) -> dict[str, Any]:  # noqa: ANN401 - the mo
                 f"{path}: holds pickled objects besides its weights, and unpickling can run any code; {WAYS}"
             ) from None
         raise BtferError(f"{path}: not a PyTorch file, or damaged ({first_line(error)}); {WAYS}") from None
-    for name in _NESTED:
-        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
-            content = content[name]
-            break
+    while isinstance(content, Mapping) and (
+        inner := next((content[name] for name in _NESTED if isinstance(content.get(name), Mapping)), None)
+    ):
+        content = inner
     if not isinstance(content, Mapping) or not all(
         isinstance(each, torch.Tensor) for each in content.values()
     ):
         raise BtferError(f"{path}: holds no state_dict, arrays by name; {WAYS}")
-    # DataParallel puts its own name before those of all weights.
-    wrapped = bool(content) and all(str(name).startswith("module.") for name in content)
-    return {
-        str(name).removeprefix("module.") if wrapped else str(name): each for name, each in content.items()
-    }
+    return {str(name): each for name, each in content.items()}
+
+
+def _without_wrappers(weights: dict[str, Any], expected: Mapping[str, Any]) -> dict[str, Any]:
+    """Remove the names that wrappers put before those of all weights: DataParallel, torch.compile, Lightning."""
+    inner = weights
+    while inner and not expected.keys() & inner.keys():
+        wrapper = next(iter(inner)).partition(".")[0] + "."
+        if not all(name.startswith(wrapper) for name in inner):
+            return weights
+        inner = {name.removeprefix(wrapper): each for name, each in inner.items()}
+    return inner or weights
 
 
 def read_safetensors(path: Path) -> dict[str, Any]:

@@ -97,22 +97,33 @@ def wrap_module(
         loader,
         _predictor(torch, module, str(path or name), output),
         name=name,
-        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        parameters=_parameters(torch, module),
         flops=lambda height, width: _flops(torch, module, (channels, height, width)),
+        device=_first(torch, module).device.type,
     )
 
 
 def _channels(torch: Any, module: Any) -> int:  # noqa: ANN401 - PyTorch's own types
-    kinds = (torch.nn.Conv2d, torch.nn.LazyConv2d)
-    return next((layer.in_channels for layer in module.modules() if isinstance(layer, kinds)), 3)
+    first = next((layer for layer in module.modules() if isinstance(layer, torch.nn.Conv2d)), None)
+    if first is None or torch.nn.parameter.is_lazy(first.weight):
+        return 3
+    return int(first.weight.shape[1] * first.groups)
+
+
+def _parameters(torch: Any, module: Any) -> int | None:  # noqa: ANN401
+    """Return the number of weights; None if a lazy layer has not got its own yet."""
+    parameters = list(module.parameters())
+    if any(torch.nn.parameter.is_lazy(each) for each in parameters):
+        return None
+    return int(sum(each.numel() for each in parameters))
 
 
 def _predictor(torch: Any, module: Any, title: str, output: str) -> Predict:  # noqa: ANN401
     def predict(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
-            with evaluating(module), torch.inference_mode():
+            with evaluating(module), torch.no_grad():
                 answer = module(_tensor(torch, module, batch))
-        except Exception as error:  # the module's own code runs
+        except (Exception, SystemExit) as error:  # the module's own code runs
             raise BtferError(
                 f"{title}: the model fails on a batch of {len(batch)}: {first_line(error)}"
             ) from error
@@ -129,9 +140,14 @@ def _predictor(torch: Any, module: Any, title: str, output: str) -> Predict:  # 
 
 
 def _tensor(torch: Any, module: Any, batch: NDArray[np.float32]) -> Any:  # noqa: ANN401
-    first = next((each for each in module.parameters() if each.is_floating_point()), torch.empty(0))
+    first = _first(torch, module)
     images = torch.from_numpy(np.ascontiguousarray(batch.transpose(0, 3, 1, 2)))
     return images.to(first.device, first.dtype)
+
+
+def _first(torch: Any, module: Any) -> Any:  # noqa: ANN401
+    """Return a tensor of the module's device and precision: its first parameter, if it has one."""
+    return next((each for each in module.parameters() if each.is_floating_point()), torch.empty(0))
 
 
 def _scores(torch: Any, answer: Any, title: str, output: str) -> Any:  # noqa: ANN401
@@ -146,6 +162,10 @@ def _scores(torch: Any, answer: Any, title: str, output: str) -> Any:  # noqa: A
     else:
         outputs = {"logits": getattr(answer, "logits", None)}
     tensors = {name: value for name, value in outputs.items() if isinstance(value, torch.Tensor)}
+    if not tensors:
+        raise BtferError(
+            f"{title}: returns {type(answer).__name__}; expected a tensor, or several with names"
+        )
     if not output and "logits" in tensors:
         return tensors["logits"]
     return tensors[choose_output(title, list(tensors), output)]
@@ -169,7 +189,7 @@ def _flops(torch: Any, module: Any, shape: tuple[int, int, int]) -> int | None: 
 
     image = np.zeros((1, shape[1], shape[2], shape[0]), np.float32)
     try:
-        with FlopCounterMode(display=False) as counter, evaluating(module), torch.inference_mode():
+        with FlopCounterMode(display=False) as counter, evaluating(module), torch.no_grad():
             module(_tensor(torch, module, image))
     except Exception:  # a model without counts can still be scored
         return None

@@ -5,17 +5,15 @@ every resampled one. The interval therefore holds the gaps under which the obser
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.evaluate.metrics.scores import Interval, Table
 
-#: Largest share of draws beyond the observed gap for which a gap counts as too small, and as too large. The groups
-#: between the best and the worst are estimated, too; with these shares 95 to 98 % of the intervals hold the true gap
-#: where the groups are evenly spread (3 to 10 groups, gaps of 0 to 0.2), and 92 to 99 % in all patterns simulated.
-#: They were chosen on these simulations.
-TOO_SMALL, TOO_LARGE = 0.04, 0.02
+#: Share of draws in each tail of the test.
+TAIL = 0.025
 
 #: Draws of one test; more move the ends of the interval by less than the third decimal.
 DRAWS = 2000
@@ -41,33 +39,61 @@ def gap_interval(hits: NDArray[np.int64], sizes: NDArray[np.int64], *, draws: in
     Interval
         It holds the observed gap. Its lower end is 0 where groups of the same true share have such a gap by chance.
 
-    Notes
-    -----
-    For a gap δ, the shares are those closest to the observed ones (least squares, weighted by the sizes) whose largest
-    difference is δ: the parametric bootstrap under a restricted estimate.
+    See Also
+    --------
+    rejected : The test that is inverted.
     """
-    shares = hits / sizes
-    observed = float(np.ptp(shares))
-    count = min(draws, DRAWS)
-
-    def drawn_gaps(gap: float) -> Table:
-        expected = restricted_shares(shares, sizes, gap)
-        # The same seed for every gap: the share of draws then changes with the gap only.
-        rows = np.random.default_rng(seed).binomial(sizes, expected, (count, len(sizes))) / sizes
-        gaps: Table = np.ptp(rows, axis=1)
-        return gaps
-
-    rounding = 1e-9
 
     def too_small(gap: float) -> bool:
-        return bool(np.mean(drawn_gaps(gap) >= observed - rounding) < TOO_SMALL)
+        return rejected(hits, sizes, gap, draws=draws, seed=seed) == "too small"
 
     def too_large(gap: float) -> bool:
-        return bool(np.mean(drawn_gaps(gap) <= observed + rounding) < TOO_LARGE)
+        return rejected(hits, sizes, gap, draws=draws, seed=seed) == "too large"
 
+    observed = float(np.ptp(hits / sizes))
     low = _boundary(0.0, observed, too_small) if too_small(0.0) else 0.0
     high = _boundary(1.0, observed, too_large) if too_large(1.0) else 1.0
     return low, high
+
+
+def rejected(
+    hits: NDArray[np.int64], sizes: NDArray[np.int64], gap: float, *, draws: int, seed: int
+) -> Literal["", "too small", "too large"]:
+    """Test whether the largest difference of the groups' true shares can be `gap`, at the level of 5 %.
+
+    Parameters
+    ----------
+    hits, sizes, draws, seed
+        As in `gap_interval`.
+    gap
+        0 to 1.
+
+    Returns
+    -------
+    str
+        Whether the gap is too small for the observed one, or too large; empty if it is neither.
+
+    Notes
+    -----
+    The shares under which draws are made are those closest to the observed ones (least squares, weighted by the sizes)
+    whose largest difference is the gap: the parametric bootstrap under a restricted estimate. A small gap is hardly
+    ever too large, because the largest of several differences exceeds it anyhow; the share of draws that this tail
+    cannot have is given to the other one, so that the test of a gap of 0 is one-sided. Draws equal to the observed gap
+    count half as larger ones (mid-P), and as smaller ones in full: an observed gap of 0 has no smaller ones.
+    """
+    shares = hits / sizes
+    observed, rounding = float(np.ptp(shares)), 1e-9
+    # The same seed for every gap: the share of draws then changes with the gap only.
+    rng = np.random.default_rng(seed)
+    expected = restricted_shares(shares, sizes, gap)
+    drawn = np.ptp(rng.binomial(sizes, expected, (min(draws, DRAWS), len(sizes))) / sizes, axis=1)
+    if gap > observed:
+        return "too large" if np.mean(drawn <= observed + rounding) < TAIL else ""
+    above = (
+        np.mean(drawn >= observed - rounding) + np.mean(drawn > observed + rounding)
+    ) / 2  # the mid-P value
+    unused = max(0.0, TAIL - float(np.mean(drawn < gap - rounding)))
+    return "too small" if above < TAIL + unused else ""
 
 
 def restricted_shares(shares: Table, sizes: NDArray[np.int64], gap: float) -> Table:
@@ -80,15 +106,20 @@ def restricted_shares(shares: Table, sizes: NDArray[np.int64], gap: float) -> Ta
     gap
         0 to 1.
     """
-    order = np.argsort(shares, kind="stable")
-    worst, best = order[0], order[-1]
-    if gap >= shares[best] - shares[worst]:  # only these two move apart
-        weights = sizes[[worst, best]]
-        low = np.average([shares[worst], shares[best] - gap], weights=weights).clip(0, 1 - gap)
-        moved = shares.clip(low, low + gap)
-        moved[worst], moved[best] = low, low + gap
+    lowest, highest = shares.min(), shares.max()
+    if (
+        gap >= highest - lowest
+    ):  # the two move apart for which it costs least: small groups are the least certain
+        weights = sizes[:, np.newaxis] + sizes
+        low = ((sizes * shares)[:, np.newaxis] + sizes * (shares - gap)) / weights  # (worst, best)
+        low = low.clip(max(0.0, highest - gap), min(lowest, 1 - gap))
+        cost = sizes[:, np.newaxis] * (shares[:, np.newaxis] - low) ** 2 + sizes * (low + gap - shares) ** 2
+        np.fill_diagonal(cost, np.inf)
+        worst, best = np.unravel_index(cost.argmin(), cost.shape)
+        moved = shares.copy()
+        moved[worst], moved[best] = low[worst, best], low[worst, best] + gap
         return moved
-    lows = np.linspace(shares[worst], shares[best] - gap, 33)[:, np.newaxis]
+    lows = np.linspace(lowest, highest - gap, 33)[:, np.newaxis]
     clipped = shares.clip(lows, lows + gap)
     closest: Table = clipped[(sizes * (clipped - shares) ** 2).sum(axis=1).argmin()]
     return closest

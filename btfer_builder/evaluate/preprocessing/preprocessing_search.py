@@ -11,6 +11,7 @@ from btfer_builder.evaluate.inference.predict import ModelRun, Progress, predict
 from btfer_builder.evaluate.metrics.scores import Interval, wilson
 from btfer_builder.evaluate.metrics.significance import holm, mcnemar
 from btfer_builder.evaluate.preprocessing.presets import PRESETS
+from btfer_builder.evaluate.signature import content_digests
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.networks.preprocessing import ChannelOrder, Preprocessing
 
@@ -74,6 +75,7 @@ def search_preprocessing(
     workers: int,
     seed: int,
     progress: Progress = iter,
+    memory: int = 0,
 ) -> tuple[PreprocessingScore, ...]:
     """Score the declared preprocessing of a model and the usual alternatives on a part of the faces.
 
@@ -83,7 +85,7 @@ def search_preprocessing(
         The model with its declared preprocessing.
     faces
         Of the domain it was trained on; up to 50 of each emotion are taken.
-    batch_size, workers, progress
+    batch_size, workers, progress, memory
         As in `predict_jobs`.
     seed
         Of the choice of faces.
@@ -100,7 +102,15 @@ def search_preprocessing(
         job.model, predict=lambda batch: np.nan_to_num(job.model.predict(batch), posinf=0, neginf=0)
     )
     jobs = [ModelRun(model, job.labels, preprocessing, "none") for preprocessing in preprocessings.values()]
-    (answers,) = predict_jobs(jobs, chosen, batch_size=batch_size, workers=workers, progress=progress)
+    (answers,) = predict_jobs(
+        jobs,
+        chosen,
+        batch_size=batch_size,
+        workers=workers,
+        progress=progress,
+        digests=content_digests(chosen, workers),
+        memory=memory,
+    )
     true = np.array([EMOTIONS.index(face.emotion) for face in chosen])
     right = [predictions.predicted == true for predictions in answers]
     p_values = holm([mcnemar(right[0], alternative) for alternative in right[1:]])

@@ -13,7 +13,7 @@ from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.preprocessing.declaration import Sidecar
 from btfer_builder.evaluate.preprocessing.presets import PRESETS
 from btfer_builder.evaluate.preprocessing.sidecar import read_sidecar, sidecar_path
-from btfer_builder.networks.preprocessing import ChannelOrder, Preprocessing
+from btfer_builder.networks.preprocessing import Preprocessing, channel_order, check_mean_and_std
 
 #: Settings that a sidecar or a preset can declare.
 DECLARED = ("size", "color", "scale", "mean", "std", "resize", "crop", "resize_to")
@@ -37,12 +37,15 @@ class ResolvedPreprocessing:
         The settings of the sidecar or preset that a flag overrides or invalidates, as sentences.
     kernel_declared
         Whether anything says how the model's faces were resized.
+    labels_declared
+        Whether anything names the model's classes.
     """
 
     recipe: EvalRecipe
     source: str
     overridden: tuple[str, ...] = ()
     kernel_declared: bool = True
+    labels_declared: bool = True
 
 
 def resolve_preprocessing(
@@ -80,11 +83,12 @@ def resolve_preprocessing(
     if model.takes == "uint8" and "scale" not in explicit and recipe.scale == EvalRecipe().scale:
         recipe = msgspec.structs.replace(recipe, scale="0,255")
         source = "model's own input of whole numbers" if declared is None else source
+    named = "labels" in flags or recipe.labels != EvalRecipe().labels
     if declared is None:
         # Labels, a size or an interpolation do not say which range of pixels the model was trained on.
         source = "flags" if {"scale", "mean", "std"} & set(flags) else source
         kernel = "resize" in flags or recipe.resize != "auto"
-        return ResolvedPreprocessing(recipe, source, kernel_declared=kernel)
+        return ResolvedPreprocessing(recipe, source, (), kernel, named)
     settings: dict[str, Any] = {name: getattr(declared.input, name) for name in DECLARED}
     settings |= {"labels": declared.labels.outputs or None, "activation": declared.output.activation}
     settings = {name: value for name, value in settings.items() if value is not None}
@@ -109,6 +113,7 @@ def resolve_preprocessing(
         source + (" and flags" if differing else ""),
         tuple(overridden),
         "resize" in settings or "resize" in flags or recipe.resize != "auto",
+        "labels" in settings or named,
     )
 
 
@@ -159,23 +164,8 @@ def build_preprocessing(recipe: EvalRecipe, model: Model, explicit: Collection[s
         raise BtferError(
             f"{model.where}: takes whole numbers of 0 to 255; give --scale 0,255, and no mean and no std"
         )
-    color: ChannelOrder
-    if recipe.color == "auto":
-        color = "grey" if model.channels == 1 else "rgb"
-    elif recipe.color.startswith("grey") or model.channels == 3:
-        color = recipe.color
-    else:
-        raise BtferError(
-            f"{model.where}: takes one channel, so color cannot be {recipe.color}; use grey or auto"
-        )
-    for name, values in (("mean", recipe.mean), ("std", recipe.std)):
-        if len(values) not in {0, 1, model.channels}:
-            raise BtferError(
-                f"{model.where}: {name} has {len(values)} values, but its images have {model.channels} channels; "
-                "give one value, or one a channel"
-            )
-    if any(value <= 0 for value in recipe.std):
-        raise BtferError(f"{model.where}: std must be above 0")
+    color = channel_order(recipe.color, model.channels, model.where)
+    check_mean_and_std(recipe.mean, recipe.std, model.channels, model.where)
     return Preprocessing(
         height,
         width,

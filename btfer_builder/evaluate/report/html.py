@@ -1,6 +1,5 @@
 """The self-contained report page, and numbers formatted for people."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from btfer_builder.evaluate.metrics.groups import ATTRIBUTES, MIN_FACES, WORDING
@@ -10,6 +9,7 @@ from btfer_builder.evaluate.notes import NO_PROBABILITIES, lacking_faces
 from btfer_builder.evaluate.report.face_thumbnails import cells, worst_errors
 from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.robustness import MEANINGS, SEVERITIES
+from btfer_builder.io.text import counted, listed
 from btfer_builder.labels import EMOTIONS
 
 if TYPE_CHECKING:
@@ -113,16 +113,6 @@ def interval_of(metric: Metric, interval: Interval | None) -> str:
     if interval is None or metric.text.unit == "percent":
         return between(interval)
     return f"{interval[0]:.3f}–{interval[1]:.3f}".replace("-", "−")
-
-
-def counted(number: int, noun: str) -> str:
-    """Show a number and its noun: `1 face`, `2,100 faces`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Join names: `sad`, `sad and angry`, `sad, angry and fear`."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def percent(share: float | None) -> str:

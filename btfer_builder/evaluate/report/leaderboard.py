@@ -7,10 +7,11 @@ from pathlib import Path
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.registry import METRICS, Metric, metrics_in
 from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard, Row
-from btfer_builder.evaluate.report.html import between, counted, environment, points, short, value_of
+from btfer_builder.evaluate.report.html import between, environment, points, short, value_of
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.csv import write_csv
 from btfer_builder.io.json import write_json
+from btfer_builder.io.text import counted
 
 #: Shown above several leaderboards.
 SEPARATE_SETS = (

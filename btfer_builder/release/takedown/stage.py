@@ -18,12 +18,13 @@ from btfer_builder.config import ReleaseRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import build_folder, restore_folder
 from btfer_builder.labels import Emotion
-from btfer_builder.reconcile import STAGES, finish_erasure, reconcile
+from btfer_builder.reconcile import CACHE, STAGES, finish_erasure, reconcile
 from btfer_builder.records import SampledFace
 from btfer_builder.release.diff import release_info
 from btfer_builder.release.stage import record_release, write_release_files
 from btfer_builder.release.takedown.find_matches import TakedownMatches, find_matches
 from btfer_builder.release.takedown.replacements import Replacement, drawn_with, find_replacements
+from btfer_builder.sample.cached_faces import delete_cached_faces
 from btfer_builder.sample.choose import ONLY_SPLIT
 from btfer_builder.sample.folder import restore_sample, write_sample
 from btfer_builder.workspace import Workspace, rewrite_manifests
@@ -132,6 +133,7 @@ def take_down(
             add_tombstones(catalog, matches.tombstones, reason)
             _delete(workspace, matches)
             intend(catalog, "release", *(str(path) for path, _, _ in here))
+            intend(catalog, "sample", CACHE)
             erase(
                 catalog,
                 image_ids=list(matches.reasons),
@@ -139,11 +141,14 @@ def take_down(
                 urls=matches.urls,
                 sample=chosen,
             )
+            delete_cached_faces(
+                workspace
+            )  # after the rows: nobody keeps the faces of an earlier sample any more
             rewrite_manifests(workspace)
             _write_sample(workspace)
             releases = [_write_again(workspace, path, settings) for path, _, settings in here]
             with catalog.transaction() as db:
-                fulfil(db, *(str(path) for path, _, _ in here))
+                fulfil(db, CACHE, *(str(path) for path, _, _ in here))
             counts |= {"images": len(matches.reasons), "faces": len(matches.faces), "releases": len(releases)}
             counts |= {"short": sum(face.by is None for face in replacements)}
         finish_erasure(workspace, matches.urls)

@@ -1,6 +1,7 @@
 """The real detector finds the people in real photographs and nobody in others."""
 
 import io
+from dataclasses import asdict
 from functools import cache
 
 import cv2
@@ -10,9 +11,11 @@ from PIL import Image
 from skimage import data
 
 from btfer_builder.config import CropRecipe
+from btfer_builder.crop import cropping
 from btfer_builder.crop.cropping import crop_images, png
 from btfer_builder.crop.detectors.base import DETECTION_SIDE, SMALLEST_SIDE, detect_faces
 from btfer_builder.crop.geometry import PixelBox, cut
+from btfer_builder.crop.render import render_crop
 from btfer_builder.images.decode import decode_image
 from btfer_builder.records import Face
 from demo.pictures import encode, grace_hopper
@@ -176,6 +179,76 @@ def test_a_face_that_is_not_good_enough_says_why(crop_one, tmp_path, settings, r
     result = crop_one(encode(hopper()), **settings)
     assert [result.reason, *(face.reason for face in result.faces)] == [reason, reason]
     assert len(list(tmp_path.rglob("*.png"))) == (reason is None)
+
+
+def among_small_ones(size):
+    """Return a picture with Eileen Collins's face of some pixels, and a smaller one of 16 pixels."""
+    picture = cv2.GaussianBlur(cv2.resize(data.coffee(), (640, 420)), (0, 0), 2)
+    for face, left in ((size, 30), (16, 400)):
+        part = cv2.resize(astronaut(), None, fx=face / 85, fy=face / 85, interpolation=cv2.INTER_AREA)
+        picture[20 : 20 + part.shape[0], left : left + part.shape[1]] = part
+    return encode(picture, "PNG")
+
+
+def test_where_no_face_is_large_enough_all_sizes_are_searched(crop_one):
+    """So that the image is `too_small`, with the same faces as ever."""
+    content = among_small_ones(33)
+    every, safe, fast = (crop_one(content, search=sizes) for sizes in ("full", "safe", "fast"))
+    assert every == safe == fast
+    assert [face.reason for face in every.faces] == ["too_small", "too_small"]
+    assert every.reason == "too_small"
+
+
+def test_beside_a_large_face_the_smallest_are_left_out(crop_one):
+    content = among_small_ones(90)
+    every, fast = (crop_one(content, search=sizes, min_face_size=80) for sizes in ("full", "fast"))
+    assert [face.reason for face in every.faces] == ["too_small", None]
+    assert fast.faces == every.faces[1:]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"faces": "single"}, {"blur_others": True}, {"detector": "mtcnn-reference"}]
+)
+def test_where_smaller_faces_matter_all_sizes_are_searched(crop_one, settings):
+    every, fast = (crop_one(among_small_ones(90), search=sizes, **settings) for sizes in ("full", "fast"))
+    assert len(every.faces) == 2
+    assert fast == every
+
+
+def test_a_smaller_smallest_face_is_found_by_every_search(crop_one):
+    for sizes in ("full", "safe", "fast"):
+        result = crop_one(among_small_ones(90), search=sizes, min_face_size=14, faces="all")
+        assert [face.state for face in result.faces] == ["kept", "kept"]
+
+
+def test_in_a_photo_that_is_searched_smaller_the_sizes_are_those_of_the_photo(crop_one):
+    """A face of 90 pixels in 4000 has 45 in the 2000 that are searched: less than twice the smallest window."""
+    photo = np.full((1000, 4000, 3), 128, np.uint8)
+    part = cv2.resize(astronaut(), None, fx=90 / 85, fy=90 / 85, interpolation=cv2.INTER_CUBIC)
+    photo[100 : 100 + part.shape[0], 100 : 100 + part.shape[1]] = part
+    every, fast = (
+        crop_one(encode(photo, "PNG"), search=sizes, min_face_size=80) for sizes in ("full", "fast")
+    )
+    assert [face.state for face in every.faces] == ["kept"]
+    assert fast == every
+
+
+def test_a_large_jpeg_is_searched_reduced_and_its_crop_is_that_of_the_whole_photo(crop_one, tmp_path):
+    content = encode(cv2.resize(data.astronaut(), (4100, 4100), interpolation=cv2.INTER_CUBIC))
+    full, safe = (crop_one(content, search=search) for search in ("full", "safe"))
+    (one,), (other,) = full.faces, safe.faces
+    pixel = 4100 / DETECTION_SIDE  # of the picture that is searched
+    for side in ("x", "y", "width", "height"):
+        assert abs(getattr(one, side) - getattr(other, side)) <= 2.01 * pixel
+    with Image.open(tmp_path / other.path) as image:
+        pixels = np.asarray(image)
+    np.testing.assert_array_equal(render_crop(asdict(other), decode_image(tmp_path / "photo"), 256), pixels)
+
+
+def test_a_large_jpeg_without_a_face_is_never_decoded_whole(crop_one, monkeypatch):
+    monkeypatch.setattr(cropping, "decode_image", lambda *_: pytest.fail("decoded at full scale"))
+    result = crop_one(encode(cv2.resize(data.coffee(), (4000, 2600), interpolation=cv2.INTER_AREA)))
+    assert (result.reason, result.faces) == ("no_face", ())
 
 
 def test_a_photo_without_a_face_says_so(crop_one):

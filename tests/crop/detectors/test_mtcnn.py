@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from benchmarks.compose import compose, photographs
+from benchmarks.compose import compose, compose_faces, photographs
 from btfer_builder.config import CropRecipe
 from btfer_builder.crop.cropping import crop_images
 from btfer_builder.crop.detectors import mtcnn_reference as reference
@@ -90,6 +90,53 @@ def test_a_larger_smallest_face_loses_no_larger_face(smallest):
     boxes, _ = mtcnn.find_faces(data.astronaut(), min_face_size=smallest)
     assert len(boxes) == 1
     assert np.abs(boxes[0, :4] - mtcnn.find_faces(data.astronaut())[0][0, :4]).max() < 15
+
+
+@cache
+def scenes():
+    """Return pictures of one to six faces of 20 to 400 pixels."""
+    return list(compose_faces(photographs(None)[:12], 6, seed=2))
+
+
+@pytest.mark.parametrize("smallest", [40 / 2**0.5, 40.0])
+def test_large_faces_are_those_of_the_full_search(smallest):
+    faces = 0
+    for picture in scenes():
+        expected, found = mtcnn.find_faces(picture)[0], mtcnn.find_faces(picture, smallest)[0]
+        for box in expected[(expected[:, 2:4] - expected[:, :2]).min(axis=1, initial=np.inf) >= 40]:
+            assert np.abs(found[:, :4] - box[:4]).max(axis=1).min() <= 0.5
+            faces += 1
+    assert faces >= 6
+
+
+def test_where_the_faces_are_not_enough_the_result_is_that_of_the_full_search():
+    asked = []
+
+    def refuse(boxes, landmarks):
+        asked.append((boxes, landmarks))
+        return False
+
+    for picture in [*scenes()[:3], data.chelsea()]:
+        asked.clear()
+        full, again = mtcnn.find_faces(picture), mtcnn.find_faces(picture, 40, refuse)
+        assert all(np.array_equal(one, other) for one, other in zip(full, again, strict=True))
+        (reduced,) = asked
+        accepted = mtcnn.find_faces(picture, 40, lambda boxes, landmarks: True)
+        assert all(np.array_equal(one, other) for one, other in zip(reduced, accepted, strict=True))
+
+
+def test_a_search_that_skips_levels_computes_fewer_cells(monkeypatch):
+    cells = []
+    windows = mtcnn._windows
+    monkeypatch.setattr(
+        mtcnn, "_windows", lambda net, level: (cells.append(level.size), windows(net, level))[1]
+    )
+    work = {}
+    for smallest in (20, 40 / 2**0.5, 40):
+        cells.clear()
+        mtcnn.find_faces(scenes()[0], smallest)
+        work[smallest] = sum(cells)
+    assert work[20] > 1.9 * work[40 / 2**0.5] > 3.6 * work[40]
 
 
 def test_a_photo_does_not_depend_on_those_before_it():

@@ -2,22 +2,52 @@
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data
 
-from btfer_builder.crop.detectors.mtcnn.pyramid import CELL, SCALE_FACTOR, levels, shrink
+from btfer_builder.crop.detectors.mtcnn.pyramid import (
+    CELL,
+    SCALE_FACTOR,
+    SMALLEST,
+    levels,
+    levels_to_skip,
+    shrink,
+)
 
 
-@given(st.integers(24, 3000), st.integers(24, 3000), st.integers(12, 200))
-def test_levels_shrink_by_the_factor_and_none_is_smaller_than_the_window(height, width, smallest):
-    sizes = levels(height, width, smallest)
+@given(st.integers(24, 3000), st.integers(24, 3000))
+def test_levels_shrink_by_the_factor_and_none_is_smaller_than_the_window(height, width):
+    sizes = levels(height, width)
     for number, (scale, rows, columns) in enumerate(sizes):
-        assert np.isclose(scale, CELL / smallest * SCALE_FACTOR**number)
+        assert np.isclose(scale, CELL / SMALLEST * SCALE_FACTOR**number)
         assert (rows, columns) == (int(height * scale), int(width * scale))
         assert min(rows, columns) >= CELL
-    if smallest >= 20 and min(height, width) >= 2 * smallest:
+    if min(height, width) >= 2 * SMALLEST:
         assert sizes
+
+
+@given(st.integers(40, 3000), st.floats(0, 5000))
+def test_the_search_begins_at_the_largest_window_that_is_not_above_the_smallest_face(side, smallest):
+    sizes = levels(side, side)
+    windows = [CELL / scale for scale, *_ in sizes]
+    skipped = levels_to_skip(sizes, smallest)
+    fitting = [window for window in windows if window <= smallest]
+    assert windows[skipped] == pytest.approx(max(fitting, default=SMALLEST))
+    assert len(sizes[skipped:]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("smallest", "window"), [(0, 20), (20, 20), (28.2, 20), (40 / 2**0.5, 28.2), (40, 39.8)]
+)
+def test_windows_of_usual_sizes(smallest, window):
+    sizes = levels(1200, 1600)
+    assert CELL / sizes[levels_to_skip(sizes, smallest)][0] == pytest.approx(window, abs=0.02)
+
+
+def test_a_photo_without_levels_has_none_to_skip():
+    assert levels_to_skip(levels(24, 24), 40) == 0
 
 
 @settings(max_examples=60, deadline=None)

@@ -136,6 +136,8 @@ def changed(folder: Path, target: Path, file: str, **settings) -> Path:
         ({"use_timm_backbone": True, "backbone": "resnet18"}, "code or weights from elsewhere"),
         ({"vision_config": {"_attn_implementation": "someone/kernels"}}, "has _attn_implementation"),
         ({"model_type": "own", "auto_map": {"AutoConfig": "evil.Config"}}, "own is not an image classifier"),
+        ({"num_hidden_layers": 10**6}, "has num_hidden_layers above 1000"),
+        ({"depths": [3, 10**9]}, "has depths above 1000"),
         ({"id2label": {str(n): str(n) for n in range(3)}}, r"its weights lack classifier\.\w+"),
     ],
 )
@@ -149,12 +151,18 @@ def test_a_folder_gets_nothing_from_elsewhere(folders, tmp_path, settings, says)
 
 
 def test_incomplete_folders(folders, tmp_path):
-    other = {"image_processor_type": "EfficientNetImageProcessor"}
+    other = {"image_processor_type": "ImageGPTImageProcessor"}
     folder = changed(folders["vit"], tmp_path / "other", "preprocessor_config.json", **other)
-    with pytest.raises(BtferError, match="names EfficientNetImageProcessor, whose steps are not known here"):
+    with pytest.raises(
+        BtferError, match=r"preprocessor_config\.json .*declare the preprocessing in a sidecar"
+    ):
         load_model(folder)
     (folder / "preprocessor_config.json").unlink()
-    assert load_model(folder).declared_in == ""
+    model = load_model(folder)
+    assert model.declared_in == ""
+    assert (model.declares.input.size, model.declares.input.scale) == (32, None), (
+        "the network states its size"
+    )
     torch.save({}, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
     with pytest.raises(UnsafeFile, match=r"has no model\.safetensors.*pickled"):
@@ -162,6 +170,63 @@ def test_incomplete_folders(folders, tmp_path):
     (folder / "config.json").write_text("[]")
     with pytest.raises(BtferError, match="holds no settings"):
         load_model(folder)
+
+
+def test_folders_of_others_are_named(folders, tmp_path):
+    folder = changed(folders["vit"], tmp_path / "timm", "config.json", architecture="resnet18")
+    config = json.loads((folder / "config.json").read_text())
+    del config["model_type"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BtferError, match=r"it is of timm: give .*model\.safetensors and --architecture"):
+        load_model(folder)
+    shutil.copytree(folders["vit"], tmp_path / "odd")
+    (tmp_path / "odd" / "model.safetensors").rename(tmp_path / "model.safetensors")
+    index = tmp_path / "odd" / "model.safetensors.index.json"
+    for name in ("../model.safetensors", str(tmp_path / "model.safetensors"), "weights.bin"):
+        index.write_text(json.dumps({"weight_map": {"classifier.bias": name}}))
+        with pytest.raises(UnsafeFile, match=r"which is not a \.safetensors file of the folder"):
+            load_model(tmp_path / "odd")
+    index.write_text(json.dumps({"weight_map": {"classifier.bias": "model-1.safetensors"}}))
+    with pytest.raises(BtferError, match=r"lacks model-1\.safetensors"):
+        load_model(tmp_path / "odd")
+
+
+def test_several_labels_have_a_probability_each(folders, faces, tmp_path):
+    folder = changed(
+        folders["vit"], tmp_path / "several", "config.json", problem_type="multi_label_classification"
+    )
+    outputs = evaluate_model(
+        folder, faces, EvalRecipe(resamples=0), tmp_path / "o"
+    ).evaluation.predictions.outputs
+    classify = transformers.pipeline("image-classification", model=str(folder))
+    for face, row in zip(faces, outputs, strict=True):
+        with Image.open(face.path) as image:
+            said = {each["label"]: each["score"] for each in classify(image, top_k=len(LABELS))}
+        assert row == pytest.approx([said[name] for name in LABELS.values()], abs=2e-5)
+
+
+def test_classes_without_names_are_assumed_and_said(folders, faces, tmp_path):
+    torch.manual_seed(0)
+    network, processor = vit()
+    network = type(network)(
+        type(network.config)(**{**network.config.to_dict(), "id2label": {n: f"LABEL_{n}" for n in range(7)}})
+    )
+    network.save_pretrained(tmp_path / "bare")
+    processor.save_pretrained(tmp_path / "bare")
+    report = evaluate_model(tmp_path / "bare", faces, EvalRecipe(resamples=0), tmp_path / "o")
+    assert any(
+        "Nothing names the model's classes; they are taken to be angry, disgust" in note
+        for note in report.notes
+    )
+    german = ("Wut", "Ekel", "Angst", "Freude", "Neutral", "Trauer", "Staunen")
+    with pytest.raises(BtferError, match="Wut"):
+        evaluate_model(
+            tmp_path / "bare",
+            faces,
+            EvalRecipe(labels=german[:4] + german[5:]),
+            tmp_path / "o",
+            explicit=["labels"],
+        )
 
 
 def test_shards_are_read(folders, tmp_path):

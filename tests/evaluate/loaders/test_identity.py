@@ -8,6 +8,7 @@ import pytest
 
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import Model
+from btfer_builder.evaluate.loaders.own_code import source_files
 from btfer_builder.evaluate.loaders.registry import load_model
 
 
@@ -47,6 +48,63 @@ def test_every_file_of_a_folder_counts(tmp_path):
     assert model.file_bytes == 12
     (folder / "variables" / "variables.data-00000-of-00001").write_bytes(b"Weights")
     assert model.digest != first
+
+
+def test_hidden_files_of_a_folder_do_not_count(tmp_path):
+    (tmp_path / "config.json").write_bytes(b"{}")
+    model = Model(tmp_path, 4, 4, 3, 7, "transformers", lambda batch: batch)
+    first = model.digest, model.file_bytes
+    (tmp_path / ".cache" / "download").mkdir(parents=True)
+    (tmp_path / ".cache" / "download" / "config.json.metadata").write_text("the time of the download")
+    (tmp_path / ".gitattributes").write_text("*.safetensors")
+    assert (model.digest, model.file_bytes) == first
+
+
+SOURCES = {
+    "own/__init__.py": "",
+    "own/nets.py": "import torch\nfrom . import layers\nfrom .deep.parts import part\ndef net(x): return x\n",
+    "own/layers.py": "import helper\n",
+    "own/deep/__init__.py": "from ..more import *\n",
+    "own/deep/parts.py": "def part():\n    import later\n",
+    "own/more.py": "broken = True\n",
+    "helper.py": "",
+    "later.py": "this is no Python (\n",
+}
+
+
+def test_the_code_behind_a_model_counts(tmp_path, monkeypatch):
+    for name, content in {**SOURCES, "unrelated.py": "", "own/unused.py": ""}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    files = source_files("own.nets", tmp_path / "own" / "nets.py")
+    assert {file.relative_to(tmp_path).as_posix() for file in files} == SOURCES.keys()
+    weights = tmp_path / "m.pt"
+    weights.write_bytes(b"weights")
+    model = Model(weights, 4, 4, 3, 7, "torch", lambda batch: batch, code=files)
+    first = model.digest
+    assert model.file_bytes == 7, "code is no weight"
+    for name, content in SOURCES.items():
+        (tmp_path / name).write_text(content + "# changed\n")
+        assert model.digest != first, name
+        (tmp_path / name).write_text(content)
+    (tmp_path / "unrelated.py").write_text("changed = True")
+    assert model.digest == first
+    installed = tmp_path / "site-packages" / "own"
+    installed.mkdir(parents=True)
+    (installed / "nets.py").write_text("import own.layers")
+    assert source_files("own.nets", installed / "nets.py") == (installed / "nets.py",)
+
+
+def test_a_module_that_a_function_imports_counts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Path("calls_others.py").write_text("import its_helper\ndef own(x): return x\n")
+    Path("its_helper.py").write_text("")
+    first = load_model("calls_others:own").digest
+    Path("its_helper.py").write_text("# changed")
+    assert load_model("calls_others:own").digest != first
+    for name in ("calls_others", "its_helper"):
+        sys.modules.pop(name)
 
 
 def test_what_a_function_declares_counts(tmp_path, monkeypatch):

@@ -155,3 +155,24 @@ def test_an_output_of_onnx_is_named(tmp_path):
     assert load_model(path, output="minus").predict(images()) == pytest.approx(
         -images().mean(axis=(1, 2)), abs=1e-6
     )
+
+
+@pytest.mark.parametrize("kind", ["UINT8", "INT32", "INT64"])
+def test_whole_numbers_of_any_width_are_fed_0_to_255_to_onnx(tmp_path, kind):
+    import onnx
+    from onnx import TensorProto, helper
+
+    nodes = [
+        helper.make_node("Cast", ["x"], ["c"], to=TensorProto.FLOAT),
+        helper.make_node("GlobalAveragePool", ["c"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["y"]),
+    ]
+    image = helper.make_tensor_value_info("x", getattr(TensorProto, kind), [None, 3, 8, 8])
+    scores = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 3])
+    graph = helper.make_graph(nodes, "g", [image], [scores])
+    path = tmp_path / "whole.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    model = load_model(path)
+    assert build_preprocessing(resolve_preprocessing(model, EvalRecipe()).recipe, model).scale == "0,255"
+    values = np.rint(images(high=255))
+    assert model.predict(values) == pytest.approx(values.mean(axis=(1, 2)), abs=1e-3)

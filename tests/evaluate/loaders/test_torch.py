@@ -43,9 +43,29 @@ def several():
     torch.manual_seed(0)
     return Several()
 
+class Arrays(Heads):
+    def forward(self, x):
+        return self.scores(x).numpy()
+
+class Lazy(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.drop, self.last = torch.nn.LazyConv2d(4, 3), torch.nn.Dropout(), torch.nn.LazyLinear(7)
+
+    scores = Heads.scores
+    forward = Heads.scores
+
+class Keeps(Heads):
+    def forward(self, x):
+        self.kept = self.scores(x)
+        return self.kept
+
+def half(): return Heads().half()
+def last(): return Heads().to(memory_format=torch.channels_last)
 def other(): return Heads(5)
 def nothing(): return 7
 def fails(): raise ValueError("no such network")
+def leaves(): raise SystemExit("bye")
 """
 
 
@@ -87,17 +107,29 @@ def saved(network, way: str) -> Path:
         torch.save({"epoch": 3, "state_dict": weights, "optimizer": {"lr": 0.1}}, path)
     elif way == "parallel":
         torch.save({f"module.{name}": value for name, value in weights.items()}, path)
+    elif way == "lightning":
+        inner = {f"model._orig_mod.{name}": value for name, value in weights.items()}
+        torch.save({"epoch": 3, "state_dict": inner, "hyper_parameters": {"lr": 0.1}}, path)
+    elif way == "twice":
+        torch.save({"model": {"state_dict": weights}}, path)
+    elif way == "half":
+        torch.save(
+            {name: value.half().to(memory_format=torch.preserve_format) for name, value in weights.items()},
+            path,
+        )
     return path
 
 
-@pytest.mark.parametrize("way", ["safetensors", "plain", "nested", "parallel"])
+@pytest.mark.parametrize("way", ["safetensors", "plain", "nested", "parallel", "lightning", "twice", "half"])
 def test_weights_go_into_the_users_network(nets, way):
     network = nets.Heads()
     path = saved(network, way)
     model = load_model(path, architecture="nets:small")
     assert (model.channels, model.loader, model.title) == (3, "torch", path.name)
     images = batch()
-    assert model.predict(images) == pytest.approx(expected(network, images), abs=1e-6)
+    assert model.predict(images) == pytest.approx(
+        expected(network, images), abs=1e-3 if way == "half" else 1e-6
+    )
     assert model.parameters == 3 * 4 * 9 + 4 + 4 * 7 + 7
     assert model.flops(12, 12) == 2 * (10 * 10 * 4 * 27 + 4 * 7)
 
@@ -123,6 +155,7 @@ def test_an_output_is_chosen_by_name(nets):
         ("nets:other", r"do not fit the network of nets:other: size mismatch for last"),
         ("nets:nothing", r"nets:nothing: returns int; expected a torch\.nn\.Module"),
         ("nets:fails", r"nets:fails: building the network fails: no such network"),
+        ("nets:leaves", r"nets:leaves: building the network fails: bye"),
         ("nets:gone", r"nets:gone: cannot be imported"),
     ],
 )
@@ -131,6 +164,33 @@ def test_what_is_wrong_with_weights_is_said(nets, architecture, says):
     with pytest.raises(BtferError, match=says) as raised:
         load_model(path, architecture=architecture)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("architecture", ["half", "last", "Heads", "Lazy"])
+def test_networks_of_other_kinds(nets, architecture):
+    network, images = nets.small(), batch()
+    model = load_model(saved(network, "plain"), architecture=f"nets:{architecture}")
+    assert model.predict(images) == pytest.approx(expected(network, images), abs=1e-2)
+    assert (model.channels, model.parameters) == (3, 147)
+
+
+def test_a_network_that_returns_no_tensor(nets):
+    with pytest.raises(BtferError, match=r"plain\.pth: returns ndarray; expected a tensor"):
+        load_model(saved(nets.small(), "plain"), architecture="nets:Arrays").predict(batch())
+
+
+def test_what_a_network_keeps_can_still_be_trained(nets):
+    network = nets.Keeps()
+    wrap_module(network).predict(batch())
+    assert not network.kept.is_inference()
+    assert wrap_module(nets.Lazy()).parameters is None
+
+
+def test_a_function_may_return_tensors():
+    images = (batch() * 255).astype(np.uint8)
+    for scores in (torch.rand(5, 7, requires_grad=True), torch.rand(5, 7).bfloat16()):
+        model = load_model(lambda _, scores=scores: scores)
+        assert model.predict(images) == pytest.approx(scores.detach().float().numpy())
 
 
 class Evil:

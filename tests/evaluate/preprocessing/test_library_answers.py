@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -114,6 +115,23 @@ def test_emopy_is_fed_as_by_its_library(faces, tmp_path, monkeypatch):
         Image.fromarray(face).save(tmp_path / "face.png")
         model.predict(tmp_path / "face.png")
         assert np.array_equal(preprocess(face, preprocessing)[0], fed[-1][0].astype(np.float32))
+
+
+#: What the libraries of JavaScript gave their networks for the faces below, every 16th and 8th pixel: of face-api.js
+#: 0.22.2 `NetInput.toBatchTensor` and `normalize`, of Human 3.3.6 the argument of its model in `emotion.predict`; run
+#: with Node.js 20 on tensors.
+JAVASCRIPT = Path(__file__).parent / "javascript_inputs.json"
+
+
+@pytest.mark.parametrize(
+    ("preset", "side", "channels", "step"), [("face-api", 112, 3, 16), ("human", 64, 1, 8)]
+)
+def test_networks_of_javascript_are_fed_as_by_their_libraries(faces, preset, side, channels, step):
+    model = Model(Path("m.onnx"), side, side, channels, 7, "function", lambda batch: batch)
+    steps = make_job(model, resolve_preprocessing(model, EvalRecipe(preset=preset)).recipe).preprocessing
+    for face, theirs in zip(faces, json.loads(JAVASCRIPT.read_text())[preset], strict=True):
+        ours, _ = preprocess(face, steps)
+        assert ours[::step, ::step].ravel() == pytest.approx(theirs, abs=3e-4)
 
 
 @pytest.mark.parametrize("side", [12, 100])

@@ -4,6 +4,7 @@ The steps and their peculiarities are those of mtcnn 1.0.0, so that boxes, landm
 not reproduced: a larger smallest face size loses no faces, and photos do not affect each other.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from btfer_builder.crop.detectors.mtcnn import networks
 from btfer_builder.crop.detectors.mtcnn.nms import suppress
-from btfer_builder.crop.detectors.mtcnn.pyramid import CELL, levels, shrink
+from btfer_builder.crop.detectors.mtcnn.pyramid import CELL, SMALLEST, levels, levels_to_skip, shrink
+from btfer_builder.io.device import Device, onnx_device
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -38,13 +40,22 @@ class _Networks:
     onet: "InferenceSession"
 
 
+def load_networks(device: Device = "auto") -> _Networks:
+    """Load the three networks, once a process and device."""
+    return _load_networks(onnx_device(device))
+
+
 @cache
-def load_networks() -> _Networks:
-    """Load the three networks, once a process."""
-    return _Networks(networks.pnet(), networks.rnet(), networks.onet())
+def _load_networks(device: Device) -> _Networks:
+    return _Networks(networks.pnet(device), networks.rnet(device), networks.onet(device))
 
 
-def find_faces(photo: NDArray[np.uint8], min_face_size: int = 20) -> tuple[Boxes, Boxes]:
+def find_faces(
+    photo: NDArray[np.uint8],
+    min_face_size: float = SMALLEST,
+    enough: Callable[[Boxes, Boxes], bool] | None = None,
+    device: Device = "auto",
+) -> tuple[Boxes, Boxes]:
     """Find the faces of a photo.
 
     Parameters
@@ -52,7 +63,12 @@ def find_faces(photo: NDArray[np.uint8], min_face_size: int = 20) -> tuple[Boxes
     photo
         RGB, uint8, shape (height, width, 3).
     min_face_size
-        Smallest face to find, in pixels, at least 12; twice the size takes a quarter of the time.
+        Size of face to begin with, in pixels: levels of the pyramid with smaller windows are skipped.
+    enough
+        Return whether these boxes and landmarks are enough; if not, the skipped levels are searched, too, and the
+        result is that of all levels. None: they are.
+    device
+        Where the networks are computed, as in `io.device.onnx_device`.
 
     Returns
     -------
@@ -61,27 +77,38 @@ def find_faces(photo: NDArray[np.uint8], min_face_size: int = 20) -> tuple[Boxes
     landmarks
         float64, shape (n, 10): x of left eye, right eye, nose, left and right corner of the mouth, then their y.
     """
-    nets = load_networks()
+    nets = load_networks(device)
     pixels = photo.astype(np.float32)
-    boxes = _propose(nets.pnet, pixels, min_face_size)
-    if len(boxes):
-        boxes = _refine(nets.rnet, pixels, boxes)
-    if not len(boxes):
-        return np.empty((0, 5)), np.empty((0, 10))
-    return _finish(nets.onet, pixels, boxes)
+    sizes = levels(*photo.shape[:2])
+    skipped = levels_to_skip(sizes, min_face_size)
+    proposed = _propose(nets.pnet, pixels, sizes[skipped:])
+    found = _decide(nets, pixels, proposed)
+    if skipped and enough and not enough(*found):
+        found = _decide(nets, pixels, _propose(nets.pnet, pixels, sizes[:skipped]) + proposed)
+    return found
 
 
-def _propose(pnet: "InferenceSession", photo: Float, min_face_size: int) -> Boxes:
-    sizes = levels(photo.shape[0], photo.shape[1], min_face_size)
-    if not sizes:  # the photo is smaller than the smallest face
-        return np.empty((0, 5))
-    found = []
+def _propose(pnet: "InferenceSession", photo: Float, sizes: Sequence[tuple[float, int, int]]) -> list[Boxes]:
+    """Return the boxes that PNet proposes on each of some levels, in pixels of the photo."""
+    if not sizes:
+        return []
+    proposed = []
     for (scale, *_), level in zip(sizes, shrink(photo, [size[1:] for size in sizes]), strict=True):
         boxes = _windows(pnet, level)
         boxes[:, :4] /= scale
-        found.append(suppress(boxes, 0.5))
-    boxes = np.concatenate(found)
-    return _square(suppress(_sorted(boxes), 0.7))
+        proposed.append(suppress(boxes, 0.5))
+    return proposed
+
+
+def _decide(nets: _Networks, photo: Float, proposed: Sequence[Boxes]) -> tuple[Boxes, Boxes]:
+    """Return boxes and landmarks of the faces among the boxes proposed on all levels."""
+    boxes = np.concatenate([np.empty((0, 5)), *proposed])
+    boxes = _square(suppress(_sorted(boxes), 0.7))
+    if len(boxes):
+        boxes = _refine(nets.rnet, photo, boxes)
+    if not len(boxes):
+        return np.empty((0, 5)), np.empty((0, 10))
+    return _finish(nets.onet, photo, boxes)
 
 
 def _windows(pnet: "InferenceSession", level: Float) -> Boxes:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
+from btfer_builder.io.device import Device, onnx_providers
 
 if TYPE_CHECKING:
     from onnx import NodeProto, TensorProto
@@ -96,7 +97,7 @@ class _Graph:
         return self.add("MaxPool", [x], kernel_shape=[side, side], strides=[2, 2], auto_pad=padding)
 
 
-def pnet() -> "InferenceSession":
+def pnet(device: Device = "auto") -> "InferenceSession":
     """Return the proposal network: float32 (n, 3, height, width), 0–255 → box offsets and logits (n, 6, …)."""
     weights = _weights("pnet")
     graph = _Graph()
@@ -107,25 +108,25 @@ def pnet() -> "InferenceSession":
     x = graph.prelu(graph.convolution(x, weights[6], weights[7]), weights[8].reshape(-1))
     heads = np.concatenate([weights[9], weights[11]], axis=3)
     graph.convolution(x, heads, np.concatenate([weights[10], weights[12]]), "heads")
-    return _session(graph, ["n", 3, "h", "w"])
+    return _session(graph, ["n", 3, "h", "w"], device)
 
 
-def rnet() -> "InferenceSession":
+def rnet(device: Device = "auto") -> "InferenceSession":
     """Return the refinement network: float32 (n, 3, 24, 24), 0–255 → box offsets and logits (n, 6)."""
     weights = _weights("rnet")
     graph = _Graph()
     x = _blocks(graph, weights[:9], pools=[(3, "SAME_UPPER"), (3, "VALID"), None])
     _dense(graph, x, weights[9:], shape=(3, 3, 64))
-    return _session(graph, ["n", 3, 24, 24])
+    return _session(graph, ["n", 3, 24, 24], device)
 
 
-def onet() -> "InferenceSession":
+def onet(device: Device = "auto") -> "InferenceSession":
     """Return the output network: float32 (n, 3, 48, 48) → box offsets, landmarks and logits (n, 16)."""
     weights = _weights("onet")
     graph = _Graph()
     x = _blocks(graph, weights[:12], pools=[(3, "SAME_UPPER"), (3, "VALID"), (2, "SAME_UPPER"), None])
     _dense(graph, x, weights[12:], shape=(3, 3, 128))
-    return _session(graph, ["n", 3, 48, 48])
+    return _session(graph, ["n", 3, 48, 48], device)
 
 
 def _weights(network: str) -> list[Float]:
@@ -228,7 +229,7 @@ def _dense(graph: _Graph, x: str, weights: list[Float], shape: tuple[int, int, i
     graph.add("Gemm", [x, graph.constant(kernel), graph.constant(bias)], "heads")
 
 
-def _session(graph: _Graph, shape: list[str | int]) -> "InferenceSession":
+def _session(graph: _Graph, shape: list[str | int], device: Device) -> "InferenceSession":
     import onnxruntime
     from onnx import TensorProto, helper
 
@@ -251,6 +252,4 @@ def _session(graph: _Graph, shape: list[str | int]) -> "InferenceSession":
         False  # photos differ in size, and planning memory for each costs more than it saves
     )
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=onnx_providers(device))

@@ -15,28 +15,36 @@ SCALE_FACTOR = 0.709
 #: Side of the detector's window.
 CELL = 12
 
+#: Side of the window of the largest level, in pixels of the photo.
+SMALLEST = 20
+
 #: Rows of the photo that are averaged at a time, so that they stay in the processor's cache for all levels.
 BAND = 64
 
 
-def levels(height: int, width: int, min_face_size: int = 20) -> list[tuple[float, int, int]]:
-    """Return the levels of the image pyramid: scale, height, width.
+def levels(height: int, width: int) -> list[tuple[float, int, int]]:
+    """Return the levels of the image pyramid, largest first: scale, height, width.
 
-    Levels smaller than the window are left out. mtcnn 1.0.0 ignores the smallest face size when it counts levels; for
-    larger sizes it gets levels smaller than the window and reports no faces at all.
+    Levels smaller than the window are left out.
 
     Parameters
     ----------
     height, width
         Size of the photo in pixels.
-    min_face_size
-        Smallest face to find, in pixels; at least 12.
     """
-    first = CELL / min_face_size
     count = round(-((np.log(min(height, width) / CELL) / np.log(SCALE_FACTOR)) + 1))
-    scales = first * SCALE_FACTOR ** np.arange(max(count, 0))
+    scales = CELL / SMALLEST * SCALE_FACTOR ** np.arange(max(count, 0))
     sizes = [(float(scale), int(height * scale), int(width * scale)) for scale in scales]
     return [size for size in sizes if min(size[1:]) >= CELL]
+
+
+def levels_to_skip(sizes: Sequence[tuple[float, int, int]], smallest: float) -> int:
+    """Return how many levels come before the one with the largest window that is not above `smallest` pixels.
+
+    The others are those of the whole pyramid. One that begins at `smallest` itself has other levels, and moves boxes;
+    mtcnn 1.0.0 also ignores that size when it counts them, and loses faces.
+    """
+    return max(0, sum(scale * smallest >= CELL for scale, *_ in sizes) - 1)
 
 
 def shrink(photo: Float, sizes: Sequence[tuple[int, int]]) -> list[Float]:

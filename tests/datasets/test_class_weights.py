@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btfer_builder.evaluate import LabelledFace
+from btfer_builder.datasets.class_weights import class_counts, class_weights, epoch_length, epoch_order
+from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.labels import EMOTIONS
-
-pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("networks")]
 
 #: Training faces of each class as the authors' notebooks print them.
 RAF_DB = (606, 613, 248, 4169, 2242, 1722, 1133)
@@ -35,8 +34,6 @@ labels_of_classes = st.lists(st.integers(1, 40), min_size=1, max_size=7).map(
 
 @pytest.mark.parametrize(("counts", "balancing", "published"), PUBLISHED)
 def test_the_weights_are_those_of_the_paper(counts, balancing, published):
-    from btfer_builder.training import class_weights
-
     weights = class_weights(dict(zip(EMOTIONS, counts, strict=True)), balancing)
     assert list(weights) == list(EMOTIONS)
     digits = 4 if any(value != round(value, 2) for value in published) else 2
@@ -44,8 +41,6 @@ def test_the_weights_are_those_of_the_paper(counts, balancing, published):
 
 
 def test_a_class_without_faces_has_no_weight_of_its_own():
-    from btfer_builder.training import class_counts, class_weights
-
     faces = [LabelledFace(Path("a"), "sad", "a"), LabelledFace(Path("b"), "sad", "b")]
     counts = class_counts(faces)
     assert counts["sad"] == 2
@@ -54,8 +49,6 @@ def test_a_class_without_faces_has_no_weight_of_its_own():
 
 @given(labels_of_classes, st.integers(0, 3))
 def test_oversampling_takes_every_face_and_every_class_as_often_as_the_largest(labels, seed):
-    from btfer_builder.training.class_weights import epoch_length, epoch_order
-
     order = epoch_order(labels, "oversample", np.random.default_rng(seed))
     sizes = np.bincount(labels)
     assert np.bincount(labels[order]).tolist() == [sizes.max()] * len(sizes)
@@ -69,8 +62,6 @@ def test_oversampling_takes_every_face_and_every_class_as_often_as_the_largest(l
 
 @given(labels_of_classes, st.integers(0, 3))
 def test_undersampling_takes_no_face_twice_and_every_class_as_often_as_the_smallest(labels, seed):
-    from btfer_builder.training.class_weights import epoch_length, epoch_order
-
     order = epoch_order(labels, "undersample", np.random.default_rng(seed))
     sizes = np.bincount(labels)
     assert np.bincount(labels[order]).tolist() == [sizes.min()] * len(sizes)
@@ -79,8 +70,6 @@ def test_undersampling_takes_no_face_twice_and_every_class_as_often_as_the_small
 
 @given(labels_of_classes, st.sampled_from(["none", "simple", "conservative"]))
 def test_else_an_epoch_is_every_face_once_in_an_order_of_the_seed(labels, balancing):
-    from btfer_builder.training.class_weights import epoch_order
-
     order = epoch_order(labels, balancing, np.random.default_rng(1))
     assert sorted(order) == list(range(len(labels)))
     assert order.tolist() == epoch_order(labels, balancing, np.random.default_rng(1)).tolist()
