@@ -67,8 +67,9 @@ def test_everything_fits(chromium, server, width, height, columns):
         across = "getComputedStyle(document.getElementById('grid')).gridTemplateColumns.split(' ').length"
         assert tab.eval(across) == columns
         sheet, panel = box(tab, ".sheet"), box(tab, ".panel")
-        assert inside(tab, "#item-0") and inside(tab, f"#item-{columns}")  # two rows above the fold
-        assert inside(tab, ".labels button") and inside(tab, ".top button") and inside(tab, ".pager button")
+        two_rows = ("#item-0", f"#item-{columns}")  # above the fold
+        for selector in (*two_rows, ".labels button", ".top button", ".pager button"):
+            assert inside(tab, selector), selector
         if width < 600:  # below
             assert panel["top"] >= sheet["bottom"]
             assert tab.eval(

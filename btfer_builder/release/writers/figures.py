@@ -60,8 +60,13 @@ def group_counts(faces: Sequence[ReleasedFace], attribute: str) -> Counter[tuple
 
 
 def _values(faces: Sequence[ReleasedFace], attribute: str) -> list[str]:
+    """Return the values of an attribute as they are shown: ages by age, others by name, what was not asked for last."""
     values = {face.face.attributes[attribute] for face in faces}
-    return sorted(values, key=lambda value: (_ORDER.index(value) if value in _ORDER else len(_ORDER), value))
+
+    def place(value: str) -> tuple[bool, int, str]:
+        return value == "", _ORDER.index(value) if value in _ORDER else len(_ORDER), value
+
+    return sorted(values, key=place)
 
 
 def _heatmap(axes: "Axes", faces: Sequence[ReleasedFace], attribute: str, values: Sequence[str]) -> None:
