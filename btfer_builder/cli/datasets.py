@@ -11,7 +11,6 @@ from btfer_builder.cli.options import (
     common_options,
     given_flags,
     recipe_options,
-    renamed_option,
 )
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import DatasetKind, DatasetRecipe, EvalRecipe
@@ -114,7 +113,7 @@ def import_(
     help="Folder to write.",
 )
 @click.option("--faces/--no-faces", default=True, help="Look for faces in every picture (most of the time).")
-@renamed_option(
+@click.option(
     "--model",
     type=ModelType(),
     help="Model that judges the labels, of any format of btfer eval.",
