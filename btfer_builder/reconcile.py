@@ -71,7 +71,7 @@ AREAS = (
     Area("crop", "data/thumbs/faces", re.compile(r"data/thumbs/faces/[0-9a-f]{2}/([0-9a-f]{16})\.jpg"),
          lambda catalog: item_ids(catalog, "face"), "data/faces"),
     Area("sample", "data/sample", re.compile(r"data/sample/(?:[a-z]+/)?[a-z]+/[0-9a-f]{16}\.png"), sample_files),
-    Area("sample", CACHE, re.compile(rf"{CACHE}/([0-9a-f]{{16}})-[0-9a-f]{{16}}\.npz"), cached_sets, "data/sample"),
+    Area("sample", CACHE, re.compile(rf"{CACHE}/([0-9a-f]{{16}})-[0-9a-f]{{16}}\.faces"), cached_sets, "data/sample"),
 )  # fmt: skip
 
 #: A file that has one of these names is btfer's.

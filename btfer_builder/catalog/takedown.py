@@ -234,6 +234,12 @@ def erase(
         db.execute("PRAGMA defer_foreign_keys = ON")  # until all that refers to an image is gone
         for url in urls:
             forget_url(db, url)
+        # Their looks, and the names of pictures that show them in training sets.
+        db.execute(
+            """DELETE FROM reference_pictures WHERE (source, name) IN (
+                   SELECT source, item FROM leaks WHERE face_id IN (SELECT value FROM json_each(?)))""",
+            (ids,),
+        )
         db.execute("DELETE FROM sample")
         for table, column in _id_columns(db):
             db.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (ids,))

@@ -182,7 +182,7 @@ def test_faces_are_prepared_for_models_there_as_here(address, tmp_path, monkeypa
     for_views = [preprocessings] * len(views)
     none = open_kept_faces(faces, (), for_views, views, None, 0)
     here = list(prefetch(faces, for_views, views, 8, 2, none))
-    there = list(prepare_on_cluster(faces, for_views, views, 8, address))
+    there = list(prepare_on_cluster(faces, (), for_views, views, 8, address))
     assert [view for view, _, _ in there] == [view for view, _, _ in here] == [0, 1] * 5
     for (_, arrays, ways), (_, others, same) in zip(here, there, strict=True):
         assert ways == same
@@ -190,4 +190,4 @@ def test_faces_are_prepared_for_models_there_as_here(address, tmp_path, monkeypa
             np.testing.assert_array_equal(arrays[preprocessing], others[preprocessing])
     faces[20].path.write_bytes(b"broken")
     with pytest.raises(BtferError, match="not a readable face image"):
-        list(prepare_on_cluster(faces, for_views, views, 8, address))
+        list(prepare_on_cluster(faces, (), for_views, views, 8, address))
