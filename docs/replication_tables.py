@@ -244,7 +244,7 @@ def _row(group: Sequence[Outcome], protocol: str, done: Sequence[Outcome]) -> st
 
 
 def with_tables(page: str, found: Sequence[Outcome]) -> str:
-    """Return the page with its tables written anew."""
+    """Return the page with its tables written again."""
     text, count = _TABLES.subn(lambda _: tables(found), page)
     if count != 1:
         raise ValueError(f"{PAGE.name} has {count} places for results; expected 1")

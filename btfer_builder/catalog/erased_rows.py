@@ -68,12 +68,12 @@ def about_to_erase(catalog: Catalog, folder: Path, ids: Collection[str], urls: C
 def write_without(catalog: Catalog, folder: Path, erased: ErasedRows, there: Sequence[str]) -> None:
     """Write the CSV views `there` again after rows were erased.
 
-    The large ones lose the rows of what was erased, or where that is not certain to be all, are written anew.
+    The large ones only lose the rows of what was erased; where more may differ, they are written whole.
     """
-    anew = [
+    whole = [
         name for name in there if not (erased.alone and _cut(catalog, folder / f"{name}.csv", name, erased))
     ]
-    write_manifests(catalog, folder, *anew)
+    write_manifests(catalog, folder, *whole)
 
 
 def _unfinished(catalog: Catalog) -> bool:

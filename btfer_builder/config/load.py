@@ -24,7 +24,7 @@ from btfer_builder.config.renamed import SETTINGS, with_new_names
 from btfer_builder.errors import BtferError
 from btfer_builder.io.limits import read_toml
 
-#: How an error says that a value is none of a few words, maybe with the same beginning.
+#: The error for a value outside of a few allowed words, which may share a beginning.
 _WORDS = re.compile(r"Expected `str` matching regex '\^(\w*)\(([\w|-]+)\)\$'")
 
 AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
