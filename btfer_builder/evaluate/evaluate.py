@@ -23,6 +23,7 @@ from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.loaders.registry import PACKAGES, load_model
 from btfer_builder.evaluate.metrics.groups import group_scores
 from btfer_builder.evaluate.metrics.outcomes import Outcomes
+from btfer_builder.evaluate.metrics.power import detectable_differences
 from btfer_builder.evaluate.metrics.registry import metric_intervals, metric_values
 from btfer_builder.evaluate.metrics.scores import score_votes
 from btfer_builder.evaluate.notes import notes_of
@@ -339,6 +340,7 @@ def measure(
         efficiency=efficiency(job.model, job.preprocessing, measure=recipe.efficiency),
         tried=tried,
         kernels=of_kernels,
+        detectable=detectable_differences(faces, true, predictions.predicted),
         notes=(
             *notes_of(
                 outcomes.scores, job.labels, predictions, job.preprocessing, declaration, job.model.begins

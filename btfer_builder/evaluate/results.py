@@ -12,6 +12,7 @@ from btfer_builder.evaluate.kernels import KernelScore
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.metrics.groups import Grouping
 from btfer_builder.evaluate.metrics.outcomes import Outcomes
+from btfer_builder.evaluate.metrics.power import ALPHA, POWER, Detectable
 from btfer_builder.evaluate.metrics.registry import METRICS
 from btfer_builder.evaluate.metrics.scores import Interval, Scores, SoftScores
 from btfer_builder.evaluate.notes import NO_PROBABILITIES, lacking_faces
@@ -55,6 +56,8 @@ class Evaluation:
         Further measurements; `tried` are other kinds of preprocessing, compared on the training domain.
     kernels
         The accuracy under the usual interpolations; empty if one is declared.
+    detectable
+        The smallest differences that the set detects, of all faces first.
     notes
         Remarks on the numbers, as sentences.
     versions
@@ -81,6 +84,7 @@ class Evaluation:
     efficiency: Efficiency
     tried: tuple[PreprocessingScore, ...]
     kernels: tuple[KernelScore, ...]
+    detectable: tuple[Detectable, ...]
     notes: tuple[str, ...]
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -130,6 +134,11 @@ class Evaluation:
             "left_out": {} if self.predictions.probabilistic else dict.fromkeys(LEFT_OUT, NO_PROBABILITIES),
             "soft_labels": self.soft and asdict(self.soft),
             "groups": [asdict(item) for item in self.groups],
+            "detectable": {
+                "alpha": ALPHA,
+                "power": POWER,
+                "rows": [asdict(item) for item in self.detectable],
+            },
             "corruptions": [asdict(item) for item in self.corruptions],
             "resolutions": [asdict(item) for item in self.resolutions],
             "efficiency": asdict(self.efficiency),

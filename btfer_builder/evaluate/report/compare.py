@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from btfer_builder.evaluate.metrics.bootstrap import bca, draws
 from btfer_builder.evaluate.metrics.outcomes import Resamples
+from btfer_builder.evaluate.metrics.power import MIN_SOURCES, between_models
 from btfer_builder.evaluate.metrics.registry import metrics_in
 from btfer_builder.evaluate.metrics.scores import Interval, Table, one_hot
 from btfer_builder.evaluate.metrics.significance import (
+    Correct,
     cliques,
     cochran_q,
     holm,
@@ -20,6 +23,7 @@ from btfer_builder.evaluate.metrics.significance import (
     mean_ranks,
     shared_ranks,
 )
+from btfer_builder.evaluate.metrics.sources import design_effect
 from btfer_builder.evaluate.report.model_names import distinct_names
 from btfer_builder.evaluate.report.read_report import ReadReport
 from btfer_builder.evaluate.signature import parse_signature
@@ -87,6 +91,11 @@ class ModelPair:
         Differences and their paired bootstrap intervals; None without resamples.
     p_value, p_holm
         P-value of McNemar's exact test, and corrected for the number of pairs.
+    detectable
+        Smallest difference in accuracy of two models that disagree as often as these, which the test detects with
+        80 % power at the level of the first step of Holm's correction; None if no difference is enough.
+    identical
+        Whether both give the same answer for every face.
     """
 
     first: str
@@ -99,6 +108,8 @@ class ModelPair:
     macro_f1_interval_95: Interval | None
     p_value: float
     p_holm: float
+    detectable: float | None = None
+    identical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +130,8 @@ class Leaderboard:
         P-value of Cochran's Q.
     notes
         Differences of the signatures.
+    detectable
+        What the set detects, as `metrics.json` of the first model has it; empty for reports without.
     """
 
     set_name: str
@@ -129,6 +142,7 @@ class Leaderboard:
     tied: tuple[tuple[int, ...], ...]
     p_any: float
     notes: tuple[str, ...]
+    detectable: tuple[dict[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -192,9 +206,12 @@ def _leaderboard(reports: Sequence[ReadReport], resamples: int, seed: int) -> Le
     drawn = _draw(ordered, resamples, seed) if positions and len(ordered[0].faces) > 1 else {}
     different = np.zeros((len(ordered), len(ordered)), dtype=bool)
     pairs = []
+    sources = min((report.sources for report in ordered), key=lambda groups: len(np.unique(groups)))
+    level = ALPHA / max(1, len(positions))
     for (a, b), p_value, p_holm in zip(positions, p_values, corrected, strict=True):
         different[a, b] = different[b, a] = p_holm < ALPHA
-        pairs.append(_pair(ordered[a], ordered[b], (p_value, p_holm), _differences(drawn, a, b)))
+        pair = _pair(ordered[a], ordered[b], (p_value, p_holm), _differences(drawn, a, b))
+        pairs.append(replace(pair, detectable=_detectable(correct[a], correct[b], sources, level)))
     accuracies = [report.metrics["accuracy"] for report in ordered]
     ranks, means = shared_ranks(accuracies, different), mean_ranks(correct)
     signature = ordered[0].metrics["signature"]
@@ -210,7 +227,16 @@ def _leaderboard(reports: Sequence[ReadReport], resamples: int, seed: int) -> Le
         tied=tuple(cliques(different)),
         p_any=cochran_q(correct),
         notes=_notes(ordered),
+        detectable=tuple((ordered[0].metrics.get("detectable") or {}).get("rows", ())),
     )
+
+
+def _detectable(first: Correct, second: Correct, sources: NDArray[np.int64], alpha: float) -> float | None:
+    differences = first.astype(np.float64) - second
+    if len(np.unique(sources)) < MIN_SOURCES:
+        return None
+    independent = len(first) / design_effect(differences, sources)
+    return between_models(float(np.abs(differences).mean()), independent, alpha)
 
 
 def _row(report: ReadReport, rank: int, tied: bool, mean_rank: float, best: float) -> Row:
@@ -249,6 +275,7 @@ def _pair(
         macro_f1_interval_95=bca(drawn["macro_f1"], None, f1) if drawn else None,
         p_value=p_values[0],
         p_holm=p_values[1],
+        identical=bool((first.predicted == second.predicted).all()),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.metrics.sources import source_groups
 from btfer_builder.evaluate.report.model_names import identity
 from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.signature import parse_signature
@@ -29,6 +30,8 @@ class ReadReport:
         The content of its `metrics.json`.
     faces, true, predicted
         Ids of the faces, sorted, and their positions in `EMOTIONS`.
+    sources
+        Of `source_groups`; each face one of its own in reports without this column.
     """
 
     path: Path | None
@@ -36,6 +39,7 @@ class ReadReport:
     faces: tuple[str, ...]
     true: NDArray[np.int64]
     predicted: NDArray[np.int64]
+    sources: NDArray[np.int64]
 
     @property
     def model(self) -> str:
@@ -56,12 +60,13 @@ def read_report(path: Path) -> ReadReport:
         metrics = read_json(folder / "metrics.json")
         columns, lines = read_csv(folder / "predictions.csv")
         rows = sorted(
-            (unescape_cell(row["face_id"]), row["emotion"], row["predicted"])
-            for row in (as_mapping(columns, cells) for _, cells in lines)
+            (unescape_cell(row["face_id"]), row["emotion"], row["predicted"], int(row.get("source", number)))
+            for number, row in enumerate(as_mapping(columns, cells) for _, cells in lines)
         )
         true = np.array([EMOTIONS.index(row[1]) for row in rows], dtype=np.int64)
         predicted = np.array([EMOTIONS.index(row[2]) for row in rows], dtype=np.int64)
-        report = ReadReport(folder, metrics, tuple(row[0] for row in rows), true, predicted)
+        sources = np.array([row[3] for row in rows], dtype=np.int64)
+        report = ReadReport(folder, metrics, tuple(row[0] for row in rows), true, predicted, sources)
         _ = report.model, parse_signature(metrics["signature"])["set"], metrics["macro"]["f1"]
     except (FileNotFoundError, NotADirectoryError):
         raise BtferError(
@@ -83,12 +88,15 @@ def report_of(evaluation: Evaluation) -> ReadReport:
     """Return the results of a model in memory as a report."""
     predicted = evaluation.predictions.predicted
     rows = sorted(
-        (printable(face.face_id), EMOTIONS.index(face.emotion), int(answer))
-        for face, answer in zip(evaluation.faces, predicted, strict=True)
+        (printable(face.face_id), EMOTIONS.index(face.emotion), int(answer), int(source))
+        for face, answer, source in zip(
+            evaluation.faces, predicted, source_groups(evaluation.faces), strict=True
+        )
     )
-    faces, true, answers = zip(*rows, strict=True)
+    faces, true, answers, sources = zip(*rows, strict=True)
     metrics = evaluation.to_dict() | {"model_path": identity(evaluation.model)}
-    return ReadReport(None, metrics, faces, np.array(true, np.int64), np.array(answers, np.int64))
+    arrays = (np.array(column, np.int64) for column in (true, answers, sources))
+    return ReadReport(None, metrics, faces, *arrays)
 
 
 def reports_in(folder: Path) -> list[Path]:
