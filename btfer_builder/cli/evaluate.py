@@ -289,10 +289,10 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
         SEPARATE_SETS,
         cells_of,
         heads,
-        significance_summary,
         write_leaderboards,
     )
     from btfer_builder.evaluate.report.read_report import read_report
+    from btfer_builder.evaluate.report.sentences import order_sentences, significance_summary
     from btfer_builder.io.text import counted
 
     boards = compare_reports(
@@ -305,7 +305,7 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
         for board in boards:
             title = f"{board.set_name} #{board.set_hash}, {counted(board.n, 'face')}"
             table(title, heads(), [cells_of(row) for row in board.rows])
-            echo("\n".join([significance_summary(board), *board.notes]))
+            echo("\n".join([significance_summary(board), *order_sentences(board), *board.notes]))
         echo(str(folder))
     return {"leaderboards": [board.to_dict() for board in boards], "path": str(folder)}
 

@@ -111,7 +111,10 @@ def from_value(accuracy: float, n: float) -> float | None:
 
     def enough(difference: float) -> bool:
         other = share - difference
-        return difference >= (first * (share * (1 - share)) ** 0.5 + second * (other * (1 - other)) ** 0.5) / n**0.5
+        return (
+            difference
+            >= (first * (share * (1 - share)) ** 0.5 + second * (other * (1 - other)) ** 0.5) / n**0.5
+        )
 
     return _smallest(enough, share)
 
@@ -186,7 +189,7 @@ def mcnemar_power(n: int, only_first: float, only_second: float, alpha: float = 
 
 @lru_cache(maxsize=64)
 def _critical(n: int, alpha: float) -> NDArray[np.int64]:
-    """Return for 0 … n discordant faces the largest number on one side at which the test rejects; −1 if it never does."""
+    """Return for 0 … n discordant faces the largest number on one side at which the test rejects, −1 for none."""
     from scipy.stats import binom
 
     return np.asarray(binom.ppf(alpha / 2, np.arange(n + 1), 0.5), np.int64) - 1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from btfer_builder.evaluate.metrics.bootstrap import bca, draws
 from btfer_builder.evaluate.metrics.outcomes import Resamples
-from btfer_builder.evaluate.metrics.power import MIN_SOURCES, between_models
+from btfer_builder.evaluate.metrics.power import MIN_SOURCES, Detectable, between_models
 from btfer_builder.evaluate.metrics.registry import metrics_in
 from btfer_builder.evaluate.metrics.scores import Interval, Table, one_hot
 from btfer_builder.evaluate.metrics.significance import (
@@ -131,7 +131,7 @@ class Leaderboard:
     notes
         Differences of the signatures.
     detectable
-        What the set detects, as `metrics.json` of the first model has it; empty for reports without.
+        What the set detects at the accuracy of the first model; empty for reports without it.
     """
 
     set_name: str
@@ -142,7 +142,7 @@ class Leaderboard:
     tied: tuple[tuple[int, ...], ...]
     p_any: float
     notes: tuple[str, ...]
-    detectable: tuple[dict[str, Any], ...] = ()
+    detectable: tuple[Detectable, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -227,7 +227,7 @@ def _leaderboard(reports: Sequence[ReadReport], resamples: int, seed: int) -> Le
         tied=tuple(cliques(different)),
         p_any=cochran_q(correct),
         notes=_notes(ordered),
-        detectable=tuple((ordered[0].metrics.get("detectable") or {}).get("rows", ())),
+        detectable=next((report.detectable for report in ordered if report.detectable), ()),
     )
 
 

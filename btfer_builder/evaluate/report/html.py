@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from btfer_builder.evaluate.metrics.groups import ATTRIBUTES, MIN_FACES, WORDING
 from btfer_builder.evaluate.metrics.registry import METRICS, Metric
-from btfer_builder.evaluate.metrics.scores import SMALLEST, Interval, Scores
+from btfer_builder.evaluate.metrics.scores import SMALLEST, Interval
 from btfer_builder.evaluate.notes import NO_PROBABILITIES, lacking_faces
 from btfer_builder.evaluate.report.face_thumbnails import cells, worst_errors
+from btfer_builder.evaluate.report.sentences import groups_sentence, percent, power_sentence, summary
 from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.robustness import MEANINGS, SEVERITIES
-from btfer_builder.io.text import counted, listed
+from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def report_html(evaluation: Evaluation) -> bytes:
             model=evaluation.title,
             scores=evaluation.scores,
             metrics=METRICS.values(),
-            summary=summary(evaluation.scores),
+            summary=_summary(evaluation),
             fed=evaluation.preprocessing_dict(),
             no_probabilities=NO_PROBABILITIES,
             smallest=f"{SMALLEST:.0e}",
@@ -35,7 +36,6 @@ def report_html(evaluation: Evaluation) -> bytes:
             emotions=EMOTIONS,
             cells=cells(evaluation.faces, predictions),
             errors=worst_errors(evaluation.faces, predictions),
-            attributes=ATTRIBUTES,
             min_faces=MIN_FACES,
             wording=WORDING,
             meanings=MEANINGS,
@@ -52,7 +52,11 @@ def report_summary_html(evaluation: Evaluation) -> str:
     """
     metrics = [metric for metric in METRICS.values() if "headline" in metric.text.sections]
     page = environment().get_template("notebook.html.j2").module
-    return str(page.report(evaluation, metrics, summary(evaluation.scores), EMOTIONS))  # type: ignore[attr-defined]
+    return str(page.report(evaluation, metrics, _summary(evaluation), EMOTIONS))  # type: ignore[attr-defined]
+
+
+def _summary(evaluation: Evaluation) -> list[str]:
+    return [*summary(evaluation.scores), *filter(None, [power_sentence(evaluation.detectable)])]
 
 
 def environment() -> "Environment":
@@ -70,35 +74,8 @@ def environment() -> "Environment":
     )
     pages.filters |= {"percent": percent, "between": between, "short": short, "points": points}
     pages.filters |= {"counted": counted, "value_of": value_of, "interval_of": interval_of}
-    pages.globals |= {"charts": charts}
+    pages.globals |= {"charts": charts, "attributes": ATTRIBUTES, "groups_sentence": groups_sentence}
     return pages
-
-
-def summary(scores: Scores) -> list[str]:
-    """Return sentences that describe the scores: accuracy, baseline, best and worst recall."""
-    low, high = scores.accuracy_interval
-    correct = sum(scores.confusion[i][i] for i in range(len(EMOTIONS)))
-    largest = max(item.support for item in scores.per_class.values()) / scores.n
-    sentences = [
-        f"The model predicts the labelled emotion of {correct:,} of {counted(scores.n, 'face')}, "
-        f"{percent(scores.accuracy)} (95% interval {percent(low)} to {percent(high)}).",
-        f"Always predicting the largest class would reach {percent(largest)}.",
-    ]
-    present = [emotion for emotion in EMOTIONS if scores.per_class[emotion].support]
-    recalls = {emotion: scores.per_class[emotion].recall for emotion in present}
-    lowest, highest = min(recalls.values()), max(recalls.values())
-    if highest > lowest:
-        best = [emotion for emotion in present if recalls[emotion] == highest]
-        worst = [emotion for emotion in present if recalls[emotion] == lowest]
-        errors = list(scores.confusion[EMOTIONS.index(worst[0])])
-        errors[EMOTIONS.index(worst[0])] = 0
-        single = len(worst) == 1 and errors.count(max(errors)) == 1
-        confused = f", most often confused with {EMOTIONS[errors.index(max(errors))]}" if single else ""
-        sentences.append(
-            f"Recall is highest for {listed(best)} ({percent(highest)}) and lowest for {listed(worst)} "
-            f"({percent(lowest)}{confused})."
-        )
-    return sentences
 
 
 def value_of(metric: Metric, value: float | None) -> str:
@@ -113,11 +90,6 @@ def interval_of(metric: Metric, interval: Interval | None) -> str:
     if interval is None or metric.text.unit == "percent":
         return between(interval)
     return f"{interval[0]:.3f}–{interval[1]:.3f}".replace("-", "−")
-
-
-def percent(share: float | None) -> str:
-    """Show a share: `61.9%`; a dash for None."""
-    return "–" if share is None else f"{100 * share:.1f}%".replace("-", "−")
 
 
 def between(interval: Interval | None) -> str:

@@ -20,9 +20,10 @@ def write_predictions(
 ) -> None:
     """Write `predictions.csv` and `predictions.npz`, a row a face, in full precision.
 
-    The table has the number of each face's photo and creator (`source`, see `source_groups`), and one probability a class, empty where the model lacks the class or its outputs are no probabilities.
-    The arrays are `face_id`, `emotion` and `predicted` (text), `probabilities` (float64, NaN where the table is empty)
-    in the order of `emotions`, and `outputs` (float32), what the model gave, in the order of `labels`.
+    The table has one probability a class, empty where the model lacks the class or its outputs are no probabilities,
+    and the number of the photo or creator that a face shares with others (`source`, of `source_groups`). The arrays are
+    `face_id`, `emotion` and `predicted` (text), `probabilities` (float64, NaN where the table is empty) in the order of
+    `emotions`, and `outputs` (float32), what the model gave, in the order of `labels`.
     """
     columns = ["face_id", "path", "emotion", "predicted", "correct"]
     columns += [*(f"p_{emotion}" for emotion in EMOTIONS), "source"]
@@ -48,13 +49,17 @@ def prediction_rows(faces: Sequence[LabelledFace], predictions: Predictions) -> 
         faces, predictions.predicted, predictions.probabilities, sources, strict=True
     ):
         answer = EMOTIONS[column]
-        yield {
-            "face_id": printable(face.face_id),
-            "path": printable(str(face.path)),
-            "emotion": face.emotion,
-            "predicted": answer,
-            "correct": str(answer == face.emotion).lower(),
-        } | {
-            f"p_{emotion}": "" if np.isnan(share) else repr(float(share))
-            for emotion, share in zip(EMOTIONS, shares, strict=True)
-        } | {"source": str(source)}
+        yield (
+            {
+                "face_id": printable(face.face_id),
+                "path": printable(str(face.path)),
+                "emotion": face.emotion,
+                "predicted": answer,
+                "correct": str(answer == face.emotion).lower(),
+            }
+            | {
+                f"p_{emotion}": "" if np.isnan(share) else repr(float(share))
+                for emotion, share in zip(EMOTIONS, shares, strict=True)
+            }
+            | {"source": str(source)}
+        )

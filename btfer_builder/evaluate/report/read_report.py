@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.metrics.power import Detectable
 from btfer_builder.evaluate.metrics.sources import source_groups
 from btfer_builder.evaluate.report.model_names import identity
 from btfer_builder.evaluate.results import Evaluation
@@ -32,6 +33,8 @@ class ReadReport:
         Ids of the faces, sorted, and their positions in `EMOTIONS`.
     sources
         Of `source_groups`; each face one of its own in reports without this column.
+    detectable
+        What the set detects; empty in reports without it.
     """
 
     path: Path | None
@@ -40,6 +43,7 @@ class ReadReport:
     true: NDArray[np.int64]
     predicted: NDArray[np.int64]
     sources: NDArray[np.int64]
+    detectable: tuple[Detectable, ...] = ()
 
     @property
     def model(self) -> str:
@@ -56,6 +60,8 @@ def read_report(path: Path) -> ReadReport:
         If it is not a report of `btfer eval`, or was changed by hand.
     """
     folder = path.parent if path.name == "metrics.json" else path
+    import msgspec
+
     try:
         metrics = read_json(folder / "metrics.json")
         columns, lines = read_csv(folder / "predictions.csv")
@@ -66,7 +72,11 @@ def read_report(path: Path) -> ReadReport:
         true = np.array([EMOTIONS.index(row[1]) for row in rows], dtype=np.int64)
         predicted = np.array([EMOTIONS.index(row[2]) for row in rows], dtype=np.int64)
         sources = np.array([row[3] for row in rows], dtype=np.int64)
-        report = ReadReport(folder, metrics, tuple(row[0] for row in rows), true, predicted, sources)
+        detectable = msgspec.convert(
+            (metrics.get("detectable") or {}).get("rows", ()), tuple[Detectable, ...]
+        )
+        faces = tuple(row[0] for row in rows)
+        report = ReadReport(folder, metrics, faces, true, predicted, sources, detectable)
         _ = report.model, parse_signature(metrics["signature"])["set"], metrics["macro"]["f1"]
     except (FileNotFoundError, NotADirectoryError):
         raise BtferError(
@@ -96,7 +106,7 @@ def report_of(evaluation: Evaluation) -> ReadReport:
     faces, true, answers, sources = zip(*rows, strict=True)
     metrics = evaluation.to_dict() | {"model_path": identity(evaluation.model)}
     arrays = (np.array(column, np.int64) for column in (true, answers, sources))
-    return ReadReport(None, metrics, faces, *arrays)
+    return ReadReport(None, metrics, faces, *arrays, evaluation.detectable)
 
 
 def reports_in(folder: Path) -> list[Path]:
