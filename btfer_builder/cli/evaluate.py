@@ -59,6 +59,11 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option(
     "--training-data", type=_FOLDER, help="Folder of class folders from the training domain of the model."
 )
+@click.option(
+    "--calibration-data",
+    type=_FOLDER,
+    help="Folder of class folders outside the test set; fits the temperature of the probabilities on it.",
+)
 @recipe_options(EvalRecipe)
 @common_options
 def evaluate(
@@ -68,6 +73,7 @@ def evaluate(
     data: Path | None,
     check_preprocessing: bool,
     training_data: Path | None,
+    calibration_data: Path | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Score trained models on the sample.
@@ -112,6 +118,7 @@ def evaluate(
         explicit=given_flags(options),
         leak=faces.leak,
         training_faces=faces_in_folder(training_data) if check_preprocessing and training_data else (),
+        calibration_faces=() if calibration_data is None else faces_in_folder(calibration_data),
         cache=faces.cache,
     )
     for report in reports:

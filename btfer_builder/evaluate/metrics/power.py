@@ -110,7 +110,7 @@ def from_value(accuracy: float, n: float) -> float | None:
     first, second = float(ndtri(1 - ALPHA / 2)), float(ndtri(POWER))
 
     def enough(difference: float) -> bool:
-        other = share - difference
+        other: float = share - difference
         return (
             difference
             >= (first * (share * (1 - share)) ** 0.5 + second * (other * (1 - other)) ** 0.5) / n**0.5

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.evaluate.metrics.bootstrap import bca, draws
+from btfer_builder.evaluate.metrics.human import HumanCeiling
 from btfer_builder.evaluate.metrics.outcomes import Resamples
 from btfer_builder.evaluate.metrics.power import MIN_SOURCES, Detectable, between_models
 from btfer_builder.evaluate.metrics.registry import metrics_in
@@ -132,6 +133,8 @@ class Leaderboard:
         Differences of the signatures.
     detectable
         What the set detects at the accuracy of the first model; empty for reports without it.
+    human
+        How well people do on the set; None where it is not known.
     """
 
     set_name: str
@@ -143,6 +146,7 @@ class Leaderboard:
     p_any: float
     notes: tuple[str, ...]
     detectable: tuple[Detectable, ...] = ()
+    human: HumanCeiling | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -228,6 +232,7 @@ def _leaderboard(reports: Sequence[ReadReport], resamples: int, seed: int) -> Le
         p_any=cochran_q(correct),
         notes=_notes(ordered),
         detectable=next((report.detectable for report in ordered if report.detectable), ()),
+        human=next((report.human for report in ordered if report.human), None),
     )
 
 

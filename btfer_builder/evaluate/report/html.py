@@ -7,7 +7,15 @@ from btfer_builder.evaluate.metrics.registry import METRICS, Metric
 from btfer_builder.evaluate.metrics.scores import SMALLEST, Interval
 from btfer_builder.evaluate.notes import NO_PROBABILITIES, lacking_faces
 from btfer_builder.evaluate.report.face_thumbnails import cells, worst_errors
-from btfer_builder.evaluate.report.sentences import groups_sentence, percent, power_sentence, summary
+from btfer_builder.evaluate.report.sentences import (
+    groups_sentence,
+    human_band,
+    human_sentence,
+    percent,
+    power_sentence,
+    summary,
+    temperature_sentence,
+)
 from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.robustness import MEANINGS, SEVERITIES
 from btfer_builder.io.text import counted
@@ -56,7 +64,10 @@ def report_summary_html(evaluation: Evaluation) -> str:
 
 
 def _summary(evaluation: Evaluation) -> list[str]:
-    return [*summary(evaluation.scores), *filter(None, [power_sentence(evaluation.detectable)])]
+    return [
+        *summary(evaluation.scores),
+        *filter(None, [human_sentence(evaluation.human), power_sentence(evaluation.detectable)]),
+    ]
 
 
 def environment() -> "Environment":
@@ -74,7 +85,13 @@ def environment() -> "Environment":
     )
     pages.filters |= {"percent": percent, "between": between, "short": short, "points": points}
     pages.filters |= {"counted": counted, "value_of": value_of, "interval_of": interval_of}
-    pages.globals |= {"charts": charts, "attributes": ATTRIBUTES, "groups_sentence": groups_sentence}
+    pages.globals |= {
+        "charts": charts,
+        "attributes": ATTRIBUTES,
+        "groups_sentence": groups_sentence,
+        "human_band": human_band,
+        "temperature_sentence": temperature_sentence,
+    }
     return pages
 
 

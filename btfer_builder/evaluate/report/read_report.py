@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.metrics.human import HumanCeiling
 from btfer_builder.evaluate.metrics.power import Detectable
 from btfer_builder.evaluate.metrics.sources import source_groups
 from btfer_builder.evaluate.report.model_names import identity
@@ -35,6 +36,8 @@ class ReadReport:
         Of `source_groups`; each face one of its own in reports without this column.
     detectable
         What the set detects; empty in reports without it.
+    human
+        How well people do on the set, None where it is not known.
     """
 
     path: Path | None
@@ -44,6 +47,7 @@ class ReadReport:
     predicted: NDArray[np.int64]
     sources: NDArray[np.int64]
     detectable: tuple[Detectable, ...] = ()
+    human: HumanCeiling | None = None
 
     @property
     def model(self) -> str:
@@ -75,8 +79,9 @@ def read_report(path: Path) -> ReadReport:
         detectable = msgspec.convert(
             (metrics.get("detectable") or {}).get("rows", ()), tuple[Detectable, ...]
         )
+        human = msgspec.convert(metrics.get("human"), HumanCeiling | None)
         faces = tuple(row[0] for row in rows)
-        report = ReadReport(folder, metrics, faces, true, predicted, sources, detectable)
+        report = ReadReport(folder, metrics, faces, true, predicted, sources, detectable, human)
         _ = report.model, parse_signature(metrics["signature"])["set"], metrics["macro"]["f1"]
     except (FileNotFoundError, NotADirectoryError):
         raise BtferError(
@@ -105,8 +110,10 @@ def report_of(evaluation: Evaluation) -> ReadReport:
     )
     faces, true, answers, sources = zip(*rows, strict=True)
     metrics = evaluation.to_dict() | {"model_path": identity(evaluation.model)}
-    arrays = (np.array(column, np.int64) for column in (true, answers, sources))
-    return ReadReport(None, metrics, faces, *arrays, evaluation.detectable)
+    labels, predictions, groups = (np.array(column, np.int64) for column in (true, answers, sources))
+    return ReadReport(
+        None, metrics, faces, labels, predictions, groups, evaluation.detectable, evaluation.human
+    )
 
 
 def reports_in(folder: Path) -> list[Path]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from btfer_builder.evaluate.metrics.calibration import Temperature
 from btfer_builder.evaluate.metrics.groups import Grouping
+from btfer_builder.evaluate.metrics.human import HumanCeiling
 from btfer_builder.evaluate.metrics.power import MIN_SOURCES, POWER, Detectable
-from btfer_builder.evaluate.metrics.scores import Scores
+from btfer_builder.evaluate.metrics.scores import Interval, Scores
 from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard
 from btfer_builder.io.text import counted, listed
 from btfer_builder.labels import EMOTIONS
@@ -88,6 +90,42 @@ def power_sentence(rows: Sequence[Detectable]) -> str:
     )
 
 
+def human_sentence(human: HumanCeiling | None) -> str:
+    """Return how well people do on a set; empty where it is not known."""
+    if human is None:
+        return ""
+    interval = human.reviewer_interval_95
+    between = f" (95% interval {percent(interval[0])} to {percent(interval[1])})" if interval else ""
+    text = f"A reviewer gives the answer of most others in {percent(human.reviewer_accuracy)} of the votes{between}"
+    if human.label_noise is None:
+        return f"{text}: all agree, which says nothing of wrong labels."
+    return (
+        f"{text}. At least an estimated {percent(human.label_noise)} of the labels are wrong, so that a perfect model "
+        f"reaches {percent(human.ceiling)} at most."
+    )
+
+
+def human_band(human: HumanCeiling | None) -> Interval | None:
+    """Return the accuracies from that of a reviewer to that of a perfect model; None where they are not known."""
+    if human is None:
+        return None
+    ends = human.reviewer_accuracy, 1.0 if human.ceiling is None else human.ceiling
+    return min(ends), max(ends)
+
+
+def temperature_sentence(scaled: Temperature) -> str:
+    """Return whether scaling by a temperature helps, by the interval of the change of the log loss."""
+    change, interval = scaled.log_loss_change, scaled.log_loss_change_interval_95
+    said = f"changes the log loss by {change:+.3f}".replace("-", "−")
+    if interval is None:
+        return f"{said}."
+    low, high = interval
+    shown = f"{said} ({low:+.3f} to {high:+.3f})".replace("-", "−")
+    if low <= 0 <= high:
+        return f"{shown}: no evidence of a change."
+    return f"{shown}: it {'helps' if high < 0 else 'harms'}."
+
+
 def significance_summary(board: Leaderboard) -> str:
     """Return sentences on which pairs differ significantly, by the corrected tests of the pairs alone."""
     if len(board.rows) < 2:
@@ -109,7 +147,7 @@ def significance_summary(board: Leaderboard) -> str:
         text += " A rank is 1 plus the number of models that are significantly better; = marks a shared rank."
     if pairs > 1 and identical < pairs:
         text += f" All models together: Cochran's Q, p = {board.p_any:.2g}."
-    return f"{text} {_detectable(board)}".strip()
+    return " ".join(filter(None, [text, _detectable(board), human_sentence(board.human)]))
 
 
 def _detectable(board: Leaderboard) -> str:
@@ -117,8 +155,10 @@ def _detectable(board: Leaderboard) -> str:
     if not known:
         return ""
     low, high = (f"{100 * end:.1f}" for end in (min(known), max(known)))
-    points = low if low == high else f"{low} to {high}, depending on the pair,"
-    return f"With {POWER:.0%} power this test finds differences of {points} percentage points."
+    points = f"{low} percentage points"
+    if low != high:
+        points = f"{low} to {high} percentage points, depending on the pair"
+    return f"With {POWER:.0%} power this test finds differences of {points}."
 
 
 def order_sentences(board: Leaderboard) -> list[str]:
