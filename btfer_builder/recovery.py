@@ -21,6 +21,7 @@ from btfer_builder.catalog.intentions import intentions
 from btfer_builder.catalog.takedown import erase_taken_down_again
 from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import files_below
+from btfer_builder.io.text import clause
 from btfer_builder.reconcile import AREAS, STAGES
 from btfer_builder.workspace import Workspace, rewrite_manifests
 
@@ -71,7 +72,7 @@ def check_catalog(workspace: Workspace) -> CatalogCheck:
             gone = [file for file in missing if not (workspace.files / file).is_file()]  # of other names
             if gone:
                 found.missing[area.folder] = len(gone)
-                found.problems.append(f"{len(gone)} files are missing, such as {min(gone)}")
+                found.problems.append(f"{clause(len(gone), 'file', 'are')} missing, such as {min(gone)}")
     found.unfinished.extend(intention.path for intention in intentions(catalog))
     return found
 

@@ -181,6 +181,18 @@ def open_workspace(directory: Path | None) -> Workspace:
     return Workspace(root)
 
 
+def find_workspace(directory: Path | None) -> Workspace | None:
+    """Open a workspace as `open_workspace`; None if none is named and the current folder is none.
+
+    Raises
+    ------
+    BtferError
+        If the folder that is named is not a workspace.
+    """
+    named = directory or os.environ.get("BTFER_WORKSPACE")
+    return open_workspace(directory) if named or (Path.cwd() / RECIPE_NAME).is_file() else None
+
+
 def recipe_of(directory: Path | None) -> Recipe:
     """Return the settings of the workspace, or the defaults if none is given and there is none.
 

@@ -42,6 +42,8 @@ _PARTS = {
 
 #: The result of a function that is neither a DataFrame nor has a public name: its module and class.
 RESULTS = {
+    "Workspace.build": "build:BuildResult",
+    "Workspace.next_step": "next_step:NextStep",
     "Workspace.leakage": "leakage.stage:LeakageResult",
     "Workspace.sample": "sample.stage:SampleResult",
     "Workspace.import_decisions": "review.decisions:ImportResult",

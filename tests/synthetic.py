@@ -283,7 +283,8 @@ def _fill_rest(
         db, "engine_requests", "engine, account, sent_at", (("openverse", "", float(n)) for n in range(200))
     )
     _insert(db, "intentions", "path", [("data/faces",)], stage="crop", begun_at=_NOW)
-    _insert(db, "runs", "command, outcome", [("crawl", "done")], recipe="{}", version="0", started_at=_NOW)
+    _insert(db, "runs", "command, outcome", [("crawl", "done")], recipe="{}", version="0", started_at=_NOW,
+            ended_at=_NOW)  # fmt: skip
 
 
 def _insert(

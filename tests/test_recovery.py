@@ -164,7 +164,7 @@ def test_check_says_what_is_wrong_and_changes_nothing(workspace):
     (workspace.root / path).unlink()
     done = btfer(workspace, "catalog", "check")
     assert done.exit_code == 1
-    assert f"1 files are missing, such as {path}" in done.stderr
+    assert f"1 file is missing, such as {path}" in done.stderr
     with sqlite3.connect(workspace.manifests / "btfer.sqlite") as db:
         db.execute("PRAGMA foreign_keys = OFF")
         db.execute("DELETE FROM images WHERE path = ?", (path,))

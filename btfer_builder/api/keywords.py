@@ -13,7 +13,7 @@ from msgspec.inspect import DictType, LiteralType, Metadata, StructType, Type, V
 
 from btfer_builder.api.messages import in_python
 from btfer_builder.config import Section, Setting, settings_of
-from btfer_builder.config.load import nearest_name
+from btfer_builder.config.load import choices
 from btfer_builder.errors import BtferError, line_of
 from btfer_builder.io.terminal import reworded, show_progress
 
@@ -115,7 +115,7 @@ def one_of(value: object, valid: Sequence[str], name: str) -> None:
         If it has another one.
     """
     if value not in valid:
-        nearest = nearest_name(value, list(valid)) if isinstance(value, str) else ""
+        nearest = choices(value, valid, listed=False) if isinstance(value, str) else ""
         raise BtferError(f"{name}: {value!r} is not one of {', '.join(valid)}{nearest}")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btfer_builder.api.keywords import guarded, path_of
-from btfer_builder.config.load import nearest_name
+from btfer_builder.config.load import choices
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.registry import METRICS
 from btfer_builder.evaluate.metrics.scores import Interval
@@ -17,6 +17,7 @@ from btfer_builder.evaluate.report.model_names import identity
 from btfer_builder.evaluate.report.prediction_files import prediction_rows
 from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.write_report import write_report_files
+from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS
 
 if TYPE_CHECKING:
@@ -124,8 +125,7 @@ class Report:
         """
         known = [*METRICS, *(f"f1_{emotion}" for emotion in EMOTIONS)]
         if name not in known:
-            choices = nearest_name(str(name), known) or f"; choose from {', '.join(known)}"
-            raise BtferError(f"unknown metric `{name}`{choices}")
+            raise BtferError(f"unknown metric `{name}`{choices(str(name), known)}")
         return self.evaluation.intervals.get(name)
 
     def to_frame(self) -> "pd.DataFrame":
@@ -176,7 +176,7 @@ class Report:
         return write_report_files(self.evaluation, path).path
 
     def __repr__(self) -> str:
-        return f"<Report of {self.model!r}: accuracy {self.accuracy:.3f} on {self.n} faces>"
+        return f"<Report of {self.model!r}: accuracy {self.accuracy:.3f} on {counted(self.n, 'face')}>"
 
     def _repr_html_(self) -> str:
         """Show the scores in a notebook."""

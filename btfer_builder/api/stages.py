@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from btfer_builder.api.build import Builds
 from btfer_builder.api.keywords import guarded, path_of, takes
-from btfer_builder.api.tables import Tables
 from btfer_builder.config import (
     CrawlRecipe,
     CropRecipe,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from btfer_builder.sample.stage import SampleResult
 
 
-class Stages(Tables):
+class Stages(Builds):
     """The stages in their order; each can be interrupted and continues when it is called again."""
 
     @takes(QueriesRecipe)
@@ -144,7 +144,7 @@ class Stages(Tables):
         Raises
         ------
         BtferError
-            If changed settings would drop reviewed or sampled photos.
+            If there are no images, or changed settings would drop reviewed or sampled photos.
 
         Examples
         --------
@@ -176,7 +176,8 @@ class Stages(Tables):
         Raises
         ------
         BtferError
-            If the margin leaves no room for a face, or reviewed or sampled faces would be lost.
+            If no image has passed dedupe, the margin leaves no room for a face, or reviewed or sampled faces would be
+            lost.
 
         Examples
         --------
@@ -207,7 +208,7 @@ class Stages(Tables):
         Raises
         ------
         BtferError
-            If changed settings would drop reviewed or sampled faces.
+            If there are no faces, or changed settings would drop reviewed or sampled faces.
 
         Examples
         --------
@@ -286,8 +287,8 @@ class Stages(Tables):
         Raises
         ------
         BtferError
-            If an emotion has too few faces, unless `allow_short` is set, or if faces would leave the earlier sample
-            because of a setting that was given then and is missing now. An earlier sample stays.
+            If no face is accepted, an emotion has too few faces, unless `allow_short` is set, or if faces would leave
+            the earlier sample because of a setting that was given then and is missing now. An earlier sample stays.
 
         Examples
         --------
@@ -301,5 +302,5 @@ class Stages(Tables):
         asked = None if redraw else given_names(settings, SampleRecipe)
         result = sample(self._core, recipe, asked=asked)
         if result.path is None:
-            raise shortage(result)
+            raise shortage(self._core, result)
         return result

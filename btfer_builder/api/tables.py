@@ -1,17 +1,20 @@
 """The tables of a workspace as DataFrames, and how a workspace shows itself."""
 
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btfer_builder import workspace as core
 from btfer_builder.api.keywords import guarded
+from btfer_builder.api.messages import in_python
 from btfer_builder.catalog.funnel import StageCount, funnel
 from btfer_builder.catalog.leakage import searched_sets
 from btfer_builder.catalog.manifests import manifest
 from btfer_builder.catalog.search_yield import yields
 from btfer_builder.config import Recipe
 from btfer_builder.labels import EMOTIONS
+from btfer_builder.next_step import NextStep, next_step
 from btfer_builder.sample.stale import stale_line
 
 if TYPE_CHECKING:
@@ -61,6 +64,39 @@ class Tables:
         [14, 14, 0]
         """
         return funnel_frame(funnel(self._core.catalog))
+
+    @guarded
+    def next_step(self) -> NextStep:
+        """Return what to do next: why, and the call that does it.
+
+        Returns
+        -------
+        NextStep
+            Its `stage`, `sentence` and `command`, in which words in capitals are to be filled in.
+
+        Examples
+        --------
+        >>> print(ws.next_step())
+        the sample has 14 faces; score a model on it: evaluate(MODEL).save(folder)
+        """
+        step = next_step(self._core)
+        return replace(step, command=in_python(step.command))
+
+    @guarded
+    def doctor(self) -> "pd.DataFrame":
+        """Look at this computer, the search engines of the settings, and the workspace.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each `subject`: its `state` (`ok`, `note` or `problem`), what was `found`, and the `advice`.
+        """
+        import pandas as pd
+
+        from btfer_builder.doctor.stage import examine
+
+        columns = ["subject", "state", "found", "advice"]
+        return pd.DataFrame([finding.to_dict() for finding in examine(self._core)], columns=columns)
 
     @guarded
     def search_yield(self) -> "pd.DataFrame":
@@ -176,12 +212,14 @@ class Tables:
 
     @guarded
     def _repr_html_(self) -> str:
-        """Show the folder, a warning if the sample is stale, and the funnel in a notebook."""
+        """Show the folder, a warning if the sample is stale, the funnel and the next step in a notebook."""
         stale = stale_line(self._core.catalog)
         warning = f"<p><b>{escape(stale)}</b></p>" if stale else ""
         shown = self.funnel()[["in", "kept", "dropped", "waiting", "unit", "because"]]
         table = shown.rename_axis(None).to_html(escape=True, border=0)
-        return f"<p>Workspace <b>{escape(self.root.name)}</b> <code>{escape(str(self.root))}</code></p>{warning}{table}"
+        heading = f"<p>Workspace <b>{escape(self.root.name)}</b> <code>{escape(str(self.root))}</code></p>"
+        step = self.next_step()
+        return f"{heading}{warning}{table}<p>Next: {escape(step.sentence)}: <code>{escape(step.command)}</code></p>"
 
 
 def funnel_frame(stages: "list[StageCount]") -> "pd.DataFrame":

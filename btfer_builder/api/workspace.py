@@ -76,7 +76,8 @@ class Workspace(Stages):
         Raises
         ------
         BtferError
-            If the address or port is not available, or no items are assigned to the reviewer.
+            If there is nothing to review, the address or port is not available, or no items are assigned
+            to the reviewer.
 
         Examples
         --------
@@ -86,11 +87,12 @@ class Workspace(Stages):
         """
         from btfer_builder.api.review_page import ReviewPage
         from btfer_builder.review.assignment import follow_rule
-        from btfer_builder.review.stage import check_page
+        from btfer_builder.review.stage import check_page, require_round
 
         one_of(round, get_args(Round), "round")
         (recipe,) = with_keywords("review", settings, self.recipe.review)
         check_page(recipe, reveals=adjudicate or model is not None)
+        require_round(self._core, round)
         follow_rule(self._core.catalog, recipe, given_names(settings, ReviewRecipe))
         predictions = None
         if model is not None:

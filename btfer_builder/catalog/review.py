@@ -96,11 +96,20 @@ def review_items(catalog: Catalog, kind: Kind) -> list[ReviewItem]:
     ]
 
 
-def items_version(catalog: Catalog) -> tuple[int, ...]:
-    """Return numbers that change whenever a stage may have changed the items to review."""
+def items_version(catalog: Catalog) -> tuple[int | None, ...]:
+    """Return numbers that change whenever a stage may have changed the items to review.
+
+    Only while a stage runs, or after one was killed, do rows have to be counted.
+    """
     rows = catalog.rows(
-        """SELECT (SELECT max(run_id) FROM runs), (SELECT count(ended_at) FROM runs),
-                  (SELECT count(*) FROM dedupes), (SELECT count(*) FROM faces), (SELECT count(*) FROM purged)"""
+        """WITH last AS MATERIALIZED (  -- with max(), ended_at is that of the last run of each command
+               SELECT ended_at, max(run_id) FROM runs GROUP BY command),
+                running AS MATERIALIZED (SELECT count(*) > count(ended_at) AS any FROM last)
+           SELECT (SELECT max(run_id) FROM runs), (SELECT count(ended_at) FROM runs),
+                  CASE WHEN any THEN (SELECT count(*) FROM dedupes) END,
+                  CASE WHEN any THEN (SELECT count(*) FROM faces) END,
+                  CASE WHEN any THEN (SELECT count(*) FROM purged) END
+           FROM running"""
     )
     return tuple(rows[0])
 

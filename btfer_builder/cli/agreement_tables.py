@@ -3,6 +3,7 @@
 import math
 
 from btfer_builder.cli.output import echo, table
+from btfer_builder.io.text import counted
 from btfer_builder.review.agreement import ANSWERS, Agreement
 from btfer_builder.review.kappa import Kappa
 
@@ -20,7 +21,8 @@ def show_agreement(result: Agreement) -> None:
     names = [" and ".join(pair.reviewers) for pair in result.pairs]
     if result.fleiss is not None:
         table(
-            f"Fleiss' kappa of all {len(result.fleiss_reviewers)} reviewers, on {result.fleiss_items} shared items",
+            f"Fleiss' kappa of all {counted(len(result.fleiss_reviewers), 'reviewer')}, on "
+            f"{result.fleiss_items} shared items",
             ["kappa", *classes],
             [(_text(result.fleiss), *(_text(result.fleiss_per_class[name]) for name in classes))],
         )

@@ -227,7 +227,7 @@ def _published(out: Path, *, questions: bool, as_json: bool) -> None:
     if as_json:
         emit_json({"path": str(out), "files": [str(path) for path in files]})
     else:
-        echo(f"results of the authors: {len(files)} files, {out / 'README.md'}")
+        echo(f"results of the authors: {counted(len(files), 'file')}, {out / 'README.md'}")
 
 
 def _show_answers(answers: "Answers", *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from btfer_builder.cli.options import common_options
 from btfer_builder.cli.output import emit_json
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
+from btfer_builder.io.text import clause, counted
 from btfer_builder.workspace import open_workspace
 
 
@@ -41,14 +42,14 @@ def check(directory: Path | None, as_json: bool) -> None:
         emit_json(result.to_dict())
     else:
         for folder, count in result.unowned.items():
-            echo_stderr(f"{folder}: {count} files belong to no row")
+            echo_stderr(f"{folder}: {clause(count, 'file', 'belong')} to no row")
         for path in result.unfinished:
             echo_stderr(
                 f"{path}: a command was killed while it wrote here; the next one compares it with the catalog"
             )
         for problem in result.problems:
             echo_stderr(problem)
-        click.echo(f"{result.path}: {len(result.problems)} problems")
+        click.echo(f"{result.path}: {counted(len(result.problems), 'problem')}")
     if result.problems:
         raise BtferError(
             f"{result.path}: {result.problems[0]}; see btfer catalog restore --help, btfer crop --help"
@@ -111,8 +112,9 @@ def restore(directory: Path | None, as_json: bool, file: Path | None, decisions:
         emit_json(result.to_dict())
         return
     click.echo(
-        f"restored {result.path}: {result.decisions} decisions added, {result.tombstones} tombstones kept, "
-        f"{result.erased} images that were taken down removed again"
+        f"restored {result.path}: {counted(result.decisions, 'decision')} added, "
+        f"{counted(result.tombstones, 'tombstone')} kept, "
+        f"{counted(result.erased, 'image')} that were taken down removed again"
     )
     if result.replaced:
         echo_stderr(f"the earlier catalog is kept as {result.replaced}")

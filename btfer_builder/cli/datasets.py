@@ -11,11 +11,11 @@ from btfer_builder.cli.options import (
     common_options,
     given_flags,
     recipe_options,
-    renamed_option,
 )
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import DatasetKind, DatasetRecipe, EvalRecipe
 from btfer_builder.config.datasets import AUDIT_SETTINGS
+from btfer_builder.io.text import counted
 from btfer_builder.workspace import recipe_of
 
 #: Settings of `btfer eval` that `dataset audit` takes for its model; both have a setting `labels`.
@@ -86,11 +86,13 @@ def import_(
     rows.append(("all", *(sum(classes.values()) for classes in result.counts.values())))
     table(out.name, ["emotion", *result.counts], rows)
     dropped = ", ".join(f"{count} {reason}" for reason, count in result.dropped.items()) or "none"
-    echo(f"{result.came_in} images read; dropped: {dropped}")
+    echo(f"{counted(result.came_in, 'image')} read; dropped: {dropped}")
     for pair, count in result.leakage.items():
         learned, tested = pair.split("-")
         if count and recipe.leaked != "drop":
-            echo(f"leakage: {count} images of {learned} are also in {tested} (--leaked drop drops them)")
+            echo(
+                f"leakage: {counted(count, 'image')} of {learned} are also in {tested} (--leaked drop drops them)"
+            )
     for split, share in (("val", recipe.val_share), ("test", recipe.test_share)):
         if share and split not in result.counts and not recipe.paper:
             echo(
@@ -111,7 +113,7 @@ def import_(
     help="Folder to write.",
 )
 @click.option("--faces/--no-faces", default=True, help="Look for faces in every picture (most of the time).")
-@renamed_option(
+@click.option(
     "--model",
     type=ModelType(),
     help="Model that judges the labels, of any format of btfer eval.",
@@ -166,7 +168,7 @@ def audit(
         emit_json(result.to_dict())
         return
     dropped = ", ".join(f"{count} {reason}" for reason, count in result.dropped.items()) or "none"
-    echo(f"{result.came_in} images read; dropped: {dropped}")
+    echo(f"{counted(result.came_in, 'image')} read; dropped: {dropped}")
     echo(
         f"{result.repeated} repeat an earlier one; {result.across} pairs across splits; "
         f"{result.conflicts} pairs under two emotions"

@@ -2,6 +2,7 @@
 
 import errno
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 from btfer_builder.cli.output import echo
 from btfer_builder.cli.run_log import RunLog
 from btfer_builder.errors import line_of
+from btfer_builder.io.terminal import silent
 from btfer_builder.io.text import one_line
 
 #: Exit code of an error of the program itself (EX_SOFTWARE of sysexits.h).
@@ -18,17 +20,24 @@ UNEXPECTED = 70
 
 
 @contextmanager
-def guard(directory: Path | None) -> Iterator[None]:
+def guard(directory: Path | None, *, quiet: bool = False, verbose: bool = False) -> Iterator[None]:
     """Turn an error within a command into one line and an exit code, and write the log of the run.
 
     Parameters
     ----------
     directory
         The workspace that was named, if any.
+    quiet
+        Show only results and errors.
+    verbose
+        Show versions, the traceback of an error, and where the log is.
     """
     log = RunLog(directory)
+    if verbose:
+        echo(f"{log.versions}; workspace {log.root}", err=True)
     try:
-        yield
+        with silent(quiet):
+            yield
     except (KeyboardInterrupt, click.exceptions.Exit, click.Abort, click.ClickException, SystemExit) as end:
         log.end(type(end).__name__)
         raise
@@ -41,7 +50,17 @@ def guard(directory: Path | None) -> Iterator[None]:
             code = UNEXPECTED
             said = f"unexpected {type(error).__name__}: {one_line(str(error))}"[:300]
             line = f"{said}. Nothing that was saved is lost" + (f"; details: {place}" if place else "")
+        if verbose:
+            echo("".join(traceback.format_exception(error)), err=True)
+            _show_place(place)
         echo(f"Error: {line}", err=True)
         sys.exit(code)
     else:
-        log.end("done")
+        place = log.end("done")
+        if verbose:
+            _show_place(place)
+
+
+def _show_place(place: Path | None) -> None:
+    if place is not None:
+        echo(f"log: {place}", err=True)

@@ -9,6 +9,7 @@ import click
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import HashesRecipe, LeakageRecipe
+from btfer_builder.io.text import counted
 from btfer_builder.workspace import Workspace, open_workspace, recipe_of
 
 
@@ -47,7 +48,10 @@ def hashes(
             {"path": str(out), "images": count, "dropped": manifest.dropped, "left_out": manifest.left_out}
         )
     else:
-        echo(f"wrote hashes of {count} images to {out}" + (f"; dropped: {dropped}" if dropped else ""))
+        echo(
+            f"wrote hashes of {counted(count, 'image')} to {out}"
+            + (f"; dropped: {dropped}" if dropped else "")
+        )
 
 
 @click.command()

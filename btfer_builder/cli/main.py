@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from btfer_builder import __version__
 #: Each command: its module, its function there, and the first sentence of its help.
 COMMANDS = {
     "init": ("stages", "init", "Create a workspace in DIRECTORY."),
+    "build": ("build", "build", "Build a set: crawl, dedupe, crop, review, sample."),
     "queries": ("stages", "queries", "List the search phrases."),
     "crawl": ("stages", "crawl", "Search for images and download them."),
     "dedupe": ("stages", "dedupe", "Drop duplicate images."),
@@ -36,6 +38,7 @@ COMMANDS = {
     "train": ("train", "train", "Train a network on labelled faces."),
     "benchmark": ("benchmark", "benchmark", "Run the benchmark of the paper."),
     "status": ("status", "status", "Show the funnel."),
+    "doctor": ("doctor", "doctor", "Check the installation and the workspace."),
     "catalog": ("catalog", "catalog", "Check, back up and restore the catalog."),
 }
 
@@ -57,10 +60,12 @@ class _Commands(click.Group):
         try:
             code = super().main(*args, **options, standalone_mode=False)  # type: ignore[call-overload]
         except click.ClickException as error:
+            from btfer_builder.cli.mistakes import explained
             from btfer_builder.io.text import for_terminal
 
-            error.__dict__["message"] = for_terminal(error.message)
-            error.show()
+            text, context = for_terminal(explained(error)), getattr(error, "ctx", None)
+            usage = isinstance(error, click.UsageError)
+            (click.UsageError(text, context) if usage else click.ClickException(text)).show()
             code = error.exit_code
         except click.Abort as end:
             click.echo("Aborted!", err=True)
@@ -79,11 +84,32 @@ class _Commands(click.Group):
             formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
 
 
+def shared_options(command: Any) -> Any:  # noqa: ANN401 - a group or a function
+    """Add the options that are given before a command or after it: `-w`, `-q`, `-v`."""
+    for option in (
+        click.option(
+            "-v", "--verbose", is_flag=True, help="Show versions, the log's place, and tracebacks, too."
+        ),
+        click.option("-q", "--quiet", is_flag=True, help="Show only results and errors."),
+        click.option(
+            "-w",
+            "--workspace",
+            "directory",
+            metavar="DIR",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Workspace. [default: BTFER_WORKSPACE, else the current folder]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @click.group(
     cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
+@shared_options
 @click.version_option(__version__, prog_name="btfer")
-def main() -> None:
+def main(**_: object) -> None:
     """Build a balanced facial-expression test set from image searches, and score models on it.
 
     The commands in their order:
@@ -93,5 +119,6 @@ def main() -> None:
       btfer crawl  →  btfer dedupe  →  btfer crop  →  btfer review
       →  btfer sample  →  btfer eval model.keras
 
-    Every command can be interrupted and continues when it is run again. `btfer status` shows the funnel.
+    `btfer build` runs all of them up to the review. Every command can be interrupted and continues when it is run
+    again. `btfer status` shows the funnel and the next step.
     """

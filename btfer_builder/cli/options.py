@@ -12,9 +12,11 @@ from click.core import ParameterSource
 from msgspec import inspect
 
 from btfer_builder.cli.guard import guard
+from btfer_builder.cli.main import shared_options
 from btfer_builder.cli.output import echo
 from btfer_builder.config import AnySection, Section, Setting, explain, override, settings_of
 from btfer_builder.config.renamed import OPTIONS, SETTINGS, VALUES
+from btfer_builder.workspace import recipe_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -23,26 +25,25 @@ _RENAMED = f"{__name__}.renamed"
 
 
 def common_options(command: Command) -> Command:
-    """Add `-w/--workspace` and `--json`, and guard the command: see `guard`."""
+    """Add `--json` and the options of all commands, and guard the command: see `guard`."""
 
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any command
-        with guard(kwargs.get("directory")):
+        before = click.get_current_context().find_root().params  # of `btfer -w DIR command`
+        kwargs["directory"] = kwargs["directory"] or before.get("directory")
+        quiet, verbose = (kwargs.pop(name) or bool(before.get(name)) for name in ("quiet", "verbose"))
+        with guard(kwargs["directory"], quiet=quiet, verbose=verbose):
+            _check_settings(kwargs["directory"])
             return command(*args, **kwargs | _given_under_old_names())
 
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
-        click.option(
-            "-w",
-            "--workspace",
-            "directory",
-            metavar="DIR",
-            type=click.Path(path_type=Path, file_okay=False),
-            help="Workspace. [default: BTFER_WORKSPACE, else the current folder]",
-        ),
-    ):
-        guarded = option(guarded)
-    return guarded  # type: ignore[return-value]  # functools.wraps keeps the command's type
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+    return shared_options(as_json(guarded))  # type: ignore[no-any-return]  # as click's decorators
+
+
+def _check_settings(directory: Path | None) -> None:
+    """Name a broken `btfer.toml`, also in a command that does not need it; the doctor lists it with the rest."""
+    if click.get_current_context().info_name != "doctor":
+        recipe_of(directory)
 
 
 def recipe_options(section: type[Section], *only: str) -> Callable[[Command], Command]:
@@ -82,7 +83,7 @@ def apply_cli_options(section: AnySection, options: dict[str, Any]) -> AnySectio
     try:
         return override(section, **{name: value for name, value in given.items() if value is not None})
     except msgspec.ValidationError as error:
-        name, _, text = explain(error).partition(": ")
+        name, _, text = explain(error, type(section), given).partition(": ")
         name = name.partition("[")[0]
         option = section.option_names.get(name, name)
         raise click.UsageError(f"--{option.replace('_', '-')}: {text}") from None

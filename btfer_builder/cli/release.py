@@ -12,6 +12,7 @@ from btfer_builder.config import CrawlRecipe, ReleaseRecipe
 from btfer_builder.config.collection import DOWNLOAD_SETTINGS
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
+from btfer_builder.io.text import clause, counted
 from btfer_builder.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -44,12 +45,12 @@ def release(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
         emit_json(result.to_dict())
         return
     facts = result.statistics
-    echo(f"{facts.title}: wrote {facts.total} faces to {result.path}")
+    echo(f"{facts.title}: wrote {counted(facts.total, 'face')} to {result.path}")
     if not facts.redistributable:
         echo_stderr(f"NOT FOR REDISTRIBUTION: {facts.licenses['unknown']} images have no known licence")
     if facts.no_derivatives:
         echo_stderr(
-            f"{facts.no_derivatives} images are under a NoDerivatives licence: a crop may not be allowed"
+            f"{clause(facts.no_derivatives, 'image', 'are')} under a NoDerivatives licence: a crop may not be allowed"
         )
 
 
@@ -76,7 +77,10 @@ def scan_release(directory: Path | None, as_json: bool, out: Path) -> None:
             table(
                 "Findings", ["file", "finding"], [(finding.file, finding.what) for finding in result.findings]
             )
-        echo(f"{result.files} files and {result.pictures} images checked, {len(result.findings)} findings")
+        echo(
+            f"{counted(result.files, 'file')} and {counted(result.pictures, 'image')} "
+            f"checked, {counted(len(result.findings), 'finding')}"
+        )
     if result.findings:
         made_with = str(release_info(out).get("made_with"))[:40]
         earlier = (
@@ -112,7 +116,7 @@ def rebuild(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
             echo_stderr(f"{count} {reason}")
     if result.failed:
         raise BtferError(
-            f"{len(result.failed)} faces could not be rebuilt; {out / 'rebuild.csv'} lists them with reasons"
+            f"{counted(len(result.failed), 'face')} could not be rebuilt; {out / 'rebuild.csv'} lists them with reasons"
         )
 
 
@@ -272,9 +276,10 @@ def _show_takedown(result: "Takedown") -> None:
             echo(f"{name[:-1]}: {item}")
     will = "would be" if result.dry_run else "were"
     echo(
-        f"\n{len(matches.reasons)} images, {len(matches.faces)} faces and {len(matches.files)} files {will} deleted, "
-        f"{sum(item.by is not None for item in result.replacements)} faces of the sample replaced, "
-        f"{len(result.releases)} releases rewritten"
+        f"\n{counted(len(matches.reasons), 'image')}, {counted(len(matches.faces), 'face')} and "
+        f"{counted(len(matches.files), 'file')} {will} deleted, "
+        f"{counted(sum(item.by is not None for item in result.replacements), 'face')} of the sample replaced, "
+        f"{counted(len(result.releases), 'release')} rewritten"
     )
     if not matches.reasons:
         echo_stderr(
@@ -295,7 +300,7 @@ def _show_takedown(result: "Takedown") -> None:
             f"{', '.join(matches.same_page[:5])}")  # fmt: skip
     for emotion, count in result.short.items():
         echo_stderr(
-            f"{emotion}: {count} faces missing; review more faces, then run btfer sample and btfer release"
+            f"{emotion}: {counted(count, 'face')} missing; review more faces, then run btfer sample and btfer release"
         )
 
 

@@ -1,12 +1,12 @@
 """The commands about reviewers: review, agreement."""
 
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from btfer_builder.cli.next_line import show_next
 from btfer_builder.cli.options import (
     apply_cli_options,
     common_options,
@@ -15,8 +15,9 @@ from btfer_builder.cli.options import (
     renamed_option,
 )
 from btfer_builder.cli.output import echo, emit_json
+from btfer_builder.cli.review_page import serve_page
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
-from btfer_builder.io.terminal import echo_stderr
+from btfer_builder.io.text import counted
 from btfer_builder.workspace import open_workspace
 
 
@@ -73,12 +74,9 @@ def review(
       btfer review --export faces.csv
       btfer review --import faces.csv
     """
-    from btfer_builder.catalog.review import count_decisions
-    from btfer_builder.review.assignment import check_assigned, follow_rule
+    from btfer_builder.next_step import next_step
     from btfer_builder.review.contact_sheet import page_name
-    from btfer_builder.review.decisions import reviewer_name
-    from btfer_builder.review.serve import LOOPBACK, serve
-    from btfer_builder.review.stage import export_round, import_file, write_review_manifests
+    from btfer_builder.review.stage import export_round, import_file
     from btfer_builder.sample.stale import warn_if_stale
 
     if export_path and import_path:
@@ -96,56 +94,27 @@ def review(
         count = export_round(workspace, export_path, recipe, round_name=round_name, asked=asked)
         result = {"path": str(export_path), "items": count}
         result["contact_sheet"] = str(export_path.with_name(page_name(export_path, 0)))
-        text = _exported(result, round_name)
+        text = (
+            f"wrote {counted(count, 'item')} to {result['path']} and their pictures to {result['contact_sheet']}; fill "
+            "in verdict (accept, reject, skip), then import the file"
+        )
     elif import_path:
         done = import_file(workspace, import_path, recipe, asked=asked)
         result = {"added": done.added, "unchanged": done.unchanged, "empty": done.empty}
-        text = (
-            f"{done.added} decisions added, {done.unchanged} unchanged, {done.empty} rows without a decision"
-        )
+        empty = f"{counted(done.empty, 'row')} without a decision"
+        text = f"{counted(done.added, 'decision')} added, {done.unchanged} unchanged, {empty}"
     else:
-        catalog, reviewer = workspace.catalog, reviewer_name(recipe)
-        follow_rule(catalog, recipe, asked)
-        check_assigned(reviewer, recipe)
-        predictions = None
-        if model is not None:
-            from btfer_builder.evaluate.model_predictions import ask_model
-
-            predictions = ask_model(workspace, model)
-        before = count_decisions(catalog)
-        echo_stderr("Stop with Ctrl-C. Every decision is saved immediately.")
-        if recipe.host not in LOOPBACK:
-            echo_stderr(
-                f"Warning: {recipe.host} can be reached from other computers without encryption: anyone on the network "
-                "can see the faces and decide in your name. An SSH tunnel is safer."
-            )
-        stopped = serve(
-            workspace,
-            recipe,
-            round_name="images" if round_name == "images" else "faces",
-            on_ready=lambda url: emit_json({"url": url}) if as_json else echo(f"Review at {url}"),
-            adjudicate=adjudicate,
-            model=predictions,
+        text, stopped = serve_page(
+            workspace, recipe, round_name, asked, as_json=as_json, adjudicate=adjudicate, model=model
         )
-        text = f"{count_decisions(catalog) - before} decisions recorded"
-        write_review_manifests(workspace)
     warn_if_stale(workspace.catalog)
     if not as_json:
         echo(text)
+        show_next(workspace)
     elif export_path or import_path:
-        emit_json(result)
+        emit_json(result | {"next": next_step(workspace).to_dict()})
     if stopped is not None:
         signal.raise_signal(stopped)  # the exit code says which one it was
-
-
-def _exported(result: Mapping[str, object], round_name: str | None) -> str:
-    text = (
-        f"wrote {result['items']} items to {result['path']} and their pictures to {result['contact_sheet']}; fill in "
-        "verdict (accept, reject, skip), then import the file"
-    )
-    if not result["items"] and round_name is None:
-        text += "; there are no faces to review yet: --round images exports photos"
-    return text
 
 
 @click.command()
@@ -172,6 +141,7 @@ def agreement(directory: Path | None, as_json: bool, round_name: Any, **options:
       btfer agreement --reviewers ana,bo --round images --json
     """
     from btfer_builder.cli.agreement_tables import show_agreement
+    from btfer_builder.next_step import next_step
     from btfer_builder.review.stage import measure_agreement
     from btfer_builder.sample.stale import warn_if_stale
 
@@ -186,6 +156,7 @@ def agreement(directory: Path | None, as_json: bool, round_name: Any, **options:
     )
     warn_if_stale(workspace.catalog)
     if as_json:
-        emit_json(result.to_dict())
+        emit_json(result.to_dict() | {"next": next_step(workspace).to_dict()})
     else:
         show_agreement(result)
+        show_next(workspace)

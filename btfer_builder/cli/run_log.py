@@ -60,13 +60,18 @@ class RunLog:
         )
         self.values = {str(value): name for name in self.options for value in _texts(context.params[name])}
 
+    @property
+    def versions(self) -> str:
+        """Return the versions of this package, of Python and of the system."""
+        return f"btfer {__version__}, Python {platform.python_version()}, {platform.platform()}"
+
     def end(self, outcome: str, error: BaseException | None = None) -> Path | None:
         """Write the log and return its place; None if that failed.
 
         Without a workspace only an unexpected error is logged, in a temporary file.
         """
         lines = [
-            f"btfer {__version__}, Python {platform.python_version()}, {platform.platform()}",
+            self.versions,
             f"command: {self.command} ({', '.join(self.options) or 'no options'})",
             f"begun: {self.begun.isoformat(timespec='seconds')}",
             f"seconds: {(datetime.now(UTC) - self.begun).total_seconds():.1f}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from btfer_builder.cli.next_line import from_here, show_next
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.cli.status import show_stages
@@ -20,8 +21,9 @@ from btfer_builder.config import (
 )
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
+from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.workspace import Workspace, create_workspace, open_workspace
+from btfer_builder.workspace import RECIPE_NAME, Workspace, create_workspace, open_workspace
 
 if TYPE_CHECKING:
     from btfer_builder.queries.phrases import Query
@@ -39,11 +41,25 @@ def init(folder: Path, as_json: bool, **_: Any) -> None:  # noqa: ANN401 - click
     Example:
       btfer init faces
     """
+    existed = (folder / RECIPE_NAME).is_file()
+    before = set(folder.glob("queries/*.yaml"))
     workspace = create_workspace(folder)
     if as_json:
-        emit_json({"workspace": str(workspace.root)})
+        emit_json({"workspace": str(workspace.root), "existed": existed})
+        return
+    if existed:
+        added = ", ".join(sorted(path.name for path in set(folder.glob("queries/*.yaml")) - before))
+        echo(
+            f"{workspace.root} is a workspace already; its files are kept"
+            + (f", added: {added}" if added else "")
+        )
+        show_next(workspace)
     else:
-        echo(f"created workspace {workspace.root}; edit btfer.toml and queries/, then: btfer crawl")
+        echo(
+            f"created workspace {workspace.root}; its settings are in btfer.toml, its search words in queries/"
+        )
+        show_next(workspace)
+        echo(f"Or every stage up to the review at once:\n  {from_here(workspace.root, 'btfer build')}")
 
 
 @click.command()
@@ -70,7 +86,7 @@ def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # n
         echo(query.query)
     counts = Counter((query.language, query.emotion) for query in planned)
     echo_stderr(
-        f"{len(planned)} queries: "
+        f"{counted(len(planned), 'query', 'queries')}: "
         + ", ".join(f"{n} {lang} {emotion}" for (lang, emotion), n in counts.items())
     )
 
@@ -131,6 +147,7 @@ def crawl(
       btfer crawl --engine bing --check
     """
     from btfer_builder.crawl.engines.urls import ListOptions
+    from btfer_builder.crawl.reach import OfflineError
     from btfer_builder.crawl.stage import crawl as run_crawl
     from btfer_builder.queries.plan import plan_queries
 
@@ -148,11 +165,15 @@ def crawl(
     if not all(named.values()):
         raise click.UsageError("--column: expected NAME=COLUMN, as url=image")
     listed = ListOptions(named, where_caption)
+    own = apply_cli_options(workspace.recipe.source, options)
     try:
-        own = apply_cli_options(workspace.recipe.source, options)
         run_crawl(workspace, recipe, planned, wanted.emotion, path, list_options=listed, source=own)
-    finally:
-        show_stages(workspace, as_json, "crawl")
+    except OfflineError:
+        raise
+    except BaseException:
+        show_stages(workspace, as_json, "crawl", failed=True)
+        raise
+    show_stages(workspace, as_json, "crawl")
 
 
 def _show_plan(workspace: Workspace, recipe: CrawlRecipe, queries: "list[Query]", as_json: bool) -> None:
@@ -297,15 +318,17 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
       btfer sample --license cc0,by,by-sa --splits train=200,val=50,test=50
     """
     from btfer_builder.sample.stage import sample as run_sample
-    from btfer_builder.sample.stage import shortage
+    from btfer_builder.sample.stage import shortage, step_after
     from btfer_builder.sample.stale import warn_if_stale
 
     workspace = open_workspace(directory)
     recipe = apply_cli_options(workspace.recipe.sample, options)
     result = run_sample(workspace, recipe, asked=None if redraw else given_flags(options))
+    step = step_after(workspace, result)
     if as_json:
-        emit_json(result.to_dict())
+        emit_json(result.to_dict() | {"next": step.to_dict()})
     else:
+        written = result.path is not None
         rows = [
             (
                 emotion,
@@ -316,10 +339,9 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
             )
             for emotion in EMOTIONS
         ]
-        per_class = sum(recipe.splits.values()) or recipe.per_class
         table(
-            f"Sample of {per_class} faces per class",
-            ["emotion", "accepted", "drawn", "reserve", "missing"],
+            f"Sample of {counted(recipe.faces_per_class, 'face')} per class{'' if written else ': not written'}",
+            ["emotion", "accepted", "drawn" if written else "could be drawn", "reserve", "missing"],
             rows,
         )
         if len(result.splits) > 1:
@@ -332,6 +354,7 @@ def sample(directory: Path | None, as_json: bool, redraw: bool, **options: Any) 
             echo_stderr("not drawn: " + ", ".join(f"{n} {reason}" for reason, n in undrawn.items()))
     if result.path is None:
         warn_if_stale(workspace.catalog)
-        raise shortage(result)
+        raise shortage(workspace, result)
     if not as_json:
         echo(f"written to {result.path}")
+        show_next(workspace, step)

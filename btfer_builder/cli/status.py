@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from btfer_builder.cli.next_line import show_next
 from btfer_builder.cli.options import common_options
 from btfer_builder.cli.output import echo, emit_json, table
+from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import Workspace, open_workspace
 
@@ -26,10 +28,9 @@ def status(directory: Path | None, as_json: bool, by_search: bool) -> None:
     """Show the funnel.
 
     For every stage: the items that came in, were kept, and were dropped, with reasons, and the share dropped of each
-    emotion, with a note where it differs beyond chance. Then, for each emotion, what
-    the sample still needs: requests, days and hours of review, with an interval. With --yield: images found,
-    downloaded, kept and accepted, and accepted per request, by engine, language, expression and cell (emotion,
-    ethnicity, gender, age).
+    emotion, with a note where it differs beyond chance. Then, for each emotion, what the sample still needs: requests,
+    days and hours of review, with an interval. Last, the next step. With --yield: images found, downloaded, kept and
+    accepted, and accepted per request, by engine, language, expression and cell (emotion, ethnicity, gender, age).
 
     \b
     Examples:
@@ -90,9 +91,8 @@ def _forecasts(workspace: Workspace, counts: "ItemCounts") -> "list[Forecast]":
     from btfer_builder.crawl.plan import requests_per_day
 
     recipe = workspace.recipe
-    wanted = sum(recipe.sample.splits.values()) or recipe.sample.per_class
     per_day = requests_per_day(workspace.catalog, recipe.crawl)
-    return forecasts(workspace.catalog, wanted, per_day or 1.0, counts)
+    return forecasts(workspace.catalog, recipe.sample.faces_per_class, per_day or 1.0, counts)
 
 
 def _show_forecasts(lines: "list[Forecast]") -> None:
@@ -123,23 +123,37 @@ def _show_drop_rates(rates: "list[DropRates]") -> None:
             echo(each.sentence)
 
 
-def show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
-    """Print the funnel with what the sample still needs, or the stages that are named."""
+def show_stages(workspace: Workspace, as_json: bool, *only: str, failed: bool = False) -> None:
+    """Print the funnel with what the sample still needs, or the stages that are named, and the next step.
+
+    Of a stage that `failed`, the error that follows says what to do next.
+    """
     from btfer_builder.catalog.drop_rates import drop_rates
     from btfer_builder.catalog.funnel import ItemCounts, funnel
     from btfer_builder.catalog.purge import count_purged
+    from btfer_builder.next_step import next_step
     from btfer_builder.sample.stale import warn_if_stale
 
     warn_if_stale(workspace.catalog)
     counts = ItemCounts(workspace.catalog)
-    stages = funnel(workspace.catalog, only, counts)
+    whole = funnel(workspace.catalog, (), counts)
+    step = next_step(workspace, whole, counts=counts)
+    stages = [stage for stage in whole if not only or stage.stage in only]
     rates = [] if only else drop_rates(stages)
     purged = None if only else count_purged(workspace.catalog)
     if as_json:
         forecast = {} if only else {"forecast": [line.to_dict() for line in _forecasts(workspace, counts)]}
         drops = {} if only else {"drop_rates": [line.to_dict() for line in rates]}
         gone = {"purged": asdict(purged)} if purged else {}
-        emit_json({"stages": [stage.to_dict() for stage in stages], **forecast, **drops, **gone})
+        emit_json(
+            {
+                "stages": [stage.to_dict() for stage in stages],
+                **forecast,
+                **drops,
+                **gone,
+                "next": step.to_dict(),
+            }
+        )
         return
     table(
         f"{workspace.root.name}: {only[0] if only else 'the funnel'}",
@@ -166,7 +180,10 @@ def show_stages(workspace: Workspace, as_json: bool, *only: str) -> None:
     if purged:
         days = " to ".join(purged.days)
         echo(
-            f"purged on {days}: the files of {purged.photos} photos and {purged.faces} faces; their rows stay"
+            f"purged on {days}: the files of {counted(purged.photos, 'photo')} and "
+            f"{counted(purged.faces, 'face')}; their rows stay"
         )
     if not only and stages[0].came_in + stages[0].waiting:
         _show_forecasts(_forecasts(workspace, counts))
+    if not failed:
+        show_next(workspace, step)

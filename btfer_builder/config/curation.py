@@ -80,6 +80,11 @@ class SampleRecipe(Section, frozen=True, kw_only=True):
         int, Meta(ge=0, description="Faces of each emotion kept in reserve as replacements.")
     ] = 30
 
+    @property
+    def faces_per_class(self) -> int:
+        """Return the number of faces of each emotion: that of the splits together, if there are any."""
+        return sum(self.splits.values()) or self.per_class
+
 
 class ReleaseRecipe(Section, frozen=True, kw_only=True):
     """How the sample is published."""

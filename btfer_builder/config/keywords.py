@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from btfer_builder.config.base import Section, settings_of
-from btfer_builder.config.load import explain, nearest_name
+from btfer_builder.config.load import choices, explain
 from btfer_builder.config.renamed import with_new_names
 from btfer_builder.errors import BtferError
 
@@ -60,10 +60,10 @@ def with_keywords(
         try:
             changed.append(msgspec.convert(msgspec.to_builtins(section) | given, kind))
         except msgspec.ValidationError as error:
-            text = explain(error, kind).replace("`array`", "a list").replace("`object`", "a dict")
+            text = explain(error, kind, given).replace("`array`", "a list").replace("`object`", "a dict")
             raise BtferError(f"{command}.{text}") from None
     for name in left:
-        raise BtferError(f"{command}: unknown setting `{name}`{nearest_name(name, valid)}")
+        raise BtferError(f"{command}: unknown setting `{name}`{choices(name, valid)}")
     return tuple(changed)
 
 

@@ -1,7 +1,7 @@
 """Read `btfer.toml`, check it, and write it with every default."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,9 @@ from btfer_builder.config.models import EvalRecipe, TrainRecipe
 from btfer_builder.config.renamed import SETTINGS, with_new_names
 from btfer_builder.errors import BtferError
 from btfer_builder.io.limits import read_toml
+
+#: How an error says that a value is none of a few words, maybe with the same beginning.
+_WORDS = re.compile(r"Expected `str` matching regex '\^(\w*)\(([\w|-]+)\)\$'")
 
 AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
@@ -94,23 +97,44 @@ def convert_settings(values: Mapping[str, Any], kind: type[AnyStruct], path: Pat
     try:
         return msgspec.convert(current, kind)
     except msgspec.ValidationError as error:
-        name, separator, text = explain(error, kind).partition(": ")
+        name, separator, text = explain(error, kind, current).partition(": ")
         if old := renamed.get(name):
             name += f" (here under its old name {old})"
         raise BtferError(f"{path}: {name}{separator}{text}") from None
 
 
-def explain(error: msgspec.ValidationError, kind: type[msgspec.Struct] | None = None) -> str:
+def explain(
+    error: msgspec.ValidationError, kind: type[msgspec.Struct] | None = None, given: object = None
+) -> str:
     """Return a validation error with the name of the setting: `crop.size: Expected int >= 16`.
 
-    With the structure that was read, an unknown name or value comes with the nearest valid one, or with all values.
+    With the structure that was read, an unknown name or value comes with the nearest valid one and with all of them;
+    `given` is what was read, for values of which the error does not say what they were.
     """
     text, _, at = str(error).replace(" - at `key` in `$", " - at `$").partition(" - at `$")
     name = at.strip("`.")
     if kind is not None:
         text += _suggestion(text, _names_at(msgspec.inspect.type_info(kind), name))
         text = text.replace("Object contains unknown field", "unknown setting")
+        if words := _WORDS.search(text):
+            valid = [words[1] + word for word in words[2].split("|")]
+            value = str(_value_at(given, name))
+            text = (
+                f"Invalid value {value!r}{choices(value, valid)}"
+                if value
+                else f"Expected one of {', '.join(valid)}"
+            )
     return f"{name}: {text}" if name else text
+
+
+def _value_at(given: object, name: str) -> object:
+    """Return what was given at a place as `queries.emotion[0]`; empty if it is not there."""
+    for part in filter(None, re.split(r"[.\[\]]+", name)):
+        if isinstance(given, Mapping):
+            given = given.get(part)
+        elif isinstance(given, list | tuple) and part.isdigit() and int(part) < len(given):
+            given = given[int(part)]
+    return given if isinstance(given, str) else ""
 
 
 def _names_at(kind: msgspec.inspect.Type, name: str) -> list[str]:
@@ -135,17 +159,22 @@ def _plain(kind: msgspec.inspect.Type) -> msgspec.inspect.Type:
 
 def _suggestion(text: str, valid: list[str]) -> str:
     wrong = re.search(r"(unknown field|enum value) [`'](.*)[`']", text)
-    if wrong is None:
-        return ""
-    if nearest := nearest_name(wrong[2], valid):
-        return nearest
-    return f"; choose from {', '.join(valid)}" if valid and wrong[1] == "enum value" else ""
+    return choices(wrong[2], valid) if wrong else ""
 
 
-def nearest_name(name: str, valid: list[str]) -> str:
-    """Return the end of an error about an unknown name: `; did you mean `crop`?`, or nothing."""
+def choices(name: str, valid: Sequence[str], *, listed: bool = True) -> str:
+    """Return the end of an error about an unknown name: the nearest valid one, and all of them unless they are given.
+
+    Examples
+    --------
+    >>> choices("crp", ["crawl", "crop"]), choices("x", ["crawl", "crop"])
+    ('; did you mean `crop`? Choose from crawl, crop', '; choose from crawl, crop')
+    """
     nearest = get_close_matches(name, valid, n=1)
-    return f"; did you mean `{nearest[0]}`?" if nearest else ""
+    meant = f"; did you mean `{nearest[0]}`?" if nearest else ""
+    if not listed or not valid:
+        return meant
+    return f"{meant} Choose from {', '.join(valid)}" if meant else f"; choose from {', '.join(valid)}"
 
 
 def recipe_text() -> str:

@@ -31,6 +31,7 @@ from btfer_builder.crawl.temp_file import TempFile, place_all
 from btfer_builder.crawl.urls import host_of
 from btfer_builder.io.event_loop import run_coroutine
 from btfer_builder.io.terminal import StatusLine, echo_stderr
+from btfer_builder.io.text import counted
 from btfer_builder.records import Fetch, Image
 from btfer_builder.workspace import Workspace
 
@@ -77,7 +78,9 @@ class CrawlCounts:
         """Return the line."""
         forecast = f" ({self.forecast})" if self.forecast else ""
         searches = f"{self.searched}/{self.to_search} searches{forecast}, " if self.to_search else ""
-        return f"crawl: {searches}{self.fetched}/{self.to_fetch} files, {self.kept} images"
+        return (
+            f"crawl: {searches}{self.fetched}/{counted(self.to_fetch, 'file')}, {counted(self.kept, 'image')}"
+        )
 
 
 def download(

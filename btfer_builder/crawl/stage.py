@@ -20,9 +20,11 @@ from btfer_builder.crawl.engines.own_sources import own_source
 from btfer_builder.crawl.engines.urls import ListOptions
 from btfer_builder.crawl.plan import EnginePlan, plan_crawl
 from btfer_builder.crawl.rate_limit import Clock
+from btfer_builder.crawl.reach import require_network
 from btfer_builder.crawl.targets import Targets, most_fruitful_first, sample_targets
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
+from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.queries.phrases import Query
 from btfer_builder.queries.plan import interleaved
@@ -71,7 +73,7 @@ def crawl(
     Raises
     ------
     BtferError
-        If a search failed (everything else is done and committed), or if the disk is full.
+        If no engine can be reached, a search failed (everything else is done and committed), or the disk is full.
     """
     listed = [engine for engine in recipe.engine if engine not in SEARCH_ENGINES]
     if listed and (path is None or len(listed) > 1):
@@ -80,6 +82,8 @@ def crawl(
         raise BtferError("--path is for the engines urls and folder: name one with --engine")
     own = own_source(source or SourceRecipe())
     check_engines(recipe)
+    if queries:
+        require_network(recipe)
     if not recipe.contact and any(
         name not in recipe.engine_url and name not in listed for name in recipe.engine
     ):
@@ -97,8 +101,9 @@ def crawl(
             if line.days > 1:
                 counts.forecast = f"{line.engine}: about {line.duration}"
                 echo_stderr(
-                    f"{line.engine}: {line.requests:,} requests for {line.phrases:,} phrases will take about "
-                    f"{line.duration} at its limits; crawl again each day to go on. Any part of the crawl is balanced"
+                    f"{line.engine}: {counted(line.requests, 'request')} for {counted(line.phrases, 'phrase')} will "
+                    f"take about {line.duration} at its limits; crawl again each day to go on. Any part of the crawl "
+                    "is balanced"
                 )
         for engine in listed:
             assert path is not None  # noqa: S101 - checked above
@@ -136,7 +141,9 @@ def _ordered(catalog: Catalog, queries: Sequence[Query], recipe: CrawlRecipe) ->
         targets = sample_targets(catalog, emotion_progress(catalog), recipe.for_sample)
         full = [emotion for emotion in EMOTIONS if not targets.of(QueryCell(emotion, None, None, None))]
         if full:
-            echo_stderr(f"enough for {recipe.for_sample} faces a class once reviewed: {', '.join(full)}")
+            echo_stderr(
+                f"enough for {counted(recipe.for_sample, 'face')} a class once reviewed: {', '.join(full)}"
+            )
         queries = [query for query in queries if query.emotion not in full]
     ordered = interleaved(queries)
     return (most_fruitful_first(catalog, ordered) if targets else ordered), targets
@@ -190,6 +197,7 @@ def _raise_failures(queues: Sequence[EngineQueue]) -> None:
         if queue.skipped
     )
     raise BtferError(
-        f"{len(failures)} searches failed. The first: {search.engine}, {search.query!r}: {error}. {skipped}"
+        f"{counted(len(failures), 'search', 'searches')} failed. The first: {search.engine}, {search.query!r}: {error}"
+        f". {skipped}"
         "The results of the others are kept; crawl again to continue the failed ones"
     )

@@ -30,6 +30,8 @@ from btfer_builder.io.device import onnx_device
 from btfer_builder.io.json import json_text
 from btfer_builder.io.storage import sizes_below
 from btfer_builder.io.terminal import bar, echo_stderr
+from btfer_builder.io.text import clause
+from btfer_builder.next_step import require_items
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.reconcile import reconcile, writing
 from btfer_builder.records import CropResult
@@ -66,13 +68,14 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
     Raises
     ------
     BtferError
-        If the margin leaves no room for a face, or reviewed or sampled faces would be lost.
+        If no image has passed dedupe, the margin leaves no room for a face, or reviewed or sampled faces would be lost.
     """
     if recipe.margin_unit == "output" and 2 * recipe.margin >= recipe.size:
         raise BtferError(
             f"crop.margin: {recipe.margin} pixels a side leave nothing of {recipe.size} for the face; "
             f"give a margin below {recipe.size // 2}"
         )
+    require_items(workspace, "crop")
     catalog = workspace.catalog
     if recipe.already_cropped:
         recipe = _own_size(catalog, recipe)
@@ -99,7 +102,9 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
             if not recrop:
                 _check_losses(workspace, recipe, others)
             again = cropped_with(catalog, others)
-            echo_stderr(f"crop: {again} images were cropped with other settings and are cropped again")
+            echo_stderr(
+                f"crop: {clause(again, 'image', 'were')} cropped with other settings and are cropped again"
+            )
         runner: Runner[tuple[str, str], CropResult] = Runner(
             recipe.workers, SHARD_SIZE, recipe.scheduler, workspace.files
         )

@@ -12,6 +12,7 @@ from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
 from btfer_builder.io.json import parse_json
 from btfer_builder.io.limits import read_lines
 from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
+from btfer_builder.next_step import no_sample
 from btfer_builder.release.schema import LICENSES, METADATA, read_attributes, read_votes
 from btfer_builder.workspace import Workspace
 
@@ -140,7 +141,7 @@ def faces_in_sample(workspace: Workspace) -> list[LabelledFace]:
         for row in scored_faces(catalog)
     ]
     if not faces:
-        raise BtferError(f"{workspace.root} has no sample; run btfer sample, or name a folder with --data")
+        raise no_sample(workspace, otherwise=", or name a folder with --data")
     return faces
 
 

@@ -15,6 +15,7 @@ from btfer_builder.catalog.takedown import (
 from btfer_builder.catalog.tombstones import url_sha256
 from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import thumb_path
+from btfer_builder.io.text import clause
 from btfer_builder.reconcile import finish_erasure
 from btfer_builder.records import SampledFace
 from btfer_builder.workspace import Workspace, rewrite_manifests
@@ -45,8 +46,9 @@ def erase_taken_down(workspace: Workspace, image_ids: Sequence[str]) -> None:
         counts = {"reviewed photos": reviewed, "faces of the sample": sampled, "released faces": released}
         words = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         raise TakenDownInUse(
-            f"dedupe: {len(used)} photos are the same picture as one that was taken down, such as {used[0]}, and in "
-            f"use ({words}). Nothing was changed. Look at them, then take them down, too: btfer dedupe --take-down",
+            f"dedupe: {clause(len(used), 'photo', 'are')} the same picture as one that was taken down, such as "
+            f"{used[0]}, and in use ({words}). Nothing was changed. Look at them, then take them down, too: btfer "
+            "dedupe --take-down",
             used,
         )
     urls = addresses(catalog, image_ids)

@@ -25,6 +25,7 @@ from btfer_builder.dedupe.grouping import best_first, describe_groups
 from btfer_builder.images.alignment import Overlay
 from btfer_builder.images.face_hashing import hash_faces
 from btfer_builder.io.terminal import bar
+from btfer_builder.next_step import require_items
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.reconcile import reconcile
 from btfer_builder.records import DedupeResult, FaceDedupe, FaceHash
@@ -49,8 +50,9 @@ def dedupe_faces(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = 
     Raises
     ------
     BtferError
-        If reviewed or sampled faces repeat other reviewed faces.
+        If there are no faces, or reviewed or sampled faces repeat other reviewed faces.
     """
+    require_items(workspace, "dedupe-faces")
     catalog = workspace.catalog
     with workspace.stage("dedupe"), catalog.run("dedupe-faces", recipe) as counts:
         reconcile(workspace, "dedupe")

@@ -34,6 +34,7 @@ from btfer_builder.dedupe.grouping import describe_groups, group_duplicates, unp
 from btfer_builder.dedupe.match_tombstones import hold_for_review, mark_taken_down
 from btfer_builder.images.hashing import compare_photos, hash_images, hash_images_exactly, hash_pixels
 from btfer_builder.io.terminal import bar, echo_stderr
+from btfer_builder.next_step import require_items
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.reconcile import reconcile
 from btfer_builder.records import DedupeResult, ImageHash, ImagePair
@@ -61,11 +62,12 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
     Raises
     ------
     BtferError
-        If changed settings, or the first grouping after 0.1.0, would drop reviewed or sampled images, or these
-        repeat each other.
+        If there are no images, or changed settings, or the first grouping after 0.1.0, would drop reviewed or
+        sampled images, or these repeat each other.
     TakenDownInUse
         If reviewed, sampled or released images show a picture that was taken down.
     """
+    require_items(workspace, "dedupe")
     catalog = workspace.catalog
     with workspace.stage("dedupe"), catalog.run("dedupe", recipe) as counts:
         reconcile(workspace, "dedupe")

@@ -198,7 +198,7 @@ def _onnx(function: Any) -> bytes:  # noqa: ANN401 - TensorFlow's own types
     try:
         import tf2onnx
     except ImportError:
-        raise BtferError("converting to ONNX needs tf2onnx: pip install 'btfer-builder[onnx]'") from None
+        raise BtferError("converting to ONNX needs tf2onnx: pip install '.[onnx]'") from None
     proto, _ = tf2onnx.convert.from_function(
         function,
         input_signature=function.input_signature,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 from btfer_builder.datasets.labelled_faces import LabelledFace, faces_in_folder, faces_in_sample
 from btfer_builder.evaluate.signature import check_sums, known_leakage, set_name
 from btfer_builder.images.face_cache import MEMORY, FaceCache
+from btfer_builder.io.text import counted
 from btfer_builder.sample.cached_faces import SampleCache
 from btfer_builder.sample.stale import warn_if_stale
 from btfer_builder.workspace import Workspace
@@ -67,14 +68,12 @@ class FaceSet(Sequence[LabelledFace]):
         return pd.DataFrame(rows, columns=None if rows else ["face_id", "emotion", "path"])
 
     def __repr__(self) -> str:
-        return f"<FaceSet {self.name!r}: {len(self)} faces>"
+        return f"<FaceSet {self.name!r}: {counted(len(self), 'face')}>"
 
     def _repr_html_(self) -> str:
         """Show the number of faces of each emotion in a notebook."""
         counts = self.to_frame()["emotion"].value_counts().sort_index().rename("faces")
-        return (
-            f"<p><b>{escape(self.name)}</b>: {len(self):,} faces</p>{counts.to_frame().T.to_html(border=0)}"
-        )
+        return f"<p><b>{escape(self.name)}</b>: {counted(len(self), 'face')}</p>{counts.to_frame().T.to_html(border=0)}"
 
 
 def faces_of_sample(workspace: Workspace) -> FaceSet:

@@ -150,8 +150,9 @@ def windows_of(
     """
     import numpy as np
 
-    width_of = np.minimum(size, _WIDEST)
-    index = np.argsort(width_of.astype(np.uint8), kind="stable")  # of small integers a radix sort
+    index = np.flatnonzero(size)
+    width_of = np.minimum(size[index], _WIDEST)
+    index = index[np.argsort(width_of.astype(np.uint8), kind="stable")]  # of small integers a radix sort
     bounds = np.cumsum(np.bincount(width_of, minlength=_WIDEST + 1))
     for width in range(1, _WIDEST + 1):
         rows = _WINDOW // width

@@ -159,7 +159,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ModuleNotFoundError:
-        raise BtferError("shared storage needs more packages: pip install 'btfer-builder[s3]'") from None
+        raise BtferError("shared storage needs more packages: pip install '.[s3]'") from None
     try:
         system, path = url_to_fs(url, use_listings_cache=False)
     except ImportError as error:

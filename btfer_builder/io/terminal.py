@@ -1,5 +1,6 @@
 """Show progress and messages on stderr."""
 
+import io
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ from btfer_builder.io.text import for_terminal, printable
 Item = TypeVar("Item")
 
 _SHOWN = ContextVar("progress", default=True)
+_silent = False
 _WORDS: ContextVar[Callable[[str], str]] = ContextVar("words", default=str)
 
 
@@ -38,31 +40,55 @@ def reworded(words: Callable[[str], str]) -> Iterator[None]:
         _WORDS.reset(token)
 
 
+@contextmanager
+def silent(on: bool) -> Iterator[None]:
+    """Hide progress and messages inside the `with` block, in all threads; errors are raised, not printed."""
+    global _silent  # noqa: PLW0603 - new threads do not inherit a ContextVar
+    before, _silent = _silent, on or _silent
+    try:
+        with show_progress(progress_shown() and not on):
+            yield
+    finally:
+        _silent = before
+
+
+def messages_shown() -> bool:
+    """Whether messages are shown here."""
+    return not _silent
+
+
 def progress_shown() -> bool:
     """Whether progress is shown here."""
     return _SHOWN.get()
 
 
 def bar(total: int | None, description: str, unit: str) -> "tqdm[Any]":
-    """Return a progress bar on stderr; a log file gets a line every ten seconds or more.
+    """Return a progress bar on stderr; a file or a pipe gets a line of text every 30 seconds instead.
 
     With a `total` of 0 or inside `show_progress(False)` nothing is shown.
     """
     from tqdm import tqdm
 
-    terminal = sys.stderr.isatty()
+    class Lines(tqdm):  # type: ignore[type-arg]
+        """Lines without a bar, and none of a short work."""
+
+        def display(self, msg: str | None = None, pos: int | None = None) -> None:
+            del pos
+            if msg is None and self.n:
+                of = f" of {self.total:,}" if self.total else ""
+                print(f"{description}: {self.n:,}{of} {unit}", file=sys.stderr, flush=True)
+
+    hidden = total == 0 or not _SHOWN.get()
+    if not sys.stderr.isatty():
+        every = StatusLine.SECONDS
+        # What tqdm itself writes, such as the return at the end, goes nowhere.
+        return Lines(
+            total=total, file=io.StringIO(), mininterval=every, maxinterval=every, leave=False, disable=hidden
+        )
     return tqdm(
-        total=total,
-        desc=f"{description:<8}",
-        unit=f" {unit}",
-        file=sys.stderr,
-        mininterval=0.1 if terminal else 10,
-        maxinterval=1 if terminal else 30,
-        dynamic_ncols=terminal,
-        ncols=None if terminal else 90,
-        leave=True,
-        disable=total == 0 or not _SHOWN.get(),
-    )
+        total=total, desc=f"{description:<8}", unit=f" {unit}", file=sys.stderr, maxinterval=1, dynamic_ncols=True,
+        leave=True, disable=hidden,
+    )  # fmt: skip
 
 
 def track(items: Sequence[Item], description: str, unit: str) -> Iterator[Item]:
@@ -75,6 +101,8 @@ def track(items: Sequence[Item], description: str, unit: str) -> Iterator[Item]:
 
 def echo_stderr(text: str) -> None:
     """Print a message on stderr: stdout is for the result."""
+    if _silent:
+        return
     from tqdm import tqdm
 
     tqdm.write(for_terminal(_WORDS.get()(text)), file=sys.stderr)
@@ -83,7 +111,10 @@ def echo_stderr(text: str) -> None:
 class StatusLine:
     """A line of counts on stderr, updated in place on a terminal and printed every `every` seconds in a log file."""
 
-    def __init__(self, every: float = 30.0) -> None:
+    #: Seconds between two lines in a log file.
+    SECONDS = 30.0
+
+    def __init__(self, every: float = SECONDS) -> None:
         self.every = every
         self._bar: tqdm[Any] | None = None
         self._text = self._printed = ""

@@ -30,11 +30,6 @@ def for_terminal(text: str) -> str:
     return "".join(char if _is_shown(char) else printable(char) for char in text)
 
 
-def counted(number: int, noun: str) -> str:
-    """Show a number and its noun: `1 face`, `2,100 faces`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def listed(names: Sequence[str]) -> str:
     """Join names: `sad`, `sad and angry`, `sad, angry and fear`."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
@@ -53,3 +48,26 @@ def one_line(text: str) -> str:
     'Ana Müller'
     """
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def counted(count: int, noun: str, many: str = "") -> str:
+    """Return a number with its noun in the right form.
+
+    Examples
+    --------
+    >>> counted(1, "image"), counted(2, "image"), counted(1200, "class", "classes")
+    ('1 image', '2 images', '1,200 classes')
+    """
+    return f"{count:,} {noun if count == 1 else many or f'{noun}s'}"
+
+
+def clause(count: int, noun: str, verb: str) -> str:
+    """Return a number with its noun and the form of a verb that agrees with it; the verb is given for many.
+
+    Examples
+    --------
+    >>> clause(1, "image", "are"), clause(2, "image", "are")
+    ('1 image is', '2 images are')
+    """
+    one = {"are": "is", "were": "was", "have": "has"}.get(verb, f"{verb}s")
+    return f"{counted(count, noun)} {one if count == 1 else verb}"

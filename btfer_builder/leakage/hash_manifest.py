@@ -12,7 +12,7 @@ from btfer_builder.images.face_hashing import hash_faces
 from btfer_builder.images.files import in_total, list_images, report_left_out
 from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell, write_csv
 from btfer_builder.io.terminal import bar
-from btfer_builder.io.text import printable
+from btfer_builder.io.text import counted, printable
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import FaceHash
 
@@ -57,7 +57,7 @@ class HashManifest:
         return self.unread is not None and not self.unread
 
     def __repr__(self) -> str:  # a set may have a million images
-        return f"<HashManifest: {len(self.rows)} images, {sum(self.dropped.values())} dropped>"
+        return f"<HashManifest: {counted(len(self.rows), 'image')}, {sum(self.dropped.values())} dropped>"
 
 
 #: Columns of a manifest; the last one is why a picture has no hashes.

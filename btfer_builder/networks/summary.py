@@ -178,21 +178,19 @@ class Counts:
 def known_counts() -> dict[Options, Counts]:
     """Read the table of counts."""
     with COUNTS.open(encoding="utf-8", newline="") as file:
-        return {
-            Options(  # names of the table are those of the registry
-                row["name"],
-                int(row["size"]),
-                cast(Any, row["pretraining"]),
-                cast(Any, row["head"]),
-                cast(Any, row["units"] or None),
-            ): Counts(
-                int(row["params"]),
-                int(row["trainable"]),
-                int(row["trainable_phase1"]) if row["trainable_phase1"] else None,
-                int(row["flops"]),
-            )
-            for row in csv.DictReader(file)
-        }
+        return dict(_read_row(row) for row in csv.DictReader(file))
+
+
+def _read_row(row: dict[str, str]) -> tuple[Options, Counts]:
+    options = Options(
+        row["name"],
+        int(row["size"]),
+        cast("Pretraining", row["pretraining"]),
+        cast("Head", row["head"]),
+        cast("Units", row["units"]) if row["units"] else None,
+    )
+    phase1 = int(row["trainable_phase1"]) if row["trainable_phase1"] else None
+    return options, Counts(int(row["params"]), int(row["trainable"]), phase1, int(row["flops"]))
 
 
 def count_all(spec: NetworkSpec, size: int) -> dict[Options, Counts]:

@@ -169,7 +169,7 @@ def _client(scheduler: str) -> "Iterator[Client]":
     try:
         from distributed import Client
     except ModuleNotFoundError:
-        raise BtferError("a Dask cluster needs more packages: pip install 'btfer-builder[dask]'") from None
+        raise BtferError("a Dask cluster needs more packages: pip install '.[dask]'") from None
     if not re.fullmatch(r"[a-z]+://\S+|[^\s/:]+:\d+", scheduler):
         raise BtferError(
             f"--scheduler {scheduler!r}: expected the address of a Dask scheduler, as tcp://HOST:8786"

@@ -10,7 +10,6 @@ from typing import Any
 
 from btfer_builder.crawl.licenses import UNKNOWN
 from btfer_builder.crawl.ssrf_guard import is_public_url
-from btfer_builder.errors import BtferError
 from btfer_builder.io.csv import as_mapping, csv_text, read_csv, unescape_cell
 from btfer_builder.io.json import json_text, parse_json
 from btfer_builder.io.limits import read_lines
@@ -160,10 +159,8 @@ def _cell(name: str, cell: str) -> object:
 
 def parquet_findings(path: Path, attributes: Collection[str]) -> tuple[list[str], int]:
     """Return what is wrong in a Parquet table, and the number of its images."""
-    try:
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise BtferError(f"{path} needs pyarrow: pip install 'btfer-builder[release]'") from None
+    import pyarrow.parquet as pq
+
     whats: dict[str, None] = {}
     pictures = 0
     try:

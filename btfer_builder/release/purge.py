@@ -17,6 +17,8 @@ from btfer_builder.dedupe.face_stage import hash_new_faces
 from btfer_builder.dedupe.stage import hash_new_images
 from btfer_builder.errors import BtferError
 from btfer_builder.io.storage import File, sizes_below
+from btfer_builder.io.text import counted
+from btfer_builder.next_step import no_sample
 from btfer_builder.reconcile import AREAS, CACHE, STAGES, reconcile
 from btfer_builder.sample.cached_faces import delete_cached_faces
 from btfer_builder.workspace import Workspace
@@ -125,7 +127,7 @@ def _kept_faces(workspace: Workspace, keep: Keep) -> set[str]:
     catalog = workspace.catalog
     released, sampled = released_anywhere(catalog), {row["face_id"] for row in sampled_faces(catalog)}
     if not sampled:
-        raise BtferError(f"{workspace.root} has no sample to keep: btfer sample. Nothing was deleted")
+        raise no_sample(workspace, "to keep", "; nothing was deleted")
     if keep == "release":
         if not released:
             raise BtferError(
@@ -133,8 +135,8 @@ def _kept_faces(workspace: Workspace, keep: Keep) -> set[str]:
             )
         if new := sampled - released:
             raise BtferError(
-                f"{len(new)} faces of the sample are in no release, such as {min(new)}: btfer release, or --keep "
-                "sample. Nothing was deleted"
+                f"{counted(len(new), 'face')} of the sample in no release, such as {min(new)}: btfer release, or "
+                "--keep sample. Nothing was deleted"
             )
         return released
     return released | sampled | {face_id for face_id, _ in reserved_faces(catalog)}
@@ -144,8 +146,8 @@ def _check_kept(workspace: Workspace, kept: Collection[str]) -> None:
     """Make damaged crops again while their photos are there, and compare the sample with the hashes of its draw."""
     if lost := repair_faces(workspace, kept):
         raise BtferError(
-            f"{len(lost)} faces to keep are missing or damaged and cannot be made again, such as {min(lost)}. Nothing "
-            "was deleted"
+            f"{counted(len(lost), 'face')} to keep missing or damaged, and cannot be made again, such as "
+            f"{min(lost)}. Nothing was deleted"
         )
     for row in sampled_faces(workspace.catalog):
         path = workspace.root / row["path"]

@@ -14,6 +14,8 @@ from btfer_builder.crawl.fetch import Fetched, Page
 from btfer_builder.crawl.licenses import UNKNOWN
 from btfer_builder.errors import BtferError
 from btfer_builder.io.csv import write_csv
+from btfer_builder.io.text import counted
+from btfer_builder.next_step import no_sample
 from btfer_builder.release.diff import faces_in
 from btfer_builder.release.fetch_many import FetchRequest, fetch_many
 from btfer_builder.release.released_faces import is_web
@@ -84,7 +86,7 @@ class RecheckResult:
 
     def __repr__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in self.to_dict()["states"].items())
-        return f"<RecheckResult of {len(self.faces)} faces: {states}>"
+        return f"<RecheckResult of {counted(len(self.faces), 'face')}: {states}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form of `btfer recheck --json`."""
@@ -146,7 +148,7 @@ def _origins(workspace: Workspace, release: Path | None) -> dict[str, tuple[str,
     catalog = workspace.catalog
     ids = sorted(faces_in(release)) if release else [row["face_id"] for row in sample_rows(catalog)]
     if not ids:
-        raise BtferError(f"{workspace.root} has no sample yet: btfer sample, or name a release of it")
+        raise no_sample(workspace, otherwise=", or name a release")
     images = {face_id: image_id for face_id in ids for image_id in images_named(catalog, face_id)}
     candidates = sources(catalog, images.values())
     origins = {

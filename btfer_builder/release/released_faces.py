@@ -14,8 +14,9 @@ from btfer_builder.config import ReleaseRecipe
 from btfer_builder.crawl.licenses import UNKNOWN, page_code
 from btfer_builder.crawl.ssrf_guard import is_public_url
 from btfer_builder.errors import BtferError
-from btfer_builder.io.text import one_line
+from btfer_builder.io.text import counted, one_line
 from btfer_builder.labels import SPLITS, Emotion
+from btfer_builder.next_step import no_sample
 from btfer_builder.release.audit_texts import without_contacts
 from btfer_builder.sample.provenance import LICENSES, best_source, license_of
 from btfer_builder.sample.stale import stale_line
@@ -132,10 +133,10 @@ def released_faces(workspace: Workspace, recipe: ReleaseRecipe) -> list[Released
     if sample_state(catalog).left > sum(not row["stands"] for row in rows):
         raise BtferError(f"{workspace.root}: {stale_line(catalog)}")
     if not rows:
-        raise BtferError(f"{workspace.root} has no sample to release; draw one with: btfer sample")
+        raise no_sample(workspace, "to release")
     if moved := [row["face_id"] for row in rows if not row["stands"]]:
         raise BtferError(
-            f"{len(moved)} faces of the sample have another label or crop since it was drawn, such as "
+            f"{counted(len(moved), 'face')} of the sample have another label or crop since it was drawn, such as "
             f"{moved[0]}: draw it again with btfer sample"
         )
     accepted = {face.face_id: face for face in accepted_faces(catalog)}

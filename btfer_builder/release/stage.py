@@ -12,6 +12,7 @@ from btfer_builder.catalog.release import add_release
 from btfer_builder.config import ReleaseRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.atomic import build_folder, file_digest
+from btfer_builder.io.text import counted
 from btfer_builder.reconcile import writing
 from btfer_builder.release import schema
 from btfer_builder.release.audit import audit_release
@@ -37,7 +38,7 @@ class ReleaseResult:
 
     def __repr__(self) -> str:
         version, total = self.statistics.version, self.statistics.total
-        return f"<ReleaseResult {str(self.path)!r}: version {version} with {total} faces>"
+        return f"<ReleaseResult {str(self.path)!r}: version {version} with {counted(total, 'face')}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form of `btfer release --json`."""

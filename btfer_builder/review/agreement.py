@@ -1,5 +1,6 @@
 """Inter-rater agreement: Cohen's and Fleiss' κ with intervals, agreement with the consensus, confusion matrices."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.agreement import ConsensusRule, Vote, consensus, rule, votes
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
 from btfer_builder.errors import BtferError
+from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Kind
 from btfer_builder.review.kappa import Kappa, cohen, fleiss, krippendorff
@@ -218,6 +220,23 @@ def measure(catalog: Catalog, kind: Kind, recipe: AgreementRecipe, review: Revie
         krippendorff=krippendorff(_counts(ballots), *boot),
         min_votes=current_rule.min_votes,
         agreement=current_rule.agreement,
+    )
+
+
+def agreement_so_far(catalog: Catalog, kind: Kind, recipe: AgreementRecipe) -> str:
+    """Return a sentence on the agreement of all reviewers of a round."""
+    ballots = votes(catalog, kind)
+    answers = Counter(vote.item_id for vote in ballots)
+    shared = sum(count > 1 for count in answers.values())
+    if not shared:
+        return f"No {kind} has the answers of two reviewers, so their agreement is unknown"
+    rng = np.random.default_rng(recipe.seed)
+    alpha = krippendorff(_counts(ballots), recipe.resamples, recipe.confidence, rng)
+    on = f"on the {counted(shared, kind)} with two answers or more"
+    if math.isnan(alpha.value):
+        return f"Krippendorff's alpha is undefined {on}: all answers are equal"
+    return (
+        f"Agreement so far: Krippendorff's alpha {alpha.value:.2f} ({alpha.low:.2f} to {alpha.high:.2f}) {on}"
     )
 
 

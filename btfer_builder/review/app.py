@@ -25,8 +25,10 @@ from btfer_builder.errors import BtferError
 from btfer_builder.images.thumbnails import preview, thumbnail
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS
+from btfer_builder.next_step import next_step
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import Decision
+from btfer_builder.review.agreement import agreement_so_far
 from btfer_builder.review.auth import AuthMiddleware, error, read_body
 from btfer_builder.review.filters import FILTERS
 from btfer_builder.review.ordering import ORDERS
@@ -82,6 +84,7 @@ def create_app(
             Route("/", page.index),
             Route("/api/items", page.items),
             Route("/api/progress", page.progress),
+            Route("/api/next", page.next_step),
             Route("/api/peers/{kind}/{item_id}", page.peers),
             Route("/api/picture/{kind}/{item_id:path}", page.picture),
             Route("/api/decisions", _posting(page.decide), methods=["POST"]),
@@ -125,6 +128,11 @@ class _Page:
 
     def progress(self, request: Request) -> Response:
         return JSONResponse(self.session.progress(kind_of(request)))
+
+    def next_step(self, request: Request) -> Response:
+        kind = kind_of(request)
+        agreement = agreement_so_far(self.workspace.catalog, kind, self.workspace.recipe.agreement)
+        return JSONResponse({"next": next_step(self.workspace).to_dict(), "agreement": agreement})
 
     def peers(self, request: Request) -> Response:
         kind, item_id, _ = self._item(request)

@@ -48,7 +48,7 @@ class _RoundState:
     """The items of a round and this reviewer's decisions; `version` tells whether the catalog has other items now."""
 
     items: list[ReviewItem]
-    version: tuple[int, ...]
+    version: tuple[int | None, ...]
     decisions: dict[str, CurrentDecision]
     votes: dict[str, list[Vote]]
     stale: bool = False

@@ -3,9 +3,11 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.config import AgreementRecipe, ReviewRecipe
 from btfer_builder.errors import BtferError
+from btfer_builder.next_step import require_items
 from btfer_builder.records import Kind
 from btfer_builder.review.agreement import Agreement, measure
 from btfer_builder.review.assignment import check_assigned, follow_rule
@@ -43,8 +45,10 @@ def export_round(
     Raises
     ------
     BtferError
-        If the file cannot be written, or the rule of consensus would change verdicts unasked.
+        If there is nothing to review, the file cannot be written, or the rule of consensus would change verdicts
+        unasked.
     """
+    require_round(workspace, round_name)
     follow_rule(workspace.catalog, recipe, asked)
     count = export_decisions(
         workspace.catalog,
@@ -56,6 +60,16 @@ def export_round(
     )
     write_review_manifests(workspace)
     return count
+
+
+def require_round(workspace: Workspace, round_name: RoundName | None) -> None:
+    """Refuse a round that has no items because of an earlier stage; see `require_items`."""
+    if round_name == "images":
+        require_items(workspace, "review-images", "review")
+    else:
+        photos = "; photos are reviewed with btfer review --round images"
+        (deduped,) = funnel(workspace.catalog, ["dedupe"])
+        require_items(workspace, "dedupe-faces", "review", photos if deduped.kept else "")
 
 
 def round_rows(

@@ -26,7 +26,9 @@ from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.crop.repair import repair_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.io.terminal import echo_stderr
+from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS, Emotion
+from btfer_builder.next_step import NextStep, next_step
 from btfer_builder.reconcile import writing
 from btfer_builder.records import SampledFace, UnsampledFace
 from btfer_builder.sample.cached_faces import delete_cached_faces
@@ -97,7 +99,7 @@ class SampleResult:
         short = sum(1 for cell in self.cells if cell.short)
         cells = f"<p>{short:,} of {len(self.cells):,} cells are short.</p>" if self.cells else ""
         drawn = sum(self.per_class.values())
-        return f"<p>Sample of {drawn:,} faces: {escape(splits)}</p>{table.to_html(border=0)}{cells}"
+        return f"<p>Sample of {counted(drawn, 'face')}: {escape(splits)}</p>{table.to_html(border=0)}{cells}"
 
 
 def sample(
@@ -121,8 +123,8 @@ def sample(
     Raises
     ------
     BtferError
-        If faces of the earlier sample would leave because of settings that are not in `asked`, a face file is
-        missing, or the disk is full; an earlier sample stays.
+        If no face is accepted, faces of the earlier sample would leave because of settings that are not in `asked`,
+        a face file is missing, or the disk is full; an earlier sample stays.
     """
     catalog, target = workspace.catalog, workspace.data / "sample"
     with (
@@ -150,6 +152,8 @@ def sample(
         counts |= {"per_class": result.per_class, "short": draw.short}
         if draw.short and not recipe.allow_short:
             return result
+        if not faces and not sampled_faces(catalog):
+            raise BtferError(f"sample: nothing to do; {step_after(workspace, result)}")
         splits = tuple(recipe.splits) or (ONLY_SPLIT,)
         chosen = [
             SampledFace(face_id, emotion, rank, sample_path(face_id, emotion, split, splits), split)
@@ -168,12 +172,23 @@ def sample(
         return replace(result, path=target)
 
 
-def shortage(result: SampleResult) -> BtferError:
-    """Return the error of a sample that was not written because classes have too few faces."""
+def shortage(workspace: Workspace, result: SampleResult) -> BtferError:
+    """Return the error of a sample that was not written because classes have too few faces, with the next step."""
     missing = ", ".join(f"{emotion} {count}" for emotion, count in result.short.items())
     return BtferError(
-        f"some classes have too few faces (missing: {missing}); nothing was written. Crawl or review more, or use a "
-        "smaller --per-class or --allow-short"
+        f"some classes have too few faces (missing: {missing}); nothing was written. {step_after(workspace, result)}; "
+        "or use a smaller --per-class or --allow-short"
+    )
+
+
+def step_after(workspace: Workspace, result: SampleResult) -> NextStep:
+    """Return what to do after a draw; one that was too short leads to more faces."""
+    if result.path is not None:
+        return next_step(workspace)
+    return next_step(
+        workspace,
+        short=result.short,
+        wanted=max(result.per_class[e] + result.short.get(e, 0) for e in EMOTIONS),
     )
 
 

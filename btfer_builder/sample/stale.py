@@ -3,6 +3,7 @@
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.sample import sample_state
 from btfer_builder.io.terminal import echo_stderr
+from btfer_builder.io.text import counted
 
 
 def stale_line(catalog: Catalog) -> str | None:
@@ -16,7 +17,7 @@ def stale_line(catalog: Catalog) -> str | None:
     }
     changes = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
     return (
-        f"the sample is stale: of {state.drawn} faces {changes}; draw it again: btfer sample"
+        f"the sample is stale: of {counted(state.drawn, 'face')} {changes}; draw it again: btfer sample"
         if changes
         else None
     )

@@ -20,6 +20,7 @@ from btfer_builder.evaluate.preprocessing.sidecar import write_sidecar
 from btfer_builder.evaluate.signature import content_digests, set_digest
 from btfer_builder.io.csv import write_csv
 from btfer_builder.io.json import read_json, write_json
+from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.networks.preprocessing import Preprocessing
 
@@ -167,7 +168,7 @@ class Run:
         state = "finished" if self.finished else f"not finished: {self.stopped}"
         best = (
             f"best epoch {self.best_epoch}: accuracy {self.validation_accuracy:.3f}, loss {self.validation_loss:.3f} "
-            f"on {self.validation.n:,} faces ({self.selection})"
+            f"on {counted(self.validation.n, 'face')} ({self.selection})"
         )
         phases = pd.DataFrame([asdict(phase) for phase in self.phases]).to_html(index=False, border=0)
         heading = (

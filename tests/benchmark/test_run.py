@@ -192,12 +192,12 @@ def test_shards_run_side_by_side_and_a_report_takes_what_is_finished(tmp_path):
         write_bytes(out / "runs" / run_id / "error.txt", b"its machine was restarted\n")
     shown = CliRunner().invoke(main, ["benchmark", str(path), "--report"])
     assert shown.exit_code == 0, shown.output
-    assert "1 runs finished, 0 of them now; 1 failed" in shown.stdout
+    assert "1 run finished, 0 of them now; 1 failed" in shown.stdout
     page = (out / "README.md").read_text()
-    assert "1 runs finished, 1 failed" in page
+    assert "1 run finished, 1 failed" in page
     assert page.count("its machine was restarted") == 1
     asked = CliRunner().invoke(main, ["benchmark", str(path), "--shard", "1/2"])
-    assert "shard 1/2: 1 runs finished, 0 of them now; 0 failed" in asked.stdout
+    assert "shard 1/2: 1 run finished, 0 of them now; 0 failed" in asked.stdout
     assert f"when all shards are done: btfer benchmark {path} --report" in asked.stdout
 
 

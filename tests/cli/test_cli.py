@@ -216,6 +216,6 @@ def test_init_in_a_forbidden_place_is_said_in_one_line(tmp_path):
 
 
 def test_json_is_the_only_thing_on_stdout(workspace):
-    command = [sys.executable, "-m", "btfer_builder", "dedupe", "--json", "-w", str(workspace)]
+    command = [sys.executable, "-m", "btfer_builder", "status", "--json", "-w", str(workspace)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout)["stages"][0]["stage"] == "dedupe"
+    assert json.loads(done.stdout)["stages"][0]["stage"] == "crawl"

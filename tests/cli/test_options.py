@@ -20,6 +20,9 @@ def flag(name: str) -> str:
 OLD_FLAGS = OPTIONS | {flag(old): flag(new) for names in SETTINGS.values() for old, new in names.items()}
 OLD_FLAGS |= {flag(old): flag(new) for names in VALUES.values() for old, (new, _) in names.items()}
 
+#: Options that had the name of a renamed one from the start.
+NEVER_RENAMED = {"dataset audit": {"--model"}}
+
 
 def options_of(command: click.Command, *, hidden: bool) -> set[str]:
     options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
@@ -93,7 +96,9 @@ def test_a_value_out_of_range_names_the_new_option():
 def test_every_command_with_a_renamed_option_accepts_the_old_one_hidden():
     for name, command in every_command(main).items():
         shown, hidden = options_of(command, hidden=False), options_of(command, hidden=True)
-        assert {OLD_FLAGS[old] for old in hidden} == shown & set(OLD_FLAGS.values())
+        assert {OLD_FLAGS[old] for old in hidden} == shown & set(OLD_FLAGS.values()) - NEVER_RENAMED.get(
+            name, set()
+        )
         help_text = CliRunner().invoke(main, [*name.split(), "--help"]).output
         assert not [old for old in hidden if f"{old} " in help_text], name
 

@@ -153,4 +153,4 @@ def test_a_crawl_tells_searches_and_files_on_one_line(web, run_crawl, capfd):
     web.results["q"] = ["/a.jpg", "/404"]
     run_crawl("q", engine=("openverse",), engine_url=web.engine_url("openverse"))
     err = capfd.readouterr().err
-    assert err == "crawl: 1/1 searches, 2/2 files, 1 images\n"
+    assert err == "crawl: 1/1 searches, 2/2 files, 1 image\n"

@@ -111,7 +111,7 @@ def test_a_captcha_in_the_middle_is_no_end_and_loses_nothing(web, workspace, run
         return fault if len(pages) > 2 * 2 else default
 
     web.engine_fault = type("Faults", (), {"get": staticmethod(from_the_third_page)})()
-    with pytest.raises(BtferError, match="1 searches failed"):
+    with pytest.raises(BtferError, match="1 search failed"):
         run_crawl("q", per_query=100)
     assert [row[1] for row in searches(workspace)] == [40], "it goes on where it was"
     web.engine_fault = {}
@@ -132,7 +132,7 @@ def test_an_engine_that_asks_for_an_hour_is_left_alone_at_once(web, workspace, r
     assert "(10,000 a day with OPENVERSE_CLIENT_ID and OPENVERSE_CLIENT_SECRET)" in said
     settings["engine_url"] = web.engine_url("bing")
     settings["engine"] = ("bing",)
-    with pytest.raises(BtferError, match=r"1 searches failed\. .*HTTP 429.* 4 more were not sent to bing"):
+    with pytest.raises(BtferError, match=r"1 search failed\. .*HTTP 429.* 4 more were not sent to bing"):
         run_crawl(*"abcde", **settings)
     assert "bing: it asks for a pause of 1.0 h" in capfd.readouterr().err
     web.engine_fault = {}

@@ -171,7 +171,7 @@ def test_one_picture_under_two_emotions_keeps_both(web, workspace, run_crawl, ca
 def test_an_engine_that_fails_leaves_nothing_false_and_is_asked_again(web, workspace, run_crawl, fault):
     web.results["q"], web.engine_fault = ["/a.jpg", "/b.jpg"], {None: fault}
     with pytest.raises(
-        BtferError, match=r"1 searches failed\. The first: bing, 'q': .*; crawl again to continue"
+        BtferError, match=r"1 search failed\. The first: bing, 'q': .*; crawl again to continue"
     ):
         run_crawl("q")
     assert (count(workspace, "candidates"), count(workspace, "images"), web.files_asked) == (0, 0, 0)
@@ -184,7 +184,7 @@ def test_an_engine_that_fails_leaves_nothing_false_and_is_asked_again(web, works
 @pytest.mark.parametrize("fault", ["503", "close", "half"])
 def test_pages_before_a_broken_one_are_kept_and_the_search_is_asked_again(web, workspace, run_crawl, fault):
     web.results["q"], web.engine_fault = [f"/{n}.jpg" for n in range(60)], {40: fault}
-    with pytest.raises(BtferError, match="1 searches failed"):
+    with pytest.raises(BtferError, match="1 search failed"):
         run_crawl("q", per_query=60)
     assert stage_of(workspace).kept == 40
     web.engine_fault, web.requests = {}, type(web.requests)()
@@ -198,7 +198,7 @@ def test_one_search_that_fails_does_not_stop_the_others(web, workspace, run_craw
     web.results |= {"q": ["/a.jpg"] * 40, "r": ["/c.jpg"] * 40, "s": ["/b.jpg"] * 40}
     web.engine_fault, web.faults = {None: "captcha"}, 1
     with pytest.raises(
-        BtferError, match=r"1 searches failed\. The first: bing, 'q'.*asks whether we are human"
+        BtferError, match=r"1 search failed\. The first: bing, 'q'.*asks whether we are human"
     ):
         run_crawl("q", "r", "s", concurrent_searches=1)
     assert stage_of(workspace).kept == 2

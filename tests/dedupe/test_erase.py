@@ -80,13 +80,11 @@ def test_a_reviewed_one_stops_it_until_that_is_meant(workspace):
     (image_id,) = images(workspace) - kept
     add_decisions(workspace.catalog, [Decision(image_id, "image", "accept", "happy", None, "ana")])
     stones = workspace.catalog.value("SELECT count(*) FROM tombstones WHERE phash IS NOT NULL")
-    with pytest.raises(
-        TakenDownInUse, match=r"1 photos are the same picture .*1 reviewed photos.*--take-down"
-    ):
+    with pytest.raises(TakenDownInUse, match=r"1 photo is the same picture .*1 reviewed photos.*--take-down"):
         dedupe(workspace, ALONE)
     stopped = btfer(workspace, "dedupe", "--workers", "0")
     assert stopped.exit_code == 1
-    assert stopped.stderr.strip().splitlines()[-1].startswith("Error: dedupe: 1 photos are the same picture")
+    assert stopped.stderr.strip().splitlines()[-1].startswith("Error: dedupe: 1 photo is the same picture")
     assert images(workspace) == kept | {image_id}
     assert btfer(workspace, "dedupe", "--workers", "0", "--take-down").exit_code == 0
     assert images(workspace) == kept

@@ -215,7 +215,7 @@ def test_another_folder_needs_no_package(tmp_path, here, monkeypatch):
 
 def test_the_package_is_asked_for(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
-    with pytest.raises(BtferError, match=r"btfer-builder\[s3\]"):
+    with pytest.raises(BtferError, match=r"\.\[s3\]"):
         RemoteFile("s3://faces/none").is_file()
 
 

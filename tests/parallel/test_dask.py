@@ -164,7 +164,7 @@ def test_a_worker_of_another_version_refuses(tmp_path):
 
 def test_the_package_is_only_needed_for_a_cluster(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
-    with pytest.raises(BtferError, match=r"btfer-builder\[dask\]"):
+    with pytest.raises(BtferError, match=r"\.\[dask\]"):
         results(Runner(0, 4, "tcp://127.0.0.1:1", Path(tmp_path)), double, range(3))
 
 

@@ -279,14 +279,6 @@ def test_a_killed_release_leaves_nothing_that_looks_like_one(workspace, tmp_path
     assert alone(tmp_path)
 
 
-def test_without_pyarrow_it_says_what_to_install(workspace, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(BtferError, match=r"pip install 'btfer-builder\[release\]'"):
-        release(workspace, tmp_path / "out", PLAIN)
-    assert alone(tmp_path)
-    assert release(workspace, tmp_path / "urls", ReleaseRecipe(urls_only=True)).path.is_dir()
-
-
 def test_files_of_ones_own_are_not_released_as_addresses(workspace, tmp_path):
     with workspace.catalog.transaction() as db:
         for table in ("candidates", "fetches"):

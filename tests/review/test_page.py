@@ -508,7 +508,7 @@ def test_hostile_text_is_shown_as_text(browser, workspace, start):
 def test_nothing_to_review_says_what_to_do(browser, workspace, start):
     server = start()
     browser.navigate(f"{server.url}/?token={server.token}&round=faces")
-    browser.until("document.getElementById('nothing')?.textContent.includes('btfer crop')")
+    browser.until("document.getElementById('nothing')?.textContent.includes('btfer crawl')")
     browser.press("1", "x", "u", "n", "ArrowRight", "Enter", "End")
     assert browser.complaints() == []
 

@@ -116,10 +116,12 @@ def test_next_is_looked_for_in_the_list_that_is_shown(workspace, filled):
 def test_a_stage_that_ran_shows_at_once(workspace, filled):
     session = Session(workspace.catalog, "ana", ReviewRecipe())
     assert session.progress("face")["items"] == 21
-    fill_catalog(workspace, ["fear"], per_emotion=2, seed=7)  # replaces the dedupe, adds two faces
-    with workspace.catalog.transaction() as db:
-        db.execute("INSERT INTO dedupes (image_id, state, conflict) SELECT image_id, 'kept', 0 FROM images "
-                   "WHERE image_id NOT IN (SELECT image_id FROM dedupes)")  # fmt: skip
+    with workspace.catalog.run("dedupe", {}):
+        fill_catalog(workspace, ["fear"], per_emotion=2, seed=7)  # replaces the dedupe, adds two faces
+        assert session.progress("face")["items"] == 2  # while it runs
+        with workspace.catalog.transaction() as db:
+            db.execute("INSERT INTO dedupes (image_id, state, conflict) SELECT image_id, 'kept', 0 FROM images "
+                       "WHERE image_id NOT IN (SELECT image_id FROM dedupes)")  # fmt: skip
     assert session.progress("face")["items"] == 23
     assert session.progress("face", fresh=False)["items"] == 23
 

@@ -76,7 +76,7 @@ def test_a_run_leaves_everything_that_shaped_it(faces, tmp_path):
     written = json.loads((out / "run.json").read_text())
     assert written["finished"] is True
     assert written["selection"] == "10 % of train"
-    assert written["recipe"] == msgspec.to_builtins(SCRATCH)
+    assert written["recipe"] == json.loads(msgspec.json.encode(SCRATCH))
     assert written["train"]["n"] == 30
     assert written["train"]["per_class"]["happy"] == 12
     assert written["train"]["sha256"] == set_digest(faces[0], content_digests(faces[0]))

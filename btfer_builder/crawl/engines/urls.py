@@ -240,11 +240,9 @@ def _json_rows(path: Path, given: Mapping[str, str]) -> Iterator[Row]:
 
 
 def _parquet_rows(path: Path, given: Mapping[str, str]) -> Iterator[Row]:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise BtferError(f"{path}: Parquet needs pyarrow: pip install 'btfer-builder[release]'") from None
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     number = 0
     try:
         with pq.ParquetFile(path) as file:

@@ -62,7 +62,7 @@ def load_huggingface(path: Path, *, device: Device = "auto") -> Model:
     try:
         import transformers
     except ImportError:
-        raise BtferError(f"{path}: needs transformers: pip install 'btfer-builder[hf]'") from None
+        raise BtferError(f"{path}: needs transformers: pip install '.[hf]'") from None
     with _quiet(transformers):
         network = _network(path, torch, transformers, str(config["model_type"])).to(torch_device(device))
         declared = read_processor(path, transformers)

@@ -46,9 +46,7 @@ def load_onnx(path: Path, *, output: str = "", device: Device = "auto") -> Model
     try:
         import onnxruntime
     except ImportError:
-        raise BtferError(
-            f"{path}: ONNX models need ONNX Runtime: pip install 'btfer-builder[onnx]'"
-        ) from None
+        raise BtferError(f"{path}: ONNX models need ONNX Runtime: pip install '.[onnx]'") from None
     checked = check_onnx(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4

@@ -99,7 +99,7 @@ FORMATS = (
         example="a transformers folder",
         loader="huggingface:load_huggingface",
         packages={"transformers": ("torch", "transformers", "safetensors")},
-        note="labels and preprocessing from its own files; safetensors only; needs `btfer-builder[hf]`",
+        note="labels and preprocessing from its own files; safetensors only; needs the extra `[hf]`",
         marker="config.json",
         options=("device",),
     ),
@@ -108,7 +108,7 @@ FORMATS = (
         suffixes=(".safetensors", ".pt", ".pth"),
         loader="torch_file:load_torch",
         packages={"torch": ("torch", "safetensors")},
-        note="a `state_dict`, and your own function that returns the network; needs `btfer-builder[torch]`",
+        note="a `state_dict`, and your own function that returns the network; needs the extra `[torch]`",
         options=("architecture", "output", "device"),
     ),
     Format(

@@ -134,7 +134,7 @@ def read_safetensors(path: Path) -> dict[str, Any]:
     try:
         from safetensors.torch import load_file
     except ImportError:
-        raise BtferError(f"{path}: needs safetensors: pip install 'btfer-builder[torch]'") from None
+        raise BtferError(f"{path}: needs safetensors: pip install '.[torch]'") from None
     try:
         arrays: dict[str, Any] = load_file(path)
     except Exception as error:  # safetensors raises its own, of no common base

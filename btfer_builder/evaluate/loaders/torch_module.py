@@ -33,7 +33,7 @@ def import_torch(what: str) -> Any:  # noqa: ANN401 - the module torch
     try:
         torch = importlib.import_module("torch")
     except ImportError:
-        raise BtferError(f"{what}: needs PyTorch: pip install 'btfer-builder[torch]'") from None
+        raise BtferError(f"{what}: needs PyTorch: pip install '.[torch]'") from None
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < OLDEST:
         raise BtferError(
             f"{what}: PyTorch {torch.__version__} can run code out of a file of weights; install 2.6 or newer: "

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from btfer_builder.errors import BtferError
 from btfer_builder.io.json import json_text
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.release import schema
@@ -27,20 +26,10 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def write_parquet(path: Path, faces: Sequence[ReleasedFace]) -> None:
-    """Write the faces with the bytes of their images; `datasets` reads images and class labels from it.
+    """Write the faces with the bytes of their images; `datasets` reads images and class labels from it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    Raises
-    ------
-    BtferError
-        If pyarrow is not installed.
-    """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise BtferError(
-            "faces.parquet is written with pyarrow, which is missing: pip install 'btfer-builder[release]'"
-        ) from None
     own = schema.columns(schema.PARQUET)
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     types = [image if column.dtype == "image" else pa.type_for_alias(_ARROW[column.dtype]) for column in own]

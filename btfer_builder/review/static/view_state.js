@@ -1,13 +1,14 @@
 // The view: the page of items, the selected item and range, and the address that describes them.
 
 import { drawCompare } from "./compare.js";
+import { drawFinished, nextStep, stepNodes } from "./finished.js";
 import { request } from "./outbox.js";
 import { addressOf, fetchAround, fetchPage, query } from "./pagination.js";
 import {
   announce, drawGrid, drawOption, drawPanel, drawProgress, drawSaved, drawSelection, fetchPictures,
   pictureUrl,
 } from "./grid.js";
-import { decisionOf, onChange, outbox, progress, refusedCount, setProgress, stateOf } from "./store.js";
+import { decisionOf, isUnsaved, onChange, outbox, progress, refusedCount, setProgress, stateOf } from "./store.js";
 
 const byId = (id) => document.getElementById(id);
 const grid = byId("grid");
@@ -45,6 +46,7 @@ export function drawState() {
   drawItem();
   drawSaved(outbox.jobs.length, refusedCount(), outbox.error);
   if (progress) drawProgress(progress, view);
+  if (progress) drawFinished(progress, isUnsaved());
 }
 
 function drawItem() {
@@ -125,6 +127,7 @@ function drawPage() {
   nothing.hidden = page.items.length > 0;
   grid.classList.toggle("empty", page.items.length === 0); // it keeps the focus and the keys
   nothing.textContent = nothingText();
+  if (!page.items.length && progress?.items === 0) drawNext(nothing, view.round);
   byId("pager").textContent = `Page ${view.page} of ${page.pages}`;
   for (const name of ["show", "sort"]) {
     if (byId(name)) byId(name).textContent = view[name];
@@ -141,7 +144,19 @@ function nothingText() {
   }
   if (view.emotion) return `No ${view.round} under ${view.emotion}. Press f, then 0, for all emotions.`;
   if ("adjudicate" in document.body.dataset) return `Reviewers do not disagree on any of the ${view.round}.`;
-  return `No ${view.round} to review yet. Run ${view.round === "faces" ? "btfer crop" : "btfer dedupe"} first, then reload this page.`;
+  return `No ${view.round} to review yet.`;
+}
+
+/** Add the next step of the workspace to an empty list. */
+async function drawNext(nothing, round) {
+  const text = nothing.textContent;
+  const answer = await nextStep(round).catch(() => null);
+  const next = answer?.next;
+  if (next && nothing.textContent === text) {
+    const line = document.createElement("p");
+    line.append(`${text} `, ...stepNodes(next), ", then reload this page.");
+    nothing.replaceChildren(line);
+  }
 }
 
 // --- Layouts: contact sheet, one large picture, side by side --------------------------------------------

@@ -15,7 +15,7 @@ from btfer_builder.evaluate import LabelledFace, evaluate_model
 from btfer_builder.evaluate.loaders.registry import load_model
 from btfer_builder.labels import EMOTIONS
 
-INSTALL = "pip install 'btfer-builder[hf]'"
+INSTALL = "pip install '.[hf]'"
 torch = pytest.importorskip("torch", reason=f"PyTorch is not installed: {INSTALL}")
 transformers = pytest.importorskip("transformers", reason=f"transformers is not installed: {INSTALL}")
 

@@ -15,7 +15,7 @@ from btfer_builder.evaluate.preprocessing.resolve import build_preprocessing, re
 from btfer_builder.networks.preprocessing import preprocess
 
 transformers = pytest.importorskip(
-    "transformers", reason="transformers is not installed: pip install 'btfer-builder[hf]'"
+    "transformers", reason="transformers is not installed: pip install '.[hf]'"
 )
 
 SQUARE = {"height": 48, "width": 48}

@@ -43,7 +43,7 @@ def test_the_help_of_the_commands_names_every_format():
     assert all(suffix in (evaluate.help or "") for suffix in SUFFIXES)
     (to,) = (option for option in convert.params if option.name == "to")
     assert isinstance(to.type, click.Choice)
-    assert list(to.type.choices) == list(TARGETS)
+    assert list(to.type.choices) == [*TARGETS, "all"]
 
 
 @pytest.mark.parametrize("model_format", FORMATS, ids=lambda model_format: model_format.name)

@@ -13,7 +13,7 @@ from btfer_builder.errors import BtferError, UnsafeFile
 from btfer_builder.evaluate import LabelledFace, evaluate_models, wrap_module
 from btfer_builder.evaluate.loaders.registry import load_model
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'btfer-builder[torch]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[torch]'")
 
 ARCHITECTURE = """
 import torch

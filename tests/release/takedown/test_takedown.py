@@ -373,7 +373,7 @@ def test_the_command(workspace, tmp_path):
     person = sampled(workspace)
     shown = btfer(workspace, "takedown", person["face_id"], "--dry-run")
     assert shown.exit_code == 0, shown.stderr
-    assert "1 images, 1 faces" in shown.stdout
+    assert "1 image, 1 face" in shown.stdout
     assert "would be deleted" in shown.stdout
     assert (workspace.root / person["path"]).exists()
     done = btfer(workspace, "takedown", person["face_id"], "--json", "--reason", "asked")

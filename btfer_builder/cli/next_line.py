@@ -1,0 +1,32 @@
+"""Print the next step of a workspace, with a command that works where the user is."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from btfer_builder.cli.output import echo
+from btfer_builder.io.terminal import messages_shown
+from btfer_builder.workspace import Workspace
+
+if TYPE_CHECKING:
+    from btfer_builder.next_step import NextStep
+
+
+def show_next(workspace: Workspace, step: "NextStep | None" = None) -> None:
+    """Print the next step; it is computed if it is not given."""
+    from btfer_builder.next_step import next_step
+
+    if not messages_shown():
+        return
+    step = step or next_step(workspace)
+    echo(f"\nNext: {step.sentence}:\n  {from_here(workspace.root, step.command)}")
+
+
+def from_here(root: Path, command: str) -> str:
+    """Return a command with `-w DIR` if the workspace is not the one that is found without it."""
+    if Path(os.environ.get("BTFER_WORKSPACE") or ".").absolute() == root:
+        return command
+    here = Path.cwd()
+    shown = root.relative_to(here) if root.is_relative_to(here) else root
+    return command.replace("btfer ", f"btfer -w {shlex.quote(str(shown))} ", 1)

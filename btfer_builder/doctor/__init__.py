@@ -1,0 +1,1 @@
+"""What `btfer doctor` looks at: this computer, the network, and a workspace."""
