@@ -141,7 +141,7 @@ def test_the_page_is_whole_and_escapes_names(tmp_path, brightness_model):
     assert places == {"data:image/jpeg;base64", "#sad-angry", "#sad-sad", "#sad-happy", "#matrix"}
     for cell in ("sad-angry", "sad-sad", "sad-happy"):
         assert f'<section class="cell" id="{cell}">' in page
-    assert page.count("<svg") == 1 + 8
+    assert page.count("<svg") == 2 + 8
 
 
 def test_groups_that_are_all_hidden_leave_no_empty_table(tmp_path, brightness_model):
