@@ -1,5 +1,6 @@
 """How much a set can tell: the smallest difference that a test on its faces detects with 80 % power."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -110,11 +111,9 @@ def from_value(accuracy: float, n: float) -> float | None:
     first, second = float(ndtri(1 - ALPHA / 2)), float(ndtri(POWER))
 
     def enough(difference: float) -> bool:
-        other: float = share - difference
-        return (
-            difference
-            >= (first * (share * (1 - share)) ** 0.5 + second * (other * (1 - other)) ** 0.5) / n**0.5
-        )
+        other = share - difference
+        needed = first * math.sqrt(share * (1 - share)) + second * math.sqrt(other * (1 - other))
+        return difference >= needed / math.sqrt(n)
 
     return _smallest(enough, share)
 

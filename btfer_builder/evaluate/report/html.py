@@ -36,7 +36,8 @@ def report_html(evaluation: Evaluation) -> bytes:
             model=evaluation.title,
             scores=evaluation.scores,
             metrics=METRICS.values(),
-            summary=_summary(evaluation),
+            summary=summary(evaluation.scores),
+            limits=_limits(evaluation),
             fed=evaluation.preprocessing_dict(),
             no_probabilities=NO_PROBABILITIES,
             smallest=f"{SMALLEST:.0e}",
@@ -60,14 +61,13 @@ def report_summary_html(evaluation: Evaluation) -> str:
     """
     metrics = [metric for metric in METRICS.values() if "headline" in metric.text.sections]
     page = environment().get_template("notebook.html.j2").module
-    return str(page.report(evaluation, metrics, _summary(evaluation), EMOTIONS))  # type: ignore[attr-defined]
+    said = [*summary(evaluation.scores), *_limits(evaluation)]
+    return str(page.report(evaluation, metrics, said, EMOTIONS))  # type: ignore[attr-defined]
 
 
-def _summary(evaluation: Evaluation) -> list[str]:
-    return [
-        *summary(evaluation.scores),
-        *filter(None, [human_sentence(evaluation.human), power_sentence(evaluation.detectable)]),
-    ]
+def _limits(evaluation: Evaluation) -> list[str]:
+    """Return what people and the set itself allow to say."""
+    return list(filter(None, [human_sentence(evaluation.human), power_sentence(evaluation.detectable)]))
 
 
 def environment() -> "Environment":
