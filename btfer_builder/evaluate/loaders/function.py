@@ -88,7 +88,9 @@ def wrap_function(function: Callable[..., Any], name: str, source: Path | None) 
             )
         return scores
 
-    return Model(source, None, None, 3, None, "function", predict, takes="uint8 rgb", name=name)
+    return Model(
+        source, None, None, 3, None, "function", predict, takes="uint8 rgb", name=name, device="unknown"
+    )
 
 
 def _on_processor(answer: Any) -> Any:  # noqa: ANN401 - what a function returns

@@ -229,7 +229,7 @@ def load_model(
 def _placed(model: Model, device: Device) -> Model:
     """Return a model of TensorFlow that computes on a device, and any other as it is."""
     if model.loader not in {"keras", "tf_keras", "saved_model"}:
-        return replace(model, device="unknown") if model.loader == "function" else model
+        return model
     chosen = tensorflow_device(device)
     if device != "cpu" or not import_tensorflow().config.list_logical_devices("GPU"):
         return replace(model, device=chosen)
