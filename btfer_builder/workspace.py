@@ -11,6 +11,7 @@ from pathlib import Path
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.catalog import holds_rows
 from btfer_builder.catalog.crop import first_image_paths
+from btfer_builder.catalog.erased_rows import ErasedRows, write_without
 from btfer_builder.catalog.manifests import MANIFESTS, check_views, filled_csv, write_manifests
 from btfer_builder.config import Recipe, load_recipe, recipe_text
 from btfer_builder.errors import BtferError
@@ -159,10 +160,13 @@ def _has_bytes(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
-def rewrite_manifests(workspace: Workspace) -> None:
-    """Write every CSV view again that exists."""
+def rewrite_manifests(workspace: Workspace, erased: ErasedRows | None = None) -> None:
+    """Write every CSV view again that exists; if only rows were erased, without them."""
     there = [name for name in MANIFESTS if (workspace.manifests / f"{name}.csv").exists()]
-    write_manifests(workspace.catalog, workspace.manifests, *there)
+    if erased:
+        write_without(workspace.catalog, workspace.manifests, erased, there)
+    else:
+        write_manifests(workspace.catalog, workspace.manifests, *there)
 
 
 def open_workspace(directory: Path | None) -> Workspace:

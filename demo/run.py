@@ -93,9 +93,7 @@ def main(workspace: Path = HERE / "workspace") -> None:
     btfer(workspace, "status")
     report = next((workspace / "reports").glob("*/report.html"))
     print(f"\nThe report: {os.path.relpath(report)}")
-    print(
-        "These are 28 small faces, most of them 25 pixels wide: the scores show the way, not what the model can do."
-    )
+    print("These are 28 faces that were sorted by eye: the scores show the way, not what the model can do.")
 
 
 if __name__ == "__main__":

@@ -122,6 +122,24 @@ def review_pages() -> None:
                     server.terminate()
 
 
+def release_and_leaderboard() -> None:
+    """Release the demo's sample for its contact sheet, and compare two public models on it."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "demo"
+        shutil.copytree(WORKSPACE, copy)
+        for command in (
+            ["release", f"{folder}/faces", "--contact", "you@university.edu", "--include-unlicensed"],
+            ["eval", "--preset", "facex"],
+            ["compare", "reports/emotion_model", "reports/model_optimized"],
+        ):
+            subprocess.run(
+                [sys.executable, "-m", "btfer_builder", *command], cwd=copy, check=True, capture_output=True
+            )
+        shutil.copy(Path(folder) / "faces" / "figures" / "contact_sheet.png", IMAGES / "contact-sheet.png")
+        leaderboard = copy / "reports" / "comparison" / "leaderboard.html"
+        screenshot(leaderboard.as_uri(), IMAGES / "leaderboard.png", 1000, 560)
+
+
 def disagree(workspace: Path) -> None:
     """Add decisions of two more reviewers, who disagree on some faces."""
     catalog = Catalog(workspace / "manifests" / "btfer.sqlite")
@@ -169,6 +187,7 @@ def main() -> None:
     report = next((WORKSPACE / "reports").glob("*/report.html"))
     screenshot(report.as_uri(), IMAGES / "report.png", 1180, 1720)
     review_pages()
+    release_and_leaderboard()
     curves()
 
 

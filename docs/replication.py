@@ -22,7 +22,7 @@ SHARES = ("--val-share", "0", "--test-share", "0.2")
 
 def grid(setting: Setting, protocol: str, seeds: int, data: str = "sets/fer2013") -> str:
     """Return the `benchmark.toml` of a setting; by chance, a fifth of all faces in `data` is drawn by the training."""
-    train = [f'head = "{setting.head}"', f"mixed_precision = {str(setting.mixed_precision).lower()}"]
+    train = [f'head = "{setting.head}"', f'precision = "{setting.precision}"']
     if protocol != "defaults":  # their batch is 32 on each of two cards
         train += ["paper = true", "batch_size = 64", f"learning_rate = {setting.learning_rate}"]
     if protocol == "chance":

@@ -23,6 +23,9 @@ _TITLES = {
     "chance": "As the authors, faces drawn by chance",
 }
 
+#: Most panels of the figure side by side.
+_COLUMNS = 3
+
 _TABLES = re.compile(r"(?<=<!-- results -->\n).*(?=<!-- end of results -->\n)", re.DOTALL)
 
 
@@ -40,8 +43,8 @@ class Setting:
         How its feature maps become a vector there.
     params
         Number of parameters that the notebook prints.
-    mixed_precision
-        Whether we train it in bfloat16, as large networks on a processor need.
+    precision
+        Ours: large networks on a processor need bfloat16 (`mixed`).
     seeds
         How often we train it.
     large
@@ -53,7 +56,7 @@ class Setting:
     params: int
     learning_rate: float = 1e-4
     head: str = "auto"
-    mixed_precision: bool = False
+    precision: str = "float32"
     seeds: int = 1
     large: bool = False
 
@@ -72,9 +75,9 @@ class Setting:
 SETTINGS = (
     Setting("lenet5", "simple", 169_271, learning_rate=1e-3, seeds=3),
     Setting("lenet5", "conservative", 169_271, learning_rate=1e-3, seeds=3),
-    Setting("sequential-simple", "conservative", 2_489_671, mixed_precision=True),
-    Setting("sequential-3-conv", "simple", 9_230_023, head="flatten", mixed_precision=True),
-    Setting("sequential-3-conv", "conservative", 1_365_703, head="gap", mixed_precision=True),
+    Setting("sequential-simple", "conservative", 2_489_671, precision="mixed"),
+    Setting("sequential-3-conv", "simple", 9_230_023, head="flatten", precision="mixed"),
+    Setting("sequential-3-conv", "conservative", 1_365_703, head="gap", precision="mixed"),
     Setting("sequential-4-conv", "simple", 2_840_775, large=True),
     Setting("mnist-net", "simple", 18_328_455, learning_rate=1e-5, large=True),
     Setting("mnist-net", "conservative", 18_328_455, large=True),
@@ -250,10 +253,18 @@ def with_tables(page: str, found: Sequence[Outcome]) -> str:
 
 def figure(found: Sequence[Outcome]) -> bytes:
     """Draw the accuracy after every epoch beside the authors' number, a panel a setting, as PNG."""
-    from btfer_builder.images.plot_style import INK, PALETTE, new_figure, to_png
+    from btfer_builder.images.plot_style import INK, PALETTE, blank_figure, to_png
 
     shown = [setting for setting in SETTINGS if any(outcome.setting == setting for outcome in found)]
-    drawn, panels = new_figure("Accuracy after every epoch, and the authors' (dashed)", max(1, len(shown)))
+    columns = max(1, min(_COLUMNS, len(shown)))
+    rows = max(1, math.ceil(len(shown) / columns))
+    drawn = blank_figure(4 * columns, 0.4 + 3 * rows, 120)
+    drawn.suptitle(
+        "Accuracy after every epoch, and the authors' (dashed)", fontsize=12, color=INK, x=0.01, ha="left"
+    )
+    panels = drawn.subplots(rows, columns, squeeze=False, sharey=True).flat
+    for axes in panels[len(shown) :]:
+        axes.remove()
     for axes, setting in zip(panels, shown, strict=False):
         axes.set_title(f"{setting.network}, {setting.balancing}", loc="left", fontsize=9, color=INK)
         for theirs in setting.authors:
@@ -264,6 +275,7 @@ def figure(found: Sequence[Outcome]) -> bytes:
                 label = outcome.protocol if outcome.seed == 0 else None
                 axes.plot(range(1, len(outcome.history) + 1), outcome.accuracies, color=color, label=label)
         axes.set_xlabel("epoch")
+        axes.set_ylabel("accuracy")
         axes.legend(fontsize=8, frameon=False)
         axes.grid(alpha=0.15)
     return to_png(drawn)

@@ -158,7 +158,8 @@ def compare(reports: "Sequence[Report | str | PathLike[str]]", **settings: Any) 
     Parameters
     ----------
     reports
-        What `evaluate` returns, or folders of saved reports. Reports on different sets get a leaderboard each.
+        What `evaluate` returns, or folders of saved reports, or folders with reports at any depth. Reports on different
+        sets get a leaderboard each: the hash of a set decides. A `metrics.json` without `predictions.csv` has no rank.
 
     Returns
     -------

@@ -14,6 +14,7 @@ from btfer_builder.evaluate.report.compare import Leaderboard
 from btfer_builder.evaluate.report.html import report_summary_html
 from btfer_builder.evaluate.report.leaderboard import boards_html, csv_rows, write_leaderboards
 from btfer_builder.evaluate.report.model_names import identity
+from btfer_builder.evaluate.report.pair_page import differing_faces
 from btfer_builder.evaluate.report.prediction_files import prediction_rows
 from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.write_report import write_report_files
@@ -149,6 +150,18 @@ class Report:
         """Return everything that was measured, in the form of `metrics.json`."""
         return self.evaluation.to_dict()
 
+    def model_card(self) -> str:
+        """Return a model card in Markdown, whose YAML head has the scores as a `model-index` for the Hugging Face Hub.
+
+        Examples
+        --------
+        >>> report.model_card().splitlines()[0]
+        '---'
+        """
+        from btfer_builder.evaluate.report.model_card import model_card
+
+        return model_card(self.evaluation)
+
     @guarded
     def save(self, folder: "str | PathLike[str]") -> Path:
         """Write the report as `btfer eval` does and return its folder.
@@ -213,13 +226,58 @@ class Comparison:
         ]
         return pd.DataFrame(rows)
 
+    def faces(self, first: str, second: str) -> "pd.DataFrame":
+        """Return the faces that only one of two models predicts correctly.
+
+        Parameters
+        ----------
+        first, second
+            Names of models, as in `to_frame`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `set`, `face_id`, `emotion`, `first` and `second` (the predictions), and `correct`: the model that is. The
+            most confident errors come first.
+
+        Raises
+        ------
+        BtferError
+            If they have no rank on the same set.
+
+        Examples
+        --------
+        >>> comparison.faces("perfect", "always_happy")["correct"].unique().tolist()
+        ['perfect']
+        """
+        import pandas as pd
+
+        columns = ["set", "face_id", "emotion", "first", "second", "correct"]
+        rows, found = [], False
+        for board in self._boards:
+            reports = {report.model: report for report in board.reports}
+            if not {first, second} <= reports.keys():
+                continue
+            found = True
+            pair = reports[first], reports[second]
+            answers = [[EMOTIONS[answer] for answer in report.predicted] for report in pair]
+            for name, part in zip((first, second), differing_faces(*pair), strict=True):
+                rows += [
+                    [f"{board.set_name}#{board.set_hash}", pair[0].faces[row], EMOTIONS[pair[0].true[row]],
+                     answers[0][row], answers[1][row], name]
+                    for row in part
+                ]  # fmt: skip
+        if not found:
+            raise BtferError(f"no set on which both {first!r} and {second!r} have a rank; see to_frame()")
+        return pd.DataFrame(rows, columns=columns)
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything that was compared, in the form of `comparison.json`."""
         return {"leaderboards": [board.to_dict() for board in self._boards]}
 
     @guarded
     def save(self, folder: "str | PathLike[str]") -> Path:
-        """Write `leaderboard.csv`, `.md`, `.html` and `comparison.json` and return the folder.
+        """Write `leaderboard.csv`, `.md`, `.html`, `comparison.json` and pages of pairs, and return the folder.
 
         Raises
         ------

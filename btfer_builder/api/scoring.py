@@ -14,8 +14,8 @@ from btfer_builder.evaluate.evaluate import load, score_models
 from btfer_builder.evaluate.face_set import FaceSet
 from btfer_builder.evaluate.preprocessing.presets import bundled_model
 from btfer_builder.evaluate.report.compare import compare_reports
-from btfer_builder.evaluate.report.read_report import ReadReport, read_report, report_of
-from btfer_builder.io.terminal import track
+from btfer_builder.evaluate.report.read_report import ReadReport, collect_reports, report_of
+from btfer_builder.io.terminal import echo_stderr, track
 
 #: Characters of a name that a file system takes as a folder's.
 _LONGEST_NAME = 100
@@ -65,12 +65,14 @@ def rank(
 ) -> Comparison:
     """Rank models with settings over the current ones; see `models.compare`."""
     (recipe,) = with_keywords("eval", settings, current, only=("resamples", "seed"))
-    read = read_all(reports, "compare")
+    read = read_all(reports, "compare", paired=False)
     return Comparison(compare_reports(read, resamples=recipe.resamples, seed=recipe.seed))
 
 
-def read_all(reports: Sequence[Report | str | PathLike[str]], name: str) -> list[ReadReport]:
-    """Return the reports that the function of this name is given.
+def read_all(
+    reports: Sequence[Report | str | PathLike[str]], name: str, *, paired: bool = True
+) -> list[ReadReport]:
+    """Return the reports that the function of this name is given; `paired` as in `collect_reports`.
 
     Raises
     ------
@@ -79,10 +81,15 @@ def read_all(reports: Sequence[Report | str | PathLike[str]], name: str) -> list
     """
     if isinstance(reports, str | PathLike | Report | Mapping) or not isinstance(reports, Iterable):
         raise BtferError(f"{name} takes a list of reports, as {name}([first, second])")
-    read = [
-        report_of(report.evaluation) if isinstance(report, Report) else read_report(path_of(report))
-        for report in reports
-    ]
+    read: list[ReadReport] = []
+    for report in reports:
+        if isinstance(report, Report):
+            read.append(report_of(report.evaluation))
+            continue
+        found, lines = collect_reports([path_of(report)], paired=paired)
+        read += found
+        for line in lines:
+            echo_stderr(line)
     if not read:
         raise BtferError("no reports to compare; give what evaluate returns, or folders of saved reports")
     return read

@@ -133,6 +133,7 @@ def _before_and_after(
         bars = axes.bar(positions, heights, 0.4, color=color, label=label)
         axes.bar_label(bars, [f"{height:,.0f}" for height in heights], fontsize=6.5, padding=2, color=INK)
     axes.set_ylim(0, largest * 1.12)
+    axes.locator_params(axis="y", integer=True)
     axes.set_title("faces", fontsize=10, loc="left", color=INK)
     _finish(axes)
     axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)

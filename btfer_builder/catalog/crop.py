@@ -69,17 +69,30 @@ def images_cropped_with(catalog: Catalog, settings: Sequence[str]) -> set[str]:
     return {row["image_id"] for row in rows}
 
 
+#: Faces with the size of their photo and the settings with which it was cropped.
+_FACES_OF_PHOTOS = """SELECT f.*, h.width AS photo_width, h.height AS photo_height, c.settings
+    FROM faces f JOIN crops c USING (image_id) JOIN croppable_files i USING (image_id)
+    LEFT JOIN hashes h USING (image_id)"""
+
+
 def faces_cropped_with(catalog: Catalog, settings: Sequence[str]) -> list[sqlite3.Row]:
     """Return the faces of croppable images that are cropped with one of these settings, grouped by image.
 
     `photo_width` and `photo_height` are those of the photo, None if it was not hashed.
     """
     return catalog.rows(
-        f"""SELECT f.*, h.width AS photo_width, h.height AS photo_height, c.settings
-            FROM faces f JOIN crops c USING (image_id) JOIN croppable_files i USING (image_id)
-            LEFT JOIN hashes h USING (image_id)
-            WHERE c.settings IN ({placeholders(settings)}) ORDER BY f.image_id, f.face_id""",
+        f"{_FACES_OF_PHOTOS} WHERE c.settings IN ({placeholders(settings)}) ORDER BY f.image_id, f.face_id",
         *settings,
+    )
+
+
+def faces_beside(catalog: Catalog, face_ids: Iterable[str]) -> list[sqlite3.Row]:
+    """Return all faces of the croppable images that show one of these, as `faces_cropped_with` does."""
+    return catalog.rows(
+        f"""{_FACES_OF_PHOTOS} WHERE f.image_id IN (
+                SELECT w.image_id FROM json_each(?) wanted CROSS JOIN faces w ON w.face_id = wanted.value)
+            ORDER BY f.image_id, f.face_id""",
+        json_text(sorted(face_ids)),
     )
 
 

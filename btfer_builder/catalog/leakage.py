@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from btfer_builder.catalog.catalog import Catalog, insert, now
+from btfer_builder.io.json import json_text
 from btfer_builder.records import FaceHash, Leak, ReferencePicture, TrainingSet
 
 
@@ -89,6 +90,14 @@ def searched_sets(catalog: Catalog) -> list[LeakCount]:
     return [leak_counts(catalog, row["source"]) for row in rows]
 
 
+def known_sets(catalog: Catalog) -> list[str]:
+    """Return the sources of all training sets of which something is kept, also by a search that was interrupted."""
+    rows = catalog.rows(
+        "SELECT source FROM training_sets UNION SELECT source FROM reference_pictures ORDER BY 1"
+    )
+    return [row["source"] for row in rows]
+
+
 def remove_set(catalog: Catalog, source: str) -> None:
     """Remove a training set, its matches and what was found in its pictures."""
     with catalog.transaction() as db:
@@ -110,6 +119,16 @@ def remember_faces(catalog: Catalog, pictures: Iterable[ReferencePicture], setti
     """Commit what was found in pictures of a training set."""
     with catalog.transaction() as db:
         insert(db, "reference_pictures", pictures, verb="INSERT OR REPLACE", settings=settings)
+
+
+def forget_faces(catalog: Catalog, source: str, *, except_for: Iterable[str]) -> None:
+    """Delete what was found in pictures of a training set that are not named: they are gone, or others by now."""
+    with catalog.transaction() as db:
+        db.execute(
+            """DELETE FROM reference_pictures WHERE source = ?
+               AND name NOT IN (SELECT value FROM json_each(?))""",
+            (source, json_text(list(except_for))),
+        )
 
 
 def leaked_ids(catalog: Catalog) -> set[str]:

@@ -1,7 +1,7 @@
 """The CSV views of the catalog for people and pandas: written after each stage, never read back."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -20,12 +20,14 @@ _BOX = (
     "crop_angle, blurred, upscale, roll, yaw, sharpness, brightness, padding, found_by"
 )
 
-#: The query of each `manifests/<name>.csv`. CROSS JOIN begins with the left table: leaks and the sample are small.
-MANIFESTS = {
-    "candidates": f"""
+_CANDIDATES = f"""
         SELECT emotion, state, reason, detail, rank, {_PROVENANCE}, found_url, sha1, image_id, http_status,
                content_type, bytes, fetched_at, tries, restrictions, consent
-        FROM candidate_fates ORDER BY candidate_id""",
+        FROM candidate_fates"""
+
+#: The query of each `manifests/<name>.csv`. CROSS JOIN begins with the left table: leaks and the sample are small.
+MANIFESTS = {
+    "candidates": f"{_CANDIDATES} ORDER BY candidate_id",
     "images": f"""
         SELECT image_id, emotion,
                CASE WHEN verdict = 'reject' THEN 'dropped' ELSE coalesce(state, 'waiting') END AS state,
@@ -179,9 +181,33 @@ def manifest(catalog: Catalog, name: str) -> tuple[list[str], sqlite3.Cursor]:
     return [column[0] for column in cursor.description], cursor
 
 
+def manifest_columns(catalog: Catalog, name: str) -> list[str]:
+    """Return the columns of a view."""
+    return [
+        column[0]
+        for column in catalog.connection.execute(f"SELECT * FROM ({MANIFESTS[name]}) LIMIT 0").description
+    ]
+
+
+def candidate_rows(
+    catalog: Catalog, candidate_ids: Collection[int]
+) -> tuple[list[str], dict[int, sqlite3.Row]]:
+    """Return the columns of the view of candidates, and its row for each of these."""
+    rows = {
+        candidate_id: catalog.rows(f"{_CANDIDATES} WHERE candidate_id = ?", candidate_id)[0]
+        for candidate_id in candidate_ids
+    }
+    return manifest_columns(catalog, "candidates"), rows
+
+
+def decisions_written(catalog: Catalog, folder: Path) -> bool:
+    """Return whether the CSV views have all decisions: a review that was killed wrote none."""
+    return _last_decision(folder / "decisions.csv") >= _decided(catalog)
+
+
 def write_decisions(catalog: Catalog, folder: Path) -> None:
-    """Write the CSV views with decisions unless they are up to date: a review that was killed wrote none."""
-    if _last_decision(folder / "decisions.csv") < _decided(catalog):
+    """Write the CSV views with decisions unless they are up to date."""
+    if not decisions_written(catalog, folder):
         write_manifests(
             catalog, folder, "images", "faces", "decisions"
         )  # the last one says that all are written

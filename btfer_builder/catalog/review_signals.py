@@ -1,4 +1,4 @@
-"""Measurements by which suspicious items are sorted first: sharpness, and predictions of a model."""
+"""What sorts suspicious items first: sharpness, predictions of a model, and disagreement of reviewers."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -44,6 +44,22 @@ def predictions_of(
         model, *(face_ids or ()),
     )  # fmt: skip
     return {row["face_id"]: json.loads(row["probabilities"]) for row in rows}
+
+
+def disagreement_of(catalog: Catalog, kind: Kind, item_ids: Sequence[str] | None = None) -> dict[str, float]:
+    """Return the share of answers other than the most frequent one, by item with two answers or more.
+
+    Skips and adjudications are not answers, and all rejections are the same answer.
+    """
+    rows = catalog.rows(
+        f"""SELECT item_id, spread FROM tallies
+            WHERE kind = ? AND total > 1 {_among("item_id", item_ids)}""",
+        kind, *(item_ids or ()),
+    )  # fmt: skip
+    counts = {
+        row["item_id"]: [int(part.rpartition(":")[2]) for part in row["spread"].split(";")] for row in rows
+    }
+    return {item_id: 1 - max(votes) / sum(votes) for item_id, votes in counts.items()}
 
 
 def picture_paths(catalog: Catalog, kind: Kind, item_ids: Collection[str]) -> list[tuple[str, str]]:

@@ -1,21 +1,27 @@
 """Queries of takedowns: everything that belongs to a picture, its removal, and the tombstones."""
 
-import mmap
-import re
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 
 from btfer_builder.catalog.catalog import Catalog, insert, now, placeholders
 from btfer_builder.catalog.intentions import ERASED, record
 from btfer_builder.catalog.tombstones import forget_url, url_sha256
 from btfer_builder.errors import BtferError
+from btfer_builder.images.same_picture import PARTS
 from btfer_builder.io.json import json_text
 from btfer_builder.records import SampledFace
 
 #: Tables that keep ids, which are hashes: decisions are never deleted, the others record what was removed.
 _KEEP_IDS = {"decisions", "tombstones", "release_faces", "fetches"}
 _ID_COLUMNS = ("image_id", "face_id", "item_id", "duplicate_of")
+
+#: Rows of hashes that are read at a time.
+_AT_ONCE = 1 << 16
+
+#: Bytes of the catalog that are searched at a time.
+_READ_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +87,47 @@ def found_at(catalog: Catalog, urls: Collection[str]) -> list[str]:
     return [row["url"] for row in rows]
 
 
-def image_fingerprints(catalog: Catalog) -> list[ImageFingerprint]:
-    """Return the fingerprints of all hashed images."""
+def image_fingerprints(catalog: Catalog, image_ids: Iterable[str]) -> list[ImageFingerprint]:
+    """Return the fingerprints of those of these images that are hashed, by id."""
     rows = catalog.rows(
-        """SELECT image_id, path, pixel_sha256, phash, phash_mirrored, phash_256, phash_256_mirrored, parts
-           FROM hashes JOIN images USING (image_id) WHERE reason IS NULL ORDER BY image_id"""
+        """SELECT h.image_id, i.path, pixel_sha256, phash, phash_mirrored, phash_256, phash_256_mirrored, parts
+           FROM json_each(?) wanted CROSS JOIN hashes h ON h.image_id = wanted.value
+           CROSS JOIN images i ON i.image_id = h.image_id WHERE h.reason IS NULL ORDER BY h.image_id""",
+        _json(image_ids),
     )
     return [ImageFingerprint(*row) for row in rows]
 
 
-def face_fingerprints(catalog: Catalog) -> dict[str, ImageFingerprint]:
-    """Return the fingerprints of the hashed faces, by face id."""
+def image_hashes(catalog: Catalog) -> Iterator[list[tuple[str, str]]]:
+    """Yield (image_id, digits of all 64-bit hashes) of all hashed images, by id, many at a time.
+
+    Where parts are not known, the hash of the whole is repeated (see `images.same_picture.hash_matrix`).
+    """
+    wholes = " || ".join(["phash"] * len(PARTS))
+    cursor = catalog.connection.execute(
+        f"""SELECT image_id, phash || phash_mirrored ||
+                             coalesce(nullif(parts, ''), phash || phash_mirrored || {wholes})
+            FROM hashes WHERE reason IS NULL ORDER BY image_id"""
+    )
+    while rows := cursor.fetchmany(_AT_ONCE):
+        yield rows
+
+
+def images_with_pixels(catalog: Catalog, pixel_sha256: str) -> list[str]:
+    """Return the images with these pixels."""
+    rows = catalog.rows(
+        "SELECT image_id FROM hashes WHERE reason IS NULL AND pixel_sha256 = ? ORDER BY image_id",
+        pixel_sha256,
+    )
+    return [row["image_id"] for row in rows]
+
+
+def face_fingerprints(catalog: Catalog, face_ids: Iterable[str]) -> dict[str, ImageFingerprint]:
+    """Return the fingerprints of those of these faces that are hashed, by face id."""
     rows = catalog.rows(
         """SELECT face_id, '', '', phash, phash_mirrored, phash_256, phash_256_mirrored, ''
-           FROM face_hashes WHERE reason IS NULL"""
+           FROM json_each(?) wanted CROSS JOIN face_hashes h ON h.face_id = wanted.value WHERE reason IS NULL""",
+        _json(face_ids),
     )
     return {row["face_id"]: ImageFingerprint(*row) for row in rows}
 
@@ -104,38 +137,55 @@ def copies(catalog: Catalog, image_ids: Collection[str]) -> set[str]:
 
     A group that 0.1.0 made on the 64-bit pHash alone may hold strangers; it counts once it is regrouped.
     """
+    keeper = """CASE WHEN d.duplicate_of IS NULL OR (d.kind <> 'pixels' AND d.fine_distance IS NULL)
+                     THEN d.image_id ELSE d.duplicate_of END"""
     rows = catalog.rows(
-        """SELECT image_id, CASE WHEN duplicate_of IS NULL OR (kind <> 'pixels' AND fine_distance IS NULL)
-                                 THEN image_id ELSE duplicate_of END AS keeper FROM dedupes"""
+        f"""WITH kept AS MATERIALIZED (
+                SELECT DISTINCT coalesce((SELECT {keeper} FROM dedupes d WHERE d.image_id = wanted.value), value) AS id
+                FROM json_each(?) wanted)
+            SELECT d.image_id FROM kept CROSS JOIN dedupes d ON d.image_id = kept.id WHERE {keeper} = kept.id
+            UNION
+            SELECT d.image_id FROM kept CROSS JOIN dedupes d ON d.duplicate_of = kept.id WHERE {keeper} = kept.id""",
+        _json(image_ids),
     )
-    groups = {row["image_id"]: row["keeper"] for row in rows}
-    wanted = {groups.get(image_id, image_id) for image_id in image_ids}
-    return set(image_ids) | {image_id for image_id, keeper in groups.items() if keeper in wanted}
+    return set(image_ids) | {row["image_id"] for row in rows}
 
 
 def face_copies(catalog: Catalog, image_ids: Collection[str]) -> set[str]:
     """Return the other images with a face that dedupe considers a copy of a face of these images."""
     rows = catalog.rows(
-        """SELECT f.image_id, coalesce(d.duplicate_of, d.face_id) AS keeper
-           FROM face_dedupes d JOIN faces f USING (face_id)"""
+        """WITH kept AS MATERIALIZED (
+               SELECT DISTINCT coalesce(d.duplicate_of, d.face_id) AS id
+               FROM json_each(?) wanted CROSS JOIN faces f ON f.image_id = wanted.value
+               CROSS JOIN face_dedupes d ON d.face_id = f.face_id),
+                member AS (
+               SELECT d.face_id FROM kept CROSS JOIN face_dedupes d ON d.face_id = kept.id
+               WHERE d.duplicate_of IS NULL
+               UNION
+               SELECT d.face_id FROM kept CROSS JOIN face_dedupes d ON d.duplicate_of = kept.id)
+           SELECT DISTINCT f.image_id FROM member CROSS JOIN faces f ON f.face_id = member.face_id""",
+        _json(image_ids),
     )
-    wanted = set(image_ids)
-    keepers = {row["keeper"] for row in rows if row["image_id"] in wanted}
-    return {row["image_id"] for row in rows if row["keeper"] in keepers} - wanted
+    return {row["image_id"] for row in rows} - set(image_ids)
 
 
-def addresses(catalog: Catalog, image_ids: Collection[str]) -> dict[str, str]:
+def addresses(catalog: Catalog, image_ids: Iterable[str]) -> dict[str, str]:
     """Return the URLs that led to these images, with the image."""
-    rows = catalog.rows("SELECT url, image_id FROM fetches WHERE image_id IS NOT NULL ORDER BY url")
-    wanted = set(image_ids)
-    return {row["url"]: row["image_id"] for row in rows if row["image_id"] in wanted}
+    rows = catalog.rows(
+        """SELECT f.url, f.image_id FROM json_each(?) wanted CROSS JOIN fetches f ON f.image_id = wanted.value
+           ORDER BY f.url""",
+        _json(image_ids),
+    )
+    return {row["url"]: row["image_id"] for row in rows}
 
 
-def faces_of(catalog: Catalog, image_ids: Collection[str]) -> list[sqlite3.Row]:
+def faces_of(catalog: Catalog, image_ids: Iterable[str]) -> list[sqlite3.Row]:
     """Return (face_id, image_id, path) of the faces of these images."""
-    wanted = set(image_ids)
-    rows = catalog.rows("SELECT face_id, image_id, path FROM faces ORDER BY face_id")
-    return [row for row in rows if row["image_id"] in wanted]
+    return catalog.rows(
+        """SELECT f.face_id, f.image_id, f.path
+           FROM json_each(?) wanted CROSS JOIN faces f ON f.image_id = wanted.value ORDER BY f.face_id""",
+        _json(image_ids),
+    )
 
 
 def face_paths(catalog: Catalog) -> list[tuple[str, str, str]]:
@@ -144,22 +194,29 @@ def face_paths(catalog: Catalog) -> list[tuple[str, str, str]]:
     return [tuple(row) for row in rows]
 
 
-def image_paths(catalog: Catalog, image_ids: Collection[str]) -> list[str]:
+def image_paths(catalog: Catalog, image_ids: Iterable[str]) -> list[str]:
     """Return the paths of these images, relative to the workspace."""
-    rows = catalog.rows("SELECT image_id, path FROM images ORDER BY image_id")
-    wanted = set(image_ids)
-    return [row["path"] for row in rows if row["image_id"] in wanted]
+    rows = catalog.rows(
+        """SELECT i.path FROM json_each(?) wanted CROSS JOIN images i ON i.image_id = wanted.value
+           ORDER BY i.image_id""",
+        _json(image_ids),
+    )
+    return [row["path"] for row in rows]
 
 
 def neighbours_on_page(catalog: Catalog, image_ids: Collection[str]) -> list[str]:
     """Return other images of the same pages, which may show the same person."""
-    rows = catalog.rows(
-        """SELECT DISTINCT c.page_url, f.image_id FROM candidates c JOIN fetches f USING (url)
-           WHERE f.image_id IS NOT NULL AND c.page_url <> ''"""
+    pages = catalog.rows(
+        """SELECT DISTINCT c.page_url FROM json_each(?) wanted CROSS JOIN fetches f ON f.image_id = wanted.value
+           CROSS JOIN candidates c ON c.url = f.url WHERE c.page_url <> ''""",
+        _json(image_ids),
     )
-    wanted = set(image_ids)
-    pages = {row["page_url"] for row in rows if row["image_id"] in wanted}
-    return sorted({row["image_id"] for row in rows if row["page_url"] in pages} - wanted)
+    rows = catalog.rows(
+        """SELECT DISTINCT f.image_id FROM candidates c CROSS JOIN fetches f ON f.url = c.url
+           WHERE c.page_url IN (SELECT value FROM json_each(?)) AND f.image_id IS NOT NULL""",
+        _json(row["page_url"] for row in pages),
+    )
+    return sorted({row["image_id"] for row in rows} - set(image_ids))
 
 
 def taken_down_fingerprints(catalog: Catalog) -> list[ImageFingerprint]:
@@ -234,6 +291,12 @@ def erase(
         db.execute("PRAGMA defer_foreign_keys = ON")  # until all that refers to an image is gone
         for url in urls:
             forget_url(db, url)
+        # Their looks, and the names of pictures that show them in training sets.
+        db.execute(
+            """DELETE FROM reference_pictures WHERE (source, name) IN (
+                   SELECT source, item FROM leaks WHERE face_id IN (SELECT value FROM json_each(?)))""",
+            (ids,),
+        )
         db.execute("DELETE FROM sample")
         for table, column in _id_columns(db):
             db.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (ids,))
@@ -265,12 +328,23 @@ def overwrite_deleted(catalog: Catalog, urls: Collection[str] = ()) -> None:
         )
     if not urls:
         return
-    words = re.compile(b"|".join(re.escape(url.encode()) for url in urls))
-    with catalog.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        left = words.search(content) is not None
+    left = _has_any(catalog.path, [url.encode() for url in urls])
     if left:
         catalog.connection.execute("VACUUM")
         overwrite_deleted(catalog)
+
+
+def _has_any(path: Path, words: Sequence[bytes]) -> bool:
+    """Return whether a file has one of these words; `bytes.find` passes over most bytes, unlike `re` and `mmap`."""
+    kept = max(map(len, words))
+    with path.open("rb") as file:
+        before = b""
+        while part := file.read(_READ_AT_ONCE):
+            seam = before + part[:kept]
+            if any(word in part or word in seam for word in words):
+                return True
+            before = (before + part)[-kept:] if len(part) < kept else part[-kept:]
+    return False
 
 
 def erase_taken_down_again(catalog: Catalog) -> int:
@@ -296,6 +370,11 @@ def erase_taken_down_again(catalog: Catalog) -> int:
         ) if row["face_id"] not in faces]  # fmt: skip
         erase(catalog, image_ids=image_ids, face_ids=faces, urls=urls, sample=sample)
     return len(image_ids)
+
+
+def _json(values: Iterable[str]) -> str:
+    """Return values as the JSON list of a question that looks each of them up."""
+    return json_text(sorted(set(values)))
 
 
 def _id_columns(db: sqlite3.Connection) -> list[tuple[str, str]]:

@@ -1,7 +1,6 @@
 """The command build: every stage that needs no person, the review page, and the sample."""
 
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +102,7 @@ def build(
     review = apply_cli_options(recipe.review, {name: options[name] for name in ("reviewer", "port")})
     text, stopped = serve_page(
         workspace, review, None, (), as_json=False, adjudicate="--adjudicate" in result.next.command,
-        browser=not no_browser and sys.stdout.isatty(),
+        browser=not no_browser,
     )  # fmt: skip
     echo(text)
     show_next(workspace)

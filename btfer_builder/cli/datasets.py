@@ -33,7 +33,7 @@ def dataset() -> None:
 
 
 @dataset.command("import")
-@click.argument("kind", type=click.Choice(["auto", *get_args(DatasetKind)]))
+@click.argument("kind", metavar="KIND", type=click.Choice(["auto", *get_args(DatasetKind)]))
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @recipe_options(DatasetRecipe)
@@ -48,11 +48,11 @@ def import_(
 ) -> None:
     """Import SOURCE as OUT/train/happy/….png.
 
-    SOURCE is the folder that the set was unpacked to, or the CSV file of FER2013. KIND auto recognises the layout and
-    says why it is not another one: AffectNet, RAF-DB, FER2013, FER+ (with FER2013), ExpW, CK+, JAFFE, KDEF, SFEW,
-    BTFER, or any folder of class folders. --labels reads the labels of any other set from a table, --pattern from the
-    paths of its files. Missing splits are drawn, classes are mapped to the seven emotions, and images in two splits
-    are reported.
+    SOURCE is the folder that the set was unpacked to, or the CSV file of FER2013. KIND is auto, which recognises the
+    layout and says why it is not another one, or affectnet, rafdb, fer2013, ferplus (with FER2013), expw, ckplus,
+    jaffe, kdef, sfew, btfer, or folder (of class folders). For any other set, labels reads the labels from a table
+    (--labels), pattern from the paths of the files (--pattern). Missing splits are drawn, classes are mapped to the
+    seven emotions, and images in two splits are reported.
 
     \b
     Examples:

@@ -64,6 +64,9 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
     type=_FOLDER,
     help="Folder of class folders outside the test set; fits the temperature of the probabilities on it.",
 )
+@click.option(
+    "--model-card", is_flag=True, help="Also write model_card.md, with a model-index block for Hugging Face."
+)
 @recipe_options(EvalRecipe)
 @common_options
 def evaluate(
@@ -74,6 +77,7 @@ def evaluate(
     check_preprocessing: bool,
     training_data: Path | None,
     calibration_data: Path | None,
+    model_card: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Score trained models on the sample.
@@ -92,6 +96,7 @@ def evaluate(
     from btfer_builder.evaluate import evaluate_models, faces_in_folder
     from btfer_builder.evaluate.face_set import faces_of_folder, faces_of_sample
     from btfer_builder.evaluate.preprocessing.presets import bundled_model
+    from btfer_builder.evaluate.report.model_card import write_model_card
     from btfer_builder.evaluate.report.model_names import COMPARISON
 
     if check_preprocessing and training_data is None:
@@ -122,6 +127,8 @@ def evaluate(
         cache=faces.cache,
     )
     for report in reports:
+        if model_card:
+            write_model_card(report.evaluation, report.path)
         fed = report.evaluation.preprocessing_dict()
         echo_stderr(f"{report.model}: preprocessing {fed['in_words']} (from {fed['declared_by']})")
         for note in report.notes:
@@ -155,11 +162,14 @@ def compare(
     """Rank models by their reports.
 
     Compares models pairwise on the same faces, with a correction for multiple tests; a rank counts the models that are
-    significantly better. Without REPORT, compares all reports of the workspace. Writes CSV, Markdown, HTML and JSON.
+    significantly better. REPORT is the folder of a report, its metrics.json, or a folder with reports at any depth, as
+    of several people. Without REPORT, compares all reports of the workspace. The hash of a set decides which models
+    share a table. Writes CSV, Markdown, JSON, HTML and a page for each pair of models.
 
     \b
-    Example:
+    Examples:
       btfer compare reports/*
+      btfer compare ours/ theirs/ --out comparison
     """
     from btfer_builder.evaluate.report.model_names import COMPARISON
 
@@ -294,24 +304,25 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
     from btfer_builder.evaluate.report.compare import compare_reports
     from btfer_builder.evaluate.report.leaderboard import (
         SEPARATE_SETS,
-        cells_of,
         heads,
+        shown_cells,
         write_leaderboards,
     )
-    from btfer_builder.evaluate.report.read_report import read_report
+    from btfer_builder.evaluate.report.read_report import collect_reports
     from btfer_builder.evaluate.report.sentences import order_sentences, significance_summary
     from btfer_builder.io.text import counted
 
-    boards = compare_reports(
-        [read_report(path) for path in paths], resamples=recipe.resamples, seed=recipe.seed
-    )
+    read, lines = collect_reports(paths)
+    for line in lines:
+        echo_stderr(line)
+    boards = compare_reports(read, resamples=recipe.resamples, seed=recipe.seed)
     folder = write_leaderboards(boards, out)
     if not as_json:
         if len(boards) > 1:
             echo(SEPARATE_SETS)
         for board in boards:
             title = f"{board.set_name} #{board.set_hash}, {counted(board.n, 'face')}"
-            table(title, heads(), [cells_of(row) for row in board.rows])
+            table(title, heads(), shown_cells(board))
             echo("\n".join([significance_summary(board), *order_sentences(board), *board.notes]))
         echo(str(folder))
     return {"leaderboards": [board.to_dict() for board in boards], "path": str(folder)}

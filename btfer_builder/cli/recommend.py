@@ -7,6 +7,7 @@ import click
 from btfer_builder.cli.options import common_options
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.cli.reports import report_paths
+from btfer_builder.io.terminal import echo_stderr
 
 
 @click.command()
@@ -40,7 +41,7 @@ def recommend(
     """
     from btfer_builder.evaluate.recommend import Limits, recommend_models
     from btfer_builder.evaluate.report.leaderboard import SEPARATE_SETS
-    from btfer_builder.evaluate.report.read_report import read_report
+    from btfer_builder.evaluate.report.read_report import collect_reports
     from btfer_builder.io.text import counted
 
     limits = Limits(
@@ -50,7 +51,10 @@ def recommend(
         min_accuracy=min_accuracy,
     )
     paths, _ = report_paths(reports, directory)
-    found = recommend_models([read_report(path) for path in paths], limits)
+    read, lines = collect_reports(paths, paired=True)
+    for line in lines:
+        echo_stderr(line)
+    found = recommend_models(read, limits)
     if as_json:
         emit_json(found.to_dict())
         return

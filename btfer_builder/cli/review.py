@@ -51,6 +51,7 @@ from btfer_builder.workspace import open_workspace
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Model whose predictions order the faces: those that contradict the label come first.",
 )
+@click.option("--no-browser", is_flag=True, help="Print the address of the page, and do not open it.")
 @common_options
 def review(
     directory: Path | None,
@@ -60,11 +61,13 @@ def review(
     import_path: Path | None,
     adjudicate: bool,
     model: Path | None,
+    no_browser: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Review images and faces.
 
-    Serves a page on which one key labels an item and moves on, or exports a CSV file for a spreadsheet.
+    Serves a page on which one key labels an item and moves on, and opens it in the browser; or exports a CSV file for a
+    spreadsheet.
 
     \b
     Examples:
@@ -105,8 +108,9 @@ def review(
         text = f"{counted(done.added, 'decision')} added, {done.unchanged} unchanged, {empty}"
     else:
         text, stopped = serve_page(
-            workspace, recipe, round_name, asked, as_json=as_json, adjudicate=adjudicate, model=model
-        )
+            workspace, recipe, round_name, asked, as_json=as_json, adjudicate=adjudicate, model=model,
+            browser=not (no_browser or as_json),
+        )  # fmt: skip
     warn_if_stale(workspace.catalog)
     if not as_json:
         echo(text)

@@ -1,5 +1,8 @@
 """Serve the review page for a command until Ctrl-C."""
 
+import os
+import sys
+import threading
 import webbrowser
 from collections.abc import Collection
 from pathlib import Path
@@ -39,7 +42,7 @@ def serve_page(
     adjudicate, model
         As the options of `btfer review`.
     browser
-        Open the page in the browser of this computer.
+        Open the page in the browser of this computer, if somebody is at a terminal of it.
     """
     from btfer_builder.catalog.review import count_decisions
     from btfer_builder.review.assignment import check_assigned, follow_rule
@@ -70,8 +73,9 @@ def serve_page(
             emit_json({"url": url})
         else:
             echo(f"Review at {url}")
-        if browser:
-            webbrowser.open(url)
+        if browser and _has_browser():
+            # In a thread: a browser that does not go to the background would hold up the server.
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     stopped = serve(
         workspace,
@@ -83,3 +87,11 @@ def serve_page(
     )
     write_review_manifests(workspace)
     return f"{counted(count_decisions(catalog) - before, 'decision')} recorded", stopped
+
+
+def _has_browser() -> bool:
+    """Whether somebody sits at a screen: over SSH, a browser of the terminal would hide the command."""
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    return sys.stdout.isatty() and (
+        sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in screens)
+    )

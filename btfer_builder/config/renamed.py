@@ -73,11 +73,13 @@ def with_new_names(section: type[Section], settings: Mapping[str, Any]) -> dict[
         if old in found:
             if new in found:
                 raise BtferError(f"{old} is now {new}, and both are given; remove {old}")
-            if (value := found.pop(old)) not in values:
+            value = found.pop(old)
+            named = [now for known, now in values.items() if type(value) is type(known) and value == known]
+            if not named:
                 raise BtferError(
                     f"{old}: expected {' or '.join(str(each).lower() for each in values)}, got {value!r}"
                 )
-            found[new] = values[value]
+            found[new] = named[0]
     return found
 
 

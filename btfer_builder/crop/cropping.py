@@ -4,8 +4,9 @@ import hashlib
 import multiprocessing
 import re
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from btfer_builder.config import CropRecipe, override
@@ -36,7 +37,11 @@ _NUMBER = re.compile(r"\d+([de]\d*)?")
 
 
 def crop_images(
-    items: Sequence[tuple[str, str]], root: Root, recipe: CropRecipe, known: Collection[str] = ()
+    items: Sequence[tuple[str, str]],
+    root: Root,
+    recipe: CropRecipe,
+    known: Collection[str] = (),
+    found: Mapping[str, Sequence[Detection]] = MappingProxyType({}),
 ) -> list[CropResult]:
     """Crop a shard of images into `root/data/faces`.
 
@@ -50,18 +55,27 @@ def crop_images(
         How faces are chosen and cropped.
     known
         Ids of earlier versions that can be taken for numbers; faces that have them keep them.
+    found
+        The faces of photos that are not searched, by image id, largest first.
     """
     import cv2
 
     if multiprocessing.parent_process() is not None:
         cv2.setNumThreads(1)  # every core has its own worker
-    results = [_crop_image(image_id, root, path, recipe, known) for image_id, path in items]
+    results = [
+        _crop_image(image_id, root, path, recipe, known, found.get(image_id)) for image_id, path in items
+    ]
     sync_files(root / face.path for result in results for face in result.faces if face.path)
     return results
 
 
 def _crop_image(
-    image_id: str, root: Root, path: str, recipe: CropRecipe, known: Collection[str]
+    image_id: str,
+    root: Root,
+    path: str,
+    recipe: CropRecipe,
+    known: Collection[str],
+    found: Sequence[Detection] | None,
 ) -> CropResult:
     if not (root / path).is_file():
         return CropResult(image_id, "missing_file", f"{path} is gone")
@@ -69,7 +83,8 @@ def _crop_image(
         # A reduced picture is enough for the search; crops are cut out of the whole one.
         side = DETECTION_SIDE if recipe.smallest_searched else sys.maxsize
         photo, scale, size = decode_reduced(root / path, side, recipe.max_pixels)
-        faces = place_faces(image_id, _search(photo, recipe, scale), *size, recipe, known)
+        detections = _search(photo, recipe, scale) if found is None else found
+        faces = place_faces(image_id, detections, *size, recipe, known)
         if scale > 1 and any(face.path for face in faces):
             photo = decode_image(root / path, recipe.max_pixels)
     except Undecodable as error:

@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import msgspec
@@ -12,6 +13,7 @@ from btfer_builder.catalog.crop import (
     add_crops,
     count_padded,
     cropped_with,
+    faces_beside,
     faces_cropped_with,
     images_cropped_with,
     numeric_face_ids,
@@ -20,11 +22,11 @@ from btfer_builder.catalog.crop import (
     uncropped_images,
 )
 from btfer_builder.catalog.manifests import write_manifests
-from btfer_builder.catalog.reviewed_work import count_work_on_faces
+from btfer_builder.catalog.reviewed_work import count_work_on_faces, faces_with_work
 from btfer_builder.config import CropRecipe, changes, outcome_settings, override
 from btfer_builder.config.refuse_loss import refuse_loss
 from btfer_builder.crop.cropping import crop_images
-from btfer_builder.crop.lost_faces import lost_faces
+from btfer_builder.crop.lost_faces import FoundBefore, found_before, lost_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.io.device import onnx_device
 from btfer_builder.io.json import json_text
@@ -108,18 +110,23 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
         runner: Runner[tuple[str, str], CropResult] = Runner(
             recipe.workers, SHARD_SIZE, recipe.scheduler, workspace.files
         )
+        leftovers = bool(others)
         with bar(len(todo), "crop", "images") as progress:
             known = numeric_face_ids(catalog)
             for items, used, settings in _as_before(catalog, stored, todo, recipe):
                 function = partial(crop_images, root=workspace.files, recipe=used, known=known)
+                reviewed = {} if recrop else _with_work(catalog, items, used)
                 for shard in runner.map(function, items):
                     results = [_result(item, result) for item, result in shard]
+                    kept = _keep_work(results, dict(item for item, _ in shard), reviewed, function)
+                    results = [kept.get(result.image_id, result) for result in results]
+                    leftovers = leftovers or bool(kept)
                     add_crops(catalog, results, settings)
                     progress.update(len(results))
                     counts["images"] = counts.get("images", 0) + len(results)
         if todo:
             _report_padding(catalog, recipe)
-        if others:  # faces of these are no longer in the catalog
+        if leftovers:  # files of faces that are not in the catalog
             reconcile(workspace, "crop")
         write_manifests(catalog, workspace.manifests, "images", "faces")
 
@@ -140,6 +147,37 @@ def _as_before(
         unset = {name: value for name, value in settings.items() if name != "search"}
         yield first, override(recipe, search="full"), json_text(unset, sort_keys=True)
     yield [item for item in todo if item[0] not in earlier], recipe, json_text(settings, sort_keys=True)
+
+
+def _with_work(
+    catalog: Catalog, items: Sequence[tuple[str, str]], recipe: CropRecipe
+) -> dict[str, FoundBefore]:
+    """Return the photos with reviewed or sampled faces that these settings keep, by image id."""
+    worked = faces_with_work(catalog) if items else set()
+    ids = {image_id for image_id, _ in items}
+    return {
+        image_id: replace(found, kept=found.kept & worked)
+        for image_id, found in found_before(faces_beside(catalog, worked), recipe).items()
+        if image_id in ids and found.kept & worked
+    }
+
+
+def _keep_work(
+    results: Sequence[CropResult],
+    paths: Mapping[str, str],
+    reviewed: Mapping[str, FoundBefore],
+    crop: Callable[..., list[CropResult]],
+) -> dict[str, CropResult]:
+    """Crop photos again in which another search lost a reviewed face, with the faces found before; by image id."""
+    again = {
+        result.image_id: reviewed[result.image_id].detections
+        for result in results
+        if result.image_id in reviewed
+        and not reviewed[result.image_id].kept <= {face.face_id for face in result.faces if face.path}
+        and result.reason != "crashed_decoder"  # it would end this process
+    }
+    cropped = crop([(image_id, paths[image_id]) for image_id in again], found=again) if again else []
+    return {result.image_id: result for result in cropped}
 
 
 def _own_size(catalog: Catalog, recipe: CropRecipe) -> CropRecipe:

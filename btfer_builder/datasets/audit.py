@@ -16,6 +16,7 @@ from btfer_builder.datasets.measure import MeasuredItem, measure_items
 from btfer_builder.datasets.readers import LAYOUTS, recognise
 from btfer_builder.datasets.readers.base import DROP_REASONS, Item
 from btfer_builder.errors import BtferError
+from btfer_builder.images.decode import Undecodable
 from btfer_builder.io.atomic import build_folder, write_bytes
 from btfer_builder.io.csv import write_csv
 from btfer_builder.io.json import write_json
@@ -137,7 +138,8 @@ def audit_datasets(
     Raises
     ------
     BtferError
-        If a layout is unknown, two datasets have the same name, no picture can be decoded, or `out` cannot be written.
+        If a layout is unknown, two datasets have the same name, no picture can be decoded, or `out` cannot be written;
+        or, once the audit without it is written, if the model cannot predict the pictures.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BtferError(f"{out}: already exists; name a new folder with --out, or remove it first")
@@ -146,33 +148,57 @@ def audit_datasets(
         raise BtferError(
             f"two datasets are called {Counter(names).most_common(1)[0][0]}; rename one of the folders"
         )
-    kinds, items = {}, []
+    kinds: dict[str, str] = {}
+    items: list[tuple[str, Item]] = []
     for source, name in zip(sources, names, strict=True):
         if source.resolve() in (out.resolve(), *out.resolve().parents):
             raise BtferError(f"{out}: is inside the dataset; name a folder outside of {source} with --out")
-        kinds[name] = recognise(source, recipe).kind
-        items += [(name, item) for item in LAYOUTS[kinds[name]].items(source, recipe)]
+        kind = recognise(source, recipe).kind
+        kinds[name] = kind
+        items += [(name, item) for item in LAYOUTS[kind].items(source, recipe)]
+    with build_folder(out) as building:
+        result, failure = _audit(out, building, kinds, items, recipe, faces=faces, predict=predict)
+    if failure is not None:
+        raise BtferError(f"{failure}; {out} has the audit without the model")
+    return result
+
+
+def _audit(
+    out: Path,
+    folder: Path,
+    kinds: dict[str, str],
+    items: Sequence[tuple[str, Item]],
+    recipe: DatasetRecipe,
+    *,
+    faces: bool,
+    predict: "Callable[[Sequence[Item]], NDArray[np.float64]] | None",
+) -> tuple[DatasetAudit, Exception | None]:
+    """Write the audit to a folder, and return it with the error of the model, if it cannot predict the pictures."""
     measured = _measure(items, recipe, faces=faces)
     kept = [(name, one) for name, one in measured if one.picture.reason is None]
     if not kept:
-        raise BtferError(f"{', '.join(names)}: none of the {len(items)} pictures can be compared")
-    pictures = [_placed(name, one.picture, several=len(names) > 1) for name, one in kept]
+        reasons = ", ".join(sorted({str(one.picture.reason) for _, one in measured})) or "there is none"
+        raise BtferError(f"{', '.join(kinds)}: none of the {len(items)} pictures can be compared ({reasons})")
+    places = [f"{name} {one.picture.item.split}" for name, one in kept]
+    pictures = [_placed(name, one.picture, several=len(kinds) > 1) for name, one in kept]
     pairs = find_duplicates(pictures, recipe.radius, recipe.fine_radius)
-    result = _result(out, kinds, measured, pictures, pairs, faces=faces)
+    result = _result(out, kinds, measured, pictures, places, pairs, faces=faces)
     doubts: list[LabelDoubt] = []
+    failure: Exception | None = None
     if predict is not None:
-        judged, doubts = find_doubts(predict([one.picture.item for _, one in kept]), pictures)
-        result = replace(result, judged=judged, doubted=len(doubts))
-    with build_folder(out) as building:
-        _write_tables(building, measured, pictures, pairs)
-        if predict is not None:
-            write_csv(
-                building / "doubts.csv", DOUBTS, (_doubt_row(*kept[doubt.index], doubt) for doubt in doubts)
-            )
-        write_json(building / "audit.json", result.to_dict())
-        page = audit_page(result.to_dict(), [one for _, one in kept], pictures, pairs, recipe, doubts)
-        write_bytes(building / "report.html", page)
-    return result
+        try:
+            judged, doubts = find_doubts(predict([one.picture.item for _, one in kept]), pictures)
+            result = replace(result, judged=judged, doubted=len(doubts))
+        except (BtferError, Undecodable) as error:  # the search for faces may have taken hours
+            failure = error
+    _write_tables(folder, measured, pictures, pairs)
+    if result.judged is not None:
+        write_csv(folder / "doubts.csv", DOUBTS, (_doubt_row(*kept[doubt.index], doubt) for doubt in doubts))
+    write_json(folder / "audit.json", result.to_dict())
+    shown = [one for _, one in kept]
+    page = audit_page(result.to_dict(), shown, pictures, places, pairs, recipe, doubts)
+    write_bytes(folder / "report.html", page)
+    return result, failure
 
 
 def _measure(
@@ -213,19 +239,18 @@ def _result(
     kinds: dict[str, Any],
     measured: Sequence[tuple[str, MeasuredItem]],
     pictures: Sequence[ConvertedItem],
+    places: Sequence[str],
     pairs: Sequence[DuplicatePair],
     *,
     faces: bool,
 ) -> DatasetAudit:
-    kept = [(name, one) for name, one in measured if one.picture.reason is None]
-    places = [f"{name} {one.picture.item.split}" for name, one in kept]
-    counted = Counter((place, one.picture.item.emotion) for place, (_, one) in zip(places, kept, strict=True))
-    found = [one.faces for _, one in kept]
+    counted = Counter((place, picture.item.emotion) for place, picture in zip(places, pictures, strict=True))
+    found = [one.faces for _, one in measured if one.picture.reason is None]
     return DatasetAudit(
         path=out,
         datasets=kinds,
         came_in=len(measured),
-        pictures=len(kept),
+        pictures=len(pictures),
         dropped=dict(
             sorted(Counter(one.picture.reason for _, one in measured if one.picture.reason).items())
         ),

@@ -10,6 +10,7 @@ from btfer_builder.datasets.confident_learning import LabelDoubt
 from btfer_builder.datasets.convert import ConvertedItem, open_item
 from btfer_builder.datasets.duplicates import DuplicatePair
 from btfer_builder.datasets.measure import MeasuredItem
+from btfer_builder.images.decode import Undecodable
 from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 
@@ -24,6 +25,7 @@ def audit_page(
     result: Mapping[str, Any],
     measured: Sequence[MeasuredItem],
     pictures: Sequence[ConvertedItem],
+    places: Sequence[str],
     pairs: Sequence[DuplicatePair],
     recipe: DatasetRecipe,
     doubts: Sequence[LabelDoubt] = (),
@@ -33,9 +35,11 @@ def audit_page(
     Parameters
     ----------
     result
-        `AuditResult.to_dict()`.
+        `DatasetAudit.to_dict()`.
     measured, pictures
         The decoded pictures in the same order; the second have the names to show.
+    places
+        Dataset and split of each picture.
     pairs
         Duplicates, as indexes of these lists.
     recipe
@@ -64,8 +68,8 @@ def audit_page(
         return [show(index, f"{unit} {abs(key(measured[index])):.0f}") for index in order[:24]]
 
     conflicts = [p for p in pairs if pictures[p.first].item.emotion != pictures[p.second].item.emotion]
-    across = [p for p in pairs if _place(pictures[p.first]) != _place(pictures[p.second])]
-    within = [p for p in pairs if _place(pictures[p.first]) == _place(pictures[p.second])]
+    across = [p for p in pairs if places[p.first] != places[p.second]]
+    within = [p for p in pairs if places[p.first] == places[p.second]]
     empty = [index for index, one in enumerate(measured) if one.faces == 0]
     empty.sort(key=lambda index: -measured[index].flatness)  # signs, texts and empty pictures first
     crowded = [index for index, one in enumerate(measured) if (one.faces or 0) > 1]
@@ -112,11 +116,6 @@ def audit_page(
     return page.encode("utf-8", "replace")
 
 
-def _place(picture: ConvertedItem) -> tuple[str, str]:
-    dataset, colon, _ = picture.item.name.partition(": ")
-    return dataset if colon else "", picture.item.split
-
-
 def _words(pair: DuplicatePair) -> str:
     if pair.kind == "pixels":
         return "the same pixels"
@@ -131,7 +130,12 @@ def _sizes(measured: Sequence[MeasuredItem]) -> str:
 
 
 def _thumbnail(one: MeasuredItem, max_pixels: int) -> str:
-    image = open_item(one.picture.item, max_pixels).convert("RGB")
+    from PIL import Image
+
+    try:
+        image = open_item(one.picture.item, max_pixels).convert("RGB")
+    except Undecodable:  # it was changed or removed during the audit
+        image = Image.new("RGB", (1, 1))
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=QUALITY)

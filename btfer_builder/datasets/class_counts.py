@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from btfer_builder.images.plot_style import PALETTE, blank_figure, to_png
+from btfer_builder.images.plot_style import PALETTE, below_legend, blank_figure, to_png
 from btfer_builder.labels import EMOTIONS, SplitName
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def classes_figure(title: str, counts: Mapping[str, Mapping[str, int]]) -> "Figu
     axes.set_xticks(range(len(EMOTIONS)), EMOTIONS, fontsize=10)
     axes.set_ylabel("pictures")
     axes.set_title(title, loc="left", fontsize=12)
-    axes.legend(frameon=False, fontsize=9)
+    axes.locator_params(axis="y", integer=True)
+    below_legend(axes, len(counts))
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(axis="x", length=0)
     axes.margins(y=0.12)

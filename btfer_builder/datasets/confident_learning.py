@@ -31,7 +31,7 @@ class LabelDoubt:
     @property
     def sentence(self) -> str:
         """What the model says."""
-        return f"{self.suggested} {self.suggested_probability:.2f}, not {self.probability:.2f}"
+        return f"{self.suggested} {self.suggested_probability:.2f}, its label {self.probability:.2f}"
 
 
 def find_doubts(

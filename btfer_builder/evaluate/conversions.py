@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from btfer_builder.config import EvalRecipe, override
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
-from btfer_builder.evaluate.convert import Quantisation, convert_calibrated
+from btfer_builder.evaluate.convert import Quantisation, check_convertible, convert_calibrated
 from btfer_builder.evaluate.evaluate import evaluate_models
 from btfer_builder.evaluate.inference.predict import Progress
 from btfer_builder.evaluate.metrics.scores import Interval
@@ -190,8 +190,10 @@ def compare_conversions(
     Raises
     ------
     BtferError
-        If the original cannot be loaded or scored. A conversion that fails is a row with its error.
+        If the original is no Keras model, or cannot be loaded or scored. A conversion that fails is a row with its
+        error.
     """
+    check_convertible(path)
     made: dict[str, Path] = {ORIGINAL: path}
     errors: dict[str, str] = {}
     for name, to, quantize in CONVERSIONS:

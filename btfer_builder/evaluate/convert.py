@@ -33,6 +33,14 @@ CALIBRATION_FACES = 300
 OPSET = 17
 
 
+def check_convertible(path: Path) -> None:
+    """Raise a BtferError if a file is not a Keras model by its name."""
+    keras = [model_format for model_format in FORMATS if "keras" in model_format.packages]
+    if path.is_dir() or not any(path.suffix.lower() in model_format.suffixes for model_format in keras):
+        suffixes = ", ".join(model_format.accepted for model_format in keras)
+        raise BtferError(f"{path}: only Keras models ({suffixes}) can be converted")
+
+
 def convert_model(
     path: Path,
     to: str,
@@ -72,10 +80,7 @@ def convert_model(
     BtferError
         If the model cannot be loaded or converted, or int8 has no faces.
     """
-    keras = [model_format for model_format in FORMATS if "keras" in model_format.packages]
-    if path.is_dir() or not any(path.suffix.lower() in model_format.suffixes for model_format in keras):
-        suffixes = ", ".join(model_format.accepted for model_format in keras)
-        raise BtferError(f"{path}: only Keras models ({suffixes}) can be converted")
+    check_convertible(path)
     if to == "onnx" and quantize != "none":
         raise BtferError("--quantize is for --to tflite; ONNX models are written in float32")
     if quantize == "int8" and (not faces or preprocessing is None):

@@ -41,10 +41,7 @@ from btfer_builder.evaluate.preprocessing.resolve import (
     build_preprocessing,
     resolve_preprocessing,
 )
-from btfer_builder.evaluate.report.model_names import (
-    distinct_names,
-    place_of,
-)
+from btfer_builder.evaluate.report.model_names import distinct_names, place_of
 from btfer_builder.evaluate.results import EvalReport, Evaluation
 from btfer_builder.evaluate.robustness import (
     corruption_scores,

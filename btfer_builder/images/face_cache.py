@@ -33,8 +33,8 @@ class ResizedFaces:
 class FaceCache(Protocol):
     """Keeps the faces of sets. Which set it is follows from `set_key`, how they were resized from `geometry`."""
 
-    def load(self, set_key: str, geometry: str) -> ResizedFaces | None:
-        """Return the faces; None if they are not kept."""
+    def load(self, set_key: str, geometry: str, shape: tuple[int, ...]) -> ResizedFaces | None:
+        """Return the faces, whose pixels have this shape; None if they are not kept."""
 
     def store(self, set_key: str, geometry: str, faces: ResizedFaces, limit: int) -> None:
         """Keep the faces; those used longest ago make room, so that at most `limit` bytes are kept."""
@@ -53,16 +53,18 @@ class MemoryCache:
         self._kept: OrderedDict[tuple[str, str], ResizedFaces] = OrderedDict()
         self._lock = Lock()
 
-    def load(self, set_key: str, geometry: str) -> ResizedFaces | None:
-        """Return the faces; None if they are not kept."""
+    def load(self, set_key: str, geometry: str, shape: tuple[int, ...]) -> ResizedFaces | None:
+        """Return the faces, whose pixels have this shape; None if they are not kept."""
         with self._lock:
             found = self._kept.get((set_key, geometry))
-            if found is not None:
-                self._kept.move_to_end((set_key, geometry))
+            if found is None or found.pixels.shape != shape:
+                return None
+            self._kept.move_to_end((set_key, geometry))
             return found
 
     def store(self, set_key: str, geometry: str, faces: ResizedFaces, limit: int) -> None:
         """Keep the faces; those used longest ago make room, so that at most `limit` bytes are kept."""
+        faces.pixels.flags.writeable = False
         with self._lock:
             self._kept[set_key, geometry] = faces
             self._kept.move_to_end((set_key, geometry))

@@ -2,7 +2,9 @@
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
+isal_zlib: Any
 try:
     from isal import isal_zlib
 except ImportError:

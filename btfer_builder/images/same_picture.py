@@ -145,12 +145,26 @@ def hash_matrix(pictures: Sequence[PerceptualHashes]) -> HashMatrix:
     rows = np.empty((len(pictures), 4 + len(PARTS)), dtype=np.uint64)
     for start in range(0, len(pictures), _CHUNK):  # the digits of a million pictures take much memory
         chunk = pictures[start : start + _CHUNK]
-        digits = "".join(
+        rows[start : start + _CHUNK] = _integers([
             p.phash + p.phash_mirrored + (p.parts or p.phash + p.phash_mirrored + p.phash * len(PARTS))
             for p in chunk
-        )
-        read = np.frombuffer(bytes.fromhex(digits), dtype=">u8").reshape(len(chunk), -1)
-        rows[start : start + _CHUNK] = read[:, (0, 2, 1, 3, *range(4, 4 + len(PARTS)))]
+        ])  # fmt: skip
+    return _matrix(rows)
+
+
+def matrix_of_digits(digits: Sequence[str]) -> HashMatrix:
+    """Return what `hash_matrix` does, from the digits of `phash`, `phash_mirrored` and `parts` of each picture."""
+    return _matrix(_integers(digits))
+
+
+def _integers(digits: Sequence[str]) -> "NDArray[np.uint64]":
+    import numpy as np
+
+    read = np.frombuffer(bytes.fromhex("".join(digits)), dtype=">u8").reshape(len(digits), 4 + len(PARTS))
+    return read[:, (0, 2, 1, 3, *range(4, 4 + len(PARTS)))].astype(np.uint64)
+
+
+def _matrix(rows: "NDArray[np.uint64]") -> HashMatrix:
     return HashMatrix(rows[:, :2], rows[:, 2:4], rows[:, 4:])
 
 

@@ -122,7 +122,8 @@ def replace_on_success(temporary: Path, path: Path, *, keep_equal: bool = False)
 def build_folder(target: Path, *, overwrite: bool = False, leftovers: Sequence[str] = ()) -> Iterator[Path]:
     """Build a folder beside `target` and rename it to `target` when the block ends without an error.
 
-    If the block fails, `target` is what it was before. See `restore_folder` for a process that is killed.
+    If the block fails, `target` is what it was before. See `restore_folder` for a process that is killed. One process
+    at a time builds a target.
 
     Parameters
     ----------
@@ -141,17 +142,20 @@ def build_folder(target: Path, *, overwrite: bool = False, leftovers: Sequence[s
     Raises
     ------
     BtferError
-        If the disk is full or the folder cannot be written.
+        If the disk is full, the folder cannot be written, or another process is building it.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         restore_folder(target, leftovers)
+        if any(not path.name.endswith(_EARLIER) for path in _unfinished(target)):
+            raise BtferError(f"{target}: another command is writing it; wait for it, or name another folder")
         building = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=_BUILDING))
-        yield building
-        building.chmod(0o755)  # mkdtemp makes folders only their owner may read
-        if overwrite and target.exists():
-            target.rename(building.with_suffix(_EARLIER))
-        building.rename(target)
+        with _in_use(building):
+            yield building
+            building.chmod(0o755)  # mkdtemp makes folders only their owner may read
+            if overwrite and target.exists():
+                target.rename(building.with_suffix(_EARLIER))
+            building.rename(target)
     except OSError as error:
         raise BtferError(f"{target}: cannot be written: {error.strerror or error}") from None
     finally:
@@ -160,6 +164,8 @@ def build_folder(target: Path, *, overwrite: bool = False, leftovers: Sequence[s
 
 def restore_folder(target: Path, leftovers: Sequence[str] = ()) -> list[Path]:
     """Put the earlier `target` back if no new one replaced it, and delete what a killed `build_folder` left.
+
+    What another process is building is left alone.
 
     Parameters
     ----------
@@ -173,17 +179,49 @@ def restore_folder(target: Path, leftovers: Sequence[str] = ()) -> list[Path]:
     list of Path
         The folders that were deleted.
     """
-    name = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}(\.old)?{re.escape(_BUILDING)}")
-    found = {path for path in target.parent.glob(f".*{_BUILDING}") if name.fullmatch(path.name)}
+    found = _unfinished(target)
     found.update(path for pattern in leftovers for path in target.parent.glob(pattern))
     deleted = []
     for path in sorted(found):
         if path.name.endswith((_EARLIER, ".old")) and not target.exists():
             path.rename(target)
-        else:
+        elif not _is_in_use(path):
             shutil.rmtree(path, ignore_errors=True)
             deleted.append(path)
     return deleted
+
+
+def _unfinished(target: Path) -> set[Path]:
+    name = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}(\.old)?{re.escape(_BUILDING)}")
+    return {path for path in target.parent.glob(f".*{_BUILDING}") if name.fullmatch(path.name)}
+
+
+@contextmanager
+def _in_use(folder: Path) -> Iterator[None]:
+    """Lock a folder for the duration of a block, without a file that would become a part of it."""
+    with _opened(folder) as handle:
+        _mark_in_use(handle)
+        yield
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _is_in_use(folder: Path) -> bool:
+    try:
+        with _opened(folder) as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # gone, or on a file system without locks
+        return False
+    return False
 
 
 def _mark_in_use(handle: int) -> None:
@@ -214,11 +252,8 @@ def sync_files(paths: Iterable[File]) -> None:
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
+    with _opened(path) as handle:
         os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

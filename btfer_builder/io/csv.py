@@ -64,7 +64,7 @@ def write_csv(
     return count
 
 
-def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object] | sqlite3.Row]) -> str:
     """Return a table as `write_csv` writes it."""
     text = io.StringIO(newline="")
     _write_rows(text, columns, rows)

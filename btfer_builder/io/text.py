@@ -17,6 +17,17 @@ def printable(text: str) -> str:
     )
 
 
+def encodable(text: str) -> str:
+    r"""Escape bytes that are not UTF-8, as names of files may have them, so that the text can be written to a file.
+
+    Examples
+    --------
+    >>> encodable("grün\udcff.png")
+    'grün\\udcff.png'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def for_terminal(text: str) -> str:
     r"""Escape what a terminal would obey (controls, directions of writing), but leave line ends and all spaces.
 

@@ -111,6 +111,11 @@ def hash_folder(folder: Path, recipe: HashesRecipe) -> HashManifest:
     return HashManifest(rows, dict(sorted(dropped.items())), left_out, tuple(sorted(unread)))
 
 
+def pictures_by_name(folder: Path) -> dict[str, Path]:
+    """Return the images below a folder by the names that `hash_folder` gives them."""
+    return {printable(path.relative_to(folder).as_posix()): path for path in list_images(folder).images}
+
+
 def _may_hold(path: Path) -> bool:
     return path.suffix.lower() in _CONTAINERS
 

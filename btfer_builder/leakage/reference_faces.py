@@ -2,7 +2,7 @@
 
 import json
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from btfer_builder.catalog.crop import stored_settings
-from btfer_builder.catalog.leakage import known_faces, remember_faces
+from btfer_builder.catalog.leakage import forget_faces, known_faces, remember_faces
 from btfer_builder.config import CropRecipe, HashesRecipe, outcome_settings, override
 from btfer_builder.config.changes import stored_settings as with_defaults
-from btfer_builder.images.files import list_images
 from btfer_builder.io.json import json_text
 from btfer_builder.io.terminal import bar
-from btfer_builder.io.text import printable
 from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import ReferencePicture
 from btfer_builder.workspace import Workspace
@@ -53,20 +51,21 @@ class ReferenceFace:
 
 
 def find_reference_faces(
-    workspace: Workspace, folder: Path, names: Sequence[str], hashing: HashesRecipe
+    workspace: Workspace, source: str, paths: Mapping[str, Path], hashing: HashesRecipe
 ) -> tuple[list[ReferenceFace], list[str]]:
     """Find the faces in the pictures of a training set, and cut and hash them as those of the workspace.
 
-    What is found is kept in the catalog, shard by shard: a picture that did not change is not searched again.
+    What is found is kept in the catalog, shard by shard: a picture that did not change is not searched again, and of
+    one that is no longer there nothing is kept.
 
     Parameters
     ----------
     workspace
         The workspace, whose latest crop settings are used.
-    folder
-        The training set, which is only read.
-    names
-        Its readable pictures, relative to the folder, as `printable` writes them.
+    source
+        The training set.
+    paths
+        Its readable pictures by name. They are only read.
     hashing
         Limits and workers.
 
@@ -78,12 +77,11 @@ def find_reference_faces(
     """
     recipe = crop_recipe(workspace)
     settings = json_text(msgspec.to_builtins(recipe), sort_keys=True)
-    source = str(folder.resolve())
-    paths = {printable(path.relative_to(folder).as_posix()): path for path in list_images(folder).images}
-    stamps = {name: _stamp(paths[name]) for name in names}
+    stamps = {name: _stamp(path) for name, path in paths.items()}
     known = known_faces(workspace.catalog, source, settings)
-    rows = {name: known[name].faces for name in names if name in known and known[name].stamp == stamps[name]}
-    todo = [name for name in names if name not in rows]
+    rows = {name: known[name].faces for name in paths if name in known and known[name].stamp == stamps[name]}
+    forget_faces(workspace.catalog, source, except_for=rows)
+    todo = [name for name in paths if name not in rows]
     unsearched: list[str] = []
     runner: Runner[tuple[str, Path], str] = Runner(hashing.workers, _SHARD_SIZE)
     function = partial(_search_pictures, recipe=recipe, max_pixels=hashing.max_pixels)
@@ -95,7 +93,7 @@ def find_reference_faces(
             remember_faces(workspace.catalog, found, settings)
             rows |= done
             progress.update(len(shard))
-    faces = [ReferenceFace(name, **face) for name in names if name in rows for face in json.loads(rows[name])]
+    faces = [ReferenceFace(name, **face) for name in paths if name in rows for face in json.loads(rows[name])]
     return faces, sorted(unsearched)
 
 

@@ -1,6 +1,6 @@
 """Search a training set for the faces of the workspace and their photos: whole, in its photos, small and mirrored."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -12,11 +12,11 @@ from btfer_builder.catalog.leakage import (
     comparable_faces,
     comparable_photos,
     face_path,
+    known_sets,
     leak_counts,
     photo_path,
     remove_set,
     replace_leaks,
-    searched_sets,
 )
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.config import HashesRecipe, LeakageRecipe
@@ -26,7 +26,13 @@ from btfer_builder.images.alignment import likeness
 from btfer_builder.images.hamming import hamming_distance, neighbours_between
 from btfer_builder.images.hashing import photo_grey
 from btfer_builder.images.same_picture import SAME_BITS, decide
-from btfer_builder.leakage.hash_manifest import COLUMNS, ManifestRow, hash_folder, read_hashes
+from btfer_builder.leakage.hash_manifest import (
+    COLUMNS,
+    ManifestRow,
+    hash_folder,
+    pictures_by_name,
+    read_hashes,
+)
 from btfer_builder.leakage.reference_faces import ReferenceFace, face_grey, find_reference_faces
 from btfer_builder.records import FaceHash, Leak, TrainingSet
 from btfer_builder.workspace import Workspace
@@ -105,12 +111,13 @@ def leakage(
         theirs = hash_folder(against, hashing) if against.is_dir() else read_hashes(against)
         hash_new_faces(workspace, hashing.workers, "")
         ours = comparable_faces(catalog)
-        compare = partial(_compare, workspace, against) if against.is_dir() else None
+        paths = pictures_by_name(against) if against.is_dir() else {}
+        compare = partial(_compare, workspace, paths) if against.is_dir() else None
         photos = comparable_photos(catalog)
         faces, unread = None, theirs.unread
         if against.is_dir() and recipe.reference_faces:
-            names = [row.name for row in theirs.rows]
-            faces, unsearched = find_reference_faces(workspace, against, names, hashing)
+            readable = {row.name: paths[row.name] for row in theirs.rows if row.name in paths}
+            faces, unsearched = find_reference_faces(workspace, source, readable, hashing)
             unread = (*(unread or ()), *((name, "unsearched") for name in unsearched))
         leaks = find_leaks(
             ours,
@@ -153,6 +160,8 @@ def leakage(
 def forget(workspace: Workspace, name: str) -> str:
     """Remove a training set, named by its path or the last part of it, and return its path.
 
+    It may be one whose search was interrupted, of which only faces are kept.
+
     Raises
     ------
     BtferError
@@ -160,7 +169,7 @@ def forget(workspace: Workspace, name: str) -> str:
     """
     catalog = workspace.catalog
     with workspace.stage("leakage"), catalog.run("leakage", {"forget": name}):
-        known = [training_set.source for training_set in searched_sets(catalog)]
+        known = known_sets(catalog)
         path = str(Path(name).resolve())
         matches = [source for source in known if source in {name, path} or Path(source).name == name]
         if len(matches) != 1:
@@ -179,7 +188,7 @@ def _hashes(row: ManifestRow) -> list[str]:
 
 def _compare(
     workspace: Workspace,
-    folder: Path,
+    paths: Mapping[str, Path],
     form: str,
     face_id: str,
     row: ManifestRow | ReferenceFace,
@@ -188,10 +197,11 @@ def _compare(
     """Return the similarity of a face or its photo and an image of a training set; None if one cannot be decoded."""
     path_of = photo_path if form == "photo" else face_path
     ours = photo_grey(workspace.files / path_of(workspace.catalog, face_id))
-    theirs = (
-        photo_grey(folder / row.name) if isinstance(row, ManifestRow) else face_grey(row, folder / row.name)
-    )
-    if ours is None or theirs is None:
+    path = paths.get(row.name)
+    if ours is None or path is None:
+        return None
+    theirs = photo_grey(path) if isinstance(row, ManifestRow) else face_grey(row, path)
+    if theirs is None:
         return None
     return (
         likeness(theirs, ours[:, ::-1].copy() if mirrored else ours) or 0.0

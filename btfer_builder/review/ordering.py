@@ -21,10 +21,13 @@ class ReviewSignals:
     predictions
         Predictions of the model of `--model`, by item: a probability for each emotion, None where the model has no
         such class. Empty without a model.
+    disagreement
+        Share of answers other than the most frequent one, 0 to below 1, by item with two answers or more.
     """
 
     sharpness: Mapping[str, float] = field(default_factory=dict)
     predictions: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+    disagreement: Mapping[str, float] = field(default_factory=dict)
 
     def doubt(self, item: ReviewItem) -> float | None:
         """Return 1 minus the model's probability of the proposed label, 0 to 1.
@@ -99,6 +102,10 @@ ORDERS: dict[str, Order] = {
         ),
         Order(
             "model", "m", "where the model doubts the label most", lambda item, signals: signals.doubt(item)
+        ),
+        Order(
+            "disagreement", "r", "where reviewers disagree most",
+            lambda item, signals: signals.disagreement.get(item.item_id),
         ),
     )
 }  # fmt: skip

@@ -59,6 +59,7 @@ def item_json(
         "sharpness": signals.sharpness.get(item.item_id),
         "duplicates": item.duplicates,
         "distance": item.distance,
+        "disagreement": signals.disagreement.get(item.item_id),
         "model": opinion and {"says": opinion[0], "sure": opinion[1], "doubt": signals.doubt(item)},
         "votes": [
             {"reviewer": vote.reviewer, "answer": vote.answer, "reason": vote.reason} for vote in ballot
@@ -83,6 +84,7 @@ def blind_json(item: ReviewItem, kind: Kind, current: CurrentDecision | None) ->
         "restrictions": [word for word in item.restrictions.split("|") if word],
         "duplicates": item.duplicates,
         "distance": item.distance,
+        "disagreement": None,
         "model": None,
         "votes": [],
         "my": decision_json(current),

@@ -22,7 +22,7 @@ from btfer_builder.catalog.review import (
     latest_decision,
     undo,
 )
-from btfer_builder.catalog.review_signals import predictions_of, sharpness_of
+from btfer_builder.catalog.review_signals import disagreement_of, predictions_of, sharpness_of
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import Decision, Kind
@@ -256,7 +256,11 @@ class Session:
     def _signals(self, kind: Kind, item_ids: Sequence[str] | None = None) -> ReviewSignals:
         model = self.model if kind == "face" else None
         predictions = predictions_of(self.catalog, model, item_ids) if model else {}
-        return ReviewSignals(sharpness_of(self.catalog, kind, item_ids), predictions)
+        return ReviewSignals(
+            sharpness_of(self.catalog, kind, item_ids),
+            predictions,
+            disagreement_of(self.catalog, kind, item_ids),
+        )
 
     def _decision(self, kind: Kind, item_id: str) -> CurrentDecision | None:
         return current_decision(self.catalog, kind, self.reviewer, item_id, self.adjudicate)

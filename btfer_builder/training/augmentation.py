@@ -6,9 +6,6 @@ from numpy.typing import NDArray
 
 from btfer_builder.config.protocol import ROTATION, SHIFT, ZOOM
 
-#: The identity transform.
-IDENTITY = np.array([1, 0, 0, 0, 1, 0, 0, 0], np.float32)
-
 
 def draw_transforms(count: int, size: int, random: np.random.Generator) -> NDArray[np.float32]:
     """Draw one affine transform per face, as Keras's ImageDataGenerator would with the settings of §4.2.

@@ -86,8 +86,9 @@ def with_predictions(out: Path, result: Result, right: np.ndarray) -> Result:
         )
     scores = score(true, predicted)
     metrics = {
-        "model": "model", "n": len(right), "accuracy": scores.accuracy, "macro": {"f1": scores.macro_f1},
-        "signature": "btfer:0.1.0|in:x|labels:7|leak:unknown|set:s#12345678",
+        "schema": 3, "model": "model", "n": len(right), "accuracy": scores.accuracy, "macro": {"f1": scores.macro_f1},
+        "accuracy_interval_95": [0.0, 1.0], "set": {"name": "s", "sha256": "12345678" * 8},
+        "signature": f"BTFER|set:s#12345678|n:{len(right)}|in:x|labels:7|leak:unknown|btfer:0.1.0",
     }  # fmt: skip
     (folder / "metrics.json").write_text(json.dumps(metrics))
     measured = Score(

@@ -204,7 +204,7 @@ def test_a_new_workspace_and_one_with_headers_only_begin(tmp_path, monkeypatch):
     (root / "manifests" / ".gitkeep").touch()
     assert run(root, "status")[0] == 0
     write_manifests(workspace.catalog, workspace.manifests, *MANIFESTS)
-    assert run(root, "crop")[0] == 0
+    assert run(root, "status")[0] == 0
     (root / "manifests" / "btfer.sqlite").unlink()
     for log in (root / "manifests").glob("btfer.sqlite-*"):
         log.unlink()

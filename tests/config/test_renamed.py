@@ -106,9 +106,10 @@ def test_mixed_precision_of_0_1_is_a_precision_and_keeps_its_ids(tmp_path):
     path.write_text('[train]\nmixed_precision = true\nprecision = "mixed"\n')
     with pytest.raises(BtferError, match="mixed_precision is now precision, and both are given"):
         load_recipe(path)
-    path.write_text("[train]\nmixed_precision = 3\n")
-    with pytest.raises(BtferError, match="mixed_precision: expected false or true, got 3"):
-        load_recipe(path)
+    for wrong in ("3", "1", "'true'", "[true]", "{ cpu = true }"):
+        path.write_text(f"[train]\nmixed_precision = {wrong}\n")
+        with pytest.raises(BtferError, match="mixed_precision: expected false or true, got "):
+            load_recipe(path)
 
 
 def test_what_cannot_change_the_result_is_in_no_id():

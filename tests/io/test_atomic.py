@@ -194,3 +194,14 @@ def test_a_device_or_a_pipe_is_not_replaced(tmp_path):
     assert pipe.is_fifo()
     assert link.is_symlink()
     assert set(tmp_path.iterdir()) == {pipe, link}
+
+
+def test_one_process_at_a_time_builds_a_folder(tmp_path):
+    target = tmp_path / "set"
+    with build_folder(target) as building:
+        (building / "picture").write_text("first")
+        with pytest.raises(BtferError, match="another command is writing it"), build_folder(target):
+            pass
+        assert restore_folder(target) == []  # what somebody is building is left alone
+    assert (target / "picture").read_text() == "first"
+    assert os.listdir(tmp_path) == ["set"]

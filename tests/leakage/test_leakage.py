@@ -316,8 +316,23 @@ def test_faces_in_the_photos_of_a_training_set_are_found(named, group, monkeypat
     monkeypatch.setattr(reference_faces, "_search", None)  # a second search looks at no picture again
     again = leakage(named.workspace, group, LeakageRecipe(), ALONE)
     assert again.to_dict() == result.to_dict()
+    (group / "stranger 60.jpg").unlink()  # of what is no longer in the set nothing is kept
+    leakage(named.workspace, group, LeakageRecipe(), ALONE)
+    assert catalog.value("SELECT count(*) FROM reference_pictures") == 2
+    catalog.connection.execute("DELETE FROM training_sets")  # as if the search had been killed
     forget(named.workspace, "group")
     assert catalog.value("SELECT count(*) FROM reference_pictures") == 0
+
+
+@pytest.mark.parametrize("name", ["plain.png", "Screenshot at 10.00.00\u202fPM.png", "two\nlines.png"])
+def test_pictures_with_any_name_are_compared_by_their_pixels(named, tmp_path, name):
+    """Where the hashes do not decide, a picture that is not found by its name would count as found."""
+    folder = tmp_path / "blends"
+    folder.mkdir()
+    blend = cv2.addWeighted(FACES["hopper"], 0.6, lfw(63), 0.4, 0)  # 16 of 64 and 46 of 256 bits away
+    (folder / name).write_bytes(encode(blend, "PNG"))
+    leakage(named.workspace, folder, LeakageRecipe(radius=16, reference_faces=False), ALONE)
+    assert found(named) == {}
 
 
 def sampled(named):

@@ -19,6 +19,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.kept_faces import as_it_is, open_kept_faces
 from btfer_builder.evaluate.inference.prefetch import prefetch, prepare_on_cluster
 from btfer_builder.evaluate.robustness import resolution_view
+from btfer_builder.evaluate.signature import content_digests
 from btfer_builder.networks.preprocessing import Preprocessing
 from btfer_builder.parallel import CRASHED, Runner
 from btfer_builder.parallel import dask as module
@@ -182,12 +183,16 @@ def test_faces_are_prepared_for_models_there_as_here(address, tmp_path, monkeypa
     for_views = [preprocessings] * len(views)
     none = open_kept_faces(faces, (), for_views, views, None, 0)
     here = list(prefetch(faces, for_views, views, 8, 2, none))
-    there = list(prepare_on_cluster(faces, for_views, views, 8, address))
+    there = list(prepare_on_cluster(faces, (), for_views, views, 8, address))
     assert [view for view, _, _ in there] == [view for view, _, _ in here] == [0, 1] * 5
     for (_, arrays, ways), (_, others, same) in zip(here, there, strict=True):
         assert ways == same
         for preprocessing in preprocessings:
             np.testing.assert_array_equal(arrays[preprocessing], others[preprocessing])
+    digests = content_digests(faces)
+    faces[20].path.write_bytes(faces[21].path.read_bytes())
+    with pytest.raises(BtferError, match="changed while it was scored"):
+        list(prepare_on_cluster(faces, digests, for_views, views, 8, address))
     faces[20].path.write_bytes(b"broken")
     with pytest.raises(BtferError, match="not a readable face image"):
-        list(prepare_on_cluster(faces, for_views, views, 8, address))
+        list(prepare_on_cluster(faces, (), for_views, views, 8, address))

@@ -135,6 +135,29 @@ class Browser:
             self._call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **spec)
             self._call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
 
+    def click(self, selector: str, times: int = 1) -> None:
+        """Click at the middle of an element, or double-click."""
+        x, y = self._middle(selector)
+        for count in range(1, times + 1):
+            for kind in ("mousePressed", "mouseReleased"):
+                self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=count)
+
+    def swipe(self, selector: str, right: int = 0, down: int = 0) -> None:
+        """Move a finger over an element by pixels; without any, tap it."""
+        self._call("Emulation.setTouchEmulationEnabled", enabled=True)
+        x, y = self._middle(selector)
+        steps = [(x + right * part / 4, y + down * part / 4) for part in range(1, 5)] if right or down else []
+        self._call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        for there in steps:
+            self._call(
+                "Input.dispatchTouchEvent", type="touchMove", touchPoints=[{"x": there[0], "y": there[1]}]
+            )
+        self._call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def _middle(self, selector: str) -> tuple[float, float]:
+        box = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
+        return tuple(self.eval(f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])({box})"))
+
     def press_each(self, *keys: str) -> None:
         """Press keys as a person does who waits for the page to be there."""
         for key in keys:
@@ -147,7 +170,8 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def until(self, script: str, seconds: float = 15) -> None:
+    def until(self, script: str, seconds: float = 180) -> None:
+        """Wait for something to come true; the limit only ends a test that would hang."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.eval(script):

@@ -17,6 +17,7 @@ import uvicorn
 from btfer_builder.review.app import create_app
 from btfer_builder.workspace import Workspace, create_workspace
 from tests.factories import Filled, fill_catalog
+from tests.review.browser import Chromium
 
 TOKEN = "correct-horse-battery-staple"
 
@@ -45,6 +46,12 @@ class Server:
 
     def decisions(self, round_name: str = "faces") -> dict[str, dict | None]:
         return {item["item_id"]: item["my"] for item in self.get("/api/items", round=round_name)["items"]}
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with Chromium(tmp_path_factory.mktemp("chromium") / "profile") as chromium:
+        yield chromium
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_items_are_listed_in_one_order_with_what_was_searched_for(server, filled
         "conflict": False, "found_under": ["angry"], "query": "angry adult woman", "license": "CC BY 4.0",
         "restrictions": [], "confidence": 0.99, "upscale": None, "padding": None, "found_by": "",
         "sharpness": None, "duplicates": 0,
-        "distance": None, "model": None,
+        "distance": None, "disagreement": None, "model": None,
         "votes": [], "my": None,
     }  # fmt: skip
 

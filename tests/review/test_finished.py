@@ -6,7 +6,7 @@ from btfer_builder.catalog.dedupe_faces import replace_face_dedupes
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.records import Decision, FaceDedupe
 from tests.factories import fill_catalog
-from tests.review.browser import CHROMIUM, Chromium
+from tests.review.browser import CHROMIUM
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def test_equal_answers_have_no_alpha(workspace, filled, server):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this computer")
-def test_the_page_has_a_finished_state(workspace, filled, server, tmp_path):
+def test_the_page_has_a_finished_state(workspace, filled, server, chromium):
     vote(workspace, filled.face_ids[:1], ["sad"], "bo")
-    with Chromium(tmp_path / "profile") as chromium, chromium.tab() as page:
+    with chromium.tab() as page:
         page.open(f"{server.url}/?token={server.token}&round=faces")
         hidden = "document.getElementById('finished').hidden"
         assert page.eval(hidden)
@@ -73,10 +73,10 @@ def test_the_page_has_a_finished_state(workspace, filled, server, tmp_path):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this computer")
-def test_an_empty_round_names_the_next_step(workspace, start, tmp_path):
+def test_an_empty_round_names_the_next_step(workspace, start, chromium):
     fill_catalog(workspace, ["fear"], per_emotion=2, faces=False)
     server = start()
-    with Chromium(tmp_path / "profile") as chromium, chromium.tab() as page:
+    with chromium.tab() as page:
         page.navigate(f"{server.url}/?token={server.token}&round=faces")
         page.until("document.querySelector('#nothing code') !== null")
         assert page.text("#nothing") == (

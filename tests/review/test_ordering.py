@@ -11,11 +11,11 @@ from scipy.stats import rankdata
 
 from btfer_builder.catalog.dedupe import replace_dedupes
 from btfer_builder.catalog.duplicates_of import peers
-from btfer_builder.catalog.review import ReviewItem, review_items
+from btfer_builder.catalog.review import ReviewItem, add_decisions, review_items
 from btfer_builder.catalog.review_signals import add_predictions, predictions_of
 from btfer_builder.config import EvalRecipe
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.records import DedupeResult
+from btfer_builder.records import Decision, DedupeResult
 from btfer_builder.review import ordering
 from btfer_builder.review.ordering import ORDERS, ReviewSignals, order
 
@@ -171,3 +171,27 @@ def test_a_model_is_asked_about_every_face_once(workspace, filled, tmp_path, mon
     assert (
         len(review_items(workspace.catalog, "face")) == len(json.loads(json.dumps(said))) == 3 * len(EMOTIONS)
     )
+
+
+def test_where_reviewers_disagree_most_comes_first(server, workspace, filled):
+    spoken = {
+        "angry": ("angry", "angry", "sad"),
+        "fear": ("fear", "sad"),
+        "happy": ("happy", "happy"),
+        "sad": ("fear",),
+    }
+    faces = {emotion: filled.faces[emotion][1] for emotion in spoken}
+    add_decisions(
+        workspace.catalog,
+        [
+            Decision(faces[emotion], "face", "accept", answer, reviewer=f"r{number}")
+            for emotion, answers in spoken.items()
+            for number, answer in enumerate(answers)
+        ]
+        + [Decision(faces["happy"], "face", "reject", None, "minor", "chief", adjudicates=True)],
+    )
+    items = server.get("/api/items", sort="disagreement")["items"]
+    assert [item["item_id"] for item in items[:3]] == [
+        faces[emotion] for emotion in ("fear", "angry", "happy")
+    ]
+    assert [item["disagreement"] for item in items[:4]] == [0.5, pytest.approx(1 / 3), 0, None]

@@ -11,7 +11,7 @@ from btfer_builder.labels import EMOTIONS
 from btfer_builder.reasons import REASONS, Reason
 from btfer_builder.records import Decision, DedupeResult
 from tests.factories import fill_catalog
-from tests.review.browser import CHROMIUM, Chromium
+from tests.review.browser import CHROMIUM
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this computer")
 
@@ -21,12 +21,6 @@ SAVED = "document.getElementById('saved').textContent === 'All saved'"
 @pytest.fixture
 def filled(workspace, fill):
     return fill(workspace, 10)  # 70 items: two pages
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    with Chromium(tmp_path_factory.mktemp("chromium") / "profile") as chromium:
-        yield chromium
 
 
 @pytest.fixture
@@ -50,7 +44,7 @@ def decided(workspace) -> dict[str, tuple]:
 
 
 def eventually(holds) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 180
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -355,7 +349,7 @@ def test_an_adjudicator_sees_the_votes_and_settles(browser, workspace, filled, s
     server = start("chief", adjudicate=True)
     browser.open(f"{server.url}/?token={server.token}&round=faces")
     assert browser.eval("document.querySelectorAll('#grid li').length") == 1
-    assert badge(browser, 0) == "≠1:1"
+    assert badge(browser, 0) == "≠happy / sad"
     assert browser.text("#votes") == "rhappy: happy · rsad: sad"
     browser.press("Enter")
     assert "No answer leads" in browser.text("#verdict")

@@ -1,6 +1,8 @@
 """The server as a process: it tells its address, stops quietly, and survives being killed."""
 
 import json
+import os
+import pty
 import re
 import signal
 import socket
@@ -180,3 +182,46 @@ def test_only_this_computer_is_listened_to(workspace, filled):
         port = httpx.URL(url).port
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.2", port), timeout=5)
+
+
+@pytest.mark.parametrize("option", [[], ["--no-browser"]])
+def test_the_command_opens_the_browser_of_a_terminal(workspace, filled, tmp_path, option):
+    opened, browser = tmp_path / "opened", tmp_path / "browser"
+    browser.write_text(
+        f'#!/bin/sh\necho "$1" > {opened}.part && mv {opened}.part {opened}\n', encoding="utf-8"
+    )
+    browser.chmod(0o755)
+    ours, theirs = pty.openpty()
+    command = [
+        sys.executable,
+        "-m",
+        "btfer_builder",
+        "review",
+        "-w",
+        str(workspace.root),
+        "--reviewer",
+        "ana",
+    ]
+    process = subprocess.Popen(
+        [*command, "--port", "0", *option],
+        stdout=theirs, stderr=subprocess.DEVNULL, env=os.environ | {"BROWSER": f"{browser} %s"},
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        printed = b""
+        while b"token=" not in printed or not printed.endswith(b"\n"):
+            printed += os.read(ours, 1024)
+        url = re.search(r"http://\S+", printed.decode())[0]
+        if option:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            assert not opened.exists()
+        else:
+            while not opened.exists():
+                assert process.poll() is None
+                time.sleep(0.02)
+            assert opened.read_text("utf-8").strip() == url
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)

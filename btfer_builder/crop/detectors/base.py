@@ -169,7 +169,7 @@ def detect_with_border(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH)
     Parameters
     ----------
     photo, search
-        As in `detect_faces`; smaller faces are not searched for, whatever is wanted.
+        As in `detect_faces`.
     """
     import cv2
 
@@ -185,7 +185,11 @@ def detect_with_border(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH)
         x, y = face.box.x + face.box.width / 2, face.box.y + face.box.height / 2
         return bool(0 <= x <= width * search.scale and 0 <= y <= height * search.scale)
 
-    faces = (_moved(face, shift) for face in detect_faces(framed, replace(search, wanted=None)))
+    def wanted(face: Detection) -> bool:
+        moved = _moved(face, shift)
+        return inside(moved) and (search.wanted is None or search.wanted(moved))
+
+    faces = (_moved(face, shift) for face in detect_faces(framed, replace(search, wanted=wanted)))
     return [face for face in faces if inside(face)]
 
 

@@ -1,11 +1,13 @@
 """AffectNet (Mollahosseini et al. 2019): as its owners hand it out, or as class folders by number or name."""
 
 import io
+import math
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from numpy.lib import format as npy
 
 from btfer_builder.datasets.readers.base import (
     Item,
@@ -51,6 +53,9 @@ COLUMNS = (
 #: An annotation is one short text or number, with NumPy's header of 128 bytes.
 _LARGEST_ANNOTATION = 1 << 16
 
+#: Readers of the headers of NumPy's files, by version.
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
 
 def read(source: Path) -> Iterator[Item]:
     """Yield the pictures of AffectNet in any of its forms.
@@ -94,16 +99,22 @@ def _annotated(folder: Path, source: Path, split: SplitName) -> Iterator[Item]:
 
 
 def _annotation(path: Path | None) -> str | None:
-    """Return the class number in a file of NumPy; None if there is no such file, empty if it has no number."""
+    """Return the class number in a file of NumPy; None if there is no such file, empty if it has no number.
+
+    `numpy.load` is not used: it allocates what the header states, and also opens archives and pickles.
+    """
     if path is None:
         return None
     try:
-        value = np.load(io.BytesIO(read_bytes(path, _LARGEST_ANNOTATION)), allow_pickle=False)
+        file = io.BytesIO(read_bytes(path, _LARGEST_ANNOTATION))
+        shape, _, dtype = _HEADERS[npy.read_magic(file)](file)
+        if dtype.kind not in "iufU" or math.prod(shape) != 1:
+            return ""
+        return str(np.frombuffer(file.read(), dtype, count=1)[0])
     except OSError:
         return None
-    except (BtferError, ValueError, EOFError, MemoryError):
+    except Exception:  # of a damaged header, whatever its parser raises
         return ""
-    return str(value.reshape(-1)[0]) if value.size == 1 else ""
 
 
 def _tabulated(source: Path, tables: Mapping[Path, SplitName]) -> Iterator[Item]:

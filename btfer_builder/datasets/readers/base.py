@@ -7,6 +7,7 @@ from pathlib import Path
 
 from btfer_builder.errors import BtferError
 from btfer_builder.images.files import is_system, list_images
+from btfer_builder.io.text import encodable
 from btfer_builder.labels import Emotion, SplitName, parse_emotion, parse_split
 
 #: Why an item is not imported: each reason with its meaning, as in `dropped.csv`.
@@ -62,6 +63,10 @@ class Item:
     box: tuple[int, int, int, int] | None = None
     person: str = ""
     votes: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        for name in ("name", "label"):  # which are written to tables
+            object.__setattr__(self, name, encodable(getattr(self, name)))
 
     def without_pixels(self) -> "Item":
         """Return the item with an empty source, which is small to keep and to send between processes."""
@@ -140,7 +145,7 @@ def numbered_folders(folders: Iterable[Path]) -> set[str]:
 
 def plain_number(label: str) -> str:
     """Return a class number without decimals, which pandas and MATLAB write (`3.0`, `3.0000000e+00`)."""
-    if not re.fullmatch(r"\d{1,2}(\.0*)?(e\+00)?", label.strip()):
+    if not re.fullmatch(r"[0-9]{1,2}(\.0*)?(e\+00)?", label.strip()):
         return label.strip()
     return str(int(float(label)))
 

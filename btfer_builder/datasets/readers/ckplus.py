@@ -42,7 +42,7 @@ def read(source: Path) -> Iterator[Item]:
     Raises
     ------
     BtferError
-        If it has neither.
+        If it has neither, or a sequence has two label files that differ.
     """
     labels = sorted(
         path
@@ -50,7 +50,8 @@ def read(source: Path) -> Iterator[Item]:
         if path.name.casefold().endswith("_emotion.txt") and _FRAME.fullmatch(path.stem) and path.is_file()
     )
     if labels:
-        return (item for label in labels for item in _sequence(source, label, _folders(source)))
+        folders = _folders(source)
+        return (item for label in _one_each(labels) for item in _sequence(source, label, folders))
     small = [source, *sorted(path for path in source.rglob("*48") if path.name.casefold().startswith("ck"))]
     for root in small if source.is_dir() else []:
         if any(_FRAME.fullmatch(path.stem) for path in root.glob("*/*.*")):
@@ -62,6 +63,18 @@ def read(source: Path) -> Iterator[Item]:
         f"{source}: has no Emotion/…/*_emotion.txt (nor anger/S010_004_00000017.png of CK+48); "
         "name the folder with CK+'s Emotion and cohn-kanade-images"
     )
+
+
+def _one_each(labels: list[Path]) -> Iterator[Path]:
+    """Yield one label file of each sequence: the archive of labels may be unpacked twice."""
+    seen: dict[str, Path] = {}
+    for path in labels:
+        sequence = path.stem[:8].upper()
+        if sequence not in seen:
+            seen[sequence] = path
+            yield path
+        elif _label(path) != _label(seen[sequence]):
+            raise BtferError(f"{path}: has another label than {seen[sequence]}; keep one of them")
 
 
 def _folders(source: Path) -> list[Path]:
@@ -89,7 +102,8 @@ def _sequence(source: Path, label_file: Path, roots: list[Path]) -> Iterator[Ite
 
 
 def _label(path: Path) -> str:
+    """Return the text of a label file; empty, which is an unknown label, for a damaged one."""
     try:
-        return read_text(path, 1 << 10).strip().removeprefix("\ufeff").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BtferError(f"{path}: cannot be read as a label of CK+: {error}") from None
+        return read_text(path, 1 << 10).strip()
+    except (BtferError, UnicodeDecodeError):
+        return ""

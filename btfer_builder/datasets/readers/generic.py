@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def read_table(source: Path, labels: str) -> Iterator[Item]:
     source
         The folder that the paths are relative to. Of a path that begins elsewhere (`C:\photos\a\1.jpg`, written on
         another machine), the longest end that is a picture of the folder counts; case and a missing suffix do not
-        matter. Paths that lead out of the folder are `missing_file`.
+        matter. Paths that lead out of the folder are `missing_file`; links in the folder are followed.
     labels
         The CSV file.
 
@@ -77,7 +78,7 @@ class _Files:
     """The pictures of a folder, found by the paths of a table."""
 
     def __init__(self, source: Path) -> None:
-        self._source, self._root = source, source.resolve()
+        self._source = source
 
     @cached_property
     def _index(self) -> dict[str, Path]:
@@ -97,8 +98,9 @@ class _Files:
         if "\0" in name or ".." in parts:
             return None
         file = self._source.joinpath(*(part for part in parts if part))
-        if file.is_file() and file.resolve().is_relative_to(self._root):
-            return file
+        with suppress(OSError):  # a name too long for a file
+            if file.is_file():
+                return file
         ends = ("/".join(parts[start:]).casefold() for start in range(len(parts)))
         return next((self._index[end] for end in ends if end in self._index), None)
 

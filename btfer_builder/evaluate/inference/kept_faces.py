@@ -1,10 +1,11 @@
 """The faces of one pass over a set, resized: those that an earlier pass kept, and those that this one keeps."""
 
 import hashlib
+import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,9 +72,11 @@ class KeptFaces:
     ----------
     geometries
         Those of each view.
-    key, digests, cache, limit
-        The set and the SHA-256 of its files, where faces are kept between passes, and for how many bytes. Without a
-        cache, the arrays live as long as their batch.
+    key, cache, limit
+        The set, where faces are kept between passes, and for how many bytes. Without a cache, the arrays live as long
+        as their batch.
+    digests
+        The SHA-256 of the files, which are compared when they are decoded; empty if they are not known.
     """
 
     geometries: Sequence[Sequence[Geometry]]
@@ -136,7 +139,7 @@ def open_kept_faces(
     """
     geometries = [list(dict.fromkeys(map(geometry_of, each))) for each in preprocessings]
     if cache is None or not limit:
-        return KeptFaces(geometries)
+        return KeptFaces(geometries, digests=digests)
     key = set_key(zip((face.face_id for face in faces), digests, strict=True))
     kept = KeptFaces(geometries, key, digests, cache, limit)
     free = limit
@@ -147,8 +150,8 @@ def open_kept_faces(
                 continue
             free -= int(np.prod(shape))
             name = _name(view, geometry)
-            found = cache.load(key, name)
-            if found is not None and found.pixels.shape == shape and found.pixels.dtype == np.uint8:
+            found = cache.load(key, name, shape)
+            if found is not None and found.interpolations <= set(get_args(Interpolation)):
                 used: set[Any] = set(found.interpolations)
                 kept._sets[number, geometry] = _Kept(name, found.pixels, used, known=True)
             else:
@@ -159,6 +162,10 @@ def open_kept_faces(
 
 
 def _name(view: View, geometry: Geometry) -> str:
-    """Return the name of a geometry in the cache: other libraries may decode and resize in another way."""
-    versions = [__version__, *(version(name) for name in ("opencv-python-headless", "pillow", "numpy"))]
+    """Return the name of a geometry in the cache: other libraries and processors may resize in another way."""
+    versions = [
+        platform.machine(),
+        __version__,
+        *(version(name) for name in ("opencv-python-headless", "pillow", "numpy")),
+    ]
     return hashlib.sha256(repr((view.name, geometry, versions)).encode()).hexdigest()

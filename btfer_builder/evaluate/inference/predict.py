@@ -101,7 +101,7 @@ def predict_jobs(
         for view in range(len(views))
     ]
     if scheduler:
-        ahead = prepare_on_cluster(faces, preprocessings, views, batch_size, scheduler)
+        ahead = prepare_on_cluster(faces, digests, preprocessings, views, batch_size, scheduler)
     else:
         limit = memory * 1_000_000 if digests else 0
         kept = open_kept_faces(faces, digests, preprocessings, views, cache, limit)

@@ -167,6 +167,7 @@ def _normalise(
 
 def prepare_on_cluster(
     faces: Sequence[LabelledFace],
+    digests: Sequence[str],
     preprocessings: Sequence[Sequence[Preprocessing]],
     views: Sequence[View],
     batch_size: int,
@@ -179,16 +180,21 @@ def prepare_on_cluster(
     BtferError
         If the cluster cannot be used, or a face cannot be read there or crashes its worker.
     """
-    runner: Runner[tuple[int, LabelledFace], _PreparedFace] = Runner(0, batch_size, scheduler, None)
-    absolute = [replace(face, path=face.path.absolute()) for face in faces]
+    runner: Runner[tuple[int, LabelledFace, Sequence[str]], _PreparedFace] = Runner(
+        0, batch_size, scheduler, None
+    )
+    items = [
+        (number, replace(face, path=face.path.absolute()), digests[number : number + 1])
+        for number, face in enumerate(faces)
+    ]
     function = partial(_prepare_shard, preprocessings=preprocessings, views=views)
     early: dict[
         int, list[_PreparedFace]
     ] = {}  # batches that arrive before their turn; few are submitted at a time
     turn = 0
-    for shard in runner.map(function, list(enumerate(absolute))):
+    for shard in runner.map(function, items):
         ready: dict[int, _PreparedFace] = {}
-        for (index, face), result in shard:
+        for (index, face, _), result in shard:
             if isinstance(result, Crashed):
                 raise BtferError(f"{face.path}: decoding it crashes the worker; replace or remove it")
             ready[index] = result
@@ -205,14 +211,14 @@ def prepare_on_cluster(
 
 
 def _prepare_shard(
-    items: Sequence[tuple[int, LabelledFace]],
+    items: Sequence[tuple[int, LabelledFace, Sequence[str]]],
     preprocessings: Sequence[Sequence[Preprocessing]],
     views: Sequence[View],
 ) -> list[_PreparedFace]:
     """Decode and resize the faces of a shard, on a worker of the cluster."""
     prepared = []
-    for _, face in items:
-        images = _decode([face])
+    for _, face, digest in items:
+        images = _decode([face], digest)
         prepared_face: _PreparedFace = []
         for view, needed in zip(views, preprocessings, strict=True):
             pixels = {geometry_of(each): empty_faces(geometry_of(each), 1) for each in needed}

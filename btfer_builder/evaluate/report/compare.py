@@ -1,7 +1,7 @@
 """Compare reports: a leaderboard of the models on each set, with paired tests of their differences."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.metrics.agreement import agreement, kappa
 from btfer_builder.evaluate.metrics.bootstrap import bca, draws
 from btfer_builder.evaluate.metrics.human import HumanCeiling
 from btfer_builder.evaluate.metrics.outcomes import Resamples
@@ -41,16 +43,16 @@ class Row:
     Attributes
     ----------
     rank, tied
-        The rank, and whether another model shares it.
+        The rank, and whether another model shares it; None for a model whose predictions are not known.
     scores
         Values of the metrics of the leaderboard, by name.
     accuracy_lost
-        Difference to the best accuracy, at least 0.
+        Difference to the best accuracy of the ranked models, which is at least 0 for these.
     mean_rank
-        Mean rank over the faces.
+        Mean rank over the faces; None as `rank`.
     """
 
-    rank: int
+    rank: int | None
     tied: bool
     model: str
     scores: dict[str, float | None]
@@ -60,7 +62,7 @@ class Row:
     parameters: int | None
     latency_p50_ms: float | None
     images_per_second: float | None
-    mean_rank: float
+    mean_rank: float | None
     signature: str
     path: str
 
@@ -72,9 +74,9 @@ class Row:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, in which each score is a key."""
         result: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            result |= value if field.name == "scores" else {field.name: value}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            result |= value if item.name == "scores" else {item.name: value}
         return result
 
 
@@ -97,6 +99,8 @@ class ModelPair:
         80 % power at the level of the first step of Holm's correction; None if no difference is enough.
     identical
         Whether both give the same answer for every face.
+    agreement, kappa
+        Share of faces with the same prediction, and Cohen's κ of the predictions; None where it is undefined.
     """
 
     first: str
@@ -111,6 +115,8 @@ class ModelPair:
     p_holm: float
     detectable: float | None = None
     identical: bool = False
+    agreement: float | None = None
+    kappa: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,10 @@ class Leaderboard:
         What the set detects at the accuracy of the first model; empty for reports without it.
     human
         How well people do on the set; None where it is not known.
+    unpaired
+        By accuracy, the models whose predictions are not known, so that no test compares them.
+    reports
+        The reports behind the rows, in their order; no part of the JSON form.
     """
 
     set_name: str
@@ -147,10 +157,15 @@ class Leaderboard:
     notes: tuple[str, ...]
     detectable: tuple[Detectable, ...] = ()
     human: HumanCeiling | None = None
+    unpaired: tuple[Row, ...] = ()
+    reports: tuple[ReadReport, ...] = field(default=(), repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return asdict(self) | {"rows": [row.to_dict() for row in self.rows]}
+        result = asdict(replace(self, reports=()))
+        result |= {name: [row.to_dict() for row in getattr(self, name)] for name in ("rows", "unpaired")}
+        del result["reports"]
+        return result
 
 
 def compare_reports(
@@ -161,15 +176,32 @@ def compare_reports(
     Parameters
     ----------
     reports
-        At least one.
+        At least one. The hash of the contents of a set decides which stand in one leaderboard.
     resamples, seed
         Of the paired bootstrap; the same faces are drawn for all models.
+
+    Raises
+    ------
+    BtferError
+        If reports on one set list other faces or labels.
     """
-    sets: dict[tuple[str, ...], list[ReadReport]] = {}
+    sets: dict[str, list[ReadReport]] = {}
     for report in _named(reports):
-        parts = parse_signature(report.metrics["signature"])
-        sets.setdefault((parts["set"], *report.faces), []).append(report)
+        sets.setdefault(report.set_digest, []).append(report)
+    for members in sets.values():
+        _check_faces([report for report in members if report.faces])
     return [_leaderboard(_distinguished(members), resamples, seed) for members in sets.values()]
+
+
+def _check_faces(reports: Sequence[ReadReport]) -> None:
+    """Check that reports on a set list the same faces with the same labels."""
+    for report in reports[1:]:
+        if report.faces != reports[0].faces or (report.true != reports[0].true).any():
+            raise BtferError(
+                f"{report.path or report.model} and {reports[0].path or reports[0].model}: both state the set "
+                f"#{report.set_digest[:8]}, but their predictions.csv list other faces or labels; one of them was "
+                "changed, make it again with btfer eval"
+            )
 
 
 def _named(reports: Sequence[ReadReport]) -> list[ReadReport]:
@@ -198,10 +230,11 @@ def _renamed(report: ReadReport, name: str) -> ReadReport:
 
 
 def _leaderboard(reports: Sequence[ReadReport], resamples: int, seed: int) -> Leaderboard:
-    ordered = sorted(
+    every = sorted(
         reports,
         key=lambda report: (-report.metrics["accuracy"], -report.metrics["macro"]["f1"], report.model),
     )
+    ordered = [report for report in every if report.faces]
     correct = [report.true == report.predicted for report in ordered]
     positions = list(combinations(range(len(ordered)), 2))
     p_values = [mcnemar(correct[a], correct[b]) for a, b in positions]
@@ -210,29 +243,32 @@ def _leaderboard(reports: Sequence[ReadReport], resamples: int, seed: int) -> Le
     drawn = _draw(ordered, resamples, seed) if positions and len(ordered[0].faces) > 1 else {}
     different = np.zeros((len(ordered), len(ordered)), dtype=bool)
     pairs = []
-    sources = min((report.sources for report in ordered), key=lambda groups: len(np.unique(groups)))
+    every_source = [report.sources for report in ordered]
+    sources = min(every_source, key=lambda groups: len(np.unique(groups)), default=np.zeros(0, np.int64))
     level = ALPHA / max(1, len(positions))
     for (a, b), p_value, p_holm in zip(positions, p_values, corrected, strict=True):
         different[a, b] = different[b, a] = p_holm < ALPHA
         pair = _pair(ordered[a], ordered[b], (p_value, p_holm), _differences(drawn, a, b))
         pairs.append(replace(pair, detectable=_detectable(correct[a], correct[b], sources, level)))
     accuracies = [report.metrics["accuracy"] for report in ordered]
-    ranks, means = shared_ranks(accuracies, different), mean_ranks(correct)
-    signature = ordered[0].metrics["signature"]
+    ranks, means = shared_ranks(accuracies, different), mean_ranks(correct) if ordered else []
+    best = (ordered or every)[0].metrics["accuracy"]
     return Leaderboard(
-        set_name=signature.split("|set:")[-1].partition("#")[0],
-        set_hash=parse_signature(signature)["set"],
-        n=len(ordered[0].faces),
+        set_name=every[0].set_name,
+        set_hash=every[0].set_digest[:8],
+        n=every[0].metrics["n"],
         rows=tuple(
-            _row(report, rank, ranks.count(rank) > 1, mean, accuracies[0])
+            _row(report, rank, ranks.count(rank) > 1, mean, best)
             for report, rank, mean in zip(ordered, ranks, means, strict=True)
         ),
         pairs=tuple(pairs),
         tied=tuple(cliques(different)),
-        p_any=cochran_q(correct),
-        notes=_notes(ordered),
-        detectable=next((report.detectable for report in ordered if report.detectable), ()),
-        human=next((report.human for report in ordered if report.human), None),
+        p_any=cochran_q(correct) if ordered else 1.0,
+        notes=_notes(every),
+        detectable=next((report.detectable for report in every if report.detectable), ()),
+        human=next((report.human for report in every if report.human), None),
+        unpaired=tuple(_row(report, None, False, None, best) for report in every if not report.faces),
+        reports=tuple(ordered),
     )
 
 
@@ -244,7 +280,7 @@ def _detectable(first: Correct, second: Correct, sources: NDArray[np.int64], alp
     return between_models(float(np.abs(differences).mean()), independent, alpha)
 
 
-def _row(report: ReadReport, rank: int, tied: bool, mean_rank: float, best: float) -> Row:
+def _row(report: ReadReport, rank: int | None, tied: bool, mean_rank: float | None, best: float) -> Row:
     metrics, cost = report.metrics, report.metrics.get("efficiency") or {}
     return Row(
         rank=rank,
@@ -281,6 +317,8 @@ def _pair(
         p_value=p_values[0],
         p_holm=p_values[1],
         identical=bool((first.predicted == second.predicted).all()),
+        agreement=agreement(first.predicted, second.predicted),
+        kappa=kappa(first.predicted, second.predicted),
     )
 
 

@@ -1,6 +1,7 @@
 """The faces that a report shows, and their thumbnails."""
 
 import base64
+import hashlib
 import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +24,13 @@ THUMBNAIL, QUALITY = 144, 72
 
 @dataclass(frozen=True, slots=True)
 class ShownFace:
-    """A face with its prediction, the confidence in 0…1 or None, and its thumbnail as a data URI."""
+    """A face with its prediction, the confidence in 0…1 or None, and its thumbnail as a data URI.
+
+    `anchor` is its place in the page, in its cell of the confusion matrix.
+    """
 
     face_id: str
+    anchor: str
     true: Emotion
     predicted: Emotion
     confidence: float | None
@@ -73,6 +78,7 @@ def _show(faces: Sequence[LabelledFace], predictions: Predictions, rows: Sequenc
     return [
         ShownFace(
             printable(faces[row].face_id),
+            face_anchor(printable(faces[row].face_id)),
             faces[row].emotion,
             EMOTIONS[predictions.predicted[row]],
             float(predictions.confidence[row]) if predictions.probabilistic else None,
@@ -80,6 +86,11 @@ def _show(faces: Sequence[LabelledFace], predictions: Predictions, rows: Sequenc
         )
         for row, picture in zip(rows, pictures, strict=True)
     ]
+
+
+def face_anchor(face_id: str) -> str:
+    """Return the anchor of a face in the pages that show it: ids may have characters that an anchor cannot have."""
+    return f"face-{hashlib.sha256(face_id.encode()).hexdigest()[:12]}"
 
 
 def thumbnail(face: LabelledFace) -> str:

@@ -1,6 +1,9 @@
 """The self-contained report page, and numbers formatted for people."""
 
+import re
 from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
 
 from btfer_builder.evaluate.metrics.groups import ATTRIBUTES, MIN_FACES, WORDING
 from btfer_builder.evaluate.metrics.registry import METRICS, Metric
@@ -85,6 +88,7 @@ def environment() -> "Environment":
     )
     pages.filters |= {"percent": percent, "between": between, "short": short, "points": points}
     pages.filters |= {"counted": counted, "value_of": value_of, "interval_of": interval_of}
+    pages.filters["literal"] = lambda text: Markup(literal(text))  # noqa: S704 - for Markdown, and escaped
     pages.globals |= {
         "charts": charts,
         "attributes": ATTRIBUTES,
@@ -107,6 +111,12 @@ def interval_of(metric: Metric, interval: Interval | None) -> str:
     if interval is None or metric.text.unit == "percent":
         return between(interval)
     return f"{interval[0]:.3f}–{interval[1]:.3f}".replace("-", "−")
+
+
+def literal(text: str) -> str:
+    """Escape Markdown and HTML."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
 
 
 def between(interval: Interval | None) -> str:

@@ -1,13 +1,14 @@
 """Write leaderboards as CSV, Markdown, HTML and JSON."""
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.registry import METRICS, Metric, metrics_in
 from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard, Row
-from btfer_builder.evaluate.report.html import between, environment, points, short, value_of
+from btfer_builder.evaluate.report.html import between, environment, literal, points, short, value_of
+from btfer_builder.evaluate.report.links import link_reports, report_link
+from btfer_builder.evaluate.report.pair_page import remove_pair_pages, write_pair_pages
 from btfer_builder.evaluate.report.sentences import order_sentences, significance_summary
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.csv import write_csv
@@ -32,7 +33,9 @@ def csv_columns() -> tuple[str, ...]:
 
 
 def write_leaderboards(boards: Sequence[Leaderboard], folder: Path) -> Path:
-    """Write `leaderboard.csv`, `.md`, `.html` and `comparison.json` and return the folder.
+    """Write `leaderboard.csv`, `.md`, `.html`, `comparison.json` and pages of pairs and return the folder.
+
+    Reports beside the folder get a link to `leaderboard.html`.
 
     Raises
     ------
@@ -46,11 +49,18 @@ def write_leaderboards(boards: Sequence[Leaderboard], folder: Path) -> Path:
     rows = (row | {"tied": str(row["tied"]).lower()} for row in csv_rows(boards))
     write_csv(folder / "leaderboard.csv", csv_columns(), rows)
     write_bytes(folder / "leaderboard.md", markdown(boards).encode())
+    pages = [write_pair_pages(board, folder) for board in boards]
+    remove_pair_pages(folder, [name for names in pages for name in names.values()])
     page = (
         environment()
         .get_template("compare.html.j2")
         .render(
             boards=boards,
+            pages=pages,
+            links=[
+                {row.model: report_link(Path(row.path) if row.path else None, folder) for row in rows}
+                for rows in ((*board.rows, *board.unpaired) for board in boards)
+            ],
             summaries=[significance_summary(board) for board in boards],
             orders=[order_sentences(board) for board in boards],
             separate_sets=SEPARATE_SETS,
@@ -59,6 +69,7 @@ def write_leaderboards(boards: Sequence[Leaderboard], folder: Path) -> Path:
         )
     )
     write_bytes(folder / "leaderboard.html", page.encode())
+    link_reports((report for board in boards for report in board.reports), folder / "leaderboard.html")
     result = {"leaderboards": [board.to_dict() for board in boards]}
     write_json(folder / "comparison.json", result)
     return folder
@@ -67,7 +78,7 @@ def write_leaderboards(boards: Sequence[Leaderboard], folder: Path) -> Path:
 def csv_rows(boards: Sequence[Leaderboard]) -> Iterator[dict[str, object]]:
     """Yield the rows of `leaderboard.csv`."""
     for board in boards:
-        for row in board.rows:
+        for row in (*board.rows, *board.unpaired):
             low, high = row.accuracy_interval_95
             values = row.to_dict()
             values |= {"set": f"{board.set_name}#{board.set_hash}", "n": board.n}
@@ -82,7 +93,7 @@ def boards_html(boards: Sequence[Leaderboard]) -> str:
         (
             board,
             heads(),
-            [cells_of(row) for row in board.rows],
+            shown_cells(board),
             " ".join([significance_summary(board), *order_sentences(board)]),
         )
         for board in boards
@@ -105,7 +116,7 @@ def heads() -> list[str]:
 def cells_of(row: Row) -> list[str]:
     """Return the cells of a row, under `heads()`. A rank that several models share is marked: `2=`."""
     return [
-        f"{row.rank}{'=' if row.tied else ''}",
+        "–" if row.rank is None else f"{row.rank}{'=' if row.tied else ''}",
         row.model,
         value_of(METRICS["accuracy"], row.accuracy),
         between(row.accuracy_interval_95),
@@ -117,20 +128,20 @@ def cells_of(row: Row) -> list[str]:
     ]
 
 
+def shown_cells(board: Leaderboard) -> list[list[str]]:
+    """Return the cells of all models, those without a rank last."""
+    return [cells_of(row) for row in (*board.rows, *board.unpaired)]
+
+
 def markdown(boards: Sequence[Leaderboard]) -> str:
     """Return the leaderboards as Markdown."""
     lines = [f"{SEPARATE_SETS}\n"] if len(boards) > 1 else []
     for board in boards:
-        lines += [f"**{_literal(board.set_name)}** `#{board.set_hash}`, {counted(board.n, 'face')}\n"]
+        lines += [f"**{literal(board.set_name)}** `#{board.set_hash}`, {counted(board.n, 'face')}\n"]
         lines += [f"| {' | '.join(heads())} |", f"|{'---|' * len(heads())}"]
-        lines += [f"| {' | '.join(map(_literal, cells_of(row)))} |" for row in board.rows]
+        lines += [f"| {' | '.join(map(literal, cells))} |" for cells in shown_cells(board)]
         said = [*order_sentences(board), *board.notes]
-        lines += ["", significance_summary(board), *[f"\n{_literal(text)}" for text in said], ""]
-        lines += [f"`{row.signature}` {_literal(row.model)}  " for row in board.rows] + [""]
+        lines += ["", significance_summary(board), *[f"\n{literal(text)}" for text in said], ""]
+        lines += [f"`{row.signature}` {literal(row.model)}  " for row in (*board.rows, *board.unpaired)]
+        lines += [""]
     return "\n".join(lines)
-
-
-def _literal(text: str) -> str:
-    """Escape Markdown and HTML."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)

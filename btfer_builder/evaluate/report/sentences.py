@@ -128,6 +128,18 @@ def temperature_sentence(scaled: Temperature) -> str:
 
 def significance_summary(board: Leaderboard) -> str:
     """Return sentences on which pairs differ significantly, by the corrected tests of the pairs alone."""
+    unknown = (
+        f"{counted(len(board.unpaired), 'model')} without a rank: no predictions.csv, so no test."
+        if board.unpaired
+        else ""
+    )
+    said = [_tested(board), _detectable(board), unknown, human_sentence(board.human)]
+    return " ".join(filter(None, said))
+
+
+def _tested(board: Leaderboard) -> str:
+    if not board.rows:
+        return ""
     if len(board.rows) < 2:
         return "One model: there is nothing to compare."
     pairs, test = len(board.pairs), f"(McNemar's exact test, Holm-corrected, p < {ALPHA})"
@@ -147,7 +159,7 @@ def significance_summary(board: Leaderboard) -> str:
         text += " A rank is 1 plus the number of models that are significantly better; = marks a shared rank."
     if pairs > 1 and identical < pairs:
         text += f" All models together: Cochran's Q, p = {board.p_any:.2g}."
-    return " ".join(filter(None, [text, _detectable(board), human_sentence(board.human)]))
+    return text
 
 
 def _detectable(board: Leaderboard) -> str:

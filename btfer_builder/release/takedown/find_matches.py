@@ -19,9 +19,11 @@ from btfer_builder.catalog.takedown import (
     faces_of,
     found_at,
     image_fingerprints,
+    image_hashes,
     image_paths,
     images_from,
     images_named,
+    images_with_pixels,
     is_taken_down,
     neighbours_on_page,
 )
@@ -32,7 +34,14 @@ from btfer_builder.errors import BtferError
 from btfer_builder.images.alignment import grey, likeness
 from btfer_builder.images.decode import Undecodable, decode_image
 from btfer_builder.images.hashing import perceptual_hashes, photo_grey, pixel_hash
-from btfer_builder.images.same_picture import PARTS, decide, find_candidates, fine_distance, hash_matrix
+from btfer_builder.images.same_picture import (
+    PARTS,
+    decide,
+    find_candidates,
+    fine_distance,
+    hash_matrix,
+    matrix_of_digits,
+)
 from btfer_builder.io.storage import Root, thumb_path
 from btfer_builder.release.takedown.search_files import search_files, wanted
 from btfer_builder.workspace import Workspace
@@ -160,43 +169,40 @@ def _unknown(target: str) -> BtferError:
 def _in_catalog(workspace: Workspace, target: str, alike: bool) -> TakedownMatches | None:
     """Return the matches among the rows of the catalog; None if the target is an unknown id."""
     catalog = workspace.catalog
-    known = image_fingerprints(catalog)
     if named := images_named(catalog, target.lower()):
-        return _expand(workspace, known, dict.fromkeys(named, "named"), [], alike=alike)
+        return _expand(workspace, dict.fromkeys(named, "named"), [], alike=alike)
     if _is_address(target):
         urls = list(dict.fromkeys([canonical_url(target), target]))
         images = dict.fromkeys(images_from(catalog, urls), "came from the address")
-        found = _expand(workspace, known, images, [Tombstone(url_sha256=url_sha256(url)) for url in urls])
+        found = _expand(workspace, images, [Tombstone(url_sha256=url_sha256(url)) for url in urls])
         unseen = [url for url in found_at(catalog, urls) if url not in found.urls]  # without an image yet
         stones = [Tombstone(url_sha256=url_sha256(url)) for url in unseen]
         return replace(found, urls=[*found.urls, *unseen], tombstones=[*found.tombstones, *stones])
     if _is_file(target):
-        return _of_file(workspace, known, Path(target))
+        return _of_file(workspace, Path(target))
     return TakedownMatches() if is_taken_down(catalog, target.lower()) else None
 
 
-def _of_file(workspace: Workspace, known: list[ImageFingerprint], path: Path) -> TakedownMatches:
+def _of_file(workspace: Workspace, path: Path) -> TakedownMatches:
     try:
         pixels = decode_image(path)
     except Undecodable as error:
         raise BtferError(f"{path} cannot be read as an image: {error.detail}") from None
     image_id = hashlib.sha256(path.read_bytes()).hexdigest()
     fingerprint = ImageFingerprint(image_id, "", pixel_hash(pixels), *perceptual_hashes(pixels))
-    reasons = {candidate.image_id: "the same file" for candidate in known if candidate.image_id == image_id}
+    reasons = dict.fromkeys(
+        images_with_pixels(workspace.catalog, fingerprint.pixel_sha256), "the same pixels"
+    )
     reasons |= dict.fromkeys(images_named(workspace.catalog, image_id), "the same file")
-    for candidate in known:
-        if candidate.pixel_sha256 == fingerprint.pixel_sha256:
-            reasons.setdefault(candidate.image_id, "the same pixels")
     pixels_grey = grey(pixels)
-    reasons = _alike(workspace, known, [fingerprint], {image_id: pixels_grey}) | reasons
+    reasons = _alike(workspace, [fingerprint], {image_id: pixels_grey}) | reasons
     reasons = _alike_faces(workspace, fingerprint, pixels_grey) | reasons
     looks = [_tombstone(fingerprint, image_id=image_id), *_part_tombstones(pixels, image_id=image_id)]
-    return _expand(workspace, known, reasons, looks)
+    return _expand(workspace, reasons, looks)
 
 
 def _expand(
     workspace: Workspace,
-    known: list[ImageFingerprint],
     images: dict[str, str],
     tombstones: list[Tombstone],
     *,
@@ -209,8 +215,7 @@ def _expand(
     catalog, root = workspace.catalog, workspace.files
     reasons = dict(images)
     if alike:
-        named = [fingerprint for fingerprint in known if fingerprint.image_id in images]
-        reasons = _alike(workspace, known, named, {}) | images
+        reasons = _alike(workspace, image_fingerprints(catalog, images), {}) | images
         for image_id in sorted(copies(catalog, reasons)):
             reasons.setdefault(image_id, "in one group of duplicates")
         for image_id in sorted(face_copies(catalog, reasons)):
@@ -223,12 +228,11 @@ def _expand(
     paths += [thumb_path(workspace.root, "face", face["face_id"]) for face in faces]
     added = [Tombstone(image_id=image_id) for image_id in sorted(reasons)]
     added += [Tombstone(url_sha256=url_sha256(url), image_id=image_id) for url, image_id in urls.items()]
-    for each in known if alike else ():
-        if each.image_id in reasons:
-            added.append(_tombstone(each, image_id=each.image_id))
-            with suppress(Undecodable, OSError):
-                added += _part_tombstones(decode_image(root / each.path), image_id=each.image_id)
-    looks = face_fingerprints(catalog)
+    for each in image_fingerprints(catalog, reasons) if alike else ():
+        added.append(_tombstone(each, image_id=each.image_id))
+        with suppress(Undecodable, OSError):
+            added += _part_tombstones(decode_image(root / each.path), image_id=each.image_id)
+    looks = face_fingerprints(catalog, [face["face_id"] for face in faces])
     for face in faces:
         face_id = face["face_id"]
         look = _looks_of(root, face["path"]) or looks.get(face_id) if alike else None
@@ -282,7 +286,6 @@ def _looks_of(root: Root, path: str | None) -> ImageFingerprint | None:
 
 def _alike(
     workspace: Workspace,
-    known: Sequence[ImageFingerprint],
     targets: Sequence[ImageFingerprint],
     pixels: "Mapping[str, NDArray[np.float32] | None]",
 ) -> dict[str, str]:
@@ -291,17 +294,26 @@ def _alike(
     `pixels` are those of targets without a file in the workspace, as grey images.
     """
     recipe, reasons = workspace.recipe.dedupe, {}
-    hashes = hash_matrix(known)
-    for target in targets:
-        ours = pixels.get(target.image_id)
-        for index, distance, mirrored in find_candidates(target, hashes, recipe.radius, recipe.mirrored):
-            candidate = known[index]
-            fine = fine_distance(target, candidate, mirrored)
-            ours = photo_grey(workspace.files / target.path) if ours is None else ours
-            theirs = photo_grey(workspace.files / candidate.path)
-            alike = _likeness(ours, theirs, mirrored)
-            if decide(distance, fine, alike, radius=recipe.radius) == "same":
-                reasons[candidate.image_id] = f"looks like it (distance {_distances(distance, fine)})"
+    near: list[tuple[int, bool, str, int]] = []
+    for rows in image_hashes(workspace.catalog) if targets else ():
+        hashes = matrix_of_digits([digits for _, digits in rows])
+        near += [
+            (number, mirrored, rows[index][0], distance)
+            for number, target in enumerate(targets)
+            for index, distance, mirrored in find_candidates(target, hashes, recipe.radius, recipe.mirrored)
+        ]
+    known = image_fingerprints(workspace.catalog, {image_id for _, _, image_id, _ in near})
+    candidates = {each.image_id: each for each in known}
+    greys = dict(pixels)
+    for number, mirrored, image_id, distance in sorted(near):
+        target, candidate = targets[number], candidates[image_id]
+        fine = fine_distance(target, candidate, mirrored)
+        if greys.get(target.image_id) is None:
+            greys[target.image_id] = photo_grey(workspace.files / target.path)
+        theirs = photo_grey(workspace.files / candidate.path)
+        alike = _likeness(greys[target.image_id], theirs, mirrored)
+        if decide(distance, fine, alike, radius=recipe.radius) == "same":
+            reasons[image_id] = f"looks like it (distance {_distances(distance, fine)})"
     return reasons
 
 
@@ -310,8 +322,9 @@ def _alike_faces(
 ) -> dict[str, str]:
     """Return the images with a face crop that is the same picture as the target."""
     recipe, reasons = workspace.recipe.dedupe, {}
-    looks = face_fingerprints(workspace.catalog)
-    for face_id, image_id, path in face_paths(workspace.catalog):
+    faces = face_paths(workspace.catalog)
+    looks = face_fingerprints(workspace.catalog, [face_id for face_id, _, _ in faces])
+    for face_id, image_id, path in faces:
         try:
             pixels = decode_image(workspace.files / path)
         except (Undecodable, FileNotFoundError):  # purged: only its hashes are left

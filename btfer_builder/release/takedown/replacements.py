@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -46,8 +47,11 @@ def find_replacements(
     """
     catalog = workspace.catalog
     rows = sample_rows(catalog)
+    if not any(row["face_id"] in gone_faces for row in rows):  # looking for the next ones would cost most
+        return sorted(map(_as_drawn, rows), key=_place), []
     recipe = drawn_with(workspace)
-    faces = {face.face_id: face for face in accepted_faces(catalog) if face.image_id not in gone_images}
+    accepted = accepted_faces(catalog)
+    faces = {face.face_id: face for face in accepted if face.image_id not in gone_images}
     eligible, _ = eligible_faces(workspace, recipe, list(faces.values()))
     by_id = {face.face_id: face for face in eligible}
     splits = tuple(recipe.splits) or (ONLY_SPLIT,)
@@ -58,11 +62,9 @@ def find_replacements(
             allocator.put(face, row["split"])
     in_sample = {row["face_id"] for row in rows}
     waiting = _waiting(workspace, recipe, [face for face in eligible if face.face_id not in in_sample])
-    cells = {face.face_id: face.cell for face in _cells_of(workspace, recipe, gone_faces)}
-    chosen = [
-        SampledFace(row["face_id"], row["emotion"], row["rank"], row["path"], row["split"], row["sha256"])
-        for row in staying
-    ]
+    going, _ = eligible_faces(workspace, recipe, [face for face in accepted if face.face_id in gone_faces])
+    cells = {face.face_id: face.cell for face in going}
+    chosen = [_as_drawn(row) for row in staying]
     replacements = []
     for row in sorted(
         (row for row in rows if row["face_id"] in gone_faces), key=lambda row: (row["emotion"], row["rank"])
@@ -81,7 +83,15 @@ def find_replacements(
                     new.face_id, emotion, row["rank"], path, split, _sha256(workspace, faces[new.face_id])
                 )
             )
-    return sorted(chosen, key=lambda face: (EMOTIONS.index(face.emotion), face.rank)), replacements
+    return sorted(chosen, key=_place), replacements
+
+
+def _as_drawn(row: sqlite3.Row) -> SampledFace:
+    return SampledFace(row["face_id"], row["emotion"], row["rank"], row["path"], row["split"], row["sha256"])
+
+
+def _place(face: SampledFace) -> tuple[int, int]:
+    return EMOTIONS.index(face.emotion), face.rank
 
 
 def drawn_with(workspace: Workspace) -> SampleRecipe:
@@ -98,11 +108,6 @@ def _waiting(workspace: Workspace, recipe: SampleRecipe, others: Sequence[Eligib
     reserve = [by_id[face_id] for face_id, _ in reserved_faces(workspace.catalog) if face_id in by_id]
     ids = {face.face_id for face in reserve}
     return reserve + [face for face in by_rank(others, recipe.seed) if face.face_id not in ids]
-
-
-def _cells_of(workspace: Workspace, recipe: SampleRecipe, face_ids: Collection[str]) -> list[Eligible]:
-    going = [face for face in accepted_faces(workspace.catalog) if face.face_id in face_ids]
-    return eligible_faces(workspace, recipe, going)[0]
 
 
 def _sha256(workspace: Workspace, face: AcceptedFace) -> str:

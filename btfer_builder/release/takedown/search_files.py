@@ -24,7 +24,7 @@ from btfer_builder.reconcile import OWN_NAMES, owned_names
 from btfer_builder.workspace import Workspace
 
 #: Files that btfer writes from others, wherever they are.
-_DERIVED = re.compile(r"leaderboard\.(?:csv|md|html)|questions\.md|recheck\.csv")
+_DERIVED = re.compile(r"pair-[0-9a-f]{12}\.html|leaderboard\.(?:csv|md|html)|questions\.md|recheck\.csv")
 #: The folders of a workspace that may be links to another disk.
 _OWN_FOLDERS = {"data", "logs", "manifests", "reports"}
 #: What the catalog writes by itself, or keeps by design: decisions have ids, and no word about a picture.

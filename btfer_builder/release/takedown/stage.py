@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from btfer_builder.catalog.backup import back_up
+from btfer_builder.catalog.erased_rows import about_to_erase
 from btfer_builder.catalog.intentions import fulfil, intend
 from btfer_builder.catalog.release import copies_of, copies_with, release_folders
 from btfer_builder.catalog.sample import accepted_faces, sampled_faces
@@ -129,6 +130,8 @@ def take_down(
         if dry_run:
             planned = [(str(path), version) for path, version, _ in here]
             return Takedown(True, matches, replacements, planned, elsewhere, unrecorded)
+        ids = {*matches.reasons, *matches.faces}
+        rows = about_to_erase(catalog, workspace.manifests, ids, matches.urls)
         with catalog.run("takedown", {}) as counts:
             add_tombstones(catalog, matches.tombstones, reason)
             _delete(workspace, matches)
@@ -144,7 +147,7 @@ def take_down(
             delete_cached_faces(
                 workspace
             )  # after the rows: nobody keeps the faces of an earlier sample any more
-            rewrite_manifests(workspace)
+            rewrite_manifests(workspace, rows)
             _write_sample(workspace)
             releases = [_write_again(workspace, path, settings) for path, _, settings in here]
             with catalog.transaction() as db:

@@ -1,7 +1,7 @@
 """Draw the figures of a release: a contact sheet, and the classes by query attribute."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,7 @@ def write_contact_sheet(path: Path, faces: Sequence[ReleasedFace]) -> None:
 
 def write_groups(path: Path, faces: Sequence[ReleasedFace]) -> None:
     """Draw the number of faces of each class by query attribute, as a PNG without metadata."""
-    values = {name: _values(faces, name) for name in ATTRIBUTES}
+    values = {name: in_order([face.face.attributes[name] for face in faces]) for name in ATTRIBUTES}
     heights = [len(own) for own in values.values()]
     figure = blank_figure(8, 1.9 + 0.4 * sum(heights), 100)
     figure.suptitle("Faces by what was searched for (not who a person is)", fontsize=11)
@@ -59,9 +59,13 @@ def group_counts(faces: Sequence[ReleasedFace], attribute: str) -> Counter[tuple
     return Counter((face.face.attributes[attribute], face.emotion) for face in faces)
 
 
-def _values(faces: Sequence[ReleasedFace], attribute: str) -> list[str]:
-    values = {face.face.attributes[attribute] for face in faces}
-    return sorted(values, key=lambda value: (_ORDER.index(value) if value in _ORDER else len(_ORDER), value))
+def in_order(values: Collection[str]) -> list[str]:
+    """Return the values of an attribute, each once: ages by age, others by name, what was not searched for last."""
+
+    def place(value: str) -> tuple[bool, int, str]:
+        return value == "", _ORDER.index(value) if value in _ORDER else len(_ORDER), value
+
+    return sorted(set(values), key=place)
 
 
 def _heatmap(axes: "Axes", faces: Sequence[ReleasedFace], attribute: str, values: Sequence[str]) -> None:

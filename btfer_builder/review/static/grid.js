@@ -9,7 +9,7 @@ export function pictureUrl(item, thumb) {
 
 /** The state of an item as [mark, text], so that no information is in the colour alone. */
 export function describe(item, decision) {
-  if (!decision && item.votes.length) return ["≠", `${counts(item).map(([, n]) => n).join(":")} ${item.emotion ?? ""}`.trim()];
+  if (!decision && item.votes.length) return ["≠", counts(item).map(([answer, n]) => `${answer}${n > 1 ? ` ×${n}` : ""}`).join(" / ")];
   if (!decision && !item.found_under.length) return ["", "?"]; // blind
   if (!decision) return item.emotion === null ? ["?", "conflict"] : ["", `${item.emotion}?`];
   const proposed = item.found_under.length > 0 || item.votes.length > 0;
@@ -176,6 +176,7 @@ function signals(item) {
   if (item.found_by === "bordered") parts.push("found with a border");
   if (item.sharpness !== null) parts.push(`sharpness ${Math.round(item.sharpness)}`);
   if (item.duplicates) parts.push(`${item.duplicates} near duplicate${item.duplicates > 1 ? "s" : ""}`);
+  if (item.disagreement) parts.push(`${Math.round(100 * item.disagreement)} % of answers differ`);
   if (item.model) parts.push(`model: ${item.model.says} ${item.model.sure.toFixed(2)}`);
   return parts.join(" · ");
 }

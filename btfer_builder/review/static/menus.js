@@ -17,7 +17,7 @@ export function openMenu(name, choose) {
   const entries = [...element.querySelectorAll("[data-key]")].map(
     (button) => `${button.dataset.key} ${button.querySelector("strong").textContent}`,
   );
-  announce(`${title} ${entries.join(", ") || element.querySelector("dl").textContent} Escape closes the menu.`);
+  announce(`${title} ${entries.join(", ") || element.querySelector(".keys").textContent} Escape closes the menu.`);
 }
 
 export function closeMenu() {

@@ -1,13 +1,16 @@
 // Handles keys, clicks and the address.
 
 import { accept, acceptRest, label, reject, rejectRest, skip, undo } from "./actions.js";
+import { without } from "./active.js";
 import { closeMenu, isOpen, menuClick, menuKey, openMenu } from "./menus.js";
 import {
   busy, clearRange, extend, index, move, nextUndecided, page, select, setLayout, show, turn, view,
 } from "./view_state.js";
 import { isUnsaved } from "./store.js";
+import { onSwipe } from "./swipe.js";
 
 const grid = document.getElementById("grid");
+const single = document.getElementById("single");
 const labels = [...document.querySelectorAll(".labels [data-label]")].map((button) => button.dataset.label);
 const blind = "blind" in document.body.dataset;
 
@@ -114,13 +117,32 @@ function digit(event) {
 
 // A click does not move the focus out of the grid.
 document.addEventListener("mousedown", (event) => {
-  if (event.target.closest("button, a")) event.preventDefault();
+  if (event.target.closest("button, a, .preview, #single")) event.preventDefault();
 });
 
 grid.addEventListener("click", (event) => {
   const option = event.target.closest("[role=option]");
   if (option) select(Number(option.dataset.index), { extend: event.shiftKey });
 });
+
+grid.addEventListener("dblclick", (event) => {
+  if (event.target.closest("[role=option]") && view.view !== "single") setLayout("single");
+});
+for (const picture of [document.querySelector(".preview"), single]) {
+  picture.addEventListener("click", () => page.items[index] && setLayout("single"));
+}
+
+onSwipe(grid, (target) => (view.view === "sheet" ? target.closest("[role=option]") : null), {
+  right: (option) => decideOn(option, accept),
+  left: (option) => decideOn(option, actions.reject),
+});
+onSwipe(single, (target) => target.closest("#large"), { right: accept, left: actions.reject });
+
+function decideOn(option, action) {
+  if (busy) return;
+  select(Number(option.dataset.index));
+  action();
+}
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("#filter a, .rounds a");
@@ -133,7 +155,9 @@ document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return isOpen() && !event.target.closest(".menu") && closeMenu();
     if (menuClick(button)) return;
-    if (button.dataset.label) label(button.dataset.label);
+    const { without: limit } = button.dataset;
+    if (limit) show({ ...without(limit), at: "next" }, "undecided");
+    else if (button.dataset.label) label(button.dataset.label);
     else actions[button.dataset.act]?.();
   }
   grid.focus();

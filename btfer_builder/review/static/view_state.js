@@ -1,5 +1,6 @@
 // The view: the page of items, the selected item and range, and the address that describes them.
 
+import { drawActive, drawEmpty } from "./active.js";
 import { drawCompare } from "./compare.js";
 import { drawFinished, nextStep, stepNodes } from "./finished.js";
 import { request } from "./outbox.js";
@@ -126,8 +127,8 @@ function drawPage() {
   const nothing = byId("nothing");
   nothing.hidden = page.items.length > 0;
   grid.classList.toggle("empty", page.items.length === 0); // it keeps the focus and the keys
-  nothing.textContent = nothingText();
-  if (!page.items.length && progress?.items === 0) drawNext(nothing, view.round);
+  drawActive(view);
+  drawNothing(nothing);
   byId("pager").textContent = `Page ${view.page} of ${page.pages}`;
   for (const name of ["show", "sort"]) {
     if (byId(name)) byId(name).textContent = view[name];
@@ -137,14 +138,16 @@ function drawPage() {
   document.title = `${view.round} ${view.emotion} ${view.page}/${page.pages} · Review`;
 }
 
-function nothingText() {
-  if (view.show !== "all") {
+/** Say why a list is empty and what to do. */
+function drawNothing(nothing) {
+  if (page.items.length) return nothing.replaceChildren();
+  if (view.show !== "all" || (view.emotion && progress?.items)) {
     const meaning = meanings.show[view.show].querySelector("small").textContent;
-    return `No ${view.round} match the filter: ${meaning}. Press f, then a, for everything.`;
+    return drawEmpty(nothing, view, meaning);
   }
-  if (view.emotion) return `No ${view.round} under ${view.emotion}. Press f, then 0, for all emotions.`;
-  if ("adjudicate" in document.body.dataset) return `Reviewers do not disagree on any of the ${view.round}.`;
-  return `No ${view.round} to review yet.`;
+  const settled = "adjudicate" in document.body.dataset;
+  nothing.textContent = settled ? `Reviewers do not disagree on any of the ${view.round}.` : `No ${view.round} to review yet.`;
+  if (progress?.items === 0) drawNext(nothing, view.round);
 }
 
 /** Add the next step of the workspace to an empty list. */

@@ -199,6 +199,20 @@ def test_where_no_face_is_large_enough_all_sizes_are_searched(crop_one):
     assert every.reason == "too_small"
 
 
+def test_a_small_face_that_only_the_search_with_a_border_finds_is_too_small(crop_one):
+    (face,) = detect_faces(astronaut())
+    box = face.box
+    part = astronaut()[
+        int(box.y) : int(box.y + box.height), int(box.x + 0.2 * box.width) : int(box.x + box.width)
+    ]
+    part = cv2.resize(part, None, fx=24 / box.width, fy=24 / box.width, interpolation=cv2.INTER_AREA)
+    photo = np.full((80, 100, 3), 128, np.uint8)
+    photo[: part.shape[0], : part.shape[1]] = part
+    every, safe, fast = (crop_one(encode(photo, "PNG"), search=sizes) for sizes in ("full", "safe", "fast"))
+    assert every == safe == fast
+    assert (every.reason, [face.found_by for face in every.faces]) == ("too_small", ["bordered"])
+
+
 def test_beside_a_large_face_the_smallest_are_left_out(crop_one):
     content = among_small_ones(90)
     every, fast = (crop_one(content, search=sizes, min_face_size=80) for sizes in ("full", "fast"))

@@ -97,12 +97,13 @@ def test_a_changed_file_is_another_set_also_with_its_size_and_time(faces, bright
     assert not np.array_equal(before[0][0], after[0][0])
 
 
-def test_a_file_that_changes_between_its_hash_and_its_decoding_is_an_error(faces, brightness_model):
+@pytest.mark.parametrize("memory", [0, 1])
+def test_a_file_that_changes_between_its_hash_and_its_decoding_is_an_error(faces, brightness_model, memory):
     cache = MemoryCache()
     digests = content_digests(faces)
     faces[3].path.write_bytes(faces[0].path.read_bytes())
     with pytest.raises(BtferError, match=r"changed while it was scored"):
-        score(brightness_model, faces, cache, digests=digests)
+        score(brightness_model, faces, cache, digests=digests, memory=memory)
     faces[3].path.write_bytes(faces[2].path.read_bytes())
     fresh = score(brightness_model, faces, cache)
     np.testing.assert_array_equal(fresh, score(brightness_model, faces, MemoryCache()))
@@ -139,3 +140,16 @@ def test_a_function_may_change_its_batch(faces, brightness_model):
     first = score(function, faces, cache)
     assert np.any(first)
     np.testing.assert_array_equal(first, score(function, faces, cache))
+
+
+def test_faces_that_say_an_unknown_interpolation_are_decoded_again(faces, brightness_model, decoded):
+    class Hostile(MemoryCache):
+        def load(self, *wanted):
+            found = super().load(*wanted)
+            return found and replace(found, interpolations=frozenset({"<script>"}))
+
+    cache = Hostile()
+    first = score(brightness_model, faces, cache)
+    decoded.clear()
+    np.testing.assert_array_equal(first, score(brightness_model, faces, cache))
+    assert len(decoded) == len(faces)

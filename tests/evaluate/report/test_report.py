@@ -138,7 +138,11 @@ def test_the_page_is_whole_and_escapes_names(tmp_path, brightness_model):
     assert not re.search(r"https?:|url\(|@import|<link|<iframe", page)
     places = set(re.findall(r"""(?:src|srcset|href)=["']([^"']{0,22})""", page))
     # Every cell with faces is linked to the faces behind it, and back.
-    assert places == {"data:image/jpeg;base64", "#sad-angry", "#sad-sad", "#sad-happy", "#matrix"}
+    anchors = {place for place in places if place.startswith("#face-")}
+    assert anchors == {f"#{name}" for name in re.findall('id="(face-[^"]*)"', page)}, (
+        "each face has its place"
+    )
+    assert places - anchors == {"data:image/jpeg;base64", "#sad-angry", "#sad-sad", "#sad-happy", "#matrix"}
     for cell in ("sad-angry", "sad-sad", "sad-happy"):
         assert f'<section class="cell" id="{cell}">' in page
     assert page.count("<svg") == 2 + 8

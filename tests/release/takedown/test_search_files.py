@@ -26,6 +26,7 @@ def test_reports_tables_and_runs_that_name_it_go_and_own_files_are_named(workspa
         "reports/copy/a.png": crop,
         "study/runs/x/test/model/predictions.csv": f"face_id\n{person['face_id']}\n",
         "study/leaderboard.md": person["image_id"],
+        "study/pair-0123456789ab.html": f'title="{person["face_id"]}"',
         "reports/sentence/a.html": f"It is at {person['url']}.",
         "reports/quoted/a.html": f"/proxy?of={quote(person['url'], safe='')}",
         "logs/20260101T000000-crop-1.log": f"data/faces/{person['face_id']}.png is broken",

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from btfer_builder.catalog.funnel import funnel
+from btfer_builder.catalog.leakage import remember_faces, replace_leaks
 from btfer_builder.catalog.takedown import is_taken_down
 from btfer_builder.config import DedupeRecipe, ReleaseRecipe, SampleRecipe
 from btfer_builder.dedupe.stage import dedupe
@@ -19,7 +20,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.images.thumbnails import thumbnail
 from btfer_builder.io.storage import thumb_path
 from btfer_builder.labels import EMOTIONS
-from btfer_builder.records import Candidate, Search
+from btfer_builder.records import Candidate, Leak, ReferencePicture, Search, TrainingSet
 from btfer_builder.release.audit import audit_release
 from btfer_builder.release.diff import diff_releases, faces_in
 from btfer_builder.release.stage import release
@@ -66,6 +67,18 @@ def no_trace(workspace, person):
 def adds_up(workspace):
     for stage in funnel(workspace.catalog):
         assert stage.came_in == stage.kept + sum(stage.dropped.values()), stage
+
+
+def test_what_a_search_in_training_sets_keeps_of_a_person_goes_too(workspace):
+    person, catalog = sampled(workspace), workspace.catalog
+    pictures = [ReferencePicture("set", name, "1-1", "[]") for name in ("jane-doe.jpg", "other.jpg")]
+    remember_faces(catalog, pictures, "{}")
+    training_set = TrainingSet("set", "set", "0" * 64, 2, 0, 8, 56, complete=True, faces=1)
+    leak = Leak("set", person["face_id"], "jane-doe.jpg", "near", "face", 1, 1)
+    replace_leaks(catalog, training_set, {person["face_id"]: True}, [leak])
+    take_down(workspace, person["face_id"])
+    assert [row["name"] for row in catalog.rows("SELECT name FROM reference_pictures")] == ["other.jpg"]
+    assert not any(b"jane-doe" in content for content in tree(workspace.root).values())
 
 
 def test_a_face_is_out_everywhere_and_another_takes_its_place(workspace, tmp_path):
