@@ -321,3 +321,14 @@ def test_reports_that_are_none_or_were_changed(reports, tmp_path):
         metrics.write_text(broken)
         with pytest.raises(BtferError, match="not a report of this btfer"):
             read_report(report)
+    for changed in ({"human": {"n": "x"}}, {"detectable": {"rows": [{"n": 1}]}}, {"detectable": [1]}):
+        metrics.write_text(json.dumps(content | changed))
+        with pytest.raises(BtferError, match="not a report of this btfer"):
+            read_report(report)
+    metrics.write_text(json.dumps(content))
+    table = report / "predictions.csv"
+    lines = table.read_text().splitlines()
+    for source in ("-1", "x", "9" * 400):
+        table.write_text("\n".join([*lines[:-1], f"{lines[-1].rpartition(',')[0]},{source}"]))
+        with pytest.raises(BtferError, match="not a report of this btfer"):
+            read_report(report)
