@@ -77,6 +77,7 @@ def evaluate(
     *,
     name: str = "",
     training_data: "str | PathLike[str] | None" = None,
+    calibration_data: "str | PathLike[str] | None" = None,
     **settings: Any,  # noqa: ANN401
 ) -> "Report":
     """Score a model on every face.
@@ -97,6 +98,8 @@ def evaluate(
     training_data
         Folder of class folders from the training domain of the model: common kinds of preprocessing are scored on it,
         and a note says whether the declared one looks wrong.
+    calibration_data
+        Folder of class folders outside the set, on which the temperature of the probabilities is fitted.
 
     Returns
     -------
@@ -120,7 +123,15 @@ def evaluate(
     >>> report.signature
     'BTFER|set:photos#...|n:14|in:256rgb/raw,...|labels:3|leak:unknown|btfer:...'
     """
-    return score(model, face_set(faces), EvalRecipe(), settings, name=name, training_data=training_data)
+    return score(
+        model,
+        face_set(faces),
+        EvalRecipe(),
+        settings,
+        name=name,
+        training_data=training_data,
+        calibration_data=calibration_data,
+    )
 
 
 def face_set(faces: Any) -> "FaceSet":  # noqa: ANN401 - what `evaluate` takes

@@ -60,8 +60,8 @@ class Report:
 
         Examples
         --------
-        >>> sorted(report.metrics)[:3]
-        ['accuracy', 'balanced_accuracy', 'brier']
+        >>> list(report.metrics)[:3]
+        ['accuracy', 'macro_f1', 'macro_recall']
         """
         return dict(self.evaluation.values)
 

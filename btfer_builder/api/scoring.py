@@ -29,6 +29,7 @@ def score(
     *,
     name: str = "",
     training_data: str | PathLike[str] | None = None,
+    calibration_data: str | PathLike[str] | None = None,
 ) -> Report:
     """Score a model with settings over the current ones; see `models.evaluate`."""
     (recipe,) = with_keywords("eval", settings, current)
@@ -53,6 +54,7 @@ def score(
         explicit=given_names(settings, EvalRecipe),
         leak=faces.leak,
         training_faces=() if training_data is None else faces_in_folder(path_of(training_data)),
+        calibration_faces=() if calibration_data is None else faces_in_folder(path_of(calibration_data)),
         cache=faces.cache,
     )
     return Report(evaluation)

@@ -244,13 +244,14 @@ class Workspace(Stages):
         *,
         name: str = "",
         training_data: "str | PathLike[str] | None" = None,
+        calibration_data: "str | PathLike[str] | None" = None,
         **settings: Any,  # noqa: ANN401
     ) -> "Report":
         """Score a model on the sample, with the settings of the workspace.
 
         Parameters
         ----------
-        model, name, training_data
+        model, name, training_data, calibration_data
             As in `btfer_builder.evaluate`.
 
         Returns
@@ -271,7 +272,13 @@ class Workspace(Stages):
         from btfer_builder.api.scoring import score
 
         return score(
-            model, self.load_faces(), self.recipe.eval, settings, name=name, training_data=training_data
+            model,
+            self.load_faces(),
+            self.recipe.eval,
+            settings,
+            name=name,
+            training_data=training_data,
+            calibration_data=calibration_data,
         )
 
     @takes(EvalRecipe, only=("resamples", "seed"))

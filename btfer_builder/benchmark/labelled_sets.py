@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 
 from btfer_builder.benchmark.run import cross_domain_faces
 from btfer_builder.crawl.licenses import license_code
-from btfer_builder.datasets.labelled_faces import faces_in_folder, read_metadata
+from btfer_builder.datasets.labelled_faces import faces_in_folder, read_licences, read_metadata
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import Undecodable, decode_image, open_image
-from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
 from btfer_builder.io.json import read_json
 from btfer_builder.labels import EMOTIONS, SPLITS, Emotion, parse_split
-from btfer_builder.release.schema import LICENSES
 
 if TYPE_CHECKING:
     from btfer_builder.datasets.labelled_faces import LabelledFace
@@ -152,7 +150,7 @@ def _credits(folder: Path, split: str, faces: "Sequence[LabelledFace]") -> list[
     """Return the faces of a release whose licence is free, without restrictions and without a refusal of consent."""
     root = folder if split == WHOLE else folder / split
     rows = read_metadata(root) or read_metadata(folder)
-    listed = _licences(folder) or _licences(folder.parent)
+    listed = read_licences(folder)
     found = []
     for face in faces:
         row = rows.get(face.face_id, {})
@@ -162,15 +160,3 @@ def _credits(folder: Path, split: str, faces: "Sequence[LabelledFace]") -> list[
         if license_code(name) in FREE and not refused:
             found.append(Credit(face, name, credit.get("creator", ""), credit.get("source", "")))
     return found
-
-
-def _licences(folder: Path) -> dict[str, dict[str, str]]:
-    """Return the rows of the table of licences of a release by face; empty if there is none."""
-    try:
-        columns, rows = read_csv(folder / LICENSES)
-        mapped = [as_mapping(columns, cells) for _, cells in rows]
-    except OSError:
-        return {}
-    return {
-        row.get("face_id", ""): {name: unescape_cell(cell) for name, cell in row.items()} for row in mapped
-    }

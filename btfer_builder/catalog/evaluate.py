@@ -1,4 +1,4 @@
-"""Queries of the evaluation: how the faces of the sample were found, and their votes."""
+"""Queries of the evaluation: how the faces of the sample were found, where they are from, and their votes."""
 
 import sqlite3
 
@@ -9,6 +9,14 @@ def sampled_attributes(catalog: Catalog) -> list[sqlite3.Row]:
     """Return face_id, query_ethnicity, query_gender, query_age, language and engine of each face of the sample."""
     return catalog.rows(
         """SELECT s.face_id, i.query_ethnicity, i.query_gender, i.query_age, i.language, i.engine
+           FROM sample s JOIN faces f USING (face_id) JOIN image_rows i USING (image_id)"""
+    )
+
+
+def sampled_origins(catalog: Catalog) -> list[sqlite3.Row]:
+    """Return face_id, image_id and creator of each face of the sample; an unknown creator is empty or None."""
+    return catalog.rows(
+        """SELECT s.face_id, f.image_id, i.creator
            FROM sample s JOIN faces f USING (face_id) JOIN image_rows i USING (image_id)"""
     )
 

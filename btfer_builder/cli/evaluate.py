@@ -60,6 +60,11 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
     "--training-data", type=_FOLDER, help="Folder of class folders from the training domain of the model."
 )
 @click.option(
+    "--calibration-data",
+    type=_FOLDER,
+    help="Folder of class folders outside the test set; fits the temperature of the probabilities on it.",
+)
+@click.option(
     "--model-card", is_flag=True, help="Also write model_card.md, with a model-index block for Hugging Face."
 )
 @recipe_options(EvalRecipe)
@@ -71,6 +76,7 @@ def evaluate(
     data: Path | None,
     check_preprocessing: bool,
     training_data: Path | None,
+    calibration_data: Path | None,
     model_card: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
@@ -117,6 +123,7 @@ def evaluate(
         explicit=given_flags(options),
         leak=faces.leak,
         training_faces=faces_in_folder(training_data) if check_preprocessing and training_data else (),
+        calibration_faces=() if calibration_data is None else faces_in_folder(calibration_data),
         cache=faces.cache,
     )
     for report in reports:
@@ -299,10 +306,10 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
         SEPARATE_SETS,
         heads,
         shown_cells,
-        significance_summary,
         write_leaderboards,
     )
     from btfer_builder.evaluate.report.read_report import collect_reports
+    from btfer_builder.evaluate.report.sentences import order_sentences, significance_summary
     from btfer_builder.io.text import counted
 
     read, lines = collect_reports(paths)
@@ -316,7 +323,7 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
         for board in boards:
             title = f"{board.set_name} #{board.set_hash}, {counted(board.n, 'face')}"
             table(title, heads(), shown_cells(board))
-            echo("\n".join([significance_summary(board), *board.notes]))
+            echo("\n".join([significance_summary(board), *order_sentences(board), *board.notes]))
         echo(str(folder))
     return {"leaderboards": [board.to_dict() for board in boards], "path": str(folder)}
 

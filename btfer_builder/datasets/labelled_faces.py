@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from btfer_builder.catalog.evaluate import sampled_attributes, sampled_votes
+from btfer_builder.catalog.evaluate import sampled_attributes, sampled_origins, sampled_votes
 from btfer_builder.catalog.sample import scored_faces
 from btfer_builder.errors import BtferError
 from btfer_builder.images.files import in_total, is_system, list_images, report_left_out
+from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
 from btfer_builder.io.json import parse_json
 from btfer_builder.io.limits import read_lines
 from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
 from btfer_builder.next_step import no_sample
-from btfer_builder.release.schema import METADATA, read_attributes, read_votes
+from btfer_builder.release.schema import LICENSES, METADATA, read_attributes, read_votes
 from btfer_builder.workspace import Workspace
 
 
@@ -32,6 +33,8 @@ class LabelledFace:
         Attributes of its search (`query_ethnicity`, …, `language`, `engine`), as far as they are known.
     votes
         Number of reviewers for each emotion; empty if unknown.
+    photo, creator
+        The photo that it is cut from (its id, or the page it is on) and its creator; empty if unknown.
     """
 
     path: Path
@@ -39,6 +42,8 @@ class LabelledFace:
     face_id: str
     attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
     votes: Mapping[str, int] = field(default_factory=dict, hash=False)
+    photo: str = ""
+    creator: str = ""
 
 
 def faces_in_folder(directory: Path) -> list[LabelledFace]:
@@ -75,7 +80,7 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
             names = ", ".join(split.name for split in splits)
             raise BtferError(f"{directory}: has several splits ({names}); name one: {splits[0]}")
         return faces_in_folder(splits[0])
-    searched = read_metadata(directory)
+    searched, origins = read_metadata(directory), read_licences(directory)
     beside = list_images(directory, recursive=False)
     metadata = {"not_an_image": -(directory / METADATA).is_file()}  # it is read
     left_out: list[Mapping[str, int]] = [{"unlisted": len(beside.images)}, beside.left_out, metadata]
@@ -92,7 +97,18 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
         for path in files.images:
             name = path.relative_to(directory).as_posix()
             row = searched.get(name, {})
-            faces.append(LabelledFace(path, emotion, name, read_attributes(row), read_votes(row)))
+            origin = origins.get(str(row.get("face_id")), {}) if row else {}
+            faces.append(
+                LabelledFace(
+                    path,
+                    emotion,
+                    name,
+                    read_attributes(row),
+                    read_votes(row),
+                    origin.get("source", ""),
+                    origin.get("creator", ""),
+                )
+            )
     report_left_out(directory, in_total(left_out))
     return sorted(faces, key=lambda face: face.face_id)
 
@@ -112,6 +128,7 @@ def faces_in_sample(workspace: Workspace) -> list[LabelledFace]:
     votes: dict[str, dict[str, int]] = {}
     for row in sampled_votes(catalog):
         votes.setdefault(row["face_id"], {})[row["emotion"]] = row["votes"]
+    origins = {row["face_id"]: (row["image_id"], row["creator"] or "") for row in sampled_origins(catalog)}
     faces = [
         LabelledFace(
             workspace.root / row["path"],
@@ -119,6 +136,7 @@ def faces_in_sample(workspace: Workspace) -> list[LabelledFace]:
             row["face_id"],
             attributes.get(row["face_id"], {}),
             votes.get(row["face_id"], {}),
+            *origins.get(row["face_id"], ("", "")),
         )
         for row in scored_faces(catalog)
     ]
@@ -155,6 +173,21 @@ def read_metadata(directory: Path) -> dict[str, dict[str, object]]:
     except OSError as error:
         raise BtferError(f"{path}: cannot be read: {error.strerror}") from None
     return found
+
+
+def read_licences(directory: Path) -> dict[str, dict[str, str]]:
+    """Return the rows of the table of licences of a release, or of one of its splits, by face; empty without one."""
+    here = directory.resolve()
+    for folder in (here, here.parent):
+        try:
+            columns, lines = read_csv(folder / LICENSES)
+            rows = [as_mapping(columns, cells) for _, cells in lines]
+        except OSError:
+            continue
+        return {
+            row.get("face_id", ""): {name: unescape_cell(cell) for name, cell in row.items()} for row in rows
+        }
+    return {}
 
 
 def _is_class(folder: Path) -> bool:

@@ -14,6 +14,7 @@ from btfer_builder import __version__
 from btfer_builder.config import EvalRecipe
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.calibration_faces import check_apart, temperature_of
 from btfer_builder.evaluate.efficiency import efficiency
 from btfer_builder.evaluate.inference.kept_faces import View, as_it_is
 from btfer_builder.evaluate.inference.outputs import Predictions, filled, read_labels
@@ -21,10 +22,14 @@ from btfer_builder.evaluate.inference.predict import ModelRun, Progress, predict
 from btfer_builder.evaluate.kernels import kernel_note, kernel_runs, kernel_scores
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.evaluate.loaders.registry import PACKAGES, load_model
+from btfer_builder.evaluate.metrics.calibration import risk_coverage, with_temperature
 from btfer_builder.evaluate.metrics.groups import group_scores
+from btfer_builder.evaluate.metrics.human import human_ceiling
 from btfer_builder.evaluate.metrics.outcomes import Outcomes
+from btfer_builder.evaluate.metrics.power import detectable_differences
 from btfer_builder.evaluate.metrics.registry import metric_intervals, metric_values
 from btfer_builder.evaluate.metrics.scores import score_votes
+from btfer_builder.evaluate.metrics.sources import source_groups
 from btfer_builder.evaluate.notes import notes_of
 from btfer_builder.evaluate.preprocessing.preprocessing_search import (
     PreprocessingScore,
@@ -94,6 +99,7 @@ def evaluate_models(
     explicit: Collection[str] = (),
     leak: str | None = None,
     training_faces: Sequence[LabelledFace] = (),
+    calibration_faces: Sequence[LabelledFace] = (),
     cache: FaceCache = MEMORY,
 ) -> list[EvalReport]:
     """Score models on every face and write a report for each model into its folder of `output`; see `score_models`.
@@ -112,6 +118,7 @@ def evaluate_models(
         explicit=explicit,
         leak=leak,
         training_faces=training_faces,
+        calibration_faces=calibration_faces,
         cache=cache,
     )
     return [write_report(evaluation, output) for evaluation in evaluations]
@@ -127,6 +134,7 @@ def score_models(
     explicit: Collection[str] = (),
     leak: str | None = None,
     training_faces: Sequence[LabelledFace] = (),
+    calibration_faces: Sequence[LabelledFace] = (),
     cache: FaceCache = MEMORY,
 ) -> list[Evaluation]:
     """Score models on every face. Each face is decoded once.
@@ -150,6 +158,8 @@ def score_models(
     training_faces
         Faces of the models' training domain. The usual kinds of preprocessing are compared on a part of them, and a
         warning is added where another one is better than the declared one.
+    calibration_faces
+        Faces outside the set, on which the temperature of each model is fitted; empty for none.
     cache
         Where decoded, resized faces of the set are kept for the next call, up to `recipe.memory`.
 
@@ -166,6 +176,8 @@ def score_models(
     check_hash(recipe.set_hash)
     digests = content_digests(faces, recipe.workers)
     digest = set_digest(faces, digests)
+    if calibration_faces:
+        check_apart(calibration_faces, faces, recipe.workers)
     check_set(digest, recipe.set_hash)
     loaded = [load(model, recipe) for model in models]
     declared = [resolve_preprocessing(model, recipe, explicit) for model in loaded]
@@ -224,6 +236,10 @@ def score_models(
             tried=tried,
             kernels=[next(of_variants) for _ in variants[number]],
         )
+        if calibration_faces and seen[0].probabilistic:
+            temperature = temperature_of(job, calibration_faces, recipe, seen[0].activation)
+            scaled = with_temperature(evaluation.outcomes, temperature, len(calibration_faces))
+            evaluation = replace(evaluation, temperature=scaled)
         evaluations.append(replace(evaluation, title=titles[number]))
     return evaluations
 
@@ -326,6 +342,7 @@ def measure(
         soft=score_votes(outcomes.probabilities, votes, predictions.predicted)
         if predictions.probabilistic
         else None,
+        human=human_ceiling(true, votes, source_groups(faces), **drawing),
         groups=group_scores(faces, true, predictions.predicted, **drawing),
         corruptions=corruption_scores(
             true, predictions.predicted, answers[: len(answers) - len(smaller)], **drawing
@@ -336,6 +353,8 @@ def measure(
         efficiency=efficiency(job.model, job.preprocessing, measure=recipe.efficiency),
         tried=tried,
         kernels=of_kernels,
+        risk_coverage=risk_coverage(outcomes),
+        detectable=detectable_differences(faces, true, predictions.predicted),
         notes=(
             *notes_of(
                 outcomes.scores, job.labels, predictions, job.preprocessing, declaration, job.model.begins

@@ -10,8 +10,11 @@ from btfer_builder.evaluate.efficiency import Efficiency
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
 from btfer_builder.evaluate.kernels import KernelScore
 from btfer_builder.evaluate.loaders.base import Model
+from btfer_builder.evaluate.metrics.calibration import Coverage, Temperature
 from btfer_builder.evaluate.metrics.groups import Grouping
+from btfer_builder.evaluate.metrics.human import HumanCeiling
 from btfer_builder.evaluate.metrics.outcomes import Outcomes
+from btfer_builder.evaluate.metrics.power import ALPHA, POWER, Detectable
 from btfer_builder.evaluate.metrics.registry import METRICS
 from btfer_builder.evaluate.metrics.scores import Interval, Scores, SoftScores
 from btfer_builder.evaluate.notes import NO_PROBABILITIES, lacking_faces
@@ -27,6 +30,7 @@ SCHEMA = 3
 LEFT_OUT = (
     *(metric.name for metric in METRICS.values() if metric.of_probabilities),
     "reliability",
+    "risk_coverage",
     "soft_labels",
 )
 
@@ -51,12 +55,20 @@ class Evaluation:
         Every metric of `METRICS` and its 95 % interval, by name; `intervals` also has `f1_<emotion>`.
     soft
         Scores against votes; None where faces have no votes of several reviewers.
+    human
+        How well people do on the set; None likewise.
     groups, corruptions, resolutions, efficiency, tried
         Further measurements; `tried` are other kinds of preprocessing, compared on the training domain.
     kernels
         The accuracy under the usual interpolations; empty if one is declared.
+    detectable
+        The smallest differences that the set detects, of all faces first.
     notes
         Remarks on the numbers, as sentences.
+    risk_coverage
+        Accuracy on the faces of which the model is surest; empty where its outputs are no probabilities.
+    temperature
+        Probabilities scaled by a temperature that was fitted on other faces; None without those.
     versions
         Versions of the libraries used.
     """
@@ -75,13 +87,17 @@ class Evaluation:
     values: dict[str, float | None]
     intervals: dict[str, Interval]
     soft: SoftScores | None
+    human: HumanCeiling | None
     groups: tuple[Grouping, ...]
     corruptions: tuple[CorruptionScore, ...]
     resolutions: tuple[ResolutionScore, ...]
     efficiency: Efficiency
     tried: tuple[PreprocessingScore, ...]
     kernels: tuple[KernelScore, ...]
+    detectable: tuple[Detectable, ...]
     notes: tuple[str, ...]
+    risk_coverage: tuple[Coverage, ...] = ()
+    temperature: Temperature | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -129,7 +145,15 @@ class Evaluation:
             "lacking_classes": lacking_faces(self.scores, self.labels),
             "left_out": {} if self.predictions.probabilistic else dict.fromkeys(LEFT_OUT, NO_PROBABILITIES),
             "soft_labels": self.soft and asdict(self.soft),
+            "risk_coverage": [asdict(item) for item in self.risk_coverage],
+            "temperature": self.temperature and asdict(self.temperature),
+            "human": self.human and asdict(self.human),
             "groups": [asdict(item) for item in self.groups],
+            "detectable": {
+                "alpha": ALPHA,
+                "power": POWER,
+                "rows": [asdict(item) for item in self.detectable],
+            },
             "corruptions": [asdict(item) for item in self.corruptions],
             "resolutions": [asdict(item) for item in self.resolutions],
             "efficiency": asdict(self.efficiency),

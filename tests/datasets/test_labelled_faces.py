@@ -1,5 +1,7 @@
 """`--data DIR`: a folder of class folders."""
 
+import json
+
 import pytest
 from PIL import Image
 
@@ -43,3 +45,15 @@ def test_names_what_is_wrong(tmp_path):
     put(tmp_path / "contempt" / "a.png")
     with pytest.raises(BtferError, match=r"contempt: 'contempt' is not an emotion.*rename"):
         faces_in_folder(tmp_path)
+
+
+def test_faces_of_a_release_know_their_photo_and_creator(tmp_path):
+    for name in ("sad/a.png", "sad/b.png", "happy/c.png"):
+        put(tmp_path / "test" / name)
+    rows = [{"file_name": "sad/a.png", "face_id": "1"}, {"file_name": "happy/c.png", "face_id": "2"}]
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    (tmp_path / "test" / "metadata.jsonl").write_text(lines)
+    table = "face_id,file_name,creator,source\n1,test/sad/a.png,'=Ana,https://a.org/1\n2,test/happy/c.png,,\n"
+    (tmp_path / "LICENSES.csv").write_text(table)
+    faces = {face.face_id: (face.photo, face.creator) for face in faces_in_folder(tmp_path / "test")}
+    assert faces == {"sad/a.png": ("https://a.org/1", "=Ana"), "sad/b.png": ("", ""), "happy/c.png": ("", "")}

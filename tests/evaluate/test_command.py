@@ -130,6 +130,11 @@ def test_classes_that_are_none_of_the_seven_are_said(room):
             2,
             "choose the preprocessing on other faces",
         ),
+        (
+            ["typed_models:happy", "--calibration-data", "faces"],
+            1,
+            "21 of 21 faces are in the test set, first faces/angry",
+        ),
         (["typed_models:happy", "--scale", "0,1"], 1, "does its own preprocessing"),
         (["--preset", "deepface"], 1, "has no model file"),
     ],

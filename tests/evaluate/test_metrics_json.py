@@ -109,7 +109,10 @@ def test_scores_that_are_no_probabilities_have_no_metrics_of_probabilities(undec
     assert {key: metrics[key] for key in same} == {key: known[key] for key in same}
     assert [metrics[key] for key in ("roc_auc", "ece", "log_loss", "brier", "soft_labels")] == [None] * 5
     assert metrics["reliability"] == []
-    assert metrics["left_out"].keys() == {"roc_auc", "ece", "log_loss", "brier", "reliability", "soft_labels"}
+    assert metrics["left_out"].keys() == {
+        *("roc_auc", "ece", "log_loss", "brier", "reliability", "soft_labels"),
+        *("accuracy_at_80", "accuracy_at_90", "risk_coverage"),
+    }
     assert all("not probabilities" in reason for reason in metrics["left_out"].values())
     assert known["left_out"] == {}
     assert (

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.metrics.gap_interval import gap_interval
 from btfer_builder.evaluate.metrics.scores import Interval, score
+from btfer_builder.evaluate.metrics.significance import holm
 
 #: Attributes that faces are grouped by, and their names in reports.
 ATTRIBUTES = {
@@ -69,6 +70,8 @@ class Grouping:
         P-value of the χ² test of homogeneity.
     differ
         Whether the interval excludes 0; None without an interval.
+    p_holm
+        The p-value, corrected for the number of attributes.
     """
 
     attribute: str
@@ -77,6 +80,7 @@ class Grouping:
     gap_interval: Interval | None = None
     p_value: float | None = None
     differ: bool | None = None
+    p_holm: float | None = None
 
 
 def group_scores(
@@ -109,7 +113,12 @@ def group_scores(
         shown = [(true == predicted)[members[group.value]] for group in groups if group.accuracy is not None]
         grouping = Grouping(attribute, groups)
         groupings.append(_with_gap(grouping, shown, resamples, seed) if len(shown) > 1 else grouping)
-    return tuple(groupings)
+    tested = [grouping for grouping in groupings if grouping.p_value is not None]
+    corrected = iter(holm([grouping.p_value for grouping in tested if grouping.p_value is not None]))
+    return tuple(
+        grouping if grouping.p_value is None else replace(grouping, p_holm=next(corrected))
+        for grouping in groupings
+    )
 
 
 def _group(value: str, true: NDArray[np.int64], predicted: NDArray[np.int64]) -> Group:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.evaluate.metrics.bootstrap import Statistics, bootstrap_intervals, roc_auc_of_draws
+from btfer_builder.evaluate.metrics.calibration import covered_accuracy
 from btfer_builder.evaluate.metrics.outcomes import Outcomes, Resamples
 from btfer_builder.evaluate.metrics.scores import (
     BINS,
@@ -168,6 +169,30 @@ def _top2_hits(outcomes: Outcomes) -> NDArray[np.bool_]:
     return in_top2(outcomes.true, outcomes.predicted, values)
 
 
+def _covered(coverage: float) -> Metric:
+    """Return the metric of the accuracy on the faces of which the model is surest."""
+
+    def prepare(outcomes: Outcomes) -> Statistic:
+        correct, confidence = outcomes.predicted == outcomes.true, outcomes.probabilities.max(axis=1)
+        return lambda resamples: covered_accuracy(correct, confidence, coverage, resamples.counts)
+
+    return Metric(
+        f"accuracy_at_{coverage:.0%}".rstrip("%"),
+        lambda outcomes: float(
+            covered_accuracy(
+                outcomes.predicted == outcomes.true, outcomes.probabilities.max(axis=1), coverage
+            )[0]
+        ),
+        Bootstrap(prepare),
+        Text(
+            f"Accuracy at {coverage:.0%} coverage",
+            f"Accuracy on the {coverage:.0%} of the faces of which the model is surest.",
+            sections=("calibration",),
+        ),
+        of_probabilities=True,
+    )
+
+
 #: Every metric, by name, in the order in which reports show them. A new metric is one entry here.
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -249,6 +274,8 @@ METRICS: dict[str, Metric] = {
             Text("Brier score", "Mean of Σ (p − y)² over the seven emotions, 0 to 2.", "", ("calibration",)),
             of_probabilities=True,
         ),
+        _covered(0.8),
+        _covered(0.9),
     )
 }
 

@@ -90,6 +90,8 @@ class SoftScores:
         Mean of Σ (p − vote share)².
     jensen_shannon
         Mean Jensen–Shannon divergence of the votes and the probabilities, in bits, 0…1.
+    voters_cross_entropy
+        The cross entropy of the votes with themselves, their mean entropy: the smallest that a model can reach.
     """
 
     n: int
@@ -97,6 +99,7 @@ class SoftScores:
     cross_entropy: float
     brier: float
     jensen_shannon: float
+    voters_cross_entropy: float = 0.0
 
 
 def wilson(hits: int, n: int) -> Interval:
@@ -197,7 +200,7 @@ def score_votes(probabilities: Table, votes: Table, predicted: NDArray[np.int64]
 
     `predicted` are the predictions, shape (n,). None if no face has two votes.
     """
-    from scipy.special import rel_entr
+    from scipy.special import entr, rel_entr
 
     several = votes.sum(axis=1) >= 2
     if not several.any():
@@ -213,6 +216,7 @@ def score_votes(probabilities: Table, votes: Table, predicted: NDArray[np.int64]
         cross_entropy=float(-(shares * np.log(p.clip(SMALLEST, 1))).sum(axis=1).mean()),
         brier=float(((p - shares) ** 2).sum(axis=1).mean()),
         jensen_shannon=float(divergence.clip(0, 1).mean()),
+        voters_cross_entropy=float(entr(shares).sum(axis=1).mean()),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from btfer_builder.evaluate.metrics.calibration import Coverage
 from btfer_builder.evaluate.metrics.scores import Interval, ReliabilityBin
 
 #: Margins of a chart with axes, in pixels, for the numbers.
@@ -63,14 +64,40 @@ def curve_chart(line: Line, positions: Sequence[str], label: str, *, width: int 
     return _svg(width, height, parts, f"{line.name}: accuracy")
 
 
-def interval_bar(value: float, interval: Interval | None, low: float = 0, high: float = 1) -> Markup:
-    """Draw a share as a bar with a whisker for its interval, as wide as its table cell."""
+def coverage_chart(points: Sequence[Coverage]) -> Markup:
+    """Draw the accuracy on the faces of which a model is surest against their share of all faces."""
+    width, height = 420, 260
+    x, y = _scales(width, height, 0, 1)
+    parts = [_frame(width, height, [(0, "0%"), (0.5, "50%"), (0.8, "80%"), (1, "100%")], "coverage")]
+    line = "L".join(f"{x(item.coverage)} {y(item.accuracy)}" for item in points)
+    parts.append(f'<path class="line" d="M{line}"/>')
+    for item in points:
+        title = f"{item.coverage:.0%} of the faces: accuracy {item.accuracy:.1%}"
+        parts.append(
+            f'<circle class="dot solid" cx="{x(item.coverage)}" cy="{y(item.accuracy)}" r="2.5">'
+            f"<title>{title}</title></circle>"
+        )
+    return _svg(width, height, parts, "Risk and coverage: accuracy on the faces of which the model is surest")
+
+
+def interval_bar(
+    value: float,
+    interval: Interval | None,
+    low: float = 0,
+    high: float = 1,
+    band: Interval | None = None,
+) -> Markup:
+    """Draw a share as a bar with a whisker for its interval, as wide as its table cell, over a band behind it."""
     span = high - low or 1
 
     def left_of(share: float) -> str:
         return f"{100 * (min(max(share, low), high) - low) / span:.2f}%"
 
-    parts = [f'<span class="fill" style="width:{left_of(value)}"></span>']
+    parts = []
+    if band is not None:
+        size = f"{100 * (band[1] - band[0]) / span:.2f}%"
+        parts.append(f'<span class="human" style="left:{left_of(band[0])};width:{size}"></span>')
+    parts.append(f'<span class="fill" style="width:{left_of(value)}"></span>')
     if interval is not None:
         size = f"{100 * (interval[1] - interval[0]) / span:.2f}%"
         parts.append(f'<span class="whisker" style="left:{left_of(interval[0])};width:{size}"></span>')

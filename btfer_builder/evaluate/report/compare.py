@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.agreement import agreement, kappa
 from btfer_builder.evaluate.metrics.bootstrap import bca, draws
+from btfer_builder.evaluate.metrics.human import HumanCeiling
 from btfer_builder.evaluate.metrics.outcomes import Resamples
+from btfer_builder.evaluate.metrics.power import MIN_SOURCES, Detectable, between_models
 from btfer_builder.evaluate.metrics.registry import metrics_in
 from btfer_builder.evaluate.metrics.scores import Interval, Table, one_hot
 from btfer_builder.evaluate.metrics.significance import (
+    Correct,
     cliques,
     cochran_q,
     holm,
@@ -22,6 +26,7 @@ from btfer_builder.evaluate.metrics.significance import (
     mean_ranks,
     shared_ranks,
 )
+from btfer_builder.evaluate.metrics.sources import design_effect
 from btfer_builder.evaluate.report.model_names import distinct_names
 from btfer_builder.evaluate.report.read_report import ReadReport
 from btfer_builder.evaluate.signature import parse_signature
@@ -89,6 +94,11 @@ class ModelPair:
         Differences and their paired bootstrap intervals; None without resamples.
     p_value, p_holm
         P-value of McNemar's exact test, and corrected for the number of pairs.
+    detectable
+        Smallest difference in accuracy of two models that disagree as often as these, which the test detects with
+        80 % power at the level of the first step of Holm's correction; None if no difference is enough.
+    identical
+        Whether both give the same answer for every face.
     agreement, kappa
         Share of faces with the same prediction, and Cohen's κ of the predictions; None where it is undefined.
     """
@@ -103,6 +113,8 @@ class ModelPair:
     macro_f1_interval_95: Interval | None
     p_value: float
     p_holm: float
+    detectable: float | None = None
+    identical: bool = False
     agreement: float | None = None
     kappa: float | None = None
 
@@ -125,6 +137,10 @@ class Leaderboard:
         P-value of Cochran's Q.
     notes
         Differences of the signatures.
+    detectable
+        What the set detects at the accuracy of the first model; empty for reports without it.
+    human
+        How well people do on the set; None where it is not known.
     unpaired
         By accuracy, the models whose predictions are not known, so that no test compares them.
     reports
@@ -139,6 +155,8 @@ class Leaderboard:
     tied: tuple[tuple[int, ...], ...]
     p_any: float
     notes: tuple[str, ...]
+    detectable: tuple[Detectable, ...] = ()
+    human: HumanCeiling | None = None
     unpaired: tuple[Row, ...] = ()
     reports: tuple[ReadReport, ...] = field(default=(), repr=False, compare=False)
 
@@ -225,9 +243,13 @@ def _leaderboard(reports: Sequence[ReadReport], resamples: int, seed: int) -> Le
     drawn = _draw(ordered, resamples, seed) if positions and len(ordered[0].faces) > 1 else {}
     different = np.zeros((len(ordered), len(ordered)), dtype=bool)
     pairs = []
+    every_source = [report.sources for report in ordered]
+    sources = min(every_source, key=lambda groups: len(np.unique(groups)), default=np.zeros(0, np.int64))
+    level = ALPHA / max(1, len(positions))
     for (a, b), p_value, p_holm in zip(positions, p_values, corrected, strict=True):
         different[a, b] = different[b, a] = p_holm < ALPHA
-        pairs.append(_pair(ordered[a], ordered[b], (p_value, p_holm), _differences(drawn, a, b)))
+        pair = _pair(ordered[a], ordered[b], (p_value, p_holm), _differences(drawn, a, b))
+        pairs.append(replace(pair, detectable=_detectable(correct[a], correct[b], sources, level)))
     accuracies = [report.metrics["accuracy"] for report in ordered]
     ranks, means = shared_ranks(accuracies, different), mean_ranks(correct) if ordered else []
     best = (ordered or every)[0].metrics["accuracy"]
@@ -243,9 +265,19 @@ def _leaderboard(reports: Sequence[ReadReport], resamples: int, seed: int) -> Le
         tied=tuple(cliques(different)),
         p_any=cochran_q(correct) if ordered else 1.0,
         notes=_notes(every),
+        detectable=next((report.detectable for report in every if report.detectable), ()),
+        human=next((report.human for report in every if report.human), None),
         unpaired=tuple(_row(report, None, False, None, best) for report in every if not report.faces),
         reports=tuple(ordered),
     )
+
+
+def _detectable(first: Correct, second: Correct, sources: NDArray[np.int64], alpha: float) -> float | None:
+    differences = first.astype(np.float64) - second
+    if len(np.unique(sources)) < MIN_SOURCES:
+        return None
+    independent = len(first) / design_effect(differences, sources)
+    return between_models(float(np.abs(differences).mean()), independent, alpha)
 
 
 def _row(report: ReadReport, rank: int | None, tied: bool, mean_rank: float | None, best: float) -> Row:
@@ -284,6 +316,7 @@ def _pair(
         macro_f1_interval_95=bca(drawn["macro_f1"], None, f1) if drawn else None,
         p_value=p_values[0],
         p_holm=p_values[1],
+        identical=bool((first.predicted == second.predicted).all()),
         agreement=agreement(first.predicted, second.predicted),
         kappa=kappa(first.predicted, second.predicted),
     )

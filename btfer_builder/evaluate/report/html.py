@@ -7,12 +7,21 @@ from markupsafe import Markup
 
 from btfer_builder.evaluate.metrics.groups import ATTRIBUTES, MIN_FACES, WORDING
 from btfer_builder.evaluate.metrics.registry import METRICS, Metric
-from btfer_builder.evaluate.metrics.scores import SMALLEST, Interval, Scores
+from btfer_builder.evaluate.metrics.scores import SMALLEST, Interval
 from btfer_builder.evaluate.notes import NO_PROBABILITIES, lacking_faces
 from btfer_builder.evaluate.report.face_thumbnails import cells, worst_errors
+from btfer_builder.evaluate.report.sentences import (
+    groups_sentence,
+    human_band,
+    human_sentence,
+    percent,
+    power_sentence,
+    summary,
+    temperature_sentence,
+)
 from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.evaluate.robustness import MEANINGS, SEVERITIES
-from btfer_builder.io.text import counted, listed
+from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS
 
 if TYPE_CHECKING:
@@ -31,6 +40,7 @@ def report_html(evaluation: Evaluation) -> bytes:
             scores=evaluation.scores,
             metrics=METRICS.values(),
             summary=summary(evaluation.scores),
+            limits=_limits(evaluation),
             fed=evaluation.preprocessing_dict(),
             no_probabilities=NO_PROBABILITIES,
             smallest=f"{SMALLEST:.0e}",
@@ -38,7 +48,6 @@ def report_html(evaluation: Evaluation) -> bytes:
             emotions=EMOTIONS,
             cells=cells(evaluation.faces, predictions),
             errors=worst_errors(evaluation.faces, predictions),
-            attributes=ATTRIBUTES,
             min_faces=MIN_FACES,
             wording=WORDING,
             meanings=MEANINGS,
@@ -55,7 +64,13 @@ def report_summary_html(evaluation: Evaluation) -> str:
     """
     metrics = [metric for metric in METRICS.values() if "headline" in metric.text.sections]
     page = environment().get_template("notebook.html.j2").module
-    return str(page.report(evaluation, metrics, summary(evaluation.scores), EMOTIONS))  # type: ignore[attr-defined]
+    said = [*summary(evaluation.scores), *_limits(evaluation)]
+    return str(page.report(evaluation, metrics, said, EMOTIONS))  # type: ignore[attr-defined]
+
+
+def _limits(evaluation: Evaluation) -> list[str]:
+    """Return what people and the set itself allow to say."""
+    return list(filter(None, [human_sentence(evaluation.human), power_sentence(evaluation.detectable)]))
 
 
 def environment() -> "Environment":
@@ -74,35 +89,14 @@ def environment() -> "Environment":
     pages.filters |= {"percent": percent, "between": between, "short": short, "points": points}
     pages.filters |= {"counted": counted, "value_of": value_of, "interval_of": interval_of}
     pages.filters["literal"] = lambda text: Markup(literal(text))  # noqa: S704 - for Markdown, and escaped
-    pages.globals |= {"charts": charts}
+    pages.globals |= {
+        "charts": charts,
+        "attributes": ATTRIBUTES,
+        "groups_sentence": groups_sentence,
+        "human_band": human_band,
+        "temperature_sentence": temperature_sentence,
+    }
     return pages
-
-
-def summary(scores: Scores) -> list[str]:
-    """Return sentences that describe the scores: accuracy, baseline, best and worst recall."""
-    low, high = scores.accuracy_interval
-    correct = sum(scores.confusion[i][i] for i in range(len(EMOTIONS)))
-    largest = max(item.support for item in scores.per_class.values()) / scores.n
-    sentences = [
-        f"The model predicts the labelled emotion of {correct:,} of {counted(scores.n, 'face')}, "
-        f"{percent(scores.accuracy)} (95% interval {percent(low)} to {percent(high)}).",
-        f"Always predicting the largest class would reach {percent(largest)}.",
-    ]
-    present = [emotion for emotion in EMOTIONS if scores.per_class[emotion].support]
-    recalls = {emotion: scores.per_class[emotion].recall for emotion in present}
-    lowest, highest = min(recalls.values()), max(recalls.values())
-    if highest > lowest:
-        best = [emotion for emotion in present if recalls[emotion] == highest]
-        worst = [emotion for emotion in present if recalls[emotion] == lowest]
-        errors = list(scores.confusion[EMOTIONS.index(worst[0])])
-        errors[EMOTIONS.index(worst[0])] = 0
-        single = len(worst) == 1 and errors.count(max(errors)) == 1
-        confused = f", most often confused with {EMOTIONS[errors.index(max(errors))]}" if single else ""
-        sentences.append(
-            f"Recall is highest for {listed(best)} ({percent(highest)}) and lowest for {listed(worst)} "
-            f"({percent(lowest)}{confused})."
-        )
-    return sentences
 
 
 def value_of(metric: Metric, value: float | None) -> str:
@@ -123,11 +117,6 @@ def literal(text: str) -> str:
     """Escape Markdown and HTML."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
-
-
-def percent(share: float | None) -> str:
-    """Show a share: `61.9%`; a dash for None."""
-    return "–" if share is None else f"{100 * share:.1f}%".replace("-", "−")
 
 
 def between(interval: Interval | None) -> str:

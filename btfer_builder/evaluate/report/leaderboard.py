@@ -9,6 +9,7 @@ from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard, Row
 from btfer_builder.evaluate.report.html import between, environment, literal, points, short, value_of
 from btfer_builder.evaluate.report.links import link_reports, report_link
 from btfer_builder.evaluate.report.pair_page import remove_pair_pages, write_pair_pages
+from btfer_builder.evaluate.report.sentences import order_sentences, significance_summary
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.csv import write_csv
 from btfer_builder.io.json import write_json
@@ -61,6 +62,7 @@ def write_leaderboards(boards: Sequence[Leaderboard], folder: Path) -> Path:
                 for rows in ((*board.rows, *board.unpaired) for board in boards)
             ],
             summaries=[significance_summary(board) for board in boards],
+            orders=[order_sentences(board) for board in boards],
             separate_sets=SEPARATE_SETS,
             scores=_shown_scores(),
             alpha=ALPHA,
@@ -87,7 +89,15 @@ def csv_rows(boards: Sequence[Leaderboard]) -> Iterator[dict[str, object]]:
 def boards_html(boards: Sequence[Leaderboard]) -> str:
     """Return the tables of the leaderboards for a notebook."""
     page = environment().get_template("notebook.html.j2").module
-    shown = [(board, heads(), shown_cells(board), significance_summary(board)) for board in boards]
+    shown = [
+        (
+            board,
+            heads(),
+            shown_cells(board),
+            " ".join([significance_summary(board), *order_sentences(board)]),
+        )
+        for board in boards
+    ]
     return str(page.leaderboards(shown, SEPARATE_SETS if len(boards) > 1 else ""))  # type: ignore[attr-defined]
 
 
@@ -130,36 +140,8 @@ def markdown(boards: Sequence[Leaderboard]) -> str:
         lines += [f"**{literal(board.set_name)}** `#{board.set_hash}`, {counted(board.n, 'face')}\n"]
         lines += [f"| {' | '.join(heads())} |", f"|{'---|' * len(heads())}"]
         lines += [f"| {' | '.join(map(literal, cells))} |" for cells in shown_cells(board)]
-        lines += ["", significance_summary(board), *[f"\n{literal(note)}" for note in board.notes], ""]
+        said = [*order_sentences(board), *board.notes]
+        lines += ["", significance_summary(board), *[f"\n{literal(text)}" for text in said], ""]
         lines += [f"`{row.signature}` {literal(row.model)}  " for row in (*board.rows, *board.unpaired)]
         lines += [""]
     return "\n".join(lines)
-
-
-def significance_summary(board: Leaderboard) -> str:
-    """Return sentences on which pairs differ significantly, by the corrected tests of the pairs alone."""
-    unknown = (
-        f" {counted(len(board.unpaired), 'model')} without a rank: no predictions.csv, so no test."
-        if board.unpaired
-        else ""
-    )
-    return (_tested(board) + unknown).strip()
-
-
-def _tested(board: Leaderboard) -> str:
-    if not board.rows:
-        return ""
-    if len(board.rows) < 2:
-        return "One model: there is nothing to compare."
-    pairs, test = len(board.pairs), f"(McNemar's exact test, Holm-corrected, p < {ALPHA})"
-    significant = sum(pair.p_holm < ALPHA for pair in board.pairs)
-    if not significant:
-        models = "these two models" if pairs == 1 else "any two of these models"
-        text = f"No significant difference between {models} {test}: their order may be due to chance."
-    elif pairs == 1:
-        text = f"The two models differ significantly {test}."
-    else:
-        text = f"{significant} of {pairs} pairs {'differs' if significant == 1 else 'differ'} significantly {test}."
-    if any(row.tied for row in board.rows):
-        text += " A rank is 1 plus the number of models that are significantly better; = marks a shared rank."
-    return text + (f" All models together: Cochran's Q, p = {board.p_any:.2g}." if pairs > 1 else "")

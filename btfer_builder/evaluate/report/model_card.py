@@ -8,7 +8,8 @@ import yaml
 
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.registry import METRICS
-from btfer_builder.evaluate.report.html import environment, interval_of, summary, value_of
+from btfer_builder.evaluate.report.html import environment, interval_of, value_of
+from btfer_builder.evaluate.report.sentences import summary
 from btfer_builder.evaluate.results import Evaluation
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.text import printable

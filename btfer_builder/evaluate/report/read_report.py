@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
+from btfer_builder.evaluate.metrics.human import HumanCeiling
+from btfer_builder.evaluate.metrics.power import Detectable
 from btfer_builder.evaluate.metrics.registry import METRICS
+from btfer_builder.evaluate.metrics.sources import source_groups
 from btfer_builder.evaluate.report.model_names import identity
 from btfer_builder.evaluate.results import SCHEMA, Evaluation
 from btfer_builder.evaluate.signature import parse_signature
@@ -28,6 +31,9 @@ _FIRST_SCHEMA = 2
 
 #: Longest name and signature, in characters: they are shown in tables.
 _LONGEST_TEXT = 2000
+
+#: More faces than any set has.
+_MANY = 1 << 40
 
 _NO_CLASSES = np.zeros(0, np.int64)
 _NO_NUMBERS = np.zeros(0, np.float64)
@@ -51,6 +57,8 @@ class ReadReport:
         The images of the faces, as the report names them.
     notice
         What was upgraded, as a sentence; empty if nothing was.
+    sources
+        Of `source_groups`; each face one of its own in reports without this column.
     """
 
     path: Path | None
@@ -61,11 +69,26 @@ class ReadReport:
     confidence: NDArray[np.float64] = field(default_factory=_NO_NUMBERS.copy)
     files: tuple[str, ...] = ()
     notice: str = ""
+    sources: NDArray[np.int64] = field(default_factory=_NO_CLASSES.copy)
 
     @property
     def model(self) -> str:
         """Name of the model."""
         return str(self.metrics["model"])
+
+    @property
+    def detectable(self) -> tuple[Detectable, ...]:
+        """What the set detects; empty in reports without it."""
+        import msgspec
+
+        return msgspec.convert((self.metrics.get("detectable") or {}).get("rows", ()), tuple[Detectable, ...])
+
+    @property
+    def human(self) -> HumanCeiling | None:
+        """How well people do on the set; None where it is not known."""
+        import msgspec
+
+        return msgspec.convert(self.metrics.get("human"), HumanCeiling | None)
 
     @property
     def set_digest(self) -> str:
@@ -107,7 +130,7 @@ def read_report(path: Path, *, paired: bool = True) -> ReadReport:
             return ReadReport(folder, metrics, notice=notice)
         columns, lines = read_csv(folder / "predictions.csv")
         some = islice(lines, metrics["n"] + 1)  # more are wrong, however many there are
-        rows = sorted(_row(as_mapping(columns, cells)) for _, cells in some)
+        rows = sorted(_row(number, as_mapping(columns, cells)) for number, (_, cells) in enumerate(some))
     except (FileNotFoundError, NotADirectoryError):
         raise BtferError(
             f"{path}: not a report (no metrics.json and predictions.csv); make one with btfer eval"
@@ -117,7 +140,7 @@ def read_report(path: Path, *, paired: bool = True) -> ReadReport:
         raise BtferError(
             f"{path}: not a report of this btfer ({why}); make it again with btfer eval"
         ) from None
-    faces, true, predicted, confidence, files = zip(*rows, strict=True) if rows else ((),) * 5
+    faces, true, predicted, confidence, files, sources = zip(*rows, strict=True) if rows else ((),) * 6
     report = ReadReport(
         folder,
         metrics,
@@ -127,6 +150,7 @@ def read_report(path: Path, *, paired: bool = True) -> ReadReport:
         np.array(confidence, np.float64),
         files,
         notice,
+        np.array(sources, np.int64),
     )
     correct = int((report.true == report.predicted).sum())
     if (
@@ -167,7 +191,7 @@ def _checked(path: Path, metrics: dict[str, Any]) -> str:
     if not re.fullmatch("[0-9a-f]{64}", digest) or parts["set"] != digest[:8]:
         raise ValueError("the hash of its set and its signature disagree")
     n = metrics["n"]
-    if isinstance(n, bool) or not isinstance(n, int) or not 0 < n < 1 << 40 or parts["n"] != str(n):
+    if isinstance(n, bool) or not isinstance(n, int) or not 0 < n < _MANY or parts["n"] != str(n):
         raise ValueError("its number of faces and its signature disagree")
     _ = metrics["macro"]["f1"]
     for name, metric in METRICS.items():
@@ -175,6 +199,8 @@ def _checked(path: Path, metrics: dict[str, Any]) -> str:
     low, high = (_number("accuracy_interval_95", end) for end in metrics["accuracy_interval_95"])
     if not 0 <= low <= metrics["accuracy"] <= high <= 1 or not 0 <= metrics["macro"]["f1"] <= 1:
         raise ValueError("a share is not within 0 and 1, or not within its interval")
+    read = ReadReport(path, metrics)
+    _ = read.detectable, read.human
     cost = metrics.get("efficiency") or {}
     for name in ("file_bytes", "parameters", "latency_p50_ms", "images_per_second"):
         _number(name, cost.get(name), required=False)
@@ -191,10 +217,16 @@ def _number(name: str, value: Any, *, required: bool = True) -> float:  # noqa: 
     return float(value)
 
 
-def _row(row: dict[str, str]) -> tuple[str, int, int, float, str]:
+def _row(number: int, row: dict[str, str]) -> tuple[str, int, int, float, str, int]:
     label, answer = (EMOTIONS.index(row[name]) for name in ("emotion", "predicted"))
     confidence = float(row.get(f"p_{row['predicted']}") or math.nan)
-    return unescape_cell(row["face_id"]), label, answer, confidence, unescape_cell(row.get("path", ""))
+    source = int(row.get("source", number))
+    if not 0 <= source < _MANY:
+        raise ValueError("a `source` is not the number of one")
+    return (
+        *(unescape_cell(row["face_id"]), label, answer),
+        *(confidence, unescape_cell(row.get("path", "")), source),
+    )
 
 
 def report_of(evaluation: Evaluation) -> ReadReport:
@@ -204,10 +236,19 @@ def report_of(evaluation: Evaluation) -> ReadReport:
         predictions.confidence if predictions.probabilistic else np.full(len(evaluation.faces), np.nan)
     )
     rows = sorted(
-        (printable(face.face_id), EMOTIONS.index(face.emotion), int(answer), float(sure), str(face.path))
-        for face, answer, sure in zip(evaluation.faces, predictions.predicted, confidence, strict=True)
+        (
+            *(printable(face.face_id), EMOTIONS.index(face.emotion), int(answer)),
+            *(float(sure), str(face.path), int(source)),
+        )
+        for face, answer, sure, source in zip(
+            evaluation.faces,
+            predictions.predicted,
+            confidence,
+            source_groups(evaluation.faces),
+            strict=True,
+        )
     )
-    faces, true, answers, sureness, files = zip(*rows, strict=True)
+    faces, true, answers, sureness, files, sources = zip(*rows, strict=True)
     metrics = evaluation.to_dict() | {"model_path": identity(evaluation.model)}
     return ReadReport(
         None,
@@ -217,6 +258,7 @@ def report_of(evaluation: Evaluation) -> ReadReport:
         np.array(answers, np.int64),
         np.array(sureness, np.float64),
         files,
+        sources=np.array(sources, np.int64),
     )
 
 

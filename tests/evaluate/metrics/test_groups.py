@@ -1,5 +1,6 @@
 """Scores by what was searched for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from btfer_builder.evaluate import LabelledFace, faces_in_sample
 from btfer_builder.evaluate.metrics.groups import MIN_FACES, group_scores
 from btfer_builder.evaluate.metrics.scores import score
+from btfer_builder.evaluate.report.sentences import groups_sentence
 
 
 def faces_of(counts: dict[str, int], attribute: str = "query_gender") -> list[LabelledFace]:
@@ -57,6 +59,24 @@ def test_groups_without_a_difference_are_no_evidence():
     assert grouping.differ is False
 
 
+def test_the_tests_of_several_attributes_are_corrected():
+    faces = [
+        replace(face, attributes=face.attributes | {"language": "en" if k % 4 < 2 else "es"})
+        for k, face in enumerate(faces_of({"a": 100, "b": 100}))
+    ]
+    predicted = np.array([3] * 87 + [0] * 13 + [3] * 74 + [0] * 26)
+    groupings = group_scores(faces, np.full(200, 3), predicted, resamples=200, seed=0)
+    gender, language = groupings
+    assert gender.p_value < 0.05 <= 2 * gender.p_value == pytest.approx(gender.p_holm)
+    assert language.p_holm == pytest.approx(language.p_value)
+    assert groups_sentence(gender).startswith(
+        "The groups cannot be distinguished (χ² test of all groups, Holm"
+    )
+    assert groups_sentence(replace(gender, p_holm=gender.p_value)).startswith("The groups differ (χ² test")
+    assert groups_sentence(replace(gender, gap=0.0)) == "The groups have the same accuracy."
+    assert groups_sentence(replace(gender, gap=None)) == ""
+
+
 def test_the_sample_knows_how_its_faces_were_searched_for(tmp_path):
     from btfer_builder.catalog.leakage import leaked_sample
     from btfer_builder.catalog.review import add_decisions
@@ -84,4 +104,5 @@ def test_the_sample_knows_how_its_faces_were_searched_for(tmp_path):
         assert face.attributes["query_age"] == "adult"
         assert face.attributes["engine"] == "folder"
         assert face.votes == {face.emotion: 2}
+    assert len({face.photo for face in faces}) > 1, "each face knows its photo"
     assert leaked_sample(workspace.catalog) is None

@@ -13,16 +13,17 @@ import pytest
 from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import LabelledFace, evaluate_models
+from btfer_builder.evaluate.metrics.power import between_models
 from btfer_builder.evaluate.metrics.registry import metrics_in
 from btfer_builder.evaluate.metrics.significance import mcnemar
 from btfer_builder.evaluate.report.compare import Leaderboard, ModelPair, Row, compare_reports
 from btfer_builder.evaluate.report.leaderboard import (
     SEPARATE_SETS,
     markdown,
-    significance_summary,
     write_leaderboards,
 )
 from btfer_builder.evaluate.report.read_report import read_report
+from btfer_builder.evaluate.report.sentences import order_sentences, significance_summary
 from btfer_builder.labels import EMOTIONS
 
 LEVELS = (10, 45, 80, 115, 150, 185, 220)
@@ -201,6 +202,70 @@ def test_what_is_said_of_models_is_what_the_corrected_tests_say(p_values, ranks,
     assert ("= marks a shared rank" in text) == (len(set(ranks)) < len(ranks))
 
 
+def pair_of(first, second, p_holm=1.0, *, identical=False, detectable=None):
+    pair = board_of((p_holm,)).pairs[0]
+    return replace(pair, first=first, second=second, identical=identical, detectable=detectable)
+
+
+def named(*pairs):
+    names = dict.fromkeys(name for pair in pairs for name in (pair.first, pair.second))
+    board = board_of(())
+    rows = tuple(replace(board.rows[0], model=name, tied=False) for name in names)
+    return replace(board, rows=rows, pairs=pairs)
+
+
+def test_each_model_is_compared_with_those_that_follow_it():
+    board = named(
+        *(pair_of("a", "b", identical=True), pair_of("a", "c", 0.2), pair_of("a", "d", 0.01)),
+        *(pair_of("b", "c", 0.2), pair_of("b", "d", 0.01), pair_of("c", "d", 0.03)),
+    )
+    assert order_sentences(board) == [
+        "a gives the same answers as b, is significantly better than d and cannot be distinguished from c.",
+        "b is significantly better than d and cannot be distinguished from c.",
+        "c is significantly better than d.",
+    ]
+    assert order_sentences(named(pair_of("a", "b"))) == [], "two models are described by the summary"
+
+
+def test_identical_answers_are_called_identical(tmp_path):
+    board = named(pair_of("a", "b", identical=True))
+    text = significance_summary(board)
+    assert text == "Both models give identical answers: nothing distinguishes them on these faces."
+    page = (write_leaderboards([board], tmp_path) / "leaderboard.html").read_text()
+    assert '<td colspan="2">identical answers</td>' in page
+    three = named(*(pair_of(*names, identical=True) for names in ("ab", "ac", "bc")))
+    assert significance_summary(three).startswith("All models give identical answers")
+    assert "Cochran" not in significance_summary(three)
+
+
+def test_the_leaderboard_says_what_the_set_detects(reports, tmp_path):
+    answers = [read_report(path) for path in reports]
+    (board,) = compare_reports(answers, resamples=10)
+    assert [row.value for row in board.detectable] == ["", *EMOTIONS]
+    assert board.detectable == tuple(answers[0].detectable), "of the first model"
+    for pair in board.pairs:
+        share = (pair.only_first + pair.only_second) / board.n
+        assert pair.detectable == between_models(share, board.n, 0.05 / 6)
+        assert not pair.identical
+    low, high = (f"{100 * end({pair.detectable for pair in board.pairs}):.1f}" for end in (min, max))
+    assert f"With 80% power this test finds differences of {low} to {high}" in significance_summary(board)
+    page = (write_leaderboards([board], tmp_path) / "leaderboard.html").read_text()
+    assert "<summary>How much this set can tell</summary>" in page
+    # Faces of one photo are fewer faces, and reports of earlier versions have neither.
+    shared = [
+        replace(one, sources=np.arange(63) // 3, metrics=one.metrics | {"detectable": None})
+        for one in answers
+    ]
+    (clustered,) = compare_reports(shared, resamples=10)
+    assert clustered.detectable == ()
+    assert all(
+        after.detectable is None or after.detectable >= before.detectable
+        for before, after in zip(board.pairs, clustered.pairs, strict=True)
+    )
+    few = [replace(one, sources=np.arange(63) % 9) for one in answers]
+    assert {pair.detectable for pair in compare_reports(few, resamples=0)[0].pairs} == {None}
+
+
 def test_the_page_claims_no_more_than_the_corrected_tests(tmp_path):
     folder = write_leaderboards([board_of((0.2, 0.01, 1), ranks=(1, 2, 2))], tmp_path)
     page = " ".join((folder / "leaderboard.html").read_text().split())
@@ -254,5 +319,16 @@ def test_reports_that_are_none_or_were_changed(reports, tmp_path):
         read_report(report)
     for broken in ("{", "[]", '{"model": "x"}', json.dumps(content | {"signature": 3})):
         metrics.write_text(broken)
+        with pytest.raises(BtferError, match="not a report of this btfer"):
+            read_report(report)
+    for changed in ({"human": {"n": "x"}}, {"detectable": {"rows": [{"n": 1}]}}, {"detectable": [1]}):
+        metrics.write_text(json.dumps(content | changed))
+        with pytest.raises(BtferError, match="not a report of this btfer"):
+            read_report(report)
+    metrics.write_text(json.dumps(content))
+    table = report / "predictions.csv"
+    lines = table.read_text().splitlines()
+    for source in ("-1", "x", "9" * 400):
+        table.write_text("\n".join([*lines[:-1], f"{lines[-1].rpartition(',')[0]},{source}"]))
         with pytest.raises(BtferError, match="not a report of this btfer"):
             read_report(report)

@@ -22,13 +22,12 @@ from btfer_builder.evaluate.report.face_thumbnails import cells, worst_errors
 from btfer_builder.evaluate.report.html import (
     between,
     counted,
-    percent,
     points,
     report_html,
     short,
-    summary,
 )
 from btfer_builder.evaluate.report.prediction_files import write_predictions
+from btfer_builder.evaluate.report.sentences import percent, summary
 from btfer_builder.labels import EMOTIONS
 
 
@@ -71,7 +70,9 @@ def test_predictions_table(tmp_path):
         "predicted",
         "correct",
         *(f"p_{e}" for e in EMOTIONS),
+        "source",
     ]
+    assert [row["source"] for row in rows] == ["0", "1", "2", "3"], "faces of unknown origin"
     assert [row["face_id"] for row in rows] == ["'=1+1", "'@x", 'plain, with "quotes"', "'-2"]
     assert [row["correct"] for row in rows] == ["true", "false", "false", "false"]
     assert rows[0]["p_sad"] == "0.7"
@@ -144,7 +145,7 @@ def test_the_page_is_whole_and_escapes_names(tmp_path, brightness_model):
     assert places - anchors == {"data:image/jpeg;base64", "#sad-angry", "#sad-sad", "#sad-happy", "#matrix"}
     for cell in ("sad-angry", "sad-sad", "sad-happy"):
         assert f'<section class="cell" id="{cell}">' in page
-    assert page.count("<svg") == 1 + 8
+    assert page.count("<svg") == 2 + 8
 
 
 def test_groups_that_are_all_hidden_leave_no_empty_table(tmp_path, brightness_model):
@@ -186,7 +187,7 @@ def test_the_summary_says_how_good_and_where_it_fails():
     tied = " ".join(summary(score([0, 1, 2, 3, 4], [3, 3, 3, 3, 4])))
     assert "happy and neutral (100.0%) and lowest for angry, disgust and fear (0.0%)." in tied
     even = " ".join(summary(score([0, 0, 3], [1, 2, 3])))
-    assert even.endswith("lowest for angry (0.0%)."), "it is confused with two emotions equally often"
+    assert "lowest for angry (0.0%). The recalls" in even, "it is confused with two emotions equally often"
 
 
 def test_the_plot_shades_what_the_counts_say():
