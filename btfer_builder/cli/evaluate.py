@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from btfer_builder.cli.mistakes import Choice
 from btfer_builder.cli.options import (
     apply_cli_options,
     common_options,
@@ -184,13 +185,13 @@ def compare(
 @click.argument("model", type=click.Path(path_type=Path, exists=True), metavar="MODEL")
 @click.option(
     "--to",
-    type=click.Choice(["tflite", "onnx", "all"]),
+    type=Choice(["tflite", "onnx", "all"]),
     required=True,
     help="Output format; all: every format and quantization, compared on --score.",
 )
 @click.option(
     "--quantize",
-    type=click.Choice(["none", "float16", "int8"]),
+    type=Choice(["none", "float16", "int8"]),
     default="none",
     show_default=True,
     help="Quantization of tflite models; int8 also quantizes activations and needs --data.",
@@ -206,9 +207,7 @@ def compare(
     type=click.Path(path_type=Path),
     help="Output file, or folder for all. [default: next to MODEL, conversions/]",
 )
-@click.option(
-    "--preset", type=click.Choice(["fer", "deepface"]), help="For int8: preprocessing of a public model."
-)
+@click.option("--preset", type=Choice(["fer", "deepface"]), help="For int8: preprocessing of a public model.")
 @click.option("--trust-model", is_flag=True, help="Also convert code contained in the model file.")
 @common_options
 def convert(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from btfer_builder.cli.mistakes import Choice
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import TrainRecipe
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 @click.option("--size", type=int, multiple=True, help="Side of the input in pixels. [default: 48 and 224]")
 @click.option(
     "--pretraining",
-    type=click.Choice(PRETRAININGS),
+    type=Choice(PRETRAININGS),
     help="Only networks with these pretrained weights.",
 )
-@click.option("--head", type=click.Choice(HEADS), help="Only networks that support this head, built with it.")
+@click.option("--head", type=Choice(HEADS), help="Only networks that support this head, built with it.")
 @click.option(
-    "--units", type=click.Choice(UNITS), help="Only networks with a new head, built with these hidden layers."
+    "--units", type=Choice(UNITS), help="Only networks with a new head, built with these hidden layers."
 )
 @click.option("--layers", is_flag=True, help="List the layers of one network.")
 @common_options
