@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from btfer_builder.api.workspace import Workspace
     from btfer_builder.datasets.labelled_faces import LabelledFace
     from btfer_builder.evaluate.face_set import FaceSet
-    from btfer_builder.training import Run
+    from btfer_builder.training.results import Run
 
 
 #: The settings that `convert` uses: how a model is fed, and whether its code may run.
@@ -225,8 +225,8 @@ def train(
         read_splits(path_of(data)), share=recipe.validation_share, seed=recipe.seed, paper=recipe.paper
     )
     import_tensorflow()
-    from btfer_builder.training import train
     from btfer_builder.training.progress import ignore_progress, print_progress
+    from btfer_builder.training.train import train
 
     with print_progress() if progress_shown() else nullcontext(ignore_progress) as watch:
         return train(

@@ -15,7 +15,7 @@ from btfer_builder.cli.options import (
     recipe_options,
     renamed_option,
 )
-from btfer_builder.cli.output import echo, emit_json, table
+from btfer_builder.cli.output import echo, emit_json, paragraph, table
 from btfer_builder.cli.reports import report_paths
 from btfer_builder.config import EvalRecipe, override
 from btfer_builder.io.terminal import echo_stderr, track
@@ -290,7 +290,8 @@ def _compare_conversions(
         emit_json(done.to_dict())
     else:
         table(model.name, done.heads(), done.cells())
-        echo(f"{done.note()}\n{done.path / 'conversions.md'}")
+        paragraph(done.note())
+        echo(f"{done.path / 'conversions.md'}")
 
 
 def _reports(directory: Path | None) -> Path:
@@ -318,11 +319,11 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
     folder = write_leaderboards(boards, out)
     if not as_json:
         if len(boards) > 1:
-            echo(SEPARATE_SETS)
+            paragraph(SEPARATE_SETS)
         for board in boards:
             title = f"{board.set_name} #{board.set_hash}, {counted(board.n, 'face')}"
             table(title, heads(), shown_cells(board))
-            echo("\n".join([significance_summary(board), *order_sentences(board), *board.notes]))
+            paragraph("\n".join([significance_summary(board), *order_sentences(board), *board.notes]))
         echo(str(folder))
     return {"leaderboards": [board.to_dict() for board in boards], "path": str(folder)}
 
@@ -345,7 +346,7 @@ def _show_report(report: dict[str, Any]) -> None:
         if kernels
         else ""
     )
-    echo(
+    paragraph(
         f"accuracy {report['accuracy']:.3f} ({low:.3f} to {high:.3f}) over {counted(report['n'], 'face')}{more}"
     )
     echo(f"{report['signature']}\n{report['path']}")

@@ -15,7 +15,7 @@ from btfer_builder.networks.registry import HEADS, PRETRAININGS, SIZES, UNITS
 from btfer_builder.workspace import recipe_of
 
 if TYPE_CHECKING:
-    from btfer_builder.training import Run
+    from btfer_builder.training.results import Run
 
 
 @click.command()
@@ -117,8 +117,8 @@ def train(
         f"fed as {training_preprocessing(recipe).describe()}"
     )
     import_tensorflow()  # takes seconds, so after everything that may be refused
-    from btfer_builder.training import train as run_training
     from btfer_builder.training.progress import print_progress
+    from btfer_builder.training.train import train as run_training
 
     try:
         with print_progress() as watch:

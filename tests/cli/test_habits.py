@@ -40,7 +40,10 @@ def test_the_workspace_is_named_before_or_after_the_command(workspace, tmp_path,
     )
     assert "btfer.sqlite is missing" in run("catalog", "-w", "faces", "check", code=1).stderr
     other = create_workspace(tmp_path / "other").root
-    assert f"{Path('other') / 'manifests'}" in run("-w", "faces", "catalog", "-w", "other", "check", code=1).stderr
+    assert (
+        f"{Path('other') / 'manifests'}"
+        in run("-w", "faces", "catalog", "-w", "other", "check", code=1).stderr
+    )
     (other / "queries" / "en.yaml").unlink()
     assert run("-w", "other", "queries", "-w", "faces", "--json").stdout == after  # the nearer one
 
