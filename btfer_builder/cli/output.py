@@ -4,6 +4,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 import click
 
@@ -58,17 +59,12 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     console.print(Text(for_terminal(title), "bold"))  # `Text`, so that its brackets are not read as markup
     for place, block in enumerate(_blocks(heads, cells, console.width)):
         shown = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
-        for index in block:
+        for index, width in block.items():
             numeric = bool(rows) and all(
                 isinstance(row[index], int | float) or row[index] == "–" for row in rows
             )
-            shown.add_column(
-                heads[index],
-                justify="right" if numeric else "left",
-                header_style="dim",
-                overflow="fold",
-                min_width=_needed(heads[index], [row[index] for row in cells]),
-            )
+            justify: Literal["left", "right"] = "right" if numeric else "left"
+            shown.add_column(heads[index], justify=justify, header_style="dim", overflow="fold", width=width)
         for row in cells:
             shown.add_row(*(Text(row[index]) for index in block))
         if place:
@@ -76,31 +72,37 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
         console.print(shown)
 
 
-def _needed(head: str, cells: Sequence[str]) -> int:
-    """Return the columns that a column of a table needs: its longest cell if that is short, and its longest word."""
+def _blocks(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> list[dict[int, int]]:
+    """Return the columns that stand beside each other with their widths.
+
+    Blocks after the first begin with the columns that tell the rows apart.
+    """
     from rich.cells import cell_len
 
-    longest = max(map(cell_len, cells), default=0)
-    words = [word for text in (head, *cells) for word in text.split()]
-    return min(_TEXT, max(longest, *map(cell_len, words), 1)) if words else 1
-
-
-def _blocks(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> list[list[int]]:
-    """Return which columns stand beside each other; blocks after the first begin with the columns that name a row."""
-    needed = [_needed(head, [row[index] for row in cells]) for index, head in enumerate(heads)]
-    named = next(
-        (
-            list(range(count))
-            for count in range(1, len(heads))
-            if len({tuple(row[:count]) for row in cells}) == len(cells)
-        ),
-        [0],
+    columns = [[head, *(row[index] for row in cells)] for index, head in enumerate(heads)]
+    longest = [max(map(cell_len, column)) for column in columns]
+    words = [
+        max((cell_len(word) for text in column for word in text.split()), default=1) for column in columns
+    ]
+    values = [max(map(cell_len, column[1:]), default=1) for column in columns]
+    needed = [max(1, min(_TEXT, max(pair))) for pair in zip(words, values, strict=True)]
+    names = next(
+        (count for count in range(1, len(heads)) if len({tuple(row[:count]) for row in cells}) == len(cells)),
+        1,
     )
     blocks: list[list[int]] = [[]]
     for index in range(len(heads)):
-        beside = [*blocks[-1], index]
-        if sum(needed[each] + _GAP for each in beside) - _GAP > width and set(blocks[-1]) - set(named):
-            beside = [*named, index]
-            blocks.append(beside)
-        blocks[-1] = beside
-    return blocks
+        beside = sum(needed[each] + _GAP for each in blocks[-1])
+        if beside + needed[index] > width and len(blocks[-1]) > (names if len(blocks) > 1 else 0):
+            blocks.append(list(range(names)))
+        blocks[-1].append(index)
+    shown = []
+    for block in blocks:
+        spare = max(0, width - sum(needed[each] + _GAP for each in block) + _GAP)
+        widths = {}
+        for each in sorted(block, key=lambda each: longest[each] - needed[each]):
+            more = min(spare, longest[each] - needed[each])
+            widths[each] = needed[each] + more
+            spare -= more
+        shown.append({each: widths[each] for each in block})
+    return shown

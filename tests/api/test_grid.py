@@ -18,6 +18,7 @@ def test_a_grid_of_keyword_arguments(tmp_path, monkeypatch):
         "btfer": "cross",
         "train": {"finetune_epochs": 1, "batch_size": 16},
         "eval": {"resamples": 0},
+        "workers": 1,
     }
     with pytest.raises(bt.BtferError, match=r"no run is finished yet; run the grid first: benchmark\(\)$"):
         bt.answer_questions(**grid)
