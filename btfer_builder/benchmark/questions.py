@@ -22,7 +22,7 @@ from btfer_builder.benchmark.published import FROZEN, published_results
 from btfer_builder.benchmark.results import Result, Score
 from btfer_builder.evaluate.metrics.scores import Interval
 from btfer_builder.evaluate.metrics.significance import Correct, holm, mcnemar
-from btfer_builder.evaluate.report.compare import ALPHA
+from btfer_builder.evaluate.report.board import ALPHA
 from btfer_builder.evaluate.report.read_report import read_report
 
 QUESTIONS = {

@@ -12,7 +12,8 @@ import numpy as np
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.scores import Interval
 from btfer_builder.evaluate.metrics.significance import holm, shared_ranks
-from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard, Row, compare_reports
+from btfer_builder.evaluate.report.board import ALPHA, Leaderboard, Row
+from btfer_builder.evaluate.report.compare import compare_reports
 from btfer_builder.evaluate.report.read_report import ReadReport
 from btfer_builder.io.text import counted, listed
 

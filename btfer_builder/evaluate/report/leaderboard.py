@@ -5,7 +5,7 @@ from pathlib import Path
 
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.registry import METRICS, Metric, metrics_in
-from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard, Row
+from btfer_builder.evaluate.report.board import ALPHA, Leaderboard, Row
 from btfer_builder.evaluate.report.html import between, environment, literal, points, short, value_of
 from btfer_builder.evaluate.report.links import link_reports, report_link
 from btfer_builder.evaluate.report.pair_page import remove_pair_pages, write_pair_pages

@@ -13,7 +13,7 @@ import numpy as np
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.agreement import confusion_difference
-from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard, ModelPair
+from btfer_builder.evaluate.report.board import ALPHA, Leaderboard, ModelPair
 from btfer_builder.evaluate.report.face_thumbnails import face_anchor, thumbnail
 from btfer_builder.evaluate.report.html import environment
 from btfer_builder.evaluate.report.links import report_link, shown_faces

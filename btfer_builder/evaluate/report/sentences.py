@@ -7,7 +7,7 @@ from btfer_builder.evaluate.metrics.groups import Grouping
 from btfer_builder.evaluate.metrics.human import HumanCeiling
 from btfer_builder.evaluate.metrics.power import MIN_SOURCES, POWER, Detectable
 from btfer_builder.evaluate.metrics.scores import Interval, Scores
-from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard
+from btfer_builder.evaluate.report.board import ALPHA, Leaderboard
 from btfer_builder.io.text import counted, listed
 from btfer_builder.labels import EMOTIONS
 
@@ -142,7 +142,7 @@ def _tested(board: Leaderboard) -> str:
         return ""
     if len(board.rows) < 2:
         return "One model: there is nothing to compare."
-    pairs, test = len(board.pairs), f"(McNemar's exact test, Holm-corrected, p < {ALPHA})"
+    pairs, test = len(board.pairs), f"({board.test}, Holm-corrected, p < {ALPHA})"
     significant = sum(pair.p_holm < ALPHA for pair in board.pairs)
     identical = sum(pair.identical for pair in board.pairs)
     if identical == pairs:

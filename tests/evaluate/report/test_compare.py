@@ -16,7 +16,8 @@ from btfer_builder.evaluate import LabelledFace, evaluate_models
 from btfer_builder.evaluate.metrics.power import between_models
 from btfer_builder.evaluate.metrics.registry import metrics_in
 from btfer_builder.evaluate.metrics.significance import mcnemar
-from btfer_builder.evaluate.report.compare import Leaderboard, ModelPair, Row, compare_reports
+from btfer_builder.evaluate.report.board import Leaderboard, ModelPair, Row
+from btfer_builder.evaluate.report.compare import compare_reports
 from btfer_builder.evaluate.report.leaderboard import (
     SEPARATE_SETS,
     markdown,

@@ -180,7 +180,7 @@ def test_many_models_have_pages_of_the_first_pairs(place, tmp_path):
     assert len(list((tmp_path / "c").glob("pair-*.html"))) == MAX_PAGES < len(board.pairs)
     assert "(the first 20 pairs" in (tmp_path / "c" / "leaderboard.html").read_text()
     page = next((tmp_path / "c").glob("pair-*.html")).read_text()
-    assert "correct on the same faces" in page
+    assert "Both models give identical answers" in page
 
 
 def test_python_lists_the_faces_of_a_pair(place):

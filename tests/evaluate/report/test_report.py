@@ -11,8 +11,9 @@ from PIL import Image
 
 from btfer_builder.config import EvalRecipe
 from btfer_builder.evaluate import LabelledFace
-from btfer_builder.evaluate.evaluate import make_job, measure
+from btfer_builder.evaluate.evaluate import make_job
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
+from btfer_builder.evaluate.measure import measure
 from btfer_builder.evaluate.metrics.scores import ReliabilityBin, score
 from btfer_builder.evaluate.preprocessing.preprocessing_search import PreprocessingScore
 from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
