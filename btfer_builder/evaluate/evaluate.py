@@ -156,7 +156,7 @@ def score_models(
     digests = content_digests(faces, recipe.workers)
     digest = set_digest(faces, digests)
     if calibration_faces:
-        check_apart(calibration_faces, faces, recipe.workers)
+        check_apart(calibration_faces, faces)
     check_set(digest, recipe.set_hash)
     loaded = [load(model, recipe) for model in models]
     declared = [resolve_preprocessing(model, recipe, explicit) for model in loaded]
