@@ -26,6 +26,7 @@ from btfer_builder.evaluate.metrics.significance import (
 )
 from btfer_builder.evaluate.metrics.sources import design_effect
 from btfer_builder.evaluate.report.board import ALPHA, Leaderboard, ModelPair, Row
+from btfer_builder.evaluate.report.collect import conflicts
 from btfer_builder.evaluate.report.model_names import distinct_names
 from btfer_builder.evaluate.report.read_report import ReadReport
 from btfer_builder.evaluate.signature import parse_signature
@@ -52,20 +53,10 @@ def compare_reports(
     sets: dict[str, list[ReadReport]] = {}
     for report in _named(reports):
         sets.setdefault(report.set_digest, []).append(report)
-    for members in sets.values():
-        _check_faces([report for report in members if report.faces])
+    numbered = {Path(str(number)): report for number, report in enumerate(reports)}
+    for why in conflicts(numbered).values():
+        raise BtferError(why)
     return [_leaderboard(_distinguished(members), resamples, seed) for members in sets.values()]
-
-
-def _check_faces(reports: Sequence[ReadReport]) -> None:
-    """Check that reports on a set list the same faces with the same labels."""
-    for report in reports[1:]:
-        if report.faces != reports[0].faces or (report.true != reports[0].true).any():
-            raise BtferError(
-                f"{report.path or report.model} and {reports[0].path or reports[0].model}: both state the set "
-                f"#{report.set_digest[:8]}, but their predictions.csv list other faces or labels; one of them was "
-                "changed, make it again with btfer eval"
-            )
 
 
 def _named(reports: Sequence[ReadReport]) -> list[ReadReport]:
