@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from btfer_builder.benchmark.stage import Answers, Benchmark
+    from btfer_builder.benchmark.answers import Answers
+    from btfer_builder.benchmark.stage import Benchmark
 
     File = str | PathLike[str] | None
 
@@ -141,7 +142,7 @@ def answer_questions(file: "File" = None, **settings: Any) -> "Answers":  # noqa
     BtferError
         If no run is finished.
     """
-    from btfer_builder.benchmark.stage import answer_benchmark
+    from btfer_builder.benchmark.answers import answer_benchmark
 
     return answer_benchmark(_recipe(file, settings))
 
@@ -165,7 +166,8 @@ def published_results(out: "str | PathLike[str]") -> "Answers":
     BtferError
         If the folder cannot be written.
     """
-    from btfer_builder.benchmark.stage import answer_published, report_published
+    from btfer_builder.benchmark.answers import answer_published
+    from btfer_builder.benchmark.stage import report_published
 
     report_published(path_of(out))
     return answer_published(path_of(out))

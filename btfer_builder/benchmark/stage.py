@@ -23,8 +23,6 @@ from btfer_builder.benchmark.grid import (
 )
 from btfer_builder.benchmark.leakage import find_leakage
 from btfer_builder.benchmark.published import published_grid
-from btfer_builder.benchmark.questions import PairedComparison, answer_questions, to_dict
-from btfer_builder.benchmark.questions_markdown import questions_markdown
 from btfer_builder.benchmark.report import write_report
 from btfer_builder.benchmark.results import Failure, Result, read_result, scoring_digest
 from btfer_builder.benchmark.run import RunContext, cross_domain_faces, run_all
@@ -149,8 +147,15 @@ def plan_of(recipe: BenchmarkRecipe) -> GridPlan:
     return plan
 
 
-def finished_runs(recipe: BenchmarkRecipe, plan: GridPlan) -> dict[str, Result]:
+def finished_runs(recipe: BenchmarkRecipe, plan: GridPlan, *, leave_out: bool = False) -> dict[str, Result]:
     """Return the results, by id, that have the scoring settings of the recipe and the current BTFER sample.
+
+    Parameters
+    ----------
+    recipe, plan
+        The grid.
+    leave_out
+        Whether a result that cannot be read is left out with a line instead of an error.
 
     Raises
     ------
@@ -161,7 +166,13 @@ def finished_runs(recipe: BenchmarkRecipe, plan: GridPlan) -> dict[str, Result]:
     scoring = scoring_digest(recipe.eval)
     results = {}
     for run in plan.runs:
-        result = read_result(Path(recipe.out) / "runs" / run.run_id)
+        try:
+            result = read_result(Path(recipe.out) / "runs" / run.run_id)
+        except BtferError as error:
+            if not leave_out:
+                raise
+            echo_stderr(f"left out: {error}")
+            continue
         if result is None or result.scoring != scoring:
             continue
         if btfer_hash is None or (result.btfer is not None and result.btfer.set_hash == btfer_hash):
@@ -214,56 +225,16 @@ def report_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
     return _finish(recipe, plan, failures, ran=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """The answers to the research questions, and the Markdown file with them."""
-
-    comparisons: tuple[PairedComparison, ...]
-    path: Path
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form of `btfer benchmark --questions --json`."""
-        return to_dict(self.comparisons) | {"path": str(self.path)}
-
-
-def answer_benchmark(recipe: BenchmarkRecipe) -> Answers:
-    """Answer the research questions from the finished runs of a grid and write `questions.md`.
-
-    Raises
-    ------
-    BtferError
-        If no run is finished, or `out` cannot be written.
-    """
-    results = list(finished_runs(recipe, plan_of(recipe)).values())
-    if not results:
-        raise BtferError(f"{recipe.out}: no run is finished yet; run the grid first: btfer benchmark")
-    comparisons = answer_questions(
-        results, Path(recipe.out), resamples=recipe.eval.resamples, seed=recipe.eval.seed
-    )
-    return _write_answers(comparisons, Path(recipe.out))
-
-
-def answer_published(out: Path) -> Answers:
-    """Answer the research questions from the results published by the authors and write `questions.md`."""
-    return _write_answers(answer_questions(published_grid()), out)
-
-
 def report_published(out: Path) -> list[Path]:
     """Write tables and figures of the results published by the authors; return the files."""
     return write_report(out, published_grid(), authors=True)
-
-
-def _write_answers(comparisons: Sequence[PairedComparison], out: Path) -> Answers:
-    path = out / "questions.md"
-    write_bytes(path, f"# Questions\n\n{questions_markdown(comparisons)}".encode())
-    return Answers(tuple(comparisons), path)
 
 
 def _finish(
     recipe: BenchmarkRecipe, plan: GridPlan, failures: dict[str, Failure], *, ran: int, report: bool = True
 ) -> Benchmark:
     out = Path(recipe.out)
-    finished = finished_runs(recipe, plan)
+    finished = finished_runs(recipe, plan, leave_out=True)
     results = tuple(finished[run.run_id] for run in plan.runs if run.run_id in finished)
     failed = tuple(
         failures[run.run_id]
