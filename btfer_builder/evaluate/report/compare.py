@@ -24,7 +24,7 @@ from btfer_builder.evaluate.metrics.significance import (
     mean_ranks,
     shared_ranks,
 )
-from btfer_builder.evaluate.metrics.sources import design_effect
+from btfer_builder.evaluate.metrics.sources import design_effect, is_shared
 from btfer_builder.evaluate.report.board import ALPHA, Leaderboard, ModelPair, Row
 from btfer_builder.evaluate.report.collect import conflicts
 from btfer_builder.evaluate.report.model_names import distinct_names
@@ -128,9 +128,15 @@ def _leaderboard(reports: Sequence[ReadReport], resamples: int, seed: int) -> Le
 
 
 def _sources(reports: Sequence[ReadReport]) -> NDArray[np.int64]:
-    """Return the sources of the faces: of the report that knows most about them."""
-    every = [report.sources for report in reports]
-    return min(every, key=lambda groups: len(np.unique(groups)), default=np.zeros(0, np.int64))
+    """Return the sources of the faces, as most of the reports that know any shared ones state them."""
+    stated: dict[bytes, list[NDArray[np.int64]]] = {}
+    for report in reports:
+        if is_shared(report.sources):
+            _, first, of_face = np.unique(report.sources, return_index=True, return_inverse=True)
+            stated.setdefault(first[of_face].tobytes(), []).append(report.sources)
+    if stated:
+        return max(stated.values(), key=len)[0]
+    return np.arange(len(reports[0].faces)) if reports else np.zeros(0, np.int64)
 
 
 def _detectable(first: Correct, second: Correct, sources: NDArray[np.int64], alpha: float) -> float | None:

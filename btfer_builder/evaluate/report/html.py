@@ -41,7 +41,7 @@ def report_html(evaluation: Evaluation) -> bytes:
             model=evaluation.title,
             scores=evaluation.scores,
             metrics=METRICS.values(),
-            summary=summary(evaluation.scores),
+            summary=summary(evaluation.scores, evaluation.detectable),
             limits=_limits(evaluation),
             fed=evaluation.preprocessing_dict(),
             no_probabilities=NO_PROBABILITIES,
@@ -66,7 +66,7 @@ def report_summary_html(evaluation: Evaluation) -> str:
     """
     metrics = [metric for metric in METRICS.values() if "headline" in metric.text.sections]
     page = environment().get_template("notebook.html.j2").module
-    said = [*summary(evaluation.scores), *_limits(evaluation)]
+    said = [*summary(evaluation.scores, evaluation.detectable), *_limits(evaluation)]
     return str(page.report(evaluation, metrics, said, EMOTIONS))  # type: ignore[attr-defined]
 
 
