@@ -28,6 +28,7 @@ docs: $(READY)
 	$(BIN)/python -m docs.make_commands
 	$(BIN)/python -m docs.make_api
 	$(BIN)/python -m docs.make_reasons
+	$(BIN)/python -m docs.make_files
 	$(BIN)/python -m docs.make_layers
 	$(BIN)/python -m docs.make_benchmarks
 

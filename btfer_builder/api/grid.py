@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from btfer_builder.benchmark.answers import Answers
-    from btfer_builder.benchmark.stage import Benchmark
+    from btfer_builder.benchmark.outcome import Answers, Benchmark
 
     File = str | PathLike[str] | None
 
@@ -142,7 +141,7 @@ def answer_questions(file: "File" = None, **settings: Any) -> "Answers":  # noqa
     BtferError
         If no run is finished.
     """
-    from btfer_builder.benchmark.answers import answer_benchmark
+    from btfer_builder.benchmark.stage import answer_benchmark
 
     return answer_benchmark(_recipe(file, settings))
 
@@ -166,8 +165,7 @@ def published_results(out: "str | PathLike[str]") -> "Answers":
     BtferError
         If the folder cannot be written.
     """
-    from btfer_builder.benchmark.answers import answer_published
-    from btfer_builder.benchmark.stage import report_published
+    from btfer_builder.benchmark.stage import answer_published, report_published
 
     report_published(path_of(out))
     return answer_published(path_of(out))

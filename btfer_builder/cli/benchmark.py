@@ -16,8 +16,8 @@ from btfer_builder.io.text import counted
 from btfer_builder.workspace import RECIPE_NAME, open_workspace
 
 if TYPE_CHECKING:
-    from btfer_builder.benchmark.answers import Answers
     from btfer_builder.benchmark.grid import Shard
+    from btfer_builder.benchmark.outcome import Answers
 
 EXAMPLE = """\
 # A grid of runs: btfer benchmark benchmark.toml. Paths are relative to this file.
@@ -212,14 +212,13 @@ def _show_plan(recipe: BenchmarkRecipe, shard: "Shard | None", *, as_json: bool)
 
 
 def _show_questions(recipe: BenchmarkRecipe, *, as_json: bool) -> None:
-    from btfer_builder.benchmark.answers import answer_benchmark
+    from btfer_builder.benchmark.stage import answer_benchmark
 
     _show_answers(answer_benchmark(recipe), as_json=as_json)
 
 
 def _published(out: Path, *, questions: bool, as_json: bool) -> None:
-    from btfer_builder.benchmark.answers import answer_published
-    from btfer_builder.benchmark.stage import report_published
+    from btfer_builder.benchmark.stage import answer_published, report_published
 
     if questions:
         _show_answers(answer_published(out), as_json=as_json)

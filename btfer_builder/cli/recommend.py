@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from btfer_builder.cli.options import common_options
-from btfer_builder.cli.output import echo, emit_json, table
+from btfer_builder.cli.output import emit_json, paragraph, table
 from btfer_builder.cli.reports import report_paths
 from btfer_builder.io.terminal import echo_stderr
 
@@ -59,7 +59,7 @@ def recommend(
         emit_json(found.to_dict())
         return
     if len(found.choices) > 1:
-        echo(SEPARATE_SETS)
+        paragraph(SEPARATE_SETS)
     for choice in found.choices:
         rows = [
             (
@@ -76,4 +76,4 @@ def recommend(
         ]
         heads = ["verdict", "model", "accuracy", "95%", "MB", "parameters", "ms", "because"]
         table(f"{choice.set_name} #{choice.set_hash}, {counted(choice.n, 'face')}", heads, rows)
-        echo("\n".join([choice.answer, *choice.notes]))
+        paragraph("\n".join([choice.answer, *choice.notes]))
