@@ -99,9 +99,9 @@ class Workspace(Reviewing):
             If there are no reports.
         """
         from btfer_builder.api.scoring import rank
-        from btfer_builder.evaluate.report.read_report import reports_in
+        from btfer_builder.evaluate.report.collect import reports_in
 
-        return rank(reports_in(self._core.reports), self.recipe.eval, settings)
+        return rank(reports_in(self._core.reports), self.recipe.eval, settings, named=False)
 
     @takes(ReleaseRecipe)
     def release(self, out: "str | PathLike[str]", **settings: Any) -> "ReleaseResult":  # noqa: ANN401

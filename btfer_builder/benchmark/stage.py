@@ -26,6 +26,7 @@ from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.json import read_json, write_json
 from btfer_builder.io.limits import read_text
 from btfer_builder.io.locks import lock_file
+from btfer_builder.io.terminal import echo_stderr
 
 #: The measured precisions of a grid with `train.precision = "auto"`.
 PRECISIONS = "precision.json"
@@ -57,8 +58,17 @@ def plan_of(recipe: BenchmarkRecipe) -> GridPlan:
     return plan
 
 
-def finished_runs(recipe: BenchmarkRecipe, plan: GridPlan) -> dict[str, Result]:
+def finished_runs(
+    recipe: BenchmarkRecipe, plan: GridPlan, *, leave_out: bool = False
+) -> dict[str, Result]:
     """Return the results, by id, that have the scoring settings of the recipe and the current BTFER sample.
+
+    Parameters
+    ----------
+    recipe, plan
+        The grid.
+    leave_out
+        Whether a result that cannot be read is left out with a line instead of an error.
 
     Raises
     ------
@@ -69,7 +79,13 @@ def finished_runs(recipe: BenchmarkRecipe, plan: GridPlan) -> dict[str, Result]:
     scoring = scoring_digest(recipe.eval)
     results = {}
     for run in plan.runs:
-        result = read_result(Path(recipe.out) / "runs" / run.run_id)
+        try:
+            result = read_result(Path(recipe.out) / "runs" / run.run_id)
+        except BtferError as error:
+            if not leave_out:
+                raise
+            echo_stderr(f"left out: {error}")
+            continue
         if result is None or result.scoring != scoring:
             continue
         if btfer_hash is None or (result.btfer is not None and result.btfer.set_hash == btfer_hash):
@@ -130,7 +146,7 @@ def answer_benchmark(recipe: BenchmarkRecipe) -> Answers:
     BtferError
         If no run is finished, or `out` cannot be written.
     """
-    results = list(finished_runs(recipe, plan_of(recipe)).values())
+    results = list(finished_runs(recipe, plan_of(recipe), leave_out=True).values())
     if not results:
         raise BtferError(f"{recipe.out}: no run is finished yet; run the grid first: btfer benchmark")
     comparisons = answer_questions(
@@ -159,7 +175,7 @@ def _finish(
     recipe: BenchmarkRecipe, plan: GridPlan, failures: dict[str, Failure], *, ran: int, report: bool = True
 ) -> Benchmark:
     out = Path(recipe.out)
-    finished = finished_runs(recipe, plan)
+    finished = finished_runs(recipe, plan, leave_out=True)
     results = tuple(finished[run.run_id] for run in plan.runs if run.run_id in finished)
     failed = tuple(
         failures[run.run_id]

@@ -176,7 +176,7 @@ def compare(
 
     recipe = apply_cli_options(recipe_of(directory).eval, options)
     paths, folder = report_paths(reports, directory)
-    result = _compare(out or folder / COMPARISON, paths, recipe, as_json=as_json)
+    result = _compare(out or folder / COMPARISON, paths, recipe, as_json=as_json, named=bool(reports))
     if as_json:
         emit_json(result)
 
@@ -300,7 +300,10 @@ def _reports(directory: Path | None) -> Path:
     return open_workspace(root).reports if (root / RECIPE_NAME).is_file() else Path("reports")
 
 
-def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool) -> dict[str, Any]:
+def _compare(
+    out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool, named: bool = True
+) -> dict[str, Any]:
+    from btfer_builder.evaluate.report.collect import collect_reports
     from btfer_builder.evaluate.report.compare import compare_reports
     from btfer_builder.evaluate.report.leaderboard import (
         SEPARATE_SETS,
@@ -308,11 +311,10 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
         shown_cells,
         write_leaderboards,
     )
-    from btfer_builder.evaluate.report.read_report import collect_reports
     from btfer_builder.evaluate.report.sentences import order_sentences, significance_summary
     from btfer_builder.io.text import counted
 
-    read, lines = collect_reports(paths)
+    read, lines = collect_reports(paths, named=named)
     for line in lines:
         echo_stderr(line)
     boards = compare_reports(read, resamples=recipe.resamples, seed=recipe.seed)

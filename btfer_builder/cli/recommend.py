@@ -40,8 +40,8 @@ def recommend(
       btfer recommend reports/* --min-accuracy 0.6 --json
     """
     from btfer_builder.evaluate.recommend import Limits, recommend_models
+    from btfer_builder.evaluate.report.collect import collect_reports
     from btfer_builder.evaluate.report.leaderboard import SEPARATE_SETS
-    from btfer_builder.evaluate.report.read_report import collect_reports
     from btfer_builder.io.text import counted
 
     limits = Limits(
@@ -51,7 +51,7 @@ def recommend(
         min_accuracy=min_accuracy,
     )
     paths, _ = report_paths(reports, directory)
-    read, lines = collect_reports(paths, paired=True)
+    read, lines = collect_reports(paths, paired=True, named=bool(reports))
     for line in lines:
         echo_stderr(line)
     found = recommend_models(read, limits)

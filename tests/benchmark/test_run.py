@@ -286,6 +286,22 @@ def test_questions_and_report_run_nothing(finished):
     assert json.loads(written.stdout)["ran"] == 0
 
 
+def test_a_damaged_result_is_left_out_of_report_and_questions_with_a_line(finished, tmp_path):
+    shutil.copytree(finished[0].parent, tmp_path / "copy")
+    path = tmp_path / "copy" / finished[0].name
+    damaged = sorted(path.parent.rglob("result.json"))[0]
+    damaged.write_text("{")
+    for what in ("--report", "--questions"):
+        done = CliRunner().invoke(main, ["benchmark", str(path), what, "--json"])
+        assert done.exit_code == 0, done.stderr
+        assert f"left out: {damaged}: not a result of this btfer" in done.stderr
+    report = CliRunner().invoke(main, ["benchmark", str(path), "--report", "--json"])
+    assert (len(json.loads(report.stdout)["runs"]), json.loads(report.stdout)["missing"]) == (1, 1)
+    again = CliRunner().invoke(main, ["benchmark", str(path)])
+    assert again.exit_code == 1, "a run that may be of a newer version is not overwritten"
+    assert "remove the file to run it again" in again.stderr
+
+
 def test_questions_before_any_run_are_said(tmp_path):
     asked = CliRunner().invoke(main, ["benchmark", str(write_grid(tmp_path)), "--questions"])
     assert asked.exit_code == 1

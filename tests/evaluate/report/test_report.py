@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba_array
 from PIL import Image
+from scipy.stats import chi2_contingency
 
 from btfer_builder.config import EvalRecipe
 from btfer_builder.evaluate import LabelledFace
-from btfer_builder.evaluate.evaluate import make_job, measure
+from btfer_builder.evaluate.evaluate import make_job
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
+from btfer_builder.evaluate.measure import measure
+from btfer_builder.evaluate.metrics.power import Detectable
 from btfer_builder.evaluate.metrics.scores import ReliabilityBin, score
 from btfer_builder.evaluate.preprocessing.preprocessing_search import PreprocessingScore
 from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
@@ -302,3 +305,15 @@ def test_names_that_are_no_text_are_shown(tmp_path):
     write_predictions(tmp_path, faces, predictions, SEVEN)
     assert (tmp_path / "predictions.csv").read_text().splitlines()[1].startswith(r"\udcff.png,")
     assert worst_errors(faces, predictions)[0].face_id == r"\udcff.png"
+
+
+def test_recalls_are_compared_as_so_many_independent_faces():
+    true = np.repeat([3, 5], 200)
+    predicted = np.where(np.arange(400) % 200 < np.where(true == 3, 150, 120), true, 0)
+    scores = score(true, predicted)
+    plain = summary(scores)[-1]
+    assert "cannot be distinguished" not in plain
+    rows = [Detectable("emotion", emotion, 200, 40, 4.0, None, None) for emotion in ("happy", "sad")]
+    p_value = chi2_contingency([[150 / 4, 50 / 4], [120 / 4, 80 / 4]]).pvalue
+    said = f"The recalls of the emotions cannot be distinguished (χ² test of all, p = {p_value:.2g})"
+    assert said in summary(scores, rows)[-1]
