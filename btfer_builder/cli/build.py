@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from btfer_builder.cli.mistakes import Choice
 from btfer_builder.cli.next_line import from_here, show_next
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
 from btfer_builder.cli.output import echo, emit_json, table
@@ -35,7 +36,7 @@ CRAWL = ("engine", "engine_url", "license", "per_query", "contact", "allow_priva
 @recipe_options(SampleRecipe, "per_class")
 @click.option(
     "--until",
-    type=click.Choice(["crawl", "dedupe", "crop", "dedupe-faces", "review", "sample"]),
+    type=Choice(["crawl", "dedupe", "crop", "dedupe-faces", "review", "sample"]),
     default="sample",
     show_default=True,
     help="Last stage. Before review, no page is opened.",
