@@ -27,7 +27,7 @@ def png(pixels: "NDArray[np.uint8]") -> bytes:
         stream = inflate.isal_zlib.compress(rows, 1)
     else:  # matches further away than a pixel are rare in photos and cost most of the time
         deflate = zlib.compressobj(1, strategy=zlib.Z_RLE)
-        stream = deflate.compress(rows) + deflate.flush()
+        stream = deflate.compress(rows.tobytes()) + deflate.flush()
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"".join((_START, *_chunk(b"IHDR", header), *_chunk(b"IDAT", stream), _END))
 
@@ -60,4 +60,5 @@ def _size(differences: "NDArray[np.uint8]") -> "NDArray[np.uint32]":
     """Return the sum of each row's differences, as numbers from −128 to 127 without their sign."""
     import numpy as np
 
-    return np.abs(differences.view(np.int8)).view(np.uint8).sum(axis=1, dtype=np.uint32)
+    sizes: NDArray[np.uint32] = np.abs(differences.view(np.int8)).view(np.uint8).sum(axis=1, dtype=np.uint32)
+    return sizes
