@@ -14,7 +14,7 @@ from btfer_builder.catalog.catalog import Catalog
 from btfer_builder.io.json import json_text
 
 #: Rows that are counted at a time.
-_AT_ONCE = 1 << 14
+_AT_ONCE = 1 << 11
 
 #: What the views say of the items `wanted`, by the name of the items; `place` is the place of the item in the question.
 OUTCOMES = {
@@ -31,8 +31,8 @@ OUTCOMES = {
     # Only accepted faces are looked for in the sample and among those not drawn; `open` is what one without a verdict
     # waits for.
     "faces": """
-        SELECT wanted.key AS place, f.state, f.reason, f.emotion, f.found_as, f.cropped, f.compared, f.verdict,
-               f.verdict_reason, f.conflict, s.face_id IS NOT NULL AS drawn, u.reason AS undrawn,
+        SELECT wanted.key AS place, f.state, f.reason, f.emotion, f.found_as, f.cropped,
+               f.cropped = 'kept' AND f.compared AS compared, f.verdict, f.verdict_reason, f.conflict, s.face_id IS NOT NULL AS drawn, u.reason AS undrawn,
                p.item_id IS NOT NULL AS purged,
                CASE WHEN f.verdict IS NOT NULL THEN NULL WHEN f.votes LIKE '%;%' THEN 'disputed'
                     WHEN coalesce(f.votes, '') <> '' THEN 'few_votes'
@@ -65,27 +65,23 @@ class ItemCounts:
         """Count the search results. The first one of an address, and the one an image comes from, have other fates."""
         with self.catalog.snapshot():
             emotion_of = dict(self._rows("SELECT search_id, emotion FROM searches"))
-            origins = {found_by for (found_by,) in self._rows("SELECT found_by FROM origins")}
-            later = {
-                candidate_id
-                for (candidate_id,) in self._rows(
-                    """SELECT c.candidate_id FROM (SELECT url, min(candidate_id) AS first FROM candidates
-                                                   GROUP BY url HAVING count(*) > 1) known
-                       CROSS JOIN candidates c ON c.url = known.url WHERE c.candidate_id <> known.first"""
-                )
-            }
+            unused = self._ids("SELECT candidate_id FROM candidates EXCEPT SELECT found_by FROM origins ORDER BY 1")
+            later = self._ids(
+                """SELECT c.candidate_id FROM (SELECT url, min(candidate_id) AS first FROM candidates
+                                               GROUP BY url HAVING count(*) > 1) known
+                   CROSS JOIN candidates c ON c.url = known.url WHERE c.candidate_id <> known.first"""
+            )
             rows = self._rows(
-                """SELECT c.candidate_id, c.search_id, f.url IS NULL, f.reason
+                """SELECT c.candidate_id, c.search_id, CASE WHEN f.url IS NULL THEN 'waiting' ELSE f.reason END
                    FROM candidates c LEFT JOIN fetches f ON f.url = c.url ORDER BY c.url"""
             )
             return self._count(
                 "candidates",
                 rows,
-                (0, origins.__contains__),
+                (0, unused.__contains__),
                 (0, later.__contains__),
                 (1, emotion_of.get),
                 (2, None),
-                (3, None),
             )
 
     @cached_property
@@ -94,7 +90,9 @@ class ItemCounts:
         with self.catalog.snapshot():
             emotion_of = dict(self._rows("SELECT search_id, emotion FROM searches"))
             rows = self._rows(
-                """SELECT o.image_id, o.search_id, d.state, d.reason, c.image_id IS NULL, c.reason
+                """SELECT o.image_id, o.search_id,
+                          CASE WHEN d.image_id IS NULL THEN 'waiting' ELSE d.reason END,
+                          CASE WHEN c.image_id IS NULL THEN 'waiting' ELSE c.reason END
                    FROM origins o LEFT JOIN dedupes d ON d.image_id = o.image_id
                    LEFT JOIN crops c ON c.image_id = o.image_id ORDER BY o.image_id"""
             )
@@ -104,38 +102,40 @@ class ItemCounts:
                 (0, self._votes("image").get),
                 (0, self._purged("image").__contains__),
                 (1, emotion_of.get),
-                *((column, None) for column in (2, 3, 4, 5)),
+                (2, None),
+                (3, None),
             )
 
     @cached_property
     def faces(self) -> list[tuple[Item, int]]:
         """Count the faces that cropping found in the images it is to crop."""
         with self.catalog.snapshot():
-            compared = self._texts(
-                """SELECT d.face_id, d.state || d.conflict || CASE WHEN d.state = 'dropped' THEN
-                              (SELECT count(*) FROM face_copies copy WHERE copy.face_id = d.face_id) || d.reason
-                          ELSE '' END FROM face_dedupes d"""
+            copies = self._texts(
+                """SELECT d.face_id, d.state || d.conflict || coalesce(d.reason, '') ||
+                          EXISTS (SELECT 1 FROM face_copies copy WHERE copy.face_id = d.face_id)
+                   FROM face_dedupes d WHERE d.state <> 'kept' OR d.conflict"""
             )
-            votes = self._votes("face")
-            skipped = {
-                face_id
-                for (face_id,) in self._rows(
-                    "SELECT item_id FROM current_decisions WHERE kind = 'face' AND verdict = 'skip'"
-                )
-            }
-            drawn = self._texts("SELECT face_id, emotion FROM sample")
-            undrawn = self._texts("SELECT face_id, emotion || ' ' || reason FROM undrawn")
+            uncompared = self._ids(
+                "SELECT face_id FROM faces WHERE state = 'kept' EXCEPT SELECT face_id FROM face_dedupes ORDER BY 1"
+            )
+            skipped = self._ids(
+                "SELECT item_id FROM current_decisions WHERE kind = 'face' AND verdict = 'skip'"
+            )
             rows = self._rows(
-                """SELECT f.face_id, i.emotion, i.conflict, f.state, f.reason
-                   FROM croppable i CROSS JOIN faces f USING (image_id)"""
+                """SELECT f.face_id, i.emotion, i.conflict, f.reason
+                   FROM croppable i CROSS JOIN faces f USING (image_id) ORDER BY i.image_id"""
             )
-            asked = (votes.get, compared.get, drawn.get, undrawn.get, skipped.__contains__)
             return self._count(
                 "faces",
                 rows,
-                *((0, ask) for ask in asked),
+                (0, self._votes("face").get),
+                (0, copies.get),
+                (0, uncompared.__contains__),
+                (0, skipped.__contains__),
                 (0, self._purged("face").__contains__),
-                *((column, None) for column in (1, 2, 3, 4)),
+                (1, None),
+                (2, None),
+                (3, None),
             )
 
     def of(self, name: str) -> list[tuple[Item, int]]:
@@ -153,15 +153,21 @@ class ItemCounts:
         return {item_id: intern(text) for item_id, text in self._rows(sql, *parameters)}
 
     def _votes(self, kind: str) -> dict[str, str]:
-        """Return what the outcome of each item depends on in its votes."""
+        """Return what the outcome of each item with an answer depends on: its votes, and the draws."""
         return self._texts(
-            """SELECT item_id, coalesce(verdict, '') || ' ' || coalesce(emotion, '') || ' ' || coalesce(reason, '') ||
-                               ' ' || min(answers, 2) FROM vote_counts WHERE kind = ?""",
+            """SELECT v.item_id, coalesce(v.verdict, '') || ' ' || coalesce(v.emotion, '') || ' ' ||
+                      coalesce(v.reason, '') || ' ' || min(v.answers, 2) || ' ' || coalesce(s.emotion, '') || ' ' ||
+                      coalesce(u.emotion || ' ' || u.reason, '')
+               FROM vote_counts v LEFT JOIN sample s ON s.face_id = v.item_id
+               LEFT JOIN undrawn u ON u.face_id = v.item_id WHERE v.kind = ?""",
             kind,
         )
 
-    def _purged(self, kind: str) -> set[str]:
-        return {item_id for (item_id,) in self._rows("SELECT item_id FROM purged WHERE kind = ?", kind)}
+    def _purged(self, kind: str) -> set[object]:
+        return self._ids("SELECT item_id FROM purged WHERE kind = ?", kind)
+
+    def _ids(self, sql: str, *parameters: object) -> set[object]:
+        return {item_id for (item_id,) in self._rows(sql, *parameters)}
 
     def _count(
         self,
@@ -187,7 +193,8 @@ class ItemCounts:
             values = (_values(columns[column], ask) for column, ask in facts)
             kinds = list(zip(*values, strict=True))
             counts.update(kinds)
-            example.update(zip(kinds, columns[0], strict=True))
+            if len(counts) > len(example):
+                example.update(zip(kinds, columns[0], strict=True))
         number = list(counts.values())
         asked = [example[kind] for kind in counts]
         outcomes = self.catalog.rows(OUTCOMES[name], json_text(asked))
