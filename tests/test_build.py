@@ -132,6 +132,21 @@ def test_the_plan_is_printed_before_anything_is_done(workspace):
     assert frame["stage"].tolist() == ["review", "sample"]
 
 
+def test_what_comes_after_the_page_draws_as_many_as_were_asked_for(workspace, monkeypatch):
+    filled = fill_catalog(workspace, per_emotion=2)
+    replace_face_dedupes(workspace.catalog, [FaceDedupe(face, "kept") for face in filled.face_ids], [])
+
+    def person(*_: object, **__: object) -> tuple[str, None]:
+        accept_all(workspace, filled)
+        return "14 decisions recorded", None
+
+    monkeypatch.setattr("btfer_builder.cli.build.serve_page", person)
+    again = f"btfer -w {workspace.root} build --per-class 2"
+    shown = CliRunner().invoke(main, again.split()[1:], catch_exceptions=False)
+    assert f"Label them on the page; then: {again}\n" in shown.stdout
+    assert shown.stdout.endswith(f"each emotion has 2 accepted faces or more:\n  {again}\n")
+
+
 def test_an_unknown_stage_is_refused(workspace):
     with pytest.raises(BtferError, match=r"until: 'crp' is not one of .*; did you mean `crop`"):
         bt.open_workspace(workspace.root).build(until="crp")

@@ -1,11 +1,13 @@
 """The command build: every stage that needs no person, the review page, and the sample."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from btfer_builder.cli.mistakes import Choice
 from btfer_builder.cli.next_line import from_here, show_next
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
 from btfer_builder.cli.output import echo, emit_json, table
@@ -34,7 +36,7 @@ CRAWL = ("engine", "engine_url", "license", "per_query", "contact", "allow_priva
 @recipe_options(SampleRecipe, "per_class")
 @click.option(
     "--until",
-    type=click.Choice(["crawl", "dedupe", "crop", "dedupe-faces", "review", "sample"]),
+    type=Choice(["crawl", "dedupe", "crop", "dedupe-faces", "review", "sample"]),
     default="sample",
     show_default=True,
     help="Last stage. Before review, no page is opened.",
@@ -66,6 +68,7 @@ def build(
     """
     from btfer_builder.build import BuildSettings, plan_build
     from btfer_builder.build import build as run_build
+    from btfer_builder.next_step import next_step
 
     workspace = open_workspace(directory)
     recipe = workspace.recipe
@@ -96,16 +99,16 @@ def build(
     if not (result.waits_for_review and settings.reaches("review")):
         show_next(workspace, result.next)
         return
-    echo(
-        f"\n{result.next.sentence}. Label them on the page; then: {from_here(workspace.root, 'btfer build')}"
-    )
+    again = "btfer build" + (f" --per-class {options['per_class']}" if options["per_class"] else "")
+    echo(f"\n{result.next.sentence}. Label them on the page; then: {from_here(workspace.root, again)}")
     review = apply_cli_options(recipe.review, {name: options[name] for name in ("reviewer", "port")})
     text, stopped = serve_page(
         workspace, review, None, (), as_json=False, adjudicate="--adjudicate" in result.next.command,
         browser=not no_browser,
     )  # fmt: skip
     echo(text)
-    show_next(workspace)
+    step = next_step(workspace, wanted=settings.sample.faces_per_class)
+    show_next(workspace, replace(step, command=again) if step.stage == "sample" else step)
     if stopped is not None:
         signal.raise_signal(stopped)
 
