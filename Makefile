@@ -3,7 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test torch lint docs networks images docs-site bench clean
+.PHONY: demo ready test torch lint docs networks images docs-site bench clean
+
+ready: $(READY)
 
 demo: $(READY)
 	$(BIN)/python -m demo.run

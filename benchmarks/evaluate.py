@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.record import Figure, add_option, record
 from btfer_builder.config import EvalRecipe
-from btfer_builder.crop.cropping import png
+from btfer_builder.images.encode import png
 from btfer_builder.evaluate import faces_in_folder
 from btfer_builder.evaluate.convert import convert_model
 from btfer_builder.evaluate.evaluate import make_job

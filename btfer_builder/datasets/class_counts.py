@@ -14,7 +14,7 @@ Counts = Mapping[SplitName, Mapping[str, int]]
 #: Colour of each split; a set without splits has that of the last one.
 COLORS: dict[str, str] = {"train": PALETTE[0], "val": PALETTE[1], "test": PALETTE[4]}
 
-#: Characters that the bars of an emotion have room for; longer numbers stand upright, or they would lie on the next bar.
+#: Characters that the bars of an emotion have room for; longer numbers are upright, or they would lie on the next bar.
 _ROOM = 12
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Page
-from btfer_builder.crop.cropping import png
+from btfer_builder.images.encode import png
 from btfer_builder.crop.render import render_crop
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import Undecodable, decode_image

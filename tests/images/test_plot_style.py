@@ -58,7 +58,9 @@ def test_text_is_read_on_every_colour_it_is_drawn_on():
 
 def test_the_numbers_of_bars_have_the_unit_of_their_axis():
     figure, (axes,) = new_figure("accuracy", 1)
-    grouped_bars(axes, {"simple": {"a set": Bar(0.64, chance=1 / 7)}, "none": {"a set": Bar(0.05, chance=1 / 7)}})
+    grouped_bars(
+        axes, {"simple": {"a set": Bar(0.64, chance=1 / 7)}, "none": {"a set": Bar(0.05, chance=1 / 7)}}
+    )
     written = texts(figure)
     assert {"64%", "5%", "20%", "100%", " chance"} <= set(written)
     assert within(figure)

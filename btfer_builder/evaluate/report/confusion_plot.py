@@ -33,9 +33,7 @@ def confusion_png(confusion: Sequence[Sequence[int]]) -> bytes:
             text = f"{confusion[row][column]:,}" if total else "–"
             axes.text(column, row - 0.1, text, ha="center", va="center", fontsize=11, color=INK)
             if total and confusion[row][column]:
-                axes.text(
-                    column, row + 0.24, f"{share:.0%}", ha="center", va="center", fontsize=8, color=INK
-                )
+                axes.text(column, row + 0.24, f"{share:.0%}", ha="center", va="center", fontsize=8, color=INK)
     axes.set_xticks(range(len(EMOTIONS)), EMOTIONS, color=INK, fontsize=10)
     axes.set_yticks(range(len(EMOTIONS)), EMOTIONS, color=INK, fontsize=10)
     axes.set_xlabel("predicted", color=INK, fontsize=11, labelpad=8)

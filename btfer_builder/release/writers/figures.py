@@ -47,8 +47,7 @@ def write_groups(path: Path, faces: Sequence[ReleasedFace]) -> None:
     """Draw the number of faces of each class by query attribute, as a PNG without metadata."""
     values = {name: in_order([face.face.attributes[name] for face in faces]) for name in ATTRIBUTES}
     labels = {name: [wrapped(value or _NOT_SEARCHED, 2, 9) for value in own] for name, own in values.items()}
-    # A row is high enough for two lines.
-    heights = [len(own) * max(1, *(label.count("\n") + 1 for label in own)) / 2 + len(own) / 2 for own in labels.values()]
+    heights = [len(own) * (1 + max(label.count("\n") for label in own) / 2) for own in labels.values()]
     figure = blank_figure(8, 1.9 + 0.4 * sum(heights), 100)
     figure.suptitle("Faces by what was searched for (not who a person is)", fontsize=11)
     panels = figure.subplots(len(values), 1, height_ratios=heights, sharex=True, squeeze=False)[:, 0]

@@ -227,7 +227,9 @@ def test_the_matrix_is_read_on_a_phone_and_in_the_dark(tmp_path, brightness_mode
     page.write_bytes(report_html(evaluation_of(faces, answers(*rows), model)))
     with Chromium(tmp_path / "profile") as chromium, chromium.tab(390, 800) as tab:
         tab.navigate(page.as_uri())
-        tab.until("document.readyState === 'complete' && document.querySelectorAll('.matrix td').length === 49")
+        tab.until(
+            "document.readyState === 'complete' && document.querySelectorAll('.matrix td').length === 49"
+        )
         names = "[...document.querySelectorAll('.matrix thead th')].map(name => name.getBoundingClientRect().right)"
         assert max(tab.eval(names)) <= 390
         assert tab.eval("document.querySelector('.matrix').scrollWidth") <= 390
@@ -267,7 +269,7 @@ def test_charts_show_what_they_are_given():
     chart = str(charts.reliability_chart(bins, 40))
     assert chart.count("<circle") == 2
     assert "30 predictions, mean confidence 65%, accuracy 20%" in chart
-    assert re.findall('<text [^>]*>([a-z]+)</text>', chart) == ["accuracy", "confidence"]
+    assert re.findall("<text [^>]*>([a-z]+)</text>", chart) == ["accuracy", "confidence"]
     line = charts.Line("blur", [0.5, 0.25], [(0.4, 0.6), (0.2, 0.3)])
     assert "5: 25.0% (20.0% to 30.0%)" in str(charts.curve_chart(line, ["0", "5"], "severity"))
     assert "width:50.00%" in str(charts.interval_bar(0.5, (0.4, 0.6)))
