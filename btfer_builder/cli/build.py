@@ -1,6 +1,6 @@
 """The command build: every stage that needs no person, the review page, and the sample."""
 
-import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,7 @@ def build(
     """
     from btfer_builder.build import BuildSettings, plan_build
     from btfer_builder.build import build as run_build
+    from btfer_builder.next_step import next_step
 
     workspace = open_workspace(directory)
     recipe = workspace.recipe
@@ -96,18 +97,18 @@ def build(
     if not (result.waits_for_review and settings.reaches("review")):
         show_next(workspace, result.next)
         return
-    echo(
-        f"\n{result.next.sentence}. Label them on the page; then: {from_here(workspace.root, 'btfer build')}"
-    )
+    wanted = settings.sample.faces_per_class
+    again = "btfer build" + (f" --per-class {wanted}" if options["per_class"] else "")
+    echo(f"\n{result.next.sentence}. Label them on the page; then: {from_here(workspace.root, again)}")
     review = apply_cli_options(recipe.review, {name: options[name] for name in ("reviewer", "port")})
     text, stopped = serve_page(
         workspace, review, None, (), as_json=False, adjudicate="--adjudicate" in result.next.command,
-        browser=not no_browser,
+        browser=not no_browser, wanted=wanted,
     )  # fmt: skip
     echo(text)
-    show_next(workspace)
+    show_next(workspace, next_step(workspace, wanted=wanted))
     if stopped is not None:
-        signal.raise_signal(stopped)
+        sys.exit(128 + stopped)
 
 
 def _show_plan(workspace: Workspace, planned: "list[PlannedStage]") -> None:
