@@ -86,7 +86,9 @@ def test_slow_and_vanished_clients_neither_hold_it_up_nor_show(workspace, filled
         slow.pop().close()
         assert httpx.get(url, trust_env=False).status_code == 303
         process.send_signal(stop)
-        _, errors = process.communicate(timeout=120)  # without a limit it would wait for the slow ones for ever
+        _, errors = process.communicate(
+            timeout=120
+        )  # without a limit it would wait for the slow ones for ever
         assert process.returncode == code
         assert "Traceback" not in errors
         assert "Aborted" not in errors  # it is how a review ends
