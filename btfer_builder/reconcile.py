@@ -3,6 +3,7 @@
 Only files that btfer names, in the folders that btfer fills, are deleted; all others are passed over.
 """
 
+import os
 import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -129,7 +130,12 @@ def writing(workspace: Workspace, stage: str, *paths: str) -> Iterator[None]:
     """
     found = reconcile(workspace, stage)
     intend(workspace.catalog, stage, *(path for path in paths if path not in found.unknown))
-    yield
+    try:
+        yield
+    except Exception:  # a folder of its own that was not made has nothing to compare
+        with workspace.catalog.transaction() as db:
+            fulfil(db, *(path for path in paths if Path(path).is_absolute() and not os.path.lexists(path)))
+        raise
     with workspace.catalog.transaction() as db:
         fulfil(db, *paths)
 

@@ -86,7 +86,7 @@ class Catalog:
                 raise BtferError(f"{path} or its folder is write-protected; make both writable") from None
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CANTOPEN:
                 raise BtferError(
-                    f"{path} cannot be opened or made; it must be a file that you may read, in a folder that you may write"
+                    f"{path} cannot be opened or made; it must be a file you may read, in a folder you may write"
                 ) from None
             if error.sqlite_errorcode & 0xFF in _PASSING:
                 raise BtferError(f"{path}: {error}; nothing was changed, run the command again") from None

@@ -10,7 +10,7 @@ from btfer_builder.cli.next_line import from_here, show_next
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.cli.review_page import serve_page
-from btfer_builder.config import CrawlRecipe, QueriesRecipe, ReviewRecipe, SampleRecipe
+from btfer_builder.config import CrawlRecipe, QueriesRecipe, ReviewRecipe, SampleRecipe, SourceRecipe
 from btfer_builder.io.text import counted
 from btfer_builder.workspace import Workspace, open_workspace
 
@@ -25,6 +25,7 @@ CRAWL = ("engine", "engine_url", "license", "per_query", "contact", "allow_priva
 @click.command()
 @recipe_options(CrawlRecipe, *CRAWL)
 @recipe_options(QueriesRecipe, "language", "emotion", "no_minors")
+@recipe_options(SourceRecipe)
 @click.option(
     "--path",
     type=click.Path(path_type=Path, exists=True),
@@ -60,7 +61,7 @@ def build(
     \b
     Examples:
       btfer build --contact you@university.edu
-      btfer build --engine folder --path photos --per-class 20
+      btfer build --engine folder --path photos --per-class 20 --source-license by
       btfer build --plan
       btfer build --until crop
     """
@@ -73,7 +74,7 @@ def build(
     settings = BuildSettings(
         crawl=apply_cli_options(recipe.crawl, options),
         queries=apply_cli_options(recipe.queries, options),
-        source=recipe.source,
+        source=apply_cli_options(recipe.source, options),
         sample=apply_cli_options(recipe.sample, {"per_class": options["per_class"]}),
         path=path,
         asked=frozenset(given_flags({"per_class": options["per_class"]})),

@@ -13,6 +13,7 @@ import pytest
 
 from btfer_builder.catalog.catalog import MIGRATIONS
 from btfer_builder.catalog.review import add_decisions
+from btfer_builder.catalog.intentions import intentions
 from btfer_builder.config import ReleaseRecipe, SampleRecipe
 from btfer_builder.datasets.labelled_faces import faces_in_folder
 from btfer_builder.errors import BtferError
@@ -156,9 +157,18 @@ def test_the_target_must_not_exist(workspace, tmp_path):
     assert not list((tmp_path / "folder").iterdir())
 
 
+def test_a_refused_release_leaves_nothing_to_compare_and_own_pictures_can_be_stated(tmp_path):
+    workspace, _ = small_set(tmp_path / "w", license="")
+    with workspace.catalog.transaction() as db:
+        db.execute("UPDATE candidates SET url = 'file:///photos/' || candidate_id")
+    with pytest.raises(BtferError, match="State that of your own pictures: btfer crawl --engine folder"):
+        release(workspace, tmp_path / "out", PLAIN)
+    assert intentions(workspace.catalog) == []  # no command was killed
+
+
 def test_photos_without_a_licence_are_refused_unless_wanted(tmp_path):
     workspace, _ = small_set(tmp_path / "w", license="all rights reserved")
-    with pytest.raises(BtferError, match="21 of 21 faces are from photos without a known licence"):
+    with pytest.raises(BtferError, match="21 of 21 faces are from photos without a known licence") as refused:
         release(workspace, tmp_path / "out", PLAIN)
     assert not (tmp_path / "out").exists()
     assert alone(tmp_path)
