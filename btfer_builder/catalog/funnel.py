@@ -31,7 +31,7 @@ class StageCount:
         return {"stage": fields.pop("stage"), "in": fields.pop("came_in"), **fields}
 
 
-#: Each stage, its unit, what it is counted from, and its items: state (kept, dropped, waiting), reason, emotion, number.
+#: Each stage, its unit, what it is counted from, and its items: state (kept, dropped, waiting), reason, emotion, n.
 _STAGES = (
     ("crawl", "candidates", "candidates", "SELECT state, reason, emotion, n FROM counted"),
     (
