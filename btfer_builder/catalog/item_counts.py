@@ -1,7 +1,7 @@
 """How many items have the same outcome: each table is read once, in its own order, and joined by dictionaries.
 
-SQLite joins by looking up each row; for the faces of a million photos these look-ups, each elsewhere in the file, take ten
-times as long as reading the tables. So items with equal facts are counted, and a view says of one of them what follows.
+SQLite joins by looking up each row. For the faces of a million photos these look-ups, each elsewhere in the file, take
+most of the time. So items with equal facts are counted, and a view says of one of them what follows.
 """
 
 import sqlite3
@@ -32,8 +32,8 @@ OUTCOMES = {
     # waits for.
     "faces": """
         SELECT wanted.key AS place, f.state, f.reason, f.emotion, f.found_as, f.cropped,
-               f.cropped = 'kept' AND f.compared AS compared, f.verdict, f.verdict_reason, f.conflict, s.face_id IS NOT NULL AS drawn, u.reason AS undrawn,
-               p.item_id IS NOT NULL AS purged,
+               f.cropped = 'kept' AND f.compared AS compared, f.verdict, f.verdict_reason, f.conflict,
+               s.face_id IS NOT NULL AS drawn, u.reason AS undrawn, p.item_id IS NOT NULL AS purged,
                CASE WHEN f.verdict IS NOT NULL THEN NULL WHEN f.votes LIKE '%;%' THEN 'disputed'
                     WHEN coalesce(f.votes, '') <> '' THEN 'few_votes'
                     WHEN EXISTS (SELECT 1 FROM current_decisions d WHERE d.kind = 'face' AND d.item_id = f.face_id
@@ -65,7 +65,9 @@ class ItemCounts:
         """Count the search results. The first one of an address, and the one an image comes from, have other fates."""
         with self.catalog.snapshot():
             emotion_of = dict(self._rows("SELECT search_id, emotion FROM searches"))
-            unused = self._ids("SELECT candidate_id FROM candidates EXCEPT SELECT found_by FROM origins ORDER BY 1")
+            unused = self._ids(
+                "SELECT candidate_id FROM candidates EXCEPT SELECT found_by FROM origins ORDER BY 1"
+            )
             later = self._ids(
                 """SELECT c.candidate_id FROM (SELECT url, min(candidate_id) AS first FROM candidates
                                                GROUP BY url HAVING count(*) > 1) known

@@ -119,7 +119,12 @@ class Session:
                 blind_json(item, kind, decision, origins.get(item.item_id, ItemOrigin()))
                 if self.recipe.blind
                 else item_json(
-                    item, kind, decision, ballot, emotions.get(item.item_id, []), signals,
+                    item,
+                    kind,
+                    decision,
+                    ballot,
+                    emotions.get(item.item_id, []),
+                    signals,
                     origins.get(item.item_id, ItemOrigin()),
                 )
                 for item, decision, ballot in zip(items, decisions, ballots, strict=True)
@@ -254,12 +259,16 @@ class Session:
         if key not in state.lists or not query.keep:
             blind, decisions = self.recipe.blind, state.decisions
             everything = query.show == "all" and query.emotion is None
-            listed = state.items if everything else [
-                item
-                for item in state.items
-                if keeps(query.show, item, decision := decisions.get(item.item_id))
-                and query.emotion in (None, group_of(item, decision, blind))
-            ]
+            listed = (
+                state.items
+                if everything
+                else [
+                    item
+                    for item in state.items
+                    if keeps(query.show, item, decision := decisions.get(item.item_id))
+                    and query.emotion in (None, group_of(item, decision, blind))
+                ]
+            )
             if query.sort != "found":
                 listed = [listed[index] for index in order(listed, query.sort, self._signals(kind))]
             state.lists[key] = listed
