@@ -31,7 +31,8 @@ class StageCount:
         return {"stage": fields.pop("stage"), "in": fields.pop("came_in"), **fields}
 
 
-#: Each stage, its unit, what it is counted from, and its items: state (kept, dropped, waiting), reason, emotion, n.
+#: Each stage, its unit, what it is counted from, and its items: state (kept, dropped or waiting), reason, emotion,
+#: number n.
 _STAGES = (
     ("crawl", "candidates", "candidates", "SELECT state, reason, emotion, n FROM counted"),
     (

@@ -1,8 +1,7 @@
 """How many items have the same outcome: each table is read once, in its own order, and joined by dictionaries.
 
-SQLite joins by looking up each row; for the faces of a million photos these look-ups, each elsewhere in the file, take
-ten times as long as reading the tables. So items with equal facts are counted, and a view says of one of them what
-follows.
+SQLite joins by looking up each row. For the faces of a million photos these look-ups, each elsewhere in the file, take
+most of the time. So items with equal facts are counted, and a view says of one of them what follows.
 """
 
 import sqlite3
@@ -34,8 +33,7 @@ OUTCOMES = {
     "faces": """
         SELECT wanted.key AS place, f.state, f.reason, f.emotion, f.found_as, f.cropped,
                f.cropped = 'kept' AND f.compared AS compared, f.verdict, f.verdict_reason, f.conflict,
-               s.face_id IS NOT NULL AS drawn, u.reason AS undrawn,
-               p.item_id IS NOT NULL AS purged,
+               s.face_id IS NOT NULL AS drawn, u.reason AS undrawn, p.item_id IS NOT NULL AS purged,
                CASE WHEN f.verdict IS NOT NULL THEN NULL WHEN f.votes LIKE '%;%' THEN 'disputed'
                     WHEN coalesce(f.votes, '') <> '' THEN 'few_votes'
                     WHEN EXISTS (SELECT 1 FROM current_decisions d WHERE d.kind = 'face' AND d.item_id = f.face_id

@@ -20,8 +20,8 @@ IDS = {
 #: face that is kept no longer, and addresses of one image found in another order.
 CHANGES = (
     "DELETE FROM dedupes WHERE image_id IN (SELECT image_id FROM images WHERE image_id GLOB '*3')",
-    "DELETE FROM crops WHERE image_id GLOB '*5'"
-    " AND image_id NOT IN (SELECT image_id FROM faces JOIN sample USING (face_id))",
+    "DELETE FROM crops WHERE image_id GLOB '*5' AND image_id NOT IN "
+    "(SELECT image_id FROM faces JOIN sample USING (face_id))",
     "DELETE FROM face_dedupes WHERE face_id GLOB '*7'",
     "UPDATE face_dedupes SET conflict = 1 WHERE face_id GLOB '*[89]'",
     "UPDATE faces SET state = 'dropped', reason = 'too_small' WHERE face_id IN (SELECT duplicate_of FROM face_dedupes "
