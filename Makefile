@@ -3,7 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test torch lint docs networks images docs-site bench clean
+.PHONY: demo ready test torch lint docs networks images docs-site bench clean
+
+ready: $(READY)
 
 demo: $(READY)
 	$(BIN)/python -m demo.run
@@ -28,6 +30,7 @@ docs: $(READY)
 	$(BIN)/python -m docs.make_commands
 	$(BIN)/python -m docs.make_api
 	$(BIN)/python -m docs.make_reasons
+	$(BIN)/python -m docs.make_files
 	$(BIN)/python -m docs.make_layers
 	$(BIN)/python -m docs.make_benchmarks
 

@@ -35,7 +35,7 @@ def main() -> None:
     add_option(parser)
     given = parser.parse_args()
     import_tensorflow()
-    from btfer_builder.training import train
+    from btfer_builder.training.train import train
 
     every = faces_in_folder(given.data)
     chosen = np.random.default_rng(0).permutation(len(every))[: given.faces]

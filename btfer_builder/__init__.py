@@ -26,14 +26,8 @@ if TYPE_CHECKING:
         published_results,
         report_benchmark,
     )
-    from btfer_builder.api.models import (
-        compare,
-        convert,
-        evaluate,
-        list_networks,
-        load_faces,
-        train,
-    )
+    from btfer_builder.api.models import compare, convert, evaluate, load_faces, train
+    from btfer_builder.api.networks import list_layers, list_networks
     from btfer_builder.api.report import Comparison, Report
     from btfer_builder.api.review_page import ReviewPage
     from btfer_builder.api.workspace import Workspace, create_workspace, open_workspace
@@ -56,9 +50,8 @@ _MODULES = {
     "api.grid": (
         "answer_questions", "benchmark", "plan_benchmark", "published_results", "report_benchmark",
     ),
-    "api.models": (
-        "compare", "convert", "evaluate", "list_networks", "load_faces", "train",
-    ),
+    "api.models": ("compare", "convert", "evaluate", "load_faces", "train"),
+    "api.networks": ("list_layers", "list_networks"),
     "api.report": ("Comparison", "Report"),
     "api.review_page": ("ReviewPage",),
     "api.workspace": ("Workspace", "create_workspace", "open_workspace"),
@@ -87,6 +80,7 @@ __all__ = [
     "evaluate",
     "hash_images",
     "import_dataset",
+    "list_layers",
     "list_networks",
     "load_faces",
     "open_workspace",

@@ -3,9 +3,8 @@
 Only files that btfer names, in the folders that btfer fills, are deleted; all others are passed over.
 """
 
-import os
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,6 +16,7 @@ from btfer_builder.catalog.owned_files import cached_sets, face_files, image_fil
 from btfer_builder.catalog.purge import purged_paths
 from btfer_builder.catalog.release import release_folders
 from btfer_builder.catalog.takedown import overwrite_deleted
+from btfer_builder.errors import BtferError
 from btfer_builder.images.formats import FORMATS
 from btfer_builder.io.atomic import delete_left_folders, delete_left_parts, restore_folder
 from btfer_builder.io.locks import try_lock
@@ -115,7 +115,7 @@ class Reconciled:
 
 
 @contextmanager
-def writing(workspace: Workspace, stage: str, *paths: str) -> Iterator[None]:
+def writing(workspace: Workspace, stage: str, *paths: str, whole: bool = False) -> Iterator[None]:
     """Record what a stage is about to write, after what killed commands left is deleted; the caller holds its lock.
 
     A folder with files that may be another catalog's is not recorded, so that no later command deletes them.
@@ -127,15 +127,21 @@ def writing(workspace: Workspace, stage: str, *paths: str) -> Iterator[None]:
     paths
         Files and folders that it writes, relative to the workspace or absolute. If the block ends without an error,
         everything in them is recorded; otherwise the next command compares them with the catalog.
+    whole
+        The paths are written whole or not at all (`build_folder`): an error leaves nothing to compare.
     """
     found = reconcile(workspace, stage)
     intend(workspace.catalog, stage, *(path for path in paths if path not in found.unknown))
     try:
         yield
-    except Exception:  # a folder of its own that was not made has nothing to compare
-        with workspace.catalog.transaction() as db:
-            fulfil(db, *(path for path in paths if Path(path).is_absolute() and not os.path.lexists(path)))
+    except BtferError:
+        if whole:
+            _forget(workspace, paths)
         raise
+    _forget(workspace, paths)
+
+
+def _forget(workspace: Workspace, paths: Sequence[str]) -> None:
     with workspace.catalog.transaction() as db:
         fulfil(db, *paths)
 

@@ -28,7 +28,7 @@ _PARTS = {
     "Workspaces": ("create_workspace", "open_workspace", "Workspace", "ReviewPage"),
     "Faces and models": (
         "load_faces", "FaceSet", "evaluate", "Report", "compare", "Comparison", "recommend",
-        "train", "convert", "compare_conversions", "list_networks",
+        "train", "convert", "compare_conversions", "list_networks", "list_layers",
     ),
     "Data sets and releases": (
         "import_dataset", "audit_datasets", "hash_images", "scan_release", "rebuild_release", "diff_releases",
@@ -61,8 +61,8 @@ RESULTS = {
     "scan_release": "release.audit:AuditResult",
     "rebuild_release": "release.rebuild:RebuildResult",
     "diff_releases": "release.diff:ReleaseDiff",
-    "benchmark": "benchmark.stage:Benchmark",
-    "answer_questions": "benchmark.stage:Answers",
+    "benchmark": "benchmark.outcome:Benchmark",
+    "answer_questions": "benchmark.outcome:Answers",
 }
 
 

@@ -22,13 +22,15 @@ ROOT = Path(__file__).resolve().parents[1]
 WORKSPACE = ROOT / "demo" / "workspace"
 IMAGES = ROOT / "docs" / "images"
 TILE = 84
+#: The photograph that the picture of the review page shows large.
+SHOWN = "/photos/astronaut.jpg"
 INK = (60, 60, 60)
 
 
 def way() -> NDArray[np.uint8]:
     """Return three strips: images (those dropped crossed out), face crops, the sample."""
     catalog = Catalog(WORKSPACE / "manifests" / "btfer.sqlite")
-    found = catalog.rows("SELECT path, state FROM image_rows ORDER BY state = 'kept', candidate_id LIMIT 28")
+    found = catalog.rows("SELECT path, state FROM image_rows ORDER BY candidate_id LIMIT 28")
     faces = catalog.rows(
         "SELECT path, verdict FROM face_rows WHERE state = 'kept' ORDER BY candidate_id LIMIT 28"
     )
@@ -96,15 +98,15 @@ def screenshot(url: str, path: Path, width: int, height: int) -> None:
 
 def review_pages() -> None:
     """Take screenshots of the review page: its views, blind, and a disagreement of two reviewers."""
-    ana = ["--reviewer", "ana"]
+    eli = ["--reviewer", "eli"]
     pages = {
-        "review.png": (ana, {}),
+        "review.png": (["--reviewer", "ana"], {}),
         "review-conflict.png": (
-            [*ana, "--round", "images"],
+            [*eli, "--round", "images"],
             {"show": "conflict", "view": "compare", "page": 1},
         ),
-        "review-duplicates.png": (ana, {"show": "duplicates", "view": "compare", "page": 1}),
-        "review-suspicion.png": (ana, {"sort": "suspicion", "page": 1}),
+        "review-duplicates.png": (eli, {"show": "duplicates", "view": "compare", "page": 1}),
+        "review-suspicion.png": (eli, {"sort": "suspicion", "page": 1}),
         "review-blind.png": (["--reviewer", "bo", "--blind"], {}),
         "review-adjudicate.png": (["--reviewer", "chief", "--adjudicate"], {"page": 1}),
     }
@@ -112,6 +114,7 @@ def review_pages() -> None:
         copy = Path(folder) / "workspace"  # so that the workspace of the demo does not change
         shutil.copytree(WORKSPACE, copy)
         disagree(copy)
+        half_reviewed(copy, "ana")
         for name, (options, address) in pages.items():
             command = [sys.executable, "-m", "btfer_builder", "review", *options, "--port", "0", "--json"]
             with subprocess.Popen([*command, "-w", str(copy)], stdout=subprocess.PIPE, text=True) as server:
@@ -137,7 +140,7 @@ def release_and_leaderboard() -> None:
             )
         shutil.copy(Path(folder) / "faces" / "figures" / "contact_sheet.png", IMAGES / "contact-sheet.png")
         leaderboard = copy / "reports" / "comparison" / "leaderboard.html"
-        screenshot(leaderboard.as_uri(), IMAGES / "leaderboard.png", 1000, 560)
+        screenshot(leaderboard.as_uri(), IMAGES / "leaderboard.png", 1000, 610)
 
 
 def disagree(workspace: Path) -> None:
@@ -149,6 +152,19 @@ def disagree(workspace: Path) -> None:
         for number, reviewer in enumerate(("bo", "cy")):
             emotion = EMOTIONS[(index // 8 + (index % 5 == number)) % len(EMOTIONS)]
             decisions.append(Decision(face, "face", "accept", emotion, None, reviewer))
+    add_decisions(catalog, decisions)
+
+
+def half_reviewed(workspace: Path, reviewer: str) -> None:
+    """Add the decisions of a reviewer who has come as far as the photograph that is shown large."""
+    catalog = Catalog(workspace / "manifests" / "btfer.sqlite")
+    (shown,) = catalog.rows("SELECT face_id FROM face_rows WHERE state = 'kept' AND url LIKE ?", f"%{SHOWN}")
+    decisions = []
+    for item in review_items(catalog, "face"):
+        if item.item_id == shown["face_id"]:
+            break
+        emotion = None if item.conflict else item.listed_under
+        decisions.append(Decision(item.item_id, "face", "accept", emotion, None, reviewer))
     add_decisions(catalog, decisions)
 
 
@@ -185,7 +201,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     cv2.imwrite(str(IMAGES / "way.png"), way()[..., ::-1])
     report = next((WORKSPACE / "reports").glob("*/report.html"))
-    screenshot(report.as_uri(), IMAGES / "report.png", 1180, 1720)
+    screenshot(report.as_uri(), IMAGES / "report.png", 1180, 1840)
     review_pages()
     release_and_leaderboard()
     curves()

@@ -253,6 +253,8 @@ def with_tables(page: str, found: Sequence[Outcome]) -> str:
 
 def figure(found: Sequence[Outcome]) -> bytes:
     """Draw the accuracy after every epoch beside the authors' number, a panel a setting, as PNG."""
+    from matplotlib.ticker import PercentFormatter
+
     from btfer_builder.images.plot_style import INK, PALETTE, blank_figure, to_png
 
     shown = [setting for setting in SETTINGS if any(outcome.setting == setting for outcome in found)]
@@ -275,7 +277,8 @@ def figure(found: Sequence[Outcome]) -> bytes:
                 label = outcome.protocol if outcome.seed == 0 else None
                 axes.plot(range(1, len(outcome.history) + 1), outcome.accuracies, color=color, label=label)
         axes.set_xlabel("epoch")
-        axes.set_ylabel("accuracy")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.legend(fontsize=8, frameon=False)
         axes.grid(alpha=0.15)
     return to_png(drawn)

@@ -121,7 +121,7 @@ def test_a_build_with_its_own_number_of_faces_goes_on_with_it(workspace, monkeyp
     assert done.exit_code == 130  # as of a shell after Ctrl-C, and nothing is aborted
     assert (asked, done.stderr) == ({"wanted": 3}, "")
     assert "Label them on the page; then: btfer build --per-class 3\n" in done.stdout
-    assert done.stdout.endswith("each emotion has 3 accepted faces or more:\n  btfer sample --per-class 3\n")
+    assert done.stdout.endswith("each emotion has 3 accepted faces or more:\n  btfer build --per-class 3\n")
     assert next_step(workspace).sentence == (
         "all emotions lack faces, most of all angry (297 of 300); there are enough for 3 of each (--per-class 3)"
     )
@@ -174,6 +174,21 @@ def test_the_plan_is_printed_before_anything_is_done(workspace):
     assert "21 seconds" in shown.stdout
     frame = bt.open_workspace(workspace.root).plan_build()
     assert frame["stage"].tolist() == ["review", "sample"]
+
+
+def test_what_comes_after_the_page_draws_as_many_as_were_asked_for(workspace, monkeypatch):
+    filled = fill_catalog(workspace, per_emotion=2)
+    replace_face_dedupes(workspace.catalog, [FaceDedupe(face, "kept") for face in filled.face_ids], [])
+
+    def person(*_: object, **__: object) -> tuple[str, None]:
+        accept_all(workspace, filled)
+        return "14 decisions recorded", None
+
+    monkeypatch.setattr("btfer_builder.cli.build.serve_page", person)
+    again = f"btfer -w {workspace.root} build --per-class 2"
+    shown = CliRunner().invoke(main, again.split()[1:], catch_exceptions=False)
+    assert f"Label them on the page; then: {again}\n" in shown.stdout
+    assert shown.stdout.endswith(f"each emotion has 2 accepted faces or more:\n  {again}\n")
 
 
 def test_an_unknown_stage_is_refused(workspace):

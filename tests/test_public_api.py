@@ -36,7 +36,7 @@ NAMES = [
     "EMOTIONS", "BtferError", "Comparison", "FaceSet", "Report", "ReviewPage", "Workspace",
     "__version__", "answer_questions", "audit_datasets", "benchmark", "compare",
     "compare_conversions", "convert", "create_workspace", "diff_releases", "evaluate",
-    "hash_images", "import_dataset", "list_networks", "load_faces", "open_workspace",
+    "hash_images", "import_dataset", "list_layers", "list_networks", "load_faces", "open_workspace",
     "plan_benchmark", "published_results", "rebuild_release", "recommend", "report_benchmark",
     "scan_release", "train",
 ]  # fmt: skip
@@ -65,6 +65,7 @@ SIGNATURES = {
     "evaluate": ("model faces", "name training_data calibration_data", [EvalRecipe]),
     "hash_images": ("folder out", "", [HashesRecipe]),
     "import_dataset": ("kind source out", "", [DatasetRecipe]),
+    "list_layers": ("name size", "pretraining head units", None),
     "list_networks": ("names", "sizes pretraining head units", []),
     "load_faces": ("source", "", None),
     "open_workspace": ("folder", "", None),

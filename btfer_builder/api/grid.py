@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from btfer_builder.benchmark.stage import Answers, Benchmark
+    from btfer_builder.benchmark.outcome import Answers, Benchmark
 
     File = str | PathLike[str] | None
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,13 +16,11 @@ from btfer_builder.io.terminal import progress_shown, track
 if TYPE_CHECKING:
     from os import PathLike
 
-    import pandas as pd
-
     from btfer_builder.api.report import Comparison, Report
     from btfer_builder.api.workspace import Workspace
     from btfer_builder.datasets.labelled_faces import LabelledFace
     from btfer_builder.evaluate.face_set import FaceSet
-    from btfer_builder.training import Run
+    from btfer_builder.training.results import Run
 
 
 #: The settings that `convert` uses: how a model is fed, and whether its code may run.
@@ -228,8 +225,8 @@ def train(
         read_splits(path_of(data)), share=recipe.validation_share, seed=recipe.seed, paper=recipe.paper
     )
     import_tensorflow()
-    from btfer_builder.training import train
     from btfer_builder.training.progress import ignore_progress, print_progress
+    from btfer_builder.training.train import train
 
     with print_progress() if progress_shown() else nullcontext(ignore_progress) as watch:
         return train(
@@ -299,67 +296,3 @@ def convert(
         explicit=given_names(settings, EvalRecipe),
         trust_model=recipe.trust_model,
     )
-
-
-@takes()
-def list_networks(
-    *names: str,
-    sizes: Sequence[int] = (48, 224),
-    pretraining: Literal["scratch", "imagenet", "vggface"] | None = None,
-    head: Literal["gap", "flatten"] | None = None,
-    units: Literal["256-128", "256-256", "1024-1024-512"] | None = None,
-) -> "pd.DataFrame":
-    """List networks with their parameters and operations; at other sizes than 48 and 224 each is built to count them.
-
-    Parameters
-    ----------
-    names
-        Names of networks; all without any.
-    sizes
-        Sides of the input in pixels.
-    pretraining, head, units
-        Only networks that have these options, built with them.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each network and size: `name`, `size`, `params`, `trainable`, `flops` of one image, and more.
-
-    Raises
-    ------
-    BtferError
-        If a name is unknown, or no network has all of the options.
-
-    Examples
-    --------
-    >>> import btfer_builder as bt
-    >>> bt.list_networks("resnet18", sizes=[48])  # doctest: +SKIP
-    """
-    import pandas as pd
-
-    from btfer_builder.networks.registry import HEADS, PRETRAININGS, UNITS
-    from btfer_builder.networks.summary import list_networks
-
-    sides = (sizes,) if isinstance(sizes, int) else tuple(sizes)
-    for name in names:
-        if not isinstance(name, str):
-            raise BtferError(f"expected names of networks, as resnet18, got {name!r}")
-    for side in sides:
-        if not isinstance(side, Integral):
-            raise BtferError(f"sizes: {side!r} is not a whole number of pixels")
-    for option, value, valid in (
-        ("pretraining", pretraining, PRETRAININGS),
-        ("head", head, HEADS),
-        ("units", units, UNITS),
-    ):
-        if value is not None:
-            one_of(value, valid, option)
-    rows = list_networks(
-        names,
-        sizes=tuple(int(side) for side in sides),
-        pretraining=pretraining,
-        head=head,
-        units=units,
-        progress=partial(track, description="networks", unit="networks"),
-    )
-    return pd.DataFrame([row.to_dict() for row in rows])

@@ -10,7 +10,7 @@ from btfer_builder.config.load import choices
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.registry import METRICS
 from btfer_builder.evaluate.metrics.scores import Interval
-from btfer_builder.evaluate.report.compare import Leaderboard
+from btfer_builder.evaluate.report.board import Leaderboard
 from btfer_builder.evaluate.report.html import report_summary_html
 from btfer_builder.evaluate.report.leaderboard import boards_html, csv_rows, write_leaderboards
 from btfer_builder.evaluate.report.model_names import identity

@@ -13,8 +13,9 @@ from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.evaluate import load, score_models
 from btfer_builder.evaluate.face_set import FaceSet
 from btfer_builder.evaluate.preprocessing.presets import bundled_model
+from btfer_builder.evaluate.report.collect import collect_reports
 from btfer_builder.evaluate.report.compare import compare_reports
-from btfer_builder.evaluate.report.read_report import ReadReport, collect_reports, report_of
+from btfer_builder.evaluate.report.read_report import ReadReport, report_of
 from btfer_builder.io.terminal import echo_stderr, track
 
 #: Characters of a name that a file system takes as a folder's.
@@ -61,18 +62,22 @@ def score(
 
 
 def rank(
-    reports: Sequence[Report | str | PathLike[str]], current: EvalRecipe, settings: Mapping[str, Any]
+    reports: Sequence[Report | str | PathLike[str]],
+    current: EvalRecipe,
+    settings: Mapping[str, Any],
+    *,
+    named: bool = True,
 ) -> Comparison:
-    """Rank models with settings over the current ones; see `models.compare`."""
+    """Rank models with settings over the current ones; see `models.compare`, and `named` in `collect_reports`."""
     (recipe,) = with_keywords("eval", settings, current, only=("resamples", "seed"))
-    read = read_all(reports, "compare", paired=False)
+    read = read_all(reports, "compare", paired=False, named=named)
     return Comparison(compare_reports(read, resamples=recipe.resamples, seed=recipe.seed))
 
 
 def read_all(
-    reports: Sequence[Report | str | PathLike[str]], name: str, *, paired: bool = True
+    reports: Sequence[Report | str | PathLike[str]], name: str, *, paired: bool = True, named: bool = True
 ) -> list[ReadReport]:
-    """Return the reports that the function of this name is given; `paired` as in `collect_reports`.
+    """Return the reports that the function of this name is given; `paired` and `named` as in `collect_reports`.
 
     Raises
     ------
@@ -81,15 +86,13 @@ def read_all(
     """
     if isinstance(reports, str | PathLike | Report | Mapping) or not isinstance(reports, Iterable):
         raise BtferError(f"{name} takes a list of reports, as {name}([first, second])")
-    read: list[ReadReport] = []
-    for report in reports:
-        if isinstance(report, Report):
-            read.append(report_of(report.evaluation))
-            continue
-        found, lines = collect_reports([path_of(report)], paired=paired)
-        read += found
-        for line in lines:
-            echo_stderr(line)
+    given = list(reports)
+    read = [report_of(report.evaluation) for report in given if isinstance(report, Report)]
+    paths = [path_of(report) for report in given if not isinstance(report, Report)]
+    found, lines = collect_reports(paths, paired=paired, named=named) if paths else ([], [])
+    read += found
+    for line in lines:
+        echo_stderr(line)
     if not read:
         raise BtferError("no reports to compare; give what evaluate returns, or folders of saved reports")
     return read

@@ -93,7 +93,7 @@ class Tables:
         """
         import pandas as pd
 
-        from btfer_builder.doctor.stage import examine
+        from btfer_builder.doctor import examine
 
         columns = ["subject", "state", "found", "advice"]
         return pd.DataFrame([finding.to_dict() for finding in examine(self._core)], columns=columns)

@@ -2,25 +2,17 @@
 
 import contextlib
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from btfer_builder.benchmark.run import cross_domain_faces
-from btfer_builder.config import BenchmarkRecipe, LeakageRecipe
+from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.datasets.splits import read_splits
 from btfer_builder.errors import BtferError
-from btfer_builder.images.alignment import likeness
-from btfer_builder.images.face_hashing import hash_faces
-from btfer_builder.images.hashing import photo_grey
+from btfer_builder.evaluate.same_faces import hash_pictures, same_faces
 from btfer_builder.io.json import read_json, write_json
-from btfer_builder.io.terminal import bar
-from btfer_builder.leakage.hash_manifest import ManifestRow
-from btfer_builder.leakage.reference_faces import ReferenceFace
-from btfer_builder.leakage.stage import find_leaks
-from btfer_builder.parallel import Crashed, Runner
 from btfer_builder.records import FaceHash
 
 if TYPE_CHECKING:
@@ -28,8 +20,6 @@ if TYPE_CHECKING:
 
 #: Where a benchmark's folder keeps what was found: comparing 2,100 faces with 28,709 pictures takes minutes.
 FILE = "leakage.json"
-
-_SHARD_SIZE = 64
 
 
 class SplitLeakage(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +93,7 @@ def find_leakage(recipe: BenchmarkRecipe) -> list[SplitLeakage]:
         train_hash = set_digest(theirs, content_digests(theirs))
         earlier = known.get((dataset, btfer_hash, train_hash))
         if earlier is None:
-            hashed = _hash(ours, "btfer") if hashed is None else hashed
+            hashed = hash_pictures(ours, "leakage btfer") if hashed is None else hashed
             earlier = _compare(dataset, (btfer_hash, train_hash), ours, hashed, theirs)
         found.append(earlier)
     if found != list(known.values()):
@@ -119,20 +109,6 @@ def _read(path: Path) -> dict[tuple[str, str, str], SplitLeakage]:
     return {}
 
 
-def _hash(faces: "Sequence[LabelledFace]", name: str) -> list[FaceHash]:
-    runner: Runner[tuple[str, str], FaceHash] = Runner(2, _SHARD_SIZE)
-    items = [(face.face_id, str(face.path.absolute())) for face in faces]
-    hashes: list[FaceHash] = []
-    with bar(len(items), f"leakage {name}", "pictures") as progress:
-        for shard in runner.map(partial(hash_faces, root=Path()), items):
-            hashes += [
-                FaceHash(face_id, reason="crashed_decoder") if isinstance(result, Crashed) else result
-                for (face_id, _), result in shard
-            ]
-            progress.update(len(shard))
-    return sorted(hashes, key=lambda face: face.face_id)
-
-
 def _compare(
     dataset: str,
     digests: tuple[str, str],
@@ -140,28 +116,16 @@ def _compare(
     hashed: Sequence[FaceHash],
     theirs: "Sequence[LabelledFace]",
 ) -> SplitLeakage:
-    faces = [face for face in hashed if face.reason is None]
-    pictures = [face for face in _hash(theirs, dataset) if face.reason is None]
-    rows = [
-        ManifestRow(face.face_id, face.phash, face.phash_256, face.phash_48, face.phash_256_48)
-        for face in pictures
-    ]
-    limits = LeakageRecipe()
-    paths = {face.face_id: face.path for face in ours}, {face.face_id: face.path for face in theirs}
-
-    def compare(_: str, face_id: str, row: ManifestRow | ReferenceFace, mirrored: bool) -> float | None:
-        own, other = photo_grey(paths[0][face_id]), photo_grey(paths[1][row.name])
-        if own is None or other is None:
-            return None
-        return likeness(other, own[:, ::-1].copy() if mirrored else own)
-
-    leaks = find_leaks(faces, rows, dataset, limits.radius, limits.fine_radius, compare)
+    pictures = hash_pictures(theirs, f"leakage {dataset}")
+    faces = sum(face.reason is None for face in hashed)
+    readable = sum(face.reason is None for face in pictures)
+    leaks = same_faces(ours, hashed, theirs, pictures, dataset)
     return SplitLeakage(
         dataset=dataset,
         btfer_hash=digests[0],
         train_hash=digests[1],
-        faces=len(faces),
-        pictures=len(pictures),
-        unreadable=len(ours) - len(faces) + len(theirs) - len(pictures),
+        faces=faces,
+        pictures=readable,
+        unreadable=len(ours) - faces + len(theirs) - readable,
         leaked=tuple(leak.face_id for leak in leaks),
     )

@@ -9,6 +9,7 @@ from btfer_builder.images.plot_style import (
     INK,
     PALE,
     PALETTE,
+    SOFT,
     new_figure,
     panel_width,
     percent_axis,
@@ -59,7 +60,7 @@ def _horizontal_bars(axes: Any, group: "pd.DataFrame", title: str) -> None:  # n
         for position, (_, row) in enumerate(group.iterrows()):
             value, at = row[f"{measure}_accuracy"], position + (number - 0.5) * 0.38
             if is_unknown(value):
-                axes.text(0.01, at, f"no accuracy on {label}", va="center", fontsize=7.5, color=PALE)
+                axes.text(0.01, at, f"no accuracy on {label}", va="center", fontsize=7.5, color=SOFT)
                 continue
             hatch = _HATCH if is_unknown(row["params"]) else None
             style = (
@@ -68,7 +69,7 @@ def _horizontal_bars(axes: Any, group: "pd.DataFrame", title: str) -> None:  # n
             axes.barh(at, value, 0.35, hatch=hatch, zorder=2, **style)
             low, high = row[f"{measure}_low"], row[f"{measure}_high"]
             axes.hlines(at, low, high, color=INK, linewidth=1, zorder=3)
-            axes.text(high + 0.01, at, f"{value:.2f}", va="center", fontsize=7.5)
+            axes.text(high + 0.01, at, f"{value:.1%}", va="center", fontsize=7.5)
     room = panel_width(axes) * 0.42
     names = [
         wrapped(

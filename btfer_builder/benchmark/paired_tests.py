@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from btfer_builder.evaluate.metrics.bootstrap import draws
 from btfer_builder.evaluate.metrics.scores import Interval
 from btfer_builder.evaluate.metrics.significance import Correct
+from btfer_builder.evaluate.metrics.sources import source_sums
 
 Values = NDArray[np.float64]
 
@@ -22,6 +23,9 @@ FEWEST = 6
 
 #: Differences and deviations below are those of equal numbers.
 _ZERO = 1e-12
+
+#: Signs that are drawn at a time: bounds the memory.
+_FLIPS = 1 << 20
 
 
 def network_weights(networks: Sequence[str], settings: Sequence[Hashable]) -> Values:
@@ -84,14 +88,45 @@ def over_networks(differences: Values) -> Interval | None:
     return mean - half, mean + half
 
 
-def over_faces(
-    correct: Sequence[tuple[Correct, Correct]], weights: Values, resamples: int, seed: int
-) -> Interval:
-    """Return the bootstrap percentile interval of the mean difference, with the same draws of faces for all pairs."""
+def of_faces(correct: Sequence[tuple[Correct, Correct]], weights: Values) -> Values:
+    """Return the weighted mean difference of all pairs on each face, shape (n,)."""
     differences = np.zeros(len(correct[0][0]), np.float64)
     for weight, (first, second) in zip(weights, correct, strict=True):
         differences += weight * (first.astype(np.float64) - second)
-    n = len(differences)
-    drawn = np.concatenate([counts @ differences / n for counts in draws(n, resamples, seed)])
-    low, high = np.quantile(drawn, (0.025, 0.975))
+    return differences
+
+
+def over_faces(
+    differences: Values, resamples: int, seed: int, sources: NDArray[np.int64] | None = None
+) -> Interval:
+    """Return the bootstrap percentile interval of the mean over faces, or over the sources that faces share."""
+    drawn = [
+        counts @ differences / counts.sum(axis=1)
+        for counts in draws(len(differences), resamples, seed, sources)
+    ]
+    low, high = np.quantile(np.concatenate(drawn), (0.025, 0.975))
     return float(low), float(high)
+
+
+def sign_flip(
+    differences: Values, resamples: int, seed: int, sources: NDArray[np.int64] | None = None
+) -> float:
+    """Return the two-sided p-value of the sign-flip test of the mean, of random flips.
+
+    Parameters
+    ----------
+    differences
+        Of the faces, shape (n,).
+    resamples, seed
+        Number of random flips, at least 1.
+    sources
+        Of `source_groups`: the faces of a source are flipped together; None for independent faces.
+    """
+    sums = source_sums(differences, sources)
+    sums = sums[np.abs(sums) > _ZERO]
+    rng, extreme = np.random.default_rng(seed), 0
+    rows = max(1, _FLIPS // max(1, len(sums)))
+    for start in range(0, resamples, rows):
+        signs = rng.integers(0, 2, (min(rows, resamples - start), len(sums)), dtype=np.int8) * 2.0 - 1
+        extreme += int((np.abs(signs @ sums) >= abs(float(sums.sum())) - _ZERO).sum())
+    return (extreme + 1) / (resamples + 1)

@@ -8,7 +8,8 @@ from typing import Any
 from btfer_builder.benchmark.results import Result
 from btfer_builder.benchmark.settings import BALANCINGS, PRETRAININGS
 from btfer_builder.config import TrainRecipe
-from btfer_builder.config.protocol import CAP, ROTATION, SHIFT, ZOOM
+from btfer_builder.config.models import ROTATION, SHIFT, ZOOM
+from btfer_builder.datasets.class_weights import CAP
 from btfer_builder.images.plot_style import INK, PALETTE, PAPER, blank_figure, to_png, wrapped
 from btfer_builder.io.text import counted
 

@@ -8,22 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from btfer_builder.benchmark.paired_tests import (
     FEWEST,
     effect_size,
     mean_by_network,
     network_weights,
+    of_faces,
     over_faces,
     over_networks,
+    sign_flip,
     signed_rank,
 )
 from btfer_builder.benchmark.published import FROZEN, published_results
 from btfer_builder.benchmark.results import Result, Score
+from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.scores import Interval
 from btfer_builder.evaluate.metrics.significance import Correct, holm, mcnemar
-from btfer_builder.evaluate.report.compare import ALPHA
+from btfer_builder.evaluate.report.board import ALPHA
 from btfer_builder.evaluate.report.read_report import read_report
+from btfer_builder.io.terminal import echo_stderr
 
 QUESTIONS = {
     "RQ1": "Does the resolution change the accuracy?",
@@ -64,7 +69,10 @@ class PairedComparison:
         P-value of Wilcoxon's signed-rank test over networks, and corrected for all comparisons of the measure.
     faces
         95 % bootstrap interval of the same difference over the faces, for these runs; None where predictions are
-        missing or the faces differ between pairs.
+        missing or the faces differ between pairs. Not corrected for the number of comparisons.
+    faces_p_value, faces_p_holm
+        P-value of the sign-flip test of that difference, and corrected for all comparisons of the measure; None as
+        `faces`. Where faces share a photo or creator, interval and test count these sources.
     better, worse
         Number of pairs in which the first is significantly better or worse by McNemar's exact test with Holm's
         correction; None where predictions are missing or the faces of a pair differ.
@@ -93,6 +101,8 @@ class PairedComparison:
     worse: int | None
     authors: bool = False
     answer: str = ""
+    faces_p_value: float | None = None
+    faces_p_holm: float | None = None
 
 
 def answer_questions(
@@ -127,10 +137,12 @@ def answer_questions(
             if pairs
         ]
         corrected = holm([item.p_value for item in of_measure])
-        comparisons += [
-            replace(item, p_holm=p, authors=authors, answer=_answer(item, p))
-            for item, p in zip(of_measure, corrected, strict=True)
-        ]
+        tested = [item.faces_p_value for item in of_measure if item.faces_p_value is not None]
+        of_faces_holm = iter(holm(tested))
+        for item, p in zip(of_measure, corrected, strict=True):
+            p_faces = None if item.faces_p_value is None else next(of_faces_holm)
+            done = replace(item, p_holm=p, faces_p_holm=p_faces, authors=authors)
+            comparisons.append(replace(done, answer=_answer(done)))
     order = list(QUESTIONS)
     return sorted(comparisons, key=lambda item: order.index(item.question))
 
@@ -207,8 +219,10 @@ def _compare(
     weights = network_weights(networks, [_setting(pair[0]) for pair in pairs])
     first_mean, second_mean = (float(mean) for mean in weights @ accuracies)
     differences = mean_by_network(networks, accuracies[:, 0] - accuracies[:, 1], weights)
-    faces, correct = predictions.pairs(pairs, measure)
-    p_values = holm([mcnemar(*pair) for pair in correct])
+    faces, correct, sources = predictions.pairs(pairs, measure)
+    p_values = holm([mcnemar(*pair, own) for pair, own in zip(correct, sources, strict=True)])
+    of_each = of_faces(correct, weights) if faces and resamples else None
+    of_all = min(sources, key=lambda own: len(np.unique(own)), default=None)
     signs = [of_first.mean() - of_second.mean() for of_first, of_second in correct]
     return PairedComparison(
         question=labels[0],
@@ -225,7 +239,8 @@ def _compare(
         effect=effect_size(differences),
         p_value=signed_rank(differences),
         p_holm=1.0,
-        faces=over_faces(correct, weights, resamples, seed) if faces and resamples else None,
+        faces=None if of_each is None else over_faces(of_each, resamples, seed, of_all),
+        faces_p_value=None if of_each is None else sign_flip(of_each, resamples, seed, of_all),
         better=sum(bool(p < ALPHA and s > 0) for p, s in zip(p_values, signs, strict=True))
         if correct
         else None,
@@ -235,16 +250,16 @@ def _compare(
     )
 
 
-def _answer(comparison: PairedComparison, p_holm: float) -> str:
-    """Return the result as a sentence: over the networks if significant, else over the faces."""
+def _answer(comparison: PairedComparison) -> str:
+    """Return the result as a sentence: over the networks if significant, else over the faces; by corrected tests."""
     first, second, n = comparison.first, comparison.second, comparison.networks
     counted = f"{n} network{'' if n == 1 else 's'}"
     better = f"{first} is {'better' if comparison.difference > 0 else 'worse'} than {second}"
     by = f"by {abs(comparison.difference):.3f}"
     few = " (significance needs at least six)" if n < FEWEST else ""
-    if p_holm < ALPHA and n >= FEWEST:
+    if comparison.p_holm < ALPHA and n >= FEWEST:
         return f"{better} {by}, over the {counted} that were run"
-    if comparison.faces is not None and (comparison.faces[0] > 0 or comparison.faces[1] < 0):
+    if comparison.faces_p_holm is not None and comparison.faces_p_holm < ALPHA:
         return f"{better} {by} for these runs; over {counted} the difference is not significant{few}"
     return f"no significant difference of {first} and {second} over {counted}{few}"
 
@@ -262,35 +277,51 @@ def _score(result: Result, measure: str) -> Score | None:
     return result.btfer if measure == "btfer" else result.own
 
 
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """The set and its faces, whether a run predicts each correctly, and their sources."""
+
+    faces: tuple[str, ...]
+    correct: Correct
+    sources: NDArray[np.int64]
+
+
 class _Predictions:
     """Whether each run predicts each face correctly; every report is read once."""
 
     def __init__(self, out: Path | None) -> None:
         self.out = out
-        self.cache: dict[tuple[str, str], tuple[tuple[str, ...], Correct]] = {}
+        self.cache: dict[tuple[str, str], _Answers | None] = {}
 
     def pairs(
         self, pairs: Pairs, measure: str
-    ) -> tuple[tuple[str, ...] | None, list[tuple[Correct, Correct]]]:
-        """Return the faces that all pairs share (None if they differ), and the correct predictions of each pair.
+    ) -> tuple[tuple[str, ...] | None, list[tuple[Correct, Correct]], list[NDArray[np.int64]]]:
+        """Return the faces that all pairs share (None if they differ), and the correct predictions and sources of each.
 
-        The list is empty if a run has no predictions or the faces of a pair differ.
+        The lists are empty if a run has no predictions or the faces of a pair differ.
         """
-        shared, correct = set(), []
+        shared, correct, sources = set(), [], []
         for pair in pairs:
-            first, second = (self._correct(result, measure) for result in pair)
-            if first is None or second is None or first[0] != second[0]:
-                return None, []
-            shared.add(first[0])
-            correct.append((first[1], second[1]))
-        return (shared.pop() if len(shared) == 1 else None), correct
+            first, second = (self._answers(result, measure) for result in pair)
+            if first is None or second is None or first.faces != second.faces:
+                return None, [], []
+            shared.add(first.faces)
+            correct.append((first.correct, second.correct))
+            sources.append(first.sources)
+        return (shared.pop() if len(shared) == 1 else None), correct, sources
 
-    def _correct(self, result: Result, measure: str) -> tuple[tuple[str, ...], Correct] | None:
+    def _answers(self, result: Result, measure: str) -> "_Answers | None":
         score = _score(result, measure)
         if self.out is None or score is None or not score.report:
             return None
         key = (result.run_id, measure)
         if key not in self.cache:
-            report = read_report(self.out / "runs" / result.run_id / score.report)
-            self.cache[key] = ((score.set_hash, *report.faces), report.true == report.predicted)
+            try:
+                report = read_report(self.out / "runs" / result.run_id / score.report)
+            except BtferError as error:
+                echo_stderr(f"without predictions: {error}")
+                self.cache[key] = None
+            else:
+                right = report.true == report.predicted
+                self.cache[key] = _Answers((score.set_hash, *report.faces), right, report.sources)
         return self.cache[key]

@@ -37,7 +37,8 @@ _COLUMNS = (
     "the number of pairs of runs). *Interval*: 95 % interval of the mean over networks (Student's t). *d*: Cohen's d "
     "over networks. *p*: Wilcoxon's signed-rank test over networks, Holm-corrected for all rows of the measure; it "
     "cannot reach 0.05 with fewer than six networks. *Faces*: 95 % bootstrap interval of the same difference over the "
-    "faces, where all pairs have the same faces: it is about these runs, not about other seeds or networks. *Better, "
+    "faces, where all pairs have the same faces: it is about these runs, not about other seeds or networks, and is not "
+    "corrected; the sentences follow its sign-flip test, Holm-corrected for all rows of the measure. *Better, "
     "worse*: number of pairs with a significant difference (McNemar's exact test, Holm-corrected). All of it is about "
     "these datasets."
 )

@@ -26,8 +26,8 @@ from btfer_builder.io.terminal import echo_stderr
 
 if TYPE_CHECKING:
     from btfer_builder.evaluate.face_set import FaceSet
-    from btfer_builder.training import Run
     from btfer_builder.training.loop import TrainingProgress
+    from btfer_builder.training.results import Run
 
 #: A worker with several threads works on one run at a time: TensorFlow's settings are global.
 _one_at_a_time = threading.Lock()
@@ -105,7 +105,7 @@ def run_one(run: PlannedRun, shared: RunContext) -> Result:
 
     from btfer_builder.datasets.splits import read_splits, select
     from btfer_builder.evaluate.face_set import FaceSet
-    from btfer_builder.training import train
+    from btfer_builder.training.train import train
 
     folder = shared.out / "runs" / run.run_id
     splits = read_splits(run.data)

@@ -8,7 +8,16 @@ from btfer_builder.benchmark.labelled_sets import Credit, LabelledSet
 from btfer_builder.datasets.class_counts import classes_figure
 from btfer_builder.datasets.class_weights import class_weights
 from btfer_builder.images.decode import Undecodable, decode_image
-from btfer_builder.images.plot_style import INK, PALETTE, PAPER, blank_figure, new_figure, to_png, to_svg
+from btfer_builder.images.plot_style import (
+    INK,
+    PALETTE,
+    PAPER,
+    blank_figure,
+    new_figure,
+    to_png,
+    to_svg,
+    whole_numbers,
+)
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.labels import EMOTIONS, Emotion
 
@@ -17,6 +26,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+#: Width of a panel in inches: that of a page, so that its numbers can be read there.
+_WIDTH = 8.0
 
 #: Side of a face of Fig. 1 in pixels.
 _SIDE = 160
@@ -47,22 +59,23 @@ def weighting_figure(name: str, counts: Mapping[Emotion, int], balancing: str) -
     weights = class_weights(counts, balancing)  # type: ignore[arg-type]  # one of the two
     numbers = "10 and 11" if balancing == "simple" else "12 and 13"
     title = f"Figs. {numbers}  {balancing.capitalize()} class weighting of {name} (train)"
-    figure, (left, right) = new_figure(title, 2, width=12, share=False)
+    figure, (above, below) = new_figure(title, 2, width=_WIDTH, columns=1, share=False)
     after = {emotion: counts[emotion] * weights[emotion] for emotion in counts}
-    _before_and_after(left, counts, after, "faces × weight")
-    bars = right.bar(range(len(EMOTIONS)), [weights[emotion] for emotion in EMOTIONS], 0.6, color=PALETTE[2])
-    right.bar_label(
+    _before_and_after(above, counts, after, "faces × weight")
+    bars = below.bar(range(len(EMOTIONS)), [weights[emotion] for emotion in EMOTIONS], 0.6, color=PALETTE[2])
+    below.bar_label(
         bars, [f"{weights[emotion]:.2f}" for emotion in EMOTIONS], fontsize=8, padding=2, color=INK
     )
-    right.set_title("weight in the loss", fontsize=10, loc="left", color=INK)
-    _finish(right)
+    below.set_title("weight in the loss", fontsize=10, loc="left", color=INK)
+    _finish(below)
     return figure
 
 
 def resampling_figure(name: str, counts: Mapping[Emotion, int]) -> "Figure":
     """Return what an epoch has of each class with oversampling and with undersampling."""
     present = [count for count in counts.values() if count]
-    figure, axes = new_figure(f"Faces of an epoch of {name} (train)", 2, width=12, share=False)
+    title = f"Faces of an epoch of {name} (train)"
+    figure, axes = new_figure(title, 2, width=_WIDTH, columns=1, share=False)
     for panel, balancing, size in zip(
         axes, ("oversample", "undersample"), (max(present), min(present)), strict=True
     ):
@@ -133,7 +146,7 @@ def _before_and_after(
         bars = axes.bar(positions, heights, 0.4, color=color, label=label)
         axes.bar_label(bars, [f"{height:,.0f}" for height in heights], fontsize=6.5, padding=2, color=INK)
     axes.set_ylim(0, largest * 1.12)
-    axes.locator_params(axis="y", integer=True)
+    whole_numbers(axes)
     axes.set_title("faces", fontsize=10, loc="left", color=INK)
     _finish(axes)
     axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)

@@ -2,32 +2,23 @@
 
 import contextlib
 import hashlib
-import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from html import escape
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from btfer_builder.benchmark.grid import (
-    GridPlan,
-    PlannedRun,
-    Precision,
-    RunSetting,
-    Shard,
-    plan_runs,
-    precision_key,
-)
+from btfer_builder.benchmark.execute import execute
+from btfer_builder.benchmark.grid import GridPlan, Precision, Shard, plan_runs, precision_key
 from btfer_builder.benchmark.leakage import find_leakage
+from btfer_builder.benchmark.outcome import Answers, Benchmark
 from btfer_builder.benchmark.published import published_grid
-from btfer_builder.benchmark.questions import PairedComparison, answer_questions, to_dict
+from btfer_builder.benchmark.questions import PairedComparison, answer_questions
 from btfer_builder.benchmark.questions_markdown import questions_markdown
 from btfer_builder.benchmark.report import write_report
 from btfer_builder.benchmark.results import Failure, Result, read_result, scoring_digest
-from btfer_builder.benchmark.run import RunContext, cross_domain_faces, run_all
+from btfer_builder.benchmark.run import cross_domain_faces
 from btfer_builder.config import BenchmarkRecipe
 from btfer_builder.datasets.splits import read_splits
 from btfer_builder.errors import BtferError
@@ -35,92 +26,10 @@ from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.json import read_json, write_json
 from btfer_builder.io.limits import read_text
 from btfer_builder.io.locks import lock_file
-from btfer_builder.io.terminal import bar, echo_stderr, progress_shown
-from btfer_builder.io.text import counted
-from btfer_builder.parallel import Crashed, Runner
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from btfer_builder.io.terminal import echo_stderr
 
 #: The measured precisions of a grid with `train.precision = "auto"`.
 PRECISIONS = "precision.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Benchmark:
-    """The outcome of the command.
-
-    Attributes
-    ----------
-    results
-        Results of the finished runs in the order of the grid, also of earlier calls.
-    ran
-        Number of runs that this call finished.
-    failed
-        Runs that failed, each with the error.
-    missing
-        Number of other runs without a result, or with one of another BTFER sample or other scoring settings.
-    impossible
-        Settings that cannot be run, each with the reason.
-    out
-        The folder.
-    files
-        The written files.
-    """
-
-    results: tuple[Result, ...]
-    ran: int
-    failed: tuple[Failure, ...]
-    missing: int
-    impossible: tuple[tuple[RunSetting, str], ...]
-    out: Path
-    files: tuple[Path, ...]
-
-    def to_frame(self) -> "pd.DataFrame":
-        """Return a row for each finished run: its setting, and accuracy and macro scores on its own split and BTFER."""
-        import pandas as pd
-
-        columns = ("run_id", "dataset", "size", "network", "pretraining", "balancing", "seed", "params")
-        scores = ("n", "accuracy", "precision", "recall", "f1")
-        rows = []
-        for result in self.results:
-            row = {name: getattr(result, name) for name in columns}
-            for side, score in (("own", result.own), ("btfer", result.btfer)):
-                row |= {f"{side}_{name}": getattr(score, name, None) for name in scores}
-            rows.append(row)
-        names = [*columns, *(f"{side}_{name}" for side in ("own", "btfer") for name in scores)]
-        return pd.DataFrame(rows, columns=names)
-
-    def _repr_html_(self) -> str:
-        """Show the number of runs, the results and the failures in a notebook."""
-        counts = f"{counted(len(self.results), 'run')} finished, {len(self.failed):,} failed, {self.missing:,} missing"
-        shown = [
-            "dataset",
-            "size",
-            "network",
-            "pretraining",
-            "balancing",
-            "seed",
-            "own_accuracy",
-            "btfer_accuracy",
-        ]
-        table = self.to_frame()[shown].round(3).to_html(index=False, border=0)
-        failures = "".join(f"<li>{escape(f'{item.run_id}: {item.error}')}</li>" for item in self.failed)
-        heading = f"<p>Benchmark <code>{escape(str(self.out))}</code>: {counts}</p>"
-        return heading + table + (f"<ul>{failures}</ul>" if failures else "")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form of `btfer benchmark --json`."""
-        return {
-            "runs": [msgspec.to_builtins(result) for result in self.results],
-            "ran": self.ran,
-            "failed": [msgspec.to_builtins(failure) for failure in self.failed],
-            "missing": self.missing,
-            "impossible": [{"setting": setting.words, "why": reason} for setting, reason in self.impossible],
-            "path": str(self.out),
-            "files": [str(path) for path in self.files],
-        }
 
 
 def plan_of(recipe: BenchmarkRecipe) -> GridPlan:
@@ -149,8 +58,15 @@ def plan_of(recipe: BenchmarkRecipe) -> GridPlan:
     return plan
 
 
-def finished_runs(recipe: BenchmarkRecipe, plan: GridPlan) -> dict[str, Result]:
+def finished_runs(recipe: BenchmarkRecipe, plan: GridPlan, *, leave_out: bool = False) -> dict[str, Result]:
     """Return the results, by id, that have the scoring settings of the recipe and the current BTFER sample.
+
+    Parameters
+    ----------
+    recipe, plan
+        The grid.
+    leave_out
+        Whether a result that cannot be read is left out with a line instead of an error.
 
     Raises
     ------
@@ -161,7 +77,13 @@ def finished_runs(recipe: BenchmarkRecipe, plan: GridPlan) -> dict[str, Result]:
     scoring = scoring_digest(recipe.eval)
     results = {}
     for run in plan.runs:
-        result = read_result(Path(recipe.out) / "runs" / run.run_id)
+        try:
+            result = read_result(Path(recipe.out) / "runs" / run.run_id)
+        except BtferError as error:
+            if not leave_out:
+                raise
+            echo_stderr(f"left out: {error}")
+            continue
         if result is None or result.scoring != scoring:
             continue
         if btfer_hash is None or (result.btfer is not None and result.btfer.set_hash == btfer_hash):
@@ -194,7 +116,7 @@ def run_benchmark(recipe: BenchmarkRecipe, shard: Shard | None = None) -> Benchm
     with lock_file(out / lock, busy):
         finished = finished_runs(recipe, plan)
         todo = [run for run in plan.runs if run.run_id not in finished]
-        failures = _run(todo, recipe) if todo else {}
+        failures = execute(todo, recipe) if todo else {}
         return _finish(recipe, plan, failures, ran=len(todo) - len(failures), report=shard is None)
 
 
@@ -214,18 +136,6 @@ def report_benchmark(recipe: BenchmarkRecipe) -> Benchmark:
     return _finish(recipe, plan, failures, ran=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """The answers to the research questions, and the Markdown file with them."""
-
-    comparisons: tuple[PairedComparison, ...]
-    path: Path
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form of `btfer benchmark --questions --json`."""
-        return to_dict(self.comparisons) | {"path": str(self.path)}
-
-
 def answer_benchmark(recipe: BenchmarkRecipe) -> Answers:
     """Answer the research questions from the finished runs of a grid and write `questions.md`.
 
@@ -234,7 +144,7 @@ def answer_benchmark(recipe: BenchmarkRecipe) -> Answers:
     BtferError
         If no run is finished, or `out` cannot be written.
     """
-    results = list(finished_runs(recipe, plan_of(recipe)).values())
+    results = list(finished_runs(recipe, plan_of(recipe), leave_out=True).values())
     if not results:
         raise BtferError(f"{recipe.out}: no run is finished yet; run the grid first: btfer benchmark")
     comparisons = answer_questions(
@@ -263,7 +173,7 @@ def _finish(
     recipe: BenchmarkRecipe, plan: GridPlan, failures: dict[str, Failure], *, ran: int, report: bool = True
 ) -> Benchmark:
     out = Path(recipe.out)
-    finished = finished_runs(recipe, plan)
+    finished = finished_runs(recipe, plan, leave_out=True)
     results = tuple(finished[run.run_id] for run in plan.runs if run.run_id in finished)
     failed = tuple(
         failures[run.run_id]
@@ -291,49 +201,6 @@ def hash_of(faces: Sequence[Any]) -> str:
     from btfer_builder.evaluate.signature import content_digests, set_digest
 
     return set_digest(faces, content_digests(faces, 2))
-
-
-@contextlib.contextmanager
-def _mark(out: Path) -> Iterator[Path]:
-    """Write a file that exists until the command ends, also by Ctrl-C, so that runs on other machines notice."""
-    path = out / f".running-{secrets.token_hex(8)}"
-    write_bytes(path, b"")
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _run(todo: list[PlannedRun], recipe: BenchmarkRecipe) -> dict[str, Failure]:
-    with _mark(Path(recipe.out)) if recipe.scheduler else contextlib.nullcontext() as mark:
-        return _execute(todo, recipe, mark)
-
-
-def _execute(todo: list[PlannedRun], recipe: BenchmarkRecipe, mark: Path | None) -> dict[str, Failure]:
-    out = Path(recipe.out)
-    several = bool(recipe.scheduler) or recipe.workers > 1
-    shared = RunContext(
-        out=out,
-        btfer=recipe.btfer,
-        evaluation=recipe.eval,
-        one_gpu=several,
-        verbose=not several and progress_shown(),
-        mark=mark,
-    )
-    runner: Runner[PlannedRun, Result | Failure] = Runner(recipe.workers, 1, recipe.scheduler, out)
-    failures: dict[str, Failure] = {}
-    with bar(len(todo), "runs", "runs") as progress:
-        for shard in runner.map(partial(run_all, shared=shared), todo):
-            for run, outcome in shard:
-                if isinstance(outcome, Crashed):
-                    outcome = Failure(  # noqa: PLW2901 - a crash is a failure
-                        run_id=run.run_id, error="its process was killed twice, probably out of memory"
-                    )
-                if isinstance(outcome, Failure):
-                    failures[run.run_id] = outcome
-                    echo_stderr(f"{run.setting.words} failed: {outcome.error}")
-            progress.update(len(shard))
-    return failures
 
 
 def _precisions(plan: GridPlan, out: Path) -> dict[str, Precision]:

@@ -343,6 +343,11 @@ def insert(
     db.executemany(sql, [(*(getattr(row, name) for name in fields), *extra.values()) for row in rows])
 
 
+def json_list(values: Iterable[str]) -> str:
+    """Return values as the JSON list of a question that looks each of them up."""
+    return json_text(sorted(set(values)))
+
+
 def placeholders(values: Collection[object]) -> str:
     """Return the placeholders of an SQL list: `?, ?, ?` for three values."""
     return ", ".join("?" * len(values)) or "NULL"  # for `IN ()` SQLite scans the table

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
-from btfer_builder.catalog.catalog import Catalog, insert
-from btfer_builder.io.json import json_text
+from btfer_builder.catalog.catalog import Catalog, insert, json_list
 from btfer_builder.labels import Emotion
 from btfer_builder.records import SampledFace, UnsampledFace
 
@@ -94,7 +93,7 @@ def sources(catalog: Catalog, image_ids: Iterable[str]) -> dict[str, list[Source
                   c.creator, f.fetched_at, c.restrictions, c.attribution, c.consent
            FROM json_each(?) wanted CROSS JOIN fetches f ON f.image_id = wanted.value
            CROSS JOIN candidates c ON c.url = f.url ORDER BY c.candidate_id""",
-        (json_text(sorted(set(image_ids))),),
+        (json_list(image_ids),),
     )
     found: dict[str, list[Source]] = {}
     for image_id, *fields in rows:

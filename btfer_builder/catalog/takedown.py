@@ -1,24 +1,20 @@
 """Queries of takedowns: everything that belongs to a picture, its removal, and the tombstones."""
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from btfer_builder.catalog.catalog import Catalog, insert, now, placeholders
+from btfer_builder.catalog.catalog import Catalog, insert, json_list, now, placeholders
 from btfer_builder.catalog.intentions import ERASED, record
 from btfer_builder.catalog.tombstones import forget_url, url_sha256
 from btfer_builder.errors import BtferError
-from btfer_builder.images.same_picture import PARTS
-from btfer_builder.io.json import json_text
 from btfer_builder.records import SampledFace
 
 #: Tables that keep ids, which are hashes: decisions are never deleted, the others record what was removed.
 _KEEP_IDS = {"decisions", "tombstones", "release_faces", "fetches"}
 _ID_COLUMNS = ("image_id", "face_id", "item_id", "duplicate_of")
 
-#: Rows of hashes that are read at a time.
-_AT_ONCE = 1 << 16
 
 #: Bytes of the catalog that are searched at a time.
 _READ_AT_ONCE = 1 << 20
@@ -36,23 +32,6 @@ class Tombstone:
     phash_256: str | None = None
     phash_256_mirrored: str | None = None
     parts: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFingerprint:
-    """Hashes of a picture (see `ImageHash`), and its path if it has a file in the workspace.
-
-    Hashes other than the 64-bit pHashes are empty if only 0.1.0 has hashed it.
-    """
-
-    image_id: str
-    path: str
-    pixel_sha256: str
-    phash: str
-    phash_mirrored: str
-    phash_256: str
-    phash_256_mirrored: str
-    parts: str
 
 
 def images_named(catalog: Catalog, name: str) -> list[str]:
@@ -87,51 +66,6 @@ def found_at(catalog: Catalog, urls: Collection[str]) -> list[str]:
     return [row["url"] for row in rows]
 
 
-def image_fingerprints(catalog: Catalog, image_ids: Iterable[str]) -> list[ImageFingerprint]:
-    """Return the fingerprints of those of these images that are hashed, by id."""
-    rows = catalog.rows(
-        """SELECT h.image_id, i.path, pixel_sha256, phash, phash_mirrored, phash_256, phash_256_mirrored, parts
-           FROM json_each(?) wanted CROSS JOIN hashes h ON h.image_id = wanted.value
-           CROSS JOIN images i ON i.image_id = h.image_id WHERE h.reason IS NULL ORDER BY h.image_id""",
-        _json(image_ids),
-    )
-    return [ImageFingerprint(*row) for row in rows]
-
-
-def image_hashes(catalog: Catalog) -> Iterator[list[tuple[str, str]]]:
-    """Yield (image_id, digits of all 64-bit hashes) of all hashed images, by id, many at a time.
-
-    Where parts are not known, the hash of the whole is repeated (see `images.same_picture.hash_matrix`).
-    """
-    wholes = " || ".join(["phash"] * len(PARTS))
-    cursor = catalog.connection.execute(
-        f"""SELECT image_id, phash || phash_mirrored ||
-                             coalesce(nullif(parts, ''), phash || phash_mirrored || {wholes})
-            FROM hashes WHERE reason IS NULL ORDER BY image_id"""
-    )
-    while rows := cursor.fetchmany(_AT_ONCE):
-        yield rows
-
-
-def images_with_pixels(catalog: Catalog, pixel_sha256: str) -> list[str]:
-    """Return the images with these pixels."""
-    rows = catalog.rows(
-        "SELECT image_id FROM hashes WHERE reason IS NULL AND pixel_sha256 = ? ORDER BY image_id",
-        pixel_sha256,
-    )
-    return [row["image_id"] for row in rows]
-
-
-def face_fingerprints(catalog: Catalog, face_ids: Iterable[str]) -> dict[str, ImageFingerprint]:
-    """Return the fingerprints of those of these faces that are hashed, by face id."""
-    rows = catalog.rows(
-        """SELECT face_id, '', '', phash, phash_mirrored, phash_256, phash_256_mirrored, ''
-           FROM json_each(?) wanted CROSS JOIN face_hashes h ON h.face_id = wanted.value WHERE reason IS NULL""",
-        _json(face_ids),
-    )
-    return {row["face_id"]: ImageFingerprint(*row) for row in rows}
-
-
 def copies(catalog: Catalog, image_ids: Collection[str]) -> set[str]:
     """Return these images and all that dedupe has put into a group with one of them.
 
@@ -146,7 +80,7 @@ def copies(catalog: Catalog, image_ids: Collection[str]) -> set[str]:
             SELECT d.image_id FROM kept CROSS JOIN dedupes d ON d.image_id = kept.id WHERE {keeper} = kept.id
             UNION
             SELECT d.image_id FROM kept CROSS JOIN dedupes d ON d.duplicate_of = kept.id WHERE {keeper} = kept.id""",
-        _json(image_ids),
+        json_list(image_ids),
     )
     return set(image_ids) | {row["image_id"] for row in rows}
 
@@ -164,7 +98,7 @@ def face_copies(catalog: Catalog, image_ids: Collection[str]) -> set[str]:
                UNION
                SELECT d.face_id FROM kept CROSS JOIN face_dedupes d ON d.duplicate_of = kept.id)
            SELECT DISTINCT f.image_id FROM member CROSS JOIN faces f ON f.face_id = member.face_id""",
-        _json(image_ids),
+        json_list(image_ids),
     )
     return {row["image_id"] for row in rows} - set(image_ids)
 
@@ -174,7 +108,7 @@ def addresses(catalog: Catalog, image_ids: Iterable[str]) -> dict[str, str]:
     rows = catalog.rows(
         """SELECT f.url, f.image_id FROM json_each(?) wanted CROSS JOIN fetches f ON f.image_id = wanted.value
            ORDER BY f.url""",
-        _json(image_ids),
+        json_list(image_ids),
     )
     return {row["url"]: row["image_id"] for row in rows}
 
@@ -184,7 +118,7 @@ def faces_of(catalog: Catalog, image_ids: Iterable[str]) -> list[sqlite3.Row]:
     return catalog.rows(
         """SELECT f.face_id, f.image_id, f.path
            FROM json_each(?) wanted CROSS JOIN faces f ON f.image_id = wanted.value ORDER BY f.face_id""",
-        _json(image_ids),
+        json_list(image_ids),
     )
 
 
@@ -199,7 +133,7 @@ def image_paths(catalog: Catalog, image_ids: Iterable[str]) -> list[str]:
     rows = catalog.rows(
         """SELECT i.path FROM json_each(?) wanted CROSS JOIN images i ON i.image_id = wanted.value
            ORDER BY i.image_id""",
-        _json(image_ids),
+        json_list(image_ids),
     )
     return [row["path"] for row in rows]
 
@@ -209,23 +143,14 @@ def neighbours_on_page(catalog: Catalog, image_ids: Collection[str]) -> list[str
     pages = catalog.rows(
         """SELECT DISTINCT c.page_url FROM json_each(?) wanted CROSS JOIN fetches f ON f.image_id = wanted.value
            CROSS JOIN candidates c ON c.url = f.url WHERE c.page_url <> ''""",
-        _json(image_ids),
+        json_list(image_ids),
     )
     rows = catalog.rows(
         """SELECT DISTINCT f.image_id FROM candidates c CROSS JOIN fetches f ON f.url = c.url
            WHERE c.page_url IN (SELECT value FROM json_each(?)) AND f.image_id IS NOT NULL""",
-        _json(row["page_url"] for row in pages),
+        json_list(row["page_url"] for row in pages),
     )
     return sorted({row["image_id"] for row in rows} - set(image_ids))
-
-
-def taken_down_fingerprints(catalog: Catalog) -> list[ImageFingerprint]:
-    """Return the fingerprints of everything that was taken down."""
-    rows = catalog.rows(
-        """SELECT coalesce(image_id, face_id, ''), '', '', phash, phash_mirrored, coalesce(phash_256, ''),
-                  coalesce(phash_256_mirrored, ''), coalesce(parts, '') FROM tombstones WHERE phash IS NOT NULL"""
-    )
-    return [ImageFingerprint(*row) for row in rows]
 
 
 def taken_down_faces(catalog: Catalog) -> set[str]:
@@ -286,7 +211,7 @@ def erase(
     sample
         The sample afterwards.
     """
-    ids = json_text(sorted({*image_ids, *face_ids}))
+    ids = json_list([*image_ids, *face_ids])
     with catalog.transaction() as db:
         db.execute("PRAGMA defer_foreign_keys = ON")  # until all that refers to an image is gone
         for url in urls:
@@ -370,11 +295,6 @@ def erase_taken_down_again(catalog: Catalog) -> int:
         ) if row["face_id"] not in faces]  # fmt: skip
         erase(catalog, image_ids=image_ids, face_ids=faces, urls=urls, sample=sample)
     return len(image_ids)
-
-
-def _json(values: Iterable[str]) -> str:
-    """Return values as the JSON list of a question that looks each of them up."""
-    return json_text(sorted(set(values)))
 
 
 def _id_columns(db: sqlite3.Connection) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from btfer_builder.workspace import RECIPE_NAME, open_workspace
 
 if TYPE_CHECKING:
     from btfer_builder.benchmark.grid import Shard
-    from btfer_builder.benchmark.stage import Answers
+    from btfer_builder.benchmark.outcome import Answers
 
 EXAMPLE = """\
 # A grid of runs: btfer benchmark benchmark.toml. Paths are relative to this file.

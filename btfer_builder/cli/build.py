@@ -1,11 +1,13 @@
 """The command build: every stage that needs no person, the review page, and the sample."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from btfer_builder.cli.mistakes import Choice
 from btfer_builder.cli.next_line import from_here, show_next
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
 from btfer_builder.cli.output import echo, emit_json, table
@@ -35,7 +37,7 @@ CRAWL = ("engine", "engine_url", "license", "per_query", "contact", "allow_priva
 @recipe_options(SampleRecipe, "per_class")
 @click.option(
     "--until",
-    type=click.Choice(["crawl", "dedupe", "crop", "dedupe-faces", "review", "sample"]),
+    type=Choice(["crawl", "dedupe", "crop", "dedupe-faces", "review", "sample"]),
     default="sample",
     show_default=True,
     help="Last stage. Before review, no page is opened.",
@@ -107,7 +109,8 @@ def build(
         browser=not no_browser, wanted=wanted,
     )  # fmt: skip
     echo(text)
-    show_next(workspace, next_step(workspace, wanted=wanted))
+    step = next_step(workspace, wanted=wanted)
+    show_next(workspace, replace(step, command=again) if step.stage == "sample" else step)
     if stopped is not None:
         sys.exit(128 + stopped)
 

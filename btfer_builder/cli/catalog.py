@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from btfer_builder.cli.main import shared_options
 from btfer_builder.cli.options import common_options
 from btfer_builder.cli.output import emit_json
 from btfer_builder.errors import BtferError
@@ -13,7 +14,8 @@ from btfer_builder.workspace import open_workspace
 
 
 @click.group()
-def catalog() -> None:
+@shared_options
+def catalog(**_: object) -> None:
     """Check, back up and restore the catalog.
 
     \b

@@ -6,12 +6,9 @@ from typing import Any, Literal, get_args
 import click
 
 from btfer_builder.cli.evaluate import ModelType
-from btfer_builder.cli.options import (
-    apply_cli_options,
-    common_options,
-    given_flags,
-    recipe_options,
-)
+from btfer_builder.cli.main import shared_options
+from btfer_builder.cli.mistakes import Choice
+from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import DatasetKind, DatasetRecipe, EvalRecipe
 from btfer_builder.config.datasets import AUDIT_SETTINGS
@@ -23,7 +20,8 @@ _MODEL_SETTINGS = ("preset", "size", "scale", "color", "architecture", "output",
 
 
 @click.group()
-def dataset() -> None:
+@shared_options
+def dataset(**_: object) -> None:
     """Import, audit and tabulate labelled data sets.
 
     \b
@@ -33,7 +31,7 @@ def dataset() -> None:
 
 
 @dataset.command("import")
-@click.argument("kind", metavar="KIND", type=click.Choice(["auto", *get_args(DatasetKind)]))
+@click.argument("kind", metavar="KIND", type=Choice(["auto", *get_args(DatasetKind)]))
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @recipe_options(DatasetRecipe)

@@ -37,7 +37,7 @@ def doctor(directory: Path | None, as_json: bool) -> None:
       btfer doctor
       btfer -w faces doctor --json
     """
-    from btfer_builder.doctor.stage import examine
+    from btfer_builder.doctor import examine
 
     workspace = find_workspace(directory)
     findings: list[Finding] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from btfer_builder.cli.mistakes import Choice
 from btfer_builder.cli.next_line import show_next
 from btfer_builder.cli.options import (
     apply_cli_options,
@@ -15,7 +16,7 @@ from btfer_builder.cli.options import (
     recipe_options,
     renamed_option,
 )
-from btfer_builder.cli.output import echo, emit_json, table
+from btfer_builder.cli.output import echo, emit_json, paragraph, table
 from btfer_builder.cli.reports import report_paths
 from btfer_builder.config import EvalRecipe, override
 from btfer_builder.io.terminal import echo_stderr, track
@@ -175,7 +176,7 @@ def compare(
 
     recipe = apply_cli_options(recipe_of(directory).eval, options)
     paths, folder = report_paths(reports, directory)
-    result = _compare(out or folder / COMPARISON, paths, recipe, as_json=as_json)
+    result = _compare(out or folder / COMPARISON, paths, recipe, as_json=as_json, named=bool(reports))
     if as_json:
         emit_json(result)
 
@@ -184,13 +185,13 @@ def compare(
 @click.argument("model", type=click.Path(path_type=Path, exists=True), metavar="MODEL")
 @click.option(
     "--to",
-    type=click.Choice(["tflite", "onnx", "all"]),
+    type=Choice(["tflite", "onnx", "all"]),
     required=True,
     help="Output format; all: every format and quantization, compared on --score.",
 )
 @click.option(
     "--quantize",
-    type=click.Choice(["none", "float16", "int8"]),
+    type=Choice(["none", "float16", "int8"]),
     default="none",
     show_default=True,
     help="Quantization of tflite models; int8 also quantizes activations and needs --data.",
@@ -206,9 +207,7 @@ def compare(
     type=click.Path(path_type=Path),
     help="Output file, or folder for all. [default: next to MODEL, conversions/]",
 )
-@click.option(
-    "--preset", type=click.Choice(["fer", "deepface"]), help="For int8: preprocessing of a public model."
-)
+@click.option("--preset", type=Choice(["fer", "deepface"]), help="For int8: preprocessing of a public model.")
 @click.option("--trust-model", is_flag=True, help="Also convert code contained in the model file.")
 @common_options
 def convert(
@@ -291,7 +290,8 @@ def _compare_conversions(
         emit_json(done.to_dict())
     else:
         table(model.name, done.heads(), done.cells())
-        echo(f"{done.note()}\n{done.path / 'conversions.md'}")
+        paragraph(done.note())
+        echo(f"{done.path / 'conversions.md'}")
 
 
 def _reports(directory: Path | None) -> Path:
@@ -300,7 +300,10 @@ def _reports(directory: Path | None) -> Path:
     return open_workspace(root).reports if (root / RECIPE_NAME).is_file() else Path("reports")
 
 
-def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool) -> dict[str, Any]:
+def _compare(
+    out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool, named: bool = True
+) -> dict[str, Any]:
+    from btfer_builder.evaluate.report.collect import collect_reports
     from btfer_builder.evaluate.report.compare import compare_reports
     from btfer_builder.evaluate.report.leaderboard import (
         SEPARATE_SETS,
@@ -308,22 +311,21 @@ def _compare(out: Path, paths: list[Path], recipe: EvalRecipe, *, as_json: bool)
         shown_cells,
         write_leaderboards,
     )
-    from btfer_builder.evaluate.report.read_report import collect_reports
     from btfer_builder.evaluate.report.sentences import order_sentences, significance_summary
     from btfer_builder.io.text import counted
 
-    read, lines = collect_reports(paths)
+    read, lines = collect_reports(paths, named=named)
     for line in lines:
         echo_stderr(line)
     boards = compare_reports(read, resamples=recipe.resamples, seed=recipe.seed)
     folder = write_leaderboards(boards, out)
     if not as_json:
         if len(boards) > 1:
-            echo(SEPARATE_SETS)
+            paragraph(SEPARATE_SETS)
         for board in boards:
             title = f"{board.set_name} #{board.set_hash}, {counted(board.n, 'face')}"
             table(title, heads(), shown_cells(board))
-            echo("\n".join([significance_summary(board), *order_sentences(board), *board.notes]))
+            paragraph("\n".join([significance_summary(board), *order_sentences(board), *board.notes]))
         echo(str(folder / "leaderboard.html"))
     return {"leaderboards": [board.to_dict() for board in boards], "path": str(folder)}
 
@@ -354,7 +356,7 @@ def _show_report(report: dict[str, Any]) -> None:
         if kernels
         else ""
     )
-    echo(
+    paragraph(
         f"accuracy {report['accuracy']:.3f} ({low:.3f} to {high:.3f}) over {counted(report['n'], 'face')}{more}"
     )
     echo(f"{report['signature']}\n{Path(report['path']) / 'report.html'}")

@@ -5,10 +5,18 @@ import click
 from btfer_builder.config.load import choices
 
 
+class Choice(click.Choice[str]):
+    """One of several words; the error about another one names the nearest."""
+
+    def get_invalid_choice_message(self, value: str, ctx: click.Context | None) -> str:
+        """Return the message of click, and the nearest word."""
+        message = super().get_invalid_choice_message(value, ctx)
+        return message.rstrip(".") + choices(value, self.choices, listed=False)
+
+
 def explained(error: click.ClickException) -> str:
     """Return the message of an error of usage, with the valid words and the nearest one where a word is unknown."""
     context = getattr(error, "ctx", None)
-    message = error.format_message()
     if isinstance(error, click.NoSuchOption) and context is not None:
         valid = [
             name
@@ -18,12 +26,7 @@ def explained(error: click.ClickException) -> str:
             if name.startswith("--")
         ]
         return f"No such option: {error.option_name}{choices(error.option_name, valid)}"
-    kind = getattr(getattr(error, "param", None), "type", None)
-    if isinstance(kind, click.Choice):
-        value = message.partition("'")[2].rpartition("' is not one of")[0].rpartition("'")[2]
-        return message.rstrip(".") + choices(value, list(kind.choices), listed=False)
-    group = getattr(context, "command", None)
-    if message.startswith("No such command") and context is not None and isinstance(group, click.Group):
-        word = message.partition("'")[2].partition("'")[0]
-        return f"No such command {word!r}{choices(word, group.list_commands(context))}"
-    return message
+    if isinstance(error, click.NoSuchCommand) and context is not None:
+        valid = context.command.list_commands(context)
+        return f"No such command {error.command_name!r}{choices(error.command_name, valid)}"
+    return error.format_message()

@@ -13,6 +13,7 @@ from msgspec import inspect
 
 from btfer_builder.cli.guard import guard
 from btfer_builder.cli.main import shared_options
+from btfer_builder.cli.mistakes import Choice
 from btfer_builder.cli.output import echo
 from btfer_builder.config import AnySection, Section, Setting, explain, override, settings_of
 from btfer_builder.config.renamed import OPTIONS, SETTINGS, VALUES
@@ -29,15 +30,24 @@ def common_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any command
-        before = click.get_current_context().find_root().params  # of `btfer -w DIR command`
-        kwargs["directory"] = kwargs["directory"] or before.get("directory")
-        quiet, verbose = (kwargs.pop(name) or bool(before.get(name)) for name in ("quiet", "verbose"))
+        kwargs["directory"] = kwargs["directory"] or _given_before("directory")
+        quiet, verbose = (bool(kwargs.pop(name) or _given_before(name)) for name in ("quiet", "verbose"))
         with guard(kwargs["directory"], quiet=quiet, verbose=verbose):
             _check_settings(kwargs["directory"])
             return command(*args, **kwargs | _given_under_old_names())
 
     as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
     return shared_options(as_json(guarded))  # type: ignore[no-any-return]  # as click's decorators
+
+
+def _given_before(name: str) -> Any:  # noqa: ANN401 - a folder or a flag
+    """Return the value of a shared option of the groups before the command, the nearest one; None without any."""
+    context = click.get_current_context()
+    while context.parent is not None:
+        context = context.parent
+        if value := context.params.get(name):
+            return value
+    return None
 
 
 def _check_settings(directory: Path | None) -> None:
@@ -183,7 +193,7 @@ def _given_under_old_names() -> dict[str, Any]:
 
 def _click_type(kind: inspect.Type) -> Any:  # noqa: ANN401 - any type of click
     if isinstance(kind, inspect.LiteralType):
-        return click.Choice([str(value) for value in kind.values])
+        return Choice([str(value) for value in kind.values])
     return {inspect.IntType: int, inspect.FloatType: float}.get(type(kind), str)
 
 

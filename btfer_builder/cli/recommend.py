@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from btfer_builder.cli.options import common_options
-from btfer_builder.cli.output import echo, emit_json, table
+from btfer_builder.cli.output import emit_json, paragraph, table
 from btfer_builder.cli.reports import report_paths
 from btfer_builder.io.terminal import echo_stderr
 
@@ -40,8 +40,8 @@ def recommend(
       btfer recommend reports/* --min-accuracy 0.6 --json
     """
     from btfer_builder.evaluate.recommend import Limits, recommend_models
+    from btfer_builder.evaluate.report.collect import collect_reports
     from btfer_builder.evaluate.report.leaderboard import SEPARATE_SETS
-    from btfer_builder.evaluate.report.read_report import collect_reports
     from btfer_builder.io.text import counted
 
     limits = Limits(
@@ -51,7 +51,7 @@ def recommend(
         min_accuracy=min_accuracy,
     )
     paths, _ = report_paths(reports, directory)
-    read, lines = collect_reports(paths, paired=True)
+    read, lines = collect_reports(paths, paired=True, named=bool(reports))
     for line in lines:
         echo_stderr(line)
     found = recommend_models(read, limits)
@@ -59,7 +59,7 @@ def recommend(
         emit_json(found.to_dict())
         return
     if len(found.choices) > 1:
-        echo(SEPARATE_SETS)
+        paragraph(SEPARATE_SETS)
     for choice in found.choices:
         rows = [
             (
@@ -76,4 +76,4 @@ def recommend(
         ]
         heads = ["verdict", "model", "accuracy", "95%", "MB", "parameters", "ms", "because"]
         table(f"{choice.set_name} #{choice.set_hash}, {counted(choice.n, 'face')}", heads, rows)
-        echo("\n".join([choice.answer, *choice.notes]))
+        paragraph("\n".join([choice.answer, *choice.notes]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfer_builder import __version__
+from btfer_builder.cli.mistakes import Choice
 from btfer_builder.cli.next_line import show_next
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
 from btfer_builder.cli.output import echo, emit_json, table
@@ -154,7 +155,7 @@ def takedown(directory: Path | None, as_json: bool, target: str, dry_run: bool, 
 @click.command()
 @click.option(
     "--keep",
-    type=click.Choice(["release", "sample"]),
+    type=Choice(["release", "sample"]),
     required=True,
     help="Keep the faces of the releases, or also those of the sample and its reserve.",
 )

@@ -20,7 +20,7 @@ def report_paths(reports: Sequence[Path], directory: Path | None) -> tuple[list[
     BtferError
         If there are none.
     """
-    from btfer_builder.evaluate.report.read_report import reports_in
+    from btfer_builder.evaluate.report.collect import reports_in
 
     folder = _folder_of(reports[0]) if reports else open_workspace(directory).reports
     paths = list(reports) or reports_in(folder)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from btfer_builder.cli.mistakes import Choice
 from btfer_builder.cli.next_line import show_next
 from btfer_builder.cli.options import (
     apply_cli_options,
@@ -26,7 +27,7 @@ from btfer_builder.workspace import open_workspace
 @click.option(
     "--round",
     "round_name",
-    type=click.Choice(["images", "faces"]),
+    type=Choice(["images", "faces"]),
     help="Review photos (before cropping) or faces. [default: faces]",
 )
 @click.option(
@@ -127,7 +128,7 @@ def review(
 @click.option(
     "--round",
     "round_name",
-    type=click.Choice(["images", "faces"]),
+    type=Choice(["images", "faces"]),
     default="faces",
     show_default=True,
     help="Decisions on photos (before cropping) or on faces.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from btfer_builder.cli.mistakes import Choice
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import TrainRecipe
@@ -14,7 +15,7 @@ from btfer_builder.networks.registry import HEADS, PRETRAININGS, SIZES, UNITS
 from btfer_builder.workspace import recipe_of
 
 if TYPE_CHECKING:
-    from btfer_builder.training import Run
+    from btfer_builder.training.results import Run
 
 
 @click.command()
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 @click.option("--size", type=int, multiple=True, help="Side of the input in pixels. [default: 48 and 224]")
 @click.option(
     "--pretraining",
-    type=click.Choice(PRETRAININGS),
+    type=Choice(PRETRAININGS),
     help="Only networks with these pretrained weights.",
 )
-@click.option("--head", type=click.Choice(HEADS), help="Only networks that support this head, built with it.")
+@click.option("--head", type=Choice(HEADS), help="Only networks that support this head, built with it.")
 @click.option(
-    "--units", type=click.Choice(UNITS), help="Only networks with a new head, built with these hidden layers."
+    "--units", type=Choice(UNITS), help="Only networks with a new head, built with these hidden layers."
 )
 @click.option("--layers", is_flag=True, help="List the layers of one network.")
 @common_options
@@ -116,8 +117,8 @@ def train(
         f"fed as {training_preprocessing(recipe).describe()}"
     )
     import_tensorflow()  # takes seconds, so after everything that may be refused
-    from btfer_builder.training import train as run_training
     from btfer_builder.training.progress import print_progress
+    from btfer_builder.training.train import train as run_training
 
     try:
         with print_progress() as watch:

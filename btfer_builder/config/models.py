@@ -7,6 +7,11 @@ from msgspec import Meta
 from btfer_builder.config.base import ComputeDevice, Pretraining, Scheduler, Section
 from btfer_builder.labels import EMOTIONS
 
+#: Largest rotation in degrees, shift as a share of the side, and zoom, each in both directions (§4.2); no settings.
+ROTATION = 20.0
+SHIFT = 0.2
+ZOOM = 0.2
+
 Scale = Literal["0,1", "-1,1", "0,255"]
 Color = Literal["auto", "rgb", "bgr", "grey", "grey-bgr"]
 Activation = Literal["auto", "softmax", "logits", "sigmoid", "none"]

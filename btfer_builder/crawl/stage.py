@@ -13,8 +13,9 @@ from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.searches import QueryCell
 from btfer_builder.config import CrawlRecipe, SourceRecipe
 from btfer_builder.crawl.canary import EngineCheck, check_engine
-from btfer_builder.crawl.discover import EngineQueue, discover_listed, discover_searches
+from btfer_builder.crawl.discover import discover_listed, discover_searches
 from btfer_builder.crawl.download import CrawlCounts, download
+from btfer_builder.crawl.engine_queue import EngineQueue
 from btfer_builder.crawl.engines import SEARCH_ENGINES
 from btfer_builder.crawl.engines.own_sources import own_source
 from btfer_builder.crawl.engines.urls import ListOptions

@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.config import Balancing
-from btfer_builder.config.protocol import CAP
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.labels import EMOTIONS, Emotion
+
+#: The largest weight of conservative weighting (§3.4).
+CAP = 3.0
 
 
 def class_counts(faces: Sequence[LabelledFace]) -> dict[Emotion, int]:

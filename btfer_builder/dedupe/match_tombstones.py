@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from btfer_builder.catalog.dedupe import HashedImage
-from btfer_builder.catalog.takedown import ImageFingerprint
+from btfer_builder.catalog.fingerprints import ImageFingerprint
 from btfer_builder.images.same_picture import decide, find_candidates, fine_distance, hash_matrix
 from btfer_builder.records import DedupeResult
 

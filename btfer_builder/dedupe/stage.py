@@ -16,6 +16,7 @@ from btfer_builder.catalog.dedupe import (
     replace_dedupes,
     unhashed_images,
 )
+from btfer_builder.catalog.fingerprints import taken_down_fingerprints
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.purge import purged_ids
 from btfer_builder.catalog.reviewed_work import (
@@ -25,7 +26,6 @@ from btfer_builder.catalog.reviewed_work import (
     last_settings,
     last_version,
 )
-from btfer_builder.catalog.takedown import taken_down_fingerprints
 from btfer_builder.catalog.tombstones import taken_down_images
 from btfer_builder.config import DedupeRecipe, changes
 from btfer_builder.config.refuse_loss import refuse_loss

@@ -1,7 +1,6 @@
 """Fit the temperature of a model on faces outside the set that it is scored on."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -12,40 +11,32 @@ from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.outputs import filled
 from btfer_builder.evaluate.inference.predict import ModelRun, predict_jobs
 from btfer_builder.evaluate.metrics.calibration import fit_temperature
-from btfer_builder.images.decode import Undecodable, decode_image
-from btfer_builder.images.hashing import pixel_hash
+from btfer_builder.evaluate.same_faces import hash_pictures, same_faces
 from btfer_builder.labels import EMOTIONS
 
 
-def check_apart(calibration: Sequence[LabelledFace], faces: Sequence[LabelledFace], workers: int = 2) -> None:
-    """Check that no face of the calibration data is in the set, by the pixels.
+def check_apart(calibration: Sequence[LabelledFace], faces: Sequence[LabelledFace]) -> None:
+    """Check that no picture of the calibration data is one of the set, also scaled, compressed again or mirrored.
 
     Raises
     ------
     BtferError
-        If one is, or a face cannot be decoded.
+        If one is, or cannot be decoded.
     """
-
-    def pixels(face: LabelledFace) -> str:
-        try:
-            return pixel_hash(decode_image(face.path))
-        except (Undecodable, OSError) as error:
-            raise BtferError(
-                f"{face.path}: not a readable face image ({error}); replace or remove it"
-            ) from None
-
-    with ThreadPoolExecutor(workers) as pool:
-        tested = dict(zip(pool.map(pixels, faces), faces, strict=True))
-        both = [
-            (face, tested[digest])
-            for digest, face in zip(pool.map(pixels, calibration), calibration, strict=True)
-            if digest in tested
-        ]
+    hashes = [hash_pictures(calibration, "calibration data"), hash_pictures(faces, "test set")]
+    for items, hashed in zip((calibration, faces), hashes, strict=True):
+        broken = {face.face_id: face.reason for face in hashed if face.reason is not None}
+        for face in items:
+            if face.face_id in broken:
+                raise BtferError(
+                    f"{face.path}: not a readable face image ({broken[face.face_id]}); replace or remove it"
+                )
+    both = {leak.face_id: leak for leak in same_faces(calibration, hashes[0], faces, hashes[1], "test set")}
     if both:
-        face, other = both[0]
+        first = next(face for face in calibration if face.face_id in both)
         raise BtferError(
-            f"--calibration-data: {len(both)} of {len(calibration)} faces are in the test set, first {face.path} "
-            f"({other.face_id}); fit the temperature on other faces"
+            f"--calibration-data: {len(both)} of {len(calibration)} faces are in the test set, first {first.path} "
+            f"({both[first.face_id].item}); fit the temperature on other faces"
         )
 
 

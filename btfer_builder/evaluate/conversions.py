@@ -13,7 +13,8 @@ from btfer_builder.evaluate.evaluate import evaluate_models
 from btfer_builder.evaluate.inference.predict import Progress
 from btfer_builder.evaluate.metrics.scores import Interval
 from btfer_builder.evaluate.metrics.significance import holm
-from btfer_builder.evaluate.report.compare import ALPHA, ModelPair, compare_reports
+from btfer_builder.evaluate.report.board import ALPHA, ModelPair
+from btfer_builder.evaluate.report.compare import compare_reports
 from btfer_builder.evaluate.report.read_report import read_report
 from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.csv import write_csv

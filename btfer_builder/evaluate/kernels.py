@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from btfer_builder.config import ResizeKernel
 from btfer_builder.evaluate.inference.outputs import Predictions
 from btfer_builder.evaluate.inference.predict import ModelRun
-from btfer_builder.evaluate.metrics.scores import Interval, wilson
+from btfer_builder.evaluate.metrics.scores import Interval, share_interval
 
 #: What the field's libraries resize with: OpenCV, and Pillow and torchvision, which average when they shrink.
 USUAL: tuple[ResizeKernel, ...] = ("area", "bilinear", "cubic", "pil-bilinear")
@@ -24,7 +24,7 @@ class KernelScore:
     kernel
         One of `USUAL`.
     accuracy, interval
-        With its 95 % Wilson interval.
+        With its 95 % interval, see `share_interval`.
     changed
         Share of faces whose answer differs from that of the report.
     """
@@ -44,7 +44,10 @@ def kernel_runs(job: ModelRun) -> list[ModelRun]:
 
 
 def kernel_scores(
-    true: NDArray[np.int64], predicted: NDArray[np.int64], answers: Sequence[Predictions]
+    true: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+    answers: Sequence[Predictions],
+    sources: NDArray[np.int64] | None = None,
 ) -> tuple[KernelScore, ...]:
     """Score the answers under each usual interpolation.
 
@@ -54,12 +57,14 @@ def kernel_scores(
         Positions in `EMOTIONS`, shape (n,): labels, and the answers of the report.
     answers
         Of `kernel_runs`, in their order; empty if the interpolation is declared.
+    sources
+        Of `source_groups`; None for independent faces.
     """
     return tuple(
         KernelScore(
             kernel,
             float((each.predicted == true).mean()),
-            wilson(int((each.predicted == true).sum()), len(true)),
+            share_interval(each.predicted == true, sources),
             float((each.predicted != predicted).mean()),
         )
         for kernel, each in zip(USUAL if answers else (), answers, strict=True)

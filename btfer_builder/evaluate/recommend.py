@@ -12,7 +12,8 @@ import numpy as np
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.scores import Interval
 from btfer_builder.evaluate.metrics.significance import holm, shared_ranks
-from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard, Row, compare_reports
+from btfer_builder.evaluate.report.board import ALPHA, Leaderboard, Row
+from btfer_builder.evaluate.report.compare import compare_reports
 from btfer_builder.evaluate.report.read_report import ReadReport
 from btfer_builder.io.text import counted, listed
 
@@ -198,7 +199,7 @@ def _choose(board: Leaderboard, limits: Limits, machines: dict[str, set[str]]) -
     if limits.max_latency_ms is not None and len(timed) > 1:
         notes.append(f"The latencies are of different machines: {'; '.join(sorted(timed))}.")
     return Choice(
-        board.set_name, board.set_hash, board.n, tuple(candidates), _answer(candidates, board.n), tuple(notes)
+        board.set_name, board.set_hash, board.n, tuple(candidates), _answer(candidates, board), tuple(notes)
     )
 
 
@@ -240,19 +241,22 @@ def _best(board: Leaderboard, fit: Sequence[Row]) -> list[str]:
     return [name for name, rank in zip(names, ranks, strict=True) if rank == 1]
 
 
-def _answer(candidates: Sequence[Candidate], n: int) -> str:
+def _answer(candidates: Sequence[Candidate], board: Leaderboard) -> str:
     best = [item for item in candidates if item.verdict == "recommended"]
     unknown = [item for item in candidates if item.verdict == "unknown"]
     if not best:
         more = f"; of {counted(len(unknown), 'model')} a limited number is unknown" if unknown else ""
         return f"no scored model is known to be within all limits{more}"
     highest = [item.model for item in best if item.accuracy == best[0].accuracy]
+    among = [pair for pair in board.pairs if pair.first in highest and pair.second in highest]
     verb = "has" if len(highest) == 1 else "have"
+    if among and all(pair.identical for pair in among):
+        verb = "give identical answers, with"
     answer = f"{listed(highest)} {verb} the highest accuracy within the limits"
     if len(best) == 1:
         return answer
     if others := [item.model for item in best if item.model not in highest]:
-        answer += f"; not significantly worse on {counted(n, 'face')}: {listed(others)}"
+        answer += f"; not significantly worse on {counted(board.n, 'face')}: {listed(others)}"
     sized = [(item.file_bytes, item.model) for item in best if item.file_bytes]
     timed = [(item.latency_p50_ms, item.model) for item in best if item.latency_p50_ms]
     for word, values in (("smallest", sized), ("fastest", timed)):

@@ -31,7 +31,7 @@ class CorruptionScore:
     name
         A key of `CORRUPTIONS`.
     accuracy, intervals
-        At severities 1 to 5, with 95 % Wilson intervals.
+        At severities 1 to 5, with 95 % intervals, see `share_interval`.
     macro_f1
         At severities 1 to 5.
     mean_drop
@@ -201,6 +201,7 @@ def corruption_scores(
     *,
     resamples: int,
     seed: int,
+    sources: NDArray[np.int64] | None = None,
 ) -> tuple[CorruptionScore, ...]:
     """Score the predictions of corrupted faces.
 
@@ -210,15 +211,22 @@ def corruption_scores(
         Positions in `EMOTIONS`: the labels, and the predictions of the original faces, shape (n,).
     corrupted
         The predictions of every view of `corruption_views`.
+    resamples, seed
+        Of the interval of the drop.
+    sources
+        Of `source_groups`; None for independent faces.
     """
     steps = len(SEVERITIES)
     correct = np.array([predicted == true for predicted in corrupted]).reshape(len(CORRUPTIONS), steps, -1)
     drops: Table = (clean == true)[np.newaxis] - correct.mean(axis=1)  # (corruptions, n)
-    drawn = [(counts @ drops.T) / counts.shape[1] for counts in draws(len(true), resamples, seed)]
+    drawn = [
+        (counts @ drops.T) / counts.sum(axis=1, keepdims=True)
+        for counts in draws(len(true), resamples, seed, sources)
+    ]
     spread = np.concatenate(drawn) if drawn else None
     results = []
     for row, name in enumerate(CORRUPTIONS):
-        scores = [score(true, corrupted[row * steps + step]) for step in range(steps)]
+        scores = [score(true, corrupted[row * steps + step], sources) for step in range(steps)]
         drop = float(drops[row].mean())
         results.append(
             CorruptionScore(
@@ -234,12 +242,15 @@ def corruption_scores(
 
 
 def resolution_scores(
-    true: NDArray[np.int64], sides: Sequence[int], smaller: Sequence[NDArray[np.int64]]
+    true: NDArray[np.int64],
+    sides: Sequence[int],
+    smaller: Sequence[NDArray[np.int64]],
+    sources: NDArray[np.int64] | None = None,
 ) -> tuple[ResolutionScore, ...]:
     """Score the predictions of smaller faces, one array for each side."""
     results = []
     for side, predicted in zip(sides, smaller, strict=True):
-        scores = score(true, predicted)
+        scores = score(true, predicted, sources)
         results.append(ResolutionScore(side, scores.accuracy, scores.accuracy_interval, scores.macro_f1))
     return tuple(results)
 

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 #: Distinguishable with colour-vision deficiency (Okabe and Ito 2008) and by lightness.
 PALETTE = ("#1f5fbf", "#e69f00", "#5aa17f", "#b2568e", "#6b7280")
 INK, SOFT, PALE, PAPER = "#1c1e21", "#555b66", "#8a8f98", "#ffffff"
+
+#: The darkest shade of a table of counts: dark text on it has a contrast of 4.5:1 (WCAG 2.1, AA).
+_SHADE = "#5787cf"
 
 #: Colours of the palette on which dark text is read best.
 PALE_COLORS = ("#e69f00", "#5aa17f")
@@ -139,7 +143,7 @@ def grouped_bars(axes: "Axes", bars: Bars, title: str = "", groups: Sequence[str
                 axes.scatter(spread, bar.values, s=5, color=INK, alpha=0.45, linewidth=0, zorder=3)
             # At the foot of the bar, where no dot of an accuracy and no whisker is.
             axes.text(
-                position, 0.015, f"{bar.value:.2f}", ha="center", va="bottom", fontsize=7.5, zorder=5,
+                position, 0.015, f"{bar.value:.0%}", ha="center", va="bottom", fontsize=7.5, zorder=5,
                 color=INK if color in PALE_COLORS or bar.value < 0.06 else PAPER,
             )  # fmt: skip
             if len(levels) > 1 and bar.chance is not None:
@@ -187,12 +191,27 @@ def percent_axis(axes: "Axes", *, horizontal: bool = False) -> None:
     axes.tick_params(length=0, labelsize=8)
 
 
+def whole_numbers(axes: "Axes") -> None:
+    """Count on the vertical axis in whole numbers, with commas as in the numbers beside it."""
+    from matplotlib.ticker import StrMethodFormatter
+
+    axes.locator_params(axis="y", integer=True)
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+
 def chance_line(axes: "Axes", level: float) -> None:
     """Draw the accuracy of random guessing."""
     axes.axhline(level, color=PALE, linewidth=0.8, linestyle=_DASHES, zorder=1)
     axes.text(
-        1.0, level, " chance", transform=axes.get_yaxis_transform(), fontsize=7, color=PALE, va="center"
+        1.0, level, " chance", transform=axes.get_yaxis_transform(), fontsize=7, color=SOFT, va="center"
     )
+
+
+def shades() -> "Colormap":
+    """Return the colours of shares and counts, white for none; all of them are read with dark text."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("btfer", [PAPER, _SHADE])
 
 
 def to_png(figure: "Figure") -> bytes:

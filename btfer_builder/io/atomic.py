@@ -246,9 +246,10 @@ def sync_files(paths: Iterable[File]) -> None:
     local = [path for path in paths if isinstance(path, Path)]  # other storage has them when it answers
     if not local:
         return
-    with ThreadPoolExecutor(_SYNCED_AT_ONCE) as threads:
-        list(threads.map(_sync, local))
-        list(threads.map(_sync, {path.parent for path in local}))
+    with ThreadPoolExecutor(
+        _SYNCED_AT_ONCE
+    ) as threads:  # the order does not matter: none counts before all are done
+        list(threads.map(_sync, [*local, *{path.parent for path in local}]))
 
 
 def _sync(path: Path) -> None:

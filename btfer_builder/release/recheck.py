@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Reasons of a fetch that mean that the file is no longer published.
 _VANISHED = {"not_found", "forbidden", "empty", "not_an_image", "other_file"}
-_COLUMNS = (
+COLUMNS = (
     "face_id",
     "image_id",
     "state",
@@ -81,7 +81,7 @@ class RecheckResult:
         import pandas as pd
 
         return pd.DataFrame(
-            [[getattr(face, name) for name in _COLUMNS] for face in self.faces], columns=_COLUMNS
+            [[getattr(face, name) for name in COLUMNS] for face in self.faces], columns=COLUMNS
         )
 
     def __repr__(self) -> str:
@@ -95,7 +95,7 @@ class RecheckResult:
             "states": dict(sorted(Counter(face.state for face in self.faces).items())),
             "licenses": dict(sorted(Counter(face.license_state for face in self.faces).items())),
             "faces": [
-                {name: getattr(face, name) for name in _COLUMNS}
+                {name: getattr(face, name) for name in COLUMNS}
                 for face in self.faces
                 if face.state in {"vanished", "changed"} or face.license_state == "changed"
             ],
@@ -139,7 +139,7 @@ def recheck(workspace: Workspace, recipe: CrawlRecipe, release: Path | None = No
         for face_id, (image_id, source) in sorted(origins.items())
     ]
     path = workspace.reports / "recheck.csv"
-    write_csv(path, _COLUMNS, ({name: getattr(face, name) for name in _COLUMNS} for face in faces))
+    write_csv(path, COLUMNS, ({name: getattr(face, name) for name in COLUMNS} for face in faces))
     return RecheckResult(path, faces)
 
 

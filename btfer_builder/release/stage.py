@@ -69,7 +69,7 @@ def release(workspace: Workspace, out: Path, recipe: ReleaseRecipe) -> ReleaseRe
     with workspace.stage("release"), catalog.run("release", recipe) as counts:
         if out.exists() or out.is_symlink():
             raise BtferError(f"{out} exists already; name another folder, or remove it first")
-        with writing(workspace, "release", str(out)), build_folder(out) as building:
+        with writing(workspace, "release", str(out), whole=True), build_folder(out) as building:
             stats, faces = write_release_files(workspace, building, recipe)
             # Before the folder has its name: a takedown could not find a release that nobody has recorded.
             record_release(workspace, out, stats, faces)

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from btfer_builder.config.protocol import ROTATION, SHIFT, ZOOM
+from btfer_builder.config.models import ROTATION, SHIFT, ZOOM
 
 
 def draw_transforms(count: int, size: int, random: np.random.Generator) -> NDArray[np.float32]:

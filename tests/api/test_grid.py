@@ -18,6 +18,7 @@ def test_a_grid_of_keyword_arguments(tmp_path, monkeypatch):
         "btfer": "cross",
         "train": {"finetune_epochs": 1, "batch_size": 16},
         "eval": {"resamples": 0},
+        "workers": 1,
     }
     with pytest.raises(bt.BtferError, match=r"no run is finished yet; run the grid first: benchmark\(\)$"):
         bt.answer_questions(**grid)
@@ -40,8 +41,8 @@ def test_a_grid_of_keyword_arguments(tmp_path, monkeypatch):
 
 
 def test_failures_are_shown_and_escaped(tmp_path):
+    from btfer_builder.benchmark.outcome import Benchmark
     from btfer_builder.benchmark.results import Failure
-    from btfer_builder.benchmark.stage import Benchmark
 
     html = Benchmark((), 0, (Failure(run_id="a", error="<b>x"),), 0, (), tmp_path, ())._repr_html_()
     assert "<li>a: &lt;b&gt;x</li>" in html

@@ -205,8 +205,12 @@ def test_arguments_of_functions(place, tmp_path):
     wrong(r"Create one with: create_workspace\('", bt.open_workspace, tmp_path)
     for option in ({"pretraining": "imagnet"}, {"head": "gapp"}, {"units": "256"}):
         wrong("is not one of", bt.list_networks, "resnet18", **option)
+        wrong("is not one of", bt.list_layers, "resnet18", **option)
     wrong("expected names of networks", bt.list_networks, ["resnet18"])
     wrong("sizes: '48' is not a whole number", bt.list_networks, "resnet18", sizes=["48"])
+    wrong("expected names of networks", bt.list_layers, ["resnet18"])
+    wrong("size: '48' is not a whole number", bt.list_layers, "resnet18", "48")
+    wrong("size: 4.8 is not a whole number", bt.list_layers, "resnet18", 4.8)
     wrong(
         "convert: unknown|unknown setting `corruptions`",
         bt.convert,

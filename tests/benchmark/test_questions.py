@@ -12,7 +12,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from btfer_builder.benchmark.paired_tests import over_networks, signed_rank
+from btfer_builder.benchmark.paired_tests import over_networks, sign_flip, signed_rank
 from btfer_builder.benchmark.published import published_grid, published_results
 from btfer_builder.benchmark.questions import (
     QUESTIONS,
@@ -222,12 +222,54 @@ def test_faces_tell_of_these_networks_what_pairs_cannot(tmp_path):
     ]
     assert contrast.better == sum(p < 0.05 for p in multipletests(tests, method="holm")[1]) == 2
     assert contrast.worse == 0
+    assert contrast.faces_p_value == contrast.faces_p_holm == pytest.approx(1 / 2001)
     assert "for these runs; over 2 networks the difference is not significant" in contrast.answer
     assert "[+0.0" in questions_markdown([contrast])
     # Scored on other faces, answers are no pairs.
     other = with_predictions(tmp_path, result(network="vgg16", balancing="none"), ability[:70] < 0.5)
     apart = [c for c in answer_questions([*results, other], tmp_path, resamples=100) if c.second == "none"]
     assert all(c.faces is None and c.better is None for c in apart)
+
+
+def test_the_sign_flip_test_is_that_of_all_flips():
+    values = np.random.default_rng(0).normal(0.3, 1, 12)
+    exact = stats.permutation_test(
+        (values,), np.sum, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
+    ).pvalue
+    assert sign_flip(values, 20_000, 0) == pytest.approx(exact, abs=0.012)
+    sources = np.repeat(np.arange(12), 3)
+    assert sign_flip(np.repeat(values / 3, 3), 20_000, 0, sources) == pytest.approx(exact, abs=0.012)
+    assert sign_flip(np.zeros(9), 100, 0) == 1
+
+
+def test_of_many_comparisons_of_chance_hardly_any_is_said_to_be_better(tmp_path):
+    said = 0
+    for seed in range(4):
+        rng, results = np.random.default_rng(seed), []
+        for way in ("conservative", "simple", "oversample", "undersample", "none"):
+            item = result(network="vgg16", balancing=way)
+            results.append(with_predictions(tmp_path / str(seed), item, rng.random(400) < 0.5))
+        contrasts = [
+            c for c in answer_questions(results, tmp_path / str(seed), resamples=500) if c.measure == "btfer"
+        ]
+        assert len(contrasts) == 10
+        said += any("for these runs" in c.answer for c in contrasts)
+        for c in contrasts:
+            assert ("for these runs" in c.answer) == (c.faces_p_holm < 0.05)
+            assert c.faces_p_holm >= c.faces_p_value
+    assert said <= 1, "5 % of the grids, not of the rows"
+
+
+def test_a_run_with_damaged_predictions_is_compared_without_them(tmp_path, capsys):
+    right = np.random.default_rng(0).random(70) < 0.5
+    results = [
+        with_predictions(tmp_path, result(network="vgg16", balancing=way), right)
+        for way in ("simple", "none")
+    ]
+    next(tmp_path.rglob("predictions.csv")).write_text("face_id\n\0")
+    (contrast,) = [c for c in answer_questions(results, tmp_path, resamples=100) if c.measure == "btfer"]
+    assert (contrast.faces, contrast.faces_p_holm, contrast.better) == (None, None, None)
+    assert "without predictions: " in capsys.readouterr().err
 
 
 def own_split(out, result, right, set_hash):

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from btfer_builder.benchmark import gpus as cards
+from btfer_builder.benchmark import stage
 from btfer_builder.benchmark.grid import Shard, load_benchmark
 from btfer_builder.benchmark.results import read_result
 from btfer_builder.benchmark.run import RunContext, run_all
@@ -210,19 +211,30 @@ def test_a_run_elsewhere_ends_with_the_command_that_started_it(tmp_path):
     assert not (shared.out / "runs" / run.run_id / "error.txt").exists(), "it has not failed"
 
 
-@pytest.mark.parametrize("shard", [[], ["--shard", "1/2"]])
-def test_ctrl_c_ends_it_and_says_how_to_go_on(tmp_path, shard):
+def test_ctrl_c_ends_it_and_says_how_to_go_on(tmp_path):
     path = write_grid(tmp_path, GRID.replace("finetune_epochs = 2", "finetune_epochs = 10000"))
-    command = [sys.executable, "-m", "btfer_builder", "benchmark", str(path), *shard]
+    command = [sys.executable, "-m", "btfer_builder", "benchmark", str(path)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     wait_for(lambda: children_of(process.pid) or process.poll() is not None, 120)
     workers = children_of(process.pid)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"to go on: {' '.join(['btfer', 'benchmark', str(path), *shard])}\n" in errors
+    assert f"to go on: btfer benchmark {path}\n" in errors
     assert "Traceback" not in errors
     wait_for(lambda: not any(alive(pid) for pid in workers))
+
+
+def test_an_interrupted_shard_says_how_to_go_on_with_it(tmp_path, monkeypatch):
+    path = write_grid(tmp_path)
+
+    def interrupted(recipe: BenchmarkRecipe, shard: Shard) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stage, "run_benchmark", interrupted)
+    asked = CliRunner().invoke(main, ["benchmark", str(path), "--shard", "1/2"])
+    assert f"to go on: btfer benchmark {path} --shard 1/2\n" in asked.stderr
+    assert asked.exit_code == 130
 
 
 def test_a_dask_cluster_works_on_the_same_runs(finished, tmp_path):
@@ -272,6 +284,22 @@ def test_questions_and_report_run_nothing(finished):
     assert all(result["faces"] is None or np.isfinite(result["faces"]).all() for result in rq3)
     written = CliRunner().invoke(main, ["benchmark", str(path), "--report", "--json"])
     assert json.loads(written.stdout)["ran"] == 0
+
+
+def test_a_damaged_result_is_left_out_of_report_and_questions_with_a_line(finished, tmp_path):
+    shutil.copytree(finished[0].parent, tmp_path / "copy")
+    path = tmp_path / "copy" / finished[0].name
+    damaged = sorted(path.parent.rglob("result.json"))[0]
+    damaged.write_text("{")
+    for what in ("--report", "--questions"):
+        done = CliRunner().invoke(main, ["benchmark", str(path), what, "--json"])
+        assert done.exit_code == 0, done.stderr
+        assert f"left out: {damaged}: not a result of this btfer" in done.stderr
+    report = CliRunner().invoke(main, ["benchmark", str(path), "--report", "--json"])
+    assert (len(json.loads(report.stdout)["runs"]), json.loads(report.stdout)["missing"]) == (1, 1)
+    again = CliRunner().invoke(main, ["benchmark", str(path)])
+    assert again.exit_code == 1, "a run that may be of a newer version is not overwritten"
+    assert "remove the file to run it again" in again.stderr
 
 
 def test_questions_before_any_run_are_said(tmp_path):

@@ -10,12 +10,19 @@ from PIL import Image
 
 from btfer_builder.benchmark.labelled_sets import read_set
 from btfer_builder.benchmark.latex import latex_table
-from btfer_builder.benchmark.set_figures import chosen_samples, sample_figure, weighting_figure
+from btfer_builder.benchmark.set_figures import (
+    chosen_samples,
+    resampling_figure,
+    sample_figure,
+    weighting_figure,
+)
 from btfer_builder.benchmark.set_tables import credits_page, tabulate_sets
 from btfer_builder.cli.main import main
 from btfer_builder.errors import BtferError
 from btfer_builder.images.plot_style import to_png, to_svg
+from btfer_builder.labels import EMOTIONS
 from tests.datasets.test_import_dataset import picture, save
+from tests.images.drawn import overlaps, within
 
 #: Faces of each licence in the release: two can be shown, of one consent was refused, of one there are other rights.
 LICENCES = {"0": "by", "1": "by-nc", "2": "unknown", "3": "cc0", "4": "by-sa", "5": "by"}
@@ -115,3 +122,12 @@ def test_latex_prints_every_character():
     assert r"R\&D \{x\} \#1 \textasciitilde{}\textasciicircum{}\textbackslash{} & 48$\times$48 \\" in text
     assert r"\caption{50 \% of \$x\$}\label{tab:a}" in text
     assert r"\begin{tabular}{lr}" in text
+
+
+def test_the_figures_of_a_large_set_are_read_on_a_page():
+    counts = dict(zip(EMOTIONS, (24_882, 3_803, 6_378, 134_415, 74_874, 25_459, 14_090), strict=True))
+    for figure in (weighting_figure("affectnet", counts, "simple"), resampling_figure("affectnet", counts)):
+        assert figure.get_size_inches()[0] < 10, "wider ones are shrunk until nobody reads their numbers"
+        assert within(figure)
+        assert all(overlaps(figure, axes.texts) == [] for axes in figure.axes)
+        assert "100,000" in [label.get_text() for label in figure.axes[0].get_yticklabels()]

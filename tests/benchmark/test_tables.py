@@ -26,6 +26,9 @@ from btfer_builder.errors import BtferError
 from btfer_builder.networks.registry import NETWORKS
 from tests.benchmark.benchmark_grid import result
 
+#: In one process, for the page of the authors' results is written once.
+pytestmark = pytest.mark.xdist_group("tables")
+
 
 @pytest.fixture(scope="module")
 def authors(tmp_path_factory) -> Path:

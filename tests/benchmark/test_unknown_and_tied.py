@@ -20,7 +20,8 @@ from btfer_builder.benchmark.results import ClassScore, as_frame, class_scores, 
 from btfer_builder.benchmark.table import SIZE_UNKNOWN
 from btfer_builder.benchmark.tables import make_tables, write_tables
 from btfer_builder.config import TrainRecipe
-from btfer_builder.config.protocol import CAP, ROTATION, SHIFT, ZOOM
+from btfer_builder.config.models import ROTATION, SHIFT, ZOOM
+from btfer_builder.datasets.class_weights import CAP
 from btfer_builder.labels import EMOTIONS
 from tests.benchmark.benchmark_grid import result, with_predictions
 

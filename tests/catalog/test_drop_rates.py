@@ -1,7 +1,7 @@
 """Drop rates per emotion are compared with chance, corrected for the number of stages."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
 from statsmodels.stats.multitest import multipletests
@@ -39,6 +39,7 @@ def test_the_values_are_those_of_pearson_and_holm():
     )
 
 
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(*[st.lists(st.integers(60, 400), min_size=7, max_size=7)] * 2), min_size=1, max_size=6)
 )

@@ -2,9 +2,7 @@
 
 import pytest
 
-from btfer_builder.catalog import Catalog, takedown
-from btfer_builder.images.same_picture import hash_matrix, matrix_of_digits
-from tests.synthetic import fill_tables
+from btfer_builder.catalog import takedown
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 4, 7, 100])
@@ -15,19 +13,3 @@ def test_a_word_is_found_wherever_reading_divides_it(tmp_path, monkeypatch, at_o
         file.write_bytes(b"." * place + b"word" + b"." * (12 - place))
         assert takedown._has_any(file, [b"longer word", b"word"])
         assert not takedown._has_any(file, [b"words", b"wor."])
-
-
-def test_digits_of_all_images_are_those_of_each(tmp_path, monkeypatch):
-    catalog = Catalog(tmp_path / "btfer.sqlite")
-    fill_tables(catalog, 300)
-    with catalog.transaction() as db:
-        db.execute("UPDATE hashes SET parts = '' WHERE image_id < '4'")
-    monkeypatch.setattr(takedown, "_AT_ONCE", 100)
-    read = [row for rows in takedown.image_hashes(catalog) for row in rows]
-    known = takedown.image_fingerprints(catalog, [image_id for image_id, _ in read])
-    assert [image_id for image_id, _ in read] == [each.image_id for each in known]
-    assert len(read) == catalog.value("SELECT count(*) FROM hashes WHERE reason IS NULL")
-    assert "" in {each.parts for each in known}
-    expected, found = hash_matrix(known), matrix_of_digits([digits for _, digits in read])
-    for name in ("whole", "mirrored", "parts"):
-        assert (getattr(found, name) == getattr(expected, name)).all()

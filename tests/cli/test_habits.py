@@ -38,7 +38,12 @@ def test_the_workspace_is_named_before_or_after_the_command(workspace, tmp_path,
     assert (
         run("--workspace", "faces", "catalog", "check", code=1).stderr.count("btfer.sqlite is missing") == 1
     )
+    assert "btfer.sqlite is missing" in run("catalog", "-w", "faces", "check", code=1).stderr
     other = create_workspace(tmp_path / "other").root
+    assert (
+        f"{Path('other') / 'manifests'}"
+        in run("-w", "faces", "catalog", "-w", "other", "check", code=1).stderr
+    )
     (other / "queries" / "en.yaml").unlink()
     assert run("-w", "other", "queries", "-w", "faces", "--json").stdout == after  # the nearer one
 
@@ -76,6 +81,8 @@ def test_a_broken_recipe_is_named_by_every_command(name, workspace, monkeypatch)
     [
         (["crwl"], "No such command 'crwl'; did you mean `crawl`? Choose from init, build, queries"),
         (["zzz"], "No such command 'zzz'; choose from init, build"),
+        (["it's"], 'No such command "it\'s"; choose from init, build'),
+        (["crop's"], 'No such command "crop\'s"; did you mean `crop`? Choose from init, build'),
         (
             ["catalog", "chek"],
             "No such command 'chek'; did you mean `check`? Choose from backup, check, restore",
@@ -86,6 +93,8 @@ def test_a_broken_recipe_is_named_by_every_command(name, workspace, monkeypatch)
         ),
         (["crawl", "--engine", "opnverse"], "Invalid value for '--engine': 'opnverse' is not one of "),
         (["crawl", "--engine", "opnverse"], "; did you mean `openverse`?"),
+        (["crawl", "--engine", "x' is not one of 'bing"], "'bing\" is not one of 'baidu', 'bing', "),
+        (["crawl", "--engine", "openverse's"], "; did you mean `openverse`?"),
         (
             ["sample", "--license", "cc1"],
             "--license: Invalid value 'cc1'; did you mean `cc0`? Choose from cc0, pdm",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from btfer_builder import config as recipe
 from btfer_builder.config import CropRecipe, Recipe, Section, load_recipe, override, recipe_text, settings_of
 from btfer_builder.errors import BtferError
+from docs.make_settings import FILE, PAGE, recipe_page
 
 SECTIONS = [kind for _, kind in inspect.getmembers(recipe, inspect.isclass) if issubclass(kind, Section)]
 
@@ -61,7 +62,5 @@ def test_a_file_that_is_no_text_is_said(tmp_path):
 
 def test_the_recipe_of_this_repository_states_every_setting():
     """Its root is a workspace; a new setting or meaning is written there with: make docs."""
-    from pathlib import Path
-
-    written = Path(__file__).resolve().parents[2] / "btfer.toml"
-    assert written.read_text(encoding="utf-8") == recipe.recipe_text()
+    assert FILE.read_text(encoding="utf-8") == recipe.recipe_text()
+    assert PAGE.read_text(encoding="utf-8") == recipe_page()

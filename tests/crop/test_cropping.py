@@ -1,19 +1,16 @@
 """Which faces of a photo are kept, and why others and whole images are dropped; without a detector."""
 
 import hashlib
-import io
 import re
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from btfer_builder.config import CropRecipe
 from btfer_builder.crop import cropping
-from btfer_builder.crop.cropping import choose_faces, crop_images, png
+from btfer_builder.crop.cropping import choose_faces, crop_images
 from btfer_builder.crop.detectors.base import Detection
 from btfer_builder.crop.geometry import Box
 from btfer_builder.reasons import REASONS
@@ -175,17 +172,3 @@ def test_every_image_that_cannot_be_read_has_its_reason(tmp_path):
         ("gone", "missing_file", ()),
     ]
     assert all(result.detail for result in results)
-
-
-def test_a_png_has_pixels_and_nothing_else():
-    content = png(astronaut())
-    with Image.open(io.BytesIO(content)) as image:
-        image.load()
-        assert (image.format, image.mode, image.info) == ("PNG", "RGB", {})
-        np.testing.assert_array_equal(np.asarray(image), astronaut())
-    kinds, at = [], 8
-    while at < len(content):
-        kinds.append(content[at + 4 : at + 8])
-        at += 12 + int.from_bytes(content[at : at + 4], "big")
-    assert set(kinds) == {b"IHDR", b"IDAT", b"IEND"}
-    assert content == png(astronaut())

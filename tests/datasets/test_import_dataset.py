@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from btfer_builder.cli.main import main
 from btfer_builder.config import DatasetKind, DatasetRecipe
 from btfer_builder.datasets import import_dataset
-from btfer_builder.datasets.class_counts import classes_png, classes_table
+from btfer_builder.datasets.class_counts import classes_figure, classes_png, classes_table
 from btfer_builder.datasets.convert import ConvertedItem
 from btfer_builder.datasets.draw_splits import draw_splits
 from btfer_builder.datasets.duplicates import DuplicatePair, find_duplicates, find_leakage
@@ -25,6 +25,7 @@ from btfer_builder.datasets.readers.base import DROP_REASONS, Item
 from btfer_builder.errors import BtferError
 from btfer_builder.images.same_picture import connected_groups
 from btfer_builder.labels import EMOTIONS
+from tests.images.drawn import overlaps, within
 
 PLAIN = DatasetRecipe(workers=0, val_share=0, test_share=0)
 
@@ -310,6 +311,23 @@ def test_the_table_of_classes_shows_the_weights_of_the_paper():
     ratios = [line.split("|")[-2].strip() for line in classes_table(counts).splitlines()[2:-1]]
     assert ratios == ["6.88", "6.80", "16.81", "1.00", "1.86", "2.42", "3.68"]
     assert classes_png("RAF-DB", counts).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("most", [4, 134_415])
+def test_the_number_of_a_bar_lies_on_no_other_bar(most):
+    counts = {
+        split: {emotion: max(1, most // (place * (n + 1))) for n, emotion in enumerate(EMOTIONS)}
+        for place, split in enumerate(("train", "val", "test"), 1)
+    }
+    figure = classes_figure("a set", counts)
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    numbers = [text for text in axes.texts if text.get_text()]
+    assert len(numbers) == 3 * len(EMOTIONS)
+    assert within(figure)
+    assert overlaps(figure, numbers) == []
+    boxes = [bar.get_window_extent() for bar in axes.patches]
+    assert not any(text.get_window_extent().overlaps(box) for text in numbers for box in boxes)
 
 
 def test_a_split_of_nothing_is_said(tmp_path):

@@ -82,7 +82,7 @@ def rank(image):
     return (-image.width * image.height, not image.licensed, image.order)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=40)
 @given(some_images(), st.integers(0, 16), st.booleans(), st.randoms())
 def test_what_holds_for_any_images(images, radius, mirrored, shuffling):
     results = by_id(images, radius, mirrored)

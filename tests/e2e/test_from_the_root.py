@@ -62,7 +62,7 @@ def test_the_six_commands_make_a_balanced_set_and_a_score(root):
     with serve(web()) as site:
         set_values(
             root, engine='["bing"]', engine_url=f'{{ bing = "{site.search_url}" }}', allow_private_hosts="true",
-            query_delay="0.0", ethnicity='["white"]', age='["adult"]', per_class="4",
+            query_delay="0.0", ethnicity='["white"]', age='["adult"]', language='["en"]', per_class="4",
         )  # fmt: skip
         btfer("crawl")
     btfer("dedupe")

@@ -2,7 +2,6 @@
 
 import json
 from importlib.resources import files
-from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -71,13 +70,44 @@ def test_the_set_is_scored_with_the_temperature_of_other_faces(tmp_path):
     jsonschema.validate(json.loads((report.path / "metrics.json").read_text()), SCHEMA)
 
 
-def test_faces_of_the_set_are_refused_whatever_their_files(tmp_path):
-    faces, other = faces_in(tmp_path / "a", 0, 9), faces_in(tmp_path / "b", 1, 9)
+def photos_in(folder, seed, n=9):
+    """Return pictures that are smooth as photographs are, and all different."""
+    folder.mkdir()
+    rng = np.random.default_rng(seed)
+    faces = []
+    for number in range(n):
+        coarse = Image.fromarray(rng.integers(0, 255, (12, 12, 3), dtype=np.uint8))
+        path = folder / f"{number}.png"
+        coarse.resize((160, 160), Image.Resampling.BICUBIC).save(path)
+        faces.append(LabelledFace(path, "sad", path.name))
+    return faces
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        lambda image: image,
+        lambda image: image.resize((48, 48), Image.Resampling.LANCZOS),
+        lambda image: image.resize((400, 400), Image.Resampling.BICUBIC),
+        lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        lambda image: image.convert("L"),
+    ],
+    ids=["same", "smaller", "larger", "mirrored", "grey"],
+)
+@pytest.mark.parametrize("suffix", ["bmp", "jpg"])
+def test_faces_of_the_set_are_refused_whatever_their_files(tmp_path, copied, suffix):
+    faces, other = photos_in(tmp_path / "a", 0), photos_in(tmp_path / "b", 1)
     check_apart(other, faces)
-    copy = Path(tmp_path / "copy.bmp")
-    Image.open(faces[4].path).save(copy)
-    with pytest.raises(BtferError, match=r"1 of 10 faces are in the test set, first .*copy.bmp \(4.png\)"):
+    copy = tmp_path / f"copy.{suffix}"
+    copied(Image.open(faces[4].path)).save(copy)
+    with pytest.raises(
+        BtferError, match=rf"1 of 10 faces are in the test set, first .*copy.{suffix} \(4.png\)"
+    ):
         check_apart([*other, LabelledFace(copy, "sad", "x")], faces)
+
+
+def test_calibration_data_that_cannot_be_read_is_an_error(tmp_path):
+    faces = photos_in(tmp_path / "a", 0, 2)
     broken = tmp_path / "broken.png"
     broken.write_text("no picture")
     with pytest.raises(BtferError, match="not a readable face image"):

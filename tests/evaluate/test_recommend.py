@@ -105,7 +105,7 @@ def test_equal_models_and_forty_of_them_are_all_ties(tmp_path):
     assert set(found.values()) == {"recommended"}
     assert choice.answer.startswith("modèle-00, modèle-01, ")
     assert choice.answer.endswith(
-        "have the highest accuracy within the limits; smallest: modèle-00 and modèle-01"
+        "give identical answers, with the highest accuracy within the limits; smallest: modèle-00 and modèle-01"
     )
 
 

@@ -13,8 +13,9 @@ from PIL import Image
 
 from btfer_builder.config import EvalRecipe
 from btfer_builder.evaluate import LabelledFace
-from btfer_builder.evaluate.evaluate import make_job, measure
+from btfer_builder.evaluate.evaluate import make_job
 from btfer_builder.evaluate.inference.outputs import Predictions
+from btfer_builder.evaluate.measure import measure
 from btfer_builder.evaluate.metrics.scores import score_votes
 from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
 from btfer_builder.evaluate.write_report import write_report

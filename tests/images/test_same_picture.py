@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from btfer_builder.catalog.dedupe import HashedImage
-from btfer_builder.catalog.takedown import ImageFingerprint
+from btfer_builder.catalog.fingerprints import ImageFingerprint
 from btfer_builder.dedupe.candidates import CandidateIndex
 from btfer_builder.dedupe.grouping import group_duplicates
 from btfer_builder.dedupe.match_tombstones import hold_for_review, mark_taken_down

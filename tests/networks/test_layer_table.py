@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+import btfer_builder as bt
 from btfer_builder.cli.main import main
 from btfer_builder.networks.layer_table import FIGURES, list_layers
 from docs.make_layers import PAGE, layers_page
@@ -45,6 +46,8 @@ def test_the_command_lists_the_layers_of_one_network():
     layers = json.loads(done.stdout)["layers"]
     assert sum(layer["params"] for layer in layers) == 169_271
     assert layers[1]["settings"].startswith("6 filters, 5×5")
+    table = bt.list_layers("lenet5")
+    assert json.loads(table.to_json(orient="records")) == layers
     for wrong, words in (
         (["--layers"], "one network"),
         (["lenet5", "--layers", "--size", "9"], "at least 48 pixels"),

@@ -12,8 +12,8 @@ from random import Random
 import pytest
 
 from btfer_builder.catalog.catalog import MIGRATIONS
-from btfer_builder.catalog.review import add_decisions
 from btfer_builder.catalog.intentions import intentions
+from btfer_builder.catalog.review import add_decisions
 from btfer_builder.config import ReleaseRecipe, SampleRecipe
 from btfer_builder.datasets.labelled_faces import faces_in_folder
 from btfer_builder.errors import BtferError
@@ -168,7 +168,7 @@ def test_a_refused_release_leaves_nothing_to_compare_and_own_pictures_can_be_sta
 
 def test_photos_without_a_licence_are_refused_unless_wanted(tmp_path):
     workspace, _ = small_set(tmp_path / "w", license="all rights reserved")
-    with pytest.raises(BtferError, match="21 of 21 faces are from photos without a known licence") as refused:
+    with pytest.raises(BtferError, match="21 of 21 faces are from photos without a known licence"):
         release(workspace, tmp_path / "out", PLAIN)
     assert not (tmp_path / "out").exists()
     assert alone(tmp_path)

@@ -10,7 +10,7 @@ from btfer_builder.reasons import REASONS, Reason
 from btfer_builder.review.decisions import import_decisions
 from btfer_builder.review.filters import FILTERS, Filter
 from btfer_builder.review.ordering import ORDERS, Order
-from docs.make_reasons import PAGE, with_reasons_table
+from docs.make_reasons import LIST, PAGE, reasons_page, with_reasons_table
 
 SUNGLASSES = Reason("dark_glasses", "sunglasses cover the eyes", "g")
 
@@ -98,3 +98,6 @@ def test_a_new_order_is_one_line_and_counts_as_suspicion(monkeypatch, server, wo
 def test_the_documentation_lists_the_reasons():
     text = PAGE.read_text("utf-8")
     assert text == with_reasons_table(text), "run `make docs`"
+    assert LIST.read_text("utf-8") == reasons_page(), "run `make docs`"
+    named = [name for reasons in REASONS.values() for name in reasons]
+    assert re.findall(r"^\| `(\w+)` \|", reasons_page(), re.MULTILINE) == named

@@ -19,7 +19,8 @@ def main(data: Path, out: Path, killed_in: int, devices: int, settings: str) -> 
         )
     from btfer_builder.config import TrainRecipe
     from btfer_builder.datasets.splits import read_splits
-    from btfer_builder.training import TrainingProgress, train
+    from btfer_builder.training.loop import TrainingProgress
+    from btfer_builder.training.train import train
 
     def watch(moment: TrainingProgress) -> None:
         if moment.epoch == killed_in and not moment.finished and moment.done < moment.total:

@@ -36,7 +36,7 @@ def rows_of(out: Path) -> list[list[float]]:
 def test_a_run_that_was_killed_ends_like_one_that_was_not(faces, tmp_path):
     import keras
 
-    from btfer_builder.training import train
+    from btfer_builder.training.train import train
 
     # Dropout, augmentation and drawn faces: everything that a seed decides.
     recipe = TrainRecipe(
@@ -56,7 +56,8 @@ def test_a_run_that_was_killed_ends_like_one_that_was_not(faces, tmp_path):
 
 
 def test_two_devices_share_a_batch_and_compute_what_one_does(faces, tmp_path):
-    from btfer_builder.training import read_run, train
+    from btfer_builder.training.results import read_run
+    from btfer_builder.training.train import train
 
     # Without dropout, whose draws depend on how a batch is shared.
     recipe = TrainRecipe(
@@ -81,7 +82,7 @@ def small_files() -> Iterator[None]:
 
 
 def test_a_file_that_may_not_grow_so_large_is_said_and_leaves_no_half_of_it(faces, tmp_path, small_files):
-    from btfer_builder.training import train
+    from btfer_builder.training.train import train
 
     out = tmp_path / "run"
     with pytest.raises(

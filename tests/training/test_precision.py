@@ -65,7 +65,8 @@ def test_a_step_is_measured_in_both_precisions_and_nothing_is_left():
 
 
 def test_the_precision_really_used_is_that_of_the_run_also_when_it_is_resumed(faces, tmp_path, measured):
-    from btfer_builder.training import read_run, train
+    from btfer_builder.training.results import read_run
+    from btfer_builder.training.train import train
 
     seconds, calls = measured
     with pytest.raises(KeyboardInterrupt):

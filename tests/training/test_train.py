@@ -30,7 +30,7 @@ def change(recipe, **settings):
 
 
 def run(faces, recipe, out, **options):
-    from btfer_builder.training import train
+    from btfer_builder.training.train import train
 
     return train(*faces, recipe, out, **options)
 
@@ -66,7 +66,7 @@ def stop_after(epoch):
 
 def test_a_run_leaves_everything_that_shaped_it(faces, tmp_path):
     from btfer_builder.evaluate.signature import content_digests, set_digest
-    from btfer_builder.training import read_run
+    from btfer_builder.training.results import read_run
 
     out = tmp_path / "runs" / "one"
     done = run(faces, SCRATCH, out, selection="10 % of train")
@@ -234,7 +234,8 @@ def test_a_loss_that_is_no_number_stops_with_the_best_model_kept(faces, tmp_path
     import keras
     import tensorflow as tf
 
-    from btfer_builder.training import loop, read_run
+    from btfer_builder.training import loop
+    from btfer_builder.training.results import read_run
 
     class Breaks(keras.losses.CategoricalCrossentropy):
         def call(self, y_true, y_pred):

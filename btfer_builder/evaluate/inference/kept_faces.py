@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from btfer_builder import __version__
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.images.face_cache import FaceCache, ResizedFaces, set_key
-from btfer_builder.networks.preprocessing import Interpolation, Preprocessing
+from btfer_builder.networks.preprocessing import Preprocessing
+from btfer_builder.networks.resizing import Interpolation
 
 Pixels = NDArray[np.uint8]
 #: A preprocessing without what follows the resizing: models that differ only in that share the resized faces.

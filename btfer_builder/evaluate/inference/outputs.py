@@ -11,7 +11,7 @@ from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
-from btfer_builder.networks.preprocessing import Interpolation
+from btfer_builder.networks.resizing import Interpolation
 
 #: How far a row of probabilities may be from 1: float16 models are off by a few thousandths …
 SUM_TOLERANCE = 0.01

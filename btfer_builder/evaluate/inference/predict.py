@@ -22,7 +22,8 @@ from btfer_builder.evaluate.inference.outputs import (
 from btfer_builder.evaluate.inference.prefetch import prefetch, prepare_on_cluster
 from btfer_builder.evaluate.loaders.base import Model
 from btfer_builder.images.face_cache import MEMORY, FaceCache
-from btfer_builder.networks.preprocessing import Interpolation, Preprocessing
+from btfer_builder.networks.preprocessing import Preprocessing
+from btfer_builder.networks.resizing import Interpolation
 
 Progress = Callable[[Sequence[LabelledFace]], Iterable[LabelledFace]]
 

@@ -16,7 +16,8 @@ from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.kept_faces import Geometry, KeptFaces, View, empty_faces, geometry_of
 from btfer_builder.images.decode import Undecodable, decode_image, decode_plain_png
-from btfer_builder.networks.preprocessing import Interpolation, Preprocessing, normalise, resize_face
+from btfer_builder.networks.preprocessing import Preprocessing, normalise, resize_face
+from btfer_builder.networks.resizing import Interpolation
 from btfer_builder.parallel import Crashed, Runner
 
 Pixels = NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of all metrics at once: faces are resampled 10,000 times, as matrices of counts."""
+"""Bootstrap intervals of all metrics at once: faces or sources are resampled 10,000 times, as matrices of counts."""
 
 from collections.abc import Callable, Collection, Iterator
 
@@ -6,10 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.evaluate.metrics.scores import Interval, Table
+from btfer_builder.evaluate.metrics.sources import is_shared
 from btfer_builder.labels import EMOTIONS, Emotion
 
 #: Takes counts of shape (draws, n), how often each face is drawn; returns each statistic, shape (draws,).
 Statistics = Callable[[NDArray[np.float32]], dict[str, Table]]
+
+#: Of `source_groups`, shape (n,); None for independent faces.
+Sources = NDArray[np.int64] | None
 
 #: Draws computed at a time: bounds the memory to a few matrices of CHUNK × n.
 CHUNK = 250
@@ -21,11 +25,16 @@ BCA_LIMIT = 5000
 PAIRS_LIMIT = 500
 
 
-def draws(n: int, resamples: int, seed: int) -> Iterator[NDArray[np.float32]]:
+def draws(n: int, resamples: int, seed: int, sources: Sources = None) -> Iterator[NDArray[np.float32]]:
     """Yield counts of shape (up to 250, n): how often each of n faces is drawn, n draws with replacement.
 
-    The draws depend on n, resamples and seed only, so models can be compared in pairs.
+    Where faces share sources, sources are drawn, each with all of its faces. The draws depend on the arguments only, so
+    models can be compared in pairs.
     """
+    if sources is not None and is_shared(sources):
+        names, of_face = np.unique(sources, return_inverse=True)
+        yield from (counts[:, of_face] for counts in draws(len(names), resamples, seed))
+        return
     rng = np.random.default_rng(seed)
     for start in range(0, resamples, CHUNK):
         rows = min(CHUNK, resamples - start)
@@ -33,8 +42,12 @@ def draws(n: int, resamples: int, seed: int) -> Iterator[NDArray[np.float32]]:
         yield np.bincount(picks.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float32)
 
 
-def leave_one_out(n: int) -> Iterator[NDArray[np.float32]]:
-    """Yield the counts of the jackknife: every face once, except one."""
+def leave_one_out(n: int, sources: Sources = None) -> Iterator[NDArray[np.float32]]:
+    """Yield the counts of the jackknife: every face once, except one, or those of one source."""
+    if sources is not None and is_shared(sources):
+        names, of_face = np.unique(sources, return_inverse=True)
+        yield from (counts[:, of_face] for counts in leave_one_out(len(names)))
+        return
     for start in range(0, n, CHUNK):
         rows = np.arange(start, min(start + CHUNK, n))
         counts = np.ones((len(rows), n), np.float32)
@@ -43,7 +56,13 @@ def leave_one_out(n: int) -> Iterator[NDArray[np.float32]]:
 
 
 def bootstrap_intervals(
-    statistics: Statistics, n: int, *, resamples: int, seed: int, level: float = 0.95
+    statistics: Statistics,
+    n: int,
+    *,
+    resamples: int,
+    seed: int,
+    level: float = 0.95,
+    sources: Sources = None,
 ) -> dict[str, Interval]:
     """Return a bootstrap interval of every statistic that is defined on the set.
 
@@ -54,21 +73,25 @@ def bootstrap_intervals(
     n
         Number of faces.
     resamples
-        Number of draws. There are no intervals for 0, nor for a single face: all its draws are equal.
+        Number of draws. There are no intervals for 0, nor for a single face or source: all its draws are equal.
     seed
         Of the draws.
     level
         Coverage of the interval.
+    sources
+        Of `source_groups`, shape (n,), which are drawn where faces share them; None for independent faces.
 
     Returns
     -------
     dict
         Bias-corrected and accelerated (BCa) intervals up to 5,000 faces, else percentile intervals.
     """
-    if not resamples or n < 2:
+    size = n if sources is None else len(np.unique(sources))
+    if not resamples or size < 2:
         return {}
-    drawn = _concatenate(statistics(counts) for counts in draws(n, resamples, seed))
-    jackknife = _concatenate(statistics(counts) for counts in leave_one_out(n)) if n <= BCA_LIMIT else {}
+    drawn = _concatenate(statistics(counts) for counts in draws(n, resamples, seed, sources))
+    left = leave_one_out(n, sources) if size <= BCA_LIMIT else iter(())
+    jackknife = _concatenate(statistics(counts) for counts in left)
     values = {name: float(value[0]) for name, value in statistics(np.ones((1, n), np.float32)).items()}
     return {
         name: bca(drawn[name], jackknife.get(name), value, level)

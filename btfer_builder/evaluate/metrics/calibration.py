@@ -16,6 +16,7 @@ from btfer_builder.evaluate.metrics.scores import (
     log_loss,
     reliability,
 )
+from btfer_builder.evaluate.metrics.sources import design_effect
 
 #: Temperatures among which the best one is searched.
 RANGE = (0.05, 20.0)
@@ -45,7 +46,8 @@ class Temperature:
     log_loss, ece, brier
         On the set, with scaled probabilities. The answers remain.
     log_loss_change, log_loss_change_interval_95
-        The scaled log loss minus that without scaling; below 0 it helps. 95 % interval of the mean over faces.
+        The scaled log loss minus that without scaling; below 0 it helps. 95 % interval of the mean (Student's t),
+        over sources where faces share them.
     """
 
     n: int
@@ -86,15 +88,20 @@ def fit_temperature(true: NDArray[np.int64], probabilities: Table) -> float:
 
 def with_temperature(outcomes: Outcomes, temperature: float, n: int) -> Temperature:
     """Score the outcomes of a set with scaled probabilities; `n` faces were used to fit the temperature."""
+    from scipy.stats import t
+
     after, rows = scaled(outcomes.probabilities, temperature), np.arange(len(outcomes.true))
     before_loss, after_loss = (
         -np.log(table[rows, outcomes.true].clip(SMALLEST, 1)) for table in (outcomes.probabilities, after)
     )
     changes = after_loss - before_loss
-    mean, error = (
-        float(changes.mean()),
-        1.96 * float(changes.std(ddof=1)) / len(rows) ** 0.5 if len(rows) > 1 else 0,
-    )
+    sources = outcomes.sources
+    size = len(rows) if sources is None else len(np.unique(sources))
+    mean, interval = float(changes.mean()), None
+    if size > 1:
+        variance = float(changes.var(ddof=1)) / len(rows) * design_effect(changes, sources)
+        error = float(t.ppf(0.975, size - 1)) * variance**0.5
+        interval = mean - error, mean + error
     return Temperature(
         n,
         temperature,
@@ -102,7 +109,7 @@ def with_temperature(outcomes: Outcomes, temperature: float, n: int) -> Temperat
         expected_calibration_error(reliability(outcomes.true, outcomes.predicted, after)),
         float(brier_parts(outcomes.true, after).mean()),
         mean,
-        (mean - error, mean + error) if len(rows) > 1 else None,
+        interval,
     )
 
 

@@ -22,13 +22,14 @@ DRAWS = 2000
 STEPS = 10
 
 
-def gap_interval(hits: NDArray[np.int64], sizes: NDArray[np.int64], *, draws: int, seed: int) -> Interval:
+def gap_interval(hits: Table, sizes: NDArray[np.int64], *, draws: int, seed: int) -> Interval:
     """Return the 95 % interval of the largest difference of the groups' true shares.
 
     Parameters
     ----------
     hits, sizes
-        Correct predictions and faces of each group, shape (groups,), at least two groups.
+        Correct predictions and faces of each group, shape (groups,), at least two groups; of `effective_counts` where
+        faces share sources.
     draws
         Simulated numbers of hits for each gap that is tested; at most 2,000 are used.
     seed
@@ -57,7 +58,7 @@ def gap_interval(hits: NDArray[np.int64], sizes: NDArray[np.int64], *, draws: in
 
 
 def rejected(
-    hits: NDArray[np.int64], sizes: NDArray[np.int64], gap: float, *, draws: int, seed: int
+    hits: Table, sizes: NDArray[np.int64], gap: float, *, draws: int, seed: int
 ) -> Literal["", "too small", "too large"]:
     """Test whether the largest difference of the groups' true shares can be `gap`, at the level of 5 %.
 

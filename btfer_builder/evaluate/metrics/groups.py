@@ -10,6 +10,7 @@ from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.metrics.gap_interval import gap_interval
 from btfer_builder.evaluate.metrics.scores import Interval, score
 from btfer_builder.evaluate.metrics.significance import holm
+from btfer_builder.evaluate.metrics.sources import effective_counts, source_groups
 
 #: Attributes that faces are grouped by, and their names in reports.
 ATTRIBUTES = {
@@ -40,7 +41,7 @@ class Group:
     n
         Number of faces.
     accuracy, interval, balanced_accuracy, macro_f1
-        Scores of the group, with the 95 % Wilson interval of the accuracy; None if the group is hidden.
+        Scores of the group, with the 95 % interval of the accuracy; None if the group is hidden.
     """
 
     value: str
@@ -67,7 +68,7 @@ class Grouping:
         95 % interval of the gap of the true accuracies; see `gap_interval`. It begins at 0 where groups without a
         difference have such a gap by chance.
     p_value
-        P-value of the χ² test of homogeneity.
+        P-value of the χ² test of homogeneity, of so many independent faces as the design effects leave.
     differ
         Whether the interval excludes 0; None without an interval.
     p_holm
@@ -102,15 +103,18 @@ def group_scores(
     resamples, seed
         Of the interval of the gap.
     """
-    groupings = []
+    groupings, sources = [], source_groups(faces)
     for attribute in ATTRIBUTES:
         of_faces = np.array([face.attributes.get(attribute, "") for face in faces])
         values = [str(value) for value in np.unique(of_faces) if value]
         if len(values) < 2:
             continue
         members = {value: of_faces == value for value in values}
-        groups = tuple(_group(value, true[rows], predicted[rows]) for value, rows in members.items())
-        shown = [(true == predicted)[members[group.value]] for group in groups if group.accuracy is not None]
+        groups = tuple(
+            _group(value, true[rows], predicted[rows], sources[rows]) for value, rows in members.items()
+        )
+        rows_shown = [members[group.value] for group in groups if group.accuracy is not None]
+        shown = [((true == predicted)[rows], sources[rows]) for rows in rows_shown]
         grouping = Grouping(attribute, groups)
         groupings.append(_with_gap(grouping, shown, resamples, seed) if len(shown) > 1 else grouping)
     tested = [grouping for grouping in groupings if grouping.p_value is not None]
@@ -121,26 +125,32 @@ def group_scores(
     )
 
 
-def _group(value: str, true: NDArray[np.int64], predicted: NDArray[np.int64]) -> Group:
+def _group(
+    value: str, true: NDArray[np.int64], predicted: NDArray[np.int64], sources: NDArray[np.int64]
+) -> Group:
     if len(true) < MIN_FACES:
         return Group(value, len(true))
-    scores = score(true, predicted)
+    scores = score(true, predicted, sources)
     return Group(
         value, scores.n, scores.accuracy, scores.accuracy_interval, scores.macro_recall, scores.macro_f1
     )
 
 
 def _with_gap(
-    grouping: Grouping, correct: Sequence[NDArray[np.bool_]], resamples: int, seed: int
+    grouping: Grouping,
+    shown: Sequence[tuple[NDArray[np.bool_], NDArray[np.int64]]],
+    resamples: int,
+    seed: int,
 ) -> Grouping:
+    """Add the gap of the groups shown, from their correct predictions and sources."""
     from scipy.stats import chi2_contingency
 
-    hits, sizes = np.array([item.sum() for item in correct]), np.array([len(item) for item in correct])
+    hits, sizes = effective_counts([correct for correct, _ in shown], [own for _, own in shown])
     interval = gap_interval(hits, sizes, draws=resamples, seed=seed) if resamples else None
-    mixed = 0 < hits.sum() < sizes.sum()
+    mixed = len(np.unique(np.concatenate([correct for correct, _ in shown]))) > 1
     return replace(
         grouping,
-        gap=float(np.ptp(hits / sizes)),
+        gap=float(np.ptp([correct.mean() for correct, _ in shown])),
         gap_interval=interval,
         p_value=float(chi2_contingency([hits, sizes - hits]).pvalue) if mixed else None,
         differ=None if interval is None else interval[0] > 0,

@@ -35,6 +35,8 @@ class Outcomes:
         Whether the probabilities mean anything; without it the metrics that need them are None.
     lacking
         The emotions for which the model has no class.
+    sources
+        Of `source_groups`, shape (n,), for the intervals; None for independent faces.
     """
 
     true: NDArray[np.int64]
@@ -43,11 +45,12 @@ class Outcomes:
     ranking: Table | None = None
     probabilistic: bool = True
     lacking: tuple[Emotion, ...] = ()
+    sources: NDArray[np.int64] | None = None
 
     @cached_property
     def scores(self) -> Scores:
         """Accuracy, precision, recall and F1."""
-        return score(self.true, self.predicted)
+        return score(self.true, self.predicted, self.sources)
 
     @cached_property
     def roc_auc_per_class(self) -> dict[Emotion, float | None]:

@@ -21,7 +21,7 @@ from btfer_builder.evaluate.metrics.scores import (
     in_top2,
     log_loss,
     one_hot,
-    wilson,
+    share_interval,
 )
 from btfer_builder.labels import EMOTIONS
 
@@ -31,7 +31,7 @@ Statistic = Callable[[Resamples], Table]
 
 @dataclass(frozen=True, slots=True)
 class Wilson:
-    """Wilson's interval, for a metric that is a share of faces: `hits` marks the faces that count."""
+    """Wilson's interval (`share_interval`) of a metric that is a share of faces: `hits` marks those that count."""
 
     hits: Callable[[Outcomes], NDArray[np.bool_]]
 
@@ -299,15 +299,17 @@ def _defined(outcomes: Outcomes) -> set[str]:
 def metric_intervals(outcomes: Outcomes, *, resamples: int, seed: int) -> dict[str, Interval]:
     """Return the 95 % intervals by name: of every metric, and `f1_<emotion>`.
 
-    Without resamples, and for a single face, there are Wilson's intervals only.
+    Without resamples, and for a single face or source, there are Wilson's intervals only.
     """
     n = len(outcomes.true)
     wilsons = {
-        name: wilson(int(metric.interval.hits(outcomes).sum()), n)
+        name: share_interval(metric.interval.hits(outcomes), outcomes.sources)
         for name, metric in METRICS.items()
         if isinstance(metric.interval, Wilson)
     }
-    return wilsons | bootstrap_intervals(metric_statistics(outcomes), n, resamples=resamples, seed=seed)
+    return wilsons | bootstrap_intervals(
+        metric_statistics(outcomes), n, resamples=resamples, seed=seed, sources=outcomes.sources
+    )
 
 
 def metric_statistics(outcomes: Outcomes) -> Statistics:

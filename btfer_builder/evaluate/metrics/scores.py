@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from btfer_builder.evaluate.metrics.sources import design_effect, is_shared
 from btfer_builder.labels import EMOTIONS, Emotion
 
 #: Equal bins of confidence in the reliability diagram (Guo et al. 2017, "On Calibration", §2).
@@ -22,7 +23,7 @@ Table = NDArray[np.float64]
 class ClassScore:
     """Precision, recall and F1 in 0…1 of one emotion, and its number of faces in the set.
 
-    The intervals are 95 % Wilson ones; None where the denominator is 0.
+    The intervals are 95 % ones of `share_interval`; None where the denominator is 0.
     """
 
     precision: float
@@ -44,7 +45,7 @@ class Scores:
     accuracy
         Share of correct predictions, 0…1.
     accuracy_interval
-        95 % Wilson interval of the accuracy.
+        95 % interval of the accuracy, see `share_interval`.
     macro_precision, macro_recall, macro_f1
         Unweighted means over the emotions that have faces in the set; macro recall is the balanced accuracy.
     per_class
@@ -110,13 +111,49 @@ def wilson(hits: int, n: int) -> Interval:
     return float(interval.low), float(interval.high)
 
 
-def score(true: NDArray[np.int64] | Sequence[int], predicted: NDArray[np.int64] | Sequence[int]) -> Scores:
+def share_interval(hits: NDArray[np.bool_], sources: NDArray[np.int64] | None = None) -> Interval:
+    """Return the 95 % interval of a share of faces.
+
+    Parameters
+    ----------
+    hits
+        Whether each face counts, shape (n,), at least one face.
+    sources
+        Of `source_groups`, shape (n,); None for independent faces.
+
+    Notes
+    -----
+    Wilson's interval. Where faces share a source, it is that of n divided by the design effect, with the quantile of
+    Student's t for the number of sources − 1 (Dean & Pagano 2015, after Korn & Graubard 1998).
+    """
+    n = len(hits)
+    if sources is None or not is_shared(sources):
+        return wilson(int(hits.sum()), n)
+    from scipy.stats import t
+
+    groups = len(np.unique(sources))
+    if groups < 2:
+        return 0.0, 1.0
+    share, size = float(hits.mean()), n / design_effect(hits.astype(np.float64), sources)
+    square = float(t.ppf(0.975, groups - 1)) ** 2 / size
+    middle, half = share + square / 2, (square * (share * (1 - share) + square / 4)) ** 0.5
+    low, high = (middle - half) / (1 + square), (middle + half) / (1 + square)
+    return max(0.0, min(low, share)), min(1.0, max(high, share))  # rounding must not leave the share outside
+
+
+def score(
+    true: NDArray[np.int64] | Sequence[int],
+    predicted: NDArray[np.int64] | Sequence[int],
+    sources: NDArray[np.int64] | None = None,
+) -> Scores:
     """Score predictions.
 
     Parameters
     ----------
     true, predicted
         Positions in `EMOTIONS`, 0…6, of the same length of at least 1.
+    sources
+        Of `source_groups`, for the intervals; None for independent faces.
 
     Returns
     -------
@@ -129,14 +166,20 @@ def score(true: NDArray[np.int64] | Sequence[int], predicted: NDArray[np.int64] 
     columns = precision_recall_fscore_support(true, predicted, labels=order, zero_division=0)
     matrix = confusion_matrix(true, predicted, labels=order)
     hits, predictions = np.diag(matrix), matrix.sum(axis=0)
+    labels, answers = np.asarray(true), np.asarray(predicted)
+    right = labels == answers
+
+    def interval(rows: NDArray[np.bool_]) -> Interval:
+        return share_interval(right[rows], None if sources is None else sources[rows])
+
     per_class = {
         emotion: ClassScore(
             float(precision),
             float(recall),
             float(f1),
             int(support),
-            wilson(int(hits[k]), int(predictions[k])) if predictions[k] else None,
-            wilson(int(hits[k]), int(support)) if support else None,
+            interval(answers == k) if predictions[k] else None,
+            interval(labels == k) if support else None,
         )
         for k, (emotion, precision, recall, f1, support) in enumerate(zip(EMOTIONS, *columns, strict=True))
     }
@@ -145,7 +188,7 @@ def score(true: NDArray[np.int64] | Sequence[int], predicted: NDArray[np.int64] 
     return Scores(
         n=n,
         accuracy=correct / n,
-        accuracy_interval=wilson(correct, n),
+        accuracy_interval=share_interval(right, sources),
         macro_precision=sum(item.precision for item in present) / len(present),
         macro_recall=sum(item.recall for item in present) / len(present),
         macro_f1=sum(item.f1 for item in present) / len(present),

@@ -8,8 +8,9 @@ import numpy as np
 from btfer_builder.config import Scale
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.inference.predict import ModelRun, Progress, predict_jobs
-from btfer_builder.evaluate.metrics.scores import Interval, wilson
+from btfer_builder.evaluate.metrics.scores import Interval, share_interval
 from btfer_builder.evaluate.metrics.significance import holm, mcnemar
+from btfer_builder.evaluate.metrics.sources import source_groups
 from btfer_builder.evaluate.preprocessing.presets import PRESETS
 from btfer_builder.evaluate.signature import content_digests
 from btfer_builder.labels import EMOTIONS
@@ -32,7 +33,7 @@ class PreprocessingScore:
     feeding
         The preprocessing in words.
     accuracy, interval
-        On the scored faces, with its 95 % Wilson interval.
+        On the scored faces, with its 95 % interval.
     p_value
         Of McNemar's exact test against the declared preprocessing, Holm-corrected over all alternatives; None
         for the declared one.
@@ -113,13 +114,14 @@ def search_preprocessing(
     )
     true = np.array([EMOTIONS.index(face.emotion) for face in chosen])
     right = [predictions.predicted == true for predictions in answers]
-    p_values = holm([mcnemar(right[0], alternative) for alternative in right[1:]])
+    sources = source_groups(chosen)
+    p_values = holm([mcnemar(right[0], alternative, sources) for alternative in right[1:]])
     scores = [
         PreprocessingScore(
             name,
             preprocessing.describe(),
             float(hits.mean()),
-            wilson(int(hits.sum()), len(hits)),
+            share_interval(hits, sources),
             p_value,
         )
         for (name, preprocessing), hits, p_value in zip(

@@ -8,8 +8,8 @@ from markupsafe import Markup, escape
 from btfer_builder.evaluate.metrics.calibration import Coverage
 from btfer_builder.evaluate.metrics.scores import Interval, ReliabilityBin
 
-#: Margins of a chart with axes, in pixels, for the numbers.
-LEFT, RIGHT, TOP, BOTTOM = 40, 18, 12, 38
+#: Margins of a chart with axes, in pixels, for the numbers and the names of the axes.
+LEFT, RIGHT, TOP, BOTTOM = 40, 18, 24, 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,8 @@ def critical_difference_chart(
         text = escape(f"{short} {rank:.2f}") + Markup("<title>{}</title>").format(name)
         parts.append(f'<path class="lead" d="M{x(rank)} 22V{level}H{end}"/>')
         parts.append(f'<text x="{end + (-6 if left else 6)}" y="{level + 4}" class="{anchor}">{text}</text>')
-    return _svg(width, height, parts, "Mean ranks of the models; joined ones do not differ significantly")
+    title = "Mean ranks of the models; joined ones do not differ significantly"
+    return _svg(width, height, parts, title, "chart wide")
 
 
 def _scales(width: int, height: int, low: float, high: float):  # type: ignore[no-untyped-def]  # noqa: ANN202
@@ -156,9 +157,9 @@ def _scales(width: int, height: int, low: float, high: float):  # type: ignore[n
 
 
 def _frame(width: int, height: int, ticks: Sequence[tuple[float, str]], label: str) -> str:
-    """Return the grid, its numbers at 0, 50 and 100 %, and the ticks below at shares of the width."""
+    """Return the grid of accuracy, its numbers at 0, 50 and 100 %, and the ticks below at shares of the width."""
     x, y = _scales(width, height, 0, 1)
-    parts = []
+    parts = ['<text x="0" y="11" class="start">accuracy</text>']
     for share in (0, 0.25, 0.5, 0.75, 1):
         parts.append(f'<path class="grid" d="M{x(0)} {y(share)}H{x(1)}"/>')
         if share in {0, 0.5, 1}:
@@ -169,8 +170,8 @@ def _frame(width: int, height: int, ticks: Sequence[tuple[float, str]], label: s
     return "".join(parts)
 
 
-def _svg(width: int, height: int, parts: Sequence[str], title: str) -> Markup:
+def _svg(width: int, height: int, parts: Sequence[str], title: str, kind: str = "chart") -> Markup:
     return Markup(  # noqa: S704 - names were escaped, the rest are numbers
-        f'<svg class="chart" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'<svg class="{kind}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
         f'aria-label="{escape(title)}">{"".join(parts)}</svg>'
     )

@@ -1,10 +1,9 @@
 """Compare reports: a leaderboard of the models on each set, with paired tests of their differences."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,10 @@ from numpy.typing import NDArray
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.agreement import agreement, kappa
 from btfer_builder.evaluate.metrics.bootstrap import bca, draws
-from btfer_builder.evaluate.metrics.human import HumanCeiling
 from btfer_builder.evaluate.metrics.outcomes import Resamples
-from btfer_builder.evaluate.metrics.power import MIN_SOURCES, Detectable, between_models
+from btfer_builder.evaluate.metrics.power import MIN_SOURCES, between_models
 from btfer_builder.evaluate.metrics.registry import metrics_in
-from btfer_builder.evaluate.metrics.scores import Interval, Table, one_hot
+from btfer_builder.evaluate.metrics.scores import Table, one_hot
 from btfer_builder.evaluate.metrics.significance import (
     Correct,
     cliques,
@@ -26,146 +24,13 @@ from btfer_builder.evaluate.metrics.significance import (
     mean_ranks,
     shared_ranks,
 )
-from btfer_builder.evaluate.metrics.sources import design_effect
+from btfer_builder.evaluate.metrics.sources import design_effect, is_shared
+from btfer_builder.evaluate.report.board import ALPHA, Leaderboard, ModelPair, Row
+from btfer_builder.evaluate.report.collect import conflicts
 from btfer_builder.evaluate.report.model_names import distinct_names
 from btfer_builder.evaluate.report.read_report import ReadReport
 from btfer_builder.evaluate.signature import parse_signature
 from btfer_builder.labels import EMOTIONS
-
-#: Level of significance, after Holm's correction.
-ALPHA = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A model of the leaderboard.
-
-    Attributes
-    ----------
-    rank, tied
-        The rank, and whether another model shares it; None for a model whose predictions are not known.
-    scores
-        Values of the metrics of the leaderboard, by name.
-    accuracy_lost
-        Difference to the best accuracy of the ranked models, which is at least 0 for these.
-    mean_rank
-        Mean rank over the faces; None as `rank`.
-    """
-
-    rank: int | None
-    tied: bool
-    model: str
-    scores: dict[str, float | None]
-    accuracy_interval_95: Interval
-    accuracy_lost: float
-    file_bytes: int | None
-    parameters: int | None
-    latency_p50_ms: float | None
-    images_per_second: float | None
-    mean_rank: float | None
-    signature: str
-    path: str
-
-    @property
-    def accuracy(self) -> float:
-        """Accuracy, which every report has."""
-        return self.scores["accuracy"] or 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form, in which each score is a key."""
-        result: dict[str, Any] = {}
-        for item in fields(self):
-            value = getattr(self, item.name)
-            result |= value if item.name == "scores" else {item.name: value}
-        return result
-
-
-@dataclass(frozen=True, slots=True)
-class ModelPair:
-    """Two models on the same faces. Differences are first minus second.
-
-    Attributes
-    ----------
-    first, second
-        The model of the higher accuracy first, significant or not.
-    only_first, only_second
-        Number of faces that only this model predicts correctly.
-    accuracy_difference, accuracy_interval_95, macro_f1_difference, macro_f1_interval_95
-        Differences and their paired bootstrap intervals; None without resamples.
-    p_value, p_holm
-        P-value of McNemar's exact test, and corrected for the number of pairs.
-    detectable
-        Smallest difference in accuracy of two models that disagree as often as these, which the test detects with
-        80 % power at the level of the first step of Holm's correction; None if no difference is enough.
-    identical
-        Whether both give the same answer for every face.
-    agreement, kappa
-        Share of faces with the same prediction, and Cohen's κ of the predictions; None where it is undefined.
-    """
-
-    first: str
-    second: str
-    only_first: int
-    only_second: int
-    accuracy_difference: float
-    accuracy_interval_95: Interval | None
-    macro_f1_difference: float
-    macro_f1_interval_95: Interval | None
-    p_value: float
-    p_holm: float
-    detectable: float | None = None
-    identical: bool = False
-    agreement: float | None = None
-    kappa: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Leaderboard:
-    """The models that were scored on one set of faces.
-
-    Attributes
-    ----------
-    set_name, set_hash, n
-        The set.
-    rows
-        By accuracy; a rank is 1 plus the number of models that are significantly better.
-    pairs
-        All pairs.
-    tied
-        Runs of models, as positions in `rows`, no two of which differ significantly.
-    p_any
-        P-value of Cochran's Q.
-    notes
-        Differences of the signatures.
-    detectable
-        What the set detects at the accuracy of the first model; empty for reports without it.
-    human
-        How well people do on the set; None where it is not known.
-    unpaired
-        By accuracy, the models whose predictions are not known, so that no test compares them.
-    reports
-        The reports behind the rows, in their order; no part of the JSON form.
-    """
-
-    set_name: str
-    set_hash: str
-    n: int
-    rows: tuple[Row, ...]
-    pairs: tuple[ModelPair, ...]
-    tied: tuple[tuple[int, ...], ...]
-    p_any: float
-    notes: tuple[str, ...]
-    detectable: tuple[Detectable, ...] = ()
-    human: HumanCeiling | None = None
-    unpaired: tuple[Row, ...] = ()
-    reports: tuple[ReadReport, ...] = field(default=(), repr=False, compare=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        result = asdict(replace(self, reports=()))
-        result |= {name: [row.to_dict() for row in getattr(self, name)] for name in ("rows", "unpaired")}
-        del result["reports"]
-        return result
 
 
 def compare_reports(
@@ -188,20 +53,10 @@ def compare_reports(
     sets: dict[str, list[ReadReport]] = {}
     for report in _named(reports):
         sets.setdefault(report.set_digest, []).append(report)
-    for members in sets.values():
-        _check_faces([report for report in members if report.faces])
+    numbered = {Path(str(number)): report for number, report in enumerate(reports)}
+    for why in conflicts(numbered).values():
+        raise BtferError(why)
     return [_leaderboard(_distinguished(members), resamples, seed) for members in sets.values()]
-
-
-def _check_faces(reports: Sequence[ReadReport]) -> None:
-    """Check that reports on a set list the same faces with the same labels."""
-    for report in reports[1:]:
-        if report.faces != reports[0].faces or (report.true != reports[0].true).any():
-            raise BtferError(
-                f"{report.path or report.model} and {reports[0].path or reports[0].model}: both state the set "
-                f"#{report.set_digest[:8]}, but their predictions.csv list other faces or labels; one of them was "
-                "changed, make it again with btfer eval"
-            )
 
 
 def _named(reports: Sequence[ReadReport]) -> list[ReadReport]:
@@ -237,14 +92,13 @@ def _leaderboard(reports: Sequence[ReadReport], resamples: int, seed: int) -> Le
     ordered = [report for report in every if report.faces]
     correct = [report.true == report.predicted for report in ordered]
     positions = list(combinations(range(len(ordered)), 2))
-    p_values = [mcnemar(correct[a], correct[b]) for a, b in positions]
+    sources = _sources(ordered)
+    p_values = [mcnemar(correct[a], correct[b], sources) for a, b in positions]
     corrected = holm(p_values)
-    # All draws of a single face are equal.
-    drawn = _draw(ordered, resamples, seed) if positions and len(ordered[0].faces) > 1 else {}
+    # All draws of a single source are equal.
+    drawn = _draw(ordered, sources, resamples, seed) if positions and len(np.unique(sources)) > 1 else {}
     different = np.zeros((len(ordered), len(ordered)), dtype=bool)
     pairs = []
-    every_source = [report.sources for report in ordered]
-    sources = min(every_source, key=lambda groups: len(np.unique(groups)), default=np.zeros(0, np.int64))
     level = ALPHA / max(1, len(positions))
     for (a, b), p_value, p_holm in zip(positions, p_values, corrected, strict=True):
         different[a, b] = different[b, a] = p_holm < ALPHA
@@ -263,13 +117,26 @@ def _leaderboard(reports: Sequence[ReadReport], resamples: int, seed: int) -> Le
         ),
         pairs=tuple(pairs),
         tied=tuple(cliques(different)),
-        p_any=cochran_q(correct) if ordered else 1.0,
+        p_any=cochran_q(correct, sources) if ordered else 1.0,
         notes=_notes(every),
         detectable=next((report.detectable for report in every if report.detectable), ()),
         human=next((report.human for report in every if report.human), None),
         unpaired=tuple(_row(report, None, False, None, best) for report in every if not report.faces),
+        sources=len(np.unique(sources)) if ordered else None,
         reports=tuple(ordered),
     )
+
+
+def _sources(reports: Sequence[ReadReport]) -> NDArray[np.int64]:
+    """Return the sources of the faces, as most of the reports that know any shared ones state them."""
+    stated: dict[bytes, list[NDArray[np.int64]]] = {}
+    for report in reports:
+        if is_shared(report.sources):
+            _, first, of_face = np.unique(report.sources, return_index=True, return_inverse=True)
+            stated.setdefault(first[of_face].tobytes(), []).append(report.sources)
+    if stated:
+        return max(stated.values(), key=len)[0]
+    return np.arange(len(reports[0].faces)) if reports else np.zeros(0, np.int64)
 
 
 def _detectable(first: Correct, second: Correct, sources: NDArray[np.int64], alpha: float) -> float | None:
@@ -322,12 +189,14 @@ def _pair(
     )
 
 
-def _draw(reports: Sequence[ReadReport], resamples: int, seed: int) -> dict[str, list[Table]]:
-    """Return accuracy and macro F1 of every model on the same draws of faces."""
+def _draw(
+    reports: Sequence[ReadReport], sources: NDArray[np.int64], resamples: int, seed: int
+) -> dict[str, list[Table]]:
+    """Return accuracy and macro F1 of every model on the same draws of faces, or of the sources that faces share."""
     size = len(EMOTIONS)
     cells = [one_hot(report.true * size + report.predicted, size * size) for report in reports]
     collected: dict[str, list[list[Table]]] = {"accuracy": [], "macro_f1": []}
-    for counts in draws(len(reports[0].true), resamples, seed):
+    for counts in draws(len(reports[0].true), resamples, seed, sources):
         statistics = [Resamples(counts, table).confusion_statistics for table in cells]
         for name, parts in collected.items():
             parts.append([values[name] for values in statistics])

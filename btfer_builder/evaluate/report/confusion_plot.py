@@ -2,11 +2,8 @@
 
 from collections.abc import Sequence
 
-from btfer_builder.images.plot_style import INK, PALETTE, PAPER, blank_figure, to_png
+from btfer_builder.images.plot_style import INK, PAPER, blank_figure, shades, to_png
 from btfer_builder.labels import EMOTIONS
-
-#: Share from which the number in a cell is drawn in the colour of the paper.
-_LIGHT_TEXT = 0.8
 
 
 def confusion_png(confusion: Sequence[Sequence[int]]) -> bytes:
@@ -23,8 +20,6 @@ def confusion_png(confusion: Sequence[Sequence[int]]) -> bytes:
         A PNG of 1280 × 1060 pixels. The shade of a cell is its share of the row, whatever the size of the class.
         The row of a class without faces is empty.
     """
-    from matplotlib.colors import LinearSegmentedColormap
-
     totals = [sum(row) for row in confusion]
     shares = [
         [count / total if total else 0.0 for count in row]
@@ -32,17 +27,13 @@ def confusion_png(confusion: Sequence[Sequence[int]]) -> bytes:
     ]
     figure = blank_figure(6.4, 5.3, 200)
     axes = figure.add_subplot(facecolor=PAPER)
-    shades = LinearSegmentedColormap.from_list("btfer", [PAPER, PALETTE[0]])
-    image = axes.imshow(shares, cmap=shades, vmin=0, vmax=1)
+    image = axes.imshow(shares, cmap=shades(), vmin=0, vmax=1)
     for row, total in enumerate(totals):
         for column, share in enumerate(shares[row]):
-            color = PAPER if share >= _LIGHT_TEXT else INK
             text = f"{confusion[row][column]:,}" if total else "–"
-            axes.text(column, row - 0.1, text, ha="center", va="center", fontsize=11, color=color)
+            axes.text(column, row - 0.1, text, ha="center", va="center", fontsize=11, color=INK)
             if total and confusion[row][column]:
-                axes.text(
-                    column, row + 0.24, f"{share:.0%}", ha="center", va="center", fontsize=7, color=color
-                )
+                axes.text(column, row + 0.24, f"{share:.0%}", ha="center", va="center", fontsize=8, color=INK)
     axes.set_xticks(range(len(EMOTIONS)), EMOTIONS, color=INK, fontsize=10)
     axes.set_yticks(range(len(EMOTIONS)), EMOTIONS, color=INK, fontsize=10)
     axes.set_xlabel("predicted", color=INK, fontsize=11, labelpad=8)

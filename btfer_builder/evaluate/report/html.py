@@ -1,6 +1,7 @@
 """The self-contained report page, and numbers formatted for people."""
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -10,6 +11,7 @@ from btfer_builder.evaluate.metrics.registry import METRICS, Metric
 from btfer_builder.evaluate.metrics.scores import SMALLEST, Interval
 from btfer_builder.evaluate.notes import NO_PROBABILITIES, lacking_faces
 from btfer_builder.evaluate.report.face_thumbnails import cells, worst_errors
+from btfer_builder.evaluate.report.links import NOT_COMPARED
 from btfer_builder.evaluate.report.sentences import (
     groups_sentence,
     human_band,
@@ -39,7 +41,7 @@ def report_html(evaluation: Evaluation) -> bytes:
             model=evaluation.title,
             scores=evaluation.scores,
             metrics=METRICS.values(),
-            summary=summary(evaluation.scores),
+            summary=summary(evaluation.scores, evaluation.detectable),
             limits=_limits(evaluation),
             fed=evaluation.preprocessing_dict(),
             no_probabilities=NO_PROBABILITIES,
@@ -64,7 +66,7 @@ def report_summary_html(evaluation: Evaluation) -> str:
     """
     metrics = [metric for metric in METRICS.values() if "headline" in metric.text.sections]
     page = environment().get_template("notebook.html.j2").module
-    said = [*summary(evaluation.scores), *_limits(evaluation)]
+    said = [*summary(evaluation.scores, evaluation.detectable), *_limits(evaluation)]
     return str(page.report(evaluation, metrics, said, EMOTIONS))  # type: ignore[attr-defined]
 
 
@@ -73,6 +75,7 @@ def _limits(evaluation: Evaluation) -> list[str]:
     return list(filter(None, [human_sentence(evaluation.human), power_sentence(evaluation.detectable)]))
 
 
+@cache
 def environment() -> "Environment":
     """Return the templates with their filters; autoescaping is on."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -94,6 +97,7 @@ def environment() -> "Environment":
         "attributes": ATTRIBUTES,
         "groups_sentence": groups_sentence,
         "human_band": human_band,
+        "not_compared": Markup(NOT_COMPARED),  # noqa: S704 - of the links
         "temperature_sentence": temperature_sentence,
     }
     return pages

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.registry import METRICS, Metric, metrics_in
-from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard, Row
+from btfer_builder.evaluate.report.board import ALPHA, Leaderboard, Row
 from btfer_builder.evaluate.report.html import between, environment, literal, points, short, value_of
-from btfer_builder.evaluate.report.links import link_reports, report_link
+from btfer_builder.evaluate.report.links import link_reports, report_link, unlink_reports
 from btfer_builder.evaluate.report.pair_page import remove_pair_pages, write_pair_pages
 from btfer_builder.evaluate.report.sentences import order_sentences, significance_summary
 from btfer_builder.io.atomic import write_bytes
@@ -35,7 +35,7 @@ def csv_columns() -> tuple[str, ...]:
 def write_leaderboards(boards: Sequence[Leaderboard], folder: Path) -> Path:
     """Write `leaderboard.csv`, `.md`, `.html`, `comparison.json` and pages of pairs and return the folder.
 
-    Reports beside the folder get a link to `leaderboard.html`.
+    Reports beside the folder get links to `leaderboard.html` and their pages of pairs.
 
     Raises
     ------
@@ -69,7 +69,9 @@ def write_leaderboards(boards: Sequence[Leaderboard], folder: Path) -> Path:
         )
     )
     write_bytes(folder / "leaderboard.html", page.encode())
-    link_reports((report for board in boards for report in board.reports), folder / "leaderboard.html")
+    for board, of_board in zip(boards, pages, strict=True):
+        link_reports(board.reports, folder / "leaderboard.html", of_board)
+    unlink_reports((report for board in boards for report in board.reports), folder / "leaderboard.html")
     result = {"leaderboards": [board.to_dict() for board in boards]}
     write_json(folder / "comparison.json", result)
     return folder

@@ -83,7 +83,10 @@ def model_card(evaluation: Evaluation) -> str:
         environment()
         .get_template("model_card.md.j2")
         .render(
-            e=evaluation, summary=summary(evaluation.scores), shown=shown, fed=evaluation.preprocessing_dict()
+            e=evaluation,
+            summary=summary(evaluation.scores, evaluation.detectable),
+            shown=shown,
+            fed=evaluation.preprocessing_dict(),
         )
     )
     return f"---\n{head}---\n\n{body}"

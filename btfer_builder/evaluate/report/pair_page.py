@@ -13,7 +13,7 @@ import numpy as np
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.agreement import confusion_difference
-from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard, ModelPair
+from btfer_builder.evaluate.report.board import ALPHA, Leaderboard, ModelPair
 from btfer_builder.evaluate.report.face_thumbnails import face_anchor, thumbnail
 from btfer_builder.evaluate.report.html import environment
 from btfer_builder.evaluate.report.links import report_link, shown_faces
@@ -24,11 +24,14 @@ from btfer_builder.io.atomic import write_bytes
 from btfer_builder.io.limits import MAX_DOCUMENT
 from btfer_builder.labels import EMOTIONS, Emotion
 
-#: Maximum number of pages of a leaderboard; the pairs with the best model come first.
-MAX_PAGES = 20
+#: Maximum number of pages of a leaderboard, all pairs of 20 models; the pairs with the best model come first.
+MAX_PAGES = 190
 
 #: Maximum number of faces of a section. With 200 faces and 4 kB per thumbnail a page is below 1 MB.
 MAX_FACES = 100
+
+#: Maximum number of faces of the sections of all pages together: about 16 MB.
+MAX_FACES_OF_ALL = 4000
 
 #: Names of the pages, which a later comparison in the same folder removes.
 _PAGES = re.compile(r"pair-[0-9a-f]{12}\.html")
@@ -73,9 +76,14 @@ def write_pair_pages(board: Leaderboard, folder: Path) -> dict[tuple[str, str], 
     faces = scored_images(board.reports) if pairs else None
     pictures: dict[int, str] = {}
     names = {}
+    links = {report.model: _face_links(report, folder) for report in board.reports} if pairs else {}
     for pair in pairs:
         names[pair.first, pair.second] = name = page_name(board, pair)
-        page = _page(board, pair, (reports[pair.first], reports[pair.second]), folder, faces, pictures)
+        both = reports[pair.first], reports[pair.second]
+        most = min(MAX_FACES, MAX_FACES_OF_ALL // (2 * len(pairs)))
+        page = _page(
+            board, pair, both, [links[report.model] for report in both], folder, faces, pictures, most
+        )
         write_bytes(folder / name, page)
     return names
 
@@ -128,14 +136,15 @@ def _page(
     board: Leaderboard,
     pair: ModelPair,
     reports: tuple[ReadReport, ReadReport],
+    links: Sequence[Callable[[int], str]],
     folder: Path,
     faces: list[LabelledFace] | None,
     pictures: dict[int, str],
+    most: int,
 ) -> bytes:
     rows = differing_faces(*reports)
     if faces is not None:
-        _add_pictures(faces, [row for part in rows for row in part[:MAX_FACES]], pictures)
-    links = [_face_links(report, folder) for report in reports]
+        _add_pictures(faces, [row for part in rows for row in part[:most]], pictures)
     walked = partial(_walked, reports, links, pictures)
     first, second = reports
     right = [report.true == report.predicted for report in reports]
@@ -158,7 +167,7 @@ def _page(
                     reports[side].model,
                     reports[1 - side].model,
                     len(part),
-                    tuple(walked(row) for row in part[:MAX_FACES]),
+                    tuple(walked(row) for row in part[:most]),
                 )
                 for side, part in enumerate(rows)
             ],

@@ -1,9 +1,7 @@
 """A report as comparisons need it: read from its folder, or taken from the results in memory."""
 
 import math
-import os
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -23,7 +21,7 @@ from btfer_builder.evaluate.results import SCHEMA, Evaluation
 from btfer_builder.evaluate.signature import parse_signature
 from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
 from btfer_builder.io.json import read_json
-from btfer_builder.io.text import counted, printable
+from btfer_builder.io.text import printable
 from btfer_builder.labels import EMOTIONS
 
 #: The first form of `metrics.json`. What a comparison reads has the same meaning in all forms since.
@@ -260,74 +258,3 @@ def report_of(evaluation: Evaluation) -> ReadReport:
         files,
         sources=np.array(sources, np.int64),
     )
-
-
-def reports_in(folder: Path) -> list[Path]:
-    """Return the folders of the reports in a folder, sorted.
-
-    Raises
-    ------
-    BtferError
-        If there are none.
-    """
-    paths = sorted(path.parent for path in folder.glob("*/metrics.json"))
-    if not paths:
-        raise BtferError(f"{folder} has no reports yet; run: btfer eval MODEL")
-    return paths
-
-
-def collect_reports(paths: Sequence[Path], *, paired: bool = False) -> tuple[list[ReadReport], list[str]]:
-    """Read reports, and all below folders that are none themselves: those of many people, say.
-
-    Parameters
-    ----------
-    paths
-        Folders of reports, their `metrics.json`, or folders with reports at any depth.
-    paired
-        Whether `predictions.csv` must be beside each `metrics.json`.
-
-    Returns
-    -------
-    reports : list of ReadReport
-        Each once, in the order of the paths.
-    lines : list of str
-        What was upgraded, and which of the reports that were found below a folder are left out and why.
-
-    Raises
-    ------
-    BtferError
-        If a report that is named cannot be used, or none is found below a folder.
-    """
-    reports: dict[Path, ReadReport] = {}
-    lines, left_out = [], 0
-    for path in paths:
-        named = not path.is_dir() or (path / "metrics.json").exists()
-        found = [path] if named else list(_below(path))
-        if not found:
-            raise BtferError(f"{path}: not a report, and has none in it; make one with btfer eval")
-        for place in found:
-            folder = (place.parent if place.name == "metrics.json" else place).resolve()
-            if folder in reports:
-                continue
-            try:
-                reports[folder] = read_report(place, paired=paired)
-            except BtferError as error:
-                if named:
-                    raise
-                left_out += 1
-                lines.append(f"left out: {error}")
-    if left_out:
-        lines.append(
-            f"{counted(len(reports) + left_out, 'report')}: {len(reports)} read, {left_out} left out"
-        )
-    if not reports:
-        raise BtferError(f"none of the reports can be used; {lines[0]}")
-    return list(reports.values()), [report.notice for report in reports.values() if report.notice] + lines
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    """Yield the folders with a `metrics.json` below a folder, sorted; links are not followed."""
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if "metrics.json" in names:
-            yield Path(place)

@@ -7,7 +7,7 @@ from btfer_builder.evaluate.metrics.groups import Grouping
 from btfer_builder.evaluate.metrics.human import HumanCeiling
 from btfer_builder.evaluate.metrics.power import MIN_SOURCES, POWER, Detectable
 from btfer_builder.evaluate.metrics.scores import Interval, Scores
-from btfer_builder.evaluate.report.compare import ALPHA, Leaderboard
+from btfer_builder.evaluate.report.board import ALPHA, Leaderboard
 from btfer_builder.io.text import counted, listed
 from btfer_builder.labels import EMOTIONS
 
@@ -15,8 +15,16 @@ from btfer_builder.labels import EMOTIONS
 NAMED = 6
 
 
-def summary(scores: Scores) -> list[str]:
-    """Return sentences that describe the scores: accuracy, baseline, best and worst recall."""
+def summary(scores: Scores, detectable: Sequence[Detectable] = ()) -> list[str]:
+    """Return sentences that describe the scores: accuracy, baseline, best and worst recall.
+
+    Parameters
+    ----------
+    scores
+        Of all faces.
+    detectable
+        What the set detects; the design effects of the emotions are taken from it.
+    """
     low, high = scores.accuracy_interval
     correct = sum(scores.confusion[i][i] for i in range(len(EMOTIONS)))
     largest = max(item.support for item in scores.per_class.values()) / scores.n
@@ -37,18 +45,23 @@ def summary(scores: Scores) -> list[str]:
         confused = f", most often confused with {EMOTIONS[errors.index(max(errors))]}" if single else ""
         sentences.append(
             f"Recall is highest for {listed(best)} ({percent(highest)}) and lowest for {listed(worst)} "
-            f"({percent(lowest)}{confused}).{_by_chance(scores)}"
+            f"({percent(lowest)}{confused}).{_by_chance(scores, detectable)}"
         )
     return sentences
 
 
-def _by_chance(scores: Scores) -> str:
+def _by_chance(scores: Scores, detectable: Sequence[Detectable]) -> str:
     """Return whether emotions of equal recall could differ so much; empty if they could not."""
     from scipy.stats import chi2_contingency
 
-    rows = [row for row in scores.confusion if sum(row)]
-    hits = [scores.confusion[k][k] for k in range(len(EMOTIONS)) if sum(scores.confusion[k])]
-    p_value = chi2_contingency([hits, [sum(row) - hit for row, hit in zip(rows, hits, strict=True)]]).pvalue
+    effects = {row.value: row.design_effect for row in detectable if row.attribute == "emotion"}
+    table = [
+        (hits / effects.get(emotion, 1.0), (sum(row) - hits) / effects.get(emotion, 1.0))
+        for k, (emotion, row) in enumerate(zip(EMOTIONS, scores.confusion, strict=True))
+        if sum(row)
+        for hits in [row[k]]
+    ]
+    p_value = chi2_contingency(table).pvalue
     if p_value < ALPHA:
         return ""
     return f" The recalls of the emotions cannot be distinguished (χ² test of all, p = {p_value:.2g})."
@@ -142,7 +155,7 @@ def _tested(board: Leaderboard) -> str:
         return ""
     if len(board.rows) < 2:
         return "One model: there is nothing to compare."
-    pairs, test = len(board.pairs), f"(McNemar's exact test, Holm-corrected, p < {ALPHA})"
+    pairs, test = len(board.pairs), f"({board.test}, Holm-corrected, p < {ALPHA})"
     significant = sum(pair.p_holm < ALPHA for pair in board.pairs)
     identical = sum(pair.identical for pair in board.pairs)
     if identical == pairs:

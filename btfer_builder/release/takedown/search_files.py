@@ -14,8 +14,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from btfer_builder.catalog.backup import has_items
+from btfer_builder.catalog.fingerprints import ImageFingerprint
 from btfer_builder.catalog.release import release_folders, released_ids
-from btfer_builder.catalog.takedown import ImageFingerprint, Tombstone
+from btfer_builder.catalog.takedown import Tombstone
 from btfer_builder.images.decode import MAX_PIXELS
 from btfer_builder.images.files import is_image
 from btfer_builder.images.hashing import hash_images

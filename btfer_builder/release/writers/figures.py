@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btfer_builder.catalog.sample import ATTRIBUTES
-from btfer_builder.images.plot_style import blank_figure, to_png
+from btfer_builder.images.plot_style import INK, blank_figure, shades, to_png, wrapped
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.release.released_faces import ReleasedFace
 
@@ -17,6 +17,7 @@ SIDE = 96
 GAP = 4
 LABEL = 104
 PER_ROW = 12
+_NOT_SEARCHED = "(not searched for)"
 #: Order of the ages; other values come after them.
 _ORDER = ("toddler", "child", "adult", "middle-aged", "elderly")
 
@@ -45,12 +46,13 @@ def write_contact_sheet(path: Path, faces: Sequence[ReleasedFace]) -> None:
 def write_groups(path: Path, faces: Sequence[ReleasedFace]) -> None:
     """Draw the number of faces of each class by query attribute, as a PNG without metadata."""
     values = {name: in_order([face.face.attributes[name] for face in faces]) for name in ATTRIBUTES}
-    heights = [len(own) for own in values.values()]
+    labels = {name: [wrapped(value or _NOT_SEARCHED, 2, 9) for value in own] for name, own in values.items()}
+    heights = [len(own) * (1 + max(label.count("\n") for label in own) / 2) for own in labels.values()]
     figure = blank_figure(8, 1.9 + 0.4 * sum(heights), 100)
     figure.suptitle("Faces by what was searched for (not who a person is)", fontsize=11)
     panels = figure.subplots(len(values), 1, height_ratios=heights, sharex=True, squeeze=False)[:, 0]
     for axes, name in zip(panels, values, strict=True):
-        _heatmap(axes, faces, name, values[name])
+        _heatmap(axes, faces, name, values[name], labels[name])
     path.write_bytes(to_png(figure))
 
 
@@ -68,18 +70,19 @@ def in_order(values: Collection[str]) -> list[str]:
     return sorted(set(values), key=place)
 
 
-def _heatmap(axes: "Axes", faces: Sequence[ReleasedFace], attribute: str, values: Sequence[str]) -> None:
+def _heatmap(
+    axes: "Axes", faces: Sequence[ReleasedFace], attribute: str, values: Sequence[str], labels: Sequence[str]
+) -> None:
     counts = group_counts(faces, attribute)
     grid = [[counts[value, emotion] for emotion in EMOTIONS] for value in values]
     most = max((max(row) for row in grid), default=0) or 1
-    axes.imshow(grid, cmap="Blues", vmin=0, vmax=most, aspect="auto")
+    axes.imshow(grid, cmap=shades(), vmin=0, vmax=most, aspect="auto")
     axes.set_xticks(range(len(EMOTIONS)), EMOTIONS, fontsize=9)
-    axes.set_yticks(range(len(values)), [value or "(not searched for)" for value in values], fontsize=9)
+    axes.set_yticks(range(len(values)), labels, fontsize=9)
     axes.set_title(attribute, fontsize=10, loc="left")
     axes.tick_params(length=0)
     for row, line in enumerate(grid):
         for column, count in enumerate(line):
-            color = "white" if count > 0.6 * most else "#333333"
-            axes.text(column, row, str(count), ha="center", va="center", fontsize=9, color=color)
+            axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=9, color=INK)
     for spine in axes.spines.values():
         spine.set_visible(False)

@@ -7,6 +7,8 @@ from functools import cache
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from skimage import data
 
 from benchmarks.compose import compose, compose_faces, photographs
@@ -207,3 +209,26 @@ def test_tiles_see_every_cell_that_the_network_has(monkeypatch, height, width):
 def test_in_a_photo_smaller_than_the_smallest_face_there_is_none(shape):
     boxes, landmarks = mtcnn.find_faces(np.zeros((*shape, 3), np.uint8), min_face_size=60)
     assert (boxes.shape, landmarks.shape) == ((0, 5), (0, 10))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.tuples(*[st.integers(0, 40)] * 4), st.integers(0, 255))
+def test_edges_of_one_colour_are_left_out_and_nothing_else(edges, grey):
+    face = cv2.resize(astronaut()[60:160, 90:180], (18, 20), interpolation=cv2.INTER_AREA)
+    framed = cv2.copyMakeBorder(face, *edges, borderType=cv2.BORDER_CONSTANT, value=(grey, 9, 200))
+    level = framed.astype(np.float32)
+    pnet = mtcnn.load_networks("cpu").pnet
+    found = mtcnn._windows(pnet, level)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mtcnn, "_with_contrast", lambda _, count: (0, count))
+        np.testing.assert_allclose(found, mtcnn._windows(pnet, level), atol=1e-4)
+
+
+def test_no_colour_looks_like_a_face():
+    steps = np.arange(0, 256, 51, dtype=np.float32)
+    colours = np.array(np.meshgrid(steps, steps, steps), np.float32).reshape(3, -1).T
+    windows = np.tile(colours[:, :, None, None], (1, 1, 12, 12))
+    (heads,) = mtcnn.load_networks("cpu").pnet.run(None, {"image": windows})
+    assert mtcnn._scores(heads[:, 4:, 0, 0]).max() < 0.01
+    level = np.tile(colours[7], (40, 50, 1))
+    assert len(mtcnn._windows(mtcnn.load_networks("cpu").pnet, level)) == 0

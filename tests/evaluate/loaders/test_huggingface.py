@@ -19,6 +19,8 @@ INSTALL = "pip install '.[hf]'"
 torch = pytest.importorskip("torch", reason=f"PyTorch is not installed: {INSTALL}")
 transformers = pytest.importorskip("transformers", reason=f"transformers is not installed: {INSTALL}")
 
+pytestmark = pytest.mark.xdist_group("torch")
+
 LABELS = dict(
     enumerate(["anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"])
 )

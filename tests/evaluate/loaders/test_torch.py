@@ -15,6 +15,8 @@ from btfer_builder.evaluate.loaders.registry import load_model
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[torch]'")
 
+pytestmark = pytest.mark.xdist_group("torch")
+
 ARCHITECTURE = """
 import torch
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from btfer_builder.config import EvalRecipe
-from btfer_builder.evaluate.evaluate import make_job, measure
+from btfer_builder.evaluate.evaluate import make_job
 from btfer_builder.evaluate.inference.outputs import Predictions
+from btfer_builder.evaluate.measure import measure
 from btfer_builder.evaluate.metrics.outcomes import Outcomes
 from btfer_builder.evaluate.metrics.registry import (
     METRICS,

@@ -16,7 +16,8 @@ from btfer_builder.evaluate import LabelledFace, evaluate_models
 from btfer_builder.evaluate.metrics.power import between_models
 from btfer_builder.evaluate.metrics.registry import metrics_in
 from btfer_builder.evaluate.metrics.significance import mcnemar
-from btfer_builder.evaluate.report.compare import Leaderboard, ModelPair, Row, compare_reports
+from btfer_builder.evaluate.report.board import Leaderboard, ModelPair, Row
+from btfer_builder.evaluate.report.compare import compare_reports
 from btfer_builder.evaluate.report.leaderboard import (
     SEPARATE_SETS,
     markdown,
@@ -273,6 +274,27 @@ def test_the_page_claims_no_more_than_the_corrected_tests(tmp_path):
     assert "grey rows are not significant" in page
     assert "<th>Better</th>" not in page
     assert "+1.0 to +20.0" in page
+
+
+def test_tests_count_sources_as_most_reports_state_them(reports):
+    one, other, third, fourth = (read_report(path) for path in reports)
+    groups = np.arange(63) // 3
+    numbered = 9 - groups  # the same photos under other numbers
+    stated = [replace(one, sources=groups), replace(other, sources=numbered), third]
+    all_alike = replace(fourth, sources=np.zeros(63, np.int64))
+    (board,) = compare_reports([*stated, all_alike], resamples=200)
+    assert (board.sources, board.clustered, board.test) == (21, True, "McNemar's exact test over sources")
+    right = {item.model: item.true == item.predicted for item in (one, other, third, fourth)}
+    for pair in board.pairs:
+        assert pair.p_value == mcnemar(right[pair.first], right[pair.second], groups)
+    (plain,) = compare_reports([one, other, third, fourth], resamples=200)
+    assert (plain.sources, plain.test) == (63, "McNemar's exact test")
+    wider = [
+        np.ptp(a.accuracy_interval_95) - np.ptp(b.accuracy_interval_95)
+        for a, b in zip(board.pairs, plain.pairs, strict=True)
+    ]
+    assert max(map(abs, wider)) > 0.01, "resamples draw sources"
+    assert "over sources, Holm-corrected" in significance_summary(board)
 
 
 def test_names_are_text_in_every_form(reports, tmp_path):

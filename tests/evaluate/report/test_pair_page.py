@@ -18,9 +18,10 @@ from btfer_builder.config import EvalRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import evaluate_models
 from btfer_builder.evaluate.loaders.base import Model
+from btfer_builder.evaluate.report import pair_page
 from btfer_builder.evaluate.report.compare import compare_reports
 from btfer_builder.evaluate.report.leaderboard import write_leaderboards
-from btfer_builder.evaluate.report.pair_page import MAX_PAGES, differing_faces, scored_images
+from btfer_builder.evaluate.report.pair_page import differing_faces, scored_images
 from btfer_builder.evaluate.report.read_report import read_report
 from btfer_builder.labels import EMOTIONS
 from tests.review.browser import CHROMIUM, Chromium
@@ -111,6 +112,10 @@ def test_every_link_leads_somewhere(place):
     assert leads[board] == set(anchors) - {board}, "to all reports and pairs"
     for path in set(anchors) - {board}:
         assert board in leads[path], path
+        if path.name == "report.html":
+            assert sum(there.name.startswith("pair-") for there in leads[path]) == 2, (
+                "side by side with both others"
+            )
     face_links = re.findall(r'href="[^"#]+/report.html#face-', page_of(place, "fair", "poor").read_text())
     assert face_links, "faces lead to themselves in the reports"
 
@@ -160,11 +165,16 @@ def test_pages_of_an_earlier_comparison_go_and_other_files_stay(place, tmp_path)
     board = compared(folder, reports_of(folder)[:2])
     pages = sorted(path.name for path in (folder / "comparison").glob("pair-*.html"))
     assert len(pages) == 2
+    said = [(path / "report.html").read_text() for path in reports_of(folder)]
+    assert ["side by side with <a" in page for page in said] == [True, True, False]
+    assert "pair-" not in said[2], "no link to a page that is gone"
     assert "pair-notes.html" in pages
     assert board.pairs[0].kappa is not None
 
 
-def test_many_models_have_pages_of_the_first_pairs(place, tmp_path):
+def test_many_models_have_pages_of_the_first_pairs(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(pair_page, "MAX_PAGES", 20)
+    monkeypatch.setattr(pair_page, "MAX_FACES_OF_ALL", 80)
     report = read_report(reports_of(place)[0])
     many = [
         replace(
@@ -177,10 +187,16 @@ def test_many_models_have_pages_of_the_first_pairs(place, tmp_path):
     ]
     board = compare_reports(many, resamples=0)[0]
     write_leaderboards([board], tmp_path / "c")
-    assert len(list((tmp_path / "c").glob("pair-*.html"))) == MAX_PAGES < len(board.pairs)
+    assert len(list((tmp_path / "c").glob("pair-*.html"))) == 20 < len(board.pairs)
     assert "(the first 20 pairs" in (tmp_path / "c" / "leaderboard.html").read_text()
     page = next((tmp_path / "c").glob("pair-*.html")).read_text()
-    assert "correct on the same faces" in page
+    assert "Both models give identical answers" in page
+    board = compare_reports([read_report(path) for path in reports_of(place)], resamples=0)[0]
+    monkeypatch.setattr(pair_page, "MAX_FACES_OF_ALL", 12)
+    for name in pair_page.write_pair_pages(board, tmp_path / "c").values():
+        assert (tmp_path / "c" / name).read_text().count('class="tile"') <= 4, (
+            "all pages together have few faces"
+        )
 
 
 def test_python_lists_the_faces_of_a_pair(place):
@@ -193,6 +209,26 @@ def test_python_lists_the_faces_of_a_pair(place):
     assert (frame["first"] == frame["emotion"]).all()
     with pytest.raises(BtferError, match="no set on which both"):
         comparison.faces("fair", "unknown")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@pytest.mark.parametrize("size", [(1280, 900), (390, 844)])
+def test_the_essentials_fit_one_screen_and_links_unfold_the_rest(place, tmp_path, size):
+    report = next(path for path in reports_of(place) if path.name == "fair") / "report.html"
+    bottom = "Math.round(document.querySelector('.essentials').getBoundingClientRect().bottom)"
+    loaded = "document.readyState === 'complete' && document.querySelector('.essentials') !== null"
+    with Chromium(tmp_path / "profile") as chromium, chromium.tab(*size) as tab:
+        for page in (report, place / "comparison" / "leaderboard.html"):
+            tab.navigate(page.as_uri())
+            tab.until(f"location.pathname.endsWith('{page.name}') && {loaded}")
+            assert 0 < tab.eval(bottom) <= size[1], page
+            assert tab.eval("document.documentElement.scrollWidth") == size[0]
+            assert tab.eval("[...document.querySelectorAll('details')].every(part => !part.open)")
+        (face, *_) = re.findall(r'<figure id="(face-[^"]+)"', report.read_text())
+        tab.navigate(f"{report.as_uri()}#{face}")
+        tab.until(f"location.hash === '#{face}' && {loaded}")
+        tab.until(f"document.getElementById('{face}').checkVisibility()")
+        assert tab.complaints() == []
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")

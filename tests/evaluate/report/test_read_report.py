@@ -13,8 +13,9 @@ import btfer_builder as bt
 from btfer_builder.cli.main import main
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.scores import score
+from btfer_builder.evaluate.report.collect import collect_reports
 from btfer_builder.evaluate.report.compare import compare_reports
-from btfer_builder.evaluate.report.read_report import collect_reports, read_report
+from btfer_builder.evaluate.report.read_report import read_report
 from btfer_builder.evaluate.results import SCHEMA
 from btfer_builder.labels import EMOTIONS
 
@@ -69,7 +70,7 @@ def test_a_set_of_the_same_name_and_first_digits_is_another_set(tmp_path):
 def test_labels_that_were_changed_cannot_share_a_table(tmp_path):
     write_report(tmp_path / "a", 20)
     write_report(tmp_path / "b", 28, labels=1)
-    reports, _ = collect_reports([tmp_path])
+    reports, _ = collect_reports([tmp_path / "a", tmp_path / "b"])
     with pytest.raises(BtferError, match=r"both state the set .* list other faces or labels"):
         compare_reports(reports, resamples=0)
 
@@ -128,6 +129,28 @@ def test_what_is_found_and_cannot_be_used_is_left_out_with_a_line_and_counted(tm
         collect_reports([tmp_path / "all" / "newer"])
     with pytest.raises(BtferError, match="none of the reports can be used"):
         collect_reports([write_report(tmp_path / "bad" / "newer", schema=SCHEMA + 1).parent])
+
+
+def test_one_that_lists_other_labels_than_most_is_left_out_unless_it_is_named(tmp_path):
+    for name in ("a", "b", "changed"):
+        write_report(tmp_path / "all" / name)
+    table = tmp_path / "all" / "changed" / "predictions.csv"
+    head, first, *rows = table.read_text().splitlines()
+    column = head.split(",").index("face_id")
+    cells = first.split(",")
+    cells[column] = "another face"
+    table.write_text("\n".join([head, ",".join(cells), *rows]) + "\n")
+    reports, lines = collect_reports([tmp_path / "all"])
+    assert [report.model for report in reports] == ["a", "b"]
+    assert "list other faces or labels" in lines[0]
+    assert lines[1] == "3 reports: 2 read, 1 left out"
+    found = sorted((tmp_path / "all").iterdir())
+    assert [report.model for report in collect_reports(found, named=False)[0]] == ["a", "b"]
+    with pytest.raises(BtferError, match="list other faces or labels"):
+        compare_reports(collect_reports(found)[0], resamples=0)
+    reports, lines = collect_reports([table.parent, tmp_path / "all"])
+    assert [report.model for report in reports] == ["changed"], "what is named holds"
+    assert lines[-1] == "3 reports: 1 read, 2 left out"
 
 
 def test_an_older_form_is_upgraded_with_one_line(tmp_path):

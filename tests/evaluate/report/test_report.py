@@ -7,12 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba_array
 from PIL import Image
+from scipy.stats import chi2_contingency
 
 from btfer_builder.config import EvalRecipe
 from btfer_builder.evaluate import LabelledFace
-from btfer_builder.evaluate.evaluate import make_job, measure
+from btfer_builder.evaluate.evaluate import make_job
 from btfer_builder.evaluate.inference.outputs import Labels, Predictions
+from btfer_builder.evaluate.measure import measure
+from btfer_builder.evaluate.metrics.power import Detectable
 from btfer_builder.evaluate.metrics.scores import ReliabilityBin, score
 from btfer_builder.evaluate.preprocessing.preprocessing_search import PreprocessingScore
 from btfer_builder.evaluate.preprocessing.resolve import ResolvedPreprocessing
@@ -28,7 +32,10 @@ from btfer_builder.evaluate.report.html import (
 )
 from btfer_builder.evaluate.report.prediction_files import write_predictions
 from btfer_builder.evaluate.report.sentences import percent, summary
+from btfer_builder.images.plot_style import shades
 from btfer_builder.labels import EMOTIONS
+from tests.images.drawn import contrast
+from tests.review.browser import CHROMIUM, Chromium
 
 
 def answers(*rows):
@@ -196,11 +203,54 @@ def test_the_plot_shades_what_the_counts_say():
     counts[1][6] = 1
     picture = np.asarray(Image.open(io.BytesIO(confusion_png(counts))).convert("RGB"))
     assert picture.shape == (1060, 1280, 3)
-    cells = np.argwhere((picture == (31, 95, 191)).all(axis=2))
+    full = to_rgba_array(shades()(1.0))[0, :3]
+    cells = np.argwhere((np.abs(picture / 255 - full) < 0.01).all(axis=2))
     # The two full cells: angry as angry on the top left, disgust as surprise right of it and lower.
     assert cells[:, 0].min() < 150
     assert len(cells) > 2 * 100 * 100
     assert picture[0, 0].tolist() == [255, 255, 255]
+
+
+#: Of each cell of the matrix that is shaded: the channels of its ground with its opacity, of its text and of the page.
+SHADES = """[...document.querySelectorAll('table.matrix td:not(.zero)')].map(cell =>
+  [cell, cell.querySelector('small'), document.body].map((element, n) =>
+    getComputedStyle(element)[n === 1 ? 'color' : 'backgroundColor'].match(/[\\d.]+/g).map(Number)))"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_the_matrix_is_read_on_a_phone_and_in_the_dark(tmp_path, brightness_model):
+    faces = [face for n, e in enumerate(EMOTIONS) for face in faces_of(tmp_path, f"{n}a", f"{n}b", emotion=e)]
+    rows = [sure_of((n // 2 + n % 2 * (n // 2 % 3)) % 7, 0.8) for n in range(14)]
+    model = replace(brightness_model, path=tmp_path / "m.keras")
+    model.path.write_bytes(b"")
+    page = tmp_path / "report.html"
+    page.write_bytes(report_html(evaluation_of(faces, answers(*rows), model)))
+    with Chromium(tmp_path / "profile") as chromium, chromium.tab(390, 800) as tab:
+        tab.navigate(page.as_uri())
+        tab.until(
+            "document.readyState === 'complete' && document.querySelectorAll('.matrix td').length === 49"
+        )
+        names = "[...document.querySelectorAll('.matrix thead th')].map(name => name.getBoundingClientRect().right)"
+        assert max(tab.eval(names)) <= 390
+        assert tab.eval("document.querySelector('.matrix').scrollWidth") <= 390
+        for dark in (False, True):
+            tab.dark(dark)
+            cells = tab.eval(SHADES)
+            assert {round(ground[3], 2) for ground, *_ in cells} == ({0.25, 0.5} if dark else {0.38, 0.75})
+            for (*ground, opacity), text, paper in cells:
+                mixed = [opacity * g + (1 - opacity) * p for g, p in zip(ground, paper, strict=False)]
+                assert contrast([c / 255 for c in text[:3]], [c / 255 for c in mixed]) >= 4.5
+
+
+def test_an_asterisk_is_explained_where_there_is_one(tmp_path, brightness_model):
+    faces = faces_of(tmp_path, *"abcdef")
+    model = replace(brightness_model, path=tmp_path / "m.keras")
+    model.path.write_bytes(b"")
+    for right, starred in ((6, True), (3, False)):
+        given = answers(*[sure_of(5, 0.8)] * right, *[sure_of(1, 0.8)] * (6 - right))
+        page = report_html(evaluation_of(faces, given, model)).decode()
+        assert ("*</small>" in page) == ("* All resamples" in page)
+        assert ("* All resamples" in page) == starred
 
 
 def test_numbers_for_people():
@@ -219,6 +269,7 @@ def test_charts_show_what_they_are_given():
     chart = str(charts.reliability_chart(bins, 40))
     assert chart.count("<circle") == 2
     assert "30 predictions, mean confidence 65%, accuracy 20%" in chart
+    assert re.findall("<text [^>]*>([a-z]+)</text>", chart) == ["accuracy", "confidence"]
     line = charts.Line("blur", [0.5, 0.25], [(0.4, 0.6), (0.2, 0.3)])
     assert "5: 25.0% (20.0% to 30.0%)" in str(charts.curve_chart(line, ["0", "5"], "severity"))
     assert "width:50.00%" in str(charts.interval_bar(0.5, (0.4, 0.6)))
@@ -254,3 +305,15 @@ def test_names_that_are_no_text_are_shown(tmp_path):
     write_predictions(tmp_path, faces, predictions, SEVEN)
     assert (tmp_path / "predictions.csv").read_text().splitlines()[1].startswith(r"\udcff.png,")
     assert worst_errors(faces, predictions)[0].face_id == r"\udcff.png"
+
+
+def test_recalls_are_compared_as_so_many_independent_faces():
+    true = np.repeat([3, 5], 200)
+    predicted = np.where(np.arange(400) % 200 < np.where(true == 3, 150, 120), true, 0)
+    scores = score(true, predicted)
+    plain = summary(scores)[-1]
+    assert "cannot be distinguished" not in plain
+    rows = [Detectable("emotion", emotion, 200, 40, 4.0, None, None) for emotion in ("happy", "sad")]
+    p_value = chi2_contingency([[150 / 4, 50 / 4], [120 / 4, 80 / 4]]).pvalue
+    said = f"The recalls of the emotions cannot be distinguished (χ² test of all, p = {p_value:.2g})"
+    assert said in summary(scores, rows)[-1]

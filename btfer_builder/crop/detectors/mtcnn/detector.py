@@ -29,6 +29,9 @@ PNET_THRESHOLD, RNET_THRESHOLD, ONET_THRESHOLD = 0.6, 0.7, 0.8
 
 #: PNet's output is computed in tiles of about this many columns and cells, which fit into the processor's cache.
 TILE_COLUMNS, TILE_CELLS = 150, 6000
+#: Grey values by which the pixels of one colour differ after averaging, at most.
+ROUNDING = 0.01
+
 #: Crops that RNet and ONet process at a time, for the same reason.
 CHUNK = 24
 
@@ -115,11 +118,16 @@ def _windows(pnet: "InferenceSession", level: Float) -> Boxes:
     """Return the windows of a level that may contain a face, in pixels of the level, best first."""
     # If a side is odd, there is one more window than fits: PNet's pooling pads the last one.
     rows, columns = ((side - CELL + 1) // STRIDE + 1 for side in level.shape[:2])
-    width = -(-columns // -(-columns // TILE_COLUMNS))
+    first_row, rows = _with_contrast(level, rows)
+    first_column, columns = _with_contrast(level.swapaxes(0, 1), columns)
+    if first_row >= rows or first_column >= columns:
+        return np.empty((0, 5))
+    across = columns - first_column
+    width = -(-across // -(-across // TILE_COLUMNS))
     height = TILE_CELLS // width
     found = []
-    for top in range(0, rows, height):
-        for left in range(0, columns, width):
+    for top in range(first_row, rows, height):
+        for left in range(first_column, columns, width):
             bottom, right = min(rows, top + height), min(columns, left + width)
             tile = level[_pixels(top, bottom), _pixels(left, right)]
             (heads,) = pnet.run(None, {"image": np.ascontiguousarray(tile.transpose(2, 0, 1))[None]})
@@ -137,6 +145,27 @@ def _windows(pnet: "InferenceSession", level: Float) -> Boxes:
     # The windows of mtcnn start at +1 and are 11 pixels wide.
     window = np.concatenate([corner + 1, corner + CELL], axis=1)
     return _sorted(np.column_stack([window + cells[likely, 2:6] * (CELL - 1), score[likely]]))
+
+
+def _with_contrast(level: Float, count: int) -> tuple[int, int]:
+    """Return the first of `count` rows of windows that is not wholly in an edge of one colour, and one past the last.
+
+    PNet's score of a window of one colour is below 0.01, whatever the colour.
+    """
+    before, after = _edge(level), _edge(level[::-1])
+    if before == len(level):
+        return 0, 0
+    first = max(0, before - CELL + STRIDE) // STRIDE
+    return first, min(count, -(-(len(level) - after) // STRIDE))
+
+
+def _edge(level: Float) -> int:
+    """Return how many lines have the same one colour, counted from the first line."""
+    colour = level[0, 0]
+    for number, line in enumerate(level):
+        if np.abs(line - colour).max() > ROUNDING:
+            return number
+    return len(level)
 
 
 def _pixels(first: int, end: int) -> slice:
