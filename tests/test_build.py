@@ -121,7 +121,7 @@ def test_a_build_with_its_own_number_of_faces_goes_on_with_it(workspace, monkeyp
     assert done.exit_code == 130  # as of a shell after Ctrl-C, and nothing is aborted
     assert (asked, done.stderr) == ({"wanted": 3}, "")
     assert "Label them on the page; then: btfer build --per-class 3\n" in done.stdout
-    assert done.stdout.endswith("each emotion has 3 accepted faces or more:\n  btfer sample --per-class 3\n")
+    assert done.stdout.endswith("each emotion has 3 accepted faces or more:\n  btfer build --per-class 3\n")
     assert next_step(workspace).sentence == (
         "all emotions lack faces, most of all angry (297 of 300); there are enough for 3 of each (--per-class 3)"
     )
