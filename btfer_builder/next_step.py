@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field
 
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.forecast import emotion_progress
-from btfer_builder.catalog.funnel import ItemCounts, StageCount, funnel
+from btfer_builder.catalog.funnel import StageCount, funnel
+from btfer_builder.catalog.item_counts import ItemCounts
 from btfer_builder.catalog.open_faces import OpenFaces, open_faces
 from btfer_builder.catalog.sample import sample_state
 from btfer_builder.errors import BtferError
@@ -117,6 +118,7 @@ def next_step(
         The items, if they were counted already.
     """
     catalog = workspace.catalog
+    counts = counts or ItemCounts(catalog)
     usual = workspace.recipe.sample.faces_per_class
     wanted = wanted or usual
     drawable = {line.emotion: line.drawable for line in emotion_progress(catalog, counts)}
@@ -125,11 +127,11 @@ def next_step(
     state = sample_state(catalog)
     recrawl, named = _crawls(catalog, workspace.recipe.crawl.engine)
     return step_of(
-        stages or funnel(catalog, (), counts),
+        _Stages(counts, stages),
         Facts(
             wanted=wanted,
             drawable=drawable,
-            open=open_faces(catalog),
+            open=open_faces(counts),
             recrawl=recrawl,
             engines=named,
             draw=f" --per-class {wanted}" if wanted != usual else "",
@@ -169,23 +171,32 @@ def no_sample(workspace: Workspace, purpose: str = "yet", otherwise: str = "") -
     return BtferError(f"{drawn}; {next_step(workspace)}")
 
 
-def step_of(stages: Sequence[StageCount], facts: Facts) -> NextStep:
+class _Stages(dict[str, StageCount]):
+    """The stages of the funnel by name; each is counted when it is asked for."""
+
+    def __init__(self, counts: ItemCounts, known: Sequence[StageCount]) -> None:
+        super().__init__({stage.stage: stage for stage in known})
+        self._counts = counts
+
+    def __missing__(self, name: str) -> StageCount:
+        (self[name],) = funnel(self._counts.catalog, [name], self._counts)
+        return self[name]
+
+
+def step_of(at: Mapping[str, StageCount], facts: Facts) -> NextStep:
     """Return what to do next: the first stage with work; a full sample needs no further review.
 
     Parameters
     ----------
-    stages
-        The whole funnel.
+    at
+        The stages of the funnel by name. The search results are the most numerous; they count only where no image is
+        there or a crawl was cut off.
     facts
         What else it depends on.
     """
-    at = {stage.stage: stage for stage in stages}
-    crawled = at["crawl"]
-    if facts.recrawl and crawled.waiting:
-        return NextStep(
-            "crawl", f"{clause(crawled.waiting, 'search result', 'wait')} for the download", facts.recrawl
-        )
-    if not crawled.came_in + crawled.waiting:
+    if facts.recrawl and (found := at["crawl"].waiting):
+        return NextStep("crawl", f"{clause(found, 'search result', 'wait')} for the download", facts.recrawl)
+    if not any(at[name].came_in + at[name].waiting for name in ("dedupe", "crawl")):
         return NextStep("crawl", "there are no pictures yet", COMMANDS["crawl"])
     for name in ("dedupe", "crop", "dedupe-faces"):
         stage = at[name]

@@ -128,7 +128,7 @@ FULL = dict.fromkeys(EMOTIONS, 2)
     ],
 )  # fmt: skip
 def test_the_first_stage_with_work_is_next(stages, facts, command, sentence):
-    step = step_of(stages, facts)
+    step = step_of({stage.stage: stage for stage in stages}, facts)
     assert (step.command, step.sentence) == (command, sentence)
 
 

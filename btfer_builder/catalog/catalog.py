@@ -145,6 +145,18 @@ class Catalog:
                 f"{self._full(error) or self.path}: {error}; nothing of this step was recorded, run it again"
             ) from None
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all questions in the block see the same state, whatever others commit meanwhile."""
+        if self.connection.in_transaction:
+            yield
+            return
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.connection.execute("COMMIT")
+
     def _full(self, error: sqlite3.OperationalError) -> str:
         """Return the folder that is full if it is not the catalog's: SQLite sorts in temporary files."""
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:

@@ -12,7 +12,10 @@ from btfer_builder.records import CropResult
 
 def stored_settings(catalog: Catalog) -> list[str]:
     """Return the settings, as JSON, of the crops that can be made again, the most frequent first."""
-    rows = catalog.connection.execute("SELECT settings FROM crops JOIN croppable_files USING (image_id)")
+    rows = catalog.connection.execute(
+        # in the order of the tables: any other one looks every row up elsewhere in the file
+        "SELECT settings FROM croppable_files i CROSS JOIN crops c USING (image_id) ORDER BY i.image_id"
+    )
     count = Counter(settings for (settings,) in rows)  # SQLite would sort all rows to group them
     return sorted(count, key=lambda settings: (-count[settings], settings))
 
@@ -36,7 +39,7 @@ def uncropped_images(
                    f.bytes
            FROM croppable_files i
            LEFT JOIN crops c ON c.image_id = i.image_id AND c.settings IN ({placeholders(settings)})
-           LEFT JOIN faces f ON f.image_id = i.image_id AND f.state = 'kept'""",
+           LEFT JOIN faces f ON f.image_id = i.image_id AND f.state = 'kept' ORDER BY i.image_id""",
         settings,
     )
     todo = {

@@ -6,7 +6,7 @@ from math import ceil, sqrt
 from statistics import median
 
 from btfer_builder.catalog.catalog import Catalog
-from btfer_builder.catalog.funnel import ItemCounts
+from btfer_builder.catalog.item_counts import ItemCounts
 from btfer_builder.labels import EMOTIONS, Emotion
 
 #: Share of faces that are accepted, before anybody has reviewed any.
@@ -103,20 +103,17 @@ class Forecast:
 
 
 def emotion_progress(catalog: Catalog, counts: ItemCounts | None = None) -> list[EmotionProgress]:
-    """Count requests, images and faces by emotion, the faces from `counts` where they are already counted."""
+    """Count requests, images and faces by emotion, from `counts` where they are already counted."""
+    counts = counts or ItemCounts(catalog)
     requests = {
         row[0]: row[1] for row in catalog.rows("SELECT emotion, sum(requests) FROM searches GROUP BY emotion")
     }
-    images = {
-        row[0]: row[1]
-        for row in catalog.rows(
-            """SELECT s.emotion, count(*) FROM origins o JOIN searches s USING (search_id)
-               LEFT JOIN dedupes d ON d.image_id = o.image_id
-               WHERE coalesce(d.state, 'kept') = 'kept' GROUP BY s.emotion"""
-        )
-    }
+    images: Counter[object] = Counter()
+    for image, n in counts.images:
+        if image["state"] in {None, "kept"}:
+            images[image["found_as"]] += n
     faces: dict[object, Counter[str]] = defaultdict(Counter)
-    for face, n in (counts or ItemCounts(catalog)).faces():
+    for face, n in counts.faces:
         if face["state"] == "kept":
             accepted = face["verdict"] == "accept" and not face["conflict"]
             faces[face["emotion"]].update(
@@ -129,7 +126,7 @@ def emotion_progress(catalog: Catalog, counts: ItemCounts | None = None) -> list
         EmotionProgress(
             emotion,
             requests.get(emotion) or 0,
-            images.get(emotion, 0),
+            images[emotion],
             **{name: faces[emotion][name] for name in ("faces", "accepted", "rejected", "purged")},
         )
         for emotion in EMOTIONS
@@ -140,9 +137,12 @@ def review_seconds(catalog: Catalog) -> float:
     """Return the median seconds between two decisions on faces of one reviewer, without breaks."""
     rows = catalog.rows(
         """SELECT seconds FROM (
-               SELECT (julianday(decided_at) - julianday(lag(decided_at) OVER (
-                          PARTITION BY reviewer ORDER BY decision_id))) * 86400 AS seconds
-               FROM decisions WHERE kind = 'face' ORDER BY decision_id DESC LIMIT 2000)
+               SELECT (julianday(d.decided_at) - julianday((
+                          SELECT before.decided_at FROM decisions before
+                          WHERE before.kind = 'face' AND before.reviewer = d.reviewer
+                            AND before.decision_id < d.decision_id ORDER BY before.decision_id DESC LIMIT 1))) * 86400
+                      AS seconds
+               FROM decisions d WHERE d.kind = 'face' ORDER BY d.decision_id DESC LIMIT 2000)
            WHERE seconds > 0.05 AND seconds < ?""",
         _BREAK,
     )

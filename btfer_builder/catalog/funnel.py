@@ -1,11 +1,11 @@
 """The funnel: what came into each stage, what was kept, and what was dropped for which reason."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from btfer_builder.catalog.catalog import Catalog
+from btfer_builder.catalog.item_counts import ItemCounts
 from btfer_builder.io.json import json_text
 
 
@@ -31,42 +31,27 @@ class StageCount:
         return {"stage": fields.pop("stage"), "in": fields.pop("came_in"), **fields}
 
 
-#: Sources of the counts: queries of all items with their states.
-_CANDIDATES = "SELECT state, reason, emotion FROM candidate_fates"
-_IMAGES = """
-       SELECT i.state, i.reason, i.emotion, i.verdict, i.verdict_reason, c.image_id IS NOT NULL AS cropped,
-              c.reason AS crop_reason, p.item_id IS NOT NULL AS purged
-       FROM image_rows i LEFT JOIN crops c USING (image_id)
-       LEFT JOIN purged p ON p.kind = 'image' AND p.item_id = i.image_id"""
-# Only accepted faces are looked for in the sample and among those not drawn.
-_FACES = """
-       SELECT f.state, f.reason, f.emotion, f.found_as, f.cropped, f.compared, f.verdict, f.verdict_reason, f.conflict,
-              s.face_id IS NOT NULL AS drawn, u.reason AS undrawn, p.item_id IS NOT NULL AS purged
-       FROM face_rows f
-       LEFT JOIN sample s ON s.face_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END AND s.emotion = f.emotion
-       LEFT JOIN undrawn u ON u.face_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END AND u.emotion = f.emotion
-       LEFT JOIN purged p ON p.kind = 'face' AND p.item_id = CASE WHEN f.verdict = 'accept' THEN f.face_id END"""
-
-#: Each stage, its unit, its source, and its items: state (kept, dropped or waiting), reason, emotion, number n.
+#: Each stage, its unit, what it is counted from, and its items: state (kept, dropped or waiting), reason, emotion,
+#: number n.
 _STAGES = (
-    ("crawl", "candidates", _CANDIDATES, "SELECT state, reason, emotion, n FROM counted"),
+    ("crawl", "candidates", "candidates", "SELECT state, reason, emotion, n FROM counted"),
     (
         "dedupe",
         "images",
-        _IMAGES,
+        "images",
         "SELECT coalesce(state, 'waiting') AS state, reason, emotion, n FROM counted",
     ),
     (
         "review-images",
         "images",
-        _IMAGES,
+        "images",
         """SELECT CASE WHEN verdict = 'reject' THEN 'dropped' ELSE 'kept' END AS state,
                   verdict_reason AS reason, emotion, n FROM counted WHERE state = 'kept'""",
     ),
     (
         "crop",
         "images",
-        _IMAGES,
+        "images",
         """SELECT CASE WHEN NOT cropped AND NOT purged THEN 'waiting' WHEN cropped AND crop_reason IS NULL THEN 'kept'
                        ELSE 'dropped' END AS state,
                   CASE WHEN cropped THEN crop_reason ELSE 'purged' END AS reason, emotion, n
@@ -76,7 +61,7 @@ _STAGES = (
     (
         "dedupe-faces",
         "faces",
-        _FACES,
+        "faces",
         """SELECT CASE WHEN compared OR reason = 'purged' THEN state ELSE 'waiting' END AS state, reason,
                   found_as AS emotion, n
            FROM counted WHERE cropped = 'kept'""",
@@ -84,14 +69,14 @@ _STAGES = (
     (
         "review-faces",
         "faces",
-        _FACES,
+        "faces",
         """SELECT CASE verdict WHEN 'accept' THEN 'kept' WHEN 'reject' THEN 'dropped' ELSE 'waiting' END AS state,
                   verdict_reason AS reason, emotion, n FROM counted WHERE state = 'kept'""",
     ),
     (
         "sample",
         "faces",
-        _FACES,
+        "faces",
         """SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM sample) THEN 'waiting'
                        WHEN drawn THEN 'kept' ELSE 'dropped' END AS state,
                   CASE WHEN purged THEN 'purged' WHEN conflict THEN 'conflict' ELSE coalesce(undrawn, 'not_drawn') END
@@ -101,50 +86,26 @@ _STAGES = (
 )
 
 
-class ItemCounts:
-    """How many items of a source have the same values; each source is read once.
-
-    Parameters
-    ----------
-    catalog
-        The catalog, which should not change between the questions.
-    """
-
-    def __init__(self, catalog: Catalog) -> None:
-        self.catalog = catalog
-        self._of: dict[str, tuple[list[str], Counter[tuple[object, ...]]]] = {}
-
-    def of(self, source: str) -> tuple[list[str], Counter[tuple[object, ...]]]:
-        """Return the columns of a source, and how often each combination of their values occurs."""
-        if source not in self._of:
-            rows = self.catalog.connection.execute(source)
-            names = [column[0] for column in rows.description]
-            self._of[source] = names, Counter(map(tuple, rows))  # SQLite would sort all rows to group them
-        return self._of[source]
-
-    def faces(self) -> list[tuple[dict[str, object], int]]:
-        """Return the faces as (values by column, number of faces with them)."""
-        names, alike = self.of(_FACES)
-        return [(dict(zip(names, values, strict=True)), n) for values, n in alike.items()]
-
-
 def funnel(catalog: Catalog, only: Sequence[str] = (), counts: ItemCounts | None = None) -> list[StageCount]:
     """Count all stages, or only the named ones, from the current catalog or from items that are already counted."""
     items_of = counts or ItemCounts(catalog)
     wanted = [stage for stage in _STAGES if not only or stage[0] in only]
     found: dict[str, list[sqlite3.Row]] = {stage: [] for stage, *_ in wanted}
-    for rows in dict.fromkeys(source for _, _, source, _ in wanted):
+    for name in dict.fromkeys(source for _, _, source, _ in wanted):
+        counted = [[*item.values(), n] for item, n in items_of.of(name)]
+        if not counted:
+            continue
         parts = (
             f"SELECT '{stage}' AS stage, state, reason, emotion, sum(n) AS n FROM ({items}) GROUP BY 2, 3, 4"
             for stage, _, source, items in wanted
-            if source == rows
+            if source == name
         )
-        names, alike = items_of.of(rows)
-        columns = (f"json_extract(value, '$[{index}]') AS {name}" for index, name in enumerate([*names, "n"]))
+        names = (*items_of.of(name)[0][0], "n")
+        columns = (f"json_extract(value, '$[{index}]') AS {column}" for index, column in enumerate(names))
         counting = f"""
             WITH counted AS MATERIALIZED (SELECT {", ".join(columns)} FROM json_each(?))
             {" UNION ALL ".join(parts)}"""
-        for row in catalog.rows(counting, json_text([[*item, n] for item, n in alike.items()])):
+        for row in catalog.rows(counting, json_text(counted)):
             found[row["stage"]].append(row)
     return [_count(stage, unit, found[stage]) for stage, unit, _, _ in wanted]
 

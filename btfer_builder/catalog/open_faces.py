@@ -1,8 +1,9 @@
 """Faces that have no verdict yet, by what they wait for."""
 
+from collections import Counter
 from dataclasses import dataclass
 
-from btfer_builder.catalog.catalog import Catalog
+from btfer_builder.catalog.item_counts import ItemCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +28,10 @@ class OpenFaces:
     skipped: int = 0
 
 
-def open_faces(catalog: Catalog) -> OpenFaces:
+def open_faces(counts: ItemCounts) -> OpenFaces:
     """Count the faces that have no verdict yet."""
-    row = catalog.rows(
-        """WITH open AS MATERIALIZED (
-               SELECT face_id, coalesce(votes, '') AS votes FROM face_rows WHERE state = 'kept' AND verdict IS NULL),
-           known AS (
-               SELECT votes, votes = '' AND EXISTS (
-                   SELECT 1 FROM current_decisions d
-                   WHERE d.kind = 'face' AND d.item_id = open.face_id AND d.verdict = 'skip') AS skipped
-               FROM open)
-           SELECT coalesce(sum(votes = '' AND NOT skipped), 0), coalesce(sum(votes <> '' AND NOT votes LIKE '%;%'), 0),
-                  coalesce(sum(votes LIKE '%;%'), 0), coalesce(sum(skipped), 0) FROM known"""
-    )[0]
-    return OpenFaces(*row)
+    waiting: Counter[str] = Counter()
+    for face, n in counts.faces:
+        if face["state"] == "kept" and face["open"]:
+            waiting[str(face["open"])] += n
+    return OpenFaces(**waiting)

@@ -3,15 +3,19 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
 from btfer_builder.catalog.catalog import Catalog, insert, now
+from btfer_builder.io.json import json_text
 from btfer_builder.labels import Emotion
 from btfer_builder.records import Decision, Kind
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewItem:
+class ReviewItem(NamedTuple):
     """An item of a round as all reviewers see it, independent of the decisions of this round.
+
+    A tuple, as a round may have a million of them.
 
     Attributes
     ----------
@@ -19,38 +23,54 @@ class ReviewItem:
         The emotion it was found under first. Its place in lists and counts does not depend on its label, so that a
         decision never moves the items that are still to be reviewed.
     conflict
-        Whether it was also found under another emotion.
+        Whether it was also found under another emotion (1 or 0).
     confidence
         Confidence of the detector, 0 to 1; None for a photo.
     upscale
         Scale of the crop relative to the photo; above 1 the crop is enlarged. None for a photo.
-    restrictions
-        Rights other than copyright that its source states, such as `personality`, separated by `|`.
+    duplicates, distance
+        Number of near duplicates of its photo that were dropped, and their largest Hamming distance.
     padding
         Share of the crop that repeats the border of the photo, 0 to 1; None where it is not known.
     found_by
         `bordered` if the face was found only in the photo with a border, `already_cropped` if it was not searched.
-    duplicates, distance
-        Number of near duplicates of its photo that were dropped, and their largest Hamming distance.
+    candidate_id
+        The search result of its photo: the order of discovery.
     """
 
     item_id: str
     listed_under: Emotion
-    conflict: bool
-    query: str
-    license: str
+    conflict: int
     confidence: float | None
     upscale: float | None
     duplicates: int
     distance: int | None
-    restrictions: str = ""
     padding: float | None = None
     found_by: str = ""
+    candidate_id: int = 0
 
     @property
     def proposed(self) -> Emotion | None:
         """The label to propose; None if it was found under two emotions."""
         return None if self.conflict else self.listed_under
+
+
+class ItemOrigin(NamedTuple):
+    """How an item was found.
+
+    Attributes
+    ----------
+    query
+        The phrase that was searched for.
+    license
+        Its licence.
+    restrictions
+        Rights other than copyright that its source states, such as `personality`, separated by `|`.
+    """
+
+    query: str = ""
+    license: str = ""
+    restrictions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +85,55 @@ _COPIES = """
     LEFT JOIN (SELECT duplicate_of, count(*) AS n, max(distance) AS distance
                FROM dedupes WHERE duplicate_of IS NOT NULL GROUP BY duplicate_of) copies ON copies.duplicate_of"""
 
+#: The columns are the fields of `ReviewItem`. The tables are read in the order of the photos; few faces are copies or
+#: in conflict.
 _ITEMS: dict[Kind, str] = {
     # Not from `image_rows`, whose emotion depends on the decisions. A rejected image stays in the round, so that
     # the decision can be changed.
     "image": f"""
-        SELECT d.image_id, s.emotion, d.conflict, s.query, c.license, NULL, NULL, coalesce(copies.n, 0),
-               copies.distance, c.restrictions, NULL, ''
-        FROM dedupes d JOIN origins o USING (image_id) JOIN candidates c ON c.candidate_id = o.found_by
-        JOIN searches s USING (search_id) {_COPIES} = d.image_id
+        SELECT d.image_id, s.emotion, d.conflict, NULL, NULL, coalesce(copies.n, 0), copies.distance, NULL, '',
+               o.found_by
+        FROM dedupes d JOIN origins o USING (image_id) JOIN searches s USING (search_id) {_COPIES} = d.image_id
         WHERE d.state = 'kept'
           AND NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'image' AND p.item_id = d.image_id)
-        ORDER BY c.candidate_id, d.image_id""",
+        ORDER BY d.image_id""",
     # The labels of the image review are the proposals of the face review.
     "face": f"""
-        SELECT f.face_id, i.emotion, i.conflict OR coalesce(d.conflict, 0), i.query, i.license, f.confidence,
-               nullif(f.upscale, 0), coalesce(copies.n, 0), copies.distance, i.restrictions, f.padding, f.found_by
-        FROM faces f JOIN croppable i USING (image_id) LEFT JOIN face_dedupes d USING (face_id)
-        {_COPIES} = f.image_id
+        SELECT f.face_id, i.emotion,
+               i.conflict OR f.face_id IN (SELECT d.face_id FROM face_dedupes d WHERE d.conflict),
+               f.confidence, nullif(f.upscale, 0), coalesce(copies.n, 0), copies.distance, f.padding, f.found_by,
+               i.candidate_id
+        FROM croppable i CROSS JOIN faces f USING (image_id) {_COPIES} = f.image_id
         WHERE f.state = 'kept' AND f.face_id NOT IN (SELECT face_id FROM face_copies)
           AND NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'face' AND p.item_id = f.face_id)
-        ORDER BY +i.candidate_id, f.face_id""",  # the plus: sorting is faster than look-ups in that order
+        ORDER BY i.image_id""",
+}
+
+_ORIGINS: dict[Kind, str] = {
+    "image": """
+        SELECT wanted.value, s.query, c.license, c.restrictions
+        FROM json_each(?) wanted CROSS JOIN origins o ON o.image_id = wanted.value
+        JOIN candidates c ON c.candidate_id = o.found_by JOIN searches s ON s.search_id = o.search_id""",
+    "face": """
+        SELECT wanted.value, i.query, i.license, i.restrictions
+        FROM json_each(?) wanted CROSS JOIN faces f ON f.face_id = wanted.value
+        CROSS JOIN image_rows i ON i.image_id = f.image_id""",
 }
 
 
 def review_items(catalog: Catalog, kind: Kind) -> list[ReviewItem]:
     """Return all items of a round in the order of discovery, except those whose file was purged."""
-    return [
-        ReviewItem(row[0], row[1], bool(row[2]), *row[3:])  # the columns are the fields, in order
-        for row in catalog.rows(_ITEMS[kind])
-    ]
+    cursor = catalog.connection.cursor()
+    cursor.row_factory = None
+    items = list(map(ReviewItem._make, cursor.execute(_ITEMS[kind])))
+    items.sort(key=attrgetter("candidate_id", "item_id"))
+    return items
+
+
+def item_origins(catalog: Catalog, kind: Kind, item_ids: Sequence[str]) -> dict[str, ItemOrigin]:
+    """Return how items were found, by id."""
+    rows = catalog.rows(_ORIGINS[kind], json_text(list(item_ids)))
+    return {item_id: ItemOrigin(*origin) for item_id, *origin in rows}
 
 
 def items_version(catalog: Catalog) -> tuple[int | None, ...]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name", metavar="DIRECTORY", type=click.Path(file_okay=False))
 @common_options
-def init(name: str, as_json: bool, **__: Any) -> None:  # noqa: ANN401 - click's leftovers
+def init(name: str, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click's leftovers
     """Create a workspace in DIRECTORY.
 
     Writes the settings (btfer.toml) and the vocabulary of the search phrases (queries/), both to be edited.

@@ -16,7 +16,7 @@ from btfer_builder.workspace import Workspace, open_workspace
 if TYPE_CHECKING:
     from btfer_builder.catalog.drop_rates import DropRates
     from btfer_builder.catalog.forecast import Forecast
-    from btfer_builder.catalog.funnel import ItemCounts
+    from btfer_builder.catalog.item_counts import ItemCounts
 
 
 @click.command()
@@ -129,7 +129,8 @@ def show_stages(workspace: Workspace, as_json: bool, *only: str, failed: bool = 
     Of a stage that `failed`, the error that follows says what to do next.
     """
     from btfer_builder.catalog.drop_rates import drop_rates
-    from btfer_builder.catalog.funnel import ItemCounts, funnel
+    from btfer_builder.catalog.funnel import funnel
+    from btfer_builder.catalog.item_counts import ItemCounts
     from btfer_builder.catalog.purge import count_purged
     from btfer_builder.next_step import next_step
     from btfer_builder.sample.stale import warn_if_stale

@@ -48,7 +48,9 @@ def in_overlap(item_id: str, recipe: ReviewRecipe) -> bool:
 
 def items_for(catalog: Catalog, kind: Kind, reviewer: str, recipe: ReviewRecipe) -> list[ReviewItem]:
     """Return the items of a round that are assigned to a reviewer: as found, or shuffled in a blind review."""
-    items = [item for item in review_items(catalog, kind) if is_assigned(reviewer, item.item_id, recipe)]
+    items = review_items(catalog, kind)
+    if recipe.reviewers:
+        items = [item for item in items if is_assigned(reviewer, item.item_id, recipe)]
     return shuffled(items, reviewer, recipe.seed) if recipe.blind else items
 
 

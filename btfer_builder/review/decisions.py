@@ -8,7 +8,15 @@ from typing import cast, get_args
 from urllib.parse import quote
 
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.review import add_decisions, current_decisions, item_path, item_paths, review_items
+from btfer_builder.catalog.review import (
+    ItemOrigin,
+    add_decisions,
+    current_decisions,
+    item_origins,
+    item_path,
+    item_paths,
+    review_items,
+)
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell, write_csv
@@ -34,6 +42,9 @@ OPTIONAL = frozenset({"emotion", "reason", "reviewer"})
 
 #: The verdicts on an item; `undo` refers to a decision instead.
 VERDICTS: tuple[Verdict, ...] = ("accept", "reject", "skip")
+
+#: Items whose origin is looked up at a time.
+_AT_ONCE = 5000
 
 #: How many problems of a refused file are listed; the others are counted.
 PROBLEMS_SHOWN = 20
@@ -149,20 +160,28 @@ def decision_rows(
     for kind in kinds:
         decisions = current_decisions(catalog, kind, reviewer)
         paths = item_paths(catalog, kind)
-        for item in items_for(catalog, kind, reviewer, recipe):
-            proposed = None if recipe.blind else item.proposed
-            row: dict[str, object] = {"item_id": item.item_id, "kind": kind, "emotion": proposed}
-            row |= {"verdict": None, "reason": None, "reviewer": None}
-            row |= {
-                "path": paths.get(item.item_id, ""),
-                "thumbnail": "",
-                "query": "" if recipe.blind else item.query,
-            }
-            if current := decisions.get(item.item_id):
-                decision = current.decision
-                row |= {"verdict": decision.verdict, "reason": decision.reason, "reviewer": decision.reviewer}
-                row["emotion"] = decision.emotion or proposed
-            yield row
+        items = items_for(catalog, kind, reviewer, recipe)
+        for start in range(0, len(items), _AT_ONCE):
+            some = items[start : start + _AT_ONCE]
+            origins = {} if recipe.blind else item_origins(catalog, kind, [item.item_id for item in some])
+            for item in some:
+                proposed = None if recipe.blind else item.proposed
+                row: dict[str, object] = {"item_id": item.item_id, "kind": kind, "emotion": proposed}
+                row |= {"verdict": None, "reason": None, "reviewer": None}
+                row |= {
+                    "path": paths.get(item.item_id, ""),
+                    "thumbnail": "",
+                    "query": "" if recipe.blind else origins.get(item.item_id, ItemOrigin()).query,
+                }
+                if current := decisions.get(item.item_id):
+                    decision = current.decision
+                    row |= {
+                        "verdict": decision.verdict,
+                        "reason": decision.reason,
+                        "reviewer": decision.reviewer,
+                    }
+                    row["emotion"] = decision.emotion or proposed
+                yield row
 
 
 def import_decisions(

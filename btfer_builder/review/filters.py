@@ -49,7 +49,7 @@ FILTERS: dict[str, Filter] = {
         ),
         Filter("skipped", "s", "what you have skipped", lambda item, verdict: verdict == "skip"),
         Filter(
-            "conflict", "c", "what was found under two emotions", lambda item, verdict: item.conflict,
+            "conflict", "c", "what was found under two emotions", lambda item, verdict: item.conflict > 0,
             blind=False,
         ),
         Filter(

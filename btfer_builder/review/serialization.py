@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from btfer_builder.catalog.agreement import Vote
-from btfer_builder.catalog.review import CurrentDecision, ReviewItem
+from btfer_builder.catalog.review import CurrentDecision, ItemOrigin, ReviewItem
 from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.records import Kind
 from btfer_builder.review.ordering import ReviewSignals
@@ -26,6 +26,7 @@ def item_json(
     ballot: Sequence[Vote],
     found_under: Sequence[str],
     signals: ReviewSignals,
+    origin: ItemOrigin,
 ) -> dict[str, Any]:
     """Return an item with everything known about it.
 
@@ -39,6 +40,8 @@ def item_json(
         All emotions it was found under, if there are several.
     signals
         What makes it suspicious.
+    origin
+        How it was found.
     """
     labelled = current is not None and current.decision.emotion is not None
     opinion = signals.opinion(item)
@@ -47,11 +50,11 @@ def item_json(
         "kind": kind,
         "emotion": leading(ballot) if ballot else item.proposed,
         "listed_under": item.listed_under,
-        "conflict": item.conflict and not labelled,
+        "conflict": bool(item.conflict) and not labelled,
         "found_under": list(found_under) or [item.listed_under],
-        "query": item.query,
-        "license": item.license,
-        "restrictions": [word for word in item.restrictions.split("|") if word],
+        "query": origin.query,
+        "license": origin.license,
+        "restrictions": [word for word in origin.restrictions.split("|") if word],
         "confidence": item.confidence,
         "upscale": item.upscale,
         "padding": item.padding,
@@ -68,7 +71,9 @@ def item_json(
     }
 
 
-def blind_json(item: ReviewItem, kind: Kind, current: CurrentDecision | None) -> dict[str, Any]:
+def blind_json(
+    item: ReviewItem, kind: Kind, current: CurrentDecision | None, origin: ItemOrigin
+) -> dict[str, Any]:
     """Return an item in the form of `item_json`, without anything that reveals what was searched for."""
     hidden = dict.fromkeys(
         ("emotion", "listed_under", "query", "confidence", "upscale", "padding", "sharpness")
@@ -80,8 +85,8 @@ def blind_json(item: ReviewItem, kind: Kind, current: CurrentDecision | None) ->
         **hidden,
         "conflict": False,
         "found_under": [],
-        "license": item.license,
-        "restrictions": [word for word in item.restrictions.split("|") if word],
+        "license": origin.license,
+        "restrictions": [word for word in origin.restrictions.split("|") if word],
         "duplicates": item.duplicates,
         "distance": item.distance,
         "disagreement": None,

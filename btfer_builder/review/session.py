@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,12 +11,14 @@ from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.agreement import Vote, votes
 from btfer_builder.catalog.review import (
     CurrentDecision,
+    ItemOrigin,
     ReviewItem,
     current_decision,
     current_decisions,
     decide,
     decided_since,
     emotions_found,
+    item_origins,
     items_version,
     last_decision_id,
     latest_decision,
@@ -110,12 +112,21 @@ class Session:
             ballots = [state.votes.get(item.item_id, []) for item in items]
         conflicts = [] if self.recipe.blind else [item.item_id for item in items if item.conflict]
         emotions = emotions_found(self.catalog, kind, conflicts)
-        signals = self._signals(kind, [item.item_id for item in items])
+        item_ids = [item.item_id for item in items]
+        signals, origins = self._signals(kind, item_ids), item_origins(self.catalog, kind, item_ids)
         return {
             "items": [
-                blind_json(item, kind, decision)
+                blind_json(item, kind, decision, origins.get(item.item_id, ItemOrigin()))
                 if self.recipe.blind
-                else item_json(item, kind, decision, ballot, emotions.get(item.item_id, []), signals)
+                else item_json(
+                    item,
+                    kind,
+                    decision,
+                    ballot,
+                    emotions.get(item.item_id, []),
+                    signals,
+                    origins.get(item.item_id, ItemOrigin()),
+                )
                 for item, decision, ballot in zip(items, decisions, ballots, strict=True)
             ],
             "total": len(listed),
@@ -229,8 +240,13 @@ class Session:
 
     def _recount(self, state: _RoundState) -> None:
         state.counts = {emotion: [0, 0, 0] for emotion in (*EMOTIONS, None)}
-        for item in state.items:
-            self._count(state, item, state.decisions.get(item.item_id), 1)
+        undecided = Counter(None if self.recipe.blind else item.listed_under for item in state.items)
+        for emotion, count in undecided.items():
+            state.counts[emotion][0] = count
+        for item_id, decision in state.decisions.items():
+            if item := state.by_id.get(item_id):
+                self._count(state, item, None, -1)
+                self._count(state, item, decision, 1)
 
     def _count(self, state: _RoundState, item: ReviewItem, decision: CurrentDecision | None, by: int) -> None:
         count = state.counts[group_of(item, decision, self.recipe.blind)]
@@ -242,12 +258,17 @@ class Session:
         key = (query.emotion, query.show, query.sort)
         if key not in state.lists or not query.keep:
             blind, decisions = self.recipe.blind, state.decisions
-            listed = [
-                item
-                for item in state.items
-                if keeps(query.show, item, decision := decisions.get(item.item_id))
-                and query.emotion in (None, group_of(item, decision, blind))
-            ]
+            everything = query.show == "all" and query.emotion is None
+            listed = (
+                state.items
+                if everything
+                else [
+                    item
+                    for item in state.items
+                    if keeps(query.show, item, decision := decisions.get(item.item_id))
+                    and query.emotion in (None, group_of(item, decision, blind))
+                ]
+            )
             if query.sort != "found":
                 listed = [listed[index] for index in order(listed, query.sort, self._signals(kind))]
             state.lists[key] = listed

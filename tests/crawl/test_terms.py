@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from btfer_builder.catalog.funnel import funnel
-from btfer_builder.catalog.review import review_items
+from btfer_builder.catalog.review import item_origins, review_items
 from btfer_builder.catalog.tombstones import url_sha256
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.errors import BtferError
@@ -174,9 +174,10 @@ def test_rights_of_the_person_shown_are_kept(web, workspace, crawl, rows):
     assert [row["restrictions"] for row in rows("images")] == ["personality|trademarked"]
     dedupe(workspace, workspace.recipe.dedupe)
     (item,) = review_items(workspace.catalog, "image")
-    assert item.restrictions == "personality|trademarked"
+    origin = item_origins(workspace.catalog, "image", [item.item_id])[item.item_id]
+    assert origin.restrictions == "personality|trademarked"
     nobody = ReviewSignals()
-    assert item_json(item, "image", None, [], [], nobody)["restrictions"] == ["personality", "trademarked"]
+    assert item_json(item, "image", None, [], [], nobody, origin)["restrictions"] == ["personality", "trademarked"]
 
 
 def test_a_smaller_copy_is_fetched_where_the_host_refuses_the_large_one(web, crawl, rows):

@@ -21,7 +21,7 @@ from btfer_builder.review.ordering import ORDERS, ReviewSignals, order
 
 
 def item(item_id="a", **more) -> ReviewItem:
-    values = dict(listed_under="happy", conflict=False, query="", license="", confidence=0.99, upscale=1.0,
+    values = dict(listed_under="happy", conflict=False, confidence=0.99, upscale=1.0,
                   duplicates=0, distance=None)  # fmt: skip
     return ReviewItem(item_id, **(values | more))
 
