@@ -349,11 +349,10 @@ def _show_report(report: dict[str, Any]) -> None:
     rows.append(("macro", macro["precision"], macro["recall"], macro["f1"], report["n"]))
     low, high = report["accuracy_interval_95"]
     table(report["model"], ["emotion", "precision", "recall", "F1", "faces"], rows)
-    kernels = report["kernels"]
-    changed = max((kernel["changed"] for kernel in kernels), default=0)
+    changed = max((kernel["changed"] for kernel in report["kernels"]), default=0)
     more = (
         f"; {changed:.1%} of the answers change with the interpolation, which is not declared"
-        if kernels
+        if changed
         else ""
     )
     paragraph(

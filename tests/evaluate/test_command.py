@@ -183,7 +183,7 @@ def test_a_set_of_one_face_and_absent_classes_are_told_as_such(room):
             (room / "faces" / emotion).rmdir()
     models = ["typed_models:happy", "typed_models:brightness"]
     text = run("eval", *models, "--data", "faces", "--size", "8")
-    assert "over 1 face; 0.0% of the answers change" in text
+    assert "over 1 face\n" in text  # no answer changes with the interpolation
     assert any(line.endswith(", 1 face") for line in map(str.rstrip, text.splitlines()))
     (absent,) = {tuple(line.split()) for line in text.splitlines() if line.startswith("angry")}
     assert absent == ("angry", "–", "–", "–", "0")
