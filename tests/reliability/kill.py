@@ -104,6 +104,5 @@ def _watched(step: Callable[[str], None]) -> Iterator[None]:
 def _counts(path: Any) -> bool:
     """Whether a path is the command's: locks, devices and Python's own caches are not."""
     name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
-    return (
-        bool(name) and not name.startswith(("/dev/", "/proc/")) and Path(name).suffix not in {".lock", ".pyc"}
-    )
+    device = name.startswith(("/dev/", "/proc/")) and not name.startswith("/dev/shm/")  # files in memory
+    return bool(name) and not device and Path(name).suffix not in {".lock", ".pyc"}
