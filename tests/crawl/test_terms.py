@@ -177,7 +177,10 @@ def test_rights_of_the_person_shown_are_kept(web, workspace, crawl, rows):
     origin = item_origins(workspace.catalog, "image", [item.item_id])[item.item_id]
     assert origin.restrictions == "personality|trademarked"
     nobody = ReviewSignals()
-    assert item_json(item, "image", None, [], [], nobody, origin)["restrictions"] == ["personality", "trademarked"]
+    assert item_json(item, "image", None, [], [], nobody, origin)["restrictions"] == [
+        "personality",
+        "trademarked",
+    ]
 
 
 def test_a_smaller_copy_is_fetched_where_the_host_refuses_the_large_one(web, crawl, rows):
