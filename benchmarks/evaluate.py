@@ -26,7 +26,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.record import Figure, add_option, record
 from btfer_builder.config import EvalRecipe
-from btfer_builder.images.encode import png
 from btfer_builder.evaluate import faces_in_folder
 from btfer_builder.evaluate.convert import convert_model
 from btfer_builder.evaluate.evaluate import make_job
@@ -35,6 +34,7 @@ from btfer_builder.evaluate.loaders.registry import load_model
 from btfer_builder.evaluate.signature import content_digests
 from btfer_builder.images import inflate
 from btfer_builder.images.decode import decode_image
+from btfer_builder.images.encode import png
 from btfer_builder.images.face_cache import MemoryCache
 from btfer_builder.io.tensorflow_import import import_tensorflow
 from btfer_builder.labels import EMOTIONS

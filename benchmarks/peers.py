@@ -75,9 +75,9 @@ def mtcnn() -> Finder:
 
 def mtcnn_crops() -> Finder:
     """Return the way from a JPEG file to the same crops with mtcnn 1.0.0 as it comes."""
-    from btfer_builder.images.encode import png
     from btfer_builder.crop.geometry import Box, crop_box, cut
     from btfer_builder.images.decode import decode_image
+    from btfer_builder.images.encode import png
     from btfer_builder.io.atomic import write_bytes
 
     find = _mtcnn()

@@ -35,7 +35,7 @@ def run() -> None:
         code = INTERRUPTED
     except SystemExit as end:
         code = end.code
-    if code == INTERRUPTED:
+    if code in (INTERRUPTED, TERMINATED):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would show a traceback of the shutdown
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         code = TERMINATED if received else code

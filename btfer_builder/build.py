@@ -12,10 +12,12 @@ from btfer_builder.catalog.forecast import emotion_progress, review_seconds
 from btfer_builder.catalog.funnel import StageCount, funnel
 from btfer_builder.config import CrawlRecipe, QueriesRecipe, SampleRecipe, SourceRecipe, override
 from btfer_builder.crawl.engines import SEARCH_ENGINES
+from btfer_builder.crawl.engines.folder import find_classes
 from btfer_builder.crawl.stage import crawl, plan
 from btfer_builder.crop.stage import crop
 from btfer_builder.dedupe.face_stage import dedupe_faces
 from btfer_builder.dedupe.stage import dedupe
+from btfer_builder.images.files import list_images
 from btfer_builder.io.text import counted
 from btfer_builder.next_step import NextStep, next_step
 from btfer_builder.queries.plan import plan_queries
@@ -146,7 +148,11 @@ def plan_build(workspace: Workspace, settings: BuildSettings) -> list[PlannedSta
 def _planned_crawl(workspace: Workspace, settings: BuildSettings) -> PlannedStage:
     recipe = _crawl_recipe(settings)
     if any(name not in SEARCH_ENGINES for name in recipe.engine):
-        return PlannedStage("crawl", f"all pictures in {settings.path}")
+        if settings.path is None or "folder" not in recipe.engine:
+            return PlannedStage("crawl", f"all pictures in {settings.path}")
+        folders, _ = find_classes(settings.path, settings.queries.emotion)
+        count = sum(len(list_images(folder.path).images) for folder in folders)
+        return PlannedStage("crawl", f"{counted(count, 'picture')} in {settings.path}", count)
     lines = plan(workspace, recipe, plan_queries(workspace.queries, settings.queries))
     missing = sum(line.missing_images(recipe.for_sample) for line in emotion_progress(workspace.catalog))
     parts, seconds, least = [], 0.0, 0

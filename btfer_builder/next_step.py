@@ -66,6 +66,8 @@ class Facts:
         The command that continues a crawl that was interrupted; empty if the last one ended.
     engines
         The options of the last crawl that name its engines, if they are not those of `btfer.toml`.
+    draw
+        The options of a sample of `wanted` faces, if that is not the number of `btfer.toml`.
     stale
         Faces of the sample that are not in the set any more.
     redraw
@@ -79,6 +81,7 @@ class Facts:
     open: OpenFaces = field(default_factory=OpenFaces)
     recrawl: str = ""
     engines: str = ""
+    draw: str = ""
     stale: int = 0
     redraw: bool = False
     scored: bool = False
@@ -116,7 +119,8 @@ def next_step(
     """
     catalog = workspace.catalog
     counts = counts or ItemCounts(catalog)
-    wanted = wanted or workspace.recipe.sample.faces_per_class
+    usual = workspace.recipe.sample.faces_per_class
+    wanted = wanted or usual
     drawable = {line.emotion: line.drawable for line in emotion_progress(catalog, counts)}
     if short is not None:  # a draw also knows about licences, leakage and limits of sources
         drawable = {emotion: wanted - short.get(emotion, 0) for emotion in EMOTIONS}
@@ -130,6 +134,7 @@ def next_step(
             open=open_faces(counts),
             recrawl=recrawl,
             engines=named,
+            draw=f" --per-class {wanted}" if wanted != usual else "",
             stale=state.left + state.rejected + state.relabelled + state.taken_down,
             redraw=short is not None,
             scored=any(workspace.reports.glob("*/metrics.json")),
@@ -211,7 +216,7 @@ def _after_sample(drawn: int, facts: Facts) -> NextStep:
         return (
             _review(facts)
             if facts.short and _waiting(facts.open)
-            else NextStep("sample", changed, "btfer sample")
+            else NextStep("sample", changed, "btfer sample" + facts.draw)
         )
     if not facts.scored:
         return NextStep(
@@ -226,7 +231,9 @@ def _after_sample(drawn: int, facts: Facts) -> NextStep:
 def _to_sample(at: Mapping[str, StageCount], facts: Facts) -> NextStep:
     if not facts.short:
         return NextStep(
-            "sample", f"each emotion has {counted(facts.wanted, 'accepted face')} or more", "btfer sample"
+            "sample",
+            f"each emotion has {counted(facts.wanted, 'accepted face')} or more",
+            "btfer sample" + facts.draw,
         )
     if _waiting(facts.open):
         return _review(facts)
@@ -269,12 +276,12 @@ def _shortage(facts: Facts) -> str:
     short = facts.short
     least = facts.wanted - max(short.values())
     notes = [f"{counted(facts.open.skipped, 'face')} skipped"] if facts.open.skipped else []
-    notes += [f"there are enough for {least:,} of each"] if least else []
+    notes += [f"there are enough for {least:,} of each (--per-class {least})"] if least else []
     end = "".join(f"; {note}" for note in notes)
     if len(short) > 3:
         most = max(short, key=lambda emotion: short[emotion])
         which = "all" if len(short) == len(EMOTIONS) else f"{len(short)}"
-        return f"{which} emotions lack faces, most of all {most} ({short[most]:,}){end}"
+        return f"{which} emotions lack faces, most of all {most} ({short[most]:,} of {facts.wanted:,}){end}"
     (first, count), *others = short.items()
     rest = "".join(f", {emotion} {number:,}" for emotion, number in others)
     return f"{first} lacks {counted(count, 'face')}{rest}{end}"

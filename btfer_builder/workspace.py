@@ -1,6 +1,7 @@
 """A workspace: its files, its settings, its catalog, and a lock for each stage."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -178,11 +179,30 @@ def open_workspace(directory: Path | None) -> Workspace:
         If the folder is not a workspace.
     """
     root = (directory or Path(os.environ.get("BTFER_WORKSPACE") or ".")).absolute()
-    if not (root / RECIPE_NAME).is_file():
+    recipe = root / RECIPE_NAME
+    if not os.path.lexists(recipe):
+        near = _nearest_workspace(root)
+        end = f"{near} is one: use btfer -w {shlex.quote(str(near))}, or create" if near else "Create"
         raise BtferError(
-            f"{root} is not a workspace: it has no {RECIPE_NAME}. Create one with: btfer init {root}"
+            f"{root} is not a workspace: it has no {RECIPE_NAME}. {end} one with: btfer init {shlex.quote(str(root))}"
+        )
+    if not recipe.is_file():
+        raise BtferError(
+            f"{recipe} is not a file; move it away, then write the settings again with: btfer init {root}"
         )
     return Workspace(root)
+
+
+def _nearest_workspace(folder: Path) -> Path | None:
+    """Return the workspace that a folder is in, or else the only one among the folders in it."""
+    for above in folder.parents:
+        if (above / RECIPE_NAME).is_file():
+            return above
+    try:
+        below = [entry.parent for entry in folder.glob(f"*/{RECIPE_NAME}") if entry.is_file()]
+    except OSError:
+        return None
+    return below[0] if len(below) == 1 else None
 
 
 def find_workspace(directory: Path | None) -> Workspace | None:
@@ -194,7 +214,7 @@ def find_workspace(directory: Path | None) -> Workspace | None:
         If the folder that is named is not a workspace.
     """
     named = directory or os.environ.get("BTFER_WORKSPACE")
-    return open_workspace(directory) if named or (Path.cwd() / RECIPE_NAME).is_file() else None
+    return open_workspace(directory) if named or os.path.lexists(Path.cwd() / RECIPE_NAME) else None
 
 
 def recipe_of(directory: Path | None) -> Recipe:
@@ -206,7 +226,7 @@ def recipe_of(directory: Path | None) -> Recipe:
         If the given folder is not a workspace, or its settings are invalid.
     """
     root = directory or Path(os.environ.get("BTFER_WORKSPACE") or ".")
-    if directory is None and not (root / RECIPE_NAME).is_file():
+    if directory is None and not os.path.lexists(root / RECIPE_NAME):
         return Recipe()
     return open_workspace(root).recipe
 
@@ -226,6 +246,8 @@ def create_workspace(directory: Path) -> Workspace:
         for folder in (workspace.queries, workspace.data, workspace.manifests):
             folder.mkdir(parents=True, exist_ok=True)
         recipe = workspace.root / RECIPE_NAME
+        if os.path.lexists(recipe) and not recipe.is_file():
+            raise BtferError(f"{recipe} is not a file; move it away and run btfer init again")
         if not recipe.exists():
             recipe.write_text(recipe_text(), encoding="utf-8")
         for vocabulary in sorted(default_vocabulary().glob("*.yaml")):

@@ -201,7 +201,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     cv2.imwrite(str(IMAGES / "way.png"), way()[..., ::-1])
     report = next((WORKSPACE / "reports").glob("*/report.html"))
-    screenshot(report.as_uri(), IMAGES / "report.png", 1180, 1840)
+    screenshot(report.as_uri(), IMAGES / "report.png", 1180, 900)
     review_pages()
     release_and_leaderboard()
     curves()

@@ -13,6 +13,7 @@ from btfer_builder.catalog.review import add_decisions
 from btfer_builder.cli.main import main
 from btfer_builder.config import CrawlRecipe, QueriesRecipe, SampleRecipe, SourceRecipe
 from btfer_builder.errors import BtferError
+from btfer_builder.next_step import next_step
 from btfer_builder.records import Decision, FaceDedupe
 from btfer_builder.workspace import Workspace, create_workspace
 from demo.pictures import LOOKS_LIKE, encode, portrait
@@ -81,6 +82,49 @@ def test_a_build_runs_to_the_review_and_draws_the_sample_after_it(workspace, pho
     ws.import_decisions(ws.export_decisions(reviewer="ana").assign(verdict="accept"), reviewer="ana")
     short = run(workspace, "--per-class", "1")
     assert (short["stages"], short["next"]["command"]) == ([], "btfer crawl --engine folder --path PATH")
+
+
+def test_pictures_that_are_not_sorted_are_refused_by_the_plan_too(workspace, photos, tmp_path):
+    (tmp_path / "mine").mkdir()
+    for number, photo in enumerate(photos.rglob("*.jpg")):
+        photo.rename(tmp_path / "mine" / f"{number}.jpg")
+    own = ("--engine", "folder", "--path", str(tmp_path / "mine"))
+    for more in ((), ("--plan",)):
+        done = CliRunner().invoke(main, ["build", *own, *more, "-w", str(workspace.root)])
+        assert done.exit_code == 1
+        assert "mine: no folder in it is named after an emotion" in done.stderr
+        assert "not sorted yet, name one with --emotion" in done.stderr
+    planned = run(workspace, *own, "--plan", "--emotion", "happy")["plan"]
+    assert (planned[0]["work"], planned[0]["items"]) == (f"2 pictures in {tmp_path / 'mine'}", 2)
+
+
+def test_what_is_true_of_own_pictures_is_stated_in_a_build(workspace, photos):
+    own = ("--engine", "folder", "--path", str(photos), "--until", "crawl")
+    run(workspace, *own, "--source-license", "by", "--source-creator", "Ana")
+    rows = workspace.catalog.rows("SELECT DISTINCT license, creator FROM candidates")
+    assert [tuple(row) for row in rows] == [("by", "Ana")]
+
+
+def test_a_build_with_its_own_number_of_faces_goes_on_with_it(workspace, monkeypatch):
+    filled = fill_catalog(workspace, per_emotion=3)
+    replace_face_dedupes(workspace.catalog, [FaceDedupe(face, "kept") for face in filled.face_ids], [])
+    asked = {}
+
+    def review(workspace, *_, wanted, **__):
+        asked["wanted"] = wanted
+        accept_all(workspace, filled)
+        return "21 decisions recorded", 2
+
+    monkeypatch.setattr("btfer_builder.cli.build.serve_page", review)
+    monkeypatch.chdir(workspace.root)
+    done = CliRunner().invoke(main, ["build", "--per-class", "3"])
+    assert done.exit_code == 130  # as of a shell after Ctrl-C, and nothing is aborted
+    assert (asked, done.stderr) == ({"wanted": 3}, "")
+    assert "Label them on the page; then: btfer build --per-class 3\n" in done.stdout
+    assert done.stdout.endswith("each emotion has 3 accepted faces or more:\n  btfer build --per-class 3\n")
+    assert next_step(workspace).sentence == (
+        "all emotions lack faces, most of all angry (297 of 300); there are enough for 3 of each (--per-class 3)"
+    )
 
 
 def test_a_build_draws_when_enough_is_accepted_and_not_before_until(workspace):

@@ -15,6 +15,7 @@ from btfer_builder.catalog.open_faces import OpenFaces
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.catalog.searches import add_search
 from btfer_builder.cli.main import main
+from btfer_builder.cli.next_line import from_here
 from btfer_builder.config import SampleRecipe
 from btfer_builder.errors import BtferError
 from btfer_builder.labels import EMOTIONS
@@ -100,7 +101,7 @@ FULL = dict.fromkeys(EMOTIONS, 2)
         ),
         (
             counts(crawl=(3, 0, 0), crop=(3, 0, 0)), Facts(2, open=OpenFaces(skipped=1)),
-            "btfer crawl --for-sample 2", "all emotions lack faces, most of all angry (2); 1 face skipped",
+            "btfer crawl --for-sample 2", "all emotions lack faces, most of all angry (2 of 2); 1 face skipped",
         ),
         (
             counts(crawl=(3, 0, 0), crop=(3, 0, 0)), Facts(2, FULL | {"fear": 1, "sad": 0}),
@@ -139,11 +140,11 @@ def test_the_way_of_a_set_from_an_empty_workspace(workspace):
     assert next_step(workspace, wanted=2).command == "btfer review"
     label_all(workspace, filled)
     assert next_step(workspace).command == "btfer crawl --for-sample 300"
-    assert next_step(workspace, wanted=2).command == "btfer sample"
+    assert next_step(workspace, wanted=2).command == "btfer sample --per-class 2"
     sample(workspace, SampleRecipe(per_class=2))
     assert next_step(workspace).command == "btfer eval MODEL"
     label(workspace, filled.faces["happy"][0], "sad")
-    assert next_step(workspace, wanted=1).command == "btfer sample"
+    assert next_step(workspace, wanted=1).command == "btfer sample --per-class 1"
 
 
 def test_what_faces_wait_for(workspace):
@@ -191,11 +192,16 @@ def test_a_stage_that_nothing_has_reached_names_the_step_before(
 ):
     monkeypatch.chdir(tmp_path)
     error = run(workspace, *arguments, code=1).stderr
-    assert error == f"Error: {stage}: nothing to do; there are no pictures yet: btfer crawl\n"
+    assert error == f"Error: {stage}: nothing to do; there are no pictures yet: btfer -w faces crawl\n"
+    monkeypatch.chdir(workspace.root)
+    assert f"{stage}: nothing to do; there are no pictures yet: btfer crawl\n" in (
+        CliRunner().invoke(main, arguments).stderr
+    )
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_crop_before_dedupe_and_review_before_crop(workspace):
+def test_crop_before_dedupe_and_review_before_crop(workspace, monkeypatch):
+    monkeypatch.setenv("BTFER_WORKSPACE", str(workspace.root))
     filled = fill_catalog(workspace, ["fear"], per_emotion=2, faces=False)
     assert (
         "nothing to do; 2 images wait for crop: btfer crop; photos are reviewed with btfer review --round images"
@@ -210,7 +216,8 @@ def test_crop_before_dedupe_and_review_before_crop(workspace):
         ws.crop()
 
 
-def test_a_short_sample_names_what_waits_and_claims_nothing(workspace):
+def test_a_short_sample_names_what_waits_and_claims_nothing(workspace, monkeypatch):
+    monkeypatch.setenv("BTFER_WORKSPACE", str(workspace.root))
     filled = fill_catalog(workspace, per_emotion=3)
     compared(workspace, filled)
     label_all(workspace, filled)
@@ -249,3 +256,16 @@ def test_every_stage_ends_with_the_next_step(workspace, tmp_path, monkeypatch):
     ws = bt.open_workspace(workspace.root)
     assert ws.next_step().command == "review()"
     assert "Next: 14 faces wait for review: <code>review()</code>" in ws._repr_html_()
+
+
+def test_every_command_in_a_message_works_where_the_user_is(workspace, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = "another btfer crop is running; btfer than; btfer dedupe --faces, then btfer crop. Or btfer init x"
+    named = (
+        "another btfer crop is running; btfer than; btfer -w faces dedupe --faces, then btfer -w faces crop. "
+    )
+    assert from_here(workspace.root, said) == named + "Or btfer init x"
+    spaced = tmp_path / "my faces"
+    assert from_here(spaced, "btfer crop") == "btfer -w 'my faces' crop"
+    monkeypatch.setenv("BTFER_WORKSPACE", str(workspace.root))
+    assert from_here(workspace.root, said) == said

@@ -58,9 +58,7 @@ def plan_of(recipe: BenchmarkRecipe) -> GridPlan:
     return plan
 
 
-def finished_runs(
-    recipe: BenchmarkRecipe, plan: GridPlan, *, leave_out: bool = False
-) -> dict[str, Result]:
+def finished_runs(recipe: BenchmarkRecipe, plan: GridPlan, *, leave_out: bool = False) -> dict[str, Result]:
     """Return the results, by id, that have the scoring settings of the recipe and the current BTFER sample.
 
     Parameters

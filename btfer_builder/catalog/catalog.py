@@ -84,6 +84,10 @@ class Catalog:
                 raise BtferError(f"{path}: the disk is full; free space and run the command again") from None
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:
                 raise BtferError(f"{path} or its folder is write-protected; make both writable") from None
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CANTOPEN:
+                raise BtferError(
+                    f"{path} cannot be opened or made; it must be a file you may read, in a folder you may write"
+                ) from None
             if error.sqlite_errorcode & 0xFF in _PASSING:
                 raise BtferError(f"{path}: {error}; nothing was changed, run the command again") from None
             raise BtferError(

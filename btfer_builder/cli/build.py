@@ -1,6 +1,6 @@
 """The command build: every stage that needs no person, the review page, and the sample."""
 
-import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from btfer_builder.cli.next_line import from_here, show_next
 from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.cli.review_page import serve_page
-from btfer_builder.config import CrawlRecipe, QueriesRecipe, ReviewRecipe, SampleRecipe
+from btfer_builder.config import CrawlRecipe, QueriesRecipe, ReviewRecipe, SampleRecipe, SourceRecipe
 from btfer_builder.io.text import counted
 from btfer_builder.workspace import Workspace, open_workspace
 
@@ -27,6 +27,7 @@ CRAWL = ("engine", "engine_url", "license", "per_query", "contact", "allow_priva
 @click.command()
 @recipe_options(CrawlRecipe, *CRAWL)
 @recipe_options(QueriesRecipe, "language", "emotion", "no_minors")
+@recipe_options(SourceRecipe)
 @click.option(
     "--path",
     type=click.Path(path_type=Path, exists=True),
@@ -62,7 +63,7 @@ def build(
     \b
     Examples:
       btfer build --contact you@university.edu
-      btfer build --engine folder --path photos --per-class 20
+      btfer build --engine folder --path photos --per-class 20 --source-license by
       btfer build --plan
       btfer build --until crop
     """
@@ -75,7 +76,7 @@ def build(
     settings = BuildSettings(
         crawl=apply_cli_options(recipe.crawl, options),
         queries=apply_cli_options(recipe.queries, options),
-        source=recipe.source,
+        source=apply_cli_options(recipe.source, options),
         sample=apply_cli_options(recipe.sample, {"per_class": options["per_class"]}),
         path=path,
         asked=frozenset(given_flags({"per_class": options["per_class"]})),
@@ -99,18 +100,19 @@ def build(
     if not (result.waits_for_review and settings.reaches("review")):
         show_next(workspace, result.next)
         return
-    again = "btfer build" + (f" --per-class {options['per_class']}" if options["per_class"] else "")
+    wanted = settings.sample.faces_per_class
+    again = "btfer build" + (f" --per-class {wanted}" if options["per_class"] else "")
     echo(f"\n{result.next.sentence}. Label them on the page; then: {from_here(workspace.root, again)}")
     review = apply_cli_options(recipe.review, {name: options[name] for name in ("reviewer", "port")})
     text, stopped = serve_page(
         workspace, review, None, (), as_json=False, adjudicate="--adjudicate" in result.next.command,
-        browser=not no_browser,
+        browser=not no_browser, wanted=wanted,
     )  # fmt: skip
     echo(text)
-    step = next_step(workspace, wanted=settings.sample.faces_per_class)
+    step = next_step(workspace, wanted=wanted)
     show_next(workspace, replace(step, command=again) if step.stage == "sample" else step)
     if stopped is not None:
-        signal.raise_signal(stopped)
+        sys.exit(128 + stopped)
 
 
 def _show_plan(workspace: Workspace, planned: "list[PlannedStage]") -> None:

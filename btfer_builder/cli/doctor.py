@@ -14,7 +14,7 @@ from btfer_builder.cli.options import common_options
 from btfer_builder.cli.output import echo, emit_json
 from btfer_builder.errors import BtferError
 from btfer_builder.io.text import counted
-from btfer_builder.workspace import find_workspace
+from btfer_builder.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
     from btfer_builder.doctor.findings import Finding
@@ -44,7 +44,7 @@ def doctor(directory: Path | None, as_json: bool) -> None:
     for finding in examine(workspace):
         findings.append(finding)
         if not as_json:
-            _show(finding, workspace.root if workspace else None)
+            _show(finding, workspace)
     states = Counter(finding.state for finding in findings)
     if as_json:
         emit_json({"problems": states["problem"], "findings": [finding.to_dict() for finding in findings]})
@@ -52,14 +52,17 @@ def doctor(directory: Path | None, as_json: bool) -> None:
         echo(f"\n{counted(states['problem'], 'problem')}, {counted(states['note'], 'note')}")
     if problems := [finding for finding in findings if finding.state == "problem"]:
         first = problems[0]
-        raise BtferError(f"{first.subject}: {first.found}" + (f"; {first.advice}" if first.advice else ""))
+        others = ", ".join(dict.fromkeys(finding.subject for finding in problems[1:]))
+        raise BtferError(
+            f"{first.subject}: {first.found}"
+            + (f"; {first.advice}" if first.advice else "")
+            + (f". Problems, too: {others}" if others else "")
+        )
 
 
-def _show(finding: "Finding", root: Path | None) -> None:
+def _show(finding: "Finding", workspace: Workspace | None) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
-    advice = (
-        from_here(root, finding.advice) if root and finding.advice.startswith("btfer ") else finding.advice
-    )
+    advice = from_here(workspace.root, finding.advice) if workspace else finding.advice
     for start, text in (
         (f"{finding.state:<{_STATE}}{finding.subject:<{_SUBJECT}}", finding.found),
         ("", advice),

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from btfer_builder.cli.mistakes import Choice
+from btfer_builder.cli.next_line import show_next
 from btfer_builder.cli.options import (
     apply_cli_options,
     common_options,
@@ -128,12 +129,12 @@ def evaluate(
         cache=faces.cache,
     )
     for report in reports:
-        if model_card:
-            write_model_card(report.evaluation, report.path)
         fed = report.evaluation.preprocessing_dict()
         echo_stderr(f"{report.model}: preprocessing {fed['in_words']} (from {fed['declared_by']})")
         for note in report.notes:
             echo_stderr(f"{report.model}: {note}")
+    for report in reports if model_card else ():
+        write_model_card(report.evaluation, report.path)
     result: dict[str, Any] = {"reports": [report.to_dict() for report in reports]}
     if not as_json:
         for item in result["reports"]:
@@ -141,8 +142,7 @@ def evaluate(
     if len(reports) > 1:
         paths = [report.path for report in reports]
         result["comparison"] = _compare(folder / COMPARISON, paths, recipe, as_json=as_json)
-    if as_json:
-        emit_json(result)
+    _end(result, directory, as_json=as_json, sample=data is None)
 
 
 @click.command()
@@ -326,8 +326,16 @@ def _compare(
             title = f"{board.set_name} #{board.set_hash}, {counted(board.n, 'face')}"
             table(title, heads(), shown_cells(board))
             paragraph("\n".join([significance_summary(board), *order_sentences(board), *board.notes]))
-        echo(str(folder))
+        echo(str(folder / "leaderboard.html"))
     return {"leaderboards": [board.to_dict() for board in boards], "path": str(folder)}
+
+
+def _end(result: dict[str, Any], directory: Path | None, *, as_json: bool, sample: bool) -> None:
+    """Print the result for programs, or what comes after a score on the sample."""
+    if as_json:
+        emit_json(result)
+    elif sample:
+        show_next(open_workspace(directory))
 
 
 def _show_report(report: dict[str, Any]) -> None:
@@ -351,4 +359,4 @@ def _show_report(report: dict[str, Any]) -> None:
     paragraph(
         f"accuracy {report['accuracy']:.3f} ({low:.3f} to {high:.3f}) over {counted(report['n'], 'face')}{more}"
     )
-    echo(f"{report['signature']}\n{report['path']}")
+    echo(f"{report['signature']}\n{Path(report['path']) / 'report.html'}")

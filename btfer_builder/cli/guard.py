@@ -5,14 +5,16 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
 
+from btfer_builder.cli.next_line import from_here
 from btfer_builder.cli.output import echo
 from btfer_builder.cli.run_log import RunLog
 from btfer_builder.errors import line_of
-from btfer_builder.io.terminal import silent
+from btfer_builder.io.terminal import reworded, silent
 from btfer_builder.io.text import one_line
 
 #: Exit code of an error of the program itself (EX_SOFTWARE of sysexits.h).
@@ -33,10 +35,11 @@ def guard(directory: Path | None, *, quiet: bool = False, verbose: bool = False)
         Show versions, the traceback of an error, and where the log is.
     """
     log = RunLog(directory)
+    here = partial(from_here, directory.absolute()) if directory else str
     if verbose:
         echo(f"{log.versions}; workspace {log.root}", err=True)
     try:
-        with silent(quiet):
+        with silent(quiet), reworded(here):
             yield
     except (KeyboardInterrupt, click.exceptions.Exit, click.Abort, click.ClickException, SystemExit) as end:
         log.end(type(end).__name__)
@@ -53,7 +56,7 @@ def guard(directory: Path | None, *, quiet: bool = False, verbose: bool = False)
         if verbose:
             echo("".join(traceback.format_exception(error)), err=True)
             _show_place(place)
-        echo(f"Error: {line}", err=True)
+        echo(f"Error: {here(line)}", err=True)
         sys.exit(code)
     else:
         place = log.end("done")

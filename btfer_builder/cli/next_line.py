@@ -1,16 +1,21 @@
 """Print the next step of a workspace, with a command that works where the user is."""
 
 import os
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from btfer_builder.cli.main import COMMANDS
 from btfer_builder.cli.output import echo
 from btfer_builder.io.terminal import messages_shown
 from btfer_builder.workspace import Workspace
 
 if TYPE_CHECKING:
     from btfer_builder.next_step import NextStep
+
+#: The beginning of a command in a text; "another btfer crop is running" is none, and init makes a workspace.
+_COMMAND = re.compile(rf"(?<!another )(?<!next )\bbtfer (?=({'|'.join(set(COMMANDS) - {'init'})})\b)")
 
 
 def show_next(workspace: Workspace, step: "NextStep | None" = None) -> None:
@@ -23,10 +28,11 @@ def show_next(workspace: Workspace, step: "NextStep | None" = None) -> None:
     echo(f"\nNext: {step.sentence}:\n  {from_here(workspace.root, step.command)}")
 
 
-def from_here(root: Path, command: str) -> str:
-    """Return a command with `-w DIR` if the workspace is not the one that is found without it."""
+def from_here(root: Path, text: str) -> str:
+    """Return a text whose commands have `-w DIR` if the workspace is not the one that is found without it."""
     if Path(os.environ.get("BTFER_WORKSPACE") or ".").absolute() == root:
-        return command
+        return text
     here = Path.cwd()
     shown = root.relative_to(here) if root.is_relative_to(here) else root
-    return command.replace("btfer ", f"btfer -w {shlex.quote(str(shown))} ", 1)
+    named = f"btfer -w {shlex.quote(str(shown))} "
+    return _COMMAND.sub(lambda _: named, text)

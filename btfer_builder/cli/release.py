@@ -1,5 +1,6 @@
 """The commands about releases: release, scan-release, rebuild, takedown, purge, recheck, diff."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,7 @@ import click
 
 from btfer_builder import __version__
 from btfer_builder.cli.mistakes import Choice
+from btfer_builder.cli.next_line import show_next
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.config import CrawlRecipe, ReleaseRecipe
@@ -46,13 +48,14 @@ def release(directory: Path | None, as_json: bool, out: Path, **options: Any) ->
         emit_json(result.to_dict())
         return
     facts = result.statistics
-    echo(f"{facts.title}: wrote {counted(facts.total, 'face')} to {result.path}")
+    echo(f"{facts.title}: wrote {counted(facts.total, 'face')} to {os.path.normpath(result.path)}")
     if not facts.redistributable:
         echo_stderr(f"NOT FOR REDISTRIBUTION: {facts.licenses['unknown']} images have no known licence")
     if facts.no_derivatives:
         echo_stderr(
             f"{clause(facts.no_derivatives, 'image', 'are')} under a NoDerivatives licence: a crop may not be allowed"
         )
+    show_next(workspace)
 
 
 @click.command("scan-release")

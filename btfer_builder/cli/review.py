@@ -1,6 +1,6 @@
 """The commands about reviewers: review, agreement."""
 
-import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,7 @@ def review(
     elif export_path or import_path:
         emit_json(result | {"next": next_step(workspace).to_dict()})
     if stopped is not None:
-        signal.raise_signal(stopped)  # the exit code says which one it was
+        sys.exit(128 + stopped)  # the exit code says which signal it was
 
 
 @click.command()

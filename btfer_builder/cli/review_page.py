@@ -28,6 +28,7 @@ def serve_page(
     adjudicate: bool = False,
     model: Path | None = None,
     browser: bool = False,
+    wanted: int = 0,
 ) -> tuple[str, int | None]:
     """Serve the page, and return what was done and the signal that ended it.
 
@@ -43,6 +44,8 @@ def serve_page(
         As the options of `btfer review`.
     browser
         Open the page in the browser of this computer, if somebody is at a terminal of it.
+    wanted
+        Faces of each emotion that the sample is to have; 0 for those of `btfer.toml`.
     """
     from btfer_builder.catalog.review import count_decisions
     from btfer_builder.review.assignment import check_assigned, follow_rule
@@ -84,6 +87,7 @@ def serve_page(
         on_ready=ready,
         adjudicate=adjudicate,
         model=predictions,
+        wanted=wanted,
     )
     write_review_manifests(workspace)
     return f"{counted(count_decisions(catalog) - before, 'decision')} recorded", stopped

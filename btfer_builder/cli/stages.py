@@ -20,7 +20,7 @@ from btfer_builder.config import (
     SourceRecipe,
 )
 from btfer_builder.errors import BtferError
-from btfer_builder.io.terminal import echo_stderr
+from btfer_builder.io.terminal import echo_stderr, messages_shown
 from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.workspace import RECIPE_NAME, Workspace, create_workspace, open_workspace
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("folder", metavar="DIRECTORY", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("name", metavar="DIRECTORY", type=click.Path(file_okay=False))
 @common_options
-def init(folder: Path, as_json: bool, **_: Any) -> None:  # noqa: ANN401 - click's leftovers
+def init(name: str, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click's leftovers
     """Create a workspace in DIRECTORY.
 
     Writes the settings (btfer.toml) and the vocabulary of the search phrases (queries/), both to be edited.
@@ -41,9 +41,15 @@ def init(folder: Path, as_json: bool, **_: Any) -> None:  # noqa: ANN401 - click
     Example:
       btfer init faces
     """
+    if not name:
+        raise click.BadParameter(
+            "expected the name of a folder; '.' is the current one", param_hint="DIRECTORY"
+        )
+    folder = Path(name)
     existed = (folder / RECIPE_NAME).is_file()
     before = set(folder.glob("queries/*.yaml"))
     workspace = create_workspace(folder)
+    _ = workspace.catalog  # before the message: a full disk shows here
     if as_json:
         emit_json({"workspace": str(workspace.root), "existed": existed})
         return
@@ -59,7 +65,10 @@ def init(folder: Path, as_json: bool, **_: Any) -> None:  # noqa: ANN401 - click
             f"created workspace {workspace.root}; its settings are in btfer.toml, its search words in queries/"
         )
         show_next(workspace)
-        echo(f"Or every stage up to the review at once:\n  {from_here(workspace.root, 'btfer build')}")
+        if messages_shown():
+            build = from_here(workspace.root, "btfer build")
+            echo(f"Or every stage up to the review at once:\n  {build} --plan\n  {build}")
+            echo(f"With pictures of your own:\n  {build} --engine folder --path FOLDER")
 
 
 @click.command()

@@ -115,7 +115,10 @@ def explain(
     name = at.strip("`.")
     if kind is not None:
         text += _suggestion(text, _names_at(msgspec.inspect.type_info(kind), name))
-        text = text.replace("Object contains unknown field", "unknown setting")
+        text = text.replace(
+            "Object contains unknown field", f"unknown {'setting' if name else 'section or setting'}"
+        )
+        text = text.replace("`object`", f"a section, as [{name}]")
         if words := _WORDS.search(text):
             valid = [words[1] + word for word in words[2].split("|")]
             value = str(_value_at(given, name))

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from itertools import groupby
 
 from btfer_builder.catalog.crop import face_lengths, faces_to_render, is_whole, set_lengths
-from btfer_builder.images.encode import png
 from btfer_builder.crop.render import render_crop
 from btfer_builder.images.decode import Undecodable, decode_image
+from btfer_builder.images.encode import png
 from btfer_builder.io.atomic import sync_files, write_bytes
 from btfer_builder.io.storage import sizes_below
 from btfer_builder.workspace import Workspace

@@ -37,7 +37,8 @@ class CorruptionScore:
     mean_drop
         Accuracy on the original faces minus the mean over the severities.
     drop_interval
-        95 % paired bootstrap interval of the mean drop; None without resamples.
+        95 % paired bootstrap interval of the mean drop; None without resamples, or for one
+        source.
     """
 
     name: str
@@ -223,7 +224,8 @@ def corruption_scores(
         (counts @ drops.T) / counts.sum(axis=1, keepdims=True)
         for counts in draws(len(true), resamples, seed, sources)
     ]
-    spread = np.concatenate(drawn) if drawn else None
+    single = sources is not None and len(np.unique(sources)) < 2  # all of its draws are equal
+    spread = np.concatenate(drawn) if drawn and not single else None
     results = []
     for row, name in enumerate(CORRUPTIONS):
         scores = [score(true, corrupted[row * steps + step], sources) for step in range(steps)]

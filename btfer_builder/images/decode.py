@@ -3,14 +3,14 @@
 import io
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
 from btfer_builder.errors import BtferError
 from btfer_builder.images.formats import ICON, START, largest_in_icon, openers, unsupported
-from btfer_builder.images.inflate import with_stored_pixels
+from btfer_builder.images.inflate import inflate, with_stored_pixels, without_filters
 from btfer_builder.images.repair import readable
 from btfer_builder.io.storage import File, RemoteFile
 
@@ -118,9 +118,6 @@ def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[n
     ndarray of uint8, shape (height, width, 3), or None
         RGB, as from `decode_image`.
     """
-    import cv2
-    import numpy as np
-
     if content[:8] != _PNG or content[12:16] != b"IHDR" or content[24:29] != b"\x08\2\0\0\0":
         return None
     width, height = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
@@ -138,10 +135,24 @@ def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[n
         if kind == b"IDAT":
             pixels.append(view[start + 8 : end])
         if kind == b"IEND":
-            stored = with_stored_pixels(content[:33], pixels, height * (1 + 3 * width))
-            return cv2.imdecode(np.frombuffer(stored or content, np.uint8), cv2.IMREAD_COLOR_RGB)
+            return _plain_pixels(content, pixels, height, width)
         start = end + 4
     return None
+
+
+def _plain_pixels(
+    content: bytes, parts: Sequence[memoryview], height: int, width: int
+) -> "NDArray[np.uint8] | None":
+    """Return the pixels of a plain PNG; `parts` are the contents of its chunks of pixels."""
+    import cv2
+    import numpy as np
+
+    if blocks := inflate(parts, height * (1 + 3 * width)):
+        plain = without_filters(blocks, height, width)
+        if plain is not None:
+            return plain
+        content = with_stored_pixels(content[:33], blocks)
+    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
 
 
 def is_whole_png(content: bytes) -> bool:

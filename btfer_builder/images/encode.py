@@ -5,6 +5,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from btfer_builder.images import inflate
+from btfer_builder.images.inflate import SUB, UP
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,9 +13,6 @@ if TYPE_CHECKING:
 
 #: How every PNG begins, and the chunk that ends it.
 _START, _END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
-
-#: Number of a row's filter: differences to the pixel on the left, or to the row above.
-_SUB, _UP = 1, 2
 
 
 def png(pixels: "NDArray[np.uint8]") -> bytes:
@@ -29,7 +27,7 @@ def png(pixels: "NDArray[np.uint8]") -> bytes:
         stream = inflate.isal_zlib.compress(rows, 1)
     else:  # matches further away than a pixel are rare in photos and cost most of the time
         deflate = zlib.compressobj(1, strategy=zlib.Z_RLE)
-        stream = deflate.compress(rows) + deflate.flush()
+        stream = deflate.compress(rows.tobytes()) + deflate.flush()
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"".join((_START, *_chunk(b"IHDR", header), *_chunk(b"IDAT", stream), _END))
 
@@ -46,14 +44,14 @@ def _filtered(pixels: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     height, width, channels = pixels.shape
     rows = pixels.reshape(height, width * channels)
     filtered = np.empty((height, 1 + width * channels), np.uint8)
-    filtered[:, 0] = _SUB
+    filtered[:, 0] = SUB
     left = filtered[:, 1:]
     left[:, :channels] = rows[:, :channels]
     np.subtract(rows[:, channels:], rows[:, :-channels], out=left[:, channels:])
     above = rows.copy()
     np.subtract(rows[1:], rows[:-1], out=above[1:])
     smaller = _size(above) < _size(left)
-    filtered[smaller, 0] = _UP
+    filtered[smaller, 0] = UP
     filtered[smaller, 1:] = above[smaller]
     return filtered
 
@@ -62,4 +60,5 @@ def _size(differences: "NDArray[np.uint8]") -> "NDArray[np.uint32]":
     """Return the sum of each row's differences, as numbers from −128 to 127 without their sign."""
     import numpy as np
 
-    return np.abs(differences.view(np.int8)).view(np.uint8).sum(axis=1, dtype=np.uint32)
+    sizes: NDArray[np.uint32] = np.abs(differences.view(np.int8)).view(np.uint8).sum(axis=1, dtype=np.uint32)
+    return sizes

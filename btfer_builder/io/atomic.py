@@ -246,7 +246,9 @@ def sync_files(paths: Iterable[File]) -> None:
     local = [path for path in paths if isinstance(path, Path)]  # other storage has them when it answers
     if not local:
         return
-    with ThreadPoolExecutor(_SYNCED_AT_ONCE) as threads:  # the order does not matter: none counts before all are done
+    with ThreadPoolExecutor(
+        _SYNCED_AT_ONCE
+    ) as threads:  # the order does not matter: none counts before all are done
         list(threads.map(_sync, [*local, *{path.parent for path in local}]))
 
 

@@ -119,7 +119,7 @@ def _encoding(start: bytes) -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return the content of a TOML file.
+    """Return the content of a TOML file in UTF-8; a byte-order mark, as editors of Windows write it, is skipped.
 
     Raises
     ------
@@ -128,13 +128,19 @@ def read_toml(path: Path) -> dict[str, Any]:
     ValueError
         If it is not valid TOML in UTF-8, or nested too deeply.
     """
-    text = read_bytes(path).decode("utf-8")  # TOML has no byte-order mark
+    content = read_bytes(path)
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
-        content = tomllib.loads(text)
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ValueError(f"line {line} is not UTF-8; save the file as UTF-8") from None
+    try:
+        values = tomllib.loads(text)
     except RecursionError:
         raise too_deep() from None
-    check_depth(content)
-    return content
+    check_depth(values)
+    return values
 
 
 def check_depth(value: object) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 from btfer_builder.config import CrawlRecipe
 from btfer_builder.crawl.fetch import Fetched, Page
-from btfer_builder.images.encode import png
 from btfer_builder.crop.render import render_crop
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import Undecodable, decode_image
+from btfer_builder.images.encode import png
 from btfer_builder.images.hashing import pixel_hash
 from btfer_builder.io.atomic import temporary_folder, write_bytes
 from btfer_builder.io.csv import write_csv

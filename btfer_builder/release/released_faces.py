@@ -206,10 +206,15 @@ def _check_terms(faces: list[ReleasedFace], recipe: ReleaseRecipe) -> None:
         return
     unlicensed = [face.face_id for face in faces if face.license == UNKNOWN]
     if unlicensed and not recipe.include_unlicensed:
+        own = any(face.source.url.startswith("file:") for face in faces if face.license == UNKNOWN)
+        state = (
+            "State that of your own pictures: btfer crawl --engine folder --path FOLDER --source-license by. "
+        )
         raise BtferError(
             f"{len(unlicensed)} of {len(faces)} faces are from photos without a known licence, such as "
-            f"{unlicensed[0]}. Draw others: btfer sample --license {','.join(reversed(LICENSES))}; or release "
-            "addresses instead of images: --urls-only; or, for your own use: --include-unlicensed"
+            f"{unlicensed[0]}. {state if own else ''}Draw others: btfer sample "
+            f"--license {','.join(reversed(LICENSES))}; or release addresses "
+            "instead of images: --urls-only; or, for your own use: --include-unlicensed"
         )
 
 

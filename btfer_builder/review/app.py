@@ -56,6 +56,7 @@ def create_app(
     recipe: ReviewRecipe | None = None,
     adjudicate: bool = False,
     model: str | None = None,
+    wanted: int = 0,
 ) -> Starlette:
     """Return the review page of a workspace.
 
@@ -75,10 +76,12 @@ def create_app(
         Show what reviewers disagree on, and record adjudications.
     model
         The name under which the catalog holds the predictions of the model of `--model`.
+    wanted
+        Faces of each emotion that the sample is to have; 0 for those of `btfer.toml`.
     """
     recipe = recipe or ReviewRecipe()
     session = Session(workspace.catalog, reviewer, recipe, adjudicate=adjudicate, model=model)
-    page = _Page(workspace, session)
+    page = _Page(workspace, session, wanted)
     return Starlette(
         routes=[
             Route("/", page.index),
@@ -103,6 +106,7 @@ class _Page:
 
     workspace: Workspace
     session: Session
+    wanted: int
 
     def index(self, request: Request) -> Response:
         kind_of(request)  # report a mistyped address now instead of showing an empty page
@@ -132,7 +136,8 @@ class _Page:
     def next_step(self, request: Request) -> Response:
         kind = kind_of(request)
         agreement = agreement_so_far(self.workspace.catalog, kind, self.workspace.recipe.agreement)
-        return JSONResponse({"next": next_step(self.workspace).to_dict(), "agreement": agreement})
+        step = next_step(self.workspace, wanted=self.wanted)
+        return JSONResponse({"next": step.to_dict(), "agreement": agreement})
 
     def peers(self, request: Request) -> Response:
         kind, item_id, _ = self._item(request)

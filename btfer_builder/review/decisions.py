@@ -22,7 +22,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell, write_csv
 from btfer_builder.io.storage import Root
 from btfer_builder.io.terminal import echo_stderr
-from btfer_builder.labels import Emotion, parse_emotion
+from btfer_builder.labels import Emotion, emotion_of, parse_emotion
 from btfer_builder.reasons import REASONS
 from btfer_builder.records import Decision, Kind, Verdict
 from btfer_builder.review.assignment import items_for
@@ -322,7 +322,10 @@ def _rows_of(path: Path, table: Table) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _one_of(value: str, column: str, allowed: Collection[str]) -> str:
     if value.lower() not in allowed:
-        raise BtferError(f"{value!r} is not a {column}; expected one of {', '.join(allowed)}")
+        hint = (
+            "; a label belongs into the column emotion" if column == "verdict" and emotion_of(value) else ""
+        )
+        raise BtferError(f"{value!r} is not a {column}; expected one of {', '.join(allowed)}{hint}")
     return value.lower()
 
 

@@ -39,6 +39,7 @@ def serve(
     on_ready: Callable[[str], None],
     adjudicate: bool = False,
     model: str | None = None,
+    wanted: int = 0,
     stop: threading.Event | None = None,
 ) -> int | None:
     """Serve the review page until Ctrl-C or SIGTERM, whose number is returned, or until `stop` is set.
@@ -57,6 +58,8 @@ def serve(
         Show what reviewers disagree on, and record adjudications.
     model
         The name under which the catalog holds a model's predictions, for the order by doubt.
+    wanted
+        Faces of each emotion that the sample is to have; 0 for those of `btfer.toml`.
     stop
         Ends the server from another thread.
 
@@ -80,6 +83,7 @@ def serve(
             recipe=recipe,
             adjudicate=adjudicate,
             model=model,
+            wanted=wanted,
         )
         config = uvicorn.Config(
             app,

@@ -176,8 +176,8 @@ def shortage(workspace: Workspace, result: SampleResult) -> BtferError:
     """Return the error of a sample that was not written because classes have too few faces, with the next step."""
     missing = ", ".join(f"{emotion} {count}" for emotion, count in result.short.items())
     return BtferError(
-        f"some classes have too few faces (missing: {missing}); nothing was written. {step_after(workspace, result)}; "
-        "or use a smaller --per-class or --allow-short"
+        f"some classes have too few faces (missing: {missing}); nothing was written. Next: "
+        f"{step_after(workspace, result)}; or use a smaller --per-class or --allow-short"
     )
 
 

@@ -146,7 +146,7 @@ def test_a_folder_that_is_no_workspace_is_said_in_one_line(name, tmp_path):
     [
         ("[crop]\nsize = 3", "crop.size"),
         ("[crop]\nsiz = 256", "crop: unknown setting `siz`; did you mean `size`?"),
-        ("[corp]\nsize = 256", "unknown setting `corp`; did you mean `crop`?"),
+        ("[corp]\nsize = 256", "unknown section or setting `corp`; did you mean `crop`?"),
         ("[crop]\nzzz = 256", "crop: unknown setting `zzz`"),
         ("[crop]\nfit = 'sqare'", "crop.fit: Invalid enum value 'sqare'; did you mean `square`?"),
         ("[crop]\nfit = 'x'", "crop.fit: Invalid enum value 'x'; choose from square, stretch"),
@@ -198,7 +198,7 @@ def test_a_margin_that_leaves_no_face_is_refused(workspace):
 def test_eval_without_a_sample_says_what_to_do(workspace, tmp_path):
     model = tmp_path / "model.keras"
     model.write_bytes(b"")
-    assert "btfer sample" in run("eval", str(model), "-w", str(workspace), code=1)
+    assert f"btfer -w {workspace} sample" in run("eval", str(model), "-w", str(workspace), code=1)
 
 
 def test_init_completes_a_workspace_and_overwrites_nothing(workspace):

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from btfer_builder.cli.main import COMMANDS, main
-from btfer_builder.workspace import create_workspace
+from btfer_builder.workspace import create_workspace, recipe_of
 
 #: A name that no resolver knows (RFC 6761).
 NOWHERE = "engine.invalid"
@@ -117,7 +117,8 @@ def test_a_slip_is_told_what_is_valid_and_what_is_nearest(workspace, arguments, 
     [
         ("[crop]\nsiz = 3", "crop: unknown setting `siz`; did you mean `size`? Choose from detector, size, margin"),
         ("[crop]\nzzz = 3", "crop: unknown setting `zzz`; choose from detector, size"),
-        ("[krop]\nsize = 3", "unknown setting `krop`; did you mean `crop`? Choose from storage, queries"),
+        ("[krop]\nsize = 3", "unknown section or setting `krop`; did you mean `crop`? Choose from storage"),
+        ("crop = 3", "crop: Expected a section, as [crop], got `int`"),
         ("[crop]\nfit = 'sqare'", "crop.fit: Invalid enum value 'sqare'; did you mean `square`? Choose from square"),
         ("[sample]\nlicense = ['by', 'cc1']", "sample.license[1]: Invalid value 'cc1'; did you mean `cc0`? Choose"),
     ],
@@ -127,6 +128,62 @@ def test_a_slip_in_the_recipe_too(workspace, recipe, message):
     error = run("-w", str(workspace), "status", code=1).stderr
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_recipe_is_read_however_an_editor_saved_it(workspace):
+    recipe = workspace / "btfer.toml"
+    text = recipe.read_text().replace("size = 256 ", "size = 96 ").replace('creator = ""', 'creator = "Zoë"')
+    assert "size = 96 " in text
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        recipe.write_bytes(text.replace("\n", "\r\n").encode(encoding))
+        settings = recipe_of(workspace)
+        assert (settings.crop.size, settings.source.creator) == (96, "Zoë")
+    recipe.write_bytes("# a\n[source]\ncreator = 'Zoë'\n".encode("latin-1"))
+    assert "btfer.toml: not valid TOML: line 3 is not UTF-8; save the file as UTF-8\n" in (
+        run("-w", str(workspace), "status", code=1).stderr
+    )
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling link", "pipe"])
+def test_a_recipe_that_is_no_file_is_named(kind, workspace):
+    recipe = workspace / "btfer.toml"
+    recipe.unlink()
+    {
+        "folder": recipe.mkdir,
+        "dangling link": lambda: recipe.symlink_to("gone"),
+        "pipe": lambda: os.mkfifo(recipe),
+    }[kind]()
+    for arguments in (["-w", str(workspace), "status"], ["init", str(workspace)]):
+        done = run(*arguments, code=1)
+        assert done.stdout == ""
+        assert done.stderr.startswith(f"Error: {recipe} is not a file; move it away")
+
+
+def test_a_catalog_that_cannot_be_opened_is_not_called_damaged(workspace):
+    catalog = workspace / "manifests/btfer.sqlite"
+    catalog.symlink_to(workspace / "nowhere/btfer.sqlite")  # as in a folder that may not be written
+    error = run("-w", str(workspace), "status", code=1).stderr
+    assert "btfer.sqlite cannot be opened or made" in error
+    assert "restore" not in error
+    (workspace / "btfer.toml").unlink()
+    assert run("init", str(workspace), code=1).stdout == ""  # nothing is claimed
+
+
+def test_a_folder_near_a_workspace_names_it(workspace, monkeypatch):
+    monkeypatch.chdir(workspace / "data")
+    inside = run("status", code=1).stderr
+    assert f"{workspace / 'data'} is not a workspace" in inside
+    assert f"{workspace} is one: use btfer -w {workspace}, or create one with: btfer init" in inside
+    monkeypatch.chdir(workspace.parent)
+    assert f"{workspace} is one" in run("status", code=1).stderr
+    run("init", "second")
+    assert "is one" not in run("status", code=1).stderr  # which of the two is not known
+
+
+def test_an_empty_name_makes_no_workspace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "expected the name of a folder" in run("init", "", code=2).stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- Offline, quiet, verbose --------------------------------------------------------------------------------
@@ -151,6 +208,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 def test_quiet_shows_results_and_errors_only(workspace):
     where = ("-w", str(workspace))
     assert "Next: " not in run(*where, "-q", "status").stdout
+    assert run("-q", "init", str(workspace.parent / "other")).stdout.count("\n") == 1
     assert run(*where, "queries", "--quiet").stderr == ""
     assert "2,100 queries" in run(*where, "queries").stderr
     assert "nothing to do" in run(*where, "--quiet", "crop", code=1).stderr

@@ -69,7 +69,7 @@ def test_a_sample_is_not_replaced_because_flags_were_forgotten(reviewed):
     assert "faces of the sample would be dropped" in message
     assert "seed 5 → 0" in message
     assert "per_class" not in message  # it was asked for
-    assert "btfer sample --redraw" in message
+    assert " sample --redraw" in message
     assert drawn(reviewed) == before
     keep(reviewed, message)
     run(reviewed, "sample")
@@ -213,10 +213,10 @@ def test_a_stale_sample_is_said_by_all_who_read_it(reviewed, tmp_path, change):
         code = 1 if name in {"sample", "release", "eval"} else 0
         message = run(reviewed, *(paths.get(word, word) for word in arguments), code=code)
         if name == "release":
-            assert "draw it again with btfer sample" in message
+            assert "draw it again with btfer -w" in message
         else:
             assert (
-                message.count(f"the sample is stale: of 14 faces {reason}; draw it again: btfer sample") == 1
+                message.count(f"the sample is stale: of 14 faces {reason}; draw it again: btfer -w") == 1
             ), name
     run(reviewed, "sample", "--per-class", "2")
     assert "stale" not in run(reviewed, "status")

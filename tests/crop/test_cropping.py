@@ -1,15 +1,12 @@
 """Which faces of a photo are kept, and why others and whole images are dropped; without a detector."""
 
 import hashlib
-import io
 import re
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from btfer_builder.config import CropRecipe
 from btfer_builder.crop import cropping

@@ -15,13 +15,13 @@ from btfer_builder.catalog.crop import faces_to_render
 from btfer_builder.config import CropRecipe, DedupeRecipe
 from btfer_builder.crop.blur_bystanders import blur, bystanders
 from btfer_builder.crop.cropping import crop_images
-from btfer_builder.images.encode import png
 from btfer_builder.crop.detectors.base import detect_faces
 from btfer_builder.crop.geometry import Box, PixelBox, cut, place_in_crop
 from btfer_builder.crop.render import render_crop
 from btfer_builder.crop.stage import crop as crop_stage
 from btfer_builder.dedupe.stage import dedupe
 from btfer_builder.images.decode import decode_image
+from btfer_builder.images.encode import png
 from btfer_builder.workspace import Workspace, create_workspace
 from demo.pictures import encode, grace_hopper
 from tests.crop.test_quality import turned

@@ -139,5 +139,10 @@ def test_the_mean_drop_is_paired():
     low, high = scores[2].drop_interval
     assert 0 < low < lost < high
     assert corruption_scores(true, clean, corrupted, resamples=0, seed=0)[2].drop_interval is None
+    photos = np.arange(80) // 8  # one of them has all errors
+    wider = corruption_scores(true, clean, corrupted, resamples=500, seed=0, sources=photos)[2]
+    assert np.ptp(wider.drop_interval) > 1.6 * np.ptp(scores[2].drop_interval)
+    single = corruption_scores(true, clean, corrupted, resamples=500, seed=0, sources=np.zeros(80, int))
+    assert single[2].drop_interval is None
     (half,) = resolution_scores(true, [48], [worse])
     assert half.accuracy == pytest.approx((worse == true).mean())

@@ -1,5 +1,8 @@
 """Faces that ISA-L inflates are those that zlib inflates, and damage is left to zlib."""
 
+import io
+import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -9,7 +12,6 @@ from hypothesis import strategies as st
 
 from btfer_builder.images import inflate
 from btfer_builder.images.decode import decode_plain_png
-from btfer_builder.images.inflate import with_stored_pixels
 from tests.images.test_decode import Image, saved
 
 
@@ -25,9 +27,40 @@ def test_the_pixels_are_the_same(width, height, level, seed):
 def test_a_stream_of_another_length_is_left_to_zlib():
     pytest.importorskip("isal")
     whole = zlib.compress(bytes(100_000))
-    assert with_stored_pixels(b"", [whole], 100_000)
-    for parts, size in (([whole], 99_999), ([whole], 100_001), ([whole[:-9]], 100_000), ([b"no"], 4)):
-        assert with_stored_pixels(b"", parts, size) is None
+    assert b"".join(inflate.inflate([whole[:50], whole[50:]], 100_000)) == bytes(100_000)
+    damaged = whole[:-1] + bytes([whole[-1] ^ 1])
+    for stream, size in (
+        (whole, 99_999),
+        (whole, 100_001),
+        (whole[:-9], 100_000),
+        (damaged, 100_000),
+        (b"no", 4),
+    ):
+        assert inflate.inflate([stream], size) is None
+
+
+def test_a_long_stream_is_not_inflated_to_its_end():
+    pytest.importorskip("isal")
+    bomb = zlib.compress(bytes(20_000_000))
+    tracemalloc.start()
+    assert inflate.inflate([bomb], 1000) is None
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 4), st.integers(0, 2**32 - 1))
+def test_rows_of_every_filter_are_those_of_pillow(width, height, highest, seed):
+    pytest.importorskip("isal")
+    random = np.random.default_rng(seed)
+    rows = random.integers(0, 256, (height, 1 + 3 * width), np.uint8)
+    rows[:, 0] = random.integers(0, highest + 1, height)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, part in ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 1)), (b"IEND", b"")):
+        content += struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part))
+    with Image.open(io.BytesIO(content)) as image:
+        np.testing.assert_array_equal(decode_plain_png(content), np.asarray(image))
 
 
 def test_without_it_zlib_inflates(monkeypatch):

@@ -15,9 +15,9 @@ from btfer_builder.catalog.dedupe import add_hashes, unhashed_images
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.cli.main import main
 from btfer_builder.config import CrawlRecipe, SampleRecipe
-from btfer_builder.images.encode import png
 from btfer_builder.crop.render import render_crop
 from btfer_builder.images.decode import decode_image
+from btfer_builder.images.encode import png
 from btfer_builder.images.hashing import hash_images
 from btfer_builder.labels import EMOTIONS
 from btfer_builder.records import Decision

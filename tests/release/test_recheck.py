@@ -72,7 +72,7 @@ def test_what_is_not_as_it_was(workspace, web, tmp_path):
         ids[3]: ("same", "", "by-nc-nd"),
     }
     text = btfer(workspace, "recheck", "--allow-private-hosts", "--tries", "1").stdout
-    assert ids[0] in text
+    assert ids[0][:32] in text  # the table is 80 columns wide, and its ids continue in the next line
     assert "1 vanished" in text
 
 

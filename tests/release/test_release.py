@@ -12,6 +12,7 @@ from random import Random
 import pytest
 
 from btfer_builder.catalog.catalog import MIGRATIONS
+from btfer_builder.catalog.intentions import intentions
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.config import ReleaseRecipe, SampleRecipe
 from btfer_builder.datasets.labelled_faces import faces_in_folder
@@ -154,6 +155,15 @@ def test_the_target_must_not_exist(workspace, tmp_path):
         with pytest.raises(BtferError, match=f"{name} exists already"):
             release(workspace, tmp_path / name, PLAIN)
     assert not list((tmp_path / "folder").iterdir())
+
+
+def test_a_refused_release_leaves_nothing_to_compare_and_own_pictures_can_be_stated(tmp_path):
+    workspace, _ = small_set(tmp_path / "w", license="")
+    with workspace.catalog.transaction() as db:
+        db.execute("UPDATE candidates SET url = 'file:///photos/' || candidate_id")
+    with pytest.raises(BtferError, match="State that of your own pictures: btfer crawl --engine folder"):
+        release(workspace, tmp_path / "out", PLAIN)
+    assert intentions(workspace.catalog) == []  # no command was killed
 
 
 def test_photos_without_a_licence_are_refused_unless_wanted(tmp_path):

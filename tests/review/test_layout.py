@@ -86,6 +86,31 @@ def test_everything_fits(chromium, server, width, height, columns):
         assert tab.complaints() == []
 
 
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (760, 900), (1280, 800), (1920, 1080)])
+def test_everything_fits_when_all_is_done(chromium, workspace, filled, start, width, height):
+    add_decisions(
+        workspace.catalog,
+        [Decision(face, "face", "accept", "sad", reviewer="ana") for face in filled.face_ids],
+    )
+    for options in ({}, {"adjudicate": True}):
+        server = start("ana", **options)
+        with chromium.tab(width, height) as tab:
+            tab.navigate(f"{server.url}/?token={server.token}&round=faces")
+            tab.until(
+                "document.readyState === 'complete' && document.querySelector('#filter .count')?.textContent !== '–'"
+            )
+            if not options:
+                tab.until("document.querySelector('#finished code') !== null")
+                assert inside(tab, ".labels button")  # the banner does not push them out
+            # Also with the counts of a large set.
+            tab.eval(
+                "document.querySelectorAll('#filter .count').forEach((count) => count.textContent = '12,345/12,345')"
+            )
+            cut = "[...document.querySelectorAll('#filter .name, .done')].filter((e) => e.scrollWidth > e.clientWidth)"
+            assert tab.eval(f"{cut}.map((e) => e.textContent)") == []
+            assert tab.eval("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_on_a_phone_a_tap_selects_and_labels(phone, workspace, filled):
     phone.swipe("#item-2")
     phone.until("document.querySelector('#item-2').classList.contains('current')")

@@ -13,6 +13,12 @@ from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTION_WORDS, EMOTIONS, Emotion, emotion_of, parse_split
 from btfer_builder.records import Candidate, Search
 
+#: What to do with pictures that are in no class folder.
+_UNSORTED = (
+    "; if all show the same one, or are not sorted yet, name one with --emotion: it is only proposed in the review, "
+    "where each face is labelled"
+)
+
 #: Folders that are searched for the one with the class folders, at most this deep.
 _DEPTH = 6
 
@@ -97,6 +103,7 @@ def find_classes(path: Path, emotions: tuple[Emotion, ...]) -> tuple[list[ClassF
                 taken.append(ClassFolder(folder, emotion, f"{name}/{relative}"))
             elif folder not in groups:
                 why = f"not among --emotion {', '.join(emotions)}" if emotion else did_you_mean(folder.name)
+                why = why or "not named after an emotion"
                 not_taken.append(_line(relative, len(list_images(folder).images), why))
         if loose := len(list_images(group, recursive=False).images):
             not_taken.append(_line("beside the class folders", loose, ""))
@@ -181,4 +188,4 @@ def _nothing_found(path: Path, images: int) -> str:
     if listed:
         more = f"; and {len(listed) - 10} more" if len(listed) > 10 else ""
         text += f"; it has {'; '.join(listed[:10])}{more}"
-    return text + ("; if all show the same one, name it with one --emotion" if images else "")
+    return text + (_UNSORTED if images else "")

@@ -27,6 +27,8 @@ Prepared = tuple[int, dict[Preprocessing, NDArray[Any]], dict[Preprocessing, set
 _PreparedFace = list[tuple[dict[Preprocessing, NDArray[Any]], dict[Preprocessing, set[Interpolation]]]]
 #: The interpolations used for each geometry.
 _Ways = dict[Geometry, set[Interpolation]]
+#: The images of a chunk, where other views need them, and the interpolations used.
+_Resized = tuple[list[Pixels], _Ways]
 
 #: Batches prepared ahead of the one that is predicted; the bound limits the memory.
 AHEAD = 2
@@ -74,23 +76,25 @@ def prefetch(
             rows = slice(start, min(start + batch_size, len(faces)))
             batch, digests = faces[rows], kept.digests[rows]
             chunks = [slice(at, at + CHUNK) for at in range(0, len(batch), CHUNK)]
-            decoded: list[Future[list[Pixels]]] = []
+            decoded: list[Future[_Resized]] = []
             for number, view in enumerate(views):
-                pixels = kept.batch(number, rows)
-                missing = kept.missing(number)
-                if missing and not decoded:
-                    decoded = [pool.submit(_decode, batch[chunk], digests[chunk]) for chunk in chunks]
+                pixels, missing = kept.batch(number, rows), kept.missing(number)
+                targets = [{key: pixels[key][chunk] for key in missing} for chunk in chunks if missing]
                 # A task waits for those before it in the queue, so there is no deadlock.
-                tasks = [
-                    pool.submit(
-                        _resize_decoded,
-                        {key: pixels[key][chunk] for key in missing},
-                        batch[chunk],
-                        images,
-                        view,
-                    )
-                    for chunk, images in zip(chunks if missing else (), decoded, strict=False)
-                ]
+                if decoded:
+                    tasks = [
+                        pool.submit(_resize_decoded, target, batch[chunk], images, view)
+                        for target, chunk, images in zip(targets, chunks, decoded, strict=False)
+                    ]
+                else:
+                    again = any(map(kept.missing, range(number + 1, len(views))))
+                    tasks = [
+                        pool.submit(
+                            _decode_and_resize, target, batch[chunk], digests[chunk], view, keep=again
+                        )
+                        for target, chunk in zip(targets, chunks, strict=False)
+                    ]
+                    decoded = tasks if again else []
                 used = kept.used(number)
                 pending.append(
                     _Pending(number, pool.submit(_normalise, preprocessings[number], pixels, used, tasks))
@@ -104,58 +108,72 @@ def prefetch(
         pool.shutdown(cancel_futures=True)
 
 
-def _decode(faces: Sequence[LabelledFace], digests: Sequence[str] = ()) -> list[Pixels]:
-    """Decode faces; `digests` are the SHA-256 of their files, where they are known."""
-    images = []
-    for number, face in enumerate(faces):
-        try:
-            content = face.path.read_bytes()
-            if digests and hashlib.sha256(content).hexdigest() != digests[number]:
-                raise BtferError(f"{face.path}: has changed while it was scored; score it again")
-            plain = decode_plain_png(content)
-            images.append(decode_image(io.BytesIO(content)) if plain is None else plain)
-        except (Undecodable, OSError) as error:
-            raise BtferError(
-                f"{face.path}: not a readable face image ({error}); replace or remove it"
-            ) from None
-    return images
+def _decode_and_resize(
+    targets: Mapping[Geometry, NDArray[Any]],
+    faces: Sequence[LabelledFace],
+    digests: Sequence[str],
+    view: View,
+    *,
+    keep: bool = True,
+) -> _Resized:
+    """Decode a chunk of faces and write them, resized, into the rows of each geometry; `keep` them for other views.
+
+    A face is resized before the next one is decoded: many large pictures in memory are slow to make room for.
+    """
+    images, ways = [], _no_ways(targets)
+    for row, face in enumerate(faces):
+        image = _decode(face, digests[row] if digests else "")
+        _resize(targets, row, view(image, face), ways)
+        if keep:
+            images.append(image)
+    return images, ways
 
 
 def _resize_decoded(
     targets: Mapping[Geometry, NDArray[Any]],
     faces: Sequence[LabelledFace],
-    images: "Future[list[Pixels]]",
+    decoded: "Future[_Resized]",
     view: View,
-) -> _Ways:
-    """Wait for the images, then `_resize`."""
-    return _resize(targets, faces, images.result(), view)
-
-
-def _resize(
-    targets: Mapping[Geometry, NDArray[Any]],
-    faces: Sequence[LabelledFace],
-    images: Sequence[Pixels],
-    view: View,
-) -> _Ways:
-    """Write a chunk of faces, resized, into the rows of each geometry."""
-    ways: _Ways = {geometry: set() for geometry in targets}
+) -> _Resized:
+    """Wait for the images of a chunk, and write them, resized, into the rows of each geometry."""
+    images, ways = decoded.result()[0], _no_ways(targets)
     for row, (face, image) in enumerate(zip(faces, images, strict=True)):
-        seen = view(image, face)
-        for geometry, target in targets.items():
-            target[row], way = resize_face(seen, geometry)
-            ways[geometry].add(way)
-    return ways
+        _resize(targets, row, view(image, face), ways)
+    return images, ways
+
+
+def _decode(face: LabelledFace, digest: str) -> Pixels:
+    """Decode a face; `digest` is the SHA-256 of its file, if it is known."""
+    try:
+        content = face.path.read_bytes()
+        if digest and hashlib.sha256(content).hexdigest() != digest:
+            raise BtferError(f"{face.path}: has changed while it was scored; score it again")
+        plain = decode_plain_png(content)
+        return decode_image(io.BytesIO(content)) if plain is None else plain
+    except (Undecodable, OSError) as error:
+        raise BtferError(f"{face.path}: not a readable face image ({error}); replace or remove it") from None
+
+
+def _no_ways(targets: Mapping[Geometry, NDArray[Any]]) -> _Ways:
+    return {geometry: set() for geometry in targets}
+
+
+def _resize(targets: Mapping[Geometry, NDArray[Any]], row: int, image: Pixels, ways: _Ways) -> None:
+    """Write a face, resized, into a row of each geometry, and note the interpolations."""
+    for geometry, target in targets.items():
+        target[row], way = resize_face(image, geometry)
+        ways[geometry].add(way)
 
 
 def _normalise(
     preprocessings: Sequence[Preprocessing],
     pixels: Mapping[Geometry, NDArray[Any]],
     used: Mapping[Geometry, set[Interpolation]],
-    tasks: Sequence["Future[_Ways]"],
+    tasks: Sequence["Future[_Resized]"],
 ) -> tuple[dict[Preprocessing, NDArray[Any]], dict[Preprocessing, set[Interpolation]]]:
     """Wait for the resized faces, then make a batch of each preprocessing, and note the interpolations."""
     for task in tasks:
-        for geometry, ways in task.result().items():
+        for geometry, ways in task.result()[1].items():
             used[geometry].update(ways)
     arrays = {}
     for preprocessing in preprocessings:
@@ -219,11 +237,12 @@ def _prepare_shard(
     """Decode and resize the faces of a shard, on a worker of the cluster."""
     prepared = []
     for _, face, digest in items:
-        images = _decode([face], digest)
+        image = _decode(face, "".join(digest))
         prepared_face: _PreparedFace = []
         for view, needed in zip(views, preprocessings, strict=True):
             pixels = {geometry_of(each): empty_faces(geometry_of(each), 1) for each in needed}
-            used = _resize(pixels, [face], images, view)
+            used = _no_ways(pixels)
+            _resize(pixels, 0, view(image, face), used)
             arrays, ways = _normalise(needed, pixels, used, [])
             prepared_face.append(({preprocessing: array[0] for preprocessing, array in arrays.items()}, ways))
         prepared.append(prepared_face)

@@ -88,7 +88,8 @@ def power_sentence(rows: Sequence[Detectable]) -> str:
     if whole is None:
         return ""
     if whole.sources < MIN_SOURCES:
-        return f"The faces are of {counted(whole.sources, 'source')}: too few to say what differences the set detects."
+        few = f"The faces are of {counted(whole.sources, 'source')}: too few to say what differences the set detects"
+        return f"{few}, and bootstrap intervals are too narrow." if whole.sources < whole.n else f"{few}."
     if whole.model is None or whole.pair is None:
         return f"{counted(whole.n, 'face')} are too few to detect a difference with {POWER:.0%} power."
     shared = (

@@ -40,7 +40,7 @@ def test_what_is_not_taken_is_listed_with_counts_and_a_guess(tmp_path, capsys):
         in said
     )
     for line in (
-        "contempt (2 images)",
+        "contempt (2 images, not named after an emotion)",
         "happy faces (1 image, did you mean happy?)",
         "Suprise (1 image, did you mean surprise?)",
         "sad (1 image, not among --emotion happy, fear)",
@@ -66,7 +66,7 @@ def test_splits_are_taken(tmp_path, capsys):
     assert found == {
         "set/test/happy": ["c.jpg"], "set/train/happy": ["a.jpg"], "set/validation/sad": ["b.jpg"],
     }  # fmt: skip
-    assert "not taken: test/odd (1 image)" in capsys.readouterr().err
+    assert "not taken: test/odd (1 image, not named after an emotion)" in capsys.readouterr().err
 
 
 def test_the_only_folder_that_looks_right_is_taken(tmp_path, capsys):
@@ -83,7 +83,7 @@ def test_the_only_folder_that_looks_right_is_taken(tmp_path, capsys):
 def test_a_flat_folder_needs_one_emotion(tmp_path):
     root = fill(tmp_path / "smiles", "a.jpg", "more/b")
     assert taken(root, ("happy",)) == {"smiles": ["a.jpg", "b"]}
-    with pytest.raises(BtferError, match=r"it has more \(1 image\).*name it with one --emotion"):
+    with pytest.raises(BtferError, match=r"it has more \(1 image\).*not sorted yet, name one with --emotion"):
         taken(root)
 
 

@@ -13,11 +13,11 @@ from skimage import data
 from btfer_builder.config import CropRecipe
 from btfer_builder.crop import cropping
 from btfer_builder.crop.cropping import crop_images
-from btfer_builder.images.encode import png
 from btfer_builder.crop.detectors.base import DETECTION_SIDE, SMALLEST_SIDE, detect_faces
 from btfer_builder.crop.geometry import PixelBox, cut
 from btfer_builder.crop.render import render_crop
 from btfer_builder.images.decode import decode_image
+from btfer_builder.images.encode import png
 from btfer_builder.records import Face
 from demo.pictures import encode, grace_hopper
 from tests.photos import astronaut, hopper, mirror

@@ -31,7 +31,7 @@ from btfer_builder.evaluate.report.html import (
     short,
 )
 from btfer_builder.evaluate.report.prediction_files import write_predictions
-from btfer_builder.evaluate.report.sentences import percent, summary
+from btfer_builder.evaluate.report.sentences import percent, power_sentence, summary
 from btfer_builder.images.plot_style import shades
 from btfer_builder.labels import EMOTIONS
 from tests.images.drawn import contrast
@@ -317,3 +317,10 @@ def test_recalls_are_compared_as_so_many_independent_faces():
     p_value = chi2_contingency([[150 / 4, 50 / 4], [120 / 4, 80 / 4]]).pvalue
     said = f"The recalls of the emotions cannot be distinguished (χ² test of all, p = {p_value:.2g})"
     assert said in summary(scores, rows)[-1]
+
+
+def test_few_sources_are_said_to_be_few():
+    shared, alone = (Detectable("all", "", n, 9, 1.0, None, None) for n in (60, 9))
+    assert "of 9 sources: too few to say" in power_sentence([shared])
+    assert power_sentence([shared]).endswith("bootstrap intervals are too narrow.")
+    assert "bootstrap" not in power_sentence([alone])
