@@ -1,13 +1,13 @@
 """Build a balanced facial-expression test set out of image searches, and score models on it.
 
 The names in `__all__` are the public API, documented in docs/api.md. They are imported when they are used, so that
-`import btfer_builder` loads no other package. The API is provisional until version 0.2.0.
+`import btfer_builder` loads no other package. From version 0.2.0 on, it changes as Semantic Versioning says.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.1"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from btfer_builder.api.deployment import compare_conversions, recommend

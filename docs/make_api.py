@@ -14,8 +14,8 @@ PAGE = Path(__file__).with_name("api.md")
 _START = """# Python API
 
 What `import btfer_builder as bt` offers, made from the docstrings by `make docs`. The API does what the commands do,
-returns tables as pandas DataFrames, and raises `bt.BtferError` for every problem that a user can solve. It is
-provisional until version 0.2.0. The notebook `examples/quickstart.ipynb` shows it in use.
+returns tables as pandas DataFrames, and raises `bt.BtferError` for every problem that a user can solve. It
+changes as [Semantic Versioning](https://semver.org/) says. The notebook `examples/quickstart.ipynb` shows it in use.
 
 Keyword arguments are the settings of `btfer.toml`. One that is not given, or is `None`, keeps the value that the
 workspace has; functions without a workspace take the default. A single value is a list of one, so `engine="folder"`

@@ -1,4 +1,4 @@
-"""The public API: its names, its signatures, its page, and what its import loads. Provisional until 0.2.0."""
+"""The public API: its names, its signatures, its page, and what its import loads."""
 
 import ast
 import inspect

@@ -160,7 +160,8 @@ def test_the_target_must_not_exist(workspace, tmp_path):
 def test_a_refused_release_leaves_nothing_to_compare_and_own_pictures_can_be_stated(tmp_path):
     workspace, _ = small_set(tmp_path / "w", license="")
     with workspace.catalog.transaction() as db:
-        db.execute("UPDATE candidates SET url = 'file:///photos/' || candidate_id")
+        for table in ("candidates", "fetches"):
+            db.execute(f"UPDATE {table} SET url = 'file:///photos/' || hex(url)")
     with pytest.raises(BtferError, match="State that of your own pictures: btfer crawl --engine folder"):
         release(workspace, tmp_path / "out", PLAIN)
     assert intentions(workspace.catalog) == []  # no command was killed
