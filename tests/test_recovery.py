@@ -130,7 +130,7 @@ def test_a_lost_catalog_comes_back_with_the_command_of_the_message(workspace):
     lose_catalog(workspace)
     lost = btfer(workspace, "status")
     assert (lost.exit_code, len(lost.stderr.splitlines())) == (1, 1)
-    assert f"btfer catalog restore {latest}," in lost.stderr
+    assert f"btfer -w {workspace.root} catalog restore {latest}," in lost.stderr
     assert btfer(workspace, "catalog", "restore", str(latest)).exit_code == 0
     assert decisions(Workspace(workspace.root)) == before
 

@@ -98,6 +98,7 @@ def convert_settings(values: Mapping[str, Any], kind: type[AnyStruct], path: Pat
         return msgspec.convert(current, kind)
     except msgspec.ValidationError as error:
         name, separator, text = explain(error, kind, current).partition(": ")
+        text = text.replace("`object`", f"a section, as [{name}]")
         if old := renamed.get(name):
             name += f" (here under its old name {old})"
         raise BtferError(f"{path}: {name}{separator}{text}") from None
@@ -118,7 +119,6 @@ def explain(
         text = text.replace(
             "Object contains unknown field", f"unknown {'setting' if name else 'section or setting'}"
         )
-        text = text.replace("`object`", f"a section, as [{name}]")
         if words := _WORDS.search(text):
             valid = [words[1] + word for word in words[2].split("|")]
             value = str(_value_at(given, name))

@@ -279,7 +279,7 @@ def test_a_bare_run_again_keeps_what_was_reviewed(workspace, cropped):
     line, *lines = refused.stderr.strip().splitlines()
     assert "3 reviewed faces and 3 faces of the sample would be dropped" in line
     assert "margin 24 → 20" in line
-    assert "btfer crop --recrop" in line
+    assert f"btfer -w {workspace.root} crop --recrop" in line
     assert [text.strip() for text in lines] == ["[crop]", "margin = 24", "blur_others = true"]
     assert outcome(workspace) == before
     (workspace.root / "btfer.toml").write_text("\n".join(lines))

@@ -74,7 +74,7 @@ def test_a_dry_run_says_what_goes_and_deletes_nothing(workspace):
         assert result["deleted"]["thumbnails"]["files"] == 1
         assert (result["faces"], result["kept"]["files"]) == ({"accepted": N}, N * (PER_CLASS + 1))
     said = btfer(workspace, "purge", "--keep", "sample")
-    assert "btfer purge --keep sample --yes" in said.stderr
+    assert f"btfer -w {workspace.root} purge --keep sample --yes" in said.stderr
     assert tree(workspace.root / "data") == before
     assert not purged_ids(workspace.catalog, "image")
 
