@@ -6,14 +6,12 @@ from math import comb
 from typing import TYPE_CHECKING
 
 from btfer_builder.images.hash_blocks import (
+    CHUNK,
     Choice,
     arrange_bits,
     choices_of,
-    counting_sort,
-    keys_of,
-    most_bits,
-    sorted_by,
-    windows_of,
+    chunks_by,
+    field_of,
     with_one_first_block,
 )
 
@@ -29,12 +27,8 @@ MAX_COMPARISONS = 1_000_000_000
 #: Pairs that `neighbours_between` compares at a time.
 BLOCK = 1 << 21
 
-#: From so many choices that begin with the same block on, hashes are sorted by it before (measured).
-_WORTH_SORTING = 4
-
-#: Cost of sorting a hash into a bucket and of one round of it, in comparisons of two hashes (measured). Those of two
-#: sets are compared in windows, which is cheaper.
-_SORT, _SORT_BETWEEN, _ROUND = 2.0, 9.0, 1500.0
+#: Cost of sorting a hash into a bucket and of one round of it, in comparisons of two hashes (measured).
+_SORT, _ROUND = 8.0, 100_000.0
 
 
 def hamming_distance(first: str, second: str) -> int:
@@ -129,11 +123,6 @@ def _compare_all(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius:
 def neighbours(hashes: "NDArray[np.uint64]", radius: int) -> "Pairs":
     """Return all pairs of distinct hashes whose Hamming distance is at most `radius`.
 
-    The 64 bits are divided into B blocks. Two hashes within the radius differ in at most `radius` blocks, so they
-    agree on at least B − radius of them (pigeonhole principle): for every choice of that many blocks, only hashes
-    that agree on all of them are compared. The choices are worked on one after the other, so memory is needed for
-    the pairs found and some 60 bytes a hash.
-
     Parameters
     ----------
     hashes
@@ -146,34 +135,16 @@ def neighbours(hashes: "NDArray[np.uint64]", radius: int) -> "Pairs":
     first, second, distance
         Index arrays with first < second, sorted, and the distances; each pair once.
     """
-    import numpy as np
-
-    hashes = np.ascontiguousarray(hashes, dtype=np.uint64)
-    found = [np.empty(0, np.int64)]
-    if radius > 0 and len(hashes) > 1:  # distinct hashes are at least one bit apart
-        arranged, choices = _plan(hashes, radius)
-        order = np.arange(len(hashes), dtype=np.int32)
-        for group in with_one_first_block(choices):
-            if len(group) >= _WORTH_SORTING:
-                arranged, order = sorted_by(group[0].blocks[0], arranged, order)
-            for choice in group:
-                found += _agreeing(arranged, order, choice, radius)
-    pairs = np.concatenate(found)
-    del found
-    pairs.sort()
-    first, second = pairs >> 32, pairs & 0xFFFFFFFF
-    return first, second, np.bitwise_count(hashes[first] ^ hashes[second])
+    return pairs_with(hashes, hashes[:0], radius)[0]
 
 
 def pairs_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius: int) -> "Pairs":
     """Return all pairs of one of our hashes and one of the others whose Hamming distance is at most `radius`.
 
-    As `neighbours`, but pairs within one of the two sets cost nothing.
-
     Parameters
     ----------
     own, other
-        Each without repetitions, shapes (n,) and (m,), both below 2³¹.
+        Each without repetitions, shapes (n,) and (m,), n + m below 2³¹.
     radius
         Largest distance, 0–16 bits.
 
@@ -182,103 +153,100 @@ def pairs_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius
     own, other, distance
         Index arrays, sorted, and the distances (0 for equal hashes); each pair once.
     """
+    return pairs_with(own, other, radius)[1]
+
+
+def pairs_with(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius: int) -> "tuple[Pairs, Pairs]":
+    """Return what `neighbours` of our hashes and `pairs_between` them and the others return, with one search.
+
+    The 64 bits are divided into B blocks. Two hashes within the radius differ in at most `radius` blocks, so they
+    agree on at least B − radius of them (pigeonhole principle): for every choice of that many blocks, only hashes
+    that agree on all of them are compared. The choices are worked on one after the other, so memory is needed for
+    the pairs found and some 60 bytes a hash.
+    """
     import numpy as np
 
+    hashes = np.concatenate([own, other]).astype(np.uint64, copy=False)
     found = [np.empty(0, np.int64)]
-    if len(own) and len(other):
-        blocks = _blocks_between(own, other, radius)
-        ours, theirs = arrange_bits(own, blocks), arrange_bits(other, blocks)
-        own_order, other_order = (np.arange(len(values), dtype=np.int32) for values in (own, other))
-        for group in with_one_first_block(choices_of(blocks, radius)):
-            if len(group) >= _WORTH_SORTING:
-                ours, own_order = sorted_by(group[0].blocks[0], ours, own_order)
-                theirs, other_order = sorted_by(group[0].blocks[0], theirs, other_order)
-            for choice in group:
-                for left, right in _agreeing_between(ours, theirs, choice, radius):
-                    found.append(own_order[left].astype(np.int64) << 32 | other_order[right])
+    if len(own) and len(hashes) > 1:
+        blocks = _cheapest_blocks(hashes, radius)
+        arranged = arrange_bits(hashes, blocks)
+        for first_block, group in with_one_first_block(choices_of(blocks, radius)):
+            for chunk in chunks_by(first_block, arranged):
+                for one, another in _agreeing(arranged[chunk], group, radius):
+                    one, another = chunk[one], chunk[another]
+                    low = np.minimum(one, another)
+                    found.append((low << 32 | np.maximum(one, another))[low < len(own)])
     pairs = np.concatenate(found)
     del found
     pairs.sort()
     first, second = pairs >> 32, pairs & 0xFFFFFFFF
-    return first, second, np.bitwise_count(own[first] ^ other[second])
-
-
-def _agreeing_between(
-    own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", choice: "Choice", radius: int
-) -> "Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]":
-    """Yield the pairs within the radius that are counted for a choice of blocks, as indices in own and in other."""
-    import numpy as np
-
-    most = most_bits(own)
-    key, keyed = keys_of(own, choice, most)
-    order = counting_sort(key).astype(np.int32)
-    ours = own[order]
-    size = np.bincount(key, minlength=1 << keyed.bit_count()).astype(np.int32)
-    start = np.cumsum(size, dtype=np.int32) - size
-    for begin in range(0, len(other), BLOCK):
-        theirs = other[begin : begin + BLOCK]
-        key, _ = keys_of(theirs, choice, most)
-        for index, at, width in windows_of(start[key], size[key]):
-            window = np.lib.stride_tricks.sliding_window_view(ours, width)[at]
-            window ^= theirs[index, None]
-            near = np.flatnonzero(np.bitwise_count(window) <= radius)
-            if len(near):
-                near = near[choice.counts(window.ravel()[near])]
-                row, column = np.divmod(near, width)
-                yield order[at[row] + column], index[row] + begin
-
-
-def _blocks_between(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius: int) -> int:
-    """Return the number of blocks that costs least, estimated from samples."""
-    import numpy as np
-
-    generator = np.random.default_rng(0)
-    samples = [generator.choice(values, min(len(values), 8192), replace=False) for values in (own, other)]
-
-    def cost(blocks: int) -> float:
-        ours, theirs = (arrange_bits(sample, blocks) for sample in samples)
-        agreeing = []
-        for choice in islice(choices_of(blocks, radius), 0, None, max(1, comb(blocks, radius) // 12)):
-            # Of the chosen bits only so many are looked up.
-            _, mask = keys_of(ours[:1], choice, most_bits(own))
-            values, counts = np.unique(ours & np.uint64(mask), return_counts=True)
-            index = np.searchsorted(values, keys := theirs & np.uint64(mask)).clip(max=len(values) - 1)
-            agreeing.append(counts[index][values[index] == keys].sum() / (len(ours) * len(theirs)))
-        pairs = len(own) * len(other) * float(np.mean(agreeing))
-        return comb(blocks, radius) * (_SORT_BETWEEN * (len(own) + len(other)) + _ROUND + pairs)
-
-    return min(range(radius + 1, radius + 6), key=cost)
+    distance = np.bitwise_count(hashes[first] ^ hashes[second])
+    within = second < len(own)
+    between = ~within
+    return (
+        (first[within], second[within], distance[within]),
+        (first[between], second[between] - len(own), distance[between]),
+    )
 
 
 def _agreeing(
-    hashes: "NDArray[np.uint64]", ids: "NDArray[np.int32]", choice: Choice, radius: int
-) -> "Iterator[NDArray[np.int64]]":
-    """Yield the pairs within the radius that are counted for a choice of blocks, as first × 2³² + second id."""
+    hashes: "NDArray[np.uint64]", choices: Sequence[Choice], radius: int
+) -> "Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]":
+    """Yield the pairs within the radius that are counted for each choice of blocks, as indices."""
     import numpy as np
 
-    key, keyed = keys_of(hashes, choice, most_bits(hashes))
-    order = counting_sort(key)
-    arranged = hashes[order]
-    in_bucket = np.uint64(keyed)
-    # Every hash of a bucket is compared with the next one in it, then with the one after that, and so on.
-    step, difference = 1, arranged[1:] ^ arranged[:-1]
-    start = np.flatnonzero((difference & in_bucket) == 0)
-    difference = difference[start]
+    number = np.arange(len(hashes), dtype=np.uint32)
+    bits = np.uint32((len(hashes) - 1).bit_length())
+    fields: dict[tuple[int, int], NDArray[np.uint32]] = {}
+    for choice in choices:
+        key = np.zeros_like(number)
+        # Should there be too few bits for all blocks, those of the first are lost; most of a chunk agrees on it.
+        for block in choice.blocks:
+            if block not in fields:
+                fields[block] = field_of(hashes, block).astype(np.uint32)
+            key <<= np.uint32(block[1])
+            key |= fields[block]
+        key <<= bits
+        key |= number
+        key.sort()
+        order = (key & np.uint32((1 << bits) - 1)).astype(np.int64)
+        arranged = hashes.take(order)
+        first, second = _near_in_buckets(arranged, key >> bits, radius)
+        if len(first):
+            counted = choice.counts(arranged[first] ^ arranged[second])
+            yield order[first[counted]], order[second[counted]]
+
+
+def _near_in_buckets(
+    hashes: "NDArray[np.uint64]", bucket: "NDArray[np.uint32]", radius: int
+) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
+    """Return the pairs within the radius of sorted buckets, as indices, and some other such pairs."""
+    import numpy as np
+
+    count, found = len(hashes), [(np.empty(0, np.int64),) * 2]
+    usual = count // (1 + np.count_nonzero(bucket[1:] != bucket[:-1]))
+    # Every hash is compared with the next one, then with the one after that, and so on.
+    for step in range(1, usual + 1):
+        first = np.flatnonzero(np.bitwise_count(hashes[step:] ^ hashes[:-step]) <= radius)
+        found.append((first, first + step))
+    # Then only those that have so many after them in the bucket, with several at a time.
+    step = usual + 1
+    start = np.flatnonzero(bucket[step:] == bucket[:-step])
     while len(start):
-        near = np.flatnonzero(np.bitwise_count(difference) <= radius)
-        if len(near):
-            hit = start[near[choice.counts(difference[near])]]
-            one, other = ids[order[hit]], ids[order[hit + step]]
-            yield np.minimum(one, other).astype(np.int64) << 32 | np.maximum(one, other)
-        step += 1
-        start = start[: np.searchsorted(start, len(arranged) - step)]
-        difference = arranged[start] ^ arranged[start + step]
-        alive = np.flatnonzero((difference & in_bucket) == 0)
-        start, difference = start[alive], difference[alive]
+        width = max(1, min(step, CHUNK // len(start)))
+        difference = hashes.take(start + np.arange(step, step + width)[:, None], mode="clip") ^ hashes[start]
+        row, column = np.divmod(np.flatnonzero(np.bitwise_count(difference) <= radius), len(start))
+        first, second = start[column], start[column] + step + row
+        found.append((first[second < count], second[second < count]))
+        step += width
+        start = start[: np.searchsorted(start, count - step)]
+        start = start[bucket[start] == bucket[start + step]]
+    return np.concatenate([first for first, _ in found]), np.concatenate([second for _, second in found])
 
 
-def _plan(hashes: "NDArray[np.uint64]", radius: int) -> "tuple[NDArray[np.uint64], Iterator[Choice]]":
-    """Return the hashes with their bits arranged in the number of blocks that costs least, and the choices of blocks.
+def _cheapest_blocks(hashes: "NDArray[np.uint64]", radius: int) -> int:
+    """Return the number of blocks that costs least.
 
     Real hashes agree on more bits than random ones, so the number of pairs that agree is estimated from a sample.
     """
@@ -296,5 +264,4 @@ def _plan(hashes: "NDArray[np.uint64]", radius: int) -> "tuple[NDArray[np.uint64
             agreeing.append((copies * (copies - 1.0)).sum() / (len(sample) * (len(sample) - 1)))
         return comb(blocks, radius) * (_SORT * len(hashes) + _ROUND + pairs * float(np.mean(agreeing)))
 
-    blocks = min(range(radius, radius + 6), key=cost)
-    return arrange_bits(hashes, blocks), choices_of(blocks, radius)
+    return min(range(radius, radius + 6), key=cost)
