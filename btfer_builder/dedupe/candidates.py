@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from btfer_builder.images.hamming import neighbours, pairs_between
+from btfer_builder.images.hamming import pairs_between, pairs_with
 from btfer_builder.images.same_picture import PerceptualHashes, hash_matrix, part_radius
 
 if TYPE_CHECKING:
@@ -34,14 +34,18 @@ class CandidateIndex:
         import numpy as np
 
         known = hash_matrix(images)
+        whole, turned, parts = _Values(known.whole), _Values(known.mirrored[:, : 2 * mirrored]), _Values(known.parts)
+        # One search for both ways finds as much as two, in less time.
+        unturned, both = pairs_with(whole.values, turned.values, radius)
         self._matches = [
-            _Matches(known.whole, known.whole, radius, mirrored=False),
-            _Matches(known.whole, known.parts, part_radius(radius, mirrored=False), mirrored=False),
+            _Matches(whole, whole, _both_ways(unturned, len(whole.values)), mirrored=False),
+            _Matches.within(whole, parts, part_radius(radius, mirrored=False), mirrored=False),
         ]
+        del unturned
         if mirrored:
             self._matches += [
-                _Matches(known.mirrored, known.whole, radius, mirrored=True),
-                _Matches(known.mirrored, known.parts, part_radius(radius, mirrored=True), mirrored=True),
+                _Matches(turned, whole, (both[1], both[0], both[2]), mirrored=True),
+                _Matches.within(turned, parts, part_radius(radius, mirrored=True), mirrored=True),
             ]
         self._has_any: NDArray[np.bool_] = np.any([matches.has_any for matches in self._matches], axis=0)
 
@@ -60,15 +64,28 @@ class CandidateIndex:
             yield other, distance, mirrored
 
 
+def _both_ways(pairs: "Pairs", count: int) -> "Pairs":
+    """Return the pairs of `count` values in both orders, and each value with itself."""
+    import numpy as np
+
+    first, second, distance = pairs
+    same = np.arange(count)
+    return (
+        np.concatenate([same, first, second]),
+        np.concatenate([same, second, first]),
+        np.concatenate([np.zeros(count, np.uint8), distance, distance]),
+    )
+
+
 class _Matches:
     """The images of which one of the hashes on the left is close to one of the hashes on the right of another.
 
     Parameters
     ----------
     left, right
-        Hashes, shapes (n, k) and (n, m), one row an image.
-    radius
-        Largest distance, in bits.
+        The values of the hashes.
+    pairs
+        Those that are close, those of equal ones included.
     mirrored
         Whether the left hashes are those of the mirror images.
 
@@ -78,34 +95,20 @@ class _Matches:
         Which images have a match: most have none.
     """
 
-    def __init__(
-        self, left: "NDArray[np.uint64]", right: "NDArray[np.uint64]", radius: int, *, mirrored: bool
-    ) -> None:
-        import numpy as np
-
+    def __init__(self, left: "_Values", right: "_Values", pairs: "Pairs", *, mirrored: bool) -> None:
         self.mirrored = mirrored
-        self._left = _Values(left)
-        self._right = self._left if right is left else _Values(right)
-        ours, theirs, distance = self._pairs(radius)
+        self._left, self._right = left, right
+        ours, theirs, distance = pairs
         useful = self._between_images(ours, theirs)
         ours, theirs, distance = ours[useful], theirs[useful], distance[useful]
-        self._right_of = _Lists(ours, theirs, distance, len(self._left.values))
-        self._left_of = _Lists(theirs, ours, distance, len(self._right.values))
-        self.has_any: NDArray[np.bool_] = self._left.held_by(ours) | self._right.held_by(theirs)
+        self._right_of = _Lists(ours, theirs, distance, len(left.values))
+        self._left_of = _Lists(theirs, ours, distance, len(right.values))
+        self.has_any: NDArray[np.bool_] = left.held_by(ours) | right.held_by(theirs)
 
-    def _pairs(self, radius: int) -> "Pairs":
-        """Return the pairs of values, those of equal ones included."""
-        import numpy as np
-
-        if self._left is not self._right:
-            return pairs_between(self._left.values, self._right.values, radius)
-        first, second, distance = neighbours(self._left.values, radius)
-        same = np.arange(len(self._left.values))
-        return (
-            np.concatenate([same, first, second]),
-            np.concatenate([same, second, first]),
-            np.concatenate([np.zeros(len(same), np.uint8), distance, distance]),
-        )
+    @classmethod
+    def within(cls, left: "_Values", right: "_Values", radius: int, *, mirrored: bool) -> "_Matches":
+        """Search the pairs."""
+        return cls(left, right, pairs_between(left.values, right.values, radius), mirrored=mirrored)
 
     def _between_images(self, ours: "NDArray[np.int64]", theirs: "NDArray[np.int64]") -> "NDArray[np.bool_]":
         """Return which pairs of values belong to two images: a part is often like its own whole."""
@@ -131,12 +134,18 @@ class _Values:
     def __init__(self, hashes: "NDArray[np.uint64]") -> None:
         import numpy as np
 
-        self.values, position = np.unique(hashes.ravel(), return_inverse=True)
+        # As `np.unique`, but the order, which the holders need, too, is found only once.
+        flat = hashes.ravel()
+        order = np.argsort(flat)
+        ordered = flat[order]
+        self._begin = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]]))
+        self.values = ordered[self._begin[:-1]]
+        copies = np.repeat(np.arange(len(self.values), dtype=np.int64), np.diff(self._begin))
+        order = np.sort(copies << 32 | order) & 0xFFFFFFFF  # of equal ones by image
         # Small integers: a million images have many.
-        self._position = position.astype(np.int32).reshape(hashes.shape)
-        holders = np.argsort(position, kind="stable") // hashes.shape[1]
-        self._holders = holders.astype(np.int32)
-        self._begin = np.concatenate([[0], np.cumsum(np.bincount(position, minlength=len(self.values)))])
+        self._position = np.empty(hashes.shape, dtype=np.int32)
+        self._position.ravel()[order] = copies
+        self._holders = (order // hashes.shape[1]).astype(np.int32)
 
     def of(self, image: int) -> list[int]:
         """Return the values of an image."""
