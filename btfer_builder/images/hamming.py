@@ -27,8 +27,9 @@ MAX_COMPARISONS = 1_000_000_000
 #: Pairs that `neighbours_between` compares at a time.
 BLOCK = 1 << 21
 
-#: Cost of sorting a hash into a bucket and of one round of it, in comparisons of two hashes (measured).
-_SORT, _ROUND = 8.0, 100_000.0
+#: Cost of sorting a hash into a bucket, of one round of it, and of one step without buckets, in comparisons of two hashes
+#: (measured).
+_SORT, _ROUND, _STEP = 5.0, 100_000.0, 3000.0
 
 
 def hamming_distance(first: str, second: str) -> int:
@@ -257,7 +258,7 @@ def _cheapest_blocks(hashes: "NDArray[np.uint64]", radius: int) -> int:
 
     def cost(blocks: int) -> float:
         if blocks == radius:  # hashes need not agree on any block: all pairs are compared
-            return pairs + _ROUND * len(hashes)
+            return pairs + _STEP * len(hashes)
         arranged, agreeing = arrange_bits(sample, blocks), []
         for choice in islice(choices_of(blocks, radius), 0, None, max(1, comb(blocks, radius) // 12)):
             _, copies = np.unique(arranged & choice.agreeing, return_counts=True)

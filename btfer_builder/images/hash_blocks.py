@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BITS = 64
 
 #: Hashes that are sorted at a time, or a few more: they fit into the cache (measured).
-CHUNK = 1 << 15
+CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
