@@ -138,8 +138,9 @@ class _Values:
         flat = hashes.ravel()
         order = np.argsort(flat)
         ordered = flat[order]
-        self._begin = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]]))
-        self.values = ordered[self._begin[:-1]]
+        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)])
+        self.values = ordered[starts]
+        self._begin = np.append(starts, len(ordered))
         copies = np.repeat(np.arange(len(self.values), dtype=np.int64), np.diff(self._begin))
         order = np.sort(copies << 32 | order) & 0xFFFFFFFF  # of equal ones by image
         # Small integers: a million images have many.
