@@ -34,7 +34,11 @@ class CandidateIndex:
         import numpy as np
 
         known = hash_matrix(images)
-        whole, turned, parts = _Values(known.whole), _Values(known.mirrored[:, : 2 * mirrored]), _Values(known.parts)
+        whole, turned, parts = (
+            _Values(known.whole),
+            _Values(known.mirrored[:, : 2 * mirrored]),
+            _Values(known.parts),
+        )
         # One search for both ways finds as much as two, in less time.
         unturned, both = pairs_with(whole.values, turned.values, radius)
         self._matches = [

@@ -27,8 +27,8 @@ MAX_COMPARISONS = 1_000_000_000
 #: Pairs that `neighbours_between` compares at a time.
 BLOCK = 1 << 21
 
-#: Cost of sorting a hash into a bucket, of one round of it, and of one step without buckets, in comparisons of two hashes
-#: (measured).
+#: Cost of sorting a hash into a bucket, of one round of it, and of comparing a hash with all without buckets besides
+#: the comparisons, in comparisons of two hashes (measured).
 _SORT, _ROUND, _STEP = 5.0, 100_000.0, 3000.0
 
 
@@ -175,9 +175,9 @@ def pairs_with(own: "NDArray[np.uint64]", other: "NDArray[np.uint64]", radius: i
         for first_block, group in with_one_first_block(choices_of(blocks, radius)):
             for chunk in chunks_by(first_block, arranged):
                 for one, another in _agreeing(arranged[chunk], group, radius):
-                    one, another = chunk[one], chunk[another]
-                    low = np.minimum(one, another)
-                    found.append((low << 32 | np.maximum(one, another))[low < len(own)])
+                    left, right = chunk[one], chunk[another]
+                    first = np.minimum(left, right)
+                    found.append((first << 32 | np.maximum(left, right))[first < len(own)])
     pairs = np.concatenate(found)
     del found
     pairs.sort()
@@ -265,4 +265,4 @@ def _cheapest_blocks(hashes: "NDArray[np.uint64]", radius: int) -> int:
             agreeing.append((copies * (copies - 1.0)).sum() / (len(sample) * (len(sample) - 1)))
         return comb(blocks, radius) * (_SORT * len(hashes) + _ROUND + pairs * float(np.mean(agreeing)))
 
-    return min(range(radius, radius + 6), key=cost)
+    return min(range(max(1, radius), radius + 6), key=cost)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btfer_builder.images import hamming
-from btfer_builder.images.hamming import hamming_distance, neighbours, neighbours_between
+from btfer_builder.images import hamming, hash_blocks
+from btfer_builder.images.hamming import hamming_distance, neighbours, neighbours_between, pairs_with
 
 
 def brute_force(hashes, radius):
@@ -103,6 +103,28 @@ def test_hashes_that_share_most_bits():
     hashes = np.bitwise_xor.reduce(values << few, axis=1) ^ np.uint64(0xDEADBEEF12345678)
     for radius in (0, 2, 8):
         check(hashes, radius)
+
+
+@pytest.mark.parametrize("radius", [0, 1, 4, 8, 16])
+@pytest.mark.parametrize("chunk", [1, 100, 1 << 16])
+def test_pairs_within_and_between_two_sets(radius, chunk, monkeypatch):
+    """Some hashes are in both sets, some are close, and many agree on a block: chunks of every size occur."""
+    rng = np.random.default_rng(radius)
+    own = rng.integers(0, 2**64, 400, dtype=np.uint64)
+    own[:150] &= np.uint64(0xFFF)
+    other = np.concatenate([flipped(own[::2], radius + 1, rng), own[:20]])
+    own, other = np.unique(own), rng.permutation(np.unique(other))
+    rng.shuffle(own)
+    monkeypatch.setattr(hash_blocks, "CHUNK", chunk)
+    monkeypatch.setattr(hamming, "CHUNK", chunk)
+    within, between = pairs_with(own, other, radius)
+    for column, expected in zip(within, brute_force(own, radius), strict=True):
+        np.testing.assert_array_equal(column, expected)
+    distance = np.bitwise_count(own[:, None] ^ other)
+    first, second = np.nonzero(distance <= radius)
+    assert len(first) >= 20
+    for column, expected in zip(between, (first, second, distance[first, second]), strict=True):
+        np.testing.assert_array_equal(column, expected)
 
 
 def test_none_and_one():
