@@ -226,7 +226,7 @@ def _near_in_buckets(
     import numpy as np
 
     count, found = len(hashes), [(np.empty(0, np.int64),) * 2]
-    usual = count // (1 + np.count_nonzero(bucket[1:] != bucket[:-1]))
+    usual = count // (1 + int(np.count_nonzero(bucket[1:] != bucket[:-1])))
     # Every hash is compared with the next one, then with the one after that, and so on.
     for step in range(1, usual + 1):
         first = np.flatnonzero(np.bitwise_count(hashes[step:] ^ hashes[:-step]) <= radius)
