@@ -1,7 +1,9 @@
 """Read the body of a response or a local file in chunks, and decompress it within bounds."""
 
+import errno
 import os
 import re
+import sys
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,6 +12,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import aiohttp
 
 from btfer_builder.crawl.failures import FetchError, to_fetch_error
+from btfer_builder.errors import BtferError
+from btfer_builder.io.limits import open_regular
 
 CHUNK = 1 << 16
 #: Encodings that are decoded although none is requested. Only one layer: several layers, or denser encodings, could
@@ -25,16 +29,20 @@ def read_local(url: str) -> Iterator[bytes]:
     Raises
     ------
     FetchError
-        With the reason `unreachable`, or `bad_url` if the address is not a path.
+        With the reason `unreachable`, `not_an_image` for a pipe, a socket or a device, or `bad_url` if the address is
+        not a path.
     """
     try:
         path = Path(os.fsdecode(unquote_to_bytes(urlsplit(url).path)))
-        with path.open("rb") as file:
+        with open_regular(path, sys.maxsize) as file:  # opening a pipe would wait for its writer
             yield b""
             while chunk := file.read(CHUNK):
                 yield chunk
     except OSError as error:
-        raise FetchError("unreachable", f"{url}: {error.strerror}") from None
+        reason = "not_an_image" if error.errno == errno.ENXIO else "unreachable"  # a socket cannot be opened
+        raise FetchError(reason, f"{url}: {error.strerror}") from None
+    except BtferError:
+        raise FetchError("not_an_image", f"{url}: a device or a pipe") from None
     except ValueError as error:
         raise to_fetch_error(error) from None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from btfer_builder.datasets.readers.base import Item, class_emotion
 from btfer_builder.errors import BtferError
 from btfer_builder.images.files import list_images
-from btfer_builder.io.csv import as_mapping, read_csv
+from btfer_builder.io.csv import as_mapping, read_csv, refuse_repeated
 from btfer_builder.labels import SplitName, parse_split
 
 #: Names of the columns, the first that a table has counts.
@@ -36,7 +36,7 @@ def read_table(source: Path, labels: str) -> Iterator[Item]:
     Raises
     ------
     BtferError
-        If the table lacks a column, lists a picture twice, or names an unknown split.
+        If the table lacks a column or has one twice, lists a picture twice, or names an unknown split.
     """
     if not labels:
         raise BtferError(f"{source}: has no labels without a table; name it: --labels labels.csv")
@@ -52,6 +52,7 @@ def read_table(source: Path, labels: str) -> Iterator[Item]:
         raise BtferError(
             f"{table}: has the columns {', '.join(columns)[:200] or '(none)'}; expected {PATHS[0]} and {LABELS[0]}"
         )
+    refuse_repeated(table, columns, filter(None, (path, label, split)))
     return _rows(source, table, columns, rows, (path, label, split))
 
 
