@@ -19,6 +19,8 @@ CHUNK = 1 << 16
 #: Encodings that are decoded although none is requested. Only one layer: several layers, or denser encodings, could
 #: expand a chunk to more than the memory.
 ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
+#: How a member of a gzip body begins.
+_GZIP = b"\x1f\x8b"
 #: How pictures begin, and compressed bodies do not: JPEG, PNG, GIF, WebP, TIFF.
 _IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
 
@@ -109,10 +111,15 @@ async def decompressed(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]
                 return
             if unpacker is None:  # "deflate" bodies come with and without a zlib header
                 has_header = encoding != "deflate" or chunk[0] & 15 == 8
-                unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32 if has_header else -zlib.MAX_WBITS)
-            yield unpacker.decompress(chunk, CHUNK)
-            while unpacker.unconsumed_tail:
-                yield unpacker.decompress(unpacker.unconsumed_tail, CHUNK)
+                window = zlib.MAX_WBITS | 32 if has_header else -zlib.MAX_WBITS
+                unpacker = zlib.decompressobj(window)
+            while chunk:
+                if unpacker.eof:
+                    if not chunk.startswith(_GZIP):  # padding behind the body
+                        break
+                    unpacker = zlib.decompressobj(window)  # gzip may have several members
+                yield unpacker.decompress(chunk, CHUNK)
+                chunk = unpacker.unconsumed_tail or unpacker.unused_data
     except zlib.error as error:
         raise FetchError("unreachable", f"Content-Encoding: {encoding}: {error}") from None
     if unpacker is not None and not unpacker.eof:
