@@ -113,13 +113,14 @@ async def decompressed(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]
                 has_header = encoding != "deflate" or chunk[0] & 15 == 8
                 window = zlib.MAX_WBITS | 32 if has_header else -zlib.MAX_WBITS
                 unpacker = zlib.decompressobj(window)
-            while chunk:
+            left = chunk
+            while left:
                 if unpacker.eof:
-                    if not chunk.startswith(_GZIP):  # padding behind the body
+                    if not _GZIP.startswith(left[:2]):  # padding behind the body
                         break
                     unpacker = zlib.decompressobj(window)  # gzip may have several members
-                yield unpacker.decompress(chunk, CHUNK)
-                chunk = unpacker.unconsumed_tail or unpacker.unused_data
+                yield unpacker.decompress(left, CHUNK)
+                left = unpacker.unconsumed_tail or unpacker.unused_data
     except zlib.error as error:
         raise FetchError("unreachable", f"Content-Encoding: {encoding}: {error}") from None
     if unpacker is not None and not unpacker.eof:
