@@ -1,7 +1,9 @@
 """Read the body of a response or a local file in chunks, and decompress it within bounds."""
 
+import errno
 import os
 import re
+import sys
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,11 +12,15 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import aiohttp
 
 from btfer_builder.crawl.failures import FetchError, to_fetch_error
+from btfer_builder.errors import BtferError
+from btfer_builder.io.limits import open_regular
 
 CHUNK = 1 << 16
 #: Encodings that are decoded although none is requested. Only one layer: several layers, or denser encodings, could
 #: expand a chunk to more than the memory.
 ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
+#: How a member of a gzip body begins.
+_GZIP = b"\x1f\x8b"
 #: How pictures begin, and compressed bodies do not: JPEG, PNG, GIF, WebP, TIFF.
 _IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
 
@@ -25,16 +31,20 @@ def read_local(url: str) -> Iterator[bytes]:
     Raises
     ------
     FetchError
-        With the reason `unreachable`, or `bad_url` if the address is not a path.
+        With the reason `unreachable`, `not_an_image` for a pipe, a socket or a device, or `bad_url` if the address is
+        not a path.
     """
     try:
         path = Path(os.fsdecode(unquote_to_bytes(urlsplit(url).path)))
-        with path.open("rb") as file:
+        with open_regular(path, sys.maxsize) as file:  # opening a pipe would wait for its writer
             yield b""
             while chunk := file.read(CHUNK):
                 yield chunk
     except OSError as error:
-        raise FetchError("unreachable", f"{url}: {error.strerror}") from None
+        reason = "not_an_image" if error.errno == errno.ENXIO else "unreachable"  # a socket cannot be opened
+        raise FetchError(reason, f"{url}: {error.strerror}") from None
+    except BtferError:
+        raise FetchError("not_an_image", f"{url}: a device or a pipe") from None
     except ValueError as error:
         raise to_fetch_error(error) from None
 
@@ -101,10 +111,16 @@ async def decompressed(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]
                 return
             if unpacker is None:  # "deflate" bodies come with and without a zlib header
                 has_header = encoding != "deflate" or chunk[0] & 15 == 8
-                unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32 if has_header else -zlib.MAX_WBITS)
-            yield unpacker.decompress(chunk, CHUNK)
-            while unpacker.unconsumed_tail:
-                yield unpacker.decompress(unpacker.unconsumed_tail, CHUNK)
+                window = zlib.MAX_WBITS | 32 if has_header else -zlib.MAX_WBITS
+                unpacker = zlib.decompressobj(window)
+            left = chunk
+            while left:
+                if unpacker.eof:
+                    if not _GZIP.startswith(left[:2]):  # padding behind the body
+                        break
+                    unpacker = zlib.decompressobj(window)  # gzip may have several members
+                yield unpacker.decompress(left, CHUNK)
+                left = unpacker.unconsumed_tail or unpacker.unused_data
     except zlib.error as error:
         raise FetchError("unreachable", f"Content-Encoding: {encoding}: {error}") from None
     if unpacker is not None and not unpacker.eof:

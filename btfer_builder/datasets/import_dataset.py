@@ -174,7 +174,9 @@ def _arrange(
     if not pictures:
         counted = Counter(picture.reason for picture in undecodable)
         reasons = ", ".join(f"{count} {reason}" for reason, count in counted.items())
-        raise BtferError(f"{out}: nothing to import: {reasons or 'the dataset is empty'}")
+        raise BtferError(
+            f"{out}: nothing to import: {reasons or 'the dataset is empty'}{_labels_found(undecodable)}"
+        )
     duplicates = find_duplicates(pictures, recipe.radius, recipe.fine_radius)
     pictures = draw_splits(pictures, duplicates, recipe)
     leakage = find_leakage(pictures, duplicates)
@@ -214,6 +216,14 @@ def _arrange(
     )
     _write_tables(folder, result, everything, pictures, duplicates, recipe)
     return result
+
+
+def _labels_found(dropped: Sequence[ConvertedItem]) -> str:
+    """Return which labels no emotion is known for, and what is expected; empty if there are none."""
+    labels = dict.fromkeys(repr(each.item.label) for each in dropped if each.reason == "unknown_label")
+    if not labels:
+        return ""
+    return f" ({', '.join(list(labels)[:8])}{', …' * (len(labels) > 8)}); expected {', '.join(EMOTIONS)}, as words"
 
 
 def _write_tables(

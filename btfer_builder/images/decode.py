@@ -98,13 +98,15 @@ def decode_reduced(
 
     with open_image(path, max_pixels) as image:
         width, height = image.size
-        turned = orientation(image) >= 5
         scale = 1
         if image.format in {"JPEG", "MPO"} and (times := max(image.size) // side) >= 2:
-            image.draft(image.mode, (max(1, width // times), max(1, height // times)))
+            if orientation(image) >= 5:
+                width, height = height, width
+            image.draft(image.mode, (max(1, image.width // times), max(1, image.height // times)))
             scale = round(max(width, height) / max(image.size))
-        pixels = np.asarray(upright_rgb(image))
-    return pixels, scale, (height, width) if turned else (width, height)
+        upright_image = upright_rgb(image)
+    # Of other formats, Pillow may have the size before or after it turns the picture.
+    return np.asarray(upright_image), scale, upright_image.size if scale == 1 else (width, height)
 
 
 def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[np.uint8] | None":
@@ -192,6 +194,7 @@ def open_image(path: File | IO[bytes], max_pixels: int = MAX_PIXELS) -> "Iterato
                 _check_size(largest_in_icon(file), max_pixels)
             with Image.open(readable(file), formats=openers()) as image:
                 _check_size(image.size, max_pixels)
+                image.info.pop("xmp", None)  # by which Pillow turns a TIFF, and fails if it is text
                 yield image
     except (Undecodable, BtferError):
         raise

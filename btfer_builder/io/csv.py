@@ -156,6 +156,18 @@ def _read_rows(path: Path, reader: Iterator[list[str]], skipped: int) -> Iterato
             yield line, cells
 
 
+def refuse_repeated(path: Path, columns: Sequence[str], used: Iterable[str]) -> None:
+    """Refuse a table that has a column twice that is read: nothing says which of them is meant.
+
+    Raises
+    ------
+    BtferError
+        If one of the `used` names is that of several columns.
+    """
+    if twice := [name for name in used if columns.count(name) > 1]:
+        raise BtferError(f"{path}: the header has {', '.join(twice)} twice; remove or rename one")
+
+
 def as_mapping(columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     """Return the cells of a row by column; missing cells are empty, further ones are left out."""
     return dict(zip(columns, chain(cells, [""] * (len(columns) - len(cells))), strict=False))

@@ -19,7 +19,7 @@ from btfer_builder.catalog.review import (
 )
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
-from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell, write_csv
+from btfer_builder.io.csv import as_mapping, read_csv, refuse_repeated, unescape_cell, write_csv
 from btfer_builder.io.storage import Root
 from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import Emotion, emotion_of, parse_emotion
@@ -307,9 +307,7 @@ def _rows_of(path: Path, table: Table) -> Iterator[tuple[int, dict[str, str]]]:
         raise BtferError(
             f"{path}: the header has no column {', '.join(missing)}; expected {', '.join(COLUMNS)}"
         )
-    twice = [name for name in COLUMNS if columns.count(name) > 1]
-    if twice:
-        raise BtferError(f"{path}: the header has {', '.join(twice)} twice")
+    refuse_repeated(path, columns, COLUMNS)
     for line, cells in rows:
         row = {
             name: unescape_cell(cell).strip()

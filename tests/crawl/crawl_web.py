@@ -328,6 +328,11 @@ CASES: dict[str, Callable[[Handler], None]] = {
     "busy-for-an-hour": lambda h: h.answer(429, retry_after="3600"),
     "mislabelled": lambda h: h.answer(200, picture("mislabelled.png"), "text/html"),
     "gzip": lambda h: h.answer(200, gzip.compress(picture("gzip.png")), content_encoding="gzip"),
+    "gzip-members": lambda h: h.answer(
+        200,
+        gzip.compress(picture("gzip.png")[:50]) + gzip.compress(picture("gzip.png")[50:]) + b"\0" * 9,
+        content_encoding="gzip",
+    ),
     "gzip-twice": lambda h: h.answer(
         200, gzip.compress(gzip.compress(bytes(10_000_000))), content_encoding="gzip, gzip"
     ),

@@ -150,6 +150,7 @@ def test_a_body_longer_than_its_length_is_cut_there_or_refused(web, fetch):
         ("hop/5", "end-of-hops.png"),
         ("mislabelled", "mislabelled.png"),
         ("gzip", "gzip.png"),
+        ("gzip-members", "gzip.png"),
         ("long-type", "type.jpg"),
         ("203", "proxied.jpg"),
         ("206-all", "part.jpg"),

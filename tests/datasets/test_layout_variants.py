@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import unicodedata
 
 import numpy as np
 import pytest
@@ -160,6 +161,39 @@ def test_no_path_of_a_table_leads_out_of_the_folder_or_is_guessed(tmp_path, path
     result = import_dataset("labels", tmp_path / "set", tmp_path / "out", recipe)
     assert result.dropped == {"missing_file": 1}
     assert set(labels_of(tmp_path / "out")) == {"c.jpg"}
+
+
+@pytest.mark.parametrize("again", ["a.jpg", "./a.jpg", "A.JPG", "a", "C:\\photos\\a.jpg"])
+def test_a_picture_that_a_table_lists_twice_is_refused_however_it_is_written(tmp_path, again):
+    save(tmp_path / "set", "a.jpg")
+    (tmp_path / "labels.csv").write_text(f"path,emotion\na.jpg,happy\n{again},sad\n")
+    recipe = DatasetRecipe(workers=0, labels=str(tmp_path / "labels.csv"))
+    with pytest.raises(BtferError, match=r"line 3: .* is listed twice"):
+        import_dataset("labels", tmp_path / "set", tmp_path / "out", recipe)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_are_those_of_the_file_in_either_form(tmp_path, form):
+    save(tmp_path / "set", unicodedata.normalize("NFD" if form == "NFC" else "NFC", "fröhlich/é.jpg"))
+    (tmp_path / "labels.csv").write_text(unicodedata.normalize(form, "path,emotion\nfröhlich/é.jpg,happy\n"))
+    recipe = DatasetRecipe(workers=0, labels=str(tmp_path / "labels.csv"), val_share=0, test_share=0)
+    _, labels = take(tmp_path, "labels", recipe)
+    assert list(labels.values()) == [("happy", "train")]
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("path,emotion", r"2 unknown_label \('3', 'Wut'\); expected angry, .*, as words"),
+        ("path,emotion,Emotion", "the header has emotion twice"),
+    ],
+)
+def test_labels_that_nobody_knows_are_named(tmp_path, header, says):
+    save(tmp_path / "set", "a.jpg", "b.jpg")
+    (tmp_path / "labels.csv").write_text(f"{header}\na.jpg,3\nb.jpg,Wut\n")
+    recipe = DatasetRecipe(workers=0, labels=str(tmp_path / "labels.csv"))
+    with pytest.raises(BtferError, match=says):
+        import_dataset("labels", tmp_path / "set", tmp_path / "out", recipe)
 
 
 NAN = np.array(np.nan)

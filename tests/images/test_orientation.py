@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from btfer_builder.images.decode import Undecodable, decode_image, open_image, orientation
+from btfer_builder.images.decode import Undecodable, decode_image, decode_reduced, open_image, orientation
 from btfer_builder.images.hashing import hash_images
 from tests.photos import astronaut
 
@@ -96,3 +96,27 @@ def test_values_beyond_the_standard_turn_nothing(tmp_path, value, read):
     (tmp_path / "photo.jpg").write_bytes(jpeg(block))
     with open_image(tmp_path / "photo.jpg") as image:
         assert orientation(image) == read
+
+
+def tiff(tags):
+    buffer = io.BytesIO()
+    Image.fromarray(WIDE).save(buffer, "TIFF", tiffinfo=tags)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_the_size_of_a_tiff_is_that_of_its_upright_pixels(tmp_path, turn):
+    (tmp_path / "photo.tif").write_bytes(tiff({0x0112: turn}))
+    whole = decode_image(tmp_path / "photo.tif")
+    pixels, scale, size = decode_reduced(tmp_path / "photo.tif", 10)
+    assert whole.shape[:2] == ((32, 24) if turn >= 5 else (24, 32))
+    assert (scale, size) == (1, whole.shape[1::-1])
+    np.testing.assert_array_equal(pixels, whole)
+
+
+@pytest.mark.parametrize("kind", [1, 2, 7])
+def test_xmp_neither_turns_nor_drops_a_tiff(tmp_path, kind):
+    content = tiff({700: b'<x tiff:Orientation="6"/>'})
+    written = next(entry for entry in (struct.pack("<HH", 700, each) for each in (1, 7)) if entry in content)
+    (tmp_path / "photo.tif").write_bytes(content.replace(written, struct.pack("<HH", 700, kind)))
+    np.testing.assert_array_equal(decode_image(tmp_path / "photo.tif"), WIDE)

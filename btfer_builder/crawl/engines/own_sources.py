@@ -9,7 +9,7 @@ from pathlib import Path
 from btfer_builder.config import SourceRecipe
 from btfer_builder.crawl.licenses import UNKNOWN, license_code
 from btfer_builder.errors import BtferError
-from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
+from btfer_builder.io.csv import as_mapping, read_csv, refuse_repeated, unescape_cell
 from btfer_builder.records import Candidate
 
 #: The file beside the pictures, and its columns.
@@ -91,6 +91,7 @@ def read_sources(folder: Path, default: OwnSource) -> Sources:
         name = next((name for name in _FILE if name in columns), None)
         if name is None:
             raise BtferError(f"{path}: has no column file; expected file, {', '.join(_VALUES)}")
+        refuse_repeated(path, columns, (name, *_VALUES))
         for line, cells in rows:
             row = {key: unescape_cell(cell).strip() for key, cell in as_mapping(columns, cells).items()}
             inside = normpath(row[name].replace("\\", "/"))

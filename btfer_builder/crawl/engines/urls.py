@@ -9,7 +9,7 @@ from typing import Any
 
 from btfer_builder.crawl.engines.folder import did_you_mean
 from btfer_builder.errors import BtferError
-from btfer_builder.io.csv import NotCsv, as_mapping, read_csv
+from btfer_builder.io.csv import NotCsv, as_mapping, read_csv, refuse_repeated
 from btfer_builder.io.json import parse_json
 from btfer_builder.io.limits import MAX_TABLE, open_regular, read_lines
 from btfer_builder.io.terminal import echo_stderr
@@ -196,6 +196,7 @@ def _text_rows(path: Path, given: Mapping[str, str]) -> Iterator[Row]:
         columns, rows = [], iter(())
     names = _names(path, columns, given)
     if "url" in names:
+        refuse_repeated(path, columns, names.values())
         for number, cells in rows:
             row = as_mapping(columns, cells)
             yield (

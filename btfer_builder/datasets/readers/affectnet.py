@@ -17,6 +17,7 @@ from btfer_builder.datasets.readers.base import (
     class_folders,
     find_file,
     inner_folder,
+    name_key,
     plain_number,
     split_folders,
 )
@@ -95,7 +96,7 @@ def _annotated(folder: Path, source: Path, split: SplitName) -> Iterator[Item]:
     annotations = by_name(child(folder, "annotations").iterdir())
     for path in list_images(child(folder, "images")).images:
         name = path.relative_to(source).as_posix()
-        yield _labelled(name, split, _annotation(annotations.get(f"{path.stem}_exp.npy".casefold())), path)
+        yield _labelled(name, split, _annotation(annotations.get(name_key(f"{path.stem}_exp.npy"))), path)
 
 
 def _annotation(path: Path | None) -> str | None:

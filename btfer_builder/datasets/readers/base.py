@@ -1,6 +1,7 @@
 """What every reader of a dataset layout yields: items, and the reasons why an item is not imported."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -128,14 +129,19 @@ def inner_folder(source: Path) -> Path:
     return folder
 
 
+def name_key(name: str) -> str:
+    """Return a form in which names of files are equal that systems write in other case or with separate accents."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def by_name(paths: Iterable[Path]) -> dict[str, Path]:
-    """Return files by their name in lower case: lists and files were often written by different systems."""
-    return {path.name.casefold(): path for path in paths}
+    """Return files by the key of their name: lists and files were often written by different systems."""
+    return {name_key(path.name): path for path in paths}
 
 
 def by_stem(paths: Iterable[Path]) -> dict[str, Path]:
-    """Return files by their name in lower case and without suffix."""
-    return {path.stem.casefold(): path for path in paths}
+    """Return files by the key of their name without suffix."""
+    return {name_key(path.stem): path for path in paths}
 
 
 def numbered_folders(folders: Iterable[Path]) -> set[str]:

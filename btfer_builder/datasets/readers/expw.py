@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import Item, by_name, find_file
+from btfer_builder.datasets.readers.base import Item, by_name, find_file, name_key
 from btfer_builder.errors import BtferError
 from btfer_builder.images.files import list_images
 from btfer_builder.io.limits import read_lines
@@ -54,7 +54,7 @@ def _listed(source: Path, listing: Path) -> Iterator[Item]:
                 "`name.jpg 0 28 113 226 141 22.9 3`"
             )
         top, left, right, bottom = map(int, edges)
-        path, emotion = files.get(cells[0].casefold()), CLASSES.get(cells[7])
+        path, emotion = files.get(name_key(cells[0])), CLASSES.get(cells[7])
         reason = "unknown_label" if emotion is None else None if path else "missing_file"
         name = f"{cells[0]} line {number}"  # the list has a photo's faces on several lines
         yield Item(name, "train", cells[7][:40], emotion, path or Path(), reason, (left, top, right, bottom))

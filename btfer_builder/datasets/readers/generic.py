@@ -6,10 +6,10 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import Item, class_emotion
+from btfer_builder.datasets.readers.base import Item, class_emotion, name_key
 from btfer_builder.errors import BtferError
 from btfer_builder.images.files import list_images
-from btfer_builder.io.csv import as_mapping, read_csv
+from btfer_builder.io.csv import as_mapping, read_csv, refuse_repeated
 from btfer_builder.labels import SplitName, parse_split
 
 #: Names of the columns, the first that a table has counts.
@@ -36,7 +36,7 @@ def read_table(source: Path, labels: str) -> Iterator[Item]:
     Raises
     ------
     BtferError
-        If the table lacks a column, lists a picture twice, or names an unknown split.
+        If the table lacks a column or has one twice, lists a picture twice, or names an unknown split.
     """
     if not labels:
         raise BtferError(f"{source}: has no labels without a table; name it: --labels labels.csv")
@@ -52,6 +52,7 @@ def read_table(source: Path, labels: str) -> Iterator[Item]:
         raise BtferError(
             f"{table}: has the columns {', '.join(columns)[:200] or '(none)'}; expected {PATHS[0]} and {LABELS[0]}"
         )
+    refuse_repeated(table, columns, filter(None, (path, label, split)))
     return _rows(source, table, columns, rows, (path, label, split))
 
 
@@ -63,15 +64,17 @@ def _rows(
     named: tuple[str, str, str],
 ) -> Iterator[Item]:
     files = _Files(source)
-    seen: set[str] = set()
+    seen: set[str | Path] = set()
     for line, cells in rows:
         row = as_mapping(columns, cells)
         name, label = row[named[0]].strip(), row[named[1]].strip()
-        if name in seen:
+        file = files.find(name)
+        picture = file or name
+        if picture in seen:
             raise BtferError(f"{table}, line {line}: {name[:80]} is listed twice; keep one of the lines")
-        seen.add(name)
+        seen.add(picture)
         split = _split(row[named[2]], f"{table}, line {line}") if named[2] else "train"
-        yield _item(name, split, label, files.find(name))
+        yield _item(name, split, label, file)
 
 
 class _Files:
@@ -82,12 +85,12 @@ class _Files:
 
     @cached_property
     def _index(self) -> dict[str, Path]:
-        """Pictures by their relative paths in lower case, with and without suffix; a path of several is left out."""
+        """Pictures by the keys of their relative paths, with and without suffix; a path of several is left out."""
         index: dict[str, Path] = {}
         doubtful: set[str] = set()
         for path in list_images(self._source).images:
             relative = path.relative_to(self._source)
-            for key in {relative.as_posix().casefold(), relative.with_suffix("").as_posix().casefold()}:
+            for key in {name_key(relative.as_posix()), name_key(relative.with_suffix("").as_posix())}:
                 doubtful |= {key} & index.keys()
                 index[key] = path
         return {key: path for key, path in index.items() if key not in doubtful}
@@ -101,7 +104,7 @@ class _Files:
         with suppress(OSError):  # a name too long for a file
             if file.is_file():
                 return file
-        ends = ("/".join(parts[start:]).casefold() for start in range(len(parts)))
+        ends = (name_key("/".join(parts[start:])) for start in range(len(parts)))
         return next((self._index[end] for end in ends if end in self._index), None)
 
 

@@ -10,6 +10,7 @@ from btfer_builder.datasets.readers.base import (
     child,
     class_folders,
     find_file,
+    name_key,
     numbered_folders,
     split_folders,
 )
@@ -101,7 +102,7 @@ def _listed(source: Path, listing: Path) -> Iterator[Item]:
             raise BtferError(f"{listing}, line {number}: {name[:80]} is listed twice; keep one of the lines")
         seen.add(name)
         emotion = CLASSES.get(label)
-        stem = name.rpartition(".")[0].casefold() or name.casefold()
+        stem = name_key(name.rpartition(".")[0] or name)
         path = files.get(f"{stem}_aligned") or files.get(stem)
         reason = None if path else "missing_file"
         yield Item(

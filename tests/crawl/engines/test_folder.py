@@ -1,5 +1,8 @@
 """Folders as people have them: what is taken, what is not and why, and what is true of the pictures."""
 
+import os
+import socket
+
 import pytest
 
 from btfer_builder.catalog.sample import sources
@@ -142,6 +145,7 @@ def test_what_is_true_of_the_pictures_is_recorded_and_can_be_corrected(tmp_path,
         ("file\n../a.jpg\n", "line 2: '../a.jpg' is not a file in"),
         ("file\nhappy/a.jpg\nhappy/a.jpg\n", "line 3: happy/a.jpg is listed twice"),
         ("file,page_url\nhappy/a.jpg,javascript:x\n", "line 2: page_url"),
+        ("file,Licence,license\nhappy/a.jpg,by,cc0\n", "the header has license twice"),
     ],
 )
 def test_an_invalid_row_is_named(tmp_path, content, says):
@@ -186,3 +190,14 @@ def test_sources_name_links_to_files_elsewhere(tmp_path):
 def test_a_licence_that_is_not_known_is_refused():
     with pytest.raises(BtferError, match=r"source.license: 'all mine' is not a licence"):
         own_source(SourceRecipe(license="all mine"))
+
+
+def test_pipes_sockets_and_devices_are_counted_and_not_waited_for(tmp_path, workspace):
+    root = fill(tmp_path / "set", "happy/a.jpg")
+    os.mkfifo(root / "happy/pipe.jpg")
+    (root / "happy/endless.jpg").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(root / "happy/socket.jpg"))
+        crawl(workspace, ALONE, [], EMOTIONS, root)
+    reasons = workspace.catalog.rows("SELECT reason, count(*) FROM fetches GROUP BY reason ORDER BY 1")
+    assert [tuple(row) for row in reasons] == [(None, 1), ("not_an_image", 3)]

@@ -245,6 +245,16 @@ def test_what_is_no_list_is_an_error(listed, content, said):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("header", ["url,emotion,Emotion", "url,emotion,emotion"])
+def test_a_column_that_is_there_twice_is_refused(listed, header):
+    with pytest.raises(BtferError, match="the header has emotion twice"):
+        listed(f"{header}\nhttps://a.example/1.jpg,happy,sad\n")
+
+
+def test_columns_that_are_not_read_may_be_there_twice(listed):
+    assert len(listed("url,emotion,,,note,note\nhttps://a.example/1.jpg,happy,,,a,b\n")) == 1
+
+
 def test_a_wrong_expression_is_an_error_of_the_option(listed):
     with pytest.raises(BtferError, match=r"--where-caption: '\(' is not a regular expression"):
         listed("url\nhttps://a.example/1.jpg\n", "happy", caption="(")
