@@ -143,7 +143,7 @@ def share_interval(hits: NDArray[np.bool_], sources: NDArray[np.int64] | None = 
         return (end, 1.0) if share else (0.0, 1 - end)
 
     def excess(x: float) -> float:
-        """Return n (share − x)² − z² x (1 − x) · design effect, times the squares of the faces: positive if rejected."""
+        """Return n (share − x)² − z² x (1 − x) · design effect, times of_faces: positive if x is rejected."""
         of_faces = n * (share * (1 - x) ** 2 + (1 - share) * x**2)
         of_sources = float(((right - x * sizes) ** 2).sum())
         return n * (share - x) ** 2 * of_faces - square * x * (1 - x) * max(of_sources, of_faces)
