@@ -8,6 +8,7 @@ from btfer_builder.benchmark.table import (
     best_rows,
     facts_of,
     setting_words,
+    shared_sources_notes,
     size_cell,
 )
 
@@ -25,7 +26,7 @@ _FACTS = (
     *(
         f"{side}_{name}"
         for side in ("own", "btfer")
-        for name in ("n", "accuracy", "low", "high", "sd", "precision", "recall", "f1")
+        for name in ("n", "accuracy", "low", "high", "sd", "precision", "recall", "f1", "sources")
     ),
     "note",
 )  # fmt: skip
@@ -71,6 +72,7 @@ def choice_table(frame: "pd.DataFrame") -> Table:
         (
             "A network may be as good as the best if its 95 % interval overlaps that of the best. Networks with equal "
             "numbers are all listed.",
+            *shared_sources_notes(frame),
             *notes,
         ),
     )  # fmt: skip

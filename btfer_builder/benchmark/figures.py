@@ -54,7 +54,7 @@ def make_figures(results: Sequence[Result], train: TrainRecipe | None = None) ->
 
     A bar is the mean over the settings that were run under all conditions of the figure, which are its dots. So two
     bars differ in what the figure compares and not in the networks. The whisker of a single setting is its 95 %
-    Wilson interval. Chance is 1 ÷ the number of classes in the faces. `train` has the settings of the training that
+    interval. Chance is 1 ÷ the number of classes in the faces. `train` has the settings of the training that
     Fig. 2 shows.
     """
     frame = as_frame(results) if results else None

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.evaluate.metrics.bootstrap import draws
+from btfer_builder.evaluate.metrics.bootstrap import draws, tails
 from btfer_builder.evaluate.metrics.scores import Interval
 from btfer_builder.evaluate.metrics.significance import Correct
 from btfer_builder.evaluate.metrics.sources import source_sums
@@ -104,7 +104,7 @@ def over_faces(
         counts @ differences / counts.sum(axis=1)
         for counts in draws(len(differences), resamples, seed, sources)
     ]
-    low, high = np.quantile(np.concatenate(drawn), (0.025, 0.975))
+    low, high = np.quantile(np.concatenate(drawn), tails(sources))
     return float(low), float(high)
 
 

@@ -51,6 +51,10 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         The emotions of which the set has faces; empty where unknown.
     report
         Folder of the report with its predictions, relative to that of the run; empty if there is none.
+    accuracy_interval
+        95 % interval of the accuracy, as `btfer eval` computes it, over shared sources. None without a report.
+    sources
+        Number of photos and creators that the faces are of; None where unknown.
     """
 
     name: str
@@ -62,16 +66,26 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     per_class: tuple[ClassScore, ...] = ()
     set_hash: str = ""
     report: str = ""
+    accuracy_interval: tuple[Share, Share] | None = None
+    sources: Annotated[int, Meta(ge=1)] | None = None
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % Wilson interval of the accuracy."""
-        return wilson(round(self.accuracy * self.n), self.n)
+        """The 95 % interval of the accuracy; of published numbers, which have no faces, it is Wilson's."""
+        return self.accuracy_interval or wilson(round(self.accuracy * self.n), self.n)
 
     @property
     def classes(self) -> int:
         """Number of emotions in the set; all of them where unknown."""
         return len(self.per_class) or len(EMOTIONS)
+
+
+class _OfReport(msgspec.Struct, frozen=True):
+    """What a score keeps of its report."""
+
+    accuracy_interval: tuple[Share, Share] | None
+    sources: Annotated[int, Meta(ge=1)] | None
+    per_class: tuple[ClassScore, ...]
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,36 +166,43 @@ def read_result(folder: Path) -> Result | None:
         ) from None
     if result.schema != SCHEMA:
         raise BtferError(f"{path}: of another version of btfer; remove the file to run it again")
-    own, btfer = _with_classes(result.own, folder), result.btfer and _with_classes(result.btfer, folder)
+    own, btfer = _completed(result.own, folder), result.btfer and _completed(result.btfer, folder)
     return msgspec.structs.replace(result, own=own, btfer=btfer)
 
 
-def class_scores(per_class: Mapping[Any, Mapping[str, Any]]) -> tuple[ClassScore, ...]:
-    """Return what a result keeps of `per_class` in the `metrics.json` of its report."""
-    return tuple(
-        ClassScore(emotion=emotion, n=values["support"], recall=values["recall"])
-        for emotion, values in per_class.items()
-        if values["support"]
-    )
+def of_report(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a score keeps of the `metrics.json` of its report: classes, interval and sources."""
+    detectable = (metrics.get("detectable") or {}).get("rows") or ()
+    whole: list[Any] = [row["sources"] for row in detectable if row["attribute"] == "all"]
+    found = {
+        "accuracy_interval": metrics.get("accuracy_interval_95"),
+        "sources": whole[0] if whole else None,
+        "per_class": [
+            {"emotion": emotion, "n": values["support"], "recall": values["recall"]}
+            for emotion, values in (metrics.get("per_class") or {}).items()
+            if values["support"]
+        ],
+    }
+    return msgspec.structs.asdict(msgspec.convert(found, _OfReport))
 
 
-def _with_classes(score: Score, folder: Path) -> Score:
-    """Return the score with the classes of its report: results of earlier versions do not have them."""
-    if score.per_class or not score.report:
+def _completed(score: Score, folder: Path) -> Score:
+    """Return the score with what its report knows: results of earlier versions lack some of it."""
+    if not score.report or (score.per_class and score.accuracy_interval):
         return score
     try:
-        per_class = class_scores(read_json(folder / score.report / "metrics.json")["per_class"])
+        known = of_report(read_json(folder / score.report / "metrics.json"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, BtferError):
         return score  # without its report a result has no classes
-    return msgspec.structs.replace(score, per_class=per_class)
+    return msgspec.structs.replace(score, **{name: value for name, value in known.items() if value})
 
 
 def as_frame(results: Sequence[Result]) -> "pd.DataFrame":
     """Return one row per setting with the means over its seeds, in the order of the results.
 
     Columns are dataset, size, network, pretraining, balancing, params, seeds, split, selected_on_own, note, then for
-    `own_` and `btfer_`: n, accuracy, precision, recall, f1, low, high (95 % Wilson), sd, classes, and for each emotion
-    recall_EMOTION and n_EMOTION. Unknown values are NaN.
+    `own_` and `btfer_`: n, sources, accuracy, precision, recall, f1, low, high (95 % interval), sd, classes, and for
+    each emotion recall_EMOTION and n_EMOTION. Unknown values are NaN.
     """
     import pandas as pd
 
@@ -210,11 +231,11 @@ def as_frame(results: Sequence[Result]) -> "pd.DataFrame":
 
 
 def _summary(name: str, scores: Sequence[Score]) -> dict[str, Any]:
-    """Return the means over several seeds; the interval is that of the faces of one seed."""
+    """Return the means over several seeds, also of the ends of the interval, which is that of one seed's faces."""
     import numpy as np
 
     fields = ("accuracy", "precision", "recall", "f1")
-    columns = ["n", *fields, "low", "high", "sd", "classes"]
+    columns = ["n", "sources", *fields, "low", "high", "sd", "classes"]
     columns += [f"{value}_{emotion}" for value in ("recall", "n") for emotion in EMOTIONS]
     if not scores:
         return {f"{name}_{column}": np.nan for column in columns}
@@ -222,7 +243,10 @@ def _summary(name: str, scores: Sequence[Score]) -> dict[str, Any]:
     for field in fields:
         values = [value for score in scores if (value := getattr(score, field)) is not None]
         summary[field] = float(np.mean(values)) if values else np.nan
-    summary["low"], summary["high"] = wilson(round(summary["accuracy"] * summary["n"]), summary["n"])
+    summary["sources"] = min((score.sources for score in scores if score.sources), default=np.nan)
+    summary["low"], summary["high"] = (
+        float(np.mean(ends)) for ends in zip(*(s.interval for s in scores), strict=True)
+    )
     accuracies = [score.accuracy for score in scores]
     summary["sd"] = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else np.nan
     summary["classes"] = min(score.classes for score in scores)

@@ -14,7 +14,7 @@ from btfer_builder.benchmark.results import (
     Failure,
     Result,
     Score,
-    class_scores,
+    of_report,
     scoring_digest,
     write_result,
 )
@@ -185,8 +185,8 @@ def _score(trained: "Run", faces: "FaceSet", name: str, folder: Path, recipe: Ev
         precision=scores.macro_precision,
         recall=scores.macro_recall,
         f1=scores.macro_f1,
-        per_class=class_scores(report.to_dict()["per_class"]),
         report=report.path.relative_to(folder).as_posix(),
+        **of_report(report.to_dict()),
     )
 
 

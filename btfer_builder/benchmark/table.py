@@ -82,6 +82,26 @@ def accuracy_cell(row: "pd.Series[Any]", measure: str, bold_from: float = math.i
     return f"{f'**{text}**' if value >= bold_from else text}{spread} {interval}"
 
 
+def shared_sources_notes(frame: "pd.DataFrame") -> tuple[str, ...]:
+    """Return a sentence if faces of a set share photos or creators, which intervals then count; else none."""
+    shared = [
+        f"{where} ({int(known['n'].iloc[0]):,} faces of {int(known['sources'].iloc[0]):,} sources)"
+        for side, group in (("own", "dataset"), ("btfer", None))
+        for where, part in (frame.groupby(group, sort=False) if group else [("BTFER", frame)])
+        if len(known := _clustered(part, side))
+    ]
+    if not shared:
+        return ()
+    return (
+        f"Where faces share photos or creators, intervals count these sources instead of faces: {'; '.join(shared)}.",
+    )
+
+
+def _clustered(frame: "pd.DataFrame", side: str) -> "pd.DataFrame":
+    part = frame[[f"{side}_n", f"{side}_sources"]].set_axis(["n", "sources"], axis=1)
+    return part[part["sources"] < part["n"]]
+
+
 def size_cell(params: float | None) -> str:
     """Return a number of parameters in millions, or that it is unknown."""
     return SIZE_UNKNOWN if is_unknown(params) or params is None else f"{params / 1e6:.2f} M"

@@ -18,6 +18,7 @@ from btfer_builder.benchmark.table import (
     is_unknown,
     number_cell,
     place,
+    shared_sources_notes,
     size_cell,
     without_empty_columns,
 )
@@ -36,7 +37,7 @@ TOP = {48: "4", 224: "5"}
 BEST = 3
 
 _SETTING = ["dataset", "network", "pretraining", "params", "balancing", "seeds"]
-_SCORES = ["n", "accuracy", "low", "high", "sd", "precision", "recall", "f1"]
+_SCORES = ["n", "accuracy", "low", "high", "sd", "precision", "recall", "f1", "sources"]
 _THEIRS = ["published_own", "published_btfer"]
 _CSV = [
     *_SETTING,
@@ -157,7 +158,10 @@ def top_table(frame: "pd.DataFrame", size: int, *, beside: bool = True) -> Table
         *([_AUTHORS] if beside else []),
     )  # fmt: skip
     heads, cells = without_empty_columns(columns, rows)
-    notes = ["The order of settings with overlapping intervals is not certain; = marks equal accuracies."]
+    notes = [
+        "The order of settings with overlapping intervals is not certain; = marks equal accuracies.",
+        *shared_sources_notes(frame),
+    ]
     if set(EMOTIONS) & set(heads):
         where = "BTFER" if side == "btfer" else "the own split"
         notes.append(f"The columns of emotions have the recall on {where}.")
@@ -190,7 +194,8 @@ def _notes(frame: "pd.DataFrame", *, beside: bool) -> tuple[str, ...]:
     notes = [
         "Accuracy: on the dataset's own held-out split "
         f"({', '.join(sorted(set(frame['split'])))}); precision, recall and F1 are macro averages; intervals are "
-        "Wilson's. Bold: the best three of each dataset."
+        "Wilson's. Bold: the best three of each dataset.",
+        *shared_sources_notes(frame),
     ]
     chosen = sorted(set(frame.loc[frame["selected_on_own"], "dataset"]))
     if chosen:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.evaluate.inference.kept_faces import View
-from btfer_builder.evaluate.metrics.bootstrap import bca, draws
+from btfer_builder.evaluate.metrics.bootstrap import bca, draws, tails
 from btfer_builder.evaluate.metrics.scores import Interval, Table, score
 
 Pixels = NDArray[np.uint8]
@@ -237,7 +237,7 @@ def corruption_scores(
                 tuple(item.accuracy_interval for item in scores),
                 tuple(item.macro_f1 for item in scores),
                 drop,
-                None if spread is None else bca(spread[:, row], None, drop),
+                None if spread is None else bca(spread[:, row], None, drop, tails(sources)),
             )
         )
     return tuple(results)

@@ -69,8 +69,13 @@ def result(own: float = 0.7, btfer: float | None = 0.5, n: int = 1000, **setting
     )
 
 
-def with_predictions(out: Path, result: Result, right: np.ndarray) -> Result:
-    """Write a run whose BTFER report has these right answers, and return its result as it was written."""
+def with_predictions(
+    out: Path, result: Result, right: np.ndarray, sources: np.ndarray | None = None
+) -> Result:
+    """Write a run whose BTFER report has these right answers, and return its result as it was written.
+
+    Where sources are given, the report has their number, and the interval counts them, as in those of `btfer eval`.
+    """
     import msgspec
 
     folder = out / "runs" / result.run_id / "btfer" / "model"
@@ -84,12 +89,15 @@ def with_predictions(out: Path, result: Result, right: np.ndarray) -> Result:
             [f"{face:05d}", EMOTIONS[t], EMOTIONS[p]]
             for face, (t, p) in enumerate(zip(true, predicted, strict=True))
         )
-    scores = score(true, predicted)
+    scores = score(true, predicted, sources)
     metrics = {
         "schema": 3, "model": "model", "n": len(right), "accuracy": scores.accuracy, "macro": {"f1": scores.macro_f1},
-        "accuracy_interval_95": [0.0, 1.0], "set": {"name": "s", "sha256": "12345678" * 8},
+        "accuracy_interval_95": scores.accuracy_interval, "set": {"name": "s", "sha256": "12345678" * 8},
         "signature": f"BTFER|set:s#12345678|n:{len(right)}|in:x|labels:7|leak:unknown|btfer:0.1.0",
     }  # fmt: skip
+    if sources is not None:
+        whole = {"attribute": "all", "value": "", "sources": len(np.unique(sources))}
+        metrics |= {"detectable": {"rows": [whole]}}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     measured = Score(
         name="btfer", n=len(right), accuracy=scores.accuracy, set_hash="1234", report="btfer/model"

@@ -16,7 +16,7 @@ from btfer_builder.benchmark.network_figures import _listed
 from btfer_builder.benchmark.protocol_figure import protocol_stages
 from btfer_builder.benchmark.published import published_grid, published_results
 from btfer_builder.benchmark.report import write_report
-from btfer_builder.benchmark.results import ClassScore, as_frame, class_scores, read_result
+from btfer_builder.benchmark.results import ClassScore, as_frame, of_report, read_result
 from btfer_builder.benchmark.table import SIZE_UNKNOWN
 from btfer_builder.benchmark.tables import make_tables, write_tables
 from btfer_builder.config import TrainRecipe
@@ -136,7 +136,7 @@ def test_classes_of_tables_4_and_5_are_those_of_the_report(tmp_path):
     per_class["surprise"] = {"support": 0, "recall": 0.0}
     metrics.write_bytes(msgspec.json.encode(stored | {"per_class": per_class}))
     read = read_result(folder)
-    assert read.btfer.per_class == class_scores(per_class)
+    assert read.btfer.per_class == of_report(stored | {"per_class": per_class})["per_class"]
     assert (read.btfer.classes, read.own.classes) == (6, 7)
     found = table([read], "table-4")
     row = dict(zip(found.columns, found.rows[0], strict=True))

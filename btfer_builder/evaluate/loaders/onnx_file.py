@@ -53,6 +53,11 @@ def load_onnx(path: Path, *, output: str = "", device: Device = "auto") -> Model
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=onnx_providers(device))
     except Exception as error:  # ONNX Runtime's exceptions have no common base
+        if any(word in str(error).lower() for word in ("opset", "ir version")):
+            raise BtferError(
+                f"{path}: of a newer form than ONNX Runtime {onnxruntime.__version__} knows; upgrade onnxruntime, or "
+                "export it again with a smaller opset_version"
+            ) from None
         raise BtferError(
             f"{path}: not an ONNX model, or damaged ({first_line(error)}); convert it again"
         ) from None

@@ -205,6 +205,7 @@ def load_model(
     if not isinstance(model, str | os.PathLike):
         return _in_memory(model, name, output)
     path = Path(model).expanduser()
+    _refuse_placeholders(path)
     for model_format in FORMATS:
         if _is_of(model, path, model_format):
             loaded = model_format.load(str(model) if model_format.kind == "function" else path, **settings)
@@ -224,6 +225,20 @@ def load_model(
     raise BtferError(
         f"{path}: not a known model format; expected {accepted_formats()}, as of model.save('name.keras')"
     )
+
+
+def _refuse_placeholders(path: Path) -> None:
+    """Refuse what downloads leave instead of a model: pointers of Git LFS, also in a folder, and web pages."""
+    files = [path] if path.is_file() else sorted(path.glob("*")) if path.is_dir() else []
+    for file in files:
+        if not file.is_file():
+            continue
+        with file.open("rb") as opened:
+            start = opened.read(200).lstrip().lower()
+        if start.startswith(b"version https://git-lfs.github.com/"):
+            raise BtferError(f"{file}: a pointer of Git LFS, not the file itself; get it with: git lfs pull")
+        if file == path and start.startswith((b"<!doctype html", b"<html")):
+            raise BtferError(f"{file}: a web page, not a model; download the file itself")
 
 
 def _placed(model: Model, device: Device) -> Model:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.evaluate.metrics.scores import Interval, Table
-from btfer_builder.evaluate.metrics.sources import is_shared
+from btfer_builder.evaluate.metrics.sources import is_shared, source_sums
 from btfer_builder.labels import EMOTIONS, Emotion
 
 #: Takes counts of shape (draws, n), how often each face is drawn; returns each statistic, shape (draws,).
@@ -23,6 +23,9 @@ BCA_LIMIT = 5000
 
 #: In larger sets the area under the ROC curve of a draw is a first-order expansion instead of a sum over all pairs.
 PAIRS_LIMIT = 500
+
+#: Smallest degrees of freedom and tail of expanded percentiles: less is the range of the draws anyway.
+_FEWEST_FREE, _SMALLEST_TAIL = 0.1, 1e-6
 
 
 def draws(n: int, resamples: int, seed: int, sources: Sources = None) -> Iterator[NDArray[np.float32]]:
@@ -90,17 +93,41 @@ def bootstrap_intervals(
     if not resamples or size < 2:
         return {}
     drawn = _concatenate(statistics(counts) for counts in draws(n, resamples, seed, sources))
+    between = tails(sources, level)
     left = leave_one_out(n, sources) if size <= BCA_LIMIT else iter(())
     jackknife = _concatenate(statistics(counts) for counts in left)
     values = {name: float(value[0]) for name, value in statistics(np.ones((1, n), np.float32)).items()}
     return {
-        name: bca(drawn[name], jackknife.get(name), value, level)
+        name: bca(drawn[name], jackknife.get(name), value, between)
         for name, value in values.items()
         if np.isfinite(value)
     }
 
 
-def bca(drawn: Table, jackknife: Table | None, value: float, level: float = 0.95) -> Interval:
+def tails(sources: Sources = None, level: float = 0.95) -> Interval:
+    """Return the two quantiles of the draws that bound an interval: 0.025 and 0.975 for independent faces.
+
+    Parameters
+    ----------
+    sources
+        Of `source_groups`. Where faces share them, the quantiles are those of expanded percentiles, because draws of
+        few sources vary too little (Hesterberg 2015): Φ(√(m / (m − 1)) · t) with the quantiles t of Student's
+        distribution for m − 1. Sources of unequal size count as m = n² ÷ Σ size² equal ones (Kish 1965).
+    level
+        Coverage of the interval.
+    """
+    from scipy.special import ndtr
+    from scipy.stats import t
+
+    tail = (1 - level) / 2
+    if sources is not None and is_shared(sources):
+        sizes = source_sums(np.ones(len(sources)), sources)
+        freedom = max(len(sources) ** 2 / float((sizes**2).sum()) - 1, _FEWEST_FREE)
+        tail = max(float(ndtr(np.sqrt(1 + 1 / freedom) * t.ppf(tail, freedom))), _SMALLEST_TAIL)
+    return tail, 1 - tail
+
+
+def bca(drawn: Table, jackknife: Table | None, value: float, between: Interval = (0.025, 0.975)) -> Interval:
     """Return the BCa interval (Efron & Tibshirani 1993, §14.3), or the percentile interval where it is undefined.
 
     Parameters
@@ -111,15 +138,15 @@ def bca(drawn: Table, jackknife: Table | None, value: float, level: float = 0.95
         The statistic without each face in turn; None for a percentile interval.
     value
         The statistic of the set itself.
-    level
-        Coverage of the interval.
+    between
+        Quantiles of the draws, of `tails`.
     """
     from scipy.special import ndtr, ndtri
 
     drawn = drawn[np.isfinite(drawn)]
     if not len(drawn):
         return value, value
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    ends = np.array(between)
     if jackknife is not None:
         jackknife = jackknife[np.isfinite(jackknife)]
         below = (np.mean(drawn < value) + np.mean(drawn <= value)) / 2
@@ -127,9 +154,9 @@ def bca(drawn: Table, jackknife: Table | None, value: float, level: float = 0.95
         spread = (deviations**2).sum() ** 1.5
         if 0 < below < 1 and spread > 0:
             bias, acceleration = ndtri(below), (deviations**3).sum() / (6 * spread)
-            shifted = bias + ndtri(tails)
-            tails = ndtr(bias + shifted / (1 - acceleration * shifted))
-    low, high = np.quantile(drawn, tails)
+            shifted = bias + ndtri(ends)
+            ends = ndtr(bias + shifted / np.maximum(1 - acceleration * shifted, 1e-9))
+    low, high = np.quantile(drawn, ends)
     return float(low), float(high)
 
 

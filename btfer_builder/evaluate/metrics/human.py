@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from btfer_builder.evaluate.metrics.bootstrap import tails
 from btfer_builder.evaluate.metrics.scores import Interval, Table
 from btfer_builder.labels import EMOTIONS
 
@@ -77,12 +78,13 @@ def human_ceiling(
     noise = float(label_noise(true, votes, np.ones((1, len(true))))[0]) if known else None
     noises = label_noise(true, votes, weights[:FITS]) if draws and known else np.empty(0)
     means = weights @ agreement / weights.sum(axis=1)
-    of_noise = _percentiles(noises)
+    between = tails(sources)
+    of_noise = _percentiles(noises, between)
     return HumanCeiling(
         len(true),
         int(votes.sum()),
         float(agreement.mean()),
-        _percentiles(means),
+        _percentiles(means, between),
         noise,
         of_noise,
         None if noise is None else 1 - noise,
@@ -139,8 +141,8 @@ def label_noise(true: NDArray[np.int64], votes: Table, weights: Table) -> Table:
     return noise
 
 
-def _percentiles(values: Table) -> Interval | None:
+def _percentiles(values: Table, between: Interval) -> Interval | None:
     if not len(values):
         return None
-    low, high = np.quantile(values, [0.025, 0.975])
+    low, high = np.quantile(values, between)
     return float(low), float(high)

@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from btfer_builder.evaluate.metrics.sources import design_effect, is_shared
+from btfer_builder.evaluate.metrics.sources import is_shared, source_sums
 from btfer_builder.labels import EMOTIONS, Emotion
 
 #: Equal bins of confidence in the reliability diagram (Guo et al. 2017, "On Calibration", §2).
@@ -123,22 +124,31 @@ def share_interval(hits: NDArray[np.bool_], sources: NDArray[np.int64] | None = 
 
     Notes
     -----
-    Wilson's interval. Where faces share a source, it is that of n divided by the design effect, with the quantile of
-    Student's t for the number of sources − 1 (Dean & Pagano 2015, after Korn & Graubard 1998).
+    Wilson's interval: the shares x that the score test does not reject. Where faces share a source, the test's variance
+    is multiplied by the design effect of the residuals from x, not from the share of the set, and at least by 1 (a
+    generalised score test, Boos 1992). So no quantile has to be corrected for few or unequal sources, and faces of
+    their own sources have Wilson's interval.
     """
-    n = len(hits)
+    n, share = len(hits), float(hits.mean())
     if sources is None or not is_shared(sources):
         return wilson(int(hits.sum()), n)
-    from scipy.stats import t
+    from scipy.optimize import brentq
 
-    groups = len(np.unique(sources))
-    if groups < 2:
+    right, sizes = source_sums(hits, sources), source_sums(np.ones(n), sources)
+    if len(sizes) < 2:
         return 0.0, 1.0
-    share, size = float(hits.mean()), n / design_effect(hits.astype(np.float64), sources)
-    square = float(t.ppf(0.975, groups - 1)) ** 2 / size
-    middle, half = share + square / 2, (square * (share * (1 - share) + square / 4)) ** 0.5
-    low, high = (middle - half) / (1 + square), (middle + half) / (1 + square)
-    return max(0.0, min(low, share)), min(1.0, max(high, share))  # rounding must not leave the share outside
+    square = NormalDist().inv_cdf(0.975) ** 2
+    if share in {0, 1}:  # the design effect is that of equal values, whatever x is
+        end = 1 / (1 + square * float((sizes**2).sum()) / n**2)
+        return (end, 1.0) if share else (0.0, 1 - end)
+
+    def excess(x: float) -> float:
+        """Return n (share − x)² − z² x (1 − x) · design effect, times of_faces: positive if x is rejected."""
+        of_faces = n * (share * (1 - x) ** 2 + (1 - share) * x**2)
+        of_sources = float(((right - x * sizes) ** 2).sum())
+        return n * (share - x) ** 2 * of_faces - square * x * (1 - x) * max(of_sources, of_faces)
+
+    return float(brentq(excess, 0, share)), float(brentq(excess, share, 1))
 
 
 def score(

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.agreement import agreement, kappa
-from btfer_builder.evaluate.metrics.bootstrap import bca, draws
+from btfer_builder.evaluate.metrics.bootstrap import bca, draws, tails
 from btfer_builder.evaluate.metrics.outcomes import Resamples
 from btfer_builder.evaluate.metrics.power import MIN_SOURCES, between_models
 from btfer_builder.evaluate.metrics.registry import metrics_in
-from btfer_builder.evaluate.metrics.scores import Table, one_hot
+from btfer_builder.evaluate.metrics.scores import Interval, Table, one_hot
 from btfer_builder.evaluate.metrics.significance import (
     Correct,
     cliques,
@@ -99,10 +99,10 @@ def _leaderboard(reports: Sequence[ReadReport], resamples: int, seed: int) -> Le
     drawn = _draw(ordered, sources, resamples, seed) if positions and len(np.unique(sources)) > 1 else {}
     different = np.zeros((len(ordered), len(ordered)), dtype=bool)
     pairs = []
-    level = ALPHA / max(1, len(positions))
+    level, between = ALPHA / max(1, len(positions)), tails(sources)
     for (a, b), p_value, p_holm in zip(positions, p_values, corrected, strict=True):
         different[a, b] = different[b, a] = p_holm < ALPHA
-        pair = _pair(ordered[a], ordered[b], (p_value, p_holm), _differences(drawn, a, b))
+        pair = _pair(ordered[a], ordered[b], (p_value, p_holm), _differences(drawn, a, b), between)
         pairs.append(replace(pair, detectable=_detectable(correct[a], correct[b], sources, level)))
     accuracies = [report.metrics["accuracy"] for report in ordered]
     ranks, means = shared_ranks(accuracies, different), mean_ranks(correct) if ordered else []
@@ -167,7 +167,11 @@ def _row(report: ReadReport, rank: int | None, tied: bool, mean_rank: float | No
 
 
 def _pair(
-    first: ReadReport, second: ReadReport, p_values: tuple[float, float], drawn: dict[str, Table]
+    first: ReadReport,
+    second: ReadReport,
+    p_values: tuple[float, float],
+    drawn: dict[str, Table],
+    between: Interval,
 ) -> ModelPair:
     of_first, of_second = first.true == first.predicted, second.true == second.predicted
     accuracy = first.metrics["accuracy"] - second.metrics["accuracy"]
@@ -178,9 +182,9 @@ def _pair(
         only_first=int((of_first & ~of_second).sum()),
         only_second=int((of_second & ~of_first).sum()),
         accuracy_difference=accuracy,
-        accuracy_interval_95=bca(drawn["accuracy"], None, accuracy) if drawn else None,
+        accuracy_interval_95=bca(drawn["accuracy"], None, accuracy, between) if drawn else None,
         macro_f1_difference=f1,
-        macro_f1_interval_95=bca(drawn["macro_f1"], None, f1) if drawn else None,
+        macro_f1_interval_95=bca(drawn["macro_f1"], None, f1, between) if drawn else None,
         p_value=p_values[0],
         p_holm=p_values[1],
         identical=bool((first.predicted == second.predicted).all()),

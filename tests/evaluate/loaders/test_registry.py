@@ -75,3 +75,37 @@ def test_errors_list_the_formats(tmp_path):
     assert listed in str(raised.value)
     with pytest.raises(BtferError, match=r"only Keras models \(\.keras, \.h5, \.hdf5\) can be converted"):
         convert_model(tmp_path / "m.tflite", "onnx")
+
+
+@pytest.mark.parametrize(
+    "name", ["model.onnx", "model.keras", "model.safetensors", "model.bin", "folder/model.safetensors"]
+)
+def test_a_pointer_of_git_lfs_is_named(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+    if path.parent != tmp_path:
+        (path.parent / "config.json").write_text("{}")
+    with pytest.raises(BtferError, match="git lfs pull"):
+        load_model(path if path.parent == tmp_path else path.parent)
+
+
+@pytest.mark.parametrize("text", ["<!DOCTYPE html><p>sign in", "\n<html lang=en>"])
+def test_a_web_page_instead_of_a_model_is_named(tmp_path, text):
+    (tmp_path / "model.onnx").write_text(text)
+    with pytest.raises(BtferError, match="a web page, not a model"):
+        load_model(tmp_path / "model.onnx")
+
+
+def test_an_onnx_file_of_a_newer_form_is_named(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    from onnx import helper
+
+    ends = [helper.make_tensor_value_info(end, onnx.TensorProto.FLOAT, ["b", 7]) for end in "xy"]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", ends[:1], ends[1:])
+    for ir_version, opset in ((8, 99), (99, 17)):
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+        model.ir_version = ir_version
+        (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+        with pytest.raises(BtferError, match="upgrade onnxruntime, or"):
+            load_model(tmp_path / "model.onnx")

@@ -6,7 +6,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import cochrans_q
 
 from btfer_builder.evaluate import LabelledFace
-from btfer_builder.evaluate.metrics.bootstrap import bootstrap_intervals, draws, leave_one_out
+from btfer_builder.evaluate.metrics.bootstrap import bootstrap_intervals, draws, leave_one_out, tails
 from btfer_builder.evaluate.metrics.calibration import with_temperature
 from btfer_builder.evaluate.metrics.groups import group_scores
 from btfer_builder.evaluate.metrics.outcomes import Outcomes
@@ -36,13 +36,55 @@ def test_equal_models_are_distinguished_in_five_percent_of_the_sets(sources, eac
 
 @pytest.mark.parametrize(
     ("sources", "each", "correlation", "share", "least"),
-    [(100, 4, 0.4, 0.7, 0.93), (30, 10, 0.3, 0.5, 0.93), (300, 3, 0.01, 0.9, 0.93), (12, 20, 0.3, 0.9, 0.88)],
+    [(100, 4, 0.4, 0.7, 0.93), (30, 10, 0.3, 0.5, 0.93), (300, 3, 0.01, 0.9, 0.93), (12, 20, 0.3, 0.9, 0.93)],
 )
 def test_intervals_of_shares_hold_the_true_one(sources, each, correlation, share, least):
     rng, groups = np.random.default_rng(1), np.repeat(np.arange(sources), each)
     ends = [share_interval(clustered(rng, (share,), groups, correlation)[0], groups) for _ in range(SETS)]
     covered = np.mean([low <= share <= high for low, high in ends])
     assert least <= covered <= 0.99
+
+
+@pytest.mark.parametrize("sources", [10, 20, 30])
+@pytest.mark.parametrize(("share", "correlation"), [(0.5, 0.2), (0.7, 0.4), (0.9, 0.4)])
+def test_intervals_of_shares_hold_the_true_one_where_sizes_differ_much(sources, share, correlation):
+    rng, inside, of_faces = np.random.default_rng(sources), 0, 0
+    for _ in range(SETS):
+        sizes = np.minimum(np.ceil(2 * (1 + rng.pareto(1.1, sources))), 200).astype(int)
+        groups = np.repeat(np.arange(sources), sizes)
+        right = clustered(rng, (share,), groups, correlation)[0]
+        low, high = share_interval(right, groups)
+        assert low <= right.mean() <= high
+        inside += low <= share <= high
+        low, high = share_interval(right)
+        of_faces += low <= share <= high
+    assert 0.93 <= inside / SETS <= 0.995
+    assert of_faces / SETS < 0.8
+
+
+def test_an_interval_of_shares_has_the_shares_that_the_score_test_does_not_reject():
+    rng = np.random.default_rng(8)
+    for share in (0.02, 0.5, 0.95):
+        groups = np.repeat(np.arange(40), rng.integers(1, 9, 40))
+        right, n = clustered(rng, (share,), groups, 0.2)[0], len(groups)
+        right[:2] = True, False
+        for end in share_interval(right, groups):
+            residuals = right - end
+            effect = (np.bincount(groups, residuals) ** 2).sum() / (residuals**2).sum()
+            error = np.sqrt(end * (1 - end) * max(1, effect) / n)
+            assert abs(right.mean() - end) / error == pytest.approx(stats.norm.ppf(0.975), rel=1e-6)
+    assert share_interval(right, np.append(np.arange(n - 1), 0)) != wilson(int(right.sum()), n)
+    many = rng.permutation(np.append(np.arange(9999), 0))
+    assert share_interval(np.arange(10000) < 6000, many) == pytest.approx(wilson(6000, 10000), abs=1e-3)
+
+
+def test_bootstrap_intervals_of_few_sources_are_wider():
+    assert tails() == tails(np.arange(9)) == pytest.approx((0.025, 0.975))
+    equal, unequal = np.repeat(np.arange(10), 5), np.repeat(np.arange(10), [25, 9, *[2] * 8])
+    expected = stats.norm.cdf(np.sqrt(10 / 9) * stats.t.ppf(0.025, 9))
+    assert tails(equal) == pytest.approx((expected, 1 - expected))
+    assert tails(unequal)[0] < expected < 0.025
+    assert tails(np.zeros(5, int))[0] < 0.001
 
 
 def test_the_difference_that_is_said_to_be_detectable_is_found_in_80_percent_of_the_sets():
@@ -147,7 +189,7 @@ def test_equal_answers_count_once_for_each_source():
     groups = np.repeat(np.arange(5), 20)
     low, high = share_interval(np.ones(100, bool), groups)
     assert high == 1
-    assert low == pytest.approx(1 / (1 + stats.t.ppf(0.975, 4) ** 2 / 5))
+    assert low == pytest.approx(wilson(5, 5)[0])
     assert share_interval(np.ones(100, bool), np.zeros(100, int)) == (0, 1), "one source says nothing"
     scores = score(np.full(100, 3), np.full(100, 3), groups)
     assert scores.accuracy_interval == scores.per_class["happy"].recall_interval == (low, high)
