@@ -44,9 +44,9 @@ _ONE_READ = 1 << 24
 def hash_images(items: Sequence[tuple[str, str]], root: Root, max_pixels: int) -> list[ImageHash]:
     """Hash a shard of images; an image that cannot be decoded gets a reason instead of hashes.
 
-    JPEGs are decoded at reduced scale, which is four times as fast: at most 2 of the 64 bits differ from
-    `imagehash.phash`, and the pixel hash is left to `hash_pixels`. Other formats can only be decoded at full scale
-    and get all hashes.
+    JPEGs are decoded at reduced scale, which is four times as fast: of 3,000 hashes 93 % were those of
+    `imagehash.phash`, 7 % differed in 2 of the 64 bits and 3 in 4. The pixel hash is left to `hash_pixels`. Other
+    formats can only be decoded at full scale and get all hashes.
 
     Parameters
     ----------

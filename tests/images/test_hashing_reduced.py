@@ -60,7 +60,7 @@ def folder(tmp_path_factory):
     subsampling=st.sampled_from(["4:4:4", "4:2:0"]),
     orientation=st.integers(1, 8),
 )
-def test_any_jpeg_is_within_two_bits(
+def test_any_jpeg_is_within_four_bits(
     folder, name, width, height, quality, progressive, subsampling, orientation
 ):
     pixels = cv2.resize(PHOTOS[name], (width, height), interpolation=cv2.INTER_AREA)
@@ -70,8 +70,8 @@ def test_any_jpeg_is_within_two_bits(
     result = hashed(folder, content)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
     assert (result.width, result.height) == upright.size
-    assert bits(result.phash, str(imagehash.phash(upright))) <= 2
-    assert bits(result.phash_mirrored, str(imagehash.phash(ImageOps.mirror(upright)))) <= 2
+    assert bits(result.phash, str(imagehash.phash(upright))) <= 4
+    assert bits(result.phash_mirrored, str(imagehash.phash(ImageOps.mirror(upright)))) <= 4
     assert result == replace(result, pixel_sha256="", reduced=True, reason=None)
 
 

@@ -240,7 +240,7 @@ def test_a_set_can_be_forgotten(named, training):
     leakage(named.workspace, training, LeakageRecipe(), ALONE)
     with pytest.raises(BtferError, match="0 of the training sets that were searched have this name"):
         forget(named.workspace, "train")
-    assert "training" in btfer(named.workspace, "leakage").stdout
+    assert "training" in btfer(named.workspace, "leakage", "--json").stdout
     assert forget(named.workspace, "training") == str(training)
     assert found(named) == {}
     assert "no training set was checked yet" in btfer(named.workspace, "leakage").stdout
