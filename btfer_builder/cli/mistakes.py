@@ -1,5 +1,7 @@
 """Explain a wrong command, option or value: what is valid, and what is nearest."""
 
+from difflib import get_close_matches
+
 import click
 
 from btfer_builder.config.load import choices
@@ -25,7 +27,13 @@ def explained(error: click.ClickException) -> str:
             for name in (*parameter.opts, *parameter.secondary_opts)
             if name.startswith("--")
         ]
-        return f"No such option: {error.option_name}{choices(error.option_name, valid)}"
+        text = f"No such option: {error.option_name}"
+        if (
+            isinstance(context.command, click.Group)
+            and get_close_matches(error.option_name, valid, 1, 0.8) == []
+        ):
+            return f"{text}; options of a command come after it: btfer COMMAND {error.option_name}"
+        return text + choices(error.option_name, valid)
     if isinstance(error, click.NoSuchCommand) and context is not None:
         valid = context.command.list_commands(context)
         return f"No such command {error.command_name!r}{choices(error.command_name, valid)}"

@@ -7,7 +7,7 @@ from btfer_builder.config import CrawlRecipe
 from btfer_builder.doctor.findings import Finding
 from btfer_builder.doctor.machine import machine_findings
 from btfer_builder.doctor.network import network_findings
-from btfer_builder.doctor.workspace_health import settings_finding, workspace_findings
+from btfer_builder.doctor.workspace_health import settings_finding, words_finding, workspace_findings
 from btfer_builder.workspace import Workspace
 
 
@@ -26,4 +26,5 @@ def examine(workspace: Workspace | None) -> Iterator[Finding]:
     if settings is not None:
         yield settings
     if workspace and valid:
+        yield words_finding(workspace)
         yield from workspace_findings(workspace)

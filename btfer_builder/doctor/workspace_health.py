@@ -7,10 +7,18 @@ from btfer_builder.errors import BtferError, line_of
 from btfer_builder.io.locks import try_lock
 from btfer_builder.io.text import counted
 from btfer_builder.next_step import next_step
+from btfer_builder.queries.phrases import read_vocabulary
 from btfer_builder.reconcile import AREAS, STAGES
 from btfer_builder.recovery import check_catalog
 from btfer_builder.sample.stale import stale_line
 from btfer_builder.workspace import Workspace
+
+#: How the missing files of a folder come back. A photo may be gone from the page that it came from.
+_AGAIN = {
+    "data/images": "copy them back from a copy of data/: btfer does not download a photo again",
+    "data/faces": "btfer crop",
+    "data/sample": "btfer sample",
+}
 
 
 def workspace_findings(workspace: Workspace) -> Iterator[Finding]:
@@ -25,12 +33,13 @@ def workspace_findings(workspace: Workspace) -> Iterator[Finding]:
             "catalog", "problem", line, "btfer catalog restore --help" if "restore" not in line else ""
         )
         return
-    for problem in check.problems:
-        yield Finding(
-            "catalog", "problem", problem, "btfer catalog restore BACKUP, or make the files again: btfer crop"
-        )
-    if not check.problems:
-        yield Finding("catalog", "ok", f"{check.path} is sound, and the files of its rows exist")
+    for problem in check.problems if not check.missing else ():
+        yield Finding("catalog", "problem", problem, "btfer catalog restore BACKUP")
+    for (folder, _), problem in zip(check.missing.items(), check.problems, strict=False):
+        yield Finding("files", "problem", problem, _AGAIN[folder])
+    if not check.problems or check.missing:
+        also = "" if check.missing else ", and the files of its rows exist"
+        yield Finding("catalog", "ok", f"{check.path} is sound{also}")
     running = [stage for stage in STAGES if _is_running(workspace, stage)]
     if running:
         yield Finding("commands", "note", f"another btfer {running[0]} is running here", "wait until it ends")
@@ -69,6 +78,21 @@ def _backups(workspace: Workspace) -> Finding:
     if not workspace.catalog.value("SELECT EXISTS (SELECT 1 FROM decisions)"):
         return Finding("backups", "ok", "none; there are no decisions to lose yet")
     return Finding("backups", "note", "none, and there are decisions", "btfer catalog backup")
+
+
+def words_finding(workspace: Workspace) -> Finding:
+    """Read the words of the search phrases, each language of `queries/`."""
+    files = sorted((workspace.root / "queries").glob("*.yaml"))
+    for file in files:
+        try:
+            read_vocabulary(file)
+        except BtferError as error:
+            return Finding(
+                "queries", "problem", str(error), "correct the file; btfer init NEW writes it anew"
+            )
+    if not files:
+        return Finding("queries", "note", "queries/ has no language", "btfer init writes the languages again")
+    return Finding("queries", "ok", ", ".join(file.stem for file in files))
 
 
 def settings_finding(workspace: Workspace) -> Finding:

@@ -91,6 +91,11 @@ def test_a_broken_recipe_is_named_by_every_command(name, workspace, monkeypatch)
             ["crop", "--siz", "3"],
             "No such option: --siz; did you mean `--size`? Choose from --detector, --size",
         ),
+        (
+            ["--json", "status"],
+            "No such option: --json; options of a command come after it: btfer COMMAND --json",
+        ),
+        (["--quite", "status"], "No such option: --quite; did you mean `--quiet`?"),
         (["crawl", "--engine", "opnverse"], "Invalid value for '--engine': 'opnverse' is not one of "),
         (["crawl", "--engine", "opnverse"], "; did you mean `openverse`?"),
         (["crawl", "--engine", "x' is not one of 'bing"], "'bing\" is not one of 'baidu', 'bing', "),

@@ -21,7 +21,7 @@ from btfer_builder.doctor import machine
 from btfer_builder.doctor.findings import Finding
 from btfer_builder.doctor.machine import card_findings, disk_finding, machine_findings, package_findings
 from btfer_builder.doctor.network import network_findings
-from btfer_builder.doctor.workspace_health import workspace_findings
+from btfer_builder.doctor.workspace_health import words_finding, workspace_findings
 from btfer_builder.records import Decision, FaceDedupe
 from btfer_builder.sample.stage import sample
 from btfer_builder.workspace import Workspace, create_workspace
@@ -239,6 +239,28 @@ def test_faults_are_found_named_and_exit_with_1(workspace, engine):
     (workspace.root / "btfer.toml").write_text("[crop]\nsiz = 3\n")
     code, found, error = doctor(*where)
     assert (code, "did you mean `size`" in found["settings"]["found"]) == (1, True)
+
+
+def test_missing_files_and_broken_words_come_with_what_helps(workspace):
+    fill_catalog(workspace, ["fear"], per_emotion=1)
+    assert "files" not in by_subject(workspace_findings(workspace))
+    for (path,) in workspace.catalog.rows("SELECT path FROM images UNION SELECT path FROM faces"):
+        (workspace.root / path).unlink()
+    found = [finding for finding in workspace_findings(workspace) if finding.subject == "files"]
+    assert [(finding.state, finding.advice.split(":")[0]) for finding in found] == [
+        ("problem", "copy them back from a copy of data/"),
+        ("problem", "btfer crop"),
+    ]
+    assert words_finding(workspace) == Finding("queries", "ok", "en, es, fr, pt")
+    spanish = workspace.root / "queries" / "es.yaml"
+    spanish.write_text("phrase: [")
+    assert (words_finding(workspace).state, str(spanish) in words_finding(workspace).found) == (
+        "problem",
+        True,
+    )
+    for file in workspace.root.glob("queries/*.yaml"):
+        file.unlink()
+    assert words_finding(workspace).state == "note"
 
 
 @pytest.mark.usefixtures("no_libraries")
