@@ -10,6 +10,7 @@ from btfer_builder.config import Activation
 from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.loaders.base import Model
+from btfer_builder.io.text import counted
 from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
 from btfer_builder.networks.resizing import Interpolation
 
@@ -226,6 +227,6 @@ def check_count(model: Model, names: Sequence[str], outputs: int) -> None:
     """Raise a `BtferError` unless there is one name for each output."""
     if len(names) != outputs:
         raise BtferError(
-            f"{model.where}: has {outputs} outputs but {len(names)} labels are given "
+            f"{model.where}: has {outputs} outputs but {counted(len(names), 'label')} "
             f"({', '.join(names)}); give its classes in the order of its outputs with --labels"
         )
