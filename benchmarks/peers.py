@@ -8,6 +8,8 @@ import time
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btfer_builder.config import CropRecipe
+from btfer_builder.crop.stage import SHARD_SIZE
+from btfer_builder.records import CropResult
 
 Boxes = NDArray[
     np.float64
 ]  # (n, 15): x1, y1, x2, y2, score, landmarks (not a number where a peer gives none)
-Finder = Callable[[Path], Boxes]
+#: Takes a shard of pictures, as `btfer crop` gives a worker several at a time.
+Finder = Callable[[Sequence[Path]], list[Boxes]]
+
+
+def one_by_one(find: Callable[[Path], Boxes]) -> Finder:
+    """Return a finder that looks at one picture after the other."""
+    return lambda shard: [find(picture) for picture in shard]
 
 
 def kept(boxes: Boxes, recipe: CropRecipe) -> NDArray[np.bool_]:
@@ -42,11 +52,13 @@ def btfer() -> Finder:
     def enough(boxes: Boxes, _: Boxes) -> bool:
         return bool(kept(boxes, recipe).any())
 
-    return lambda picture: np.hstack(find_faces(np.load(picture), recipe.smallest_searched, enough, "cpu"))
+    return one_by_one(
+        lambda picture: np.hstack(find_faces(np.load(picture), recipe.smallest_searched, enough, "cpu"))
+    )
 
 
-def btfer_crops() -> Finder:
-    """Return this project's way from a JPEG file to crops."""
+def btfer_crops(*, second_search: bool = True) -> Finder:
+    """Return this project's way from a JPEG file to crops; mtcnn makes no second search where it finds no face."""
     import cv2
 
     from btfer_builder.crop.cropping import crop_images
@@ -54,23 +66,26 @@ def btfer_crops() -> Finder:
 
     cv2.setNumThreads(1)
     load_networks("cpu")
-    recipe = CropRecipe(faces="all", device="cpu")
+    recipe = CropRecipe(faces="all", device="cpu", second_search=second_search)
 
-    def crop(picture: Path) -> Boxes:
-        (result,) = crop_images([(picture.stem, f"{picture.stem}.jpg")], picture.parent, recipe)
-        boxes = [
-            [face.x, face.y, face.x + face.width, face.y + face.height, face.confidence]
-            for face in result.faces
-        ]
-        return np.hstack([np.reshape(boxes, (-1, 5)), np.full((len(boxes), 10), np.nan)])
+    def crop(shard: Sequence[Path]) -> list[Boxes]:
+        items = [(picture.stem, f"{picture.stem}.jpg") for picture in shard]
+        return [_boxes(result) for result in crop_images(items, shard[0].parent, recipe)]
 
     return crop
+
+
+def _boxes(result: CropResult) -> Boxes:
+    boxes = [
+        [face.x, face.y, face.x + face.width, face.y + face.height, face.confidence] for face in result.faces
+    ]
+    return np.hstack([np.reshape(boxes, (-1, 5)), np.full((len(boxes), 10), np.nan)])
 
 
 def mtcnn() -> Finder:
     """Return mtcnn 1.0.0 as it comes, on all cores."""
     find = _mtcnn()
-    return lambda picture: find(np.load(picture))
+    return one_by_one(lambda picture: find(np.load(picture)))
 
 
 def mtcnn_crops() -> Finder:
@@ -93,7 +108,7 @@ def mtcnn_crops() -> Finder:
             )
         return found
 
-    return crop
+    return one_by_one(crop)
 
 
 def _mtcnn() -> Callable[[NDArray[np.uint8]], Boxes]:
@@ -124,7 +139,7 @@ def facenet() -> Finder:
             return np.empty((0, 15))
         return np.column_stack([boxes, scores, np.full((len(boxes), 10), np.nan)]).astype(np.float64)
 
-    return find
+    return one_by_one(find)
 
 
 #: Name → its loader, the module that must be installed, and how many processes it gets.
@@ -137,6 +152,7 @@ DETECTORS: dict[str, tuple[Callable[[], Finder], str, int]] = {
 END_TO_END: dict[str, tuple[Callable[[], Finder], str, int]] = {
     "mtcnn": (mtcnn_crops, "mtcnn", 1),
     "btfer, two workers": (btfer_crops, "onnxruntime", 2),
+    "btfer, one search": (partial(btfer_crops, second_search=False), "onnxruntime", 2),
 }
 
 
@@ -148,7 +164,7 @@ def installed(module: str) -> bool:
 
 @dataclass
 class Contestant:
-    """A detector in one or more processes, that share out the pictures."""
+    """A detector in one or more processes, that share out the pictures in shards as `btfer crop` does."""
 
     name: str
     load: Callable[[], Finder]
@@ -171,21 +187,22 @@ class Contestant:
 
     def run(self, pictures: Sequence[Path]) -> tuple[float, float, list[Boxes]]:
         """Return the seconds for some pictures, those of all processors, and what was found on each."""
-        found: list[Boxes] = [np.empty((0, 15))] * len(pictures)
+        shards = [pictures[start : start + SHARD_SIZE] for start in range(0, len(pictures), SHARD_SIZE)]
+        found: list[list[Boxes]] = [[]] * len(shards)
         begin, used = time.perf_counter(), 0.0
-        left, busy = list(range(len(pictures)))[::-1], dict.fromkeys(self._pipes, -1)
+        left, busy = list(range(len(shards)))[::-1], dict.fromkeys(self._pipes, -1)
         for pipe in self._pipes:
             if left:
                 busy[pipe] = left.pop()
-                pipe.send(pictures[busy[pipe]])
+                pipe.send(shards[busy[pipe]])
         while working := [pipe for pipe, number in busy.items() if number >= 0]:
             for pipe in wait(working):
                 cpu, found[busy[pipe]] = pipe.recv()
                 used += cpu
                 busy[pipe] = left.pop() if left else -1
                 if busy[pipe] >= 0:
-                    pipe.send(pictures[busy[pipe]])
-        return time.perf_counter() - begin, used, found
+                    pipe.send(shards[busy[pipe]])
+        return time.perf_counter() - begin, used, list(chain.from_iterable(found))
 
     def stop(self) -> float:
         """End the processes and return the most memory one of them ever had, in MB."""
@@ -201,9 +218,9 @@ def _serve(load: Callable[[], Finder], pipe: Connection) -> None:
     begin = time.perf_counter()
     find = load()
     pipe.send(time.perf_counter() - begin)
-    while (picture := pipe.recv()) is not None:
+    while (shard := pipe.recv()) is not None:
         begin = time.process_time()
-        found = find(picture)
+        found = find(shard)
         pipe.send((time.process_time() - begin, found))
     pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
