@@ -27,13 +27,11 @@ def explained(error: click.ClickException) -> str:
             for name in (*parameter.opts, *parameter.secondary_opts)
             if name.startswith("--")
         ]
-        text = f"No such option: {error.option_name}"
-        if (
-            isinstance(context.command, click.Group)
-            and get_close_matches(error.option_name, valid, 1, 0.8) == []
-        ):
-            return f"{text}; options of a command come after it: btfer COMMAND {error.option_name}"
-        return text + choices(error.option_name, valid)
+        option, group = error.option_name, isinstance(context.command, click.Group)
+        if group and not get_close_matches(option, valid, 1, 0.8):
+            place = " ".join(["btfer", *context.command_path.split()[1:], "COMMAND", option])
+            return f"No such option: {option}; options of a command come after it: {place}"
+        return f"No such option: {option}{choices(option, valid)}"
     if isinstance(error, click.NoSuchCommand) and context is not None:
         valid = context.command.list_commands(context)
         return f"No such command {error.command_name!r}{choices(error.command_name, valid)}"

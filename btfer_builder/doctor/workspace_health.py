@@ -33,13 +33,15 @@ def workspace_findings(workspace: Workspace) -> Iterator[Finding]:
             "catalog", "problem", line, "btfer catalog restore --help" if "restore" not in line else ""
         )
         return
-    for problem in check.problems if not check.missing else ():
-        yield Finding("catalog", "problem", problem, "btfer catalog restore BACKUP")
-    for (folder, _), problem in zip(check.missing.items(), check.problems, strict=False):
-        yield Finding("files", "problem", problem, _AGAIN[folder])
-    if not check.problems or check.missing:
-        also = "" if check.missing else ", and the files of its rows exist"
-        yield Finding("catalog", "ok", f"{check.path} is sound{also}")
+    if check.missing:
+        yield Finding("catalog", "ok", f"{check.path} is sound")
+        for folder, problem in zip(check.missing, check.problems, strict=True):
+            yield Finding("files", "problem", problem, _AGAIN[folder])
+    elif check.problems:
+        for problem in check.problems:
+            yield Finding("catalog", "problem", problem, "btfer catalog restore BACKUP")
+    else:
+        yield Finding("catalog", "ok", f"{check.path} is sound, and the files of its rows exist")
     running = [stage for stage in STAGES if _is_running(workspace, stage)]
     if running:
         yield Finding("commands", "note", f"another btfer {running[0]} is running here", "wait until it ends")
@@ -88,7 +90,7 @@ def words_finding(workspace: Workspace) -> Finding:
             read_vocabulary(file)
         except BtferError as error:
             return Finding(
-                "queries", "problem", str(error), "correct the file; btfer init NEW writes it anew"
+                "queries", "problem", str(error), "correct the file; btfer init NEW writes a new one"
             )
     if not files:
         return Finding("queries", "note", "queries/ has no language", "btfer init writes the languages again")

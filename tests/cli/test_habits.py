@@ -95,6 +95,7 @@ def test_a_broken_recipe_is_named_by_every_command(name, workspace, monkeypatch)
             ["--json", "status"],
             "No such option: --json; options of a command come after it: btfer COMMAND --json",
         ),
+        (["dataset", "--json", "audit"], "options of a command come after it: btfer dataset COMMAND --json"),
         (["--quite", "status"], "No such option: --quite; did you mean `--quiet`?"),
         (["crawl", "--engine", "opnverse"], "Invalid value for '--engine': 'opnverse' is not one of "),
         (["crawl", "--engine", "opnverse"], "; did you mean `openverse`?"),
