@@ -1,5 +1,6 @@
 """Labelled faces: those of a folder of class folders, or of a workspace's sample."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +12,11 @@ from btfer_builder.images.files import in_total, is_system, list_images, report_
 from btfer_builder.io.csv import as_mapping, read_csv, unescape_cell
 from btfer_builder.io.json import parse_json
 from btfer_builder.io.limits import read_lines
-from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion
+from btfer_builder.io.terminal import echo_stderr
+from btfer_builder.labels import EMOTIONS, Emotion, parse_emotion, parse_split
 from btfer_builder.next_step import no_sample
 from btfer_builder.release.schema import LICENSES, METADATA, read_attributes, read_votes
-from btfer_builder.workspace import Workspace
+from btfer_builder.workspace import RECIPE_NAME, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +57,29 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
         Folder with folders named after emotions or their synonyms (`anger` means `angry`; case is ignored), which
         may have subfolders. Images are recognised by their content. How many files are left out (hidden ones, those
         next to the class folders, …) is printed. A release whose only split contains the class folders is accepted,
-        too; of several splits, name one.
+        too; of several splits, name one. Of a workspace's sample, the classes that were drawn without a face are
+        printed.
 
     Returns
     -------
     list of LabelledFace
-        Sorted by relative path, which is also the `face_id`.
+        Sorted by relative path, which is also the `face_id`. Empty only of a split of a sample that has no faces.
 
     Raises
     ------
     BtferError
-        If the folder is missing or has no class folder, or a class folder is empty or not named after an emotion.
+        If the folder is missing or has no class folder, or a class folder is empty (unless it was drawn so) or not
+        named after an emotion.
     """
     if not directory.is_dir():
         raise BtferError(f"{directory}: no such folder; expected one with a folder for each emotion")
     folders = sorted(entry for entry in directory.iterdir() if entry.is_dir() and not is_system(entry))
-    if not folders:
+    undrawn = undrawn_classes(directory)
+    if not folders and not undrawn:
         raise BtferError(
             f"{directory}: has no class folders; expected {', '.join(EMOTIONS)} with images in them"
         )
-    splits = [folder for folder in folders if not _is_class(folder) and _has_classes(folder)]
+    splits = [folder for folder in folders if not _is_class(folder) and _is_split(folder)]
     if splits and not any(_is_class(folder) for folder in folders):
         if len(splits) > 1:
             names = ", ".join(split.name for split in splits)
@@ -91,7 +96,7 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
         except BtferError as error:
             raise BtferError(f"{folder}: {error}; rename the folder or move it away") from None
         files = list_images(folder)
-        if not files.images:
+        if not files.images and emotion not in undrawn:
             raise BtferError(f"{folder}: has no images; put some in or remove the folder")
         left_out.append(files.left_out)
         for path in files.images:
@@ -109,8 +114,31 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
                     origin.get("creator", ""),
                 )
             )
+    if undrawn:
+        classes = f" of {', '.join(undrawn)}" if faces else ""
+        echo_stderr(f"{directory}: the sample has no faces{classes}")
     report_left_out(directory, in_total(left_out))
     return sorted(faces, key=lambda face: face.face_id)
+
+
+def undrawn_classes(directory: Path) -> list[Emotion]:
+    """Return the classes without a face in a workspace's sample, or one of its splits; none of any other folder.
+
+    Samples of 0.1 and 0.2 have empty folders for these classes. The table of the sample tells them from folders whose
+    files are lost.
+    """
+    here = Path(os.path.abspath(directory))  # not resolved: the data of a workspace may be a link
+    for root in here.parents[1:3]:
+        folder = here.relative_to(root)
+        if folder.parts[:2] != ("data", "sample") or not (root / RECIPE_NAME).is_file():
+            continue
+        try:
+            columns, lines = read_csv(root / "manifests/sample.csv")
+            drawn = {Path(as_mapping(columns, cells).get("path", "")).parent for _, cells in lines}
+        except (OSError, BtferError):
+            return []
+        return [emotion for emotion in EMOTIONS if folder / emotion not in drawn]
+    return []
 
 
 def faces_in_sample(workspace: Workspace) -> list[LabelledFace]:
@@ -198,5 +226,9 @@ def _is_class(folder: Path) -> bool:
     return True
 
 
-def _has_classes(folder: Path) -> bool:
-    return any(entry.is_dir() and _is_class(entry) for entry in folder.iterdir())
+def _is_split(folder: Path) -> bool:
+    """Return whether a folder has class folders, or is an empty one with the name of a split."""
+    entries = list(folder.iterdir())
+    if not entries:
+        return parse_split(folder.name) is not None
+    return any(entry.is_dir() and _is_class(entry) for entry in entries)

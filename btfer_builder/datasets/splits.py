@@ -41,7 +41,7 @@ def read_splits(folder: Path) -> dict[SplitName, list[LabelledFace]]:
     -------
     dict
         Faces of each split that exists, in the order of `SPLITS`; class folders without splits are `train`. The id
-        of a face is its path from the class folder on.
+        of a face is its path from the class folder on. A split of a sample that was drawn without faces is left out.
 
     Raises
     ------
@@ -62,7 +62,8 @@ def read_splits(folder: Path) -> dict[SplitName, list[LabelledFace]]:
     if "train" not in folders:
         names = ", ".join(path.name for path in folders.values())
         raise BtferError(f"{folder}: has {names} but no train folder to learn from")
-    return {split: faces_in_folder(folders[split]) for split in SPLITS if split in folders}
+    found = {split: faces_in_folder(folders[split]) for split in SPLITS if split in folders}
+    return {split: faces for split, faces in found.items() if faces or split == "train"}
 
 
 def select(

@@ -5,8 +5,16 @@ import json
 import pytest
 from PIL import Image
 
+from btfer_builder.catalog.review import add_decisions
+from btfer_builder.config import SampleRecipe
+from btfer_builder.datasets.splits import read_splits
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate import faces_in_folder
+from btfer_builder.labels import EMOTIONS
+from btfer_builder.records import Decision
+from btfer_builder.sample.stage import sample
+from btfer_builder.workspace import create_workspace
+from tests.factories import fill_catalog
 
 
 def put(path):
@@ -57,3 +65,62 @@ def test_faces_of_a_release_know_their_photo_and_creator(tmp_path):
     (tmp_path / "LICENSES.csv").write_text(table)
     faces = {face.face_id: (face.photo, face.creator) for face in faces_in_folder(tmp_path / "test")}
     assert faces == {"sad/a.png": ("https://a.org/1", "=Ana"), "sad/b.png": ("", ""), "happy/c.png": ("", "")}
+
+
+@pytest.fixture
+def short(tmp_path):
+    """A workspace with four accepted faces of two emotions, and none of the other five."""
+    workspace = create_workspace(tmp_path / "my faces")
+    filled = fill_catalog(workspace, ("happy", "sad"), per_emotion=4)
+    decisions = [
+        Decision(face, "face", "accept", emotion, reviewer="ana")
+        for emotion, faces in filled.faces.items()
+        for face in faces
+    ]
+    add_decisions(workspace.catalog, decisions)
+    return workspace
+
+
+MISSING = ", ".join(emotion for emotion in EMOTIONS if emotion not in {"happy", "sad"})
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["now", "with the empty folders of 0.2"])
+def test_a_short_sample_is_read_and_says_which_classes_it_lacks(short, earlier, monkeypatch, capsys):
+    folder = sample(short, SampleRecipe(per_class=2, allow_short=True)).path
+    for emotion in EMOTIONS if earlier else ():
+        (folder / emotion).mkdir(exist_ok=True)
+    assert [face.emotion for face in faces_in_folder(folder)] == ["happy", "happy", "sad", "sad"]
+    assert capsys.readouterr().err == f"{folder}: the sample has no faces of {MISSING}\n"
+    monkeypatch.chdir(folder.parent)
+    assert list(read_splits(folder.relative_to(folder.parent))) == ["train"]
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["now", "with the empty folders of 0.2"])
+def test_a_sample_with_an_empty_split_is_read_and_never_scored_on_another_one(short, earlier, capsys):
+    """All photos of one creator are in one split."""
+    recipe = SampleRecipe(splits={"train": 2, "val": 1, "test": 1}, allow_short=True)
+    folder = sample(short, recipe).path
+    for split in ("train", "val", "test") if earlier else ():
+        for emotion in EMOTIONS:
+            (folder / split / emotion).mkdir(exist_ok=True)
+    assert {split: len(faces) for split, faces in read_splits(folder).items()} == {"train": 4}
+    assert capsys.readouterr().err.splitlines() == [
+        f"{folder}/train: the sample has no faces of {MISSING}",
+        f"{folder}/val: the sample has no faces",
+        f"{folder}/test: the sample has no faces",
+    ]
+    assert faces_in_folder(folder / "test") == []
+    with pytest.raises(BtferError, match=r"several splits \(test, train, val\); name one"):
+        faces_in_folder(folder)
+
+
+def test_a_class_of_a_sample_whose_files_are_lost_is_refused(short):
+    folder = sample(short, SampleRecipe(per_class=2, allow_short=True)).path
+    for path in (folder / "sad").iterdir():
+        path.unlink()
+    with pytest.raises(BtferError, match="sad: has no images"):
+        faces_in_folder(folder)
+    (short.manifests / "sample.csv").unlink()
+    (folder / "fear").mkdir()
+    with pytest.raises(BtferError, match="fear: has no images"):
+        faces_in_folder(folder)

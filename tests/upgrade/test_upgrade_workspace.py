@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from btfer_builder.cli.main import main
 from btfer_builder.config import TrainRecipe
 from btfer_builder.config.renamed import with_new_names
+from btfer_builder.datasets.splits import read_splits
 from btfer_builder.workspace import open_workspace
 from tests.upgrade.upgrade_archive import (
     ANSWERS,
@@ -77,6 +78,12 @@ class Unpacked:
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory) -> Unpacked:
     return Unpacked(tmp_path_factory.mktemp("old") / "faces")
+
+
+def test_a_class_that_was_drawn_without_a_face_is_no_fault(unpacked, capsys):
+    splits = read_splits(unpacked.root / "data/sample")
+    assert {split: len(faces) for split, faces in splits.items()} == {"train": 13, "test": 6}
+    assert "data/sample/test: the sample has no faces of surprise" in capsys.readouterr().err
 
 
 @pytest.fixture
