@@ -92,11 +92,7 @@ def crawl(
             "No contact is set: hosts that object to the crawl can only block it. Set yours with --contact"
         )
     catalog, stop, counts = workspace.catalog, threading.Event(), CrawlCounts()
-    with (
-        workspace.stage("crawl"),
-        writing(workspace, "crawl", "data/images"),
-        catalog.run("crawl", recipe) as numbers,
-    ):
+    with workspace.stage("crawl"), catalog.run("crawl", recipe) as numbers:
         queries, targets = _ordered(catalog, queries, recipe)
         for line in plan_crawl(catalog, queries, recipe, clock):
             if line.days > 1:
@@ -109,20 +105,21 @@ def crawl(
         for engine in listed:
             assert path is not None  # noqa: S101 - checked above
             discover_listed(catalog, engine, path, emotions, list_options or ListOptions(), own)
-        with ThreadPoolExecutor(1) as thread:
-            discovery = thread.submit(
-                discover_searches, catalog, queries, recipe, stop, counts, clock, targets
-            )
-            try:
-                numbers["fetched"] = download(
-                    workspace, recipe, recipe.engine, discovery.done, counts, targets
+        with writing(workspace, "crawl", "data/images"):
+            with ThreadPoolExecutor(1) as thread:
+                discovery = thread.submit(
+                    discover_searches, catalog, queries, recipe, stop, counts, clock, targets
                 )
-            finally:
-                stop.set()
-        engine_queues = discovery.result()
-        write_manifests(catalog, workspace.manifests, "candidates", "images")
-        if is_intended(catalog, ERASED):  # the file of one that was taken down, at other addresses
-            finish_erasure(workspace)
+                try:
+                    numbers["fetched"] = download(
+                        workspace, recipe, recipe.engine, discovery.done, counts, targets
+                    )
+                finally:
+                    stop.set()
+            engine_queues = discovery.result()
+            write_manifests(catalog, workspace.manifests, "candidates", "images")
+            if is_intended(catalog, ERASED):  # the file of one that was taken down, at other addresses
+                finish_erasure(workspace)
     _raise_failures(engine_queues)
     return int(numbers["fetched"])
 

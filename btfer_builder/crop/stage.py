@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -81,13 +82,11 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
     catalog = workspace.catalog
     if recipe.already_cropped:
         recipe = _own_size(catalog, recipe)
-    with (
-        workspace.stage("crop"),
-        writing(workspace, "crop", "data/faces"),
-        catalog.run("crop", recipe) as counts,
-    ):
+    with workspace.stage("crop"), catalog.run("crop", recipe) as counts:
         stored = stored_settings(catalog)
         others = [settings for settings in stored if changes(json.loads(settings), recipe)]
+        if others and not recrop:
+            _check_losses(workspace, recipe, others)
         todo = uncropped_images(
             catalog,
             [settings for settings in stored if settings not in others],
@@ -100,35 +99,49 @@ def crop(workspace: Workspace, recipe: CropRecipe, *, recrop: bool = False) -> N
                 recipe = override(
                     recipe, device=counts["device"]
                 )  # a missing card is named once, not by each worker
-        if others:
-            if not recrop:
-                _check_losses(workspace, recipe, others)
-            again = cropped_with(catalog, others)
-            echo_stderr(
-                f"crop: {clause(again, 'image', 'were')} cropped with other settings and are cropped again"
-            )
-        runner: Runner[tuple[str, str], CropResult] = Runner(
-            recipe.workers, SHARD_SIZE, recipe.scheduler, workspace.files
-        )
-        leftovers = bool(others)
-        with bar(len(todo), "crop", "images") as progress:
-            known = numeric_face_ids(catalog)
-            for items, used, settings in _as_before(catalog, stored, todo, recipe):
-                function = partial(crop_images, root=workspace.files, recipe=used, known=known)
-                reviewed = {} if recrop else _with_work(catalog, items, used)
-                for shard in runner.map(function, items):
-                    results = [_result(item, result) for item, result in shard]
-                    kept = _keep_work(results, dict(item for item, _ in shard), reviewed, function)
-                    results = [kept.get(result.image_id, result) for result in results]
-                    leftovers = leftovers or bool(kept)
-                    add_crops(catalog, results, settings)
-                    progress.update(len(results))
-                    counts["images"] = counts.get("images", 0) + len(results)
-        if todo:
-            _report_padding(catalog, recipe)
-        if leftovers:  # files of faces that are not in the catalog
-            reconcile(workspace, "crop")
-        write_manifests(catalog, workspace.manifests, "images", "faces")
+        with writing(workspace, "crop", "data/faces"):
+            if others:
+                again = cropped_with(catalog, others)
+                echo_stderr(
+                    f"crop: {clause(again, 'image', 'were')} cropped with other settings and are cropped again"
+                )
+            kept = _crop_all(workspace, recipe, stored, todo, counts, recrop=recrop)
+            if todo:
+                _report_padding(catalog, recipe)
+            if others or kept:  # files of faces that are not in the catalog
+                reconcile(workspace, "crop")
+            write_manifests(catalog, workspace.manifests, "images", "faces")
+
+
+def _crop_all(
+    workspace: Workspace,
+    recipe: CropRecipe,
+    stored: Sequence[str],
+    todo: Sequence[tuple[str, str]],
+    counts: dict[str, Any],
+    *,
+    recrop: bool,
+) -> bool:
+    """Crop images and commit each shard; return whether some were cropped twice to keep reviewed faces."""
+    catalog = workspace.catalog
+    runner: Runner[tuple[str, str], CropResult] = Runner(
+        recipe.workers, SHARD_SIZE, recipe.scheduler, workspace.files
+    )
+    twice = False
+    with bar(len(todo), "crop", "images") as progress:
+        known = numeric_face_ids(catalog)
+        for items, used, settings in _as_before(catalog, stored, todo, recipe):
+            function = partial(crop_images, root=workspace.files, recipe=used, known=known)
+            reviewed = {} if recrop else _with_work(catalog, items, used)
+            for shard in runner.map(function, items):
+                results = [_result(item, result) for item, result in shard]
+                kept = _keep_work(results, dict(item for item, _ in shard), reviewed, function)
+                results = [kept.get(result.image_id, result) for result in results]
+                twice = twice or bool(kept)
+                add_crops(catalog, results, settings)
+                progress.update(len(results))
+                counts["images"] = counts.get("images", 0) + len(results)
+    return twice
 
 
 def _as_before(

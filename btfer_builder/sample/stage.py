@@ -33,7 +33,7 @@ from btfer_builder.reconcile import writing
 from btfer_builder.records import SampledFace, UnsampledFace
 from btfer_builder.sample.cached_faces import delete_cached_faces
 from btfer_builder.sample.choose import ONLY_SPLIT, CellCount, Draw, choose
-from btfer_builder.sample.folder import sample_path, write_sample
+from btfer_builder.sample.folder import restore_sample, sample_path, write_sample
 from btfer_builder.sample.provenance import NO_SOURCE, best_source, host_of, license_of
 from btfer_builder.sample.source_limits import Eligible, SourceLimits
 from btfer_builder.sample.split_groups import group_photos
@@ -127,11 +127,8 @@ def sample(
         a face file is missing, or the disk is full; an earlier sample stays.
     """
     catalog, target = workspace.catalog, workspace.data / "sample"
-    with (
-        workspace.stage("sample"),
-        writing(workspace, "sample", "data/sample"),
-        catalog.run("sample", recipe) as counts,
-    ):
+    with workspace.stage("sample"), catalog.run("sample", recipe) as counts:
+        restore_sample(target)
         faces = accepted_faces(catalog)
         damaged = repair_faces(workspace, {face.face_id for face in faces} - purged_ids(catalog, "face"))
         eligible, refused = eligible_faces(
@@ -164,11 +161,12 @@ def sample(
         others = {face.face_id for face in faces if refused.get(face.face_id) != "leaked"}
         _check_earlier(workspace, recipe, {face.face_id for face in chosen}, others, asked)
         files = {face.face_id: workspace.files / face.path for face in faces}
-        chosen = write_sample(workspace.root, target, chosen, files, splits)
-        replace_sample(catalog, chosen, _undrawn(faces, draw, passed_over))
-        delete_cached_faces(workspace)
-        write_manifests(catalog, workspace.manifests, "sample")
-        write_decisions(catalog, workspace.manifests)
+        with writing(workspace, "sample", "data/sample"):
+            chosen = write_sample(workspace.root, target, chosen, files, splits)
+            replace_sample(catalog, chosen, _undrawn(faces, draw, passed_over))
+            delete_cached_faces(workspace)
+            write_manifests(catalog, workspace.manifests, "sample")
+            write_decisions(catalog, workspace.manifests)
         return replace(result, path=target)
 
 

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from btfer_builder.catalog.agreement import rule
+from btfer_builder.catalog.intentions import intentions
 from btfer_builder.catalog.manifests import write_manifests
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.catalog.sample import sampled_faces
@@ -35,10 +36,11 @@ def reviewed(tmp_path):
 
 
 def run(workspace, *arguments, code=0):
-    """Run a command and return what it says on stderr."""
+    """Run a command and return what it says on stderr; also a refused one leaves nothing to clear up."""
     done = CliRunner().invoke(main, [*arguments, "-w", str(workspace.root)])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     assert done.exit_code == code, done.output
+    assert intentions(workspace.catalog) == []
     return done.stderr
 
 

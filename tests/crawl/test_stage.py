@@ -6,6 +6,7 @@ import hashlib
 import pytest
 
 from btfer_builder.catalog.funnel import funnel
+from btfer_builder.catalog.intentions import intentions
 from btfer_builder.errors import BtferError
 from tests.crawl.crawl_web import picture
 
@@ -311,15 +312,21 @@ def test_a_search_result_cannot_read_this_machine_even_beside_a_folder(web, work
         ),
         ({"engine": ("flickr",)}, "set the environment variable FLICKR_API_KEY"),
         ({"license": ("cc0", "by")}, "engine bing does not state licences"),
+        ({"engine": ("folder",), "path": "nowhere"}, "nowhere"),
         ({"contact": "José"}, "contact: 'José' cannot be sent"),
         ({"contact": "a\r\nHost: b"}, "cannot be sent to hosts"),
     ],
 )
-def test_a_wrong_setting_is_said_before_anything_is_asked(web, run_crawl, tmp_path, settings, said):
+def test_a_wrong_setting_is_said_before_anything_is_asked(
+    web, workspace, run_crawl, tmp_path, settings, said
+):
     with pytest.raises(BtferError) as error:
-        run_crawl("q", **{**settings, **({"path": tmp_path} if "path" in settings else {})})
+        run_crawl(
+            "q", **{**settings, **({"path": tmp_path / settings["path"]} if "path" in settings else {})}
+        )
     assert said in str(error.value)
     assert web.connections == 0
+    assert intentions(workspace.catalog) == []
 
 
 def test_two_crawls_of_one_workspace_are_refused(web, workspace, run_crawl):

@@ -11,6 +11,7 @@ import pytest
 from skimage import data
 
 from btfer_builder.catalog.crop import faces_cropped_with
+from btfer_builder.catalog.intentions import intentions
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.catalog.sample import replace_sample, sampled_faces
 from btfer_builder.config import CropRecipe, DedupeRecipe, override
@@ -282,6 +283,7 @@ def test_a_bare_run_again_keeps_what_was_reviewed(workspace, cropped):
     assert f"btfer -w {workspace.root} crop --recrop" in line
     assert [text.strip() for text in lines] == ["[crop]", "margin = 24", "blur_others = true"]
     assert outcome(workspace) == before
+    assert intentions(workspace.catalog) == []
     (workspace.root / "btfer.toml").write_text("\n".join(lines))
     assert btfer(workspace, "crop").returncode == 0
     assert outcome(workspace) == before
