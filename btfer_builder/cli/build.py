@@ -9,7 +9,13 @@ import click
 
 from btfer_builder.cli.mistakes import Choice
 from btfer_builder.cli.next_line import from_here, show_next
-from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
+from btfer_builder.cli.options import (
+    apply_cli_options,
+    common_options,
+    given_flags,
+    query_settings,
+    recipe_options,
+)
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.cli.review_page import serve_page
 from btfer_builder.config import CrawlRecipe, QueriesRecipe, ReviewRecipe, SampleRecipe, SourceRecipe
@@ -75,7 +81,7 @@ def build(
     recipe = workspace.recipe
     settings = BuildSettings(
         crawl=apply_cli_options(recipe.crawl, options),
-        queries=apply_cli_options(recipe.queries, options),
+        queries=query_settings(workspace, options),
         source=apply_cli_options(recipe.source, options),
         sample=apply_cli_options(recipe.sample, {"per_class": options["per_class"]}),
         path=path,

@@ -88,11 +88,11 @@ def leakage(
     from btfer_builder.leakage.stage import leakage as run_leakage
     from btfer_builder.sample.stale import warn_if_stale
 
-    if against and remove:
+    if against and remove is not None:
         raise click.UsageError("--against and --remove exclude each other")
     workspace = open_workspace(directory)
     warn_if_stale(workspace.catalog)
-    if remove:
+    if remove is not None:
         source = remove_set(workspace, remove)
         if as_json:
             emit_json({"forgotten": source})

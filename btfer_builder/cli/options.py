@@ -15,9 +15,10 @@ from btfer_builder.cli.guard import guard
 from btfer_builder.cli.main import shared_options
 from btfer_builder.cli.mistakes import Choice
 from btfer_builder.cli.output import echo
-from btfer_builder.config import AnySection, Section, Setting, explain, override, settings_of
+from btfer_builder.config import AnySection, QueriesRecipe, Section, Setting, explain, override, settings_of
 from btfer_builder.config.renamed import OPTIONS, SETTINGS, VALUES
-from btfer_builder.workspace import recipe_of
+from btfer_builder.queries.plan import languages_in
+from btfer_builder.workspace import Workspace, recipe_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -99,6 +100,20 @@ def apply_cli_options(section: AnySection, options: dict[str, Any]) -> AnySectio
         raise click.UsageError(f"--{option.replace('_', '-')}: {text}") from None
 
 
+def query_settings(workspace: Workspace, options: dict[str, Any]) -> QueriesRecipe:
+    """Return which search phrases are used; the languages to choose from are those of the workspace.
+
+    Raises
+    ------
+    click.UsageError
+        If a value is out of range, or no language is named.
+    """
+    if options["language"] == ():
+        known = ", ".join(languages_in(workspace.queries))
+        raise click.UsageError(f"--language: name at least one; choose from {known}")
+    return apply_cli_options(workspace.recipe.queries, options)
+
+
 def given_flags(options: dict[str, Any]) -> set[str]:
     """Return the names of the options that were given on the command line."""
     return {name for name, value in options.items() if value is not None}
@@ -128,7 +143,10 @@ def _setting_option(setting: Setting, old: str | None) -> Callable[[Command], Co
         }
         shown = ",".join(setting.default)
     elif isinstance(kind, inspect.DictType) and isinstance(kind.value_type, inspect.IntType):
-        options |= {"metavar": "NAME=N,...", "callback": lambda _c, _o, value: value and _counts(value)}
+        options |= {
+            "metavar": "NAME=N,...",
+            "callback": lambda _c, _o, value: None if value is None else _counts(value),
+        }
     elif isinstance(kind, inspect.DictType):
         options |= {"multiple": True, "metavar": "NAME=URL", "callback": lambda _c, _o, value: _pairs(value)}
     if shown not in (None, "", {}):
@@ -207,14 +225,19 @@ def _split(value: str, kind: inspect.Type) -> tuple[Any, ...]:
     if not value.strip():
         return ()
     convert = {inspect.IntType: int, inspect.FloatType: float}.get(type(kind), str)
+    parts = [part.strip() for part in value.split(",")]
+    if not all(parts):
+        raise click.BadParameter(f"{value}: a value is missing before or after a comma")
     try:
-        return tuple(convert(part.strip()) for part in value.split(","))
+        return tuple(map(convert, parts))
     except ValueError:
         raise click.BadParameter(f"{value}: expected numbers separated by commas") from None
 
 
 def _counts(value: str) -> dict[str, int]:
-    """Read NAME=N,NAME=N."""
+    """Read NAME=N,NAME=N; an empty value is none."""
+    if not value.strip():
+        return {}
     try:
         return {name.strip(): int(count) for name, count in (part.split("=") for part in value.split(","))}
     except ValueError:

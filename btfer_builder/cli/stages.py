@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfer_builder.cli.next_line import from_here, show_next
-from btfer_builder.cli.options import apply_cli_options, common_options, given_flags, recipe_options
+from btfer_builder.cli.options import (
+    apply_cli_options,
+    common_options,
+    given_flags,
+    query_settings,
+    recipe_options,
+)
 from btfer_builder.cli.output import echo, emit_json, table
 from btfer_builder.cli.status import show_stages
 from btfer_builder.config import (
@@ -87,7 +93,7 @@ def queries(directory: Path | None, as_json: bool, **options: Any) -> None:  # n
     from btfer_builder.queries.plan import plan_queries
 
     workspace = open_workspace(directory)
-    planned = plan_queries(workspace.queries, apply_cli_options(workspace.recipe.queries, options))
+    planned = plan_queries(workspace.queries, query_settings(workspace, options))
     if as_json:
         emit_json({"queries": [query.to_dict() for query in planned]})
         return
@@ -165,7 +171,7 @@ def crawl(
     if check:
         _check_engines(recipe, as_json)
         return
-    wanted = apply_cli_options(workspace.recipe.queries, options)
+    wanted = query_settings(workspace, options)
     planned = plan_queries(workspace.queries, wanted)
     if plan_only:
         _show_plan(workspace, recipe, planned, as_json)

@@ -60,21 +60,28 @@ class QueriesRecipe(Section, frozen=True, kw_only=True):
 
     language: Annotated[
         tuple[str, ...],
-        Meta(description="Languages of the search phrases: names of the files in queries/."),
+        Meta(min_length=1, description="Languages of the search phrases: names of the files in queries/."),
     ] = (
         "en",
         "es",
     )
-    emotion: Annotated[tuple[Emotion, ...], Meta(description="Emotions to search for.")] = EMOTIONS
-    ethnicity: Annotated[tuple[Ethnicity, ...], Meta(description="Ethnicities to search for.")] = (
+    emotion: Annotated[tuple[Emotion, ...], Meta(min_length=1, description="Emotions to search for.")] = (
+        EMOTIONS
+    )
+    ethnicity: Annotated[
+        tuple[Ethnicity, ...], Meta(min_length=1, description="Ethnicities to search for.")
+    ] = (
         "white",
         "black",
         "asian",
         "latino",
         "indian",
     )
-    gender: Annotated[tuple[Gender, ...], Meta(description="Genders to search for.")] = ("female", "male")
-    age: Annotated[tuple[Age, ...], Meta(description="Age groups to search for.")] = (
+    gender: Annotated[tuple[Gender, ...], Meta(min_length=1, description="Genders to search for.")] = (
+        "female",
+        "male",
+    )
+    age: Annotated[tuple[Age, ...], Meta(min_length=1, description="Age groups to search for.")] = (
         "toddler",
         "child",
         "adult",
@@ -87,7 +94,9 @@ class QueriesRecipe(Section, frozen=True, kw_only=True):
 class CrawlRecipe(Section, frozen=True, kw_only=True):
     """Which engines are searched and how files are downloaded."""
 
-    engine: Annotated[tuple[EngineName, ...], Meta(description="Search engines to use.")] = ("openverse",)
+    engine: Annotated[tuple[EngineName, ...], Meta(min_length=1, description="Search engines to use.")] = (
+        "openverse",
+    )
     engine_url: Annotated[
         dict[str, str], Meta(description="Base URL of an engine in place of its own, as NAME=URL.")
     ] = msgspec.field(default_factory=dict)

@@ -27,6 +27,9 @@ from btfer_builder.io.limits import read_toml
 #: The error for a value outside of a few allowed words, which may share a beginning.
 _WORDS = re.compile(r"Expected `str` matching regex '\^(\w*)\(([\w|-]+)\)\$'")
 
+#: The error for a list without values where one is needed.
+_EMPTY = "Expected `array` of length >= 1"
+
 AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
 
@@ -115,6 +118,8 @@ def explain(
     text, _, at = str(error).replace(" - at `key` in `$", " - at `$").partition(" - at `$")
     name = at.strip("`.")
     if kind is not None:
+        if text == _EMPTY:
+            text = f"name at least one{choices('', _names_at(msgspec.inspect.type_info(kind), f'{name}[0]'))}"
         text += _suggestion(text, _names_at(msgspec.inspect.type_info(kind), name))
         text = text.replace(
             "Object contains unknown field", f"unknown {'setting' if name else 'section or setting'}"

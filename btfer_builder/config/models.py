@@ -177,7 +177,7 @@ class EvalRecipe(Section, frozen=True, kw_only=True):
     """How faces are preprocessed and what is measured. Precedence: flag, preset, sidecar, this section."""
 
     labels: Annotated[
-        tuple[str, ...], Meta(description="Classes of the model in the order of its outputs.")
+        tuple[str, ...], Meta(min_length=1, description="Classes of the model in the order of its outputs.")
     ] = EMOTIONS
     scale: Annotated[Scale, Meta(description="Pixel range that the model expects.")] = "0,1"
     color: Annotated[Color, Meta(description="Channel order; auto: grey for one channel, rgb for three.")] = (

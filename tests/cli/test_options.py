@@ -8,8 +8,9 @@ from click.testing import CliRunner
 
 from btfer_builder.cli.main import main
 from btfer_builder.cli.options import apply_cli_options, common_options, recipe_options, renamed_option
-from btfer_builder.config import CrawlRecipe, TrainRecipe
+from btfer_builder.config import CrawlRecipe, SampleRecipe, TrainRecipe
 from btfer_builder.config.renamed import OPTIONS, SETTINGS, VALUES
+from btfer_builder.workspace import create_workspace
 from tests.cli.test_cli import every_command
 
 
@@ -151,3 +152,45 @@ def test_a_list_of_words_is_given_with_commas_or_several_times(arguments, licens
 
     result = CliRunner().invoke(echo_licenses, arguments, catch_exceptions=False)
     assert json.loads(result.stdout) == licenses
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["queries", "--language", ""], "--language: name at least one; choose from en, es, fr, pt"),
+        (["crawl", "--plan", "--language", " "], "--language: name at least one; choose from en, es, fr, pt"),
+        (["build", "--plan", "--language", ""], "--language: name at least one; choose from en, es, fr, pt"),
+        (["queries", "--language", "en,"], "'--language': en,: a value is missing before or after a comma"),
+        (["queries", "--emotion", ""], "'' is not one of 'angry', 'disgust'"),
+        (["crawl", "--plan", "--engine", ""], "'' is not one of 'baidu', 'bing'"),
+        (["eval", "m:f", "--labels", ""], "--labels: name at least one"),
+        (["eval", "m:f", "--mean", "0.1,"], "0.1,: a value is missing before or after a comma"),
+        (["review", "--reviewers", "ana,,bo"], "ana,,bo: a value is missing before or after a comma"),
+        (["sample", "--splits", "train"], "train: expected NAME=N"),
+    ],
+)
+def test_an_empty_list_is_refused_where_a_value_is_needed(tmp_path, arguments, said):
+    create_workspace(tmp_path)
+    result = CliRunner().invoke(main, [*arguments, "-w", str(tmp_path)], catch_exceptions=False)
+    assert (result.exit_code, said in result.stderr) == (2, True), result.output
+
+
+def test_no_splits_can_be_asked_for():
+    @click.command()
+    @recipe_options(SampleRecipe, "splits")
+    @common_options
+    def echo_splits(directory, as_json, **options):
+        """Print the splits that result from the options."""
+        click.echo(json.dumps(apply_cli_options(SampleRecipe(splits={"test": 5}), options).splits))
+
+    assert CliRunner().invoke(echo_splits, ["--splits", ""]).stdout == "{}\n"
+    assert CliRunner().invoke(echo_splits, []).stdout == '{"test": 5}\n'
+
+
+def test_an_empty_training_set_is_not_the_list_of_all(tmp_path):
+    create_workspace(tmp_path)
+    result = CliRunner().invoke(main, ["leakage", "--remove", "", "-w", str(tmp_path)])
+    assert (result.exit_code, "of the training sets that were searched have this name" in result.stderr) == (
+        1,
+        True,
+    )

@@ -60,6 +60,20 @@ def test_a_file_that_is_no_text_is_said(tmp_path):
         load_recipe(tmp_path / "btfer.toml")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[queries]\nemotion = []", "queries.emotion: name at least one; choose from angry, disgust, fear"),
+        ("[queries]\nlanguage = []", "queries.language: name at least one$"),
+        ("[crawl]\nengine = []", "crawl.engine: name at least one; choose from baidu, bing, flickr"),
+    ],
+)
+def test_a_list_that_needs_a_value_names_the_choices(tmp_path, text, said):
+    (tmp_path / "btfer.toml").write_text(text)
+    with pytest.raises(BtferError, match=said):
+        load_recipe(tmp_path / "btfer.toml")
+
+
 def test_the_recipe_of_this_repository_states_every_setting():
     """Its root is a workspace; a new setting or meaning is written there with: make docs."""
     assert FILE.read_text(encoding="utf-8") == recipe.recipe_text()
