@@ -85,7 +85,8 @@ class Workspace:
                 self.backups.glob("btfer-*Z.sqlite"), default="BACKUP"
             )  # their names have their times
             raise BtferError(
-                f"{path} {state}, but {left}: restore the catalog from a backup with btfer catalog restore {backup}, "
+                f"{path} {state}, but {left}: restore the catalog from a backup with btfer catalog restore "
+                f"{shlex.quote(str(backup))}, "
                 "or move data/ and manifests/ away to start again. Nothing was changed"
             )
         self.manifests.mkdir(exist_ok=True)
@@ -170,6 +171,11 @@ def rewrite_manifests(workspace: Workspace, erased: ErasedRows | None = None) ->
         write_manifests(workspace.catalog, workspace.manifests, *there)
 
 
+def absolute(path: Path) -> Path:
+    """Return a path from the root on, without `..`; links stay unless a `..` has to be followed beyond one."""
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
 def open_workspace(directory: Path | None) -> Workspace:
     """Open a workspace: the given folder, else that of `BTFER_WORKSPACE`, else the current folder.
 
@@ -178,7 +184,7 @@ def open_workspace(directory: Path | None) -> Workspace:
     BtferError
         If the folder is not a workspace.
     """
-    root = (directory or Path(os.environ.get("BTFER_WORKSPACE") or ".")).absolute()
+    root = absolute(directory or Path(os.environ.get("BTFER_WORKSPACE") or "."))
     recipe = root / RECIPE_NAME
     if not os.path.lexists(recipe):
         near = _nearest_workspace(root)
@@ -188,7 +194,8 @@ def open_workspace(directory: Path | None) -> Workspace:
         )
     if not recipe.is_file():
         raise BtferError(
-            f"{recipe} is not a file; move it away, then write the settings again with: btfer init {root}"
+            f"{recipe} is not a file; move it away, then write the settings again with: "
+            f"btfer init {shlex.quote(str(root))}"
         )
     return Workspace(root)
 
@@ -241,7 +248,7 @@ def create_workspace(directory: Path) -> Workspace:
     BtferError
         If the folder cannot be created or written.
     """
-    workspace = Workspace(directory.absolute())
+    workspace = Workspace(absolute(directory))
     try:
         for folder in (workspace.queries, workspace.data, workspace.manifests):
             folder.mkdir(parents=True, exist_ok=True)

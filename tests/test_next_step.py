@@ -267,5 +267,10 @@ def test_every_command_in_a_message_works_where_the_user_is(workspace, tmp_path,
     assert from_here(workspace.root, said) == named + "Or btfer init x"
     spaced = tmp_path / "my faces"
     assert from_here(spaced, "btfer crop") == "btfer -w 'my faces' crop"
+    (spaced / "notes").mkdir(parents=True)
+    monkeypatch.chdir(spaced)
+    assert from_here(workspace.root, "btfer crop") == "btfer -w ../faces crop"
+    monkeypatch.chdir(spaced / "notes")
+    assert from_here(spaced, "btfer crop") == "btfer -w .. crop"
     monkeypatch.setenv("BTFER_WORKSPACE", str(workspace.root))
     assert from_here(workspace.root, said) == said

@@ -16,6 +16,7 @@ from btfer_builder.cli.run_log import RunLog
 from btfer_builder.errors import line_of
 from btfer_builder.io.terminal import reworded, silent
 from btfer_builder.io.text import one_line
+from btfer_builder.workspace import absolute
 
 #: Exit code of an error of the program itself (EX_SOFTWARE of sysexits.h).
 UNEXPECTED = 70
@@ -35,7 +36,7 @@ def guard(directory: Path | None, *, quiet: bool = False, verbose: bool = False)
         Show versions, the traceback of an error, and where the log is.
     """
     log = RunLog(directory)
-    here = partial(from_here, directory.absolute()) if directory else str
+    here = partial(from_here, absolute(directory)) if directory else str
     if verbose:
         echo(f"{log.versions}; workspace {log.root}", err=True)
     try:

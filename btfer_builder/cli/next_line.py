@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from btfer_builder.cli.main import COMMANDS
 from btfer_builder.cli.output import echo
 from btfer_builder.io.terminal import messages_shown
-from btfer_builder.workspace import Workspace
+from btfer_builder.workspace import Workspace, absolute
 
 if TYPE_CHECKING:
     from btfer_builder.next_step import NextStep
@@ -30,9 +30,7 @@ def show_next(workspace: Workspace, step: "NextStep | None" = None) -> None:
 
 def from_here(root: Path, text: str) -> str:
     """Return a text whose commands have `-w DIR` if the workspace is not the one that is found without it."""
-    if Path(os.environ.get("BTFER_WORKSPACE") or ".").absolute() == root:
+    if absolute(Path(os.environ.get("BTFER_WORKSPACE") or ".")) == root:
         return text
-    here = Path.cwd()
-    shown = root.relative_to(here) if root.is_relative_to(here) else root
-    named = f"btfer -w {shlex.quote(str(shown))} "
+    named = f"btfer -w {shlex.quote(min(os.path.relpath(root), str(root), key=len))} "
     return _COMMAND.sub(lambda _: named, text)

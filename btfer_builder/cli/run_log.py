@@ -20,6 +20,7 @@ import click
 from click.core import ParameterSource
 
 from btfer_builder import __version__
+from btfer_builder.workspace import absolute
 
 #: So many logs are kept, the newest.
 KEPT = 30
@@ -49,7 +50,7 @@ class RunLog:
     """
 
     def __init__(self, directory: Path | None) -> None:
-        self.root = (directory or Path(os.environ.get("BTFER_WORKSPACE") or ".")).absolute()
+        self.root = absolute(directory or Path(os.environ.get("BTFER_WORKSPACE") or "."))
         self.begun = datetime.now(UTC)
         context = click.get_current_context()
         self.command = context.command_path.removeprefix(f"{context.find_root().info_name} ")

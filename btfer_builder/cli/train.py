@@ -1,5 +1,6 @@
 """The commands about networks: networks, train."""
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,4 +154,4 @@ def _show(run: "Run") -> None:
         f"best: epoch {run.best_epoch}, accuracy {run.validation_accuracy:.3f}, loss {run.validation_loss:.3f} "
         f"on {run.validation.n:,} validation faces ({run.selection})"
     )
-    echo(f"{run.model}\nnext: btfer eval {run.model} --data FOLDER")
+    echo(f"{run.model}\nnext: btfer eval {shlex.quote(str(run.model))} --data FOLDER")

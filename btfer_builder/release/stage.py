@@ -23,7 +23,7 @@ from btfer_builder.release.writers.card import write_texts
 from btfer_builder.release.writers.croissant import write_croissant
 from btfer_builder.release.writers.figures import write_contact_sheet, write_groups
 from btfer_builder.release.writers.tables import write_jsonl, write_parquet, write_shards
-from btfer_builder.workspace import Workspace
+from btfer_builder.workspace import Workspace, absolute
 
 #: Time of every file: 1980-01-01, the earliest time in a zip file, so that archives are repeatable.
 _TIME = 315_532_800
@@ -64,7 +64,7 @@ def release(workspace: Workspace, out: Path, recipe: ReleaseRecipe) -> ReleaseRe
     BtferError
         If the folder exists or cannot be written, or the sample may not be released; see `released_faces`.
     """
-    out = out.absolute()
+    out = absolute(out)  # one name for one folder: a takedown looks for it
     catalog = workspace.catalog
     with workspace.stage("release"), catalog.run("release", recipe) as counts:
         if out.exists() or out.is_symlink():
