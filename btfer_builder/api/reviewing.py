@@ -69,7 +69,7 @@ class Reviewing(Stages):
 
         one_of(round, get_args(Round), "round")
         (recipe,) = with_keywords("review", settings, self.recipe.review)
-        check_page(recipe, reveals=adjudicate or model is not None)
+        check_page(self._core, recipe, reveals=adjudicate or model is not None)
         require_round(self._core, round)
         follow_rule(self._core.catalog, recipe, given_names(settings, ReviewRecipe))
         predictions = None

@@ -194,6 +194,12 @@ def item_paths(catalog: Catalog, kind: Kind) -> dict[str, str]:
     return dict(map(tuple, catalog.rows(f"SELECT {key}, path FROM {table} WHERE path IS NOT NULL")))
 
 
+def reviewer_names(catalog: Catalog) -> list[str]:
+    """Return the names under which there are decisions, those with the most first."""
+    rows = catalog.rows("SELECT reviewer FROM decisions GROUP BY reviewer ORDER BY count(*) DESC, reviewer")
+    return [row["reviewer"] for row in rows]
+
+
 def current_decisions(
     catalog: Catalog, kind: Kind, reviewer: str, adjudicates: bool = False
 ) -> dict[str, CurrentDecision]:

@@ -49,14 +49,16 @@ def serve_page(
     """
     from btfer_builder.catalog.review import count_decisions
     from btfer_builder.review.assignment import check_assigned, follow_rule
-    from btfer_builder.review.decisions import reviewer_name
+    from btfer_builder.review.reviewers import reviewer_name, settle_names, warn_of_namesakes
     from btfer_builder.review.serve import LOOPBACK, serve
     from btfer_builder.review.stage import require_round, write_review_manifests
 
     catalog = workspace.catalog
     require_round(workspace, round_name)
     follow_rule(catalog, recipe, asked)
+    recipe = settle_names(catalog, recipe)
     check_assigned(reviewer_name(recipe), recipe)
+    warn_of_namesakes(catalog)
     predictions = None
     if model is not None:
         from btfer_builder.evaluate.model_predictions import ask_model

@@ -1,6 +1,5 @@
 """Decisions as CSV: export for a spreadsheet, and import after every row is checked."""
 
-import getpass
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from btfer_builder.catalog.review import (
     item_path,
     item_paths,
     review_items,
+    reviewer_names,
 )
 from btfer_builder.config import ReviewRecipe
 from btfer_builder.errors import BtferError
@@ -28,6 +28,7 @@ from btfer_builder.records import Decision, Kind, Verdict
 from btfer_builder.review.assignment import items_for
 from btfer_builder.review.contact_sheet import page_name, pictured, write_contact_sheet
 from btfer_builder.review.mangled_ids import matching_ids
+from btfer_builder.review.reviewers import check_reviewer, known_as
 
 COLUMNS = ("item_id", "kind", "emotion", "verdict", "reason", "reviewer")
 
@@ -57,36 +58,6 @@ class ImportResult:
     added: int
     unchanged: int
     empty: int
-
-
-def reviewer_name(recipe: ReviewRecipe) -> str:
-    """Return the name that signs the decisions: the recipe's reviewer, or the current user.
-
-    Raises
-    ------
-    BtferError
-        If the name is invalid, or the current user is unknown.
-    """
-    if recipe.reviewer.strip():
-        return check_reviewer(recipe.reviewer)
-    try:
-        return check_reviewer(getpass.getuser())
-    except (KeyError, OSError):
-        raise BtferError("the current user is unknown: name the reviewer with --reviewer") from None
-
-
-def check_reviewer(name: str) -> str:
-    """Return a reviewer's name without surrounding whitespace.
-
-    Raises
-    ------
-    BtferError
-        If it is empty, longer than 80 characters, or holds line breaks or other control characters.
-    """
-    name = name.strip()
-    if not name or len(name) > 80 or not name.isprintable():
-        raise BtferError(f"{name[:80]!r} is not a valid reviewer name; expected 1 to 80 printable characters")
-    return name
 
 
 def complete(decision: Decision, proposed: Emotion | None) -> Decision:
@@ -247,6 +218,8 @@ class _Checker:
         self.catalog = catalog
         self.reviewer = reviewer
         self.blind = blind
+        self._known = reviewer_names(catalog)
+        self._names: dict[str, str] = {}
         self._proposed: dict[Kind, dict[str, Emotion | None]] = {}
         self._current: dict[tuple[Kind, str], dict[str, Decision]] = {}
 
@@ -256,7 +229,7 @@ class _Checker:
         verdict = _one_of(row["verdict"], "verdict", VERDICTS)
         emotion = parse_emotion(row["emotion"]) if row.get("emotion") else None
         reason = _one_of(row["reason"], "reason", REASONS["review"]) if row.get("reason") else None
-        reviewer = check_reviewer(row["reviewer"]) if row.get("reviewer") else self.reviewer
+        reviewer = self._known_as(row.get("reviewer") or self.reviewer)
         kind, verdict = cast(Kind, kind), cast(Verdict, verdict)
         if self.blind and verdict == "accept" and emotion is None:
             raise BtferError("an acceptance names no emotion; a blind review proposes none")
@@ -270,6 +243,13 @@ class _Checker:
             decisions = current_decisions(self.catalog, *key)
             self._current[key] = {item_id: current.decision for item_id, current in decisions.items()}
         return self._current[key].get(decision.item_id) == decision
+
+    def _known_as(self, name: str) -> str:
+        """Return the name under which the catalog, or an earlier row, knows a reviewer."""
+        if name not in self._names:
+            self._names[name] = known_as(name, self._known)
+            self._known.append(self._names[name])
+        return self._names[name]
 
     def _find(self, kind: Kind, item_id: str) -> tuple[str, Emotion | None]:
         """Return an item's id and its proposed label; the id may have been taken for a number by a spreadsheet."""

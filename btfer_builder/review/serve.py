@@ -16,8 +16,8 @@ from btfer_builder.errors import BtferError
 from btfer_builder.records import Kind
 from btfer_builder.review.app import create_app
 from btfer_builder.review.assignment import check_assigned
-from btfer_builder.review.decisions import reviewer_name
 from btfer_builder.review.prepare_thumbnails import thumbnails_in_background
+from btfer_builder.review.reviewers import reviewer_name, settle_names
 from btfer_builder.review.session import RoundName
 from btfer_builder.workspace import Workspace
 
@@ -68,6 +68,7 @@ def serve(
     BtferError
         If the address or port is not available, or no items are assigned to the reviewer.
     """
+    recipe = settle_names(workspace.catalog, recipe)
     reviewer, token = reviewer_name(recipe), secrets.token_urlsafe(24)
     check_assigned(reviewer, recipe)
     listener = _listen(recipe.host, recipe.port)

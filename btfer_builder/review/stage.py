@@ -17,7 +17,12 @@ from btfer_builder.review.decisions import (
     decision_rows,
     export_decisions,
     import_decisions,
+)
+from btfer_builder.review.reviewers import (
     reviewer_name,
+    settle_names,
+    settle_reviewers,
+    warn_of_namesakes,
 )
 from btfer_builder.review.session import KINDS, RoundName
 from btfer_builder.workspace import Workspace
@@ -50,6 +55,7 @@ def export_round(
     """
     require_round(workspace, round_name)
     follow_rule(workspace.catalog, recipe, asked)
+    recipe = settle_names(workspace.catalog, recipe)
     count = export_decisions(
         workspace.catalog,
         path,
@@ -76,6 +82,7 @@ def round_rows(
     workspace: Workspace, recipe: ReviewRecipe, round_name: RoundName | None = None
 ) -> list[dict[str, object]]:
     """Return the rows that `export_round` writes."""
+    recipe = settle_names(workspace.catalog, recipe)
     return list(decision_rows(workspace.catalog, _kinds(round_name), reviewer_name(recipe), recipe))
 
 
@@ -110,18 +117,20 @@ def measure_agreement(
 ) -> Agreement:
     """Apply the rule of consensus and measure the agreement of the reviewers; see `measure` and `follow_rule`."""
     follow_rule(workspace.catalog, review, asked)
+    warn_of_namesakes(workspace.catalog)
+    review = settle_reviewers(workspace.catalog, review)
     result = measure(workspace.catalog, KINDS[round_name], recipe, review)
     write_manifests(workspace.catalog, workspace.manifests, "images", "faces")
     return result
 
 
-def check_page(recipe: ReviewRecipe, *, reveals: bool) -> None:
+def check_page(workspace: Workspace, recipe: ReviewRecipe, *, reveals: bool) -> None:
     """Check the settings of the page before it is served.
 
     Parameters
     ----------
-    recipe
-        The settings.
+    workspace, recipe
+        The workspace and the settings.
     reveals
         Whether votes or predictions are shown, which a blind review hides.
 
@@ -132,7 +141,9 @@ def check_page(recipe: ReviewRecipe, *, reveals: bool) -> None:
     """
     if recipe.blind and reveals:
         raise BtferError("--blind cannot be used with --adjudicate or --model, which show what it hides")
+    recipe = settle_names(workspace.catalog, recipe)
     check_assigned(reviewer_name(recipe), recipe)
+    warn_of_namesakes(workspace.catalog)
 
 
 def write_review_manifests(workspace: Workspace) -> None:
