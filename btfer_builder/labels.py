@@ -30,6 +30,11 @@ _SYNONYMS: dict[str, Emotion] = {
     **{emotion: emotion for emotion in EMOTIONS},
 }
 
+#: Classes of other data sets that are none of the seven, in lower case, as AffectNet and FER+ name them.
+_OTHER_CLASSES = frozenset(
+    {"contempt", "contemptuous", "none", "uncertain", "non-face", "no-face", "unknown", "nf"}
+)
+
 #: All words for the classes, in lower case.
 EMOTION_WORDS: tuple[str, ...] = tuple(_SYNONYMS)
 
@@ -58,13 +63,18 @@ def parse_emotion(word: str) -> Emotion:
     """
     emotion = emotion_of(word)
     if emotion is None:
-        raise BtferError(f"{word!r} is not an emotion; expected one of {', '.join(EMOTIONS)}")
+        raise BtferError(f"{word!r} is not one of the seven emotions; expected {', '.join(EMOTIONS)}")
     return emotion
 
 
 def emotion_of(word: str) -> Emotion | None:
     """Return the class that a word denotes, or None; case is ignored."""
     return _SYNONYMS.get(word.strip().casefold())
+
+
+def is_other_class(word: str) -> bool:
+    """Return whether a word is known as a class that is none of the seven; case is ignored."""
+    return word.strip().casefold() in _OTHER_CLASSES
 
 
 def parse_split(word: str) -> SplitName | None:

@@ -51,7 +51,7 @@ def test_names_what_is_wrong(tmp_path):
         faces_in_folder(tmp_path)
     put(tmp_path / "sad" / "a.png")
     put(tmp_path / "contempt" / "a.png")
-    with pytest.raises(BtferError, match=r"contempt: 'contempt' is not an emotion.*rename"):
+    with pytest.raises(BtferError, match=r"contempt: 'contempt' is not one of the seven emotions.*rename"):
         faces_in_folder(tmp_path)
 
 

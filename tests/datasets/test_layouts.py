@@ -270,6 +270,23 @@ def test_labels_in_a_table_or_in_the_names(tmp_path):
     assert result.dropped == {"unknown_label": 2}
 
 
+@pytest.mark.parametrize("word", ["contempt", "7_Contempt", "uncertain"])
+def test_an_eighth_class_has_the_same_reason_in_every_layout(tmp_path, word):
+    for folder in (word, "happy"):
+        save(tmp_path / "set" / folder, f"a_{folder}.jpg", seed=len(folder))
+    lines = [f"{folder}/a_{folder}.jpg,{folder}" for folder in (word, "happy")]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,emotion", *lines]))
+    plain = {"workers": 0, "val_share": 0, "test_share": 0}
+    for kind, more in (
+        ("folder", {}),
+        ("labels", {"labels": str(tmp_path / "labels.csv")}),
+        ("pattern", {"pattern": r"/a_(?P<emotion>\w+)\."}),
+    ):
+        recipe = DatasetRecipe(**plain, **more)
+        result = import_dataset(kind, tmp_path / "set", tmp_path / kind, recipe)
+        assert (result.dropped, result.labels_dropped) == ({"other_class": 1}, {word: 1}), kind
+
+
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [

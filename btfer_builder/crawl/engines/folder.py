@@ -103,7 +103,7 @@ def find_classes(path: Path, emotions: tuple[Emotion, ...]) -> tuple[list[ClassF
                 taken.append(ClassFolder(folder, emotion, f"{name}/{relative}"))
             elif folder not in groups:
                 why = f"not among --emotion {', '.join(emotions)}" if emotion else did_you_mean(folder.name)
-                why = why or "not named after an emotion"
+                why = why or "not one of the seven emotions"
                 not_taken.append(_line(relative, len(list_images(folder).images), why))
         if loose := len(list_images(group, recursive=False).images):
             not_taken.append(_line("beside the class folders", loose, ""))
@@ -117,7 +117,7 @@ def find_classes(path: Path, emotions: tuple[Emotion, ...]) -> tuple[list[ClassF
 
 @lru_cache(1024)
 def did_you_mean(name: str) -> str:
-    """Return a hint for a folder that is not named after an emotion; empty if no emotion is near."""
+    """Return a hint for a folder that is not named after one of the seven emotions; empty if no emotion is near."""
     words = [word for word in name.replace("_", " ").replace("-", " ").casefold().split() if word]
     near = [emotion for word in words if (emotion := emotion_of(word))]
     close = [match for word in words for match in get_close_matches(word, EMOTION_WORDS, n=1, cutoff=0.75)]

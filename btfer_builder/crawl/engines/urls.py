@@ -148,7 +148,7 @@ def _emotion(
     emotion = emotion_of(word)
     if emotion is None:
         hint = did_you_mean(word)
-        not_taken.add(f"{word[:60]!r} is not an emotion{f', {hint}' if hint else ''}", place)
+        not_taken.add(f"{word[:60]!r} is not one of the seven emotions{f', {hint}' if hint else ''}", place)
     elif emotion not in emotions:
         not_taken.add(f"not among --emotion {', '.join(emotions)}")
         return None

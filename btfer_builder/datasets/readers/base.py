@@ -9,7 +9,7 @@ from pathlib import Path
 from btfer_builder.errors import BtferError
 from btfer_builder.images.files import is_system, list_images
 from btfer_builder.io.text import encodable
-from btfer_builder.labels import Emotion, SplitName, parse_emotion, parse_split
+from btfer_builder.labels import Emotion, SplitName, is_other_class, parse_emotion, parse_split
 
 #: Why an item is not imported: each reason with its meaning, as in `dropped.csv`.
 DROP_REASONS: dict[str, str] = {
@@ -164,6 +164,11 @@ def class_emotion(label: str, numbered: Mapping[str, Emotion | None]) -> Emotion
         return parse_emotion(_NUMBERED.sub("", label))
     except BtferError:
         return None
+
+
+def without_emotion(label: str) -> str:
+    """Return why a class name that is no word for an emotion is left out: it is another class, or not known."""
+    return "other_class" if is_other_class(_NUMBERED.sub("", label)) else "unknown_label"
 
 
 def split_folders(root: Path) -> dict[Path, SplitName]:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from btfer_builder.datasets.readers.base import Item, class_emotion, name_key
+from btfer_builder.datasets.readers.base import Item, class_emotion, name_key, without_emotion
 from btfer_builder.errors import BtferError
 from btfer_builder.images.files import list_images
 from btfer_builder.io.csv import as_mapping, read_csv, refuse_repeated
@@ -153,5 +153,5 @@ def _split(word: str, where: str) -> SplitName:
 
 def _item(name: str, split: SplitName, label: str, path: Path | None, person: str = "") -> Item:
     emotion = class_emotion(label, {})
-    reason = "unknown_label" if emotion is None else None if path else "missing_file"
+    reason = without_emotion(label) if emotion is None else None if path else "missing_file"
     return Item(name, split, label[:40], emotion, path or Path(), reason, person=person)

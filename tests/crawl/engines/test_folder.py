@@ -43,7 +43,7 @@ def test_what_is_not_taken_is_listed_with_counts_and_a_guess(tmp_path, capsys):
         in said
     )
     for line in (
-        "contempt (2 images, not named after an emotion)",
+        "contempt (2 images, not one of the seven emotions)",
         "happy faces (1 image, did you mean happy?)",
         "Suprise (1 image, did you mean surprise?)",
         "sad (1 image, not among --emotion happy, fear)",
@@ -69,7 +69,7 @@ def test_splits_are_taken(tmp_path, capsys):
     assert found == {
         "set/test/happy": ["c.jpg"], "set/train/happy": ["a.jpg"], "set/validation/sad": ["b.jpg"],
     }  # fmt: skip
-    assert "not taken: test/odd (1 image, not named after an emotion)" in capsys.readouterr().err
+    assert "not taken: test/odd (1 image, not one of the seven emotions)" in capsys.readouterr().err
 
 
 def test_the_only_folder_that_looks_right_is_taken(tmp_path, capsys):

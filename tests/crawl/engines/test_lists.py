@@ -91,7 +91,7 @@ def test_one_query_with_two_sets_of_attributes_is_refused(listed):
     ("content", "said"),
     [
         ("url,emotion\n,sad\n,happy\n", "line 2: no url"),
-        ("url,emotion\nu,bored\n", "line 2: 'bored' is not an emotion"),
+        ("url,emotion\nu,bored\n", "line 2: 'bored' is not one of the seven emotions"),
         ("url\nu\n", "line 2: no emotion; add a column"),
         ("https://a.example/1.jpg\n", "line 1: no emotion"),
         (b"url\n\xff\xfe\n", "not UTF-8"),
@@ -122,8 +122,8 @@ def test_rows_that_cannot_be_taken_are_counted_and_the_others_taken(listed, caps
     (line,) = capsys.readouterr().err.splitlines()
     for said in (
         "no url (1 row)",
-        "'Suprise' is not an emotion, did you mean surprise? (1 row)",
-        "'contempt' is not an emotion (2 rows)",
+        "'Suprise' is not one of the seven emotions, did you mean surprise? (1 row)",
+        "'contempt' is not one of the seven emotions (2 rows)",
         "not among --emotion sad, angry (1 row)",
         "another caption (1 row)",
         "no emotion; add a column emotion, or give one --emotion (1 row)",
