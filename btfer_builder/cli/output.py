@@ -11,7 +11,7 @@ import click
 from btfer_builder.io.json import json_text
 from btfer_builder.io.text import for_terminal, printable
 
-#: Columns of the terminal between two columns of a table, and those that a column of text needs at least.
+#: Columns of the terminal between two columns of a table, and the longest text that stays on one line in any case.
 _GAP, _TEXT = 2, 24
 
 
@@ -30,7 +30,12 @@ def emit_json(result: Mapping[str, object]) -> None:
 def paragraph(text: str) -> None:
     """Print sentences on stdout, each line broken between words where it does not fit the terminal."""
     for line in for_terminal(text).split("\n"):
-        click.echo(textwrap.fill(line, _width(), break_long_words=False, break_on_hyphens=False))
+        click.echo(_broken(line))
+
+
+def _broken(line: str) -> str:
+    """Return a line broken between words where it does not fit the terminal."""
+    return textwrap.fill(line, _width(), break_long_words=False, break_on_hyphens=False)
 
 
 def _width() -> int:
@@ -41,8 +46,9 @@ def _width() -> int:
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a short table on stdout; columns of numbers are aligned to the right.
 
-    Words are wrapped in columns of text. Columns for which the terminal has no room follow below, after those again
-    that tell the rows apart.
+    Columns of text are wrapped between words; a word, such as an id or an address, is never broken, so that it can be
+    copied. Columns for which the terminal has no room follow below, after those again that tell the rows apart, long
+    ones shortened.
     """
     from rich.console import Console
     from rich.table import Table
@@ -54,10 +60,17 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
         [f"{cell:.3f}" if isinstance(cell, float) else for_terminal(f"{cell}") for cell in row]
         for row in rows
     ]
-    console = Console(file=sys.stdout, highlight=False, width=_width())
+    names = _names(cells)
+    again = _shortened(cells, names)
+    blocks = _blocks(heads, cells, again, names, _width())
+    widest = max(sum(block.values()) + _GAP * len(block) for block in blocks)
+    # A table with a word that is wider than the terminal is, too: the terminal breaks it, and copies it whole. With a
+    # height, a terminal that says little of itself is not taken for one of 80 columns.
+    console = Console(file=sys.stdout, highlight=False, width=max(_width(), widest), height=len(cells) + 1)
     console.print()
-    console.print(Text(for_terminal(title), "bold"))  # `Text`, so that its brackets are not read as markup
-    for place, block in enumerate(_blocks(heads, cells, console.width)):
+    # `Text`, so that its brackets are not read as markup
+    console.print(Text(_broken(for_terminal(title)), "bold"), no_wrap=True, overflow="ignore", crop=False)
+    for place, block in enumerate(blocks):
         shown = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
         for index, width in block.items():
             numeric = bool(rows) and all(
@@ -65,44 +78,70 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
             )
             justify: Literal["left", "right"] = "right" if numeric else "left"
             shown.add_column(heads[index], justify=justify, header_style="dim", overflow="fold", width=width)
-        for row in cells:
+        for row in again if place else cells:
             shown.add_row(*(Text(row[index]) for index in block))
         if place:
             console.print()
         console.print(shown)
 
 
-def _blocks(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> list[dict[int, int]]:
+def _names(cells: Sequence[Sequence[str]]) -> int:
+    """Return how many of the first columns tell the rows apart; 1 if none do."""
+    counts = range(1, len(cells[0]) if cells else 1)
+    return next((count for count in counts if len({tuple(row[:count]) for row in cells}) == len(cells)), 1)
+
+
+def _shortened(cells: Sequence[Sequence[str]], names: int) -> Sequence[Sequence[str]]:
+    """Return the rows as they follow below, with long names cut in the middle if they still tell the rows apart."""
+    kept = _TEXT // 2
+    short = [
+        [f"{text[:kept]}…{text[1 - kept :]}" if len(text) > _TEXT else text for text in row[:names]]
+        + list(row[names:])
+        for row in cells
+    ]
+    return short if len({tuple(row[:names]) for row in short}) == len(cells) else cells
+
+
+def _needed(column: Sequence[str]) -> int:
+    """Return the width that a column needs: of its longest word, and of its texts unless they are long."""
+    from rich.cells import cell_len
+
+    words = max((cell_len(word) for text in column for word in text.split()), default=1)
+    return max(1, words, min(_TEXT, max(map(cell_len, column[1:]), default=1)))
+
+
+def _blocks(
+    heads: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    again: Sequence[Sequence[str]],
+    names: int,
+    width: int,
+) -> list[dict[int, int]]:
     """Return the columns that stand beside each other with their widths.
 
-    Blocks after the first begin with the columns that tell the rows apart.
+    Blocks after the first begin with the columns that tell the rows apart, as they are in `again`.
     """
     from rich.cells import cell_len
 
-    columns = [[head, *(row[index] for row in cells)] for index, head in enumerate(heads)]
-    longest = [max(map(cell_len, column)) for column in columns]
-    words = [
-        max((cell_len(word) for text in column for word in text.split()), default=1) for column in columns
-    ]
-    values = [max(map(cell_len, column[1:]), default=1) for column in columns]
-    needed = [max(1, min(_TEXT, max(pair))) for pair in zip(words, values, strict=True)]
-    names = next(
-        (count for count in range(1, len(heads)) if len({tuple(row[:count]) for row in cells}) == len(cells)),
-        1,
+    first, later = (
+        [[head, *(row[i] for row in rows)] for i, head in enumerate(heads)] for rows in (cells, again)
     )
+    needed, needed_again = [list(map(_needed, columns)) for columns in (first, later)]
     blocks: list[list[int]] = [[]]
     for index in range(len(heads)):
-        beside = sum(needed[each] + _GAP for each in blocks[-1])
-        if beside + needed[index] > width and len(blocks[-1]) > (names if len(blocks) > 1 else 0):
+        beside = sum((needed if len(blocks) == 1 else needed_again)[each] + _GAP for each in blocks[-1])
+        if beside + needed[index] > width and len(blocks[-1]) > names:
             blocks.append(list(range(names)))
         blocks[-1].append(index)
     shown = []
-    for block in blocks:
-        spare = max(0, width - sum(needed[each] + _GAP for each in block) + _GAP)
+    for place, block in enumerate(blocks):
+        columns, least = (later, needed_again) if place else (first, needed)
+        longest = {each: max(map(cell_len, columns[each])) for each in block}
+        spare = max(0, width - sum(least[each] + _GAP for each in block) + _GAP)
         widths = {}
-        for each in sorted(block, key=lambda each: longest[each] - needed[each]):
-            more = min(spare, longest[each] - needed[each])
-            widths[each] = needed[each] + more
+        for each in sorted(block, key=lambda each: longest[each] - least[each]):
+            more = min(spare, longest[each] - least[each])
+            widths[each] = least[each] + more
             spare -= more
         shown.append({each: widths[each] for each in block})
     return shown

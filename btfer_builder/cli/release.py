@@ -261,11 +261,7 @@ def _download_settings(directory: Path | None, options: dict[str, Any]) -> Crawl
 def _show_takedown(result: "Takedown") -> None:
     matches = result.matches
     if matches.reasons:
-        table(
-            "Images",
-            ["image", "match"],
-            [(image_id[:16] + "…", reason) for image_id, reason in matches.reasons.items()],
-        )
+        table("Images", ["image", "match"], matches.reasons.items())
     if result.replacements:
         rows = [
             (item.face_id, item.emotion, item.split, item.by or "(none left)") for item in result.replacements
