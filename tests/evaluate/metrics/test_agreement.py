@@ -18,6 +18,7 @@ def test_kappa_of_a_table_computed_by_hand():
     assert kappa(first, second) == pytest.approx(0.4)
     assert kappa(np.zeros(5, np.int64), np.zeros(5, np.int64)) is None, "all agreement is by chance"
     assert kappa(np.array([0, 1, 2]), np.array([0, 1, 2])) == 1
+    assert kappa(np.zeros(0, np.int64), np.zeros(0, np.int64)) is None
 
 
 @settings(deadline=None, max_examples=30)

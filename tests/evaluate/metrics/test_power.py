@@ -2,10 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom
 
 from btfer_builder.evaluate import LabelledFace
 from btfer_builder.evaluate.metrics.power import (
     ALPHA,
+    _chances,
+    _quantiles,
     between_models,
     detectable_differences,
     from_model,
@@ -61,6 +66,16 @@ def test_the_score_test_of_one_model_finds_the_difference_in_80_percent_of_the_s
     shares = np.random.default_rng(1).binomial(n, true, SETS) / n
     z = (shares - accuracy) / np.sqrt(accuracy * (1 - accuracy) / n)
     assert np.mean(np.abs(z) > 1.96) == pytest.approx(0.8, abs=0.035)  # shares are discrete
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 5000), st.floats(1e-4, 1))
+def test_binomial_numbers_are_those_of_scipy(n, share):
+    levels = np.array([1e-6, 1 - 1e-6])
+    low, high = _quantiles(n, share, levels)
+    assert [low, high] == binom.ppf(levels, n, share).tolist()
+    counts = np.arange(low, high + 1)
+    np.testing.assert_allclose(_chances(counts, n, share), binom.pmf(counts, n, share), rtol=1e-8, atol=1e-11)
 
 
 def test_power_is_that_of_all_outcomes_of_a_small_set():
