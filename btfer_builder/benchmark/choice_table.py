@@ -7,8 +7,8 @@ from btfer_builder.benchmark.table import (
     accuracy_cell,
     best_rows,
     facts_of,
+    interval_note,
     setting_words,
-    shared_sources_notes,
     size_cell,
 )
 
@@ -72,7 +72,7 @@ def choice_table(frame: "pd.DataFrame") -> Table:
         (
             "A network may be as good as the best if its 95 % interval overlaps that of the best. Networks with equal "
             "numbers are all listed.",
-            *shared_sources_notes(frame),
+            interval_note(frame),
             *notes,
         ),
     )  # fmt: skip

@@ -82,8 +82,8 @@ def accuracy_cell(row: "pd.Series[Any]", measure: str, bold_from: float = math.i
     return f"{f'**{text}**' if value >= bold_from else text}{spread} {interval}"
 
 
-def shared_sources_notes(frame: "pd.DataFrame") -> tuple[str, ...]:
-    """Return a sentence if faces of a set share photos or creators, which intervals then count; else none."""
+def interval_note(frame: "pd.DataFrame") -> str:
+    """Return which intervals the accuracies have: of faces, or of the sources that the faces of a set share."""
     shared = [
         f"{where} ({int(known['n'].iloc[0]):,} faces of {int(known['sources'].iloc[0]):,} sources)"
         for side, group in (("own", "dataset"), ("btfer", None))
@@ -91,9 +91,10 @@ def shared_sources_notes(frame: "pd.DataFrame") -> tuple[str, ...]:
         if len(known := _clustered(part, side))
     ]
     if not shared:
-        return ()
+        return "Intervals of accuracies are Wilson's at 95 %."
     return (
-        f"Where faces share photos or creators, intervals count these sources instead of faces: {'; '.join(shared)}.",
+        "Intervals of accuracies are at 95 %: Wilson's where no faces share photos or creators; where they do, those "
+        f"of a score test that counts these sources instead of faces: {'; '.join(shared)}."
     )
 
 

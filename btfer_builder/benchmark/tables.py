@@ -15,10 +15,10 @@ from btfer_builder.benchmark.table import (
     accuracy_cell,
     best_rows,
     facts_of,
+    interval_note,
     is_unknown,
     number_cell,
     place,
-    shared_sources_notes,
     size_cell,
     without_empty_columns,
 )
@@ -160,7 +160,7 @@ def top_table(frame: "pd.DataFrame", size: int, *, beside: bool = True) -> Table
     heads, cells = without_empty_columns(columns, rows)
     notes = [
         "The order of settings with overlapping intervals is not certain; = marks equal accuracies.",
-        *shared_sources_notes(frame),
+        interval_note(frame),
     ]
     if set(EMOTIONS) & set(heads):
         where = "BTFER" if side == "btfer" else "the own split"
@@ -193,9 +193,9 @@ def _in_order(column: "pd.Series[Any]") -> "pd.Series[Any]":
 def _notes(frame: "pd.DataFrame", *, beside: bool) -> tuple[str, ...]:
     notes = [
         "Accuracy: on the dataset's own held-out split "
-        f"({', '.join(sorted(set(frame['split'])))}); precision, recall and F1 are macro averages; intervals are "
-        "Wilson's. Bold: the best three of each dataset.",
-        *shared_sources_notes(frame),
+        f"({', '.join(sorted(set(frame['split'])))}); precision, recall and F1 are macro averages. Bold: the best "
+        "three of each dataset.",
+        interval_note(frame),
     ]
     chosen = sorted(set(frame.loc[frame["selected_on_own"], "dataset"]))
     if chosen:

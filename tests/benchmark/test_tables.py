@@ -134,11 +134,13 @@ def test_intervals_are_those_of_the_scoring_and_count_shared_sources(tmp_path):
         assert (float(row["btfer_low"]), float(row["btfer_high"])) == pytest.approx(ends)
         assert float(row["btfer_low"]) < faces[0]
         assert (row["btfer_sources"], row["own_sources"]) == ("12", "")
-        assert (
-            "count these sources instead of faces: BTFER (240 faces of 12 sources)."
-            in (tmp_path / f"{name}.md").read_text()
-        )
-    assert "sources" not in make_tables([result()])[0].to_markdown()
+        text = (tmp_path / f"{name}.md").read_text()
+        assert "counts these sources instead of faces: BTFER (240 faces of 12 sources)." in text
+        assert text.count("Wilson's") == text.count("Wilson's where no faces share photos or creators;") == 1
+    for table in make_tables([result()]):
+        text = table.to_markdown()
+        assert "sources" not in text
+        assert text.count("Wilson's") == ("accuracy [95 %]" in text), text
 
 
 def test_the_authors_number_stands_beside_ours_only_where_the_setting_is_the_same(tmp_path):
