@@ -16,13 +16,15 @@ _FUNCTIONS = {
 }
 
 #: The value of an option: in quotes, a list, or a word with a digit or a capital letter; also rounds and formats.
-_VALUE = r"'[^']*'|(?:images|faces|tflite|onnx)\b|(?=[^\s;:()]*[A-Z\d,])[\w,./-]*\w"
+_VALUE = r"'[^']*'|(?:images|faces|tflite|onnx|logits)\b|(?=[^\s;:()]*[A-Z\d,])[\w,./-]*\w"
 _OPTION = re.compile(rf"(?<![\w/.-])(?<!install )--([a-z][a-z-]*)(?:[ =]({_VALUE}))?")
 _COMMAND = re.compile(
     rf"(?<![\w/.-])(?P<tick>`?)btfer (?P<name>{'|'.join(_FUNCTIONS)}|catalog [a-z]+|[a-z]+(?:-[a-z]+)*)(?P=tick)"
     r"(?: (?P<target>/\S+|[A-Z]{3,}\b|[0-9a-f]{16,}\b))?"
     rf"(?P<options>(?: {re.sub('[(](?![?])', '(?:', _OPTION.pattern)})*)"
 )
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 #: The option whose value names something: `--column url=NAME` is `column={'url': NAME}`.
 _COLUMN = re.compile(r"(?<![\w/.-])--column ([a-z_]+)=(\w+)")
@@ -67,7 +69,8 @@ def _argument(match: re.Match[str], flag: str = "") -> str:
     name, value = match[1].replace("-", "_"), match[2]
     if value is None:
         return name + flag
-    if "," in value and not value[0].isdigit():
-        return f"{name}={value.split(',')}"
-    plain = value[0] == "'" or re.fullmatch(r"[A-Z]+|\d+(\.\d+)?", value)
+    if "," in value and name != "scale":  # which is a word with a comma in it
+        parts = value.split(",")
+        return f"{name}=[{', '.join(parts if _NUMBER.fullmatch(parts[0]) else map(repr, parts))}]"
+    plain = value[0] == "'" or re.fullmatch("[A-Z]+", value) or _NUMBER.fullmatch(value)
     return f"{name}={value if plain else repr(value)}"

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btfer_builder.api.keywords import guarded, path_of
+from btfer_builder.api.messages import in_python
 from btfer_builder.config.load import choices
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.metrics.registry import METRICS
@@ -73,7 +75,7 @@ class Report:
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks on the numbers: missing classes, an applied softmax, and the like."""
-        return self.evaluation.notes
+        return tuple(map(in_python, self.evaluation.notes))
 
     @property
     def per_class(self) -> "pd.DataFrame":
@@ -193,7 +195,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         """Show the scores in a notebook."""
-        return report_summary_html(self.evaluation)
+        return report_summary_html(replace(self.evaluation, notes=self.notes))
 
 
 class Comparison:

@@ -65,6 +65,18 @@ def test_labels_name_the_outputs_and_outputs_may_be_logits(faces):
     assert any("softmax" in note for note in report.notes)
 
 
+def test_notes_name_keywords_in_python_and_options_in_a_saved_report(faces, tmp_path):
+    report = bt.evaluate(lambda batch: [[-3.0] * 7] * len(batch), faces, resamples=0, name="scores")
+    assert not [note for note in report.notes if "--" in note]
+    for keyword, option in (
+        ("labels or a sidecar", "--labels"),
+        ("activation='logits'", "--activation logits"),
+    ):
+        assert any(keyword in note for note in report.notes)
+        assert option not in report._repr_html_()
+        assert option in (report.save(tmp_path / keyword.split()[0]) / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("model", "settings", "message"),
     [
