@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 from btfer_builder.benchmark.run import cross_domain_faces
 from btfer_builder.crawl.licenses import license_code
-from btfer_builder.datasets.labelled_faces import faces_in_folder, read_licences, read_metadata
+from btfer_builder.datasets.labelled_faces import (
+    faces_in_folder,
+    is_empty_split,
+    read_licences,
+    read_metadata,
+)
 from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import Undecodable, decode_image, open_image
 from btfer_builder.io.json import read_json
@@ -127,7 +132,7 @@ def read_set(folder: Path) -> LabelledSet:
 
 
 def _split_of(entry: Path) -> str | None:
-    return parse_split(entry.name) if entry.is_dir() else None
+    return parse_split(entry.name) if entry.is_dir() and not is_empty_split(entry) else None
 
 
 def _color(faces: "Sequence[LabelledFace]") -> str:

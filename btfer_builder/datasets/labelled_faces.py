@@ -63,28 +63,30 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
     Returns
     -------
     list of LabelledFace
-        Sorted by relative path, which is also the `face_id`. Empty only of a split of a sample that has no faces.
+        Sorted by relative path, which is also the `face_id`.
 
     Raises
     ------
     BtferError
         If the folder is missing or has no class folder, or a class folder is empty (unless it was drawn so) or not
-        named after an emotion.
+        named after an emotion, or if the sample has no faces there.
     """
     if not directory.is_dir():
         raise BtferError(f"{directory}: no such folder; expected one with a folder for each emotion")
     folders = sorted(entry for entry in directory.iterdir() if entry.is_dir() and not is_system(entry))
-    undrawn = undrawn_classes(directory)
-    if not folders and not undrawn:
-        raise BtferError(
-            f"{directory}: has no class folders; expected {', '.join(EMOTIONS)} with images in them"
-        )
     splits = [folder for folder in folders if not _is_class(folder) and _is_split(folder)]
     if splits and not any(_is_class(folder) for folder in folders):
         if len(splits) > 1:
             names = ", ".join(split.name for split in splits)
             raise BtferError(f"{directory}: has several splits ({names}); name one: {splits[0]}")
         return faces_in_folder(splits[0])
+    undrawn = undrawn_classes(directory)
+    if len(undrawn) == len(EMOTIONS):
+        raise BtferError(f"{directory}: the sample was drawn without faces here; name another folder")
+    if not folders:
+        raise BtferError(
+            f"{directory}: has no class folders; expected {', '.join(EMOTIONS)} with images in them"
+        )
     searched, origins = read_metadata(directory), read_licences(directory)
     beside = list_images(directory, recursive=False)
     metadata = {"not_an_image": -(directory / METADATA).is_file()}  # it is read
@@ -115,8 +117,7 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
                 )
             )
     if undrawn:
-        classes = f" of {', '.join(undrawn)}" if faces else ""
-        echo_stderr(f"{directory}: the sample has no faces{classes}")
+        echo_stderr(f"{directory}: the sample has no faces of {', '.join(undrawn)}")
     report_left_out(directory, in_total(left_out))
     return sorted(faces, key=lambda face: face.face_id)
 
@@ -139,6 +140,11 @@ def undrawn_classes(directory: Path) -> list[Emotion]:
             return []
         return [emotion for emotion in EMOTIONS if folder / emotion not in drawn]
     return []
+
+
+def is_empty_split(folder: Path) -> bool:
+    """Return whether a folder is a split of a workspace's sample that was drawn without faces."""
+    return len(undrawn_classes(folder)) == len(EMOTIONS)
 
 
 def faces_in_sample(workspace: Workspace) -> list[LabelledFace]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from btfer_builder.datasets.labelled_faces import LabelledFace, faces_in_folder
+from btfer_builder.datasets.labelled_faces import LabelledFace, faces_in_folder, is_empty_split
 from btfer_builder.errors import BtferError
+from btfer_builder.io.terminal import echo_stderr
 from btfer_builder.labels import EMOTIONS, SPLITS, SplitName, parse_split
 
 
@@ -54,6 +55,9 @@ def read_splits(folder: Path) -> dict[SplitName, list[LabelledFace]]:
         split = parse_split(entry.name)
         if split is None or not entry.is_dir():
             continue
+        if is_empty_split(entry):
+            echo_stderr(f"{entry}: the sample has no faces here")
+            continue
         if split in folders:
             raise BtferError(f"{folder}: {folders[split].name} and {entry.name} are both {split}; keep one")
         folders[split] = entry
@@ -62,8 +66,7 @@ def read_splits(folder: Path) -> dict[SplitName, list[LabelledFace]]:
     if "train" not in folders:
         names = ", ".join(path.name for path in folders.values())
         raise BtferError(f"{folder}: has {names} but no train folder to learn from")
-    found = {split: faces_in_folder(folders[split]) for split in SPLITS if split in folders}
-    return {split: faces for split, faces in found.items() if faces or split == "train"}
+    return {split: faces_in_folder(folders[split]) for split in SPLITS if split in folders}
 
 
 def select(

@@ -5,6 +5,7 @@ import json
 import pytest
 from PIL import Image
 
+from btfer_builder.benchmark.labelled_sets import read_set
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.config import SampleRecipe
 from btfer_builder.datasets.splits import read_splits
@@ -105,11 +106,13 @@ def test_a_sample_with_an_empty_split_is_read_and_never_scored_on_another_one(sh
             (folder / split / emotion).mkdir(exist_ok=True)
     assert {split: len(faces) for split, faces in read_splits(folder).items()} == {"train": 4}
     assert capsys.readouterr().err.splitlines() == [
+        f"{folder}/test: the sample has no faces here",
+        f"{folder}/val: the sample has no faces here",
         f"{folder}/train: the sample has no faces of {MISSING}",
-        f"{folder}/val: the sample has no faces",
-        f"{folder}/test: the sample has no faces",
     ]
-    assert faces_in_folder(folder / "test") == []
+    assert list(read_set(folder).splits) == ["train"]
+    with pytest.raises(BtferError, match="test: the sample was drawn without faces here"):
+        faces_in_folder(folder / "test")
     with pytest.raises(BtferError, match=r"several splits \(test, train, val\); name one"):
         faces_in_folder(folder)
 
