@@ -8,10 +8,12 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +42,9 @@ _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 
 #: Maximum cache of a connection: room for the indexes that joins in a large catalog use.
 CACHE_KIB = 65536
+
+#: Tables that a catalog without data may have rows in.
+_NO_FACTS = {"consensus", "runs", "engine_requests", "item_counts", "csv_views"}
 
 #: Tables whose rows may have a reason, and the stage whose reasons these are.
 _STAGE_OF = {
@@ -147,15 +152,32 @@ class Catalog:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Let all questions in the block see the same state, whatever others commit meanwhile."""
-        if self.connection.in_transaction:
+        """Let all questions in the block see the same state, whatever others commit meanwhile.
+
+        What the block wrote with `keep` is committed if nobody else has written since it began.
+        """
+        connection = self.connection
+        if connection.in_transaction:
             yield
             return
-        self.connection.execute("BEGIN")
+        connection.execute("BEGIN")
         try:
             yield
         finally:
-            self.connection.execute("COMMIT")
+            try:
+                if connection.in_transaction:  # a full disk ends it
+                    connection.execute("COMMIT")
+            except sqlite3.OperationalError:
+                connection.execute("ROLLBACK")
+
+    def keep(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Write what can be derived again, if that is possible; call it in the `snapshot` that it is derived from.
+
+        SQLite refuses to write on an older state than the present one. The disk may also be full, or the catalog
+        write-protected.
+        """
+        with suppress(sqlite3.OperationalError):
+            self.connection.executemany(sql, rows)
 
     def _full(self, error: sqlite3.OperationalError) -> str:
         """Return the folder that is full if it is not the catalog's: SQLite sorts in temporary files."""
@@ -285,11 +307,7 @@ def holds_rows(path: Path) -> bool:
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
         ) as db:
             tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            facts = [
-                name
-                for name in tables
-                if name not in {"consensus", "runs", "engine_requests"} and not name.startswith("sqlite_")
-            ]
+            facts = [name for name in tables if name not in _NO_FACTS and not name.startswith("sqlite_")]
             return any(db.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in facts)
     except sqlite3.DatabaseError:
         return True  # opening it reports what is wrong
@@ -353,6 +371,43 @@ def insert(
     columns = [*fields, *extra]
     sql = f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
     db.executemany(sql, [(*(getattr(row, name) for name in fields), *extra.values()) for row in rows])
+
+
+def replace_rows(
+    db: sqlite3.Connection,
+    table: str,
+    key: str,
+    rows: "Iterable[DataclassInstance]",
+    where: str = "TRUE",
+    *values: object,
+) -> None:
+    """Make rows the only ones of a table; those that are there already are not written again.
+
+    Parameters
+    ----------
+    db
+        A connection inside a transaction.
+    table, key
+        The table, and its column that tells rows apart.
+    rows
+        Dataclass instances of one type, whose fields are the columns.
+    where, values
+        Which rows of the table are replaced, and the values in this condition.
+    """
+    wanted = {getattr(row, key): row for row in rows}
+    columns = [key, *(f.name for row in islice(wanted.values(), 1) for f in dataclasses.fields(row))]
+    cells_of = attrgetter(*columns)
+    there = db.cursor()
+    there.row_factory = None
+    gone = []
+    for cells in there.execute(f"SELECT {', '.join(columns)} FROM {table} WHERE {where}", values):
+        row = wanted.get(cells[0])
+        if row is not None and cells == cells_of(row):
+            del wanted[cells[0]]
+        else:
+            gone.append(cells[:1])
+    db.executemany(f"DELETE FROM {table} WHERE {key} = ? AND {where}", [(*cells, *values) for cells in gone])
+    insert(db, table, wanted.values())
 
 
 def json_list(values: Iterable[str]) -> str:

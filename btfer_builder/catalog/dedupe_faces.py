@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from btfer_builder.catalog.catalog import Catalog, insert
+from btfer_builder.catalog.catalog import Catalog, insert, replace_rows
 from btfer_builder.catalog.dedupe import HashedImage, replace_groups
 from btfer_builder.records import DuplicateGroup, FaceDedupe, FaceHash
 
@@ -73,8 +73,6 @@ def replace_face_dedupes(
 ) -> None:
     """Commit the outcome for all faces, which replaces the earlier one; faces whose file was purged keep theirs."""
     with catalog.transaction() as db:
-        db.execute(
-            "DELETE FROM face_dedupes WHERE face_id NOT IN (SELECT item_id FROM purged WHERE kind = 'face')"
-        )
-        insert(db, "face_dedupes", results)
+        there = "NOT EXISTS (SELECT 1 FROM purged p WHERE p.kind = 'face' AND p.item_id = face_id)"
+        replace_rows(db, "face_dedupes", "face_id", results, there)
         replace_groups(db, "face", groups)

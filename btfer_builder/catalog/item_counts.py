@@ -1,9 +1,11 @@
 """How many items have the same outcome: each table is read once, in its own order, and joined by dictionaries.
 
 SQLite joins by looking up each row. For the faces of a million photos these look-ups, each elsewhere in the file, take
-most of the time. So items with equal facts are counted, and a view says of one of them what follows.
+most of the time. So items with equal facts are counted, and a view says of one of them what follows. The counts
+are kept in the table `item_counts` until something they depend on changes, which triggers notice.
 """
 
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -62,88 +64,105 @@ class ItemCounts:
 
     @cached_property
     def candidates(self) -> list[tuple[Item, int]]:
-        """Count the search results. The first one of an address, and the one an image comes from, have other fates."""
-        with self.catalog.snapshot():
-            emotion_of = dict(self._rows("SELECT search_id, emotion FROM searches"))
-            unused = self._ids(
-                "SELECT candidate_id FROM candidates EXCEPT SELECT found_by FROM origins ORDER BY 1"
-            )
-            later = self._ids(
-                """SELECT c.candidate_id FROM (SELECT url, min(candidate_id) AS first FROM candidates
-                                               GROUP BY url HAVING count(*) > 1) known
-                   CROSS JOIN candidates c ON c.url = known.url WHERE c.candidate_id <> known.first"""
-            )
-            rows = self._rows(
-                """SELECT c.candidate_id, c.search_id, CASE WHEN f.url IS NULL THEN 'waiting' ELSE f.reason END
-                   FROM candidates c LEFT JOIN fetches f ON f.url = c.url ORDER BY c.url"""
-            )
-            return self._count(
-                "candidates",
-                rows,
-                (0, unused.__contains__),
-                (0, later.__contains__),
-                (1, emotion_of.get),
-                (2, None),
-            )
+        """The search results. The first one of an address, and the one an image comes from, have other fates."""
+        return self._kept("candidates", self._candidates)
 
     @cached_property
     def images(self) -> list[tuple[Item, int]]:
-        """Count the images."""
-        with self.catalog.snapshot():
-            emotion_of = dict(self._rows("SELECT search_id, emotion FROM searches"))
-            rows = self._rows(
-                """SELECT o.image_id, o.search_id,
-                          CASE WHEN d.image_id IS NULL THEN 'waiting' ELSE d.reason END,
-                          CASE WHEN c.image_id IS NULL THEN 'waiting' ELSE c.reason END
-                   FROM origins o LEFT JOIN dedupes d ON d.image_id = o.image_id
-                   LEFT JOIN crops c ON c.image_id = o.image_id ORDER BY o.image_id"""
-            )
-            return self._count(
-                "images",
-                rows,
-                (0, self._votes("image").get),
-                (0, self._purged("image").__contains__),
-                (1, emotion_of.get),
-                (2, None),
-                (3, None),
-            )
+        """The images."""
+        return self._kept("images", self._images)
 
     @cached_property
     def faces(self) -> list[tuple[Item, int]]:
-        """Count the faces that cropping found in the images it is to crop."""
-        with self.catalog.snapshot():
-            copies = self._texts(
-                """SELECT d.face_id, d.state || d.conflict || coalesce(d.reason, '') ||
-                          EXISTS (SELECT 1 FROM face_copies copy WHERE copy.face_id = d.face_id)
-                   FROM face_dedupes d WHERE d.state <> 'kept' OR d.conflict"""
-            )
-            uncompared = self._ids(
-                "SELECT face_id FROM faces WHERE state = 'kept' EXCEPT SELECT face_id FROM face_dedupes ORDER BY 1"
-            )
-            skipped = self._ids(
-                "SELECT item_id FROM current_decisions WHERE kind = 'face' AND verdict = 'skip'"
-            )
-            rows = self._rows(
-                """SELECT f.face_id, i.emotion, i.conflict, f.reason
-                   FROM croppable i CROSS JOIN faces f USING (image_id) ORDER BY i.image_id"""
-            )
-            return self._count(
-                "faces",
-                rows,
-                (0, self._votes("face").get),
-                (0, copies.get),
-                (0, uncompared.__contains__),
-                (0, skipped.__contains__),
-                (0, self._purged("face").__contains__),
-                (1, None),
-                (2, None),
-                (3, None),
-            )
+        """The faces that cropping found in the images it is to crop."""
+        return self._kept("faces", self._faces)
 
     def of(self, name: str) -> list[tuple[Item, int]]:
         """Return the items of a name in `OUTCOMES`."""
         counted: list[tuple[Item, int]] = getattr(self, name)
         return counted
+
+    def _kept(self, name: str, count: Callable[[], list[tuple[Item, int]]]) -> list[tuple[Item, int]]:
+        """Return the counts that are kept; else count, and keep what was counted if nobody wrote meanwhile."""
+        with self.catalog.snapshot():
+            kept = self._rows("SELECT outcome, n FROM item_counts WHERE items = ?", name).fetchall()
+            if kept:
+                return [(json.loads(outcome), n) for outcome, n in kept]
+            counted = count()
+            self.catalog.keep(
+                "INSERT INTO item_counts (items, outcome, n) VALUES (?, ?, ?)",
+                [(name, json_text(item), n) for item, n in counted],
+            )
+            return counted
+
+    def _candidates(self) -> list[tuple[Item, int]]:
+        emotion_of = dict(self._rows("SELECT search_id, emotion FROM searches"))
+        unused = self._ids(
+            "SELECT candidate_id FROM candidates EXCEPT SELECT found_by FROM origins ORDER BY 1"
+        )
+        later = self._ids(
+            """SELECT c.candidate_id FROM (SELECT url, min(candidate_id) AS first FROM candidates
+                                           GROUP BY url HAVING count(*) > 1) known
+               CROSS JOIN candidates c ON c.url = known.url WHERE c.candidate_id <> known.first"""
+        )
+        rows = self._rows(
+            """SELECT c.candidate_id, c.search_id, CASE WHEN f.url IS NULL THEN 'waiting' ELSE f.reason END
+               FROM candidates c LEFT JOIN fetches f ON f.url = c.url ORDER BY c.url"""
+        )
+        return self._count(
+            "candidates",
+            rows,
+            (0, unused.__contains__),
+            (0, later.__contains__),
+            (1, emotion_of.get),
+            (2, None),
+        )
+
+    def _images(self) -> list[tuple[Item, int]]:
+        emotion_of = dict(self._rows("SELECT search_id, emotion FROM searches"))
+        rows = self._rows(
+            """SELECT o.image_id, o.search_id,
+                      CASE WHEN d.image_id IS NULL THEN 'waiting' ELSE d.reason END,
+                      CASE WHEN c.image_id IS NULL THEN 'waiting' ELSE c.reason END
+               FROM origins o LEFT JOIN dedupes d ON d.image_id = o.image_id
+               LEFT JOIN crops c ON c.image_id = o.image_id ORDER BY o.image_id"""
+        )
+        return self._count(
+            "images",
+            rows,
+            (0, self._votes("image").get),
+            (0, self._purged("image").__contains__),
+            (1, emotion_of.get),
+            (2, None),
+            (3, None),
+        )
+
+    def _faces(self) -> list[tuple[Item, int]]:
+        copies = self._texts(
+            """SELECT d.face_id, d.state || d.conflict || coalesce(d.reason, '') ||
+                      EXISTS (SELECT 1 FROM face_copies copy WHERE copy.face_id = d.face_id)
+               FROM face_dedupes d WHERE d.state <> 'kept' OR d.conflict"""
+        )
+        uncompared = self._ids(
+            "SELECT face_id FROM faces WHERE state = 'kept' EXCEPT SELECT face_id FROM face_dedupes ORDER BY 1"
+        )
+        skipped = self._ids("SELECT item_id FROM current_decisions WHERE kind = 'face' AND verdict = 'skip'")
+        rows = self._rows(
+            """SELECT f.face_id, i.emotion, i.conflict, f.reason
+               FROM croppable i CROSS JOIN faces f USING (image_id) ORDER BY i.image_id"""
+        )
+        return self._count(
+            "faces",
+            rows,
+            (0, self._votes("face").get),
+            (0, copies.get),
+            (0, uncompared.__contains__),
+            (0, skipped.__contains__),
+            (0, self._purged("face").__contains__),
+            (1, None),
+            (2, None),
+            (3, None),
+        )
 
     def _rows(self, sql: str, *parameters: object) -> sqlite3.Cursor:
         cursor = self.catalog.connection.cursor()

@@ -167,12 +167,29 @@ def _last_decision(path: Path) -> int:
 
 
 def write_manifests(catalog: Catalog, folder: Path, *names: str) -> None:
-    """Write `folder/<name>.csv` for each name, atomically; a file whose rows did not change is left as it is.
+    """Write `folder/<name>.csv` for each name, atomically, unless the file has what the catalog has.
 
     On a read-only file system nothing was recorded that they could lack, and none is written.
     """
     for name in () if catalog.read_only else names:
-        write_csv(folder / f"{name}.csv", *manifest(catalog, name), keep_equal=True)
+        path = folder / f"{name}.csv"
+        if _is_current(catalog, name, path):
+            continue
+        with catalog.snapshot():
+            write_csv(path, *manifest(catalog, name), keep_equal=True)
+            catalog.keep("INSERT OR REPLACE INTO csv_views VALUES (?, ?, ?)", [(name, *_state(path))])
+
+
+def _is_current(catalog: Catalog, name: str, path: Path) -> bool:
+    """Return whether a file is the one that was written, and nothing that it shows has changed since."""
+    written = catalog.rows("SELECT bytes, modified FROM csv_views WHERE name = ?", name)
+    return bool(written) and path.is_file() and tuple(written[0]) == _state(path)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Return the length of a file and when it was written."""
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns
 
 
 def manifest(catalog: Catalog, name: str) -> tuple[list[str], sqlite3.Cursor]:

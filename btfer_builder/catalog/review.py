@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 from btfer_builder.catalog.catalog import Catalog, insert, now
@@ -81,6 +81,9 @@ class CurrentDecision:
     decision: Decision
 
 
+#: The column of a `ReviewItem` with the search result of its photo: the order of discovery.
+_FOUND = ReviewItem._fields.index("candidate_id")
+
 _COPIES = """
     LEFT JOIN (SELECT duplicate_of, count(*) AS n, max(distance) AS distance
                FROM dedupes WHERE duplicate_of IS NOT NULL GROUP BY duplicate_of) copies ON copies.duplicate_of"""
@@ -126,8 +129,20 @@ def review_items(catalog: Catalog, kind: Kind) -> list[ReviewItem]:
     cursor = catalog.connection.cursor()
     cursor.row_factory = None
     items = list(map(ReviewItem._make, cursor.execute(_ITEMS[kind])))
-    items.sort(key=attrgetter("candidate_id", "item_id"))
+    items.sort(key=itemgetter(_FOUND))  # a million numbers take a third of the time of pairs
+    if kind == "face":
+        _sort_faces_of_photos(items)
     return items
+
+
+def _sort_faces_of_photos(items: list[ReviewItem]) -> None:
+    """Sort by id the faces of each photo, which stand together."""
+    begin = 0
+    for end in range(1, len(items) + 1):
+        if end == len(items) or items[end][_FOUND] != items[begin][_FOUND]:
+            if end - begin > 1:
+                items[begin:end] = sorted(items[begin:end])
+            begin = end
 
 
 def item_origins(catalog: Catalog, kind: Kind, item_ids: Sequence[str]) -> dict[str, ItemOrigin]:

@@ -125,8 +125,7 @@ def faces_in_folder(directory: Path) -> list[LabelledFace]:
 def undrawn_classes(directory: Path) -> list[Emotion]:
     """Return the classes without a face in a workspace's sample, or one of its splits; none of any other folder.
 
-    Samples of 0.1 and 0.2 have empty folders for these classes. The table of the sample tells them from folders whose
-    files are lost.
+    They have empty folders, which the table of the sample tells from folders whose files are lost.
     """
     here = Path(os.path.abspath(directory))  # not resolved: the data of a workspace may be a link
     for root in here.parents[1:3]:

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeVar
 
 from btfer_builder.catalog.dedupe import HashedImage
@@ -50,6 +51,7 @@ def group_duplicates(
     mirrored: bool,
     measure: Measure = _measure_nothing,
     reviewed: Collection[str] = (),
+    known: Mapping[ImagePair, float | None] = MappingProxyType({}),
 ) -> list[DedupeResult]:
     """Keep one image of every group: a reviewed one, then most pixels, then licence known, then found earliest.
 
@@ -70,12 +72,14 @@ def group_duplicates(
         without a similarity only the hashes count.
     reviewed
         Ids of kept images with reviewed or sampled faces: no better copy replaces them.
+    known
+        Similarities of pairs that were measured before: what they decide needs no second grouping.
     """
     results = [
         DedupeResult(image.image_id, "dropped", image.reason) for image in images if image.reason is not None
     ]
     ranked = best_first(images, reviewed)
-    links = _Links(ranked, radius, mirrored)
+    links = _Links(ranked, radius, mirrored, known)
     while True:
         grouped = greedy_groups(ranked, links.of)
         if not links.undecided:
@@ -192,6 +196,8 @@ def unproven_copies(images: Sequence[HashedImage]) -> list[str]:
     unproven = set()
     for values in close:
         together = [image for value in values for image in by_hash[value]]
+        if len(together) == 1:
+            continue
         sizes = Counter((image.width, image.height) for image in together)
         unproven |= {
             image.image_id
@@ -213,7 +219,13 @@ class _Links:
         compared with the kept one only.
     """
 
-    def __init__(self, images: Sequence[HashedImage], radius: int, mirrored: bool) -> None:
+    def __init__(
+        self,
+        images: Sequence[HashedImage],
+        radius: int,
+        mirrored: bool,
+        known: Mapping[ImagePair, float | None],
+    ) -> None:
         self._images = images
         self._radius = radius
         self._candidates = CandidateIndex(images, radius, mirrored)
@@ -221,7 +233,7 @@ class _Links:
         for index, image in enumerate(images):
             if image.pixel_sha256:
                 self._same[image.pixel_sha256].append(index)
-        self.likeness: dict[ImagePair, float | None] = {}
+        self.likeness = dict(known)
         self.undecided: set[ImagePair] = set()
 
     def of(self, image: int) -> Iterator[Link]:

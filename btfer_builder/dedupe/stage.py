@@ -72,8 +72,8 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
     with workspace.stage("dedupe"), catalog.run("dedupe", recipe) as counts:
         reconcile(workspace, "dedupe")
         hash_new_images(workspace, recipe)
-        _prove_copies(workspace, recipe)
-        images = [_limited(image, recipe.max_pixels) for image in hashed_images(catalog)]
+        hashed = _prove_copies(workspace, recipe, hashed_images(catalog))
+        images = [_limited(image, recipe.max_pixels) for image in hashed]
         images, held = mark_taken_down(
             images, taken_down_fingerprints(catalog), recipe.radius, recipe.mirrored
         )
@@ -84,7 +84,8 @@ def dedupe(workspace: Workspace, recipe: DedupeRecipe, *, regroup: bool = False)
             images = [image for image in images if image.image_id not in set(shown)]
         measure = partial(_measure, workspace, recipe)
         reviewed = kept_images(catalog) & images_with_work(catalog)
-        grouped = group_duplicates(images, recipe.radius, recipe.mirrored, measure, reviewed)
+        known = likenesses(catalog)
+        grouped = group_duplicates(images, recipe.radius, recipe.mirrored, measure, reviewed, known)
         results = hold_for_review(grouped, held)
         groups = describe_groups("image", images, results)
         if not regroup:
@@ -146,36 +147,40 @@ def hash_new_images(workspace: Workspace, recipe: DedupeRecipe) -> None:
             progress.update(len(shard))
 
 
-def _prove_copies(workspace: Workspace, recipe: DedupeRecipe) -> None:
-    """Decode the JPEGs that may have the pixels of another file at full scale, and commit their pixel hashes."""
+def _prove_copies(workspace: Workspace, recipe: DedupeRecipe, images: list[HashedImage]) -> list[HashedImage]:
+    """Decode the JPEGs that may have the pixels of another file at full scale, and commit their pixel hashes.
+
+    Returns the images with these hashes.
+    """
     catalog = workspace.catalog
-    unproven = set(unproven_copies(hashed_images(catalog))) - purged_ids(catalog, "image")
+    unproven = set(unproven_copies(images)) - purged_ids(catalog, "image")
     todo = image_paths(catalog, unproven)
     runner: Runner[tuple[str, str], str] = Runner(
         recipe.workers, scheduler=recipe.scheduler, root=workspace.files
     )
     shards = runner.map(partial(hash_pixels, root=workspace.files, max_pixels=recipe.max_pixels), todo)
+    digests: dict[str, str] = {}
     with bar(len(todo), "compare", "images") as progress:
         for shard in shards:
             proven = [(item[0], digest) for item, digest in shard if not isinstance(digest, Crashed)]
             add_pixel_hashes(catalog, proven)
+            digests |= dict(proven)
             progress.update(len(shard))
+    return [
+        replace(image, pixel_sha256=digests[image.image_id]) if image.image_id in digests else image
+        for image in images
+    ]
 
 
 def _measure(
     workspace: Workspace, recipe: DedupeRecipe, pairs: Sequence[ImagePair]
 ) -> dict[ImagePair, float]:
-    """Return the similarity of pairs of photos; those that no earlier run compared are compared and committed."""
+    """Compare pairs of photos, commit their similarities, and return them."""
     catalog = workspace.catalog
-    known = likenesses(catalog)
-    measured = {pair: known[pair] for pair in pairs if pair in known}
+    measured: dict[ImagePair, float] = {}
     wanted = {name for pair in pairs for name in (pair.image_id, pair.item_id)}
     paths = dict(image_paths(catalog, wanted))
-    todo = {
-        (paths[pair.image_id], paths[pair.item_id], pair.mirrored): pair
-        for pair in pairs
-        if pair not in known
-    }
+    todo = {(paths[pair.image_id], paths[pair.item_id], pair.mirrored): pair for pair in pairs}
     runner: Runner[tuple[str, str, bool], float | None] = Runner(
         recipe.workers, 64, recipe.scheduler, workspace.files
     )

@@ -9,7 +9,7 @@ from btfer_builder.errors import BtferError
 from btfer_builder.images.decode import is_whole_png
 from btfer_builder.io.atomic import build_folder, restore_folder, sync_files
 from btfer_builder.io.storage import File
-from btfer_builder.labels import Emotion
+from btfer_builder.labels import EMOTIONS, Emotion
 from btfer_builder.reconcile import SAMPLE_LEFTOVERS
 from btfer_builder.records import SampledFace
 
@@ -34,8 +34,7 @@ def write_sample(
     files
         The file of each face, by face id.
     splits
-        The splits. Each of several has a folder, also if it is empty, so that no other one is taken for the whole
-        sample; a class has one where it has faces, for an empty one looks like one that somebody forgot to fill.
+        The splits. Each has a folder for every class, also for an empty one: Keras numbers classes by their folders.
 
     Raises
     ------
@@ -44,8 +43,10 @@ def write_sample(
     """
     written = []
     with build_folder(target, overwrite=True, leftovers=SAMPLE_LEFTOVERS) as building:
-        for split in splits if len(splits) > 1 else ():
-            (building / split).mkdir()
+        for split in splits:
+            for emotion in EMOTIONS:
+                folder = root / sample_path("-", emotion, split, splits)
+                (building / folder.parent.relative_to(target)).mkdir(parents=True)
         for face in sampled:
             source = files[face.face_id]
             try:
@@ -54,9 +55,7 @@ def write_sample(
                 raise BtferError(f"{source} is gone; make it again with: btfer crop") from None
             if not is_whole_png(content):
                 raise BtferError(f"{source} is damaged; make it again with: btfer crop")
-            path = building / (root / face.path).relative_to(target)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            (building / (root / face.path).relative_to(target)).write_bytes(content)
             written.append(replace(face, sha256=hashlib.sha256(content).hexdigest()))
         sync_files(path for path in building.rglob("*.png"))
     return written

@@ -6,13 +6,14 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
 
 from btfer_builder import records
 from btfer_builder.catalog import Catalog
-from btfer_builder.catalog.catalog import MIGRATIONS, insert
+from btfer_builder.catalog.catalog import MIGRATIONS, insert, replace_rows
 from btfer_builder.catalog.fetches import add_fetches
 from btfer_builder.catalog.funnel import funnel
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
@@ -20,7 +21,8 @@ from btfer_builder.catalog.review import add_decisions, undo
 from btfer_builder.catalog.searches import add_search
 from btfer_builder.errors import BtferError
 from btfer_builder.reasons import REASONS
-from btfer_builder.records import Candidate, Decision, Fetch, Image, Search
+from btfer_builder.records import Candidate, Decision, DuplicateGroup, Fetch, Image, Search
+from tests.synthetic import fill_tables
 
 TABLES = {
     "searches": records.Search,
@@ -211,3 +213,29 @@ def test_a_catalog_of_the_first_schema_becomes_like_a_new_one(tmp_path):
     old, new = Catalog(tmp_path / "old.sqlite"), Catalog(tmp_path / "new.sqlite")
     assert [tuple(row) for row in old.rows(contents)] == [tuple(row) for row in new.rows(contents)]
     assert old.value("PRAGMA user_version") == len(MIGRATIONS)
+
+
+def test_rows_that_are_there_are_not_written_again(tmp_path):
+    catalog = Catalog(tmp_path / "btfer.sqlite")
+    fill_tables(catalog, 300)
+    rows = [
+        DuplicateGroup(*row) for row in catalog.rows("SELECT * FROM duplicate_groups WHERE kind = 'image'")
+    ]
+    faces = catalog.value("SELECT count(*) FROM duplicate_groups WHERE kind = 'face'")
+    assert len(rows) > 5
+    assert faces
+
+    def replaced(rows: list[DuplicateGroup]) -> tuple[int, list[DuplicateGroup]]:
+        before = catalog.connection.total_changes
+        with catalog.transaction() as db:
+            replace_rows(db, "duplicate_groups", "item_id", rows, "kind = ?", "image")
+        changes = catalog.connection.total_changes - before
+        there = catalog.rows("SELECT * FROM duplicate_groups WHERE kind = 'image' ORDER BY item_id")
+        return changes, [DuplicateGroup(*row) for row in there]
+
+    assert replaced(rows) == (0, rows)
+    changed = [replace(rows[0], copies=99), *rows[2:], replace(rows[1], item_id="new")]
+    # Two rows deleted, two written; the triggers find nothing that was made of them.
+    assert replaced(changed) == (4, sorted(changed, key=lambda group: group.item_id))
+    assert replaced([])[1] == []
+    assert catalog.value("SELECT count(*) FROM duplicate_groups") == faces

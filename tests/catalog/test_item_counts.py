@@ -1,5 +1,6 @@
-"""Counting items by their facts gives what the views say of each of them."""
+"""Counting items by their facts gives what the views say of each of them, and counts are kept as long as they hold."""
 
+import sqlite3
 from collections import Counter
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.agreement import ConsensusRule, set_rule
 from btfer_builder.catalog.item_counts import OUTCOMES, ItemCounts
+from btfer_builder.catalog.review import decide
 from btfer_builder.io.json import json_text
+from btfer_builder.records import Decision
 from tests.synthetic import fill_tables
 
 IDS = {
@@ -67,6 +70,74 @@ def test_the_counts_stay_those_of_the_views_whatever_happens(catalog):
     assert {"unseen", "skipped", "disputed"} <= opens
     set_rule(catalog, ConsensusRule(2, 0.6))
     assert "few_votes" in check("two votes")
+
+
+def tables_read(catalog: Catalog, name: str) -> set[str]:
+    """Count, and return the tables that this read."""
+    read: set[str] = set()
+
+    def note(action: int, table: str | None, *_: object) -> int:
+        if action == sqlite3.SQLITE_READ and table:
+            read.add(table)
+        return sqlite3.SQLITE_OK
+
+    catalog.connection.set_authorizer(note)
+    ItemCounts(catalog).of(name)
+    catalog.connection.set_authorizer(None)
+    return read & {row[0] for row in catalog.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+@pytest.fixture
+def small(tmp_path):
+    catalog = Catalog(tmp_path / "btfer.sqlite")
+    fill_tables(catalog, 300)
+    return catalog
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_counts_are_kept_until_a_table_they_come_from_changes(small, name):
+    read = tables_read(small, name) - {"item_counts"}
+    assert len(read) >= 4
+    assert tables_read(small, name) == {"item_counts"}
+    triggers = {
+        (row["tbl_name"], operation)
+        for row in small.rows("SELECT tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")
+        for operation in ("INSERT", "UPDATE", "DELETE")
+        if f"AFTER {operation} ON" in row["sql"] and "DELETE FROM item_counts" in row["sql"]
+    }
+    noticed = {(table, operation) for table in read for operation in ("INSERT", "UPDATE", "DELETE")}
+    # Decisions are only ever appended; other triggers see to that.
+    assert noticed - triggers <= {("decisions", "UPDATE"), ("decisions", "DELETE")}
+
+
+def test_a_decision_on_a_face_leaves_the_other_counts(small):
+    for name in OUTCOMES:
+        ItemCounts(small).of(name)
+    face = small.value("SELECT max(face_id) FROM faces")
+    decide(small, [Decision(face, "face", "accept", "sad", reviewer="new")])
+    assert [row[0] for row in small.rows("SELECT DISTINCT items FROM item_counts")] == [
+        "candidates",
+        "images",
+    ]
+
+
+def test_counts_of_an_old_snapshot_are_not_kept(small, tmp_path):
+    other = Catalog(tmp_path / "btfer.sqlite")
+    with small.snapshot():
+        small.value("SELECT min_votes FROM consensus")
+        set_rule(other, ConsensusRule(2, 0.6))
+        before = ItemCounts(small).faces
+    assert small.value("SELECT count(*) FROM item_counts") == 0
+    assert ItemCounts(small).faces != before
+    assert small.value("SELECT count(*) FROM item_counts") > 0
+
+
+def test_counts_that_cannot_be_kept_are_right(small):
+    small.connection.execute("PRAGMA query_only = ON")  # as a write-protected file, which root may write to
+    counted = ItemCounts(small).faces
+    small.connection.execute("PRAGMA query_only = OFF")
+    assert small.value("SELECT count(*) FROM item_counts") == 0
+    assert counted == ItemCounts(small).faces
 
 
 def test_a_snapshot_does_not_see_what_others_commit(tmp_path):
