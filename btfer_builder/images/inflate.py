@@ -1,6 +1,7 @@
 """Inflate the pixels of a PNG with ISA-L where it is installed, in about half of zlib's time."""
 
 import struct
+import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -15,6 +16,9 @@ try:
     from isal import isal_zlib
 except ImportError:
     isal_zlib = None
+
+#: Checksum of a chunk; that of ISA-L takes a tenth of the time.
+crc32 = zlib.crc32 if isal_zlib is None else isal_zlib.crc32
 
 #: Bytes in a stored block of a zlib stream, at most.
 _STORED = 0xFFFF
