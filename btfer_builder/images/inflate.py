@@ -122,7 +122,7 @@ def _sums_down(rows: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 @lru_cache
 def _stretches(height: int) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
-    """Return the rows in the order first of each stretch, second of each stretch, …; and the place of each row in it."""
+    """Return the rows, first those that begin a stretch, then those below them, …; and the place of each row there."""
     import numpy as np
 
     length = -(-height // _STRETCHES)
