@@ -1,4 +1,4 @@
-"""Inflate the pixels of a PNG with ISA-L where it is installed, in about half of zlib's time."""
+"""Inflate the pixels of a PNG with ISA-L where it is installed, in about half of zlib's time, and undo its filters."""
 
 import struct
 import zlib
@@ -96,7 +96,8 @@ def _sums_across(rows: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
     size, step = rows.shape[1], 3
     gap = 3 << (size // 3 - 1).bit_length()  # of black pixels, so that no sum reaches into the row before
-    sums, other = np.zeros((2, len(rows), gap + size), np.uint8)
+    sums = np.zeros((len(rows), gap + size), np.uint8)
+    other = np.zeros_like(sums)
     sums[:, gap:] = rows
     before, after = sums.reshape(-1), other.reshape(-1)
     while step < size:  # sums of 1, 2, 4, … pixels
