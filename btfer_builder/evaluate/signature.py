@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 from btfer_builder import __version__
@@ -23,6 +24,9 @@ from btfer_builder.workspace import Workspace
 
 SUMS = "SHA256SUMS"
 
+#: Faces that a thread hashes at a time.
+_CHUNK = 16
+
 
 def content_digests(faces: Sequence[LabelledFace], workers: int = 2) -> list[str]:
     """Return the SHA-256 of every face's file, in hex.
@@ -35,14 +39,15 @@ def content_digests(faces: Sequence[LabelledFace], workers: int = 2) -> list[str
 
     def digest(face: LabelledFace) -> str:
         try:
-            return file_digest(face.path)
+            return hashlib.sha256(face.path.read_bytes()).hexdigest()
         except OSError as error:
             raise BtferError(
                 f"{face.path}: not a readable face image ({error.strerror}); replace or remove it"
             ) from None
 
+    chunks = (faces[at : at + _CHUNK] for at in range(0, len(faces), _CHUNK))
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(digest, faces, chunksize=16))
+        return list(chain.from_iterable(pool.map(lambda chunk: list(map(digest, chunk)), chunks)))
 
 
 def set_digest(faces: Sequence[LabelledFace], digests: Sequence[str]) -> str:

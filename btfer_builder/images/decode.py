@@ -2,7 +2,6 @@
 
 import io
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Literal
 
 from btfer_builder.errors import BtferError
 from btfer_builder.images.formats import ICON, START, largest_in_icon, openers, unsupported
-from btfer_builder.images.inflate import inflate, with_stored_pixels, without_filters
+from btfer_builder.images.inflate import crc32, inflate, with_stored_pixels, without_filters
 from btfer_builder.images.repair import readable
 from btfer_builder.io.storage import File, RemoteFile
 
@@ -132,7 +131,7 @@ def decode_plain_png(content: bytes, max_pixels: int = MAX_PIXELS) -> "NDArray[n
         kind = content[start + 4 : start + 8]
         if kind in {b"tRNS", b"eXIf", b"acTL"}:
             return None
-        if zlib.crc32(view[start + 4 : end]) != int.from_bytes(content[end : end + 4]):
+        if crc32(view[start + 4 : end]) != int.from_bytes(content[end : end + 4]):
             return None
         if kind == b"IDAT":
             pixels.append(view[start + 8 : end])
@@ -164,7 +163,7 @@ def is_whole_png(content: bytes) -> bool:
     view, start = memoryview(content), 8
     while start + 12 <= len(content):
         end = start + 8 + int.from_bytes(content[start : start + 4])
-        if zlib.crc32(view[start + 4 : end]) != int.from_bytes(content[end : end + 4]):
+        if crc32(view[start + 4 : end]) != int.from_bytes(content[end : end + 4]):
             return False
         if content[start + 4 : start + 8] == b"IEND":
             return end + 4 == len(content)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from btfer_builder.images import inflate
 from btfer_builder.images.decode import decode_plain_png
+from btfer_builder.images.encode import png
 from tests.images.test_decode import Image, saved
 
 
@@ -61,6 +62,15 @@ def test_rows_of_every_filter_are_those_of_pillow(width, height, highest, seed):
         content += struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part))
     with Image.open(io.BytesIO(content)) as image:
         np.testing.assert_array_equal(decode_plain_png(content), np.asarray(image))
+
+
+def test_large_images_are_left_to_opencv():
+    pytest.importorskip("isal")
+    pixels = np.random.default_rng(0).integers(0, 256, (2050, 2050, 1), np.uint8).repeat(3, axis=2)
+    rows = np.zeros((2050, 1 + 3 * 2050), np.uint8)
+    rows[:, 1:] = pixels.reshape(2050, -1)
+    assert inflate.without_filters([rows.tobytes()], 2050, 2050) is None
+    np.testing.assert_array_equal(decode_plain_png(png(pixels)), pixels)
 
 
 def test_without_it_zlib_inflates(monkeypatch):

@@ -16,6 +16,7 @@ from btfer_builder.datasets.labelled_faces import LabelledFace
 from btfer_builder.errors import BtferError
 from btfer_builder.evaluate.inference.kept_faces import Geometry, KeptFaces, View, empty_faces, geometry_of
 from btfer_builder.images.decode import Undecodable, decode_image, decode_plain_png
+from btfer_builder.io.memory import keep_freed_memory
 from btfer_builder.networks.preprocessing import Preprocessing, normalise, resize_face
 from btfer_builder.networks.resizing import Interpolation
 from btfer_builder.parallel import Crashed, Runner
@@ -69,6 +70,7 @@ def prefetch(
     kept
         Faces of an earlier pass, which are not decoded again, and room for those of this one.
     """
+    keep_freed_memory()
     pending: deque[_Pending] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="btfer-decode")
     try:
