@@ -4,7 +4,7 @@ The steps and their peculiarities are those of mtcnn 1.0.0, so that boxes, landm
 not reproduced: a larger smallest face size loses no faces, and photos do not affect each other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -37,20 +37,22 @@ CHUNK = 24
 
 
 @dataclass(frozen=True)
-class _Networks:
+class Networks:
+    """The three networks of the detector."""
+
     pnet: "InferenceSession"
     rnet: "InferenceSession"
     onet: "InferenceSession"
 
 
-def load_networks(device: Device = "auto") -> _Networks:
+def load_networks(device: Device = "auto") -> Networks:
     """Load the three networks, once a process and device."""
     return _load_networks(onnx_device(device))
 
 
 @cache
-def _load_networks(device: Device) -> _Networks:
-    return _Networks(networks.pnet(device), networks.rnet(device), networks.onet(device))
+def _load_networks(device: Device) -> Networks:
+    return Networks(networks.pnet(device), networks.rnet(device), networks.onet(device))
 
 
 def find_faces(
@@ -81,13 +83,13 @@ def find_faces(
         float64, shape (n, 10): x of left eye, right eye, nose, left and right corner of the mouth, then their y.
     """
     nets = load_networks(device)
-    pixels = photo.astype(np.float32)
+    values = photo.astype(np.float32)
     sizes = levels(*photo.shape[:2])
     skipped = levels_to_skip(sizes, min_face_size)
-    proposed = _propose(nets.pnet, pixels, sizes[skipped:])
-    found = _decide(nets, pixels, proposed)
+    proposed = _propose(nets.pnet, values, sizes[skipped:])
+    found = decide(nets, values, proposed)
     if skipped and enough and not enough(*found):
-        found = _decide(nets, pixels, _propose(nets.pnet, pixels, sizes[:skipped]) + proposed)
+        found = decide(nets, values, _propose(nets.pnet, values, sizes[:skipped]) + proposed)
     return found
 
 
@@ -103,10 +105,9 @@ def _propose(pnet: "InferenceSession", photo: Float, sizes: Sequence[tuple[float
     return proposed
 
 
-def _decide(nets: _Networks, photo: Float, proposed: Sequence[Boxes]) -> tuple[Boxes, Boxes]:
+def decide(nets: Networks, photo: Float, proposed: Sequence[Boxes]) -> tuple[Boxes, Boxes]:
     """Return boxes and landmarks of the faces among the boxes proposed on all levels."""
-    boxes = np.concatenate([np.empty((0, 5)), *proposed])
-    boxes = _square(suppress(_sorted(boxes), 0.7))
+    boxes = merged(proposed)
     if len(boxes):
         boxes = _refine(nets.rnet, photo, boxes)
     if not len(boxes):
@@ -114,37 +115,60 @@ def _decide(nets: _Networks, photo: Float, proposed: Sequence[Boxes]) -> tuple[B
     return _finish(nets.onet, photo, boxes)
 
 
+def merged(proposed: Sequence[Boxes]) -> Boxes:
+    """Return the best of the boxes proposed on all levels, as squares."""
+    return squares(suppress(best_first(np.concatenate([np.empty((0, 5)), *proposed])), 0.7))
+
+
 def _windows(pnet: "InferenceSession", level: Float) -> Boxes:
     """Return the windows of a level that may contain a face, in pixels of the level, best first."""
-    # If a side is odd, there is one more window than fits: PNet's pooling pads the last one.
-    rows, columns = ((side - CELL + 1) // STRIDE + 1 for side in level.shape[:2])
+    rows, columns = cell_counts(*level.shape[:2])
     first_row, rows = _with_contrast(level, rows)
     first_column, columns = _with_contrast(level.swapaxes(0, 1), columns)
     if first_row >= rows or first_column >= columns:
         return np.empty((0, 5))
-    across = columns - first_column
-    width = -(-across // -(-across // TILE_COLUMNS))
+    cells = [
+        likely_cells(pnet, level[pixels(top, bottom), pixels(left, right)], top, left)
+        for top, bottom, left, right in tiles(first_row, rows, first_column, columns)
+    ]
+    return boxes_of(np.concatenate(cells))
+
+
+def cell_counts(height: int, width: int) -> tuple[int, int]:
+    """Return how many rows and columns of cells PNet has for a level.
+
+    If a side is odd, there is one more window than fits: PNet's pooling pads the last one.
+    """
+    return (height - CELL + 1) // STRIDE + 1, (width - CELL + 1) // STRIDE + 1
+
+
+def tiles(top: int, bottom: int, left: int, right: int) -> Iterator[tuple[int, int, int, int]]:
+    """Cut rows [top, bottom) and columns [left, right) of PNet's cells into tiles of the same kind."""
+    across = right - left
+    width = -(-across // -(-across // max(TILE_COLUMNS, TILE_CELLS // (bottom - top))))
     height = TILE_CELLS // width
-    found = []
-    for top in range(first_row, rows, height):
-        for left in range(first_column, columns, width):
-            bottom, right = min(rows, top + height), min(columns, left + width)
-            tile = level[_pixels(top, bottom), _pixels(left, right)]
-            (heads,) = pnet.run(None, {"image": np.ascontiguousarray(tile.transpose(2, 0, 1))[None]})
-            heads = heads[0]
-            y, x = np.nonzero(heads[5] > heads[4])  # score > 0.5, which is rare
-            if len(y):
-                found.append(np.column_stack([x + left, y + top, heads[:, y, x].T]))
-    if not found:
-        return np.empty((0, 5))
-    cells = np.concatenate(found)
+    for row in range(top, bottom, height):
+        for column in range(left, right, width):
+            yield row, min(bottom, row + height), column, min(right, column + width)
+
+
+def likely_cells(pnet: "InferenceSession", tile: Float, top: int, left: int) -> NDArray[np.float64]:
+    """Return PNet's cells with a score above 0.5 in a tile that begins at a cell: x, y, offsets and logits (n, 8)."""
+    (heads,) = pnet.run(None, {"image": np.ascontiguousarray(tile.transpose(2, 0, 1))[None]})
+    heads = heads[0]
+    y, x = np.nonzero(heads[5] > heads[4])  # score > 0.5, which is rare
+    return np.column_stack([x + left, y + top, heads[:, y, x].T])
+
+
+def boxes_of(cells: NDArray[np.float64]) -> Boxes:
+    """Return the boxes of the cells that may show a face, in pixels of the level, best first."""
     cells = cells[np.lexsort(cells[:, :2].T)]  # in row order, which decides between equal scores
     score = _scores(cells[:, 6:].astype(np.float32))
     likely = score > PNET_THRESHOLD
     corner = cells[likely, :2] * STRIDE
     # The windows of mtcnn start at +1 and are 11 pixels wide.
     window = np.concatenate([corner + 1, corner + CELL], axis=1)
-    return _sorted(np.column_stack([window + cells[likely, 2:6] * (CELL - 1), score[likely]]))
+    return best_first(np.column_stack([window + cells[likely, 2:6] * (CELL - 1), score[likely]]))
 
 
 def _with_contrast(level: Float, count: int) -> tuple[int, int]:
@@ -168,16 +192,21 @@ def _edge(level: Float) -> int:
     return len(level)
 
 
-def _pixels(first: int, end: int) -> slice:
+def pixels(first: int, end: int) -> slice:
     """Return the pixels covered by PNet's cells in [first, end); an odd level ends a pixel earlier."""
     return slice(first * STRIDE, (end - 1) * STRIDE + CELL)
 
 
 def _refine(rnet: "InferenceSession", photo: Float, boxes: Boxes) -> Boxes:
-    heads = _run(rnet, photo, boxes, 24)
-    boxes = _shifted(boxes, heads[:, :4], _scores(heads[:, 4:]))
+    boxes = scored(rnet, photo, boxes)
     boxes = boxes[boxes[:, 4] > RNET_THRESHOLD]
-    return _square(suppress(_sorted(boxes), 0.7))
+    return squares(suppress(best_first(boxes), 0.7))
+
+
+def scored(rnet: "InferenceSession", photo: Float, boxes: Boxes) -> Boxes:
+    """Return the boxes as RNet shifts and scores them."""
+    heads = _run(rnet, photo, boxes, 24)
+    return _shifted(boxes, heads[:, :4], _scores(heads[:, 4:]))
 
 
 def _finish(onet: "InferenceSession", photo: Float, boxes: Boxes) -> tuple[Boxes, Boxes]:
@@ -188,7 +217,7 @@ def _finish(onet: "InferenceSession", photo: Float, boxes: Boxes) -> tuple[Boxes
     y = size[:, 1:] * points[:, 5:] + boxes[:, 1:2] - 1
     faces = np.concatenate([_shifted(boxes, offsets, _scores(heads[:, 14:])), x, y], axis=1)
     faces = faces[faces[:, 4] > ONET_THRESHOLD]
-    faces = suppress(_sorted(faces), 0.7, of_smaller=True)
+    faces = suppress(best_first(faces), 0.7, of_smaller=True)
     height, width = photo.shape[:2]
     faces[:, :4] = np.clip(faces[:, :4], 0, [width - 1, height - 1] * 2)
     return faces[:, :5], faces[:, 5:]
@@ -241,7 +270,7 @@ def _shifted(boxes: Boxes, offsets: Float, scores: Float) -> Boxes:
     return np.column_stack([boxes[:, :4] + offsets * np.tile(size, 2), scores])
 
 
-def _square(boxes: Boxes) -> Boxes:
+def squares(boxes: Boxes) -> Boxes:
     """Widen boxes to squares around their centres."""
     size = boxes[:, 2:4] - boxes[:, :2]
     side = size.max(axis=1, keepdims=True)
@@ -249,5 +278,6 @@ def _square(boxes: Boxes) -> Boxes:
     return np.column_stack([corner, corner + side, boxes[:, 4]])
 
 
-def _sorted(boxes: Boxes) -> Boxes:
+def best_first(boxes: Boxes) -> Boxes:
+    """Return boxes sorted by their score."""
     return boxes[np.argsort(boxes[:, 4])[::-1]]

@@ -1,0 +1,196 @@
+"""Find the faces that the edge of a photo cuts: search a photo with a border whose inside was searched before.
+
+PNet looks at the windows that reach over the edge, and RNet at the best of them. Only around those that RNet does not
+clearly refuse are all windows searched, which are those of a search of the whole. A photo that shows nobody costs a
+fraction of that.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from btfer_builder.crop.detectors.mtcnn.detector import (
+    STRIDE,
+    Boxes,
+    Float,
+    Networks,
+    boxes_of,
+    cell_counts,
+    decide,
+    find_faces,
+    likely_cells,
+    load_networks,
+    merged,
+    pixels,
+    scored,
+    tiles,
+)
+from btfer_builder.crop.detectors.mtcnn.nms import suppress
+from btfer_builder.crop.detectors.mtcnn.pyramid import CELL, levels, levels_to_skip, shrink_part
+from btfer_builder.crop.geometry import Box
+from btfer_builder.io.device import Device
+
+#: RNet's score above which is searched around a box, less than half of what makes a face.
+LIKELY = 0.3
+#: The windows around a box: their middle is at most so many sides away, and they are at most so many times as large or
+#: as small.
+AWAY, LARGER = 1.0, 2.2
+#: Smaller pictures are searched whole, which costs no more.
+SMALL_PICTURE = 400_000
+#: Cells inside the edge that cost less than to leave them out.
+SPARED = 1500
+#: The coarse levels are first made of the photo reduced so many times: those with fewer pixels than one in two of that.
+REDUCED = 4
+
+Level = tuple[float, int, int]  # scale, height and width
+Cells = tuple[int, int, int, int]  # rows [top, bottom) and columns [left, right) of PNet's cells
+
+
+def find_cut_faces(
+    searched: Box,
+    uncertain: Sequence[Box],
+    photo: NDArray[np.uint8],
+    min_face_size: float,
+    enough: Callable[[Boxes, Boxes], bool],
+    device: Device = "auto",
+) -> tuple[Boxes, Boxes]:
+    """Find the faces that reach over the edge of a part of a photo.
+
+    Parameters
+    ----------
+    searched
+        The part that was searched.
+    uncertain
+        Boxes of faces that were found there without certainty, around which is searched again.
+    photo
+        RGB, uint8, shape (height, width, 3).
+    min_face_size, enough, device
+        As in `detector.find_faces`.
+
+    Returns
+    -------
+    boxes, landmarks
+        As `detector.find_faces`.
+    """
+    height, width = photo.shape[:2]
+    if height * width < SMALL_PICTURE:
+        return find_faces(photo, min_face_size, enough, device)
+    search = _Search(load_networks(device), photo.astype(np.float32), _reduced(photo), searched, uncertain)
+    sizes = levels(height, width)
+    skipped = levels_to_skip(sizes, min_face_size)
+    at_edge = [search.at_edge(level) for level in sizes[skipped:]]
+    found = search.around(at_edge, sizes[skipped:])
+    if skipped and not enough(*found):
+        at_edge += [search.at_edge(level) for level in sizes[:skipped]]
+        found = search.around(at_edge, sizes)
+    return found
+
+
+def _reduced(photo: NDArray[np.uint8]) -> Float:
+    height, width = (side // REDUCED for side in photo.shape[:2])
+    whole = photo[: height * REDUCED, : width * REDUCED]
+    reduced: Float = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return reduced
+
+
+@dataclass(frozen=True)
+class _Search:
+    """The search of one photo."""
+
+    nets: Networks
+    photo: Float
+    reduced: Float
+    searched: Box
+    uncertain: Sequence[Box]
+
+    def at_edge(self, level: Level) -> Boxes:
+        """Return the boxes that PNet proposes at the edge of the searched part on a level, coarse levels roughly."""
+        scale, height, width = level
+        parts = _at_edge(self.photo.shape[:2], level, self.searched)
+        if scale * REDUCED > 1 / 2:
+            return self._proposed(level, parts, self._part_of(level))
+        rough = cv2.resize(self.reduced, (width, height), interpolation=cv2.INTER_AREA)
+        return self._proposed(level, parts, lambda rows, columns: rough[rows, columns])
+
+    def around(self, proposed: Sequence[Boxes], sizes: Sequence[Level]) -> tuple[Boxes, Boxes]:
+        """Return the faces that all windows show around those of some boxes that RNet does not clearly refuse."""
+        boxes = merged(proposed)
+        if len(boxes):
+            boxes = scored(self.nets.rnet, self.photo, boxes)
+        near = [[box.x, box.y, box.x + box.width, box.y + box.height] for box in self.uncertain]
+        near += boxes[boxes[:, 4] > LIKELY, :4].tolist()
+        again = [self._proposed(level, _around(near, level), self._part_of(level)) for level in sizes]
+        return decide(self.nets, self.photo, again)
+
+    def _part_of(self, level: Level) -> Callable[[slice, slice], Float]:
+        return lambda rows, columns: shrink_part(self.photo, level[1:], rows, columns)
+
+    def _proposed(
+        self, level: Level, parts: Sequence[Cells], part_of: Callable[[slice, slice], Float]
+    ) -> Boxes:
+        """Return the boxes that PNet proposes in parts of a level, in pixels of the photo."""
+        found = [np.empty((0, 8))]
+        for top, bottom, left, right in (tile for part in parts for tile in tiles(*part)):
+            tile = part_of(pixels(top, bottom), pixels(left, right))
+            found.append(likely_cells(self.nets.pnet, tile, top, left))
+        cells = np.concatenate(found)
+        boxes = boxes_of(cells[np.unique(cells[:, :2], axis=0, return_index=True)[1]])  # parts overlap
+        boxes[:, :4] /= level[0]
+        return suppress(boxes, 0.5)
+
+
+def _at_edge(shape: tuple[int, ...], level: Level, searched: Box) -> list[Cells]:
+    """Return the cells of a level whose windows reach over the edge of the searched part."""
+    rows, columns = cell_counts(*level[1:])
+    down, across = level[1] / shape[0], level[2] / shape[1]
+    top, first_row, end_row, bottom = _reach(searched.y * down, searched.height * down, rows)
+    left, first_column, end_column, right = _reach(searched.x * across, searched.width * across, columns)
+    if max(0, end_row - first_row) * max(0, end_column - first_column) <= SPARED:
+        return [(top, bottom, left, right)]
+    parts = [
+        (top, first_row, left, right),
+        (end_row, bottom, left, right),
+        (first_row, end_row, left, first_column),
+        (first_row, end_row, end_column, right),
+    ]
+    return [part for part in parts if part[0] < part[1] and part[2] < part[3]]
+
+
+def _reach(start: float, length: float, count: int) -> tuple[int, int, int, int]:
+    """Return which of `count` windows reach into a stretch of pixels, and which are inside it: a, b, c and d.
+
+    Windows a to d reach into it, and of these b to c are inside, each without the last.
+    """
+    end = start + length
+    return (
+        max(0, math.floor((start - CELL) / STRIDE) + 1),
+        math.ceil(start / STRIDE),
+        math.floor((end - CELL) / STRIDE) + 1,
+        min(count, math.ceil(end / STRIDE)),
+    )
+
+
+def _around(boxes: Sequence[Sequence[float]], level: Level) -> list[Cells]:
+    """Return the cells of a level whose windows are near boxes of a similar size."""
+    rows, columns = cell_counts(*level[1:])
+    parts = []
+    for box in boxes:
+        x1, y1, x2, y2 = (side * level[0] for side in box)
+        side = max(x2 - x1, y2 - y1)
+        if CELL / LARGER <= side <= CELL * LARGER:
+            away = AWAY * max(side, CELL)
+            top, bottom = _near((y1 + y2) / 2, away, rows)
+            left, right = _near((x1 + x2) / 2, away, columns)
+            if top < bottom and left < right:
+                parts.append((top, bottom, left, right))
+    return parts
+
+
+def _near(middle: float, away: float, count: int) -> tuple[int, int]:
+    """Return the first of `count` windows whose middle is at most so many pixels away, and the one past the last."""
+    middle -= CELL / 2
+    return max(0, math.ceil((middle - away) / STRIDE)), min(count, math.floor((middle + away) / STRIDE) + 1)
