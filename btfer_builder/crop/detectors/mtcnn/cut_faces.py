@@ -30,12 +30,12 @@ from btfer_builder.crop.detectors.mtcnn.detector import (
     tiles,
 )
 from btfer_builder.crop.detectors.mtcnn.nms import suppress
-from btfer_builder.crop.detectors.mtcnn.pyramid import CELL, levels, levels_to_skip, shrink_part
+from btfer_builder.crop.detectors.mtcnn.pyramid import CELL, levels, levels_to_skip, shrink, shrink_part
 from btfer_builder.crop.geometry import Box
 from btfer_builder.io.device import Device
 
 #: RNet's score above which is searched around a box, less than half of what makes a face.
-LIKELY = 0.3
+LIKELY = 0.5
 #: The windows around a box: their middle is at most so many sides away, and they are at most so many times as large or
 #: as small.
 AWAY, LARGER = 1.0, 2.2
@@ -45,6 +45,9 @@ SMALL_PICTURE = 400_000
 SPARED = 1500
 #: The coarse levels are first made of the photo reduced so many times: those with fewer pixels than one in two of that.
 REDUCED = 4
+
+#: Levels below this scale are made as a whole, which costs less than a part that covers much of the photo.
+COARSE = 1 / 8
 
 Level = tuple[float, int, int]  # scale, height and width
 Cells = tuple[int, int, int, int]  # rows [top, bottom) and columns [left, right) of PNet's cells
@@ -111,10 +114,11 @@ class _Search:
         """Return the boxes that PNet proposes at the edge of the searched part on a level, coarse levels roughly."""
         scale, height, width = level
         parts = _at_edge(self.photo.shape[:2], level, self.searched)
-        if scale * REDUCED > 1 / 2:
+        if not scale * REDUCED < 0.9:
             return self._proposed(level, parts, self._part_of(level))
-        rough = cv2.resize(self.reduced, (width, height), interpolation=cv2.INTER_AREA)
-        return self._proposed(level, parts, lambda rows, columns: rough[rows, columns])
+        return self._proposed_on(
+            level, parts, cv2.resize(self.reduced, (width, height), interpolation=cv2.INTER_AREA)
+        )
 
     def around(self, proposed: Sequence[Boxes], sizes: Sequence[Level]) -> tuple[Boxes, Boxes]:
         """Return the faces that all windows show around those of some boxes that RNet does not clearly refuse."""
@@ -123,8 +127,19 @@ class _Search:
             boxes = scored(self.nets.rnet, self.photo, boxes)
         near = [[box.x, box.y, box.x + box.width, box.y + box.height] for box in self.uncertain]
         near += boxes[boxes[:, 4] > LIKELY, :4].tolist()
-        again = [self._proposed(level, _around(near, level), self._part_of(level)) for level in sizes]
+        parts = {level: cells for level in sizes if (cells := _around(near, level))}
+        coarse = [level for level in parts if level[0] < COARSE]
+        whole = dict(zip(coarse, shrink(self.photo, [level[1:] for level in coarse]), strict=True))
+        again = [
+            self._proposed_on(level, cells, whole[level])
+            if level in whole
+            else self._proposed(level, cells, self._part_of(level))
+            for level, cells in parts.items()
+        ]
         return decide(self.nets, self.photo, again)
+
+    def _proposed_on(self, level: Level, parts: Sequence[Cells], pixels: Float) -> Boxes:
+        return self._proposed(level, parts, lambda rows, columns: pixels[rows, columns])
 
     def _part_of(self, level: Level) -> Callable[[slice, slice], Float]:
         return lambda rows, columns: shrink_part(self.photo, level[1:], rows, columns)
@@ -133,12 +148,12 @@ class _Search:
         self, level: Level, parts: Sequence[Cells], part_of: Callable[[slice, slice], Float]
     ) -> Boxes:
         """Return the boxes that PNet proposes in parts of a level, in pixels of the photo."""
-        found = [np.empty((0, 8))]
-        for top, bottom, left, right in (tile for part in parts for tile in tiles(*part)):
-            tile = part_of(pixels(top, bottom), pixels(left, right))
-            found.append(likely_cells(self.nets.pnet, tile, top, left))
-        cells = np.concatenate(found)
-        boxes = boxes_of(cells[np.unique(cells[:, :2], axis=0, return_index=True)[1]])  # parts overlap
+        found = [
+            likely_cells(self.nets.pnet, part_of(pixels(top, bottom), pixels(left, right)), top, left)
+            for part in parts
+            for top, bottom, left, right in tiles(*part)
+        ]
+        boxes = boxes_of(np.concatenate([np.empty((0, 8)), *found]))
         boxes[:, :4] /= level[0]
         return suppress(boxes, 0.5)
 
@@ -175,9 +190,9 @@ def _reach(start: float, length: float, count: int) -> tuple[int, int, int, int]
 
 
 def _around(boxes: Sequence[Sequence[float]], level: Level) -> list[Cells]:
-    """Return the cells of a level whose windows are near boxes of a similar size."""
+    """Return the cells of a level whose windows are near boxes of a similar size, in parts that do not overlap."""
     rows, columns = cell_counts(*level[1:])
-    parts = []
+    parts: list[Cells] = []
     for box in boxes:
         x1, y1, x2, y2 = (side * level[0] for side in box)
         side = max(x2 - x1, y2 - y1)
@@ -186,8 +201,20 @@ def _around(boxes: Sequence[Sequence[float]], level: Level) -> list[Cells]:
             top, bottom = _near((y1 + y2) / 2, away, rows)
             left, right = _near((x1 + x2) / 2, away, columns)
             if top < bottom and left < right:
-                parts.append((top, bottom, left, right))
+                parts = _joined(parts, (top, bottom, left, right))
     return parts
+
+
+def _joined(parts: Sequence[Cells], part: Cells) -> list[Cells]:
+    """Add a part to others, as one with those that overlap it."""
+    for other in parts:
+        if part[0] < other[1] and other[0] < part[1] and part[2] < other[3] and other[2] < part[3]:
+            both = zip(part, other, strict=True)
+            top, bottom, left, right = (
+                ends(pair) for ends, pair in zip((min, max, min, max), both, strict=True)
+            )
+            return _joined([each for each in parts if each is not other], (top, bottom, left, right))
+    return [*parts, part]
 
 
 def _near(middle: float, away: float, count: int) -> tuple[int, int]:

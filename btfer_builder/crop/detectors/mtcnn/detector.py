@@ -95,8 +95,6 @@ def find_faces(
 
 def _propose(pnet: "InferenceSession", photo: Float, sizes: Sequence[tuple[float, int, int]]) -> list[Boxes]:
     """Return the boxes that PNet proposes on each of some levels, in pixels of the photo."""
-    if not sizes:
-        return []
     proposed = []
     for (scale, *_), level in zip(sizes, shrink(photo, [size[1:] for size in sizes]), strict=True):
         boxes = _windows(pnet, level)

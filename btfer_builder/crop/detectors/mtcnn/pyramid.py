@@ -69,6 +69,8 @@ def shrink(photo: Float, sizes: Sequence[tuple[int, int]]) -> list[Float]:
     -------
     list of ndarray of float32, shape (height, width, 3)
     """
+    if not sizes:
+        return []
     rows, columns = photo.shape[:2]
     lines = photo.reshape(rows, -1)
     shrunk = [np.empty((height, width, 3), np.float32) for height, width in sizes]
