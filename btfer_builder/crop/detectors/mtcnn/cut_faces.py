@@ -25,7 +25,7 @@ from btfer_builder.crop.detectors.mtcnn.detector import (
     likely_cells,
     load_networks,
     merged,
-    pixels,
+    pixels_of,
     scored,
     tiles,
 )
@@ -34,20 +34,19 @@ from btfer_builder.crop.detectors.mtcnn.pyramid import CELL, levels, levels_to_s
 from btfer_builder.crop.geometry import Box
 from btfer_builder.io.device import Device
 
-#: RNet's score above which is searched around a box, less than half of what makes a face.
+#: RNet's score above which is searched around a box; a face needs 0.7.
 LIKELY = 0.5
 #: The windows around a box: their middle is at most so many sides away, and they are at most so many times as large or
 #: as small.
 AWAY, LARGER = 1.0, 2.2
-#: Smaller pictures are searched whole, which costs no more.
+#: Pictures with fewer pixels are searched whole, which costs no more.
 SMALL_PICTURE = 400_000
 #: Cells inside the edge that cost less than to leave them out.
 SPARED = 1500
-#: The coarse levels are first made of the photo reduced so many times: those with fewer pixels than one in two of that.
-REDUCED = 4
-
-#: Levels below this scale are made as a whole, which costs less than a part that covers much of the photo.
-COARSE = 1 / 8
+#: Levels below this scale are first made of the photo reduced so many times, which is enough to see where to search.
+ROUGH, REDUCED = 0.22, 4
+#: Levels below this scale are made whole, which costs less than a part that covers much of the photo.
+COARSE = 0.125
 
 Level = tuple[float, int, int]  # scale, height and width
 Cells = tuple[int, int, int, int]  # rows [top, bottom) and columns [left, right) of PNet's cells
@@ -114,9 +113,9 @@ class _Search:
         """Return the boxes that PNet proposes at the edge of the searched part on a level, coarse levels roughly."""
         scale, height, width = level
         parts = _at_edge(self.photo.shape[:2], level, self.searched)
-        if not scale * REDUCED < 0.9:
-            return self._proposed(level, parts, self._part_of(level))
-        return self._proposed_on(
+        if scale >= ROUGH:
+            return self._proposed(level, parts)
+        return self._proposed(
             level, parts, cv2.resize(self.reduced, (width, height), interpolation=cv2.INTER_AREA)
         )
 
@@ -130,30 +129,22 @@ class _Search:
         parts = {level: cells for level in sizes if (cells := _around(near, level))}
         coarse = [level for level in parts if level[0] < COARSE]
         whole = dict(zip(coarse, shrink(self.photo, [level[1:] for level in coarse]), strict=True))
-        again = [
-            self._proposed_on(level, cells, whole[level])
-            if level in whole
-            else self._proposed(level, cells, self._part_of(level))
-            for level, cells in parts.items()
-        ]
+        again = [self._proposed(level, cells, whole.get(level)) for level, cells in parts.items()]
         return decide(self.nets, self.photo, again)
 
-    def _proposed_on(self, level: Level, parts: Sequence[Cells], pixels: Float) -> Boxes:
-        return self._proposed(level, parts, lambda rows, columns: pixels[rows, columns])
+    def _proposed(self, level: Level, parts: Sequence[Cells], pixels: Float | None = None) -> Boxes:
+        """Return the boxes that PNet proposes in parts of a level, in pixels of the photo.
 
-    def _part_of(self, level: Level) -> Callable[[slice, slice], Float]:
-        return lambda rows, columns: shrink_part(self.photo, level[1:], rows, columns)
-
-    def _proposed(
-        self, level: Level, parts: Sequence[Cells], part_of: Callable[[slice, slice], Float]
-    ) -> Boxes:
-        """Return the boxes that PNet proposes in parts of a level, in pixels of the photo."""
-        found = [
-            likely_cells(self.nets.pnet, part_of(pixels(top, bottom), pixels(left, right)), top, left)
-            for part in parts
-            for top, bottom, left, right in tiles(*part)
-        ]
-        boxes = boxes_of(np.concatenate([np.empty((0, 8)), *found]))
+        `pixels` are those of the whole level; None: only those of the parts are made.
+        """
+        found = [np.empty((0, 8))]
+        for top, bottom, left, right in (tile for part in parts for tile in tiles(*part)):
+            rows, columns = pixels_of(top, bottom), pixels_of(left, right)
+            tile = (
+                shrink_part(self.photo, level[1:], rows, columns) if pixels is None else pixels[rows, columns]
+            )
+            found.append(likely_cells(self.nets.pnet, tile, top, left))
+        boxes = boxes_of(np.concatenate(found))
         boxes[:, :4] /= level[0]
         return suppress(boxes, 0.5)
 

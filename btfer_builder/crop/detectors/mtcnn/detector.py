@@ -83,13 +83,13 @@ def find_faces(
         float64, shape (n, 10): x of left eye, right eye, nose, left and right corner of the mouth, then their y.
     """
     nets = load_networks(device)
-    values = photo.astype(np.float32)
+    pixels = photo.astype(np.float32)
     sizes = levels(*photo.shape[:2])
     skipped = levels_to_skip(sizes, min_face_size)
-    proposed = _propose(nets.pnet, values, sizes[skipped:])
-    found = decide(nets, values, proposed)
+    proposed = _propose(nets.pnet, pixels, sizes[skipped:])
+    found = decide(nets, pixels, proposed)
     if skipped and enough and not enough(*found):
-        found = decide(nets, values, _propose(nets.pnet, values, sizes[:skipped]) + proposed)
+        found = decide(nets, pixels, _propose(nets.pnet, pixels, sizes[:skipped]) + proposed)
     return found
 
 
@@ -115,7 +115,7 @@ def decide(nets: Networks, photo: Float, proposed: Sequence[Boxes]) -> tuple[Box
 
 def merged(proposed: Sequence[Boxes]) -> Boxes:
     """Return the best of the boxes proposed on all levels, as squares."""
-    return squares(suppress(best_first(np.concatenate([np.empty((0, 5)), *proposed])), 0.7))
+    return _square(suppress(_sorted(np.concatenate([np.empty((0, 5)), *proposed])), 0.7))
 
 
 def _windows(pnet: "InferenceSession", level: Float) -> Boxes:
@@ -126,7 +126,7 @@ def _windows(pnet: "InferenceSession", level: Float) -> Boxes:
     if first_row >= rows or first_column >= columns:
         return np.empty((0, 5))
     cells = [
-        likely_cells(pnet, level[pixels(top, bottom), pixels(left, right)], top, left)
+        likely_cells(pnet, level[pixels_of(top, bottom), pixels_of(left, right)], top, left)
         for top, bottom, left, right in tiles(first_row, rows, first_column, columns)
     ]
     return boxes_of(np.concatenate(cells))
@@ -166,7 +166,7 @@ def boxes_of(cells: NDArray[np.float64]) -> Boxes:
     corner = cells[likely, :2] * STRIDE
     # The windows of mtcnn start at +1 and are 11 pixels wide.
     window = np.concatenate([corner + 1, corner + CELL], axis=1)
-    return best_first(np.column_stack([window + cells[likely, 2:6] * (CELL - 1), score[likely]]))
+    return _sorted(np.column_stack([window + cells[likely, 2:6] * (CELL - 1), score[likely]]))
 
 
 def _with_contrast(level: Float, count: int) -> tuple[int, int]:
@@ -190,7 +190,7 @@ def _edge(level: Float) -> int:
     return len(level)
 
 
-def pixels(first: int, end: int) -> slice:
+def pixels_of(first: int, end: int) -> slice:
     """Return the pixels covered by PNet's cells in [first, end); an odd level ends a pixel earlier."""
     return slice(first * STRIDE, (end - 1) * STRIDE + CELL)
 
@@ -198,7 +198,7 @@ def pixels(first: int, end: int) -> slice:
 def _refine(rnet: "InferenceSession", photo: Float, boxes: Boxes) -> Boxes:
     boxes = scored(rnet, photo, boxes)
     boxes = boxes[boxes[:, 4] > RNET_THRESHOLD]
-    return squares(suppress(best_first(boxes), 0.7))
+    return _square(suppress(_sorted(boxes), 0.7))
 
 
 def scored(rnet: "InferenceSession", photo: Float, boxes: Boxes) -> Boxes:
@@ -215,7 +215,7 @@ def _finish(onet: "InferenceSession", photo: Float, boxes: Boxes) -> tuple[Boxes
     y = size[:, 1:] * points[:, 5:] + boxes[:, 1:2] - 1
     faces = np.concatenate([_shifted(boxes, offsets, _scores(heads[:, 14:])), x, y], axis=1)
     faces = faces[faces[:, 4] > ONET_THRESHOLD]
-    faces = suppress(best_first(faces), 0.7, of_smaller=True)
+    faces = suppress(_sorted(faces), 0.7, of_smaller=True)
     height, width = photo.shape[:2]
     faces[:, :4] = np.clip(faces[:, :4], 0, [width - 1, height - 1] * 2)
     return faces[:, :5], faces[:, 5:]
@@ -268,7 +268,7 @@ def _shifted(boxes: Boxes, offsets: Float, scores: Float) -> Boxes:
     return np.column_stack([boxes[:, :4] + offsets * np.tile(size, 2), scores])
 
 
-def squares(boxes: Boxes) -> Boxes:
+def _square(boxes: Boxes) -> Boxes:
     """Widen boxes to squares around their centres."""
     size = boxes[:, 2:4] - boxes[:, :2]
     side = size.max(axis=1, keepdims=True)
@@ -276,6 +276,5 @@ def squares(boxes: Boxes) -> Boxes:
     return np.column_stack([corner, corner + side, boxes[:, 4]])
 
 
-def best_first(boxes: Boxes) -> Boxes:
-    """Return boxes sorted by their score."""
+def _sorted(boxes: Boxes) -> Boxes:
     return boxes[np.argsort(boxes[:, 4])[::-1]]
