@@ -35,18 +35,19 @@ from btfer_builder.crop.geometry import Box
 from btfer_builder.io.device import Device
 
 #: RNet's score above which is searched around a box; a face needs 0.7.
-LIKELY = 0.5
+LIKELY = 0.4
 #: The windows around a box: their middle is at most so many sides away, and they are at most so many times as large or
 #: as small.
 AWAY, LARGER = 1.0, 2.2
 #: Pictures with fewer pixels are searched whole, which costs no more.
 SMALL_PICTURE = 400_000
+#: Cells inside the edge that are searched with those that reach over it: what touches the edge is seen by either.
+BESIDE = 1
 #: Cells inside the edge that cost less than to leave them out.
 SPARED = 1500
-#: Levels below this scale are first made of the photo reduced so many times, which is enough to see where to search.
-ROUGH, REDUCED = 0.22, 4
-#: Levels below this scale are made whole, which costs less than a part that covers much of the photo.
-COARSE = 0.125
+#: Levels below this scale are made whole, which costs less than a part that covers much of the photo; at first of the
+#: photo reduced so many times, which is enough to see where to search.
+COARSE, REDUCED = 0.125, 4
 
 Level = tuple[float, int, int]  # scale, height and width
 Cells = tuple[int, int, int, int]  # rows [top, bottom) and columns [left, right) of PNet's cells
@@ -113,7 +114,7 @@ class _Search:
         """Return the boxes that PNet proposes at the edge of the searched part on a level, coarse levels roughly."""
         scale, height, width = level
         parts = _at_edge(self.photo.shape[:2], level, self.searched)
-        if scale >= ROUGH:
+        if scale >= COARSE:
             return self._proposed(level, parts)
         return self._proposed(
             level, parts, cv2.resize(self.reduced, (width, height), interpolation=cv2.INTER_AREA)
@@ -169,13 +170,13 @@ def _at_edge(shape: tuple[int, ...], level: Level, searched: Box) -> list[Cells]
 def _reach(start: float, length: float, count: int) -> tuple[int, int, int, int]:
     """Return which of `count` windows reach into a stretch of pixels, and which are inside it: a, b, c and d.
 
-    Windows a to d reach into it, and of these b to c are inside, each without the last.
+    Windows a to d reach into it, and of these b to c are inside and not beside its ends, each without the last.
     """
     end = start + length
     return (
         max(0, math.floor((start - CELL) / STRIDE) + 1),
-        math.ceil(start / STRIDE),
-        math.floor((end - CELL) / STRIDE) + 1,
+        math.ceil(start / STRIDE) + BESIDE,
+        math.floor((end - CELL) / STRIDE) + 1 - BESIDE,
         min(count, math.ceil(end / STRIDE)),
     )
 
