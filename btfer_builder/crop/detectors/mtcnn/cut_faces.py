@@ -7,7 +7,7 @@ fraction of that.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -82,14 +82,15 @@ def find_cut_faces(
     height, width = photo.shape[:2]
     if height * width < SMALL_PICTURE:
         return find_faces(photo, min_face_size, enough, device)
-    search = _Search(load_networks(device), photo.astype(np.float32), _reduced(photo), searched, uncertain)
+    search = _Search(load_networks(device), photo.astype(np.float32), _reduced(photo), searched)
     sizes = levels(height, width)
     skipped = levels_to_skip(sizes, min_face_size)
-    at_edge = [search.at_edge(level) for level in sizes[skipped:]]
-    found = search.around(at_edge, sizes[skipped:])
+    near = [[box.x, box.y, box.x + box.width, box.y + box.height] for box in uncertain]
+    near += search.at_edge(sizes[skipped:])
+    found = search.around(near, sizes[skipped:])
     if skipped and not enough(*found):
-        at_edge += [search.at_edge(level) for level in sizes[:skipped]]
-        found = search.around(at_edge, sizes)
+        near += search.at_edge(sizes[:skipped])
+        found = search.around(near, sizes)
     return found
 
 
@@ -108,30 +109,35 @@ class _Search:
     photo: Float
     reduced: Float
     searched: Box
-    uncertain: Sequence[Box]
+    #: What PNet proposed in parts of a level.
+    proposed: dict[tuple[Level, tuple[Cells, ...]], Boxes] = field(default_factory=dict)
 
-    def at_edge(self, level: Level) -> Boxes:
+    def at_edge(self, sizes: Sequence[Level]) -> list[list[float]]:
+        """Return the boxes at the edge of the searched part that RNet does not clearly refuse."""
+        boxes = merged([self._at_edge(level) for level in sizes])
+        if len(boxes):
+            boxes = scored(self.nets.rnet, self.photo, boxes)
+        likely: list[list[float]] = boxes[boxes[:, 4] > LIKELY, :4].tolist()
+        return likely
+
+    def _at_edge(self, level: Level) -> Boxes:
         """Return the boxes that PNet proposes at the edge of the searched part on a level, coarse levels roughly."""
         scale, height, width = level
         parts = _at_edge(self.photo.shape[:2], level, self.searched)
         if scale >= COARSE:
             return self._proposed(level, parts)
-        return self._proposed(
-            level, parts, cv2.resize(self.reduced, (width, height), interpolation=cv2.INTER_AREA)
-        )
+        rough = cv2.resize(self.reduced, (width, height), interpolation=cv2.INTER_AREA)
+        return self._proposed(level, parts, rough)
 
-    def around(self, proposed: Sequence[Boxes], sizes: Sequence[Level]) -> tuple[Boxes, Boxes]:
-        """Return the faces that all windows show around those of some boxes that RNet does not clearly refuse."""
-        boxes = merged(proposed)
-        if len(boxes):
-            boxes = scored(self.nets.rnet, self.photo, boxes)
-        near = [[box.x, box.y, box.x + box.width, box.y + box.height] for box in self.uncertain]
-        near += boxes[boxes[:, 4] > LIKELY, :4].tolist()
-        parts = {level: cells for level in sizes if (cells := _around(near, level))}
-        coarse = [level for level in parts if level[0] < COARSE]
+    def around(self, boxes: Sequence[Sequence[float]], sizes: Sequence[Level]) -> tuple[Boxes, Boxes]:
+        """Return the faces that all windows around some boxes show."""
+        places = [(level, cells) for level in sizes if (cells := tuple(_around(boxes, level)))]
+        new = [place for place in places if place not in self.proposed]
+        coarse = [level for level, _ in new if level[0] < COARSE]
         whole = dict(zip(coarse, shrink(self.photo, [level[1:] for level in coarse]), strict=True))
-        again = [self._proposed(level, cells, whole.get(level)) for level, cells in parts.items()]
-        return decide(self.nets, self.photo, again)
+        for level, cells in new:
+            self.proposed[level, cells] = self._proposed(level, cells, whole.get(level))
+        return decide(self.nets, self.photo, [self.proposed[place] for place in places])
 
     def _proposed(self, level: Level, parts: Sequence[Cells], pixels: Float | None = None) -> Boxes:
         """Return the boxes that PNet proposes in parts of a level, in pixels of the photo.
