@@ -164,10 +164,8 @@ def test_the_cells_at_the_edge_are_all_that_are_not_inside_and_not_outside(
     level = levels(height, width)[number]
     rows, columns = detector.cell_counts(*level[1:])
     seen = np.zeros((rows, columns), int)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cut_faces, "SPARED", spared)
-        for top, bottom, left, right in cut_faces._at_edge((height, width), level, searched):
-            seen[top:bottom, left:right] += 1
+    for top, bottom, left, right in cut_faces._at_edge((height, width), level, searched, spared):
+        seen[top:bottom, left:right] += 1
     assert seen.max() == 1
     y, x = (np.arange(count) * 2 * side / pixels for count, side, pixels in zip(
         (rows, columns), (height, width), level[1:], strict=True))  # fmt: skip

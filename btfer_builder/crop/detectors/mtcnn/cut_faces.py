@@ -1,8 +1,8 @@
 """Find the faces that the edge of a photo cuts: search a photo with a border whose inside was searched before.
 
-PNet looks at the windows that reach over the edge, and RNet at the best of them. Only around those that RNet does not
-clearly refuse are all windows searched, which are those of a search of the whole. A photo that shows nobody costs a
-fraction of that.
+PNet looks at the windows that reach over the edge and, roughly, at all large ones; RNet looks at the best of them. Only
+around those that RNet does not clearly refuse are all windows searched, which are those of a search of the whole. A
+photo that shows nobody costs a fraction of that.
 """
 
 import math
@@ -47,7 +47,7 @@ BESIDE = 1
 SPARED = 1500
 #: Levels below this scale are made whole, which costs less than a part that covers much of the photo; at first of the
 #: photo reduced so many times, which is enough to see where to search.
-COARSE, REDUCED = 0.125, 4
+COARSE, REDUCED = 0.16, 4
 
 Level = tuple[float, int, int]  # scale, height and width
 Cells = tuple[int, int, int, int]  # rows [top, bottom) and columns [left, right) of PNet's cells
@@ -113,7 +113,7 @@ class _Search:
     proposed: dict[tuple[Level, tuple[Cells, ...]], Boxes] = field(default_factory=dict)
 
     def at_edge(self, sizes: Sequence[Level]) -> list[list[float]]:
-        """Return the boxes at the edge of the searched part that RNet does not clearly refuse."""
+        """Return the boxes at the edge of the searched part, and large ones, that RNet does not clearly refuse."""
         boxes = merged([self._at_edge(level) for level in sizes])
         if len(boxes):
             boxes = scored(self.nets.rnet, self.photo, boxes)
@@ -121,11 +121,11 @@ class _Search:
         return likely
 
     def _at_edge(self, level: Level) -> Boxes:
-        """Return the boxes that PNet proposes at the edge of the searched part on a level, coarse levels roughly."""
+        """Return the boxes that PNet proposes at the edge on a level, or roughly those everywhere on a coarse one."""
         scale, height, width = level
-        parts = _at_edge(self.photo.shape[:2], level, self.searched)
         if scale >= COARSE:
-            return self._proposed(level, parts)
+            return self._proposed(level, _at_edge(self.photo.shape[:2], level, self.searched, SPARED))
+        parts = _at_edge(self.photo.shape[:2], level, self.searched, math.inf)
         rough = cv2.resize(self.reduced, (width, height), interpolation=cv2.INTER_AREA)
         return self._proposed(level, parts, rough)
 
@@ -156,13 +156,13 @@ class _Search:
         return suppress(boxes, 0.5)
 
 
-def _at_edge(shape: tuple[int, ...], level: Level, searched: Box) -> list[Cells]:
-    """Return the cells of a level whose windows reach over the edge of the searched part."""
+def _at_edge(shape: tuple[int, ...], level: Level, searched: Box, spared: float) -> list[Cells]:
+    """Return the cells of a level whose windows reach over the edge of the searched part, and up to `spared` inside."""
     rows, columns = cell_counts(*level[1:])
     down, across = level[1] / shape[0], level[2] / shape[1]
     top, first_row, end_row, bottom = _reach(searched.y * down, searched.height * down, rows)
     left, first_column, end_column, right = _reach(searched.x * across, searched.width * across, columns)
-    if max(0, end_row - first_row) * max(0, end_column - first_column) <= SPARED:
+    if max(0, end_row - first_row) * max(0, end_column - first_column) <= spared:
         return [(top, bottom, left, right)]
     parts = [
         (top, first_row, left, right),
