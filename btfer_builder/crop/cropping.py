@@ -113,7 +113,8 @@ def _search(photo: "NDArray[np.uint8]", recipe: CropRecipe, scale: int) -> list[
     found = detect_faces(photo, search)
     if not recipe.second_search or any(face.confidence >= recipe.min_confidence for face in found):
         return found
-    bordered = detect_with_border(photo, search)
+    # Where the first search is full, all faces matter: those that only the border brings out may have to be blurred.
+    bordered = detect_with_border(photo, search, found if recipe.smallest_searched else None)
     return bordered if any(face.confidence >= recipe.min_confidence for face in bordered) else found
 
 

@@ -27,6 +27,10 @@ class Box:
     width: float
     height: float
 
+    def scaled(self, across: float, down: float) -> "Box":
+        """Return the box in a photo that is resized by these factors."""
+        return Box(self.x * across, self.y * down, self.width * across, self.height * down)
+
 
 @dataclass(frozen=True, slots=True)
 class PixelBox:

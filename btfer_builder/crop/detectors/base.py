@@ -1,8 +1,8 @@
 """The face detector: MTCNN (Zhang et al. 2016) with the weights of the `mtcnn` package, in two implementations."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Protocol
 
 from btfer_builder.config import DetectorName
@@ -77,6 +77,22 @@ def load_detector(name: DetectorName = "mtcnn") -> Detector:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchBefore:
+    """An earlier search of a part of a picture.
+
+    Attributes
+    ----------
+    part
+        The part, in pixels of the picture.
+    uncertain
+        Faces that it found there without certainty, which are looked for again.
+    """
+
+    part: Box
+    uncertain: tuple[Box, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """How photos are searched for faces.
 
@@ -92,6 +108,9 @@ class Search:
         As in `io.device.onnx_device`.
     scale
         Pixels of the photo in one of the given picture, along each side, if it was decoded at reduced scale.
+    before
+        An earlier search of a part of the given picture, whose faces are not found again; None: there was none.
+        `mtcnn-reference` always searches the whole.
     """
 
     detector: DetectorName = "mtcnn"
@@ -99,6 +118,7 @@ class Search:
     wanted: Callable[[Detection], bool] | None = None
     device: Device = "auto"
     scale: int = 1
+    before: SearchBefore | None = None
 
 
 #: All faces.
@@ -132,7 +152,15 @@ def detect_faces(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH) -> li
     def enough(boxes: "NDArray[np.float64]", landmarks: "NDArray[np.float64]") -> bool:
         return search.wanted is None or any(map(search.wanted, _detections(boxes, landmarks, zoom)))
 
-    find = load_detector(search.detector)
+    if search.before and search.detector == "mtcnn":
+        from btfer_builder.crop.detectors.mtcnn.cut_faces import find_cut_faces
+
+        boxes_before = (search.before.part, *search.before.uncertain)
+        resize = photo.shape[1] / width, photo.shape[0] / height
+        part, *uncertain = (box.scaled(*resize) for box in boxes_before)
+        find: Detector = partial(find_cut_faces, part, uncertain)
+    else:
+        find = load_detector(search.detector)
     boxes, landmarks = find(photo, search.smallest / max(zoom), enough, search.device)
     return largest_first(_detections(boxes, landmarks, zoom))
 
@@ -160,7 +188,9 @@ def _detections(
         )
 
 
-def detect_with_border(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH) -> list[Detection]:
+def detect_with_border(
+    photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH, uncertain: Sequence[Detection] | None = None
+) -> list[Detection]:
     """Find the faces in a photo with a grey border around it, largest first: faces that fill their photo.
 
     MTCNN finds few faces whose outline touches the border of the photo. Boxes and landmarks are in pixels of the photo
@@ -170,6 +200,9 @@ def detect_with_border(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH)
     ----------
     photo, search
         As in `detect_faces`.
+    uncertain
+        The faces that `detect_faces` found, if none of them is certain: only these are looked for, and faces at the
+        edge. None: all faces are.
     """
     import cv2
 
@@ -189,7 +222,13 @@ def detect_with_border(photo: "NDArray[np.uint8]", search: Search = FULL_SEARCH)
         moved = _moved(face, shift)
         return inside(moved) and (search.wanted is None or search.wanted(moved))
 
-    faces = (_moved(face, shift) for face in detect_faces(framed, replace(search, wanted=wanted)))
+    before = None
+    if uncertain is not None:
+        seen = (_moved(face, -shift).box.scaled(1 / search.scale, 1 / search.scale) for face in uncertain)
+        before = SearchBefore(Box(border, border, width, height), tuple(seen))
+    faces = (
+        _moved(face, shift) for face in detect_faces(framed, replace(search, wanted=wanted, before=before))
+    )
     return [face for face in faces if inside(face)]
 
 

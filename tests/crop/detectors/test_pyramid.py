@@ -14,6 +14,7 @@ from btfer_builder.crop.detectors.mtcnn.pyramid import (
     levels,
     levels_to_skip,
     shrink,
+    shrink_part,
 )
 
 
@@ -71,3 +72,21 @@ def test_the_pyramid_of_a_photo_is_that_of_opencv():
 def test_an_even_picture_stays_even():
     (level,) = shrink(np.full((777, 31, 3), 200, np.float32), [(123, 13)])
     assert np.abs(level - 200).max() < 1e-3
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_part_of_a_level_is_that_of_the_whole_level(draw):
+    height, width = draw.draw(st.integers(30, 300)), draw.draw(st.integers(30, 300))
+    scale = draw.draw(st.floats(0.1, 1))
+    photo = np.random.default_rng(height * width).integers(0, 256, (height, width, 3)).astype(np.float32)
+    size = int(height * scale), int(width * scale)
+    (level,) = shrink(photo, [size])
+    rows, columns = (
+        slice(*sorted(draw.draw(st.lists(st.integers(0, side), min_size=2, max_size=2, unique=True))))
+        for side in size
+    )
+    part = shrink_part(photo, size, rows, columns)
+    np.testing.assert_allclose(part, level[rows, columns], atol=2e-3)
+    beyond = shrink_part(photo, size, slice(rows.start, size[0] + 2), columns)
+    np.testing.assert_allclose(beyond, level[rows.start :, columns], atol=2e-3)

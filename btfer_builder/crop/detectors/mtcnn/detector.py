@@ -4,7 +4,7 @@ The steps and their peculiarities are those of mtcnn 1.0.0, so that boxes, landm
 not reproduced: a larger smallest face size loses no faces, and photos do not affect each other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -37,20 +37,22 @@ CHUNK = 24
 
 
 @dataclass(frozen=True)
-class _Networks:
+class Networks:
+    """The three networks of the detector."""
+
     pnet: "InferenceSession"
     rnet: "InferenceSession"
     onet: "InferenceSession"
 
 
-def load_networks(device: Device = "auto") -> _Networks:
+def load_networks(device: Device = "auto") -> Networks:
     """Load the three networks, once a process and device."""
     return _load_networks(onnx_device(device))
 
 
 @cache
-def _load_networks(device: Device) -> _Networks:
-    return _Networks(networks.pnet(device), networks.rnet(device), networks.onet(device))
+def _load_networks(device: Device) -> Networks:
+    return Networks(networks.pnet(device), networks.rnet(device), networks.onet(device))
 
 
 def find_faces(
@@ -85,16 +87,14 @@ def find_faces(
     sizes = levels(*photo.shape[:2])
     skipped = levels_to_skip(sizes, min_face_size)
     proposed = _propose(nets.pnet, pixels, sizes[skipped:])
-    found = _decide(nets, pixels, proposed)
+    found = decide(nets, pixels, proposed)
     if skipped and enough and not enough(*found):
-        found = _decide(nets, pixels, _propose(nets.pnet, pixels, sizes[:skipped]) + proposed)
+        found = decide(nets, pixels, _propose(nets.pnet, pixels, sizes[:skipped]) + proposed)
     return found
 
 
 def _propose(pnet: "InferenceSession", photo: Float, sizes: Sequence[tuple[float, int, int]]) -> list[Boxes]:
     """Return the boxes that PNet proposes on each of some levels, in pixels of the photo."""
-    if not sizes:
-        return []
     proposed = []
     for (scale, *_), level in zip(sizes, shrink(photo, [size[1:] for size in sizes]), strict=True):
         boxes = _windows(pnet, level)
@@ -103,10 +103,9 @@ def _propose(pnet: "InferenceSession", photo: Float, sizes: Sequence[tuple[float
     return proposed
 
 
-def _decide(nets: _Networks, photo: Float, proposed: Sequence[Boxes]) -> tuple[Boxes, Boxes]:
+def decide(nets: Networks, photo: Float, proposed: Sequence[Boxes]) -> tuple[Boxes, Boxes]:
     """Return boxes and landmarks of the faces among the boxes proposed on all levels."""
-    boxes = np.concatenate([np.empty((0, 5)), *proposed])
-    boxes = _square(suppress(_sorted(boxes), 0.7))
+    boxes = merged(proposed)
     if len(boxes):
         boxes = _refine(nets.rnet, photo, boxes)
     if not len(boxes):
@@ -114,30 +113,53 @@ def _decide(nets: _Networks, photo: Float, proposed: Sequence[Boxes]) -> tuple[B
     return _finish(nets.onet, photo, boxes)
 
 
+def merged(proposed: Sequence[Boxes]) -> Boxes:
+    """Return the best of the boxes proposed on all levels, as squares."""
+    return _square(suppress(_sorted(np.concatenate([np.empty((0, 5)), *proposed])), 0.7))
+
+
 def _windows(pnet: "InferenceSession", level: Float) -> Boxes:
     """Return the windows of a level that may contain a face, in pixels of the level, best first."""
-    # If a side is odd, there is one more window than fits: PNet's pooling pads the last one.
-    rows, columns = ((side - CELL + 1) // STRIDE + 1 for side in level.shape[:2])
+    rows, columns = cell_counts(*level.shape[:2])
     first_row, rows = _with_contrast(level, rows)
     first_column, columns = _with_contrast(level.swapaxes(0, 1), columns)
     if first_row >= rows or first_column >= columns:
         return np.empty((0, 5))
-    across = columns - first_column
-    width = -(-across // -(-across // TILE_COLUMNS))
+    cells = [
+        likely_cells(pnet, level[pixels_of(top, bottom), pixels_of(left, right)], top, left)
+        for top, bottom, left, right in tiles(first_row, rows, first_column, columns)
+    ]
+    return boxes_of(np.concatenate(cells))
+
+
+def cell_counts(height: int, width: int) -> tuple[int, int]:
+    """Return how many rows and columns of cells PNet has for a level.
+
+    If a side is odd, there is one more window than fits: PNet's pooling pads the last one.
+    """
+    return (height - CELL + 1) // STRIDE + 1, (width - CELL + 1) // STRIDE + 1
+
+
+def tiles(top: int, bottom: int, left: int, right: int) -> Iterator[tuple[int, int, int, int]]:
+    """Cut rows [top, bottom) and columns [left, right) of PNet's cells into tiles of the same kind."""
+    across = right - left
+    width = -(-across // -(-across // max(TILE_COLUMNS, TILE_CELLS // (bottom - top))))
     height = TILE_CELLS // width
-    found = []
-    for top in range(first_row, rows, height):
-        for left in range(first_column, columns, width):
-            bottom, right = min(rows, top + height), min(columns, left + width)
-            tile = level[_pixels(top, bottom), _pixels(left, right)]
-            (heads,) = pnet.run(None, {"image": np.ascontiguousarray(tile.transpose(2, 0, 1))[None]})
-            heads = heads[0]
-            y, x = np.nonzero(heads[5] > heads[4])  # score > 0.5, which is rare
-            if len(y):
-                found.append(np.column_stack([x + left, y + top, heads[:, y, x].T]))
-    if not found:
-        return np.empty((0, 5))
-    cells = np.concatenate(found)
+    for row in range(top, bottom, height):
+        for column in range(left, right, width):
+            yield row, min(bottom, row + height), column, min(right, column + width)
+
+
+def likely_cells(pnet: "InferenceSession", tile: Float, top: int, left: int) -> NDArray[np.float64]:
+    """Return PNet's cells with a score above 0.5 in a tile that begins at a cell: x, y, offsets and logits (n, 8)."""
+    (heads,) = pnet.run(None, {"image": np.ascontiguousarray(tile.transpose(2, 0, 1))[None]})
+    heads = heads[0]
+    y, x = np.nonzero(heads[5] > heads[4])  # score > 0.5, which is rare
+    return np.column_stack([x + left, y + top, heads[:, y, x].T])
+
+
+def boxes_of(cells: NDArray[np.float64]) -> Boxes:
+    """Return the boxes of the cells that may show a face, in pixels of the level, best first."""
     cells = cells[np.lexsort(cells[:, :2].T)]  # in row order, which decides between equal scores
     score = _scores(cells[:, 6:].astype(np.float32))
     likely = score > PNET_THRESHOLD
@@ -168,16 +190,21 @@ def _edge(level: Float) -> int:
     return len(level)
 
 
-def _pixels(first: int, end: int) -> slice:
+def pixels_of(first: int, end: int) -> slice:
     """Return the pixels covered by PNet's cells in [first, end); an odd level ends a pixel earlier."""
     return slice(first * STRIDE, (end - 1) * STRIDE + CELL)
 
 
 def _refine(rnet: "InferenceSession", photo: Float, boxes: Boxes) -> Boxes:
-    heads = _run(rnet, photo, boxes, 24)
-    boxes = _shifted(boxes, heads[:, :4], _scores(heads[:, 4:]))
+    boxes = scored(rnet, photo, boxes)
     boxes = boxes[boxes[:, 4] > RNET_THRESHOLD]
     return _square(suppress(_sorted(boxes), 0.7))
+
+
+def scored(rnet: "InferenceSession", photo: Float, boxes: Boxes) -> Boxes:
+    """Return the boxes as RNet shifts and scores them."""
+    heads = _run(rnet, photo, boxes, 24)
+    return _shifted(boxes, heads[:, :4], _scores(heads[:, 4:]))
 
 
 def _finish(onet: "InferenceSession", photo: Float, boxes: Boxes) -> tuple[Boxes, Boxes]:

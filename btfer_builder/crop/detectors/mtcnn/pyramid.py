@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Float = NDArray[np.float32]
 
@@ -64,22 +69,16 @@ def shrink(photo: Float, sizes: Sequence[tuple[int, int]]) -> list[Float]:
     -------
     list of ndarray of float32, shape (height, width, 3)
     """
-    from scipy.sparse import csr_array
-
+    if not sizes:
+        return []
     rows, columns = photo.shape[:2]
     lines = photo.reshape(rows, -1)
     shrunk = [np.empty((height, width, 3), np.float32) for height, width in sizes]
     done = [0] * len(sizes)
-    averages = _averages(rows, [height for height, _ in sizes])
+    averages = _averages(rows, tuple(height for height, _ in sizes))
     for begin, end in pairwise(np.flatnonzero(np.diff(averages.band, prepend=-1, append=-1)).tolist()):
-        entries = slice(averages.start[begin], averages.start[end])
-        used = averages.line[entries]
-        top, bottom = used.min(), used.max() + 1
-        matrix = csr_array(
-            (averages.share[entries], used - top, averages.start[begin : end + 1] - averages.start[begin]),
-            shape=(end - begin, bottom - top),
-        )
-        averaged = (matrix @ lines[top:bottom]).reshape(end - begin, columns, 3)
+        top, matrix = averages.matrix(begin, end)
+        averaged = (matrix @ lines[top : top + matrix.shape[1]]).reshape(end - begin, columns, 3)
         row = 0
         for level, count in enumerate(np.bincount(averages.level[begin:end], minlength=len(sizes)).tolist()):
             if count:
@@ -89,6 +88,16 @@ def shrink(photo: Float, sizes: Sequence[tuple[int, int]]) -> list[Float]:
                 done[level] += count
                 row += count
     return shrunk
+
+
+def shrink_part(photo: Float, size: tuple[int, int], rows: slice, columns: slice) -> Float:
+    """Return a part of what `shrink` returns for one size, [rows, columns], without computing the rest."""
+    top, down = _averages(photo.shape[0], size[:1]).matrix(rows.start, min(rows.stop, size[0]))
+    left, across = _averages(photo.shape[1], size[1:]).matrix(columns.start, min(columns.stop, size[1]))
+    covered = photo[top : top + down.shape[1], left : left + across.shape[1]]
+    averaged = (down @ covered.reshape(len(covered), -1)).reshape(down.shape[0], -1, 3).swapaxes(0, 1)
+    part: Float = (across @ averaged.reshape(len(averaged), -1)).reshape(across.shape[0], -1, 3)
+    return part.swapaxes(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +112,19 @@ class _Averages:
     line: NDArray[np.int32]
     share: Float
 
+    def matrix(self, begin: int, end: int) -> "tuple[int, csr_array]":
+        """Return the first line that rows [begin, end) average, and the matrix that averages the lines from there."""
+        from scipy.sparse import csr_array
 
-def _averages(lines: int, heights: Sequence[int]) -> _Averages:
+        entries = slice(self.start[begin], self.start[end])
+        used, start = self.line[entries], self.start[begin : end + 1] - self.start[begin]
+        top = int(used.min())
+        shape = (end - begin, int(used.max()) + 1 - top)
+        return top, csr_array((self.share[entries], used - top, start), shape=shape)
+
+
+@lru_cache(maxsize=64)  # of the levels of a photo
+def _averages(lines: int, heights: tuple[int, ...]) -> _Averages:
     """Return the lines of the photo that each row averages: row i covers [i, i + 1) · lines / height."""
     level = np.repeat(np.arange(len(heights)), heights)
     row = np.concatenate([np.arange(height) for height in heights])
