@@ -25,6 +25,7 @@ from btfer_builder.images.decode import Undecodable, decode_image, decode_reduce
 from btfer_builder.images.encode import png
 from btfer_builder.io.atomic import sync_files, write_bytes
 from btfer_builder.io.json import json_text
+from btfer_builder.io.memory import keep_freed_memory
 from btfer_builder.io.storage import Root
 from btfer_builder.records import CropResult, Face
 
@@ -63,6 +64,7 @@ def crop_images(
 
     if multiprocessing.parent_process() is not None:
         cv2.setNumThreads(1)  # every core has its own worker
+        keep_freed_memory()  # a photo takes the memory of the one before
     results = [
         _crop_image(image_id, root, path, recipe, known, found.get(image_id)) for image_id, path in items
     ]
