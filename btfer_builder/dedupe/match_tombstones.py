@@ -1,12 +1,16 @@
 """Match images against tombstones: what was taken down must not come back, and no other image may be lost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.catalog.fingerprints import ImageFingerprint
+from btfer_builder.dedupe.candidates import CandidateIndex
 from btfer_builder.images.same_picture import decide, find_candidates, fine_distance, hash_matrix
 from btfer_builder.records import DedupeResult
+
+#: So many tombstones are each compared with all images, which is faster than to search the pairs of close hashes.
+FEW = 32
 
 #: The kind of a kept image that a reviewer has to compare with what was taken down.
 HELD = "taken_down"
@@ -40,23 +44,35 @@ def mark_taken_down(
     hashed = [image for image in images if image.reason is None]
     taken_down: set[str] = set()
     held: dict[str, tuple[int, int | None]] = {}
-    if tombstones and hashed:
-        known = hash_matrix(hashed)
-        # Takedowns are rare: comparing each tombstone with all images takes milliseconds.
-        for tombstone in tombstones:
-            for index, distance, turned in find_candidates(tombstone, known, radius, mirrored):
-                image = hashed[index]
-                fine = fine_distance(tombstone, image, turned)
-                if decide(distance, fine, radius=radius) == "same":
-                    taken_down.add(image.image_id)
-                elif tombstone.parts or not tombstone.phash_256:
-                    held[image.image_id] = min(
-                        held.get(image.image_id, (distance, fine)), (distance, fine), key=_order
-                    )
+    for tombstone, image, distance, turned in _candidates(hashed, tombstones, radius, mirrored):
+        fine = fine_distance(tombstone, image, turned)
+        if decide(distance, fine, radius=radius) == "same":
+            taken_down.add(image.image_id)
+        elif tombstone.parts or not tombstone.phash_256:
+            held[image.image_id] = min(
+                held.get(image.image_id, (distance, fine)), (distance, fine), key=_order
+            )
     marked = [
         replace(image, reason="taken_down") if image.image_id in taken_down else image for image in images
     ]
     return marked, {image_id: distances for image_id, distances in held.items() if image_id not in taken_down}
+
+
+def _candidates(
+    images: Sequence[HashedImage], tombstones: Sequence[ImageFingerprint], radius: int, mirrored: bool
+) -> Iterator[tuple[ImageFingerprint, HashedImage, int, bool]]:
+    """Yield the tombstones and images that may be the same picture, their distance, and whether one is mirrored."""
+    if len(tombstones) <= FEW and images:
+        known = hash_matrix(images)
+        for tombstone in tombstones:
+            for index, distance, turned in find_candidates(tombstone, known, radius, mirrored):
+                yield tombstone, images[index], distance, turned
+    elif images:
+        found = CandidateIndex([*tombstones, *images], radius, mirrored)
+        for place, tombstone in enumerate(tombstones):
+            for index, distance, turned in found.of(place):
+                if index >= len(tombstones):
+                    yield tombstone, images[index - len(tombstones)], distance, turned
 
 
 def hold_for_review(

@@ -1,6 +1,8 @@
 """Two pictures are the same only if two signals agree: different people are kept, copies are found."""
 
 import io
+import random
+from dataclasses import replace
 from itertools import combinations
 
 import cv2
@@ -12,6 +14,7 @@ from PIL import Image, ImageOps
 
 from btfer_builder.catalog.dedupe import HashedImage
 from btfer_builder.catalog.fingerprints import ImageFingerprint
+from btfer_builder.dedupe import match_tombstones
 from btfer_builder.dedupe.candidates import CandidateIndex
 from btfer_builder.dedupe.grouping import group_duplicates
 from btfer_builder.dedupe.match_tombstones import hold_for_review, mark_taken_down
@@ -20,6 +23,7 @@ from btfer_builder.images.face_hashing import face_hash
 from btfer_builder.images.hamming import hamming_distance
 from btfer_builder.images.hashing import perceptual_hashes
 from btfer_builder.images.same_picture import (
+    PARTS,
     RADIUS,
     SAME_BITS,
     SAME_LIKENESS,
@@ -203,6 +207,37 @@ def test_only_a_person_decides_on_what_a_64_bit_tombstone_matches():
     }
     assert (results["b"].state, results["b"].kind, results["b"].conflict) == ("kept", "taken_down", True)
     assert (results["c"].kind, results["c"].conflict) == (None, False)
+
+
+def test_many_tombstones_mark_what_each_of_them_marks(monkeypatch):
+    rng = random.Random(5)
+
+    def look(near: int) -> str:
+        return f"{near ^ (1 << rng.randrange(64)) ^ (1 << rng.randrange(64)):016x}"
+
+    bases = [rng.getrandbits(64) for _ in range(12)]
+
+    def hashes() -> list[str]:
+        plain, turned = look(rng.choice(bases)), look(rng.choice(bases))
+        fine = [f"{rng.choice(bases):064x}" if rng.random() < 0.6 else "" for _ in range(2)]
+        return [
+            plain,
+            turned,
+            *fine,
+            "".join(look(rng.choice(bases)) for _ in range(2 + len(PARTS))) * rng.randrange(2),
+        ]
+
+    stones = [ImageFingerprint("", "", "", *hashes()) for _ in range(40)]
+    images = [replace(image(f"{number}", hopper()), **dict(zip(
+        ("phash", "phash_mirrored", "phash_256", "phash_256_mirrored", "parts"), hashes(), strict=True
+    ))) for number in range(60)]  # fmt: skip
+    for turned in (False, True):
+        monkeypatch.setattr(match_tombstones, "FEW", 100)
+        one_by_one = mark_taken_down(images, stones, RADIUS, turned)
+        monkeypatch.setattr(match_tombstones, "FEW", 0)
+        assert mark_taken_down(images, stones, RADIUS, turned) == one_by_one
+    assert {found.reason for found in one_by_one[0]} == {None, "taken_down"}
+    assert one_by_one[1]
 
 
 @pytest.mark.parametrize("turned", [False, True])
