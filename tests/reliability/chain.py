@@ -14,6 +14,7 @@ from unittest.mock import patch
 import cv2
 
 from btfer_builder.catalog.backup import back_up
+from btfer_builder.catalog.item_counts import OUTCOMES, ItemCounts
 from btfer_builder.catalog.review import add_decisions
 from btfer_builder.config import CrawlRecipe, CropRecipe, DedupeRecipe, ReleaseRecipe, SampleRecipe
 from btfer_builder.crawl.stage import crawl
@@ -171,9 +172,9 @@ def photographs(folder: Path) -> Iterator[int]:
         server.server_close()
 
 
-#: What a rerun may do at another time, or in another number of tries.
+#: What a rerun may do at another time, or in another number of tries. What was made of the tables may be there or not.
 _TIMES = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z)?")
-_OTHER_EACH_TIME = {"runs", "intentions", "sqlite_sequence", "sqlite_stat1"}
+_OTHER_EACH_TIME = {"runs", "intentions", "csv_views", "item_counts", "sqlite_sequence", "sqlite_stat1"}
 
 
 def outcome(root: Path) -> dict[str, object]:
@@ -199,6 +200,8 @@ def outcome(root: Path) -> dict[str, object]:
             found[table] = sorted(
                 {repr(tuple(row)) for row in catalog.rows(f"SELECT {', '.join(columns)} FROM {table}")}
             )
+    counts = ItemCounts(catalog)
+    found["counts"] = [sorted(f"{item}: {n}" for item, n in counts.of(name)) for name in OUTCOMES]
     return found
 
 
