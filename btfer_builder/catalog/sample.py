@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
-from btfer_builder.catalog.catalog import Catalog, insert, json_list
+from btfer_builder.catalog.catalog import Catalog, insert, json_list, replace_rows
 from btfer_builder.labels import Emotion
 from btfer_builder.records import SampledFace, UnsampledFace
 
@@ -117,9 +117,8 @@ def replace_sample(
     """Commit a sample, which replaces the earlier one, and why the other accepted faces are not in it."""
     with catalog.transaction() as db:
         db.execute("DELETE FROM sample")
-        db.execute("DELETE FROM undrawn")
         insert(db, "sample", chosen)
-        insert(db, "undrawn", undrawn)
+        replace_rows(db, "undrawn", "face_id", undrawn)
 
 
 def sampled_faces(catalog: Catalog) -> list[sqlite3.Row]:

@@ -76,23 +76,23 @@ BEGIN DELETE FROM item_counts; DELETE FROM csv_views; END;
 
 -- The crop and dedupe of faces.
 CREATE TRIGGER crops_insert_forgets AFTER INSERT ON crops
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
 CREATE TRIGGER crops_update_forgets AFTER UPDATE ON crops
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
 CREATE TRIGGER crops_delete_forgets AFTER DELETE ON crops
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
 CREATE TRIGGER faces_insert_forgets AFTER INSERT ON faces
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
 CREATE TRIGGER faces_update_forgets AFTER UPDATE ON faces
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
 CREATE TRIGGER faces_delete_forgets AFTER DELETE ON faces
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
 CREATE TRIGGER face_dedupes_insert_forgets AFTER INSERT ON face_dedupes
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
 CREATE TRIGGER face_dedupes_update_forgets AFTER UPDATE ON face_dedupes
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
 CREATE TRIGGER face_dedupes_delete_forgets AFTER DELETE ON face_dedupes
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name NOT IN ('candidates', 'images', 'duplicates', 'decisions'); END;
 
 -- A decision on a face changes neither the photos nor the search results, one on a photo both rounds.
 CREATE TRIGGER decisions_insert_forgets AFTER INSERT ON decisions
@@ -110,17 +110,17 @@ BEGIN DELETE FROM item_counts WHERE items IN (old.kind || 's', 'faces');
 
 -- The draw, leaks, and the description of groups.
 CREATE TRIGGER sample_insert_forgets AFTER INSERT ON sample
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name IN ('sample', 'leakage'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name IN ('sample', 'leakage'); END;
 CREATE TRIGGER sample_update_forgets AFTER UPDATE ON sample
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name IN ('sample', 'leakage'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name IN ('sample', 'leakage'); END;
 CREATE TRIGGER sample_delete_forgets AFTER DELETE ON sample
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name IN ('sample', 'leakage'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name IN ('sample', 'leakage'); END;
 CREATE TRIGGER undrawn_insert_forgets AFTER INSERT ON undrawn
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name IN ('sample', 'leakage'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name IN ('sample', 'leakage'); END;
 CREATE TRIGGER undrawn_update_forgets AFTER UPDATE ON undrawn
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name IN ('sample', 'leakage'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name IN ('sample', 'leakage'); END;
 CREATE TRIGGER undrawn_delete_forgets AFTER DELETE ON undrawn
-BEGIN DELETE FROM item_counts; DELETE FROM csv_views WHERE name IN ('sample', 'leakage'); END;
+BEGIN DELETE FROM item_counts WHERE items <> 'candidates'; DELETE FROM csv_views WHERE name IN ('sample', 'leakage'); END;
 CREATE TRIGGER leaks_insert_forgets AFTER INSERT ON leaks
 BEGIN DELETE FROM csv_views WHERE name = 'leakage'; END;
 CREATE TRIGGER leaks_update_forgets AFTER UPDATE ON leaks
