@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
 from itertools import islice
@@ -140,7 +140,8 @@ class Catalog:
             try:
                 yield connection
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk ends it
+                    connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
@@ -168,16 +169,24 @@ class Catalog:
                 if connection.in_transaction:  # a full disk ends it
                     connection.execute("COMMIT")
             except sqlite3.OperationalError:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     def keep(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
-        """Write what can be derived again, if that is possible; call it in the `snapshot` that it is derived from.
+        """Write what can be derived again, all or none of it; call it in the `snapshot` that it is derived from.
 
         SQLite refuses to write on an older state than the present one. The disk may also be full, or the catalog
         write-protected.
         """
-        with suppress(sqlite3.OperationalError):
-            self.connection.executemany(sql, rows)
+        connection = self.connection
+        connection.execute("SAVEPOINT kept")
+        try:
+            connection.executemany(sql, rows)
+        except sqlite3.OperationalError:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK TO kept")
+        if connection.in_transaction:
+            connection.execute("RELEASE kept")
 
     def _full(self, error: sqlite3.OperationalError) -> str:
         """Return the folder that is full if it is not the catalog's: SQLite sorts in temporary files."""

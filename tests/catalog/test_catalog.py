@@ -239,3 +239,29 @@ def test_rows_that_are_there_are_not_written_again(tmp_path):
     assert replaced(changed) == (4, sorted(changed, key=lambda group: group.item_id))
     assert replaced([])[1] == []
     assert catalog.value("SELECT count(*) FROM duplicate_groups") == faces
+
+
+def test_a_transaction_that_sqlite_has_ended_itself_says_why(tmp_path):
+    """As it does on a full disk: here one of as many pages as the catalog has."""
+    catalog = Catalog(tmp_path / "btfer.sqlite")
+    fill_tables(catalog, 300)
+    catalog.connection.execute(f"PRAGMA max_page_count = {catalog.value('PRAGMA page_count')}")
+    sizes = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 3000)"
+    rows = "INSERT INTO intentions (stage, path, begun_at) SELECT 'crop', hex(randomblob(999)), '' FROM n"
+    full = pytest.raises(BtferError, match=r"full.*nothing of this step was recorded")
+    with full, catalog.transaction() as db:
+        db.execute(f"{sizes} {rows}")
+    assert not catalog.connection.in_transaction
+    with catalog.snapshot():
+        views = [(f"{number:0999}",) for number in range(3000)]
+        catalog.keep("INSERT INTO csv_views (name, bytes, modified) VALUES (?, 1, 1)", views)
+    assert not catalog.connection.in_transaction
+    assert catalog.value("SELECT count(*) FROM csv_views") == 0
+
+
+def test_what_cannot_be_kept_whole_is_not_kept_in_part(tmp_path):
+    catalog = Catalog(tmp_path / "btfer.sqlite")
+    catalog.connection.create_function("fail_at_b", 1, {"a": "a"}.__getitem__)
+    with catalog.snapshot():
+        catalog.keep("INSERT INTO csv_views VALUES (fail_at_b(?), 1, 1)", [("a",), ("b",)])
+    assert catalog.value("SELECT count(*) FROM csv_views") == 0
