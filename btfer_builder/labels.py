@@ -73,7 +73,7 @@ def emotion_of(word: str) -> Emotion | None:
 
 
 def is_other_class(word: str) -> bool:
-    """Return whether a word is known as a class that is none of the seven; case is ignored."""
+    """Return whether a word is known as a class other than the seven; case is ignored."""
     return word.strip().casefold() in _OTHER_CLASSES
 
 

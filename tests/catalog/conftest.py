@@ -2,10 +2,12 @@
 
 import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from btfer_builder.catalog import Catalog
 from btfer_builder.catalog import catalog as catalog_module
 
 PACKAGE = str(Path(catalog_module.__file__).parents[1])
@@ -39,3 +41,24 @@ def _collect(statement: str) -> None:
         frame = frame.f_back  # the caller that asked for rows or a value
     if frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
         STATEMENTS.add(statement)
+
+
+def tables_read(catalog: Catalog, ask: Callable[[], object]) -> set[str]:
+    """Ask something, and return the tables that this reads, also through views."""
+    read: set[str] = set()
+
+    def note(action: int, table: str | None, *_: object) -> int:
+        if action == sqlite3.SQLITE_READ and table:
+            read.add(table)
+        return sqlite3.SQLITE_OK
+
+    catalog.connection.set_authorizer(note)
+    ask()
+    catalog.connection.set_authorizer(None)
+    return read & {row[0] for row in catalog.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def touch(catalog: Catalog, table: str) -> None:
+    """Write each row of a table again as it is."""
+    column = catalog.rows(f"PRAGMA table_info({table})")[0]["name"]
+    catalog.connection.execute(f"UPDATE {table} SET {column} = {column}")

@@ -1,7 +1,6 @@
 """The CSV views are written again where what they show has changed, and only there."""
 
 import re
-import sqlite3
 
 import pytest
 
@@ -9,6 +8,7 @@ from btfer_builder.catalog import Catalog
 from btfer_builder.catalog.manifests import MANIFESTS, write_manifests
 from btfer_builder.catalog.review import decide
 from btfer_builder.records import Decision
+from tests.catalog.conftest import tables_read, touch
 from tests.synthetic import fill_tables
 
 
@@ -32,30 +32,15 @@ def asked(catalog: Catalog, folder, *names: str) -> set[str]:
     return {name for name in MANIFESTS if MANIFESTS[name] in statements}
 
 
-def tables_of(catalog: Catalog, name: str) -> set[str]:
-    """Return the tables that the query of a view reads."""
-    read: set[str] = set()
-
-    def note(action: int, table: str | None, *_: object) -> int:
-        if action == sqlite3.SQLITE_READ and table:
-            read.add(table)
-        return sqlite3.SQLITE_OK
-
-    catalog.connection.set_authorizer(note)
-    catalog.rows(f"SELECT * FROM ({MANIFESTS[name]}) LIMIT 0")
-    catalog.connection.set_authorizer(None)
-    return read & {row[0] for row in catalog.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
-
-
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_a_change_of_any_table_that_a_view_reads_is_noticed(catalog, tmp_path, name):
-    tables = tables_of(catalog, name) - {"decisions"}  # only ever appended, see below
+    rows = f"SELECT * FROM ({MANIFESTS[name]}) LIMIT 0"
+    tables = tables_read(catalog, lambda: catalog.rows(rows)) - {"decisions"}  # only ever appended, see below
     assert tables or name == "decisions"
     for table in tables:
         write_manifests(catalog, tmp_path, *MANIFESTS)
         assert current(catalog) == set(MANIFESTS)
-        column = catalog.rows(f"PRAGMA table_info({table})")[0]["name"]
-        catalog.connection.execute(f"UPDATE {table} SET {column} = {column}")
+        touch(catalog, table)
         assert name not in current(catalog), table
 
 
